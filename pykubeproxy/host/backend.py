@@ -1,0 +1,145 @@
+"""Which iptables tools to use: nft or legacy.
+
+Rules that one backend made are invisible to the other, yet both apply to packets. A proxy that picks the wrong one
+would program rules beside those of the node's other programs, so the node is asked first: kubelet leaves a chain as a
+hint, and a Service proxy that was there before leaves its own chains (`iptables-execution.md` section 11).
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from pykubeproxy.host.errors import BackendConflict, ToolMissing
+from pykubeproxy.model.ip import Family
+
+KUBELET_HINTS = ("KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY")
+PROXY_CHAINS = ("KUBE-SERVICES", "KUBE-POSTROUTING", "KUBE-NODEPORTS")
+
+_PROGRAM = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
+_LOADED_TABLES = {Family.IPV4: Path("/proc/net/ip_tables_names"), Family.IPV6: Path("/proc/net/ip6_tables_names")}
+
+
+class Backend(StrEnum):
+    """The two kinds of iptables tools."""
+
+    NFT = "nft"
+    LEGACY = "legacy"
+
+
+class Tools(msgspec.Struct, frozen=True, kw_only=True):
+    """The tools of one family and backend, and what their version can do (`iptables-execution.md` section 2)."""
+
+    family: Family
+    backend: Backend
+    save: str
+    restore: str
+    version: tuple[int, ...]
+
+    @property
+    def has_random_fully(self) -> bool:
+        """True if MASQUERADE knows `--random-fully`."""
+        return self.version >= (1, 6, 2)
+
+    def wait_flags(self, seconds: int) -> list[str]:
+        """The flags that make iptables-restore wait for the lock."""
+        return ["-w", str(seconds)] if self.version >= (1, 6, 2) else []
+
+
+def find_tools(family: Family, backend: Backend) -> Tools:
+    """The tools of one backend. Raises ToolMissing."""
+    program = _PROGRAM[family]
+    # Debian and Fedora install both kinds side by side; elsewhere the plain name is the only kind there is.
+    for name in (f"{program}-{backend}", program):
+        if shutil.which(name) and shutil.which(f"{name}-save") and shutil.which(f"{name}-restore"):
+            found, version = _version(name)
+            if found is backend:
+                return Tools(
+                    family=family, backend=backend, save=f"{name}-save", restore=f"{name}-restore", version=version
+                )
+    raise ToolMissing(f"{program} with the {backend} backend is not installed: install the iptables package")
+
+
+def detect(family: Family) -> Backend:
+    """The backend that this node uses for `family`. Raises ToolMissing, BackendConflict."""
+    available = [backend for backend in Backend if _is_installed(family, backend)]
+    if not available:
+        raise ToolMissing(f"{_PROGRAM[family]} is not installed: install the iptables package of this machine")
+    hinted = [backend for backend in available if _holds_any(family, backend, ("mangle",), KUBELET_HINTS)]
+    used = _used(family, available)
+    if len(used) > 1:
+        raise BackendConflict(
+            f"both iptables backends hold KUBE-* chains ({family}): one of two Service proxies works unseen; "
+            "remove the chains of the wrong one, for example with `pykubeproxy cleanup --backend legacy`"
+        )
+    for found in (hinted, used):
+        if len(found) == 1:
+            return found[0]
+    default, _ = _version(_PROGRAM[family]) if shutil.which(_PROGRAM[family]) else (available[0], ())
+    return default
+
+
+def check(tools: Tools) -> None:
+    """Refuse `tools` if a Service proxy works with the other backend. Raises BackendConflict."""
+    other = next(backend for backend in Backend if backend is not tools.backend)
+    if _is_installed(tools.family, other) and _holds_any(tools.family, other, ("nat",), PROXY_CHAINS):
+        raise BackendConflict(
+            f"the {other} backend holds KUBE-* chains ({tools.family}), which the {tools.backend} tools cannot see: "
+            f"use --backend {other}, or remove them with `pykubeproxy cleanup --backend {other}`"
+        )
+
+
+def _used(family: Family, available: list[Backend]) -> list[Backend]:
+    return [backend for backend in available if _holds_any(family, backend, ("nat",), PROXY_CHAINS)]
+
+
+def _is_installed(family: Family, backend: Backend) -> bool:
+    try:
+        find_tools(family, backend)
+    except ToolMissing:
+        return False
+    return True
+
+
+def _version(program: str) -> tuple[Backend, tuple[int, ...]]:
+    """What `program --version` says: the backend, and the version's numbers (none if it says none)."""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    text = done.stdout + done.stderr
+    found = re.search(r"v(\d+(?:\.\d+)+)", text)
+    version = tuple(int(number) for number in found[1].split(".")) if found else ()
+    return Backend.NFT if "nf_tables" in text else Backend.LEGACY, version
+
+
+def _holds_any(family: Family, backend: Backend, tables: tuple[str, ...], chains: tuple[str, ...]) -> bool:
+    """True if one of `tables` has one of `chains`."""
+    tools = find_tools(family, backend)
+    wanted = tuple(f":{chain} " for chain in chains)
+    for table in tables:
+        # Asking the legacy tools for a table would load it, and from then on every packet would pass through it.
+        if backend is Backend.LEGACY and table not in _loaded_tables(family):
+            continue
+        if any(line.startswith(wanted) for line in _chain_lines(tools.save, table)):
+            return True
+    return False
+
+
+def _loaded_tables(family: Family) -> list[str]:
+    try:
+        return _LOADED_TABLES[family].read_text().split()
+    except OSError:
+        return []
+
+
+def _chain_lines(save: str, table: str) -> Iterator[str]:
+    """The chain lines of a table; they come before the rules, which are not waited for."""
+    with subprocess.Popen([save, "-t", table], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("-"):
+                break
+            yield line
+        process.kill()

@@ -1,0 +1,32 @@
+"""What the rest of the program needs of a node's rules: two methods, easy to stand in for and hard to get wrong."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from pykubeproxy.host.errors import ReadOnly
+from pykubeproxy.rules.ruleset import TABLES, Ruleset
+
+
+class Host(Protocol):
+    """The rules of one family on one node."""
+
+    def save(self, known: Ruleset | None = None, tables: Iterable[str] = TABLES) -> Ruleset:
+        """Read the live rules. Chains that equal those of `known` share its lines. Raises HostError."""
+
+    def restore(self, lines: Iterable[str]) -> None:
+        """Feed `lines` to iptables-restore, other chains and their counters untouched. Raises HostError."""
+
+
+class ReadOnlyHost:
+    """A Host that reads the one behind it, and refuses every write."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def save(self, known: Ruleset | None = None, tables: Iterable[str] = TABLES) -> Ruleset:
+        """Read the live rules."""
+        return self._host.save(known, tables)
+
+    def restore(self, lines: Iterable[str]) -> None:
+        """Refuse."""
+        raise ReadOnly(f"this mode never writes rules; {sum(1 for _ in lines)} lines were not written")

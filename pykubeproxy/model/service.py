@@ -1,0 +1,189 @@
+"""Services, and the ServicePorts that one IP family of a node serves for them.
+
+Source: the Service API (https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/) and
+`services.md`. A dual-stack Service yields ServicePorts in each of its families, independently of the other.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from pykubeproxy.model.ip import CIDR, IP, Family, parse_ip
+
+SERVICE_PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
+
+
+class Protocol(StrEnum):
+    """Transport protocol, spelled as in the API; rules and hashes use the lower-case word."""
+
+    TCP = "TCP"
+    UDP = "UDP"
+    SCTP = "SCTP"
+
+
+class ServiceType(StrEnum):
+    """`spec.type`."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+    EXTERNAL_NAME = "ExternalName"
+
+
+class ServiceKey(NamedTuple):
+    """What names a Service."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class PortSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One entry of `spec.ports`. `name` is empty for an unnamed port, `node_port` 0 where there is none."""
+
+    name: str
+    protocol: Protocol
+    port: int
+    node_port: int = 0
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """A Service object, reduced to what a proxy reads (`services.md` sections 2 to 11), of both families.
+
+    `cluster_ip` and `cluster_ips` keep the API's text, because `""` and `"None"` have a meaning there.
+    `affinity_seconds` is None without ClientIP affinity. `load_balancer_ips` holds the ingress addresses in VIP mode.
+    """
+
+    key: ServiceKey
+    type: ServiceType = ServiceType.CLUSTER_IP
+    cluster_ip: str
+    cluster_ips: tuple[str, ...] = ()
+    ip_families: tuple[str, ...] = ()
+    ports: tuple[PortSpec, ...] = ()
+    external_ips: tuple[IP, ...] = ()
+    load_balancer_ips: tuple[IP, ...] = ()
+    source_ranges: tuple[CIDR, ...] = ()
+    affinity_seconds: int | None = None
+    external_traffic_local: bool = False
+    internal_traffic_local: bool = False
+    health_check_node_port: int = 0
+    has_foreign_proxy: bool = False
+
+    @property
+    def external_policy_local(self) -> bool:
+        """externalTrafficPolicy: Local, where the Service has an outside to speak of (`services.md` section 8)."""
+        if not self.external_traffic_local:
+            return False
+        if self.type is ServiceType.CLUSTER_IP:
+            return bool(self.external_ips)
+        return self.type in (ServiceType.NODE_PORT, ServiceType.LOAD_BALANCER)
+
+
+class ServicePort(msgspec.Struct, frozen=True, kw_only=True):
+    """One port of one Service in one family: the unit that rules are made for (`services.md` section 5)."""
+
+    service: ServiceKey
+    name: str
+    protocol: Protocol
+    family: Family
+    cluster_ip: str
+    port: int
+    node_port: int = 0
+    external_ips: tuple[str, ...] = ()
+    load_balancer_ips: tuple[str, ...] = ()
+    source_ranges: tuple[CIDR, ...] = ()
+    affinity_seconds: int | None = None
+    external_policy_local: bool = False
+    internal_policy_local: bool = False
+    health_check_node_port: int = 0
+
+    @property
+    def title(self) -> str:
+        """`namespace/name:port`, the name by which comments and hashes call it; no colon for an unnamed port."""
+        title = f"{self.service.namespace}/{self.service.name}"
+        return f"{title}:{self.name}" if self.name else title
+
+    @property
+    def externally_accessible(self) -> bool:
+        """True if traffic can arrive other than through the cluster IP."""
+        return bool(self.node_port or self.load_balancer_ips or self.external_ips)
+
+    @property
+    def uses_cluster_endpoints(self) -> bool:
+        """True if some traffic may go to endpoints on any node; local clients of an external address always may."""
+        return not self.internal_policy_local or self.externally_accessible
+
+    @property
+    def uses_local_endpoints(self) -> bool:
+        """True if some traffic is restricted to endpoints on this node."""
+        return self.internal_policy_local or (self.external_policy_local and self.externally_accessible)
+
+
+def why_unserved(service: Service, family: Family) -> str | None:
+    """Why a proxy makes no rules for `service` in `family`; None if it does (`services.md` sections 2 to 4)."""
+    if service.has_foreign_proxy:
+        return f"label {SERVICE_PROXY_NAME_LABEL} hands it to another proxy"
+    if service.type is ServiceType.EXTERNAL_NAME:
+        return "type ExternalName is DNS only"
+    if service.cluster_ip == "None":
+        return "headless (clusterIP: None): clients reach its pods directly"
+    if not service.cluster_ip:
+        return "it has no clusterIP"
+    if cluster_ip_of(service, family) is None:
+        return f"it has no {family} clusterIP"
+    return None
+
+
+def cluster_ip_of(service: Service, family: Family) -> str | None:
+    """The cluster IP of one family, canonical; None if the Service has none (`services.md` section 4)."""
+    candidates = [service.cluster_ip]
+    if service.ip_families:
+        pairs = zip(service.ip_families, service.cluster_ips, strict=False)
+        candidates = [text for listed, text in pairs if listed == family]
+    ip = parse_ip(candidates[0]) if candidates else None
+    return ip.text if ip is not None and ip.family is family else None
+
+
+def service_ports(service: Service, family: Family) -> tuple[ServicePort, ...]:
+    """The ServicePorts of `service` in `family`, in the order of `spec.ports`; empty if it is not served there."""
+    cluster_ip = cluster_ip_of(service, family)
+    if cluster_ip is None or why_unserved(service, family) is not None:
+        return ()
+    return tuple(
+        ServicePort(
+            service=service.key,
+            name=spec.name,
+            protocol=spec.protocol,
+            family=family,
+            cluster_ip=cluster_ip,
+            port=spec.port,
+            node_port=spec.node_port,
+            external_ips=_texts(service.external_ips, family),
+            load_balancer_ips=_texts(service.load_balancer_ips, family),
+            source_ranges=_source_ranges(service, family),
+            affinity_seconds=service.affinity_seconds,
+            external_policy_local=service.external_policy_local,
+            internal_policy_local=service.internal_traffic_local,
+            health_check_node_port=_health_check_node_port(service),
+        )
+        for spec in service.ports
+    )
+
+
+def _texts(ips: tuple[IP, ...], family: Family) -> tuple[str, ...]:
+    return tuple(ip.text for ip in ips if ip.family is family)
+
+
+def _source_ranges(service: Service, family: Family) -> tuple[CIDR, ...]:
+    """The ranges of one family; one that admits everybody lifts the restriction (`services.md` section 7)."""
+    ranges = tuple(cidr for cidr in service.source_ranges if cidr.family is family)
+    return () if any(cidr.prefix == 0 for cidr in ranges) else ranges
+
+
+def _health_check_node_port(service: Service) -> int:
+    """The port on which a load balancer asks for local endpoints; 0 where nobody asks (`services.md` section 10)."""
+    asked = service.type is ServiceType.LOAD_BALANCER and service.external_policy_local
+    return service.health_check_node_port if asked else 0

@@ -1,0 +1,83 @@
+"""The cluster as known now: Services, EndpointSlices and Nodes, found by name.
+
+One thread owns the Snapshot. Each change returns the Services that it touches, so that whoever compiles rules from it
+does work in proportion to the change and not to the cluster.
+"""
+
+from collections.abc import Iterator
+
+from pykubeproxy.model.endpoint import Endpoint, EndpointSlice, PortKey, SliceKey, merge_slices
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.node import Node
+from pykubeproxy.model.service import Service, ServiceKey
+
+Object = Service | EndpointSlice | Node
+Touched = frozenset[ServiceKey]
+
+NOTHING: Touched = frozenset()
+
+
+class Snapshot:
+    """Services, EndpointSlices and Nodes. `services` and `nodes` are for reading; `put` and `remove` change them."""
+
+    def __init__(self) -> None:
+        self.services: dict[ServiceKey, Service] = {}
+        self.nodes: dict[str, Node] = {}
+        self._slices: dict[SliceKey, EndpointSlice] = {}
+        self._slices_of: dict[ServiceKey, dict[SliceKey, EndpointSlice]] = {}
+
+    def put(self, obj: Object) -> Touched:
+        """Add `obj`, or replace the object of the same kind and name; return the Services whose rules may change."""
+        match obj:
+            case Service():
+                return self._put_service(obj)
+            case EndpointSlice():
+                return self._put_slice(obj)
+            case Node():
+                self.nodes[obj.name] = obj
+                return NOTHING
+
+    def remove_service(self, key: ServiceKey) -> Touched:
+        """Forget a Service; unknown ones are ignored."""
+        return frozenset({key}) if self.services.pop(key, None) is not None else NOTHING
+
+    def remove_slice(self, key: SliceKey) -> Touched:
+        """Forget an EndpointSlice; unknown ones are ignored."""
+        old = self._slices.pop(key, None)
+        if old is None:
+            return NOTHING
+        siblings = self._slices_of[old.service]
+        del siblings[key]
+        if not siblings:
+            del self._slices_of[old.service]
+        return frozenset({old.service})
+
+    def remove_node(self, name: str) -> Touched:
+        """Forget a Node; unknown ones are ignored."""
+        self.nodes.pop(name, None)
+        return NOTHING
+
+    def endpoints(self, key: ServiceKey, family: Family, node_name: str) -> dict[PortKey, tuple[Endpoint, ...]]:
+        """All endpoints of a Service in one family, by port, whether or not there is such a Service."""
+        slices = [slice_ for slice_ in self._slices_of.get(key, {}).values() if slice_.family is family]
+        return merge_slices(slices, node_name)
+
+    def slices(self) -> Iterator[EndpointSlice]:
+        """All EndpointSlices, in no particular order."""
+        return iter(self._slices.values())
+
+    def _put_service(self, service: Service) -> Touched:
+        if self.services.get(service.key) == service:
+            return NOTHING
+        self.services[service.key] = service
+        return frozenset({service.key})
+
+    def _put_slice(self, slice_: EndpointSlice) -> Touched:
+        old = self._slices.get(slice_.key)
+        if old == slice_:
+            return NOTHING
+        # A slice whose service-name label changed leaves its old Service; kube-proxy forgets to let it go.
+        touched = self.remove_slice(slice_.key)
+        self._slices[slice_.key] = slice_
+        self._slices_of.setdefault(slice_.service, {})[slice_.key] = slice_
+        return touched | {slice_.service}

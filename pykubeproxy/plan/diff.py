@@ -1,0 +1,144 @@
+"""Desired against live rules, chain by chain.
+
+Only chains that a Service proxy owns are compared, and only those of its own making that no Service needs any more
+are removed. Of the built-in chains, nothing but the presence of the jump rules matters: a rule that is there is never
+moved, and nobody else's rule is touched.
+"""
+
+import shlex
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from pykubeproxy.plan.equivalence import is_equivalent
+from pykubeproxy.rules import names
+from pykubeproxy.rules.names import is_stale_candidate
+from pykubeproxy.rules.ruleset import ChainId, Lines, Ruleset, is_builtin
+
+
+class ChainChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One chain before and after; None before it exists, and after it is removed."""
+
+    table: str
+    chain: str
+    before: Lines | None
+    after: Lines | None
+
+
+class RuleInsert(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule put into a built-in chain at `position`, counted from 1 when all inserts before it are done."""
+
+    table: str
+    chain: str
+    position: int
+    line: str
+
+
+class RuleDelete(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule taken out of a chain that stays."""
+
+    table: str
+    chain: str
+    line: str
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do to the live rules of one family. `kept` names stale chains that somebody else's rules still use."""
+
+    chains: tuple[ChainChange, ...] = ()
+    inserts: tuple[RuleInsert, ...] = ()
+    deletes: tuple[RuleDelete, ...] = ()
+    kept: tuple[ChainId, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """True if there is nothing to do."""
+        return not (self.chains or self.inserts or self.deletes)
+
+
+def diff(desired: Ruleset, live: Ruleset) -> Plan:
+    """Everything that must change for `live`, as read from the kernel, to become `desired`."""
+    wanted = {(table, chain) for table, content in desired.tables.items() for chain in content.chains}
+    stale = {
+        (table, chain)
+        for table, content in live.tables.items()
+        for chain in content.chains
+        if is_stale_candidate(table, chain) and (table, chain) not in wanted
+    }
+    in_use = stale & referenced_by_others(live)
+    return diff_chains(desired, live, wanted | stale, in_use)
+
+
+def diff_chains(
+    desired: Ruleset, live: Ruleset, chains: Iterable[ChainId], in_use: Iterable[ChainId] = frozenset()
+) -> Plan:
+    """The same for some chains only: those that an update of `desired` has touched.
+
+    Chains that are `in_use` by others cannot be removed; they are emptied, and go once nobody uses them.
+    """
+    changes: list[ChainChange] = []
+    inserts: list[RuleInsert] = []
+    in_use = set(in_use)
+    for table, chain in sorted(chains):
+        want, have = desired.lines(table, chain), live.lines(table, chain)
+        if is_builtin(table, chain):
+            inserts.extend(_inserts(table, chain, want or (), have or ()))
+            continue
+        if want is None and (table, chain) in in_use:
+            want = ()
+        if not _is_settled(desired, table, chain, want, have):
+            changes.append(ChainChange(table=table, chain=chain, before=have, after=want))
+    return Plan(chains=tuple(changes), inserts=tuple(inserts), kept=tuple(sorted(in_use)))
+
+
+def referenced_by_others(live: Ruleset) -> set[ChainId]:
+    """The chains that rules outside the proxy's own chains, and other than its jump rules, lead to."""
+    found = set()
+    for table, content in live.tables.items():
+        for chain, lines in content.chains.items():
+            if not is_builtin(table, chain) and is_owned(table, chain):
+                continue
+            for line in lines:
+                target = jump_target(line)
+                if target:
+                    found.add((table, target))
+    return found
+
+
+def is_owned(table: str, chain: str) -> bool:
+    """True for a chain that a Service proxy may write to."""
+    return chain in names.FIXED_CHAINS.get(table, ()) or is_stale_candidate(table, chain)
+
+
+def jump_target(line: str) -> str:
+    """The chain or target that a rule leads to; empty if it has none."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return ""
+    for flag in ("-j", "-g"):
+        if flag in words[:-1]:
+            return words[words.index(flag) + 1]
+    return ""
+
+
+def _is_settled(desired: Ruleset, table: str, chain: str, want: Lines | None, have: Lines | None) -> bool:
+    if want is None or have is None:
+        return want is have
+    return (table, chain) in desired.shared or want is have or is_equivalent(chain, want, have)
+
+
+def _inserts(table: str, chain: str, jumps: Lines, live: Lines) -> Iterator[RuleInsert]:
+    """Insert the missing ones of `jumps` into a built-in chain.
+
+    Each goes behind those of ours that must be met before it, else to the head of the chain, where kube-proxy puts
+    all of them. KUBE-FIREWALL is no anchor: kubelet puts it wherever it starts.
+    """
+    present = list(live)
+    missing = [jump for jump in jumps if jump not in present]
+    for jump in reversed(missing):
+        earlier = [line for line in jumps[: jumps.index(jump)] if jump_target(line) != names.FIREWALL]
+        anchors = [present.index(line) for line in earlier if line in present]
+        position = max(anchors) + 1 if anchors else 0
+        present.insert(position, jump)
+        yield RuleInsert(table=table, chain=chain, position=position + 1, line=jump)

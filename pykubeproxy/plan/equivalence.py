@@ -1,0 +1,45 @@
+"""When two texts of a chain mean the same, so that the live one may stay.
+
+kube-proxy writes its dispatch chains in a random order, and adds nfacct counters where the kernel has them; neither
+changes what happens to a packet. Taking over from it must not rewrite what is already right
+(`iptables-rules.md` sections 13 and 16).
+"""
+
+import re
+
+from pykubeproxy.rules import names
+from pykubeproxy.rules.ruleset import Lines
+
+_NFACCT = re.compile(r" -m nfacct --nfacct-name +\S+")
+
+# Chains in which every rule is for one address and port, so that their order does not matter.
+_UNORDERED = frozenset(
+    {names.SERVICES, names.NODE_PORTS, names.EXTERNAL_SERVICES, names.PROXY_FIREWALL},
+)
+
+
+def is_equivalent(chain: str, desired: Lines, live: Lines) -> bool:
+    """True if `live` does to every packet what `desired` does, apart from counting it."""
+    if desired == live:
+        return True
+    counted = _without_counters(chain, live)
+    if chain not in _UNORDERED:
+        return desired == counted
+    return _is_last_right(counted) and sorted(desired) == sorted(counted)
+
+
+def _without_counters(chain: str, lines: Lines) -> Lines:
+    """The rules without nfacct matches; the rule that only counts node-port traffic to localhost goes altogether."""
+    kept = []
+    for line in lines:
+        if " -m nfacct " not in line:
+            kept.append(line)
+        elif not (chain == names.NODE_PORTS and line.startswith(f"-A {chain} -d 127.0.0.0/8 ")):
+            kept.append(_NFACCT.sub("", line))
+    return tuple(kept)
+
+
+def _is_last_right(lines: Lines) -> bool:
+    """True if no rule for a Service comes after those that lead to the node ports."""
+    leads = [line.endswith(f" -j {names.NODE_PORTS}") for line in lines]
+    return leads == sorted(leads)

@@ -1,0 +1,201 @@
+"""From a Snapshot to a Ruleset: the only place that knows all the generators.
+
+A Compiler keeps the fragment of every ServicePort, and on a change makes anew only the fragments of the Services that
+the change touches. Compiling from nothing is the same code with every Service touched, so that a partial result
+cannot differ in kind from a full one.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from pykubeproxy.model.endpoint import Endpoint, PortKey
+from pykubeproxy.model.service import ServiceKey, ServicePort, service_ports
+from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.rules.dispatch import LinearDispatch
+from pykubeproxy.rules.endpoint import endpoint_rules
+from pykubeproxy.rules.external import (
+    external_ip_entries,
+    external_rules,
+    health_check_entries,
+    load_balancer_entries,
+    node_port_entries,
+)
+from pykubeproxy.rules.firewall import firewall_entries, firewall_rules
+from pykubeproxy.rules.fragment import Door, Entry, Fragment
+from pykubeproxy.rules.options import RuleOptions
+from pykubeproxy.rules.routing import Routing, route
+from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, TABLES, ChainId, Lines, Ruleset, Table
+from pykubeproxy.rules.service import cluster_ip_entries, internal_masquerade, spread
+from pykubeproxy.rules.skeleton import JUMPS, fixed_rules, shared_chains
+
+# Above this many endpoints, rules that exist per endpoint lose their comments (`iptables-rules.md` section 14).
+LARGE_CLUSTER_ENDPOINTS = 1000
+
+
+class Compiler:
+    """The Ruleset of one node and family, kept up to date with a Snapshot.
+
+    `ruleset` is the current result; it changes in place. A change of options needs a new Compiler.
+    """
+
+    def __init__(self, options: RuleOptions) -> None:
+        self.options = options
+        self.ruleset = Ruleset(tables={name: Table(chains={}) for name in TABLES}, shared=shared_chains(options))
+        self._fragments: dict[ServiceKey, tuple[Fragment, ...]] = {}
+        self._dispatch = LinearDispatch(options)
+        self._endpoint_count = 0
+        for (table, chain), lines in {**JUMPS, **fixed_rules(options)}.items():
+            self.ruleset.tables[table].chains[chain] = lines
+        self._refresh(Door)
+
+    @property
+    def is_large(self) -> bool:
+        """True once there are so many endpoints that their rules go without comments."""
+        return self._endpoint_count > LARGE_CLUSTER_ENDPOINTS
+
+    def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> set[ChainId]:
+        """Bring the Ruleset up to date with `snapshot`, in which only the `touched` Services have changed.
+
+        Returns the chains whose content may have changed, appeared or gone.
+        """
+        was_large = self.is_large
+        changes = _Changes()
+        for key in touched:
+            self._replace(key, snapshot, changes)
+        if self.is_large != was_large:
+            for key, fragments in self._fragments.items():
+                if any(fragment.has_comments == self.is_large for fragment in fragments):
+                    self._replace(key, snapshot, changes)
+        return changes.chains | self._change_doors(changes)
+
+    def _replace(self, key: ServiceKey, snapshot: Snapshot, changes: "_Changes") -> None:
+        """Compile one Service anew, and put its fragments in the place of the old ones."""
+        old = self._fragments.get(key, ())
+        self._endpoint_count -= sum(fragment.endpoint_count for fragment in old)
+        new = self._compile(key, snapshot)
+        if new:
+            self._fragments[key] = new
+        else:
+            self._fragments.pop(key, None)
+        self._replace_chains(dict(_chains(old)), dict(_chains(new)), changes)
+        changes.replace_entries(_entries(old), _entries(new))
+
+    def _compile(self, key: ServiceKey, snapshot: Snapshot) -> tuple[Fragment, ...]:
+        """The fragments of one Service as it is now; its endpoints are counted in."""
+        service = snapshot.services.get(key)
+        ports = service_ports(service, self.options.family) if service is not None else ()
+        if not ports:
+            return ()
+        by_port = snapshot.endpoints(key, self.options.family, self.options.node_name)
+        endpoints = [by_port.get(PortKey(port.name, port.protocol), ()) for port in ports]
+        self._endpoint_count += sum(map(len, endpoints))
+        return tuple(
+            compile_port(port, its, self.options, comments=not self.is_large)
+            for port, its in zip(ports, endpoints, strict=True)
+        )
+
+    def _replace_chains(self, old: dict[str, Lines], new: dict[str, Lines], changes: "_Changes") -> None:
+        chains = self.ruleset.tables["nat"].chains
+        for chain in old.keys() - new.keys():
+            del chains[chain]
+            changes.chains.add(("nat", chain))
+        for chain, lines in new.items():
+            if old.get(chain) != lines:
+                chains[chain] = lines
+                changes.chains.add(("nat", chain))
+
+    def _change_doors(self, changes: "_Changes") -> set[ChainId]:
+        """Carry the changed entries over into the shared chains; return those that were touched."""
+        doors = {entry.door for entry in (*changes.removed, *changes.added)}
+        for entry in changes.removed:
+            self._dispatch.remove(entry)
+        for entry in changes.added:
+            self._dispatch.add(entry)
+        return self._refresh(doors)
+
+    def _refresh(self, doors: Iterable[Door]) -> set[ChainId]:
+        changed = set()
+        for door in doors:
+            for chain, lines in self._dispatch.chains(door).items():
+                self.ruleset.tables[door.table].chains[chain] = lines
+                changed.add((door.table, chain))
+        return changed
+
+
+class _Changes:
+    """What an update changes, collected so that the shared chains are rebuilt once."""
+
+    def __init__(self) -> None:
+        self.chains: set[ChainId] = set()
+        self.removed: list[Entry] = []
+        self.added: list[Entry] = []
+
+    def replace_entries(self, old: tuple[Entry, ...], new: tuple[Entry, ...]) -> None:
+        if old != new:
+            self.removed += old
+            self.added += new
+
+
+def _chains(fragments: tuple[Fragment, ...]) -> Iterator[tuple[str, Lines]]:
+    for fragment in fragments:
+        yield from fragment.chains
+
+
+def _entries(fragments: tuple[Fragment, ...]) -> tuple[Entry, ...]:
+    return tuple(entry for fragment in fragments for entry in fragment.entries)
+
+
+def compile_port(
+    port: ServicePort, endpoints: tuple[Endpoint, ...], options: RuleOptions, *, comments: bool = True
+) -> Fragment:
+    """The fragment of one ServicePort with all its `endpoints`. `comments`: also on rules that exist per endpoint."""
+    routing = route(port, endpoints, options)
+    return Fragment(
+        chains=tuple((chain, tuple(rules)) for chain, rules in _port_chains(routing, options, comments)),
+        entries=tuple(_port_entries(routing, options)),
+        endpoint_count=len(endpoints),
+        has_comments=comments,
+    )
+
+
+def _port_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry]:
+    yield from cluster_ip_entries(routing, options)
+    yield from external_ip_entries(routing, options)
+    yield from load_balancer_entries(routing, options)
+    yield from firewall_entries(routing)
+    yield from node_port_entries(routing, options)
+    yield from health_check_entries(routing)
+
+
+def _port_chains(routing: Routing, options: RuleOptions, comments: bool) -> Iterator[tuple[str, Iterable[str]]]:
+    """The chains of a ServicePort's own, in the order in which traffic from outside meets them."""
+    if routing.firewall_chain:
+        yield routing.firewall_chain, firewall_rules(routing.firewall_chain, routing, options)
+    if routing.external_chain:
+        yield routing.external_chain, external_rules(routing.external_chain, routing, options)
+    for chain, endpoints in (
+        (routing.cluster_chain, routing.endpoints.cluster),
+        (routing.local_chain, routing.endpoints.local),
+    ):
+        if chain:
+            masquerade = internal_masquerade(routing, options) if chain == routing.internal.chain else ()
+            yield chain, (*masquerade, *spread(chain, endpoints, routing, options, comments=comments))
+    for endpoint in routing.endpoints.reachable:
+        chain = routing.names.endpoint(endpoint.text)
+        yield chain, endpoint_rules(chain, endpoint, routing, options, comments=comments)
+
+
+def compile_ruleset(snapshot: Snapshot, options: RuleOptions) -> Ruleset:
+    """The whole Ruleset of a Snapshot, compiled afresh, with its chains in the order in which the tools print them."""
+    compiler = Compiler(options)
+    compiler.update(snapshot, snapshot.services)
+    return in_print_order(compiler.ruleset)
+
+
+def in_print_order(ruleset: Ruleset) -> Ruleset:
+    """The same Ruleset with each table's built-in chains first and the others sorted by name."""
+    tables = {}
+    for name, table in ruleset.tables.items():
+        builtin = [chain for chain in BUILTIN_CHAINS[name] if chain in table.chains]
+        ours = sorted(table.chains.keys() - set(builtin))
+        tables[name] = Table(chains={chain: table.chains[chain] for chain in builtin + ours}, policies=table.policies)
+    return Ruleset(tables=tables, shared=ruleset.shared)

@@ -1,0 +1,91 @@
+"""Rules for traffic from outside: external IPs, load-balancer IPs, node ports, and the chain behind them.
+
+Source: `iptables-rules.md` sections 7.2 to 7.5 and 7.7.
+"""
+
+from collections.abc import Iterator
+
+from pykubeproxy.rules import names, text
+from pykubeproxy.rules.fragment import Door, Entry
+from pykubeproxy.rules.options import RuleOptions
+from pykubeproxy.rules.routing import Routing, refusal_target
+
+
+def external_ip_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry]:
+    """Traffic to `spec.externalIPs`."""
+    if not options.external_ips:
+        return
+    for address in routing.port.external_ips:
+        if routing.external_chain:
+            yield _to_address(routing, address, "external IP", routing.external_chain)
+        yield from _refused_address(routing, address, options)
+
+
+def load_balancer_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry]:
+    """Traffic to load-balancer IPs that is delivered to the node with that destination."""
+    for address in routing.port.load_balancer_ips:
+        if routing.load_balancer_chain:
+            yield _to_address(routing, address, "loadbalancer IP", routing.load_balancer_chain)
+        yield from _refused_address(routing, address, options)
+
+
+def node_port_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry]:
+    """Traffic to the node port, on whichever local addresses lead to KUBE-NODEPORTS."""
+    port = routing.port
+    if not port.node_port:
+        return
+    word = port.protocol.lower()
+    if routing.external_chain:
+        match = f"-p {word} {text.comment(port.title)} -m {word} --dport {port.node_port}"
+        yield Entry(Door.NAT_NODE_PORTS, "", port.node_port, f"{match} -j {routing.external_chain}")
+    if routing.external.refusal:
+        note = text.comment(f"{port.title} {routing.external.refusal}")
+        match = f"-p {word} {note} -m addrtype --dst-type LOCAL -m {word} --dport {port.node_port}"
+        target = refusal_target(routing.external, options.family)
+        yield Entry(Door.FILTER_EXTERNAL, "", port.node_port, f"{match} -j {target}")
+
+
+def health_check_entries(routing: Routing) -> Iterator[Entry]:
+    """Let the load balancer ask this node's proxy for local endpoints, whatever other firewall rules say."""
+    number = routing.port.health_check_node_port
+    if number:
+        note = text.comment(f"{routing.port.title} health check node port")
+        rule = f"-p tcp {note} -m tcp --dport {number} -j ACCEPT"
+        yield Entry(Door.FILTER_NODE_PORTS, "", number, rule)
+
+
+def external_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterator[str]:
+    """The chain behind all external addresses: masquerade as the policy asks, then on to the policy chain.
+
+    Under policy Local the client's address is kept, so nothing is masqueraded that comes from outside; pods and the
+    node itself are treated as inside, and reach all endpoints.
+    """
+    port = routing.port
+    if port.external_policy_local:
+        cluster = routing.names.cluster
+        if options.pod_traffic is not None:
+            note = text.comment(f"pod traffic for {port.title} external destinations")
+            yield f"-A {chain} {text.from_pods(options.pod_traffic)} {note} -j {cluster}"
+        note = text.comment(f"masquerade LOCAL traffic for {port.title} external destinations")
+        yield f"-A {chain} {note} -m addrtype --src-type LOCAL -j {names.MARK_MASQ}"
+        note = text.comment(f"route LOCAL traffic for {port.title} external destinations")
+        yield f"-A {chain} {note} -m addrtype --src-type LOCAL -j {cluster}"
+    else:
+        note = text.comment(f"masquerade traffic for {port.title} external destinations")
+        yield f"-A {chain} {note} -j {names.MARK_MASQ}"
+    if routing.external.chain:
+        yield f"-A {chain} -j {routing.external.chain}"
+
+
+def _to_address(routing: Routing, address: str, kind: str, chain: str) -> Entry:
+    port = routing.port
+    match = text.to_port(address, port.protocol, port.port, f"{port.title} {kind}")
+    return Entry(Door.NAT_SERVICES, address, port.port, f"{match} -j {chain}")
+
+
+def _refused_address(routing: Routing, address: str, options: RuleOptions) -> Iterator[Entry]:
+    if routing.external.refusal:
+        port = routing.port
+        match = text.to_port(address, port.protocol, port.port, f"{port.title} {routing.external.refusal}")
+        target = refusal_target(routing.external, options.family)
+        yield Entry(Door.FILTER_EXTERNAL, address, port.port, f"{match} -j {target}")

@@ -1,0 +1,39 @@
+"""Rules for loadBalancerSourceRanges: a chain that lets allowed sources in, and drops for the rest.
+
+Dropping is not possible in nat. What the chain lets pass is rewritten and never seen again under the load balancer's
+address; what still has that address when it comes to filter was refused. Source: `iptables-rules.md` 7.3 and 7.8.
+"""
+
+from collections.abc import Iterator
+
+from pykubeproxy.rules import names, text
+from pykubeproxy.rules.fragment import Door, Entry
+from pykubeproxy.rules.options import RuleOptions
+from pykubeproxy.rules.routing import Routing
+
+
+def firewall_entries(routing: Routing) -> Iterator[Entry]:
+    """Drop, in filter, what the source ranges did not let through."""
+    if routing.firewall_chain:
+        port = routing.port
+        for address in port.load_balancer_ips:
+            note = f"{port.title} traffic not accepted by {routing.firewall_chain}"
+            match = text.to_port(address, port.protocol, port.port, note)
+            yield Entry(Door.FILTER_FIREWALL, address, port.port, f"{match} -j DROP")
+
+
+def firewall_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterator[str]:
+    """Let the source ranges in.
+
+    Where they include the node itself, the load balancer's own addresses are let in too: traffic of the node to that
+    address may carry it as its source.
+    """
+    port = routing.port
+    note = text.comment(f"{port.title} loadbalancer IP")
+    for cidr in port.source_ranges:
+        yield f"-A {chain} -s {cidr.text} {note} -j {routing.external_chain}"
+    if options.node_ip is not None and any(cidr.contains(options.node_ip) for cidr in port.source_ranges):
+        for address in port.load_balancer_ips:
+            yield f"-A {chain} -s {text.host(address)} {note} -j {routing.external_chain}"
+    rest = text.comment(f"other traffic to {port.title} will be dropped by {names.PROXY_FIREWALL}")
+    yield f"-A {chain} {rest}"

@@ -1,0 +1,54 @@
+"""What one ServicePort contributes to a Ruleset: chains of its own, and entries in the chains that all share."""
+
+from enum import StrEnum
+
+import msgspec
+
+from pykubeproxy.rules import names
+from pykubeproxy.rules.ruleset import Lines
+
+
+class Door(StrEnum):
+    """A chain shared by all Services, in which a packet finds the Service it is meant for; `table chain`."""
+
+    NAT_SERVICES = f"nat {names.SERVICES}"
+    NAT_NODE_PORTS = f"nat {names.NODE_PORTS}"
+    FILTER_SERVICES = f"filter {names.SERVICES}"
+    FILTER_EXTERNAL = f"filter {names.EXTERNAL_SERVICES}"
+    FILTER_NODE_PORTS = f"filter {names.NODE_PORTS}"
+    FILTER_FIREWALL = f"filter {names.PROXY_FIREWALL}"
+
+    @property
+    def table(self) -> str:
+        """The table that the chain is in."""
+        return self.value.partition(" ")[0]
+
+    @property
+    def chain(self) -> str:
+        """The chain's name."""
+        return self.value.partition(" ")[2]
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One rule behind a door: its text without `-A CHAIN `, and what it is found by.
+
+    `address` is the destination address in the rule, empty where the rule matches any local address by its `port`.
+    """
+
+    door: Door
+    address: str
+    port: int
+    rule: str
+
+
+class Fragment(msgspec.Struct, frozen=True, kw_only=True):
+    """The chains (all in nat) and entries of one ServicePort.
+
+    `endpoint_count` is the number of all its endpoints, ready or not: the size of the cluster is counted in those.
+    `has_comments` is False where the cluster is so large that the rules per endpoint go without.
+    """
+
+    chains: tuple[tuple[str, Lines], ...] = ()
+    entries: tuple[Entry, ...] = ()
+    endpoint_count: int = 0
+    has_comments: bool = True

@@ -1,0 +1,63 @@
+"""Names of chains, and who owns them.
+
+Chain names are part of kube-proxy's interface: other tools look for them, and a proxy that takes a node over
+recognises the former one's chains by them (`services.md` section 12, `iptables-rules.md` sections 1 and 9).
+"""
+
+from base64 import b32encode
+from hashlib import sha256
+
+from pykubeproxy.model.service import ServicePort
+
+SERVICES = "KUBE-SERVICES"
+EXTERNAL_SERVICES = "KUBE-EXTERNAL-SERVICES"
+NODE_PORTS = "KUBE-NODEPORTS"
+POSTROUTING = "KUBE-POSTROUTING"
+MARK_MASQ = "KUBE-MARK-MASQ"
+FORWARD = "KUBE-FORWARD"
+PROXY_FIREWALL = "KUBE-PROXY-FIREWALL"
+FIREWALL = "KUBE-FIREWALL"
+CANARY = "KUBE-PROXY-CANARY"
+
+CLUSTER_POLICY = "KUBE-SVC-"
+LOCAL_POLICY = "KUBE-SVL-"
+EXTERNAL = "KUBE-EXT-"
+SOURCE_RANGES = "KUBE-FW-"
+ENDPOINT = "KUBE-SEP-"
+
+FIXED_CHAINS: dict[str, tuple[str, ...]] = {
+    "filter": (SERVICES, EXTERNAL_SERVICES, FORWARD, NODE_PORTS, PROXY_FIREWALL, FIREWALL),
+    "nat": (SERVICES, NODE_PORTS, POSTROUTING, MARK_MASQ),
+}
+HASHED_PREFIXES = (CLUSTER_POLICY, LOCAL_POLICY, ENDPOINT, SOURCE_RANGES, EXTERNAL)
+
+
+class ChainNames:
+    """The chains of one ServicePort. All but the endpoint chains share one hash, the same in both families."""
+
+    __slots__ = ("_seed", "cluster", "external", "firewall", "local")
+
+    def __init__(self, port: ServicePort) -> None:
+        self._seed = port.title + port.protocol.lower()
+        digest = _hash(self._seed)
+        self.cluster = CLUSTER_POLICY + digest
+        self.local = LOCAL_POLICY + digest
+        self.external = EXTERNAL + digest
+        self.firewall = SOURCE_RANGES + digest
+
+    def endpoint(self, text: str) -> str:
+        """The chain of one endpoint, given as `ip:port`."""
+        return ENDPOINT + _hash(self._seed + text)
+
+
+def _hash(text: str) -> str:
+    """The first 16 characters of the base32 of the SHA-256; these 80 bits are the first 10 bytes."""
+    return b32encode(sha256(text.encode()).digest()[:10]).decode()
+
+
+def is_stale_candidate(table: str, chain: str) -> bool:
+    """True for a chain that a Service proxy made for some Service, and may delete when no Service needs it.
+
+    By the same prefixes, kube-proxy recognises them (`iptables-rules.md` section 9).
+    """
+    return table == "nat" and chain.startswith(HASHED_PREFIXES)

@@ -1,0 +1,59 @@
+"""The settings of one node and family that change rules, each already decided.
+
+Where a setting comes from (flags, Node object, interfaces) is not known here; `pykubeproxy.daemon.settings` decides.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from pykubeproxy.model.ip import IP, Family
+
+
+class Dispatch(StrEnum):
+    """Layout of the chains that find a packet's Service."""
+
+    LINEAR = "linear"
+    TREE = "tree"
+
+
+class PodTraffic(msgspec.Struct, frozen=True):
+    """How traffic from this node's own pods is told apart (`iptables-rules.md` section 11).
+
+    Exactly one is set: `source`, a CIDR, or `interface`, an interface name (a prefix ends in `+`).
+    """
+
+    source: str = ""
+    interface: str = ""
+
+
+class RuleOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything besides Services and endpoints that rules depend on.
+
+    `pod_traffic` is None where pod traffic cannot be told apart. `node_port_addresses` is None if node ports answer on
+    every local address, else the local addresses on which they do. `node_ip` is the node's own address of this family.
+    """
+
+    family: Family
+    node_name: str
+    zone: str = ""
+    node_ip: IP | None = None
+    masquerade_bit: int = 14
+    masquerade_all: bool = False
+    pod_traffic: PodTraffic | None = None
+    node_port_addresses: tuple[str, ...] | None = None
+    localhost_node_ports: bool = True
+    external_ips: bool = True
+    conntrack_tcp_liberal: bool = False
+    random_fully: bool = True
+    dispatch: Dispatch = Dispatch.LINEAR
+
+    @property
+    def mark(self) -> str:
+        """The mark of packets to be masqueraded, as iptables-save prints it: `0x4000`."""
+        return f"0x{1 << self.masquerade_bit:x}"
+
+    @property
+    def programs_firewall_chain(self) -> bool:
+        """True if KUBE-FIREWALL's content is ours: only where route_localnet opens 127.0.0.0/8 to the outside."""
+        return self.family is Family.IPV4 and self.localhost_node_ports

@@ -1,0 +1,103 @@
+"""iptables-save text to a Ruleset.
+
+Made for dumps of hundreds of thousands of lines: one pass over an iterator of lines, no copy of the text as a whole,
+and lines that are already known are not kept a second time.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from pykubeproxy.rules.ruleset import Lines, Ruleset, Table
+
+
+class DumpError(ValueError):
+    """Text that is not an iptables-save dump, or ends too early. `line` counts from 1."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(f"line {line}: {problem}")
+        self.line = line
+        self.problem = problem
+
+
+def parse(lines: Iterable[str], known: Ruleset | None = None) -> Ruleset:
+    """Parse a dump (`iptables-save`, with or without `-c`; rule counters are dropped). Raises DumpError.
+
+    Chains whose rules equal those of `known` share its tuples, which halves the memory of reading what is expected.
+    Comment lines and empty lines are skipped. Several dumps may follow each other, as for the tables one by one.
+    """
+    ruleset = Ruleset(tables={})
+    reader = _TableReader(known or Ruleset(tables={}))
+    number = 0
+    for number, line in enumerate(lines, 1):  # noqa: B007 (the last number tells where a dump ends)
+        text = line.rstrip("\n")
+        match text[:1]:
+            case "-" | "[":
+                reader.add_rule(number, text)
+            case ":":
+                reader.add_chain(number, text)
+            case "*":
+                reader.begin(number, text[1:])
+            case "" | "#":
+                continue
+            case _ if text == "COMMIT":
+                name, table = reader.finish(number)
+                ruleset.tables[name] = table
+            case _:
+                raise DumpError(number, f"{text[:60]!r} is not a line of iptables-save")
+    if reader.name:
+        raise DumpError(number, f"the dump ends inside table {reader.name}: there is no COMMIT")
+    return ruleset
+
+
+class _TableReader:
+    """Collects the chains and rules of one table, from its `*name` line to its COMMIT."""
+
+    def __init__(self, known: Ruleset) -> None:
+        self.name = ""
+        self._known = known
+        self._expected: Mapping[str, Lines] = {}
+        self._table = Table(chains={}, policies={})
+        self._chain = ""
+        self._lines: list[str] = []
+
+    def begin(self, number: int, name: str) -> None:
+        if self.name:
+            raise DumpError(number, f"table {name} begins before COMMIT of table {self.name}")
+        self.name = name
+        self._table = Table(chains={}, policies={})
+        self._expected = self._known.tables[name].chains if name in self._known.tables else {}
+
+    def add_chain(self, number: int, text: str) -> None:
+        chain, _, policy = text[1:].partition(" ")
+        if not self.name or not policy:
+            raise DumpError(number, f"{text[:60]!r} is not a chain of a table")
+        self._table.chains[chain] = ()
+        if not policy.startswith("-"):
+            self._table.policies[chain] = policy
+
+    def add_rule(self, number: int, text: str) -> None:
+        if text.startswith("["):
+            text = text.partition("] ")[2]
+        command, _, rest = text.partition(" ")
+        chain, _, _ = rest.partition(" ")
+        if command != "-A" or chain not in self._table.chains or not self.name:
+            raise DumpError(number, f"{text[:60]!r} is not a rule of a chain of table {self.name or '(none)'}")
+        if chain != self._chain:
+            self._end_chain()
+            self._chain = chain
+        self._lines.append(text)
+
+    def finish(self, number: int) -> tuple[str, Table]:
+        if not self.name:
+            raise DumpError(number, "COMMIT without a table")
+        self._end_chain()
+        name, self.name = self.name, ""
+        return name, self._table
+
+    def _end_chain(self) -> None:
+        """Store the rules collected for one chain; they come together, as iptables-save prints them."""
+        if self._chain:
+            lines = self._table.chains[self._chain] + tuple(self._lines)
+            expected = self._expected.get(self._chain)
+            self._table.chains[self._chain] = expected if expected == lines else lines
+        self._chain = ""
+        self._lines.clear()

@@ -1,0 +1,87 @@
+"""Where the traffic of one ServicePort goes: each decision made once, and named (`iptables-rules.md` section 6)."""
+
+from enum import StrEnum
+
+import msgspec
+
+from pykubeproxy.model.endpoint import Endpoint
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import ServicePort
+from pykubeproxy.model.topology import UsableEndpoints, usable_endpoints
+from pykubeproxy.rules import text
+from pykubeproxy.rules.names import ChainNames
+from pykubeproxy.rules.options import RuleOptions
+
+
+class Refusal(StrEnum):
+    """Why traffic is refused; the words end up in the rule's comment."""
+
+    NO_ENDPOINTS = "has no endpoints"
+    NO_LOCAL_ENDPOINTS = "has no local endpoints"
+
+
+class Entrance(msgspec.Struct, frozen=True, kw_only=True):
+    """One way in, the cluster IP or the outside: the policy chain that its traffic ends up in, or why it is refused.
+
+    Refused traffic without any endpoint is rejected at once; traffic that merely finds none on this node is dropped,
+    so that a load balancer which probes several nodes is not told that the Service is gone.
+    """
+
+    chain: str | None
+    refusal: Refusal | None
+
+
+class Routing(msgspec.Struct, frozen=True, kw_only=True):
+    """All decisions about one ServicePort on this node.
+
+    A chain is None where it is not needed. `cluster_chain` and `local_chain` spread traffic over `endpoints.cluster`
+    and `endpoints.local`; `external_chain` receives what was sent to node ports, external and load-balancer IPs;
+    `firewall_chain` stands before it where source ranges restrict a load balancer.
+    """
+
+    port: ServicePort
+    names: ChainNames
+    endpoints: UsableEndpoints
+    internal: Entrance
+    external: Entrance
+    cluster_chain: str | None
+    local_chain: str | None
+    external_chain: str | None
+    firewall_chain: str | None
+
+    @property
+    def load_balancer_chain(self) -> str | None:
+        """Where traffic to a load-balancer IP goes first."""
+        return self.firewall_chain or self.external_chain
+
+
+def route(port: ServicePort, endpoints: tuple[Endpoint, ...], options: RuleOptions) -> Routing:
+    """Decide everything about `port`, which has `endpoints` (all of them, ready or not)."""
+    usable = usable_endpoints(port, endpoints, options.node_name, options.zone)
+    names = ChainNames(port)
+    has_any = usable.exist_anywhere
+    is_filtered = has_any and bool(port.load_balancer_ips) and bool(port.source_ranges)
+    return Routing(
+        port=port,
+        names=names,
+        endpoints=usable,
+        internal=_entrance(usable, names, local_only=port.internal_policy_local),
+        external=_entrance(usable, names, local_only=port.external_policy_local),
+        cluster_chain=names.cluster if usable.cluster else None,
+        local_chain=names.local if usable.local else None,
+        external_chain=names.external if has_any and port.externally_accessible else None,
+        firewall_chain=names.firewall if is_filtered else None,
+    )
+
+
+def _entrance(usable: UsableEndpoints, names: ChainNames, *, local_only: bool) -> Entrance:
+    if not usable.exist_anywhere:
+        return Entrance(chain=None, refusal=Refusal.NO_ENDPOINTS)
+    if local_only and not usable.local:
+        return Entrance(chain=None, refusal=Refusal.NO_LOCAL_ENDPOINTS)
+    return Entrance(chain=names.local if local_only else names.cluster, refusal=None)
+
+
+def refusal_target(entrance: Entrance, family: Family) -> str:
+    """The target that refuses an entrance's traffic: an answer where nobody serves, silence where this node does not."""
+    return text.reject(family) if entrance.refusal is Refusal.NO_ENDPOINTS else "DROP"
