@@ -93,6 +93,11 @@ def check(tools: Tools) -> None:
         )
 
 
+def is_in_use(tools: Tools) -> bool:
+    """False if the kernel has no table of this backend loaded, so that there can be no rules to find."""
+    return tools.backend is Backend.NFT or bool(_loaded_tables(tools.family))
+
+
 def _used(family: Family, available: list[Backend]) -> list[Backend]:
     return [backend for backend in available if _holds_any(family, backend, ("nat",), PROXY_CHAINS)]
 

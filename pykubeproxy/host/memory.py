@@ -47,7 +47,7 @@ class MemoryHost:
         """Take restore input (`--noflush`): each table changes at its COMMIT, or not at all if a line is wrong."""
         interpreter = _Interpreter(self.ruleset)
         number = 0
-        for number, line in enumerate(lines, 1):  # noqa: B007 (the number of the last line is needed)
+        for number, line in enumerate(lines, 1):
             interpreter.take(number, line)
         if interpreter.table:
             raise RestoreError("iptables-restore", "COMMIT expected", number + 1)
@@ -82,7 +82,7 @@ class _Interpreter:
         elif text == "COMMIT":
             self._commit()
         elif text.startswith(":"):
-            self._create(text[1:].split(" ")[0])
+            self._create(text[1:].split(" ", maxsplit=1)[0])
         else:
             self._command(text)
 

@@ -5,6 +5,7 @@ does work in proportion to the change and not to the cluster.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from pykubeproxy.model.endpoint import Endpoint, EndpointSlice, PortKey, SliceKey, merge_slices
 from pykubeproxy.model.ip import Family
@@ -15,6 +16,24 @@ Object = Service | EndpointSlice | Node
 Touched = frozenset[ServiceKey]
 
 NOTHING: Touched = frozenset()
+
+
+class ObjectId(NamedTuple):
+    """What names an object of the cluster; `namespace` is empty for a Node."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+def identify(obj: Object) -> ObjectId:
+    """The kind and name of an object."""
+    if isinstance(obj, Node):
+        return ObjectId("Node", "", obj.name)
+    return ObjectId(type(obj).__name__, *obj.key)
 
 
 class Snapshot:
@@ -37,25 +56,17 @@ class Snapshot:
                 self.nodes[obj.name] = obj
                 return NOTHING
 
-    def remove_service(self, key: ServiceKey) -> Touched:
-        """Forget a Service; unknown ones are ignored."""
-        return frozenset({key}) if self.services.pop(key, None) is not None else NOTHING
-
-    def remove_slice(self, key: SliceKey) -> Touched:
-        """Forget an EndpointSlice; unknown ones are ignored."""
-        old = self._slices.pop(key, None)
-        if old is None:
-            return NOTHING
-        siblings = self._slices_of[old.service]
-        del siblings[key]
-        if not siblings:
-            del self._slices_of[old.service]
-        return frozenset({old.service})
-
-    def remove_node(self, name: str) -> Touched:
-        """Forget a Node; unknown ones are ignored."""
-        self.nodes.pop(name, None)
-        return NOTHING
+    def remove(self, name: ObjectId) -> Touched:
+        """Forget an object; an unknown one is ignored. Return the Services whose rules may change."""
+        match name.kind:
+            case "Service":
+                key = ServiceKey(name.namespace, name.name)
+                return frozenset({key}) if self.services.pop(key, None) is not None else NOTHING
+            case "EndpointSlice":
+                return self._remove_slice(SliceKey(name.namespace, name.name))
+            case _:
+                self.nodes.pop(name.name, None)
+                return NOTHING
 
     def endpoints(self, key: ServiceKey, family: Family, node_name: str) -> dict[PortKey, tuple[Endpoint, ...]]:
         """All endpoints of a Service in one family, by port, whether or not there is such a Service."""
@@ -65,6 +76,16 @@ class Snapshot:
     def slices(self) -> Iterator[EndpointSlice]:
         """All EndpointSlices, in no particular order."""
         return iter(self._slices.values())
+
+    def _remove_slice(self, key: SliceKey) -> Touched:
+        old = self._slices.pop(key, None)
+        if old is None:
+            return NOTHING
+        siblings = self._slices_of[old.service]
+        del siblings[key]
+        if not siblings:
+            del self._slices_of[old.service]
+        return frozenset({old.service})
 
     def _put_service(self, service: Service) -> Touched:
         if self.services.get(service.key) == service:
@@ -77,7 +98,7 @@ class Snapshot:
         if old == slice_:
             return NOTHING
         # A slice whose service-name label changed leaves its old Service; kube-proxy forgets to let it go.
-        touched = self.remove_slice(slice_.key)
+        touched = self._remove_slice(slice_.key)
         self._slices[slice_.key] = slice_
         self._slices_of.setdefault(slice_.service, {})[slice_.key] = slice_
         return touched | {slice_.service}

@@ -1,4 +1,6 @@
-"""The Plan that takes everything away again: what kube-proxy's `--cleanup` removes (`iptables-execution.md` section 10).
+"""The Plan that takes everything away again: what kube-proxy's `--cleanup` removes.
+
+Source: `iptables-execution.md` section 10.
 
 KUBE-FIREWALL with its jumps stays, because kubelet relies on it as well.
 """

@@ -150,7 +150,7 @@ def compile_port(
     """The fragment of one ServicePort with all its `endpoints`. `comments`: also on rules that exist per endpoint."""
     routing = route(port, endpoints, options)
     return Fragment(
-        chains=tuple((chain, tuple(rules)) for chain, rules in _port_chains(routing, options, comments)),
+        chains=tuple((chain, tuple(rules)) for chain, rules in _port_chains(routing, options, comments=comments)),
         entries=tuple(_port_entries(routing, options)),
         endpoint_count=len(endpoints),
         has_comments=comments,
@@ -166,7 +166,7 @@ def _port_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry]:
     yield from health_check_entries(routing)
 
 
-def _port_chains(routing: Routing, options: RuleOptions, comments: bool) -> Iterator[tuple[str, Iterable[str]]]:
+def _port_chains(routing: Routing, options: RuleOptions, *, comments: bool) -> Iterator[tuple[str, Iterable[str]]]:
     """The chains of a ServicePort's own, in the order in which traffic from outside meets them."""
     if routing.firewall_chain:
         yield routing.firewall_chain, firewall_rules(routing.firewall_chain, routing, options)

@@ -27,7 +27,7 @@ def parse(lines: Iterable[str], known: Ruleset | None = None) -> Ruleset:
     ruleset = Ruleset(tables={})
     reader = _TableReader(known or Ruleset(tables={}))
     number = 0
-    for number, line in enumerate(lines, 1):  # noqa: B007 (the last number tells where a dump ends)
+    for number, line in enumerate(lines, 1):
         text = line.rstrip("\n")
         match text[:1]:
             case "-" | "[":

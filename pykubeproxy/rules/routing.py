@@ -83,5 +83,5 @@ def _entrance(usable: UsableEndpoints, names: ChainNames, *, local_only: bool) -
 
 
 def refusal_target(entrance: Entrance, family: Family) -> str:
-    """The target that refuses an entrance's traffic: an answer where nobody serves, silence where this node does not."""
+    """The target that refuses traffic: an answer where nobody serves it, silence where only this node does not."""
     return text.reject(family) if entrance.refusal is Refusal.NO_ENDPOINTS else "DROP"

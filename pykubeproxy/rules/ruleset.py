@@ -28,7 +28,7 @@ TABLES = ("filter", "nat")
 
 
 class Table(msgspec.Struct, kw_only=True):
-    """One table: its chains in order, and the policy and counters of its built-in chains as printed (`ACCEPT [0:0]`)."""
+    """One table: its chains in order, and its built-in chains' policies and counters as printed (`ACCEPT [0:0]`)."""
 
     chains: dict[str, Lines] = {}
     policies: dict[str, str] = {}

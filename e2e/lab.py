@@ -1,0 +1,169 @@
+"""A cluster's network on one machine: builds a topology out of network namespaces, and takes it down again.
+
+    with open_lab(plain_topology(2)) as lab:
+        lab.pod("client-node-a").exec(["curl", "http://10.244.1.11:8080/"])
+
+        node-a                       node-b                      client, stranger
+    +------------------+        +------------------+            +-----------------+
+    | pod   pod   pod  |        | pod   pod   pod  |            |  203.0.113.10   |
+    |  |     |     |   |        |  |     |     |   |            |  198.51.100.10  |
+    | =+= cni0 ====+=  |        | =+= cni0 ====+=  |            +-------+---------+
+    |   10.244.0.1/24  |        |   10.244.1.1/24  |                    |
+    |   eth0 .11       |        |   eth0 .12       |            +-------+---------+
+    +--------+---------+        +--------+---------+            |     router      |
+             |                           |                      |   .1  wire0     |
+             +---------------------------+----------------------+-----------------+
+                              172.31.0.0/24, fd00:31::/64
+
+Nodes reach each other's pods by route (host-gw, as flannel and Calico without tunnels do). Every bridge and interface
+lives inside a namespace named `pkp-<pid>-<random>-…`: the machine's own network is not touched, and labs can run side
+by side.
+"""
+
+import os
+import secrets
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from msgspec import Struct
+
+from e2e import netns, signals, wiring
+from e2e.netns import LabError, Namespace
+from e2e.processes import Processes
+from e2e.topology import NodeSpec, OutsiderSpec, PodSpec, Topology
+
+NAME_PREFIX = "pkp-"
+READY_SECONDS = 20.0
+POD_SERVER = Path(__file__).with_name("pod_server.py")
+
+
+class Node(Namespace, frozen=True, kw_only=True):
+    """A node of the running lab."""
+
+    spec: NodeSpec
+
+
+class Pod(Namespace, frozen=True, kw_only=True):
+    """A pod of the running lab, its server up."""
+
+    spec: PodSpec
+
+
+class Outsider(Namespace, frozen=True, kw_only=True):
+    """A machine outside the cluster."""
+
+    spec: OutsiderSpec
+
+
+class Lab(Struct, frozen=True, kw_only=True):
+    """A running lab; `prefix` begins the name of every namespace that belongs to it."""
+
+    prefix: str
+    topology: Topology
+    nodes: Mapping[str, Node]
+    pods: Mapping[str, Pod]
+    outsiders: Mapping[str, Outsider]
+
+    def node(self, name: str) -> Node:
+        """The node of that name; KeyError if there is none."""
+        return self.nodes[name]
+
+    def pod(self, name: str) -> Pod:
+        """The pod of that name; KeyError if there is none."""
+        return self.pods[name]
+
+    def outsider(self, name: str) -> Outsider:
+        """The machine of that name outside the cluster; KeyError if there is none."""
+        return self.outsiders[name]
+
+
+@contextmanager
+def open_lab(topology: Topology) -> Iterator[Lab]:
+    """Builds the lab and removes it at the end of the block: also after an exception, Ctrl-C or SIGTERM.
+
+    Raises LabError where this machine cannot build it (see `missing`), or if a pod's server does not start.
+    """
+    if lack := missing():
+        raise LabError(lack)
+    prefix = f"{NAME_PREFIX}{os.getpid()}-{secrets.token_hex(2)}-"
+    processes = Processes()
+    with signals.termination_as_exit():
+        try:
+            yield _build(prefix, topology, processes)
+        finally:
+            with signals.held_back():
+                processes.stop_all()
+                for name in netns.existing(prefix):
+                    netns.remove(name)
+
+
+def missing() -> str | None:
+    """Why this machine cannot build a lab, in a line, or None if it can."""
+    if sys.platform != "linux":
+        return "network namespaces need Linux"
+    if os.geteuid() != 0:
+        return "network namespaces need root: run this as root or with sudo"
+    for tool, package in (("ip", "iproute2"), ("curl", "curl"), ("setpriv", "util-linux"), ("tee", "coreutils")):
+        if not any(Path(folder, tool).exists() for folder in os.get_exec_path()):
+            return f"there is no {tool}: install the package {package}"
+    if not (netns.SYSCTLS / "ipv6").is_dir():
+        return "this kernel has no IPv6"
+    return None
+
+
+def has_sctp() -> bool:
+    """Whether this kernel speaks SCTP; asking loads its module where there is one."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP).close()
+    except OSError:
+        return False
+    return True
+
+
+def _build(prefix: str, topology: Topology, processes: Processes) -> Lab:
+    def made(name: str) -> str:
+        netns.create(prefix + name)
+        return prefix + name
+
+    router = Namespace(name=made("router"), processes=processes)
+    wiring.set_up_router(router)
+    nodes, outsiders, pods = {}, {}, {}
+    for index, node in enumerate(topology.nodes):
+        nodes[node.name] = Node(name=made(node.name), processes=processes, spec=node)
+        wiring.connect_node(router, nodes[node.name], node, index, topology)
+    for index, outsider in enumerate(topology.outsiders):
+        outsiders[outsider.name] = Outsider(name=made(outsider.name), processes=processes, spec=outsider)
+        wiring.connect_outsider(router, outsiders[outsider.name], outsider, index)
+    for index, pod in enumerate(topology.pods):
+        home = nodes[pod.node]
+        pods[pod.name] = Pod(name=made(pod.name), processes=processes, spec=pod)
+        wiring.connect_pod(home, pods[pod.name], pod, index, home.spec.pod_networks)
+    _start_servers(pods.values())
+    return Lab(prefix=prefix, topology=topology, nodes=nodes, pods=pods, outsiders=outsiders)
+
+
+def _start_servers(pods: Iterable[Pod]) -> None:
+    """Starts all servers side by side, then waits for each to say that it is ready."""
+    starting = {}
+    for pod in pods:
+        if pod.spec.listeners:
+            command = [sys.executable, "-IS", str(POD_SERVER), "--pod", pod.spec.name, "--node", pod.spec.node]
+            listeners = [f"{listener.protocol}/{listener.port}" for listener in pod.spec.listeners]
+            starting[pod.spec.name] = pod.popen([*command, *listeners])
+    deadline = time.monotonic() + READY_SECONDS
+    for name, server in starting.items():
+        if not _says_ready(server, deadline - time.monotonic()):
+            raise LabError(f"pod {name}: its server did not open its ports (exit status {server.poll()})")
+
+
+def _says_ready(server: subprocess.Popen[str], seconds: float) -> bool:
+    output = cast("IO[str]", server.stdout)  # a pipe, as popen makes it by default
+    readable, _, _ = select.select([output], [], [], max(seconds, 0.0))
+    return bool(readable) and output.readline() == "ready\n"

@@ -1,0 +1,104 @@
+"""One network namespace: made with `ip netns`, used through argv lists only, and removed with all that runs in it."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from msgspec import Struct
+
+from e2e.processes import Processes
+
+NAMESPACES = Path("/run/netns")
+SYSCTLS = Path("/proc/sys/net")
+COMMAND_SECONDS = 30.0
+
+
+class LabError(Exception):
+    """The lab could not be built or used: one line that says what, where and why."""
+
+
+class Namespace(Struct, frozen=True, kw_only=True):
+    """A handle on a namespace of this machine; `name` is its full name, unique to the run."""
+
+    name: str
+    processes: Processes
+
+    def argv(self, command: Sequence[str]) -> list[str]:
+        """The command line that runs `command` in here."""
+        return ["ip", "netns", "exec", self.name, *command]
+
+    def exec(
+        self, command: Sequence[str], *, stdin: str = "", check: bool = True, seconds: float = COMMAND_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs `command` in here to its end. Raises LabError if `check` and it fails, or if it takes too long."""
+        return _run(self.argv(command), stdin=stdin, check=check, seconds=seconds)
+
+    def popen(
+        self,
+        command: Sequence[str],
+        *,
+        stdout: IO[str] | int | None = subprocess.PIPE,
+        stderr: IO[str] | int | None = None,
+    ) -> subprocess.Popen[str]:
+        """Starts `command` in here; it is stopped with the lab, or killed with the thread that started it."""
+        tied = ["setpriv", "--pdeathsig", "KILL", *command]
+        return self.processes.start(self.argv(tied), stdout=stdout, stderr=stderr)
+
+    def ip(self, lines: Iterable[str]) -> None:
+        """Gives `ip` a batch of its own command lines, executed in here."""
+        _run(["ip", "-netns", self.name, "-batch", "-"], stdin="\n".join(lines) + "\n")
+
+    def set_sysctls(self, value: int, keys: Iterable[str]) -> None:
+        """Writes one value to several keys such as `ipv4/ip_forward`; sysctl(8) is not on every machine, tee is."""
+        self.exec(["tee", *(str(SYSCTLS / key) for key in keys)], stdin=f"{value}\n")
+
+
+def create(name: str) -> None:
+    """Makes a namespace with its loopback interface up."""
+    _run(["ip", "netns", "add", name])
+    _run(["ip", "-netns", name, "link", "set", "lo", "up"])
+
+
+def remove(name: str) -> None:
+    """Kills whatever still runs in the namespace, then deletes it, and with it interfaces, rules and connections."""
+    deadline = time.monotonic() + COMMAND_SECONDS
+    while running := pids(name):
+        if time.monotonic() > deadline:
+            raise LabError(f"network namespace {name}: processes {running} do not end")
+        for pid in running:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+    _run(["ip", "netns", "delete", name])
+
+
+def pids(name: str) -> list[int]:
+    """The processes that run in the namespace."""
+    return [int(pid) for pid in _run(["ip", "netns", "pids", name]).stdout.split()]
+
+
+def existing(prefix: str) -> list[str]:
+    """The names of this machine's namespaces that begin with `prefix`."""
+    if not NAMESPACES.is_dir():
+        return []
+    return sorted(path.name for path in NAMESPACES.iterdir() if path.name.startswith(prefix))
+
+
+def _run(
+    argv: Sequence[str], *, stdin: str = "", check: bool = True, seconds: float = COMMAND_SECONDS
+) -> subprocess.CompletedProcess[str]:
+    try:
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"no end after {seconds:g} s: {' '.join(argv)}") from error
+    except OSError as error:
+        raise LabError(f"cannot run {argv[0]}: {error.strerror}") from error
+    if check and done.returncode != 0:
+        reason = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise LabError(f"{' '.join(argv)}: {reason[-1]}")
+    return done

@@ -1,0 +1,128 @@
+"""What runs in a pod: answers every question with one line of JSON that says who answered whom.
+
+    python pod_server.py --pod web-1 --node node-a TCP/8080 UDP/53
+
+Over TCP it speaks HTTP/1.1, over UDP each datagram is a question, over SCTP (one-to-one sockets) it speaks HTTP too.
+It serves IPv4 and IPv6, prints `ready` once all ports are open, and ends when its standard input does. Standard library
+only.
+
+The answer: {"pod": …, "node": …, "client": the client's address as seen in here, "path": … or the datagram's text,
+"protocol": "TCP", "port": 8080}.
+"""
+
+import argparse
+import asyncio
+import json
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from ipaddress import IPv6Address
+from typing import Any, cast
+
+Answer = Callable[[str, str], bytes]
+
+
+def plain(address: str) -> str:
+    """An address as people write it: without a zone, IPv4 as IPv4 even where it came in through an IPv6 socket."""
+    bare = address.partition("%")[0]
+    if ":" not in bare:
+        return bare
+    parsed = IPv6Address(bare)
+    return str(parsed.ipv4_mapped or parsed)
+
+
+def answerer(pod: str, node: str, protocol: str, port: int) -> Answer:
+    """A function from (client address, path) to the line that answers it."""
+
+    def answer(client: str, path: str) -> bytes:
+        facts = {"pod": pod, "node": node, "client": plain(client), "path": path, "protocol": protocol, "port": port}
+        return json.dumps(facts).encode() + b"\n"
+
+    return answer
+
+
+async def serve_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
+    """Answers the requests of one connection until the client, or its `Connection: close`, ends it."""
+    client = writer.get_extra_info("peername")[0]
+    try:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            request, _, fields = head.decode("latin-1").partition("\r\n")
+            body = answer(client, request.split(" ")[1] if " " in request else "")
+            close = "connection: close" in fields.lower()
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                + (b"Connection: close\r\n" if close else b"")
+                + b"Content-Length: %d\r\n\r\n" % len(body)
+                + body
+            )
+            await writer.drain()
+            if close:
+                break
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+        pass  # the client left, or does not speak HTTP
+    finally:
+        writer.close()
+
+
+class Echo(asyncio.DatagramProtocol):
+    """Answers every datagram where it came from."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keeps the way back."""
+        self.transport = cast("asyncio.DatagramTransport", transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
+        """Answers one question."""
+        self.transport.sendto(self.answer(addr[0], data.decode("utf-8", "replace")), addr)
+
+
+def listening_socket(protocol: str, port: int) -> socket.socket:
+    """A socket for both IP families, or for IPv4 where the machine has no IPv6."""
+    kind = socket.SOCK_DGRAM if protocol == "UDP" else socket.SOCK_STREAM
+    number = {"TCP": socket.IPPROTO_TCP, "UDP": socket.IPPROTO_UDP, "SCTP": socket.IPPROTO_SCTP}[protocol]
+    family, everywhere = (socket.AF_INET6, "::") if socket.has_dualstack_ipv6() else (socket.AF_INET, "0.0.0.0")
+    opened = socket.socket(family, kind, number)
+    if family == socket.AF_INET6:
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    opened.bind((everywhere, port))
+    return opened
+
+
+async def serve(pod: str, node: str, listeners: list[tuple[str, int]]) -> None:
+    """Opens every port, says `ready`, and serves until standard input ends."""
+    loop = asyncio.get_running_loop()
+    for protocol, port in listeners:
+        answer = answerer(pod, node, protocol, port)
+        opened = listening_socket(protocol, port)
+        if protocol == "UDP":
+            await loop.create_datagram_endpoint(partial(Echo, answer), sock=opened)
+        else:
+            opened.listen(512)
+            await asyncio.start_server(partial(serve_http, answer=answer), sock=opened)
+    print("ready", flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+def listener(text: str) -> tuple[str, int]:
+    """`TCP/8080` as a protocol and a port."""
+    protocol, _, port = text.partition("/")
+    return protocol, int(port)
+
+
+def main() -> None:
+    """Serves as the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pod", required=True)
+    parser.add_argument("--node", required=True)
+    parser.add_argument("listeners", nargs="+", type=listener, metavar="PROTOCOL/PORT")
+    arguments = parser.parse_args()
+    asyncio.run(serve(arguments.pod, arguments.node, arguments.listeners))
+
+
+if __name__ == "__main__":
+    main()

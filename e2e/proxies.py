@@ -1,0 +1,66 @@
+"""One real proxy process per node, each in its node's namespace, as its users start it."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from e2e.asking import Destination, Fate, ask
+from e2e.lab import Lab, Node
+from e2e.netns import LabError
+
+CLUSTER_CIDR = "10.244.0.0/16,fd00:10:244::/56"
+PROGRAMMED_SECONDS = 30.0
+PAUSE_SECONDS = 0.05
+
+
+class Proxy(Struct, frozen=True, kw_only=True):
+    """A running proxy; its log is the file `log`."""
+
+    node: Node
+    process: subprocess.Popen[str]
+    log: Path
+
+
+def start_proxy(node: Node, source: Path, log: Path, arguments: Sequence[str] = ()) -> Proxy:
+    """Starts `pykubeproxy run --source SOURCE` as this node, with any further command-line arguments."""
+    command = [sys.executable, "-m", "pykubeproxy", "run", "--source", str(source)]
+    command += ["--hostname-override", node.spec.name, "--cluster-cidr", CLUSTER_CIDR, *arguments]
+    with log.open("w") as stream:
+        process = node.popen(command, stdout=stream, stderr=subprocess.STDOUT)
+    return Proxy(node=node, process=process, log=log)
+
+
+def start_proxies(lab: Lab, source: Path, logs: Path, arguments: Sequence[str] = ()) -> tuple[Proxy, ...]:
+    """Starts one proxy on every node; their logs go to <node>.log in the folder `logs`."""
+    return tuple(start_proxy(node, source, logs / f"{name}.log", arguments) for name, node in lab.nodes.items())
+
+
+def wait_until_programmed(proxies: Iterable[Proxy], probes: Sequence[Destination]) -> None:
+    """Returns once every probe is answered from every proxy's node.
+
+    Raises LabError, with the last line of its log, for a proxy that ends or does not get there in time.
+    """
+    deadline = time.monotonic() + PROGRAMMED_SECONDS
+    for proxy in proxies:
+        for probe in probes:
+            while ask(proxy.node, probe, seconds=1.0).fate is not Fate.ANSWERED:
+                require_running(proxy)
+                if time.monotonic() > deadline:
+                    raise LabError(f"proxy on {proxy.node.spec.name}: {probe} not answered: {last_line(proxy)}")
+                time.sleep(PAUSE_SECONDS)
+
+
+def require_running(proxy: Proxy) -> None:
+    """Raises LabError, with the last line of its log, for a proxy that has ended."""
+    status = proxy.process.poll()
+    if status is not None:
+        raise LabError(f"proxy on {proxy.node.spec.name} ended with status {status}: {last_line(proxy)}")
+
+
+def last_line(proxy: Proxy) -> str:
+    """The last line that a proxy has logged."""
+    return (proxy.log.read_text().strip().splitlines() or ["no log"])[-1]

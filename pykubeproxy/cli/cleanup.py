@@ -1,0 +1,32 @@
+"""`cleanup`: remove what `run` installed."""
+
+import click
+
+from pykubeproxy.cli.common import our_options, with_errors
+from pykubeproxy.config.options import CONTEXT_SETTINGS
+from pykubeproxy.daemon.assembly import Choices
+from pykubeproxy.daemon.cleanup import Cleaned
+from pykubeproxy.daemon.cleanup import cleanup as clean_up
+from pykubeproxy.plan.summary import summarize
+
+
+@click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy cleanup")
+@our_options
+@with_errors
+def cleanup(choices: Choices) -> None:
+    """Remove every chain and rule of a Service proxy from this node, as `kube-proxy --cleanup` does.
+
+    KUBE-FIREWALL stays, since kubelet uses it as well; other programs' rules are never touched.
+    """
+    done = list(clean_up(choices))
+    for cleaned in done:
+        click.echo(_describe(cleaned))
+
+
+def _describe(cleaned: Cleaned) -> str:
+    where = f"{cleaned.tools.family} ({cleaned.tools.backend})"
+    if cleaned.plan.is_empty:
+        return f"{where}: nothing to remove"
+    text = f"{where}: {summarize(cleaned.plan)}"
+    kept = ", ".join(chain for _, chain in cleaned.plan.kept)
+    return f"{text}; emptied, but in use by other rules: {kept}" if kept else text

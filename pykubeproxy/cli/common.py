@@ -1,0 +1,167 @@
+"""What all commands share: our flags beside kube-proxy's, and how errors reach the user."""
+
+import functools
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from pykubeproxy.cluster.manifests import Manifests, SourceError
+from pykubeproxy.cluster.source import Change, Note
+from pykubeproxy.config.completed import Completed, check, complete
+from pykubeproxy.config.errors import ConfigError
+from pykubeproxy.daemon.assembly import Choices, NodeView, host_name
+from pykubeproxy.host.backend import Backend, Tools
+from pykubeproxy.host.errors import HostError
+from pykubeproxy.model.ip import IP, Family, parse_ip
+from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.rules.options import Dispatch
+from pykubeproxy.rules.ruleset import Ruleset
+
+_R = TypeVar("_R")
+
+DIFFERENT = 1
+FAILED = 2
+
+
+class AddressType(click.ParamType[IP]):
+    """An IP address."""
+
+    name = "IP"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> IP:
+        """Parse, as Kubernetes would."""
+        ip = parse_ip(str(value))
+        if ip is None:
+            self.fail(f"{value!r} is not an IP address", param, ctx)
+        return ip
+
+
+_OPTIONS = (
+    click.option(
+        "--host-address",
+        "host_addresses",
+        type=AddressType(),
+        multiple=True,
+        help="Use these instead of the addresses of this machine's interfaces, to speak for another node. Repeatable.",
+    ),
+    click.option(
+        "--family",
+        type=click.Choice([family.lower() for family in Family]),
+        help="Only this IP family (default: both).",
+    ),
+    click.option(
+        "--dispatch",
+        type=click.Choice([dispatch.value for dispatch in Dispatch]),
+        default=Dispatch.LINEAR.value,
+        show_default=True,
+        help="Layout of the chains that find a packet's Service; linear is kube-proxy's, byte for byte.",
+    ),
+    click.option(
+        "--backend",
+        type=click.Choice(["auto", *(backend.value for backend in Backend)]),
+        default="auto",
+        show_default=True,
+        help="Which iptables tools to use; auto asks the node which ones its other programs use.",
+    ),
+)
+
+
+def our_options(command: Callable[..., _R]) -> Callable[..., _R]:
+    """Give a command our options; it gets one argument for all of them, `choices`."""
+
+    @functools.wraps(command)
+    def with_choices(
+        *args: Any,
+        host_addresses: tuple[IP, ...],
+        family: str | None,
+        dispatch: str,
+        backend: str,
+        **kwargs: Any,
+    ) -> _R:
+        choices = Choices(
+            families=None if family is None else (_family(family),),
+            backend=None if backend == "auto" else Backend(backend),
+            dispatch=Dispatch(dispatch),
+            host_addresses=host_addresses,
+        )
+        return command(*args, choices=choices, **kwargs)
+
+    decorated: Callable[..., _R] = with_choices
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def _family(text: str) -> Family:
+    return next(family for family in Family if family.lower() == text)
+
+
+def read_config(flags: Mapping[str, object]) -> Completed:
+    """The configuration that flags and file amount to. Raises ConfigError."""
+    path = flags.get("config")
+    try:
+        file = Path(str(path)).read_bytes() if path else None
+    except OSError as error:
+        raise ConfigError(f"failed complete: {error.filename}: {error.strerror}") from None
+    completed = complete(flags, file, host_name())
+    check(completed)
+    for warning in completed.warnings:
+        complain(warning)
+    return completed
+
+
+def open_manifests(files: tuple[str, ...]) -> Manifests:
+    """The objects given by -f or --source."""
+    if not files:
+        raise click.UsageError("no objects given: name a file or folder with -f")
+    return Manifests(files)
+
+
+def compile_for(
+    completed: Completed,
+    choices: Choices,
+    change: Change,
+    tools: Mapping[Family, Tools],
+    families: Iterable[Family],
+) -> dict[Family, Ruleset]:
+    """The rules that the objects of `change` amount to on this node, or on the one that the options describe."""
+    snapshot = Snapshot()
+    for obj in change.put:
+        snapshot.put(obj)
+    node = NodeView(completed, choices, tools)
+    own = snapshot.nodes.get(completed.node_name)
+    return {family: compile_ruleset(snapshot, node.options_for(own, family)) for family in families}
+
+
+def tell(notes: tuple[Note, ...]) -> None:
+    """Print what a source has to say about its input."""
+    for note in notes:
+        complain(note.text)
+
+
+def complain(text: str) -> None:
+    """One line on stderr."""
+    click.echo(text, err=True)
+
+
+def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..., _R]:
+    """Turn the errors that a command can meet into one line on stderr and a status."""
+
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> _R:
+        try:
+            return command(*args, **kwargs)
+        except (ConfigError, HostError, SourceError) as error:
+            fail(str(error), status)
+
+    return guarded
+
+
+def fail(text: str, status: int = FAILED) -> NoReturn:
+    """End with one line on stderr."""
+    complain(f"Error: {text}")
+    sys.exit(status)

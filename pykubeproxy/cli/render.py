@@ -1,0 +1,33 @@
+"""`render`: the whole payload for given objects."""
+
+import click
+
+from pykubeproxy.cli.common import compile_for, open_manifests, our_options, read_config, tell, with_errors
+from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
+from pykubeproxy.daemon.assembly import Choices
+from pykubeproxy.rules.ruleset import render as render_lines
+
+
+@click.command(
+    context_settings=dict(CONTEXT_SETTINGS),
+    epilog="Example: pykubeproxy render -f examples/ --family ipv4 | iptables-restore --noflush",
+)
+@click.option(
+    "-f", "files", multiple=True, metavar="PATH", help="Objects: a file, a folder, or - for stdin. Repeatable."
+)
+@our_options
+@kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
+@with_errors
+def render(files: tuple[str, ...], choices: Choices, flags: dict[str, object]) -> None:
+    """Print the iptables-restore payload for the given objects.
+
+    It is complete for a node that has none of it: fixed chains, jumps from the built-in chains, and the chains of
+    every Service. Nothing is written to the kernel.
+    """
+    completed = read_config(flags)
+    change = open_manifests(files).load()
+    tell(change.notes)
+    for family, ruleset in compile_for(completed, choices, change, {}, choices.wanted_families).items():
+        click.echo(f"# {family.lower()}")
+        for line in render_lines(ruleset):
+            click.echo(line)

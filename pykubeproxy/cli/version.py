@@ -1,0 +1,34 @@
+"""`version`: what is installed here."""
+
+import platform
+
+import click
+
+from pykubeproxy import __version__
+from pykubeproxy.config.options import CONTEXT_SETTINGS
+from pykubeproxy.host import backend as backends
+from pykubeproxy.host.backend import Backend
+from pykubeproxy.host.errors import HostError, ToolMissing
+from pykubeproxy.model.ip import Family
+
+
+@click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy version")
+def version() -> None:
+    """Print the versions of this program, of Python, and of the iptables tools found."""
+    click.echo(f"pykubeproxy {__version__}")
+    click.echo(f"python {platform.python_version()}")
+    for family in Family:
+        for backend in Backend:
+            try:
+                tools = backends.find_tools(family, backend)
+            except ToolMissing:
+                continue
+            click.echo(f"{tools.save.removesuffix('-save')} {'.'.join(map(str, tools.version))}")
+        click.echo(f"{family} backend in use: {_detected(family)}")
+
+
+def _detected(family: Family) -> str:
+    try:
+        return backends.detect(family)
+    except HostError as error:
+        return f"unknown: {error}"

@@ -1,0 +1,186 @@
+"""Manifest text to model objects: YAML or JSON, several documents, lists.
+
+Each document is read on its own, so that a mistake in one does not take the others with it, and each problem names its
+document and field.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+import yaml
+
+from pykubeproxy.cluster import translate, wire
+from pykubeproxy.cluster.source import Note
+from pykubeproxy.cluster.translate import BadObject, Ignored
+from pykubeproxy.model.snapshot import Object, ObjectId, identify
+
+DEFAULT_NAMESPACE = "default"
+
+# A document begins at a line `---`, which YAML allows nowhere else in the first column.
+_DOCUMENT_START = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
+_VALIDATION_PATH = re.compile(r" - at `\$?\.?(.*)`$")
+
+
+class Parsed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a text holds. `bad` names objects that could not be used; `is_broken` means that more may be missing."""
+
+    objects: dict[ObjectId, Object]
+    bad: frozenset[ObjectId]
+    is_broken: bool
+    notes: tuple[Note, ...]
+
+
+class _Kind(msgspec.Struct, frozen=True, kw_only=True):
+    api_version: str
+    wire: type[Any]
+    translate: Callable[[Any], tuple[Object | None, tuple[Ignored, ...]]]
+    is_namespaced: bool = True
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "Service": _Kind(api_version="v1", wire=wire.Service, translate=translate.service),
+    "EndpointSlice": _Kind(
+        api_version="discovery.k8s.io/v1", wire=wire.EndpointSlice, translate=translate.endpoint_slice
+    ),
+    "Node": _Kind(api_version="v1", wire=wire.Node, translate=translate.node, is_namespaced=False),
+}
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML as Kubernetes reads it: a timestamp is text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse_manifest(text: str, where: str) -> Parsed:
+    """Read all objects of a manifest; `where`, the file's name, begins every note."""
+    reader = _Reader(where)
+    for number, document in enumerate(_documents(text), 1):
+        reader.read(document, number)
+    return Parsed(
+        objects=reader.objects, bad=frozenset(reader.bad), is_broken=reader.is_broken, notes=tuple(reader.notes)
+    )
+
+
+def _documents(text: str) -> Iterator[str]:
+    """The documents of a YAML stream, or the one of a JSON file; those without content are left out."""
+    for document in _DOCUMENT_START.split(text):
+        if any(line.strip() and not line.lstrip().startswith("#") for line in document.splitlines()):
+            yield document
+
+
+class _Reader:
+    """Collects the objects of one manifest."""
+
+    def __init__(self, where: str) -> None:
+        self.objects: dict[ObjectId, Object] = {}
+        self.bad: set[ObjectId] = set()
+        self.notes: list[Note] = []
+        self.is_broken = False
+        self._where = where
+
+    def read(self, document: str, number: int) -> None:
+        """Read one document."""
+        place = f"{self._where}: document {number}"
+        try:
+            content = _load(document)
+        except (yaml.YAMLError, msgspec.DecodeError, ValueError, RecursionError) as error:
+            self._break(f"{place}: not valid YAML: {_yaml_problem(error)}")
+            return
+        if content is not None:
+            self._take(content, place)
+
+    def _take(self, content: object, place: str, listed_as: str = "", list_version: object = None) -> None:
+        """One object, or a list of them. `listed_as` is the kind that a typed list gives its items."""
+        if not isinstance(content, dict):
+            self._break(f"{place}: a Kubernetes object is expected, not {type(content).__name__}")
+            return
+        kind = content.get("kind") or listed_as
+        version = content.get("apiVersion") or list_version
+        if not isinstance(kind, str) or not kind:
+            self._break(f"{place}: kind: not set; Service, EndpointSlice, Node or List is expected")
+        elif kind == "List" or (kind.removesuffix("List") in _KINDS and kind.endswith("List")):
+            self._take_list(content, place, kind.removesuffix("List"), version)
+        elif kind not in _KINDS:
+            self.notes.append(Note(f"{place}: {kind} is not used here; skipped", is_error=False))
+        else:
+            self._take_object(content, place, kind, version)
+
+    def _take_list(self, content: Mapping[str, object], place: str, kind: str, version: object) -> None:
+        items = content.get("items")
+        if not isinstance(items, list):
+            self._break(f"{place}: items: a list is expected")
+            return
+        for i, item in enumerate(items):
+            self._take(item, f"{place}: items[{i}]", kind, version if kind else None)
+
+    def _take_object(self, content: dict[str, Any], place: str, kind: str, version: object) -> None:
+        rules = _KINDS[kind]
+        name = _name(content, kind, namespaced=rules.is_namespaced)
+        if name is None:
+            self._break(f"{place}: {kind}: metadata.name: not set")
+            return
+        place = f"{place}: {name}"
+        try:
+            _check_version(version, rules.api_version)
+            obj, ignored = rules.translate(msgspec.convert(content, rules.wire))
+        except (BadObject, msgspec.ValidationError) as error:
+            self.bad.add(name)
+            self.notes.append(Note(f"{place}: {_field_first(str(error))}; skipped"))
+            return
+        self.notes.extend(Note(f"{place}: {part}; left out", is_error=False) for part in ignored)
+        if obj is not None:
+            if name in self.objects:
+                self.notes.append(Note(f"{place}: defined twice; this one is used"))
+            self.objects[identify(obj)] = obj
+
+    def _break(self, problem: str) -> None:
+        self.is_broken = True
+        self.notes.append(Note(problem))
+
+
+def _check_version(version: object, expected: str) -> None:
+    if version != expected:
+        raise BadObject("apiVersion", f"{version!r} is not {expected}")
+
+
+def _load(document: str) -> object:
+    if document.lstrip().startswith("{"):
+        try:
+            return msgspec.json.decode(document)
+        except msgspec.DecodeError:
+            pass  # YAML's flow style looks like JSON
+    return yaml.load(document, Loader=_Loader)  # noqa: S506  a safe loader
+
+
+def _name(content: dict[str, Any], kind: str, *, namespaced: bool) -> ObjectId | None:
+    """The object's identity as written; a namespace that is not given is filled in."""
+    metadata = content.get("metadata")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
+        return None
+    if not namespaced:
+        return ObjectId(kind, "", metadata["name"])
+    if metadata.get("namespace") in (None, ""):
+        metadata["namespace"] = DEFAULT_NAMESPACE
+    return ObjectId(kind, str(metadata["namespace"]), metadata["name"])
+
+
+def _field_first(problem: str) -> str:
+    """Msgspec's "Expected `int` - at `$.spec.ports[0].port`", with the field where all our messages have it."""
+    found = _VALIDATION_PATH.search(problem)
+    if not found:
+        return problem
+    return f"{found[1]}: {problem[: found.start()].replace('`', '')}"
+
+
+def _yaml_problem(error: Exception) -> str:
+    """A YAML error on one line, with its place in the document."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if mark else problem

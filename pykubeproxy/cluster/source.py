@@ -1,0 +1,25 @@
+"""What a source of objects tells the rest of the program, whether it is the API server or a folder of files."""
+
+import msgspec
+
+from pykubeproxy.model.snapshot import Object, ObjectId
+
+
+class Note(msgspec.Struct, frozen=True):
+    """One line for the user about input that was not used as it is. `is_error` tells a mistake from a remark."""
+
+    text: str
+    is_error: bool = True
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Objects that are new or different, objects that are gone, and what there is to say about it."""
+
+    put: tuple[Object, ...] = ()
+    removed: tuple[ObjectId, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """True if nothing changed and there is nothing to say."""
+        return not (self.put or self.removed or self.notes)

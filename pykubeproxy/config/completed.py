@@ -1,0 +1,134 @@
+"""From flags and a file to the configuration that is used: kube-proxy's "complete" and "validate" steps.
+
+`lifecycle.md` sections 1 to 4. Nothing is read, written or logged here: callers pass the file's bytes and the host
+name, and get warnings back.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from pykubeproxy.config import gates
+from pykubeproxy.config.addresses import with_port
+from pykubeproxy.config.defaults import DEFAULTS, with_platform_defaults
+from pykubeproxy.config.errors import ConfigError, joined
+from pykubeproxy.config.flag_table import FLAG_BY_NAME
+from pykubeproxy.config.flags import Flag, Role, apply
+from pykubeproxy.config.load import Loaded, load
+from pykubeproxy.config.types import KubeProxyConfiguration
+from pykubeproxy.config.validate import validate
+
+_FIELD_ROLES = frozenset({Role.SETTING, Role.LOGGING, Role.WITHOUT_EFFECT})
+
+
+class Completed(msgspec.Struct, frozen=True, kw_only=True):
+    """The effective configuration, and what follows from it. It still has to pass `check`."""
+
+    config: KubeProxyConfiguration
+    node_name: str
+    """The name of this node's Node object."""
+    cluster_cidrs: tuple[str, ...]
+    """clusterCIDR, split at commas and not yet validated; one empty text if the flag was explicitly set to nothing."""
+    master: str
+    """The API server that overrides the kubeconfig's; empty if none."""
+    feature_gates: gates.FeatureGates
+    warnings: tuple[str, ...]
+    """One line each, for the log."""
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Every validation error; none if the configuration can be used."""
+        return validate(self.config, cluster_cidrs=self.cluster_cidrs)
+
+
+def complete(flags: Mapping[str, object], file: bytes | None, hostname: str) -> Completed:
+    """Combine the flags that were given, the configuration file if there is one, and the defaults.
+
+    `flags` maps flag names without dashes to values as the flags' kinds read them (None: as if not given); `file` is
+    what --config names; `hostname` is the kernel's. Raises ConfigError, prefixed `failed complete: `.
+    """
+    given = [(FLAG_BY_NAME[name], value) for name, value in flags.items() if value is not None]
+    values: dict[str, Any] = {flag.name: value for flag, value in given}
+    try:
+        loaded = _from_flags(given, values) if file is None else _from_file(given, file)
+        config = with_platform_defaults(_with_hostname_override(loaded.config, values.get("hostname-override", "")))
+        feature_gates = gates.resolve(config.feature_gates)
+        node_name = _node_name(config.hostname_override, hostname)
+    except ConfigError as error:
+        raise ConfigError(f"failed complete: {error}") from None
+    explicit_cidr = file is None and "cluster-cidr" in values
+    return Completed(
+        config=config,
+        node_name=node_name,
+        cluster_cidrs=tuple(config.cluster_cidr.split(",")) if config.cluster_cidr or explicit_cidr else (),
+        master=values.get("master", ""),
+        feature_gates=feature_gates,
+        warnings=(
+            *loaded.warnings,
+            *_flag_warnings([flag for flag, _ in given], with_file=file is not None),
+            *(f"unrecognized feature gate: {name}" for name in feature_gates.unknown),
+        ),
+    )
+
+
+def check(completed: Completed) -> None:
+    """Raise ConfigError with every validation error, prefixed `failed validate: `, if there are any."""
+    if completed.errors:
+        raise ConfigError(f"failed validate: {joined(completed.errors)}")
+
+
+def _from_flags(given: list[tuple[Flag, Any]], values: Mapping[str, Any]) -> Loaded:
+    """The defaults with flags applied. Zeros given as flags are kept, unlike those in a file."""
+    config = apply([(flag, value) for flag, value in given if flag.role in _FIELD_ROLES], DEFAULTS)
+    if values.get("write-config-to"):
+        return Loaded(config=config, warnings=())
+    config = replace(
+        config,
+        healthz_bind_address=_address_with_port(config.healthz_bind_address, "healthz-port", values),
+        metrics_bind_address=_address_with_port(config.metrics_bind_address, "metrics-port", values),
+    )
+    return Loaded(config=config, warnings=())
+
+
+def _from_file(given: list[tuple[Flag, Any]], file: bytes) -> Loaded:
+    """What the file says, with only the logging flags on top."""
+    loaded = load(file)
+    overrides = [(flag, value) for flag, value in given if flag.role is Role.LOGGING]
+    return replace(loaded, config=apply(overrides, loaded.config))
+
+
+def _address_with_port(address: str, port_flag: str, values: Mapping[str, Any]) -> str:
+    """The deprecated port flags fill in a missing port; 0 switches the server off."""
+    port: int = values.get(port_flag, FLAG_BY_NAME[port_flag].default)
+    return with_port(address, port) if port else ""
+
+
+def _with_hostname_override(config: KubeProxyConfiguration, override: str) -> KubeProxyConfiguration:
+    """The flag wins over the file; an empty flag is none, a blank one is an error."""
+    if not override:
+        return config
+    name = override.strip().lower()
+    if not name:
+        raise ConfigError("empty hostname-override is invalid")
+    return replace(config, hostname_override=name)
+
+
+def _node_name(override: str, hostname: str) -> str:
+    name = (override or hostname).strip().lower()
+    if not name:
+        origin = "hostnameOverride" if override else "the host name"
+        raise ConfigError(f"empty hostname is invalid: {origin} is blank")
+    return name
+
+
+def _flag_warnings(flags: list[Flag], *, with_file: bool) -> Iterator[str]:
+    for flag in flags:
+        if flag.role is Role.WITHOUT_EFFECT:
+            yield f"--{flag.name} has no effect: {flag.note}"
+        elif flag.role is Role.DEPRECATED:
+            yield f"--{flag.name} is deprecated: {flag.note}"
+    ignored = [f"--{flag.name}" for flag in flags if flag.role in (Role.SETTING, Role.DEPRECATED)]
+    if with_file and ignored:
+        yield f"Ignored because --config is given: {', '.join(ignored)}"

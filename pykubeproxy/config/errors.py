@@ -1,0 +1,13 @@
+"""The one error of this package, and how several messages become one line."""
+
+from collections.abc import Iterable
+
+
+class ConfigError(Exception):
+    """Flags or a configuration file that cannot be used. The text is one line: what, where, what would be right."""
+
+
+def joined(messages: Iterable[str]) -> str:
+    """Several messages as one line, in kube-proxy's form: `a`, or `[a, b]`; repeated messages appear once."""
+    unique = tuple(dict.fromkeys(messages))
+    return unique[0] if len(unique) == 1 else f"[{', '.join(unique)}]"

@@ -1,0 +1,87 @@
+"""kube-proxy's flags as click options, generated from the flag table."""
+
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from pykubeproxy.config.flag_table import FLAGS
+from pykubeproxy.config.flags import Flag, Role
+
+CONTEXT_SETTINGS: Mapping[str, Any] = {
+    "help_option_names": ["-h", "--help"],
+    "token_normalize_func": lambda name: name.replace("_", "-"),
+    "max_content_width": 120,
+}
+"""For commands with these options: kube-proxy takes `_` for `-` in flag names."""
+
+_GIVEN = "pykubeproxy.flags"
+
+_R = TypeVar("_R")
+
+
+def kube_proxy_flags(*, leave_out: Collection[str] = ()) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
+    """Give a click command kube-proxy's options, but for those named in `leave_out`.
+
+    The command gets one argument for all of them, `flags`: the values that were given, by flag name, as
+    `pykubeproxy.config.completed.complete` takes them.
+    """
+
+    def decorate(command: Callable[..., _R]) -> Callable[..., _R]:
+        @functools.wraps(command)
+        def with_flags(*args: Any, **kwargs: Any) -> _R:
+            given = click.get_current_context().meta.get(_GIVEN, {})
+            return command(*args, flags=dict(given), **kwargs)
+
+        decorated: Callable[..., _R] = with_flags
+        for flag in reversed(FLAGS):
+            if flag.name not in leave_out:
+                decorated = _option(flag)(decorated)
+        return decorated
+
+    return decorate
+
+
+def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
+    """A click option that keeps the flag's value, if it was given, for `kube_proxy_flags`."""
+
+    def keep(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> None:
+        try:
+            value = _value(flag, texts)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx=ctx, param=param) from None
+        if value is not None:
+            ctx.meta.setdefault(_GIVEN, {})[flag.name] = value
+
+    # Even a flag_value of None would make the value optional.
+    bare: dict[str, Any] = {} if flag.kind.bare is None else {"is_flag": False, "flag_value": flag.kind.bare}
+    return click.option(
+        *_declarations(flag),
+        type=str,
+        metavar=flag.kind.metavar,
+        multiple=True,
+        expose_value=False,
+        callback=keep,
+        hidden=flag.role is Role.DEPRECATED,
+        help=_help(flag),
+        **bare,
+    )
+
+
+def _value(flag: Flag, texts: Sequence[str]) -> Any:
+    """The value that all occurrences of the flag make together; None if there is none."""
+    if flag.name == "v":
+        # `-v=4`: click takes the sign for a part of a short option's value, kube-proxy does not.
+        texts = [text.removeprefix("=") for text in texts]
+    return flag.kind.combine([flag.kind.read(text) for text in texts]) if texts else None
+
+
+def _declarations(flag: Flag) -> tuple[str, ...]:
+    variable = "flag_" + flag.name.replace("-", "_")
+    return ("-v", "--v", variable) if flag.name == "v" else (f"--{flag.name}", variable)
+
+
+def _help(flag: Flag) -> str:
+    default = flag.shown(flag.default)
+    return f"{flag.help} (default {default})" if default not in ("", "[]", "false") else flag.help

@@ -1,0 +1,162 @@
+"""Whether a configuration makes sense: all errors at once (`lifecycle.md` section 4).
+
+Each message has kube-proxy's form, `PATH: Invalid value: VALUE: MESSAGE`, and the messages come in kube-proxy's order.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from pykubeproxy.config import gates
+from pykubeproxy.config.addresses import is_port, split_host_port
+from pykubeproxy.config.field_error import ROOT, invalid, unsupported
+from pykubeproxy.config.types import Conntrack, IPTables, KubeProxyConfiguration, LocalMode
+from pykubeproxy.config.validate_logging import logging_errors
+from pykubeproxy.model.ip import parse_cidr, parse_ip
+
+_PREVIOUS_MINOR = "1.35"
+_NOT_NEGATIVE = "must be greater than or equal to 0"
+_POSITIVE = "must be greater than 0"
+_ONE_OR_DUAL_STACK = (
+    "must be a either a single CIDR or dual-stack pair of CIDRs (e.g. [10.100.0.0/16, fde4:8dba:82e1::/48]"
+)
+_OTHER_MODES = frozenset({"ipvs", "nftables"})
+
+
+def validate(config: KubeProxyConfiguration, *, cluster_cidrs: Sequence[str]) -> tuple[str, ...]:
+    """Every error of a completed configuration; none if it can be used. `cluster_cidrs`: clusterCIDR, split."""
+    return tuple(
+        chain(
+            _feature_gate_errors(config),
+            _iptables_errors(config.iptables),
+            _conntrack_errors(config.conntrack),
+            _oom_score_errors(config.oom_score_adj),
+            _mode_errors(config.mode),
+            _burst_errors(config.client_connection.burst),
+            _period_errors(config),
+            _address_errors(config),
+            _node_port_address_errors(config.node_port_addresses),
+            _hidden_metrics_errors(config.show_hidden_metrics_for_version),
+            _detect_local_errors(config, cluster_cidrs),
+            logging_errors(config.logging, config.feature_gates),
+        )
+    )
+
+
+def _feature_gate_errors(config: KubeProxyConfiguration) -> Iterator[str]:
+    for error in gates.locked_gate_errors(config.feature_gates):
+        yield invalid("featureGates", config.feature_gates, error)
+
+
+def _iptables_errors(iptables: IPTables) -> Iterator[str]:
+    if not 0 <= iptables.masquerade_bit <= 31:
+        path = "KubeProxyIPTablesConfiguration.MasqueradeBit"
+        yield invalid(path, iptables.masquerade_bit, "must be within the range [0, 31]")
+
+
+def _conntrack_errors(conntrack: Conntrack) -> Iterator[str]:
+    for name, value in (
+        ("MaxPerCore", conntrack.max_per_core),
+        ("Min", conntrack.min),
+        ("TCPEstablishedTimeout", conntrack.tcp_established_timeout),
+        ("TCPCloseWaitTimeout", conntrack.tcp_close_wait_timeout),
+        ("UDPTimeout", conntrack.udp_timeout),
+        ("UDPStreamTimeout", conntrack.udp_stream_timeout),
+    ):
+        if value < 0:
+            yield invalid(f"KubeProxyLinuxConfiguration.KubeProxyConntrackConfiguration.{name}", value, _NOT_NEGATIVE)
+
+
+def _oom_score_errors(score: int) -> Iterator[str]:
+    if not -1000 <= score <= 1000:
+        yield invalid("KubeProxyLinuxConfiguration.OOMScoreAdj", score, "must be within the range [-1000, 1000]")
+
+
+def _mode_errors(mode: str) -> Iterator[str]:
+    if mode in _OTHER_MODES:
+        message = "pykubeproxy supports iptables only; set it to iptables or leave it empty"
+        yield invalid("Mode.ProxyMode", mode, message)
+    elif mode not in ("", "iptables"):
+        message = (
+            "must be iptables, ipvs, nftables or blank (blank means the best-available proxy [currently iptables])"
+        )
+        yield invalid("Mode.ProxyMode", mode, message)
+
+
+def _burst_errors(burst: int) -> Iterator[str]:
+    if burst < 0:
+        yield invalid("ClientConnection.Burst", burst, _NOT_NEGATIVE)
+
+
+def _period_errors(config: KubeProxyConfiguration) -> Iterator[str]:
+    sync, shortest = config.iptables.sync_period, config.iptables.min_sync_period
+    if config.config_sync_period <= 0:
+        yield invalid("ConfigSyncPeriod", config.config_sync_period, _POSITIVE)
+    if sync <= 0:
+        yield invalid("SyncPeriod", sync, _POSITIVE)
+    if shortest < 0:
+        yield invalid("MinSyncPeriod", shortest, _NOT_NEGATIVE)
+    if sync < shortest:
+        yield invalid("SyncPeriod", shortest, f"must be greater than or equal to {ROOT}.MinSyncPeriod")
+
+
+def _address_errors(config: KubeProxyConfiguration) -> Iterator[str]:
+    if parse_ip(config.bind_address) is None:
+        yield invalid("BindAddress", config.bind_address, "not a valid textual representation of an IP address")
+    if config.healthz_bind_address:
+        yield from _ip_port_errors("HealthzBindAddress", config.healthz_bind_address)
+    yield from _ip_port_errors("MetricsBindAddress", config.metrics_bind_address)
+
+
+def _ip_port_errors(path: str, address: str) -> Iterator[str]:
+    parts = split_host_port(address)
+    if parts is None:
+        yield invalid(path, address, "must be IP:port")
+        return
+    host, port = parts
+    if parse_ip(host) is None:
+        yield invalid(path, host, "must be a valid IP")
+    if not is_port(port):
+        yield invalid(path, port, "must be a valid port")
+
+
+def _node_port_address_errors(addresses: Sequence[str]) -> Iterator[str]:
+    for index, address in enumerate(addresses):
+        if address == "primary":
+            if len(addresses) > 1:
+                yield invalid(f"NodePortAddresses[{index}]", address, "can't use both 'primary' and CIDRs")
+            return
+        if parse_cidr(address) is None:
+            yield invalid(f"NodePortAddresses[{index}]", address, "must be a valid CIDR")
+
+
+def _hidden_metrics_errors(version: str) -> Iterator[str]:
+    if version not in ("", _PREVIOUS_MINOR):
+        message = f"must be omitted or have the value '{_PREVIOUS_MINOR}'; only the previous minor version is allowed"
+        yield invalid("ShowHiddenMetricsForVersion", version, message)
+
+
+def _detect_local_errors(config: KubeProxyConfiguration, cluster_cidrs: Sequence[str]) -> Iterator[str]:
+    path, detect_local = "DetectLocalConfiguration", config.detect_local
+    match config.detect_local_mode:
+        case LocalMode.BRIDGE_INTERFACE if not detect_local.bridge_interface:
+            yield invalid(f"{path}.InterfaceName", "", "must not be empty")
+        case LocalMode.INTERFACE_NAME_PREFIX if not detect_local.interface_name_prefix:
+            yield invalid(f"{path}.InterfacePrefix", "", "must not be empty")
+        case LocalMode.CLUSTER_CIDR:
+            yield from _cluster_cidr_errors(f"{path}.ClusterCIDRs", cluster_cidrs)
+        case mode if mode not in ("", *LocalMode):
+            yield unsupported("DetectLocalMode", mode, supported=(*LocalMode, ""))
+
+
+def _cluster_cidr_errors(path: str, texts: Sequence[str]) -> Iterator[str]:
+    if len(texts) > 2:
+        yield invalid(path, tuple(texts), _ONE_OR_DUAL_STACK)
+        return
+    cidrs = [parse_cidr(text) for text in texts]
+    for index, (text, cidr) in enumerate(zip(texts, cidrs, strict=True)):
+        if cidr is None:
+            message = "must be a valid CIDR block (e.g. 10.100.0.0/16 or fde4:8dba:82e1::/48)"
+            yield invalid(f"{path}[{index}]", text, message)
+    families = {cidr.family for cidr in cidrs if cidr is not None}
+    if len(texts) == 2 and None not in cidrs and len(families) == 1:
+        yield invalid(path, tuple(texts), _ONE_OR_DUAL_STACK)

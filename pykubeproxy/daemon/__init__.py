@@ -1,0 +1,1 @@
+"""The loop that joins everything: objects in, rules out, again and again."""

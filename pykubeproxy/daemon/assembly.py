@@ -1,0 +1,111 @@
+"""Putting the parts together for one node: which families and tools, and what is known of the node."""
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from pykubeproxy.config.completed import Completed
+from pykubeproxy.daemon.settings import NodeFacts, rule_options
+from pykubeproxy.host import backend as backends
+from pykubeproxy.host import interfaces
+from pykubeproxy.host.backend import Backend, Tools
+from pykubeproxy.host.errors import ToolMissing
+from pykubeproxy.model.ip import IP, Family
+from pykubeproxy.model.node import Node
+from pykubeproxy.rules.options import Dispatch, RuleOptions
+
+log = structlog.get_logger()
+
+_TCP_LIBERAL = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal")
+
+
+class Choices(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user chose beyond kube-proxy's own configuration.
+
+    `families` is None for both, where the node has them; `backend` is None to find out which one the node uses.
+    """
+
+    families: tuple[Family, ...] | None = None
+    backend: Backend | None = None
+    dispatch: Dispatch = Dispatch.LINEAR
+    host_addresses: tuple[IP, ...] = ()
+
+    @property
+    def wanted_families(self) -> tuple[Family, ...]:
+        """The families to work for."""
+        return self.families or tuple(Family)
+
+    @property
+    def only_family(self) -> Family | None:
+        """The family, if just one is asked for."""
+        return self.families[0] if self.families and len(self.families) == 1 else None
+
+
+def find_tools(choices: Choices) -> dict[Family, Tools]:
+    """The tools of every family to work for; IPv6 is left out where the node has none and nobody asked for it.
+
+    Raises HostError.
+    """
+    found = {}
+    for family in choices.wanted_families:
+        try:
+            _require_kernel_support(family)
+            backend = choices.backend or backends.detect(family)
+            found[family] = backends.find_tools(family, backend)
+        except ToolMissing as missing:
+            if choices.families is not None or family is Family.IPV4:
+                raise
+            log.warning("single-stack", without=family, why=str(missing))
+    return found
+
+
+def check_tools(tools: Mapping[Family, Tools]) -> None:
+    """Refuse to work beside a Service proxy that uses the other backend. Raises BackendConflict."""
+    for its in tools.values():
+        backends.check(its)
+
+
+class NodeView:
+    """What is known of this node, and the rule options that follow from it."""
+
+    def __init__(self, completed: Completed, choices: Choices, tools: Mapping[Family, Tools]) -> None:
+        self._completed = completed
+        self._choices = choices
+        self._tools = tools
+
+    def facts(self, node: Node | None, family: Family) -> NodeFacts:
+        """The facts about this node now, `node` being its Node object if there is one."""
+        given = self._choices.host_addresses
+        tools = self._tools.get(family)
+        return NodeFacts(
+            node=node,
+            host_addresses=given or interfaces.local_addresses(),
+            own_ips=given or interfaces.default_node_ips(),
+            random_fully=tools is None or tools.has_random_fully,
+            conntrack_tcp_liberal=tools is not None and _conntrack_is_liberal(),
+        )
+
+    def options_for(self, node: Node | None, family: Family) -> RuleOptions:
+        """The rule options of one family."""
+        return rule_options(self._completed, self.facts(node, family), family, self._choices.dispatch)
+
+
+def host_name() -> str:
+    """The kernel's host name."""
+    return socket.gethostname()
+
+
+def _require_kernel_support(family: Family) -> None:
+    if family is Family.IPV6 and not interfaces.has_ipv6():
+        raise ToolMissing("this kernel has IPv6 switched off")
+
+
+def _conntrack_is_liberal() -> bool:
+    """True if conntrack is told not to call out-of-window packets invalid; unreadable counts as no."""
+    try:
+        return _TCP_LIBERAL.read_text().strip() not in ("", "0")
+    except OSError:
+        return False

@@ -1,0 +1,146 @@
+"""From configuration and facts about the node to the options that rules depend on.
+
+Source: `iptables-rules.md` sections 11 and 12, `lifecycle.md` section 6. Pure: the facts are arguments.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from pykubeproxy.config.completed import Completed
+from pykubeproxy.config.types import LocalMode
+from pykubeproxy.model.ip import CIDR, IP, Family, parse_cidr, parse_ip
+from pykubeproxy.model.node import Node
+from pykubeproxy.rules.options import Dispatch, PodTraffic, RuleOptions
+
+# Where no address is known, as kube-proxy: the node speaks of itself as localhost.
+_LOOPBACK = {Family.IPV4: IP(Family.IPV4, "127.0.0.1"), Family.IPV6: IP(Family.IPV6, "::1")}
+_UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
+_LOCALHOST = IP(Family.IPV4, "127.0.0.0")
+
+
+class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of this node besides its configuration.
+
+    `node` is its Node object, if there is one; `host_addresses` are the addresses of its interfaces, `own_ips` those
+    by which it is known if no Node object says so.
+    """
+
+    node: Node | None = None
+    host_addresses: tuple[IP, ...] = ()
+    own_ips: tuple[IP, ...] = ()
+    random_fully: bool = True
+    conntrack_tcp_liberal: bool = False
+
+
+def node_ips(completed: Completed, facts: NodeFacts) -> dict[Family, IP]:
+    """The node's address in each family, the primary family first; 127.0.0.1 or ::1 where none is known."""
+    found = list(facts.node.ips if facts.node is not None else facts.own_ips)
+    bind = parse_ip(completed.config.bind_address)
+    if bind is not None and bind.text not in _UNSPECIFIED:
+        found = [bind, *(ip for ip in found if ip.family is not bind.family)]
+    by_family: dict[Family, IP] = {}
+    for ip in (*found, *_LOOPBACK.values()):
+        by_family.setdefault(ip.family, ip)
+    return by_family
+
+
+def rule_options(completed: Completed, facts: NodeFacts, family: Family, dispatch: Dispatch) -> RuleOptions:
+    """The options of one family."""
+    iptables = completed.config.iptables
+    return RuleOptions(
+        family=family,
+        node_name=completed.node_name,
+        zone=facts.node.zone if facts.node is not None else "",
+        node_ip=node_ips(completed, facts)[family],
+        masquerade_bit=iptables.masquerade_bit,
+        masquerade_all=iptables.masquerade_all,
+        pod_traffic=_pod_traffic(completed, facts, family),
+        node_port_addresses=_node_port_addresses(completed, facts, family),
+        localhost_node_ports=localhost_node_ports(completed, facts) and family is Family.IPV4,
+        external_ips=completed.feature_gates.enabled("AllowServiceExternalIPs"),
+        conntrack_tcp_liberal=facts.conntrack_tcp_liberal or completed.config.conntrack.tcp_be_liberal,
+        random_fully=facts.random_fully,
+        dispatch=dispatch,
+    )
+
+
+def localhost_node_ports(completed: Completed, facts: NodeFacts) -> bool:
+    """True if node ports answer on 127.0.0.1: configured, and among the node-port addresses. IPv4 only."""
+    configured = completed.config.iptables.localhost_node_ports
+    return configured and _node_port_cidrs(completed, facts, Family.IPV4).includes_localhost
+
+
+class _CIDRs(msgspec.Struct, frozen=True, kw_only=True):
+    """The node-port networks of a family; None stands for all addresses."""
+
+    cidrs: tuple[CIDR, ...] | None
+    includes_localhost: bool
+
+
+def _node_port_addresses(completed: Completed, facts: NodeFacts, family: Family) -> tuple[str, ...] | None:
+    """The local addresses on which node ports answer; None for all of them."""
+    networks = _node_port_cidrs(completed, facts, family).cidrs
+    if networks is None:
+        return None
+    is_localhost_open = family is Family.IPV4 and localhost_node_ports(completed, facts)
+    addresses = {
+        ip.text
+        for ip in facts.host_addresses
+        if any(cidr.contains(ip) for cidr in networks) and (is_localhost_open or not ip.is_loopback)
+    }
+    return tuple(sorted(addresses))
+
+
+def _node_port_cidrs(completed: Completed, facts: NodeFacts, family: Family) -> _CIDRs:
+    """The configured networks of a family; none configured, or one that holds every address, means all."""
+    includes_localhost = False
+    kept: list[CIDR] = []
+    for cidr in _configured_cidrs(completed, facts):
+        if cidr.family is not family:
+            continue
+        includes_localhost |= _is_loopback(cidr) or cidr.contains(_LOCALHOST)
+        if cidr.prefix == 0:
+            kept = []
+            break
+        kept.append(cidr)
+    if not kept:
+        return _CIDRs(cidrs=None, includes_localhost=True)
+    return _CIDRs(cidrs=tuple(kept), includes_localhost=includes_localhost)
+
+
+def _is_loopback(cidr: CIDR) -> bool:
+    address = parse_ip(cidr.text.partition("/")[0])
+    return address is not None and address.is_loopback
+
+
+def _configured_cidrs(completed: Completed, facts: NodeFacts) -> Iterable[CIDR]:
+    configured = completed.config.node_port_addresses
+    if configured == ("primary",):
+        for ip in node_ips(completed, facts).values():
+            if not ip.is_loopback:
+                yield CIDR(ip.family, f"{ip.text}/{ip.family.bits}", ip.family.bits)
+        return
+    yield from _parsed(configured)
+
+
+def _pod_traffic(completed: Completed, facts: NodeFacts, family: Family) -> PodTraffic | None:
+    config = completed.config
+    match config.detect_local_mode:
+        case LocalMode.BRIDGE_INTERFACE:
+            return PodTraffic(interface=config.detect_local.bridge_interface)
+        case LocalMode.INTERFACE_NAME_PREFIX:
+            return PodTraffic(interface=f"{config.detect_local.interface_name_prefix}+")
+        case LocalMode.NODE_CIDR:
+            cidrs: Iterable[CIDR] = facts.node.pod_cidrs if facts.node is not None else ()
+        case _:
+            cidrs = _parsed(completed.cluster_cidrs)
+    first = next((cidr for cidr in cidrs if cidr.family is family), None)
+    return PodTraffic(source=first.text) if first is not None else None
+
+
+def _parsed(texts: Iterable[str]) -> Iterable[CIDR]:
+    for text in texts:
+        cidr = parse_cidr(text.strip())
+        if cidr is not None:
+            yield cidr
