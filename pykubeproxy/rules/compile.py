@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pykubeproxy.model.endpoint import Endpoint, PortKey
 from pykubeproxy.model.service import ServiceKey, ServicePort, service_ports
 from pykubeproxy.model.snapshot import Snapshot
-from pykubeproxy.rules.dispatch import LinearDispatch
+from pykubeproxy.rules.dispatch import ChainUpdates, make_dispatch
 from pykubeproxy.rules.endpoint import endpoint_rules
 from pykubeproxy.rules.external import (
     external_ip_entries,
@@ -20,7 +20,7 @@ from pykubeproxy.rules.external import (
     node_port_entries,
 )
 from pykubeproxy.rules.firewall import firewall_entries, firewall_rules
-from pykubeproxy.rules.fragment import Door, Entry, Fragment
+from pykubeproxy.rules.fragment import Entry, Fragment
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.routing import Routing, route
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, TABLES, ChainId, Lines, Ruleset, Table
@@ -41,11 +41,11 @@ class Compiler:
         self.options = options
         self.ruleset = Ruleset(tables={name: Table(chains={}) for name in TABLES}, shared=shared_chains(options))
         self._fragments: dict[ServiceKey, tuple[Fragment, ...]] = {}
-        self._dispatch = LinearDispatch(options)
+        self._dispatch = make_dispatch(options)
         self._endpoint_count = 0
         for (table, chain), lines in {**JUMPS, **fixed_rules(options)}.items():
             self.ruleset.tables[table].chains[chain] = lines
-        self._refresh(Door)
+        self._store(self._dispatch.chains())
 
     @property
     def is_large(self) -> bool:
@@ -65,7 +65,7 @@ class Compiler:
             for key, fragments in self._fragments.items():
                 if any(fragment.has_comments == self.is_large for fragment in fragments):
                     self._replace(key, snapshot, changes)
-        return changes.chains | self._change_doors(changes)
+        return changes.chains | self._change_dispatch(changes)
 
     def _replace(self, key: ServiceKey, snapshot: Snapshot, changes: "_Changes") -> None:
         """Compile one Service anew, and put its fragments in the place of the old ones."""
@@ -103,21 +103,21 @@ class Compiler:
                 chains[chain] = lines
                 changes.chains.add(("nat", chain))
 
-    def _change_doors(self, changes: "_Changes") -> set[ChainId]:
-        """Carry the changed entries over into the shared chains; return those that were touched."""
-        doors = {entry.door for entry in (*changes.removed, *changes.added)}
-        for entry in changes.removed:
-            self._dispatch.remove(entry)
-        for entry in changes.added:
-            self._dispatch.add(entry)
-        return self._refresh(doors)
+    def _change_dispatch(self, changes: "_Changes") -> set[ChainId]:
+        """Carry the changed entries over into the shared chains; return those that differ now."""
+        return self._store(self._dispatch.change(changes.removed, changes.added))
 
-    def _refresh(self, doors: Iterable[Door]) -> set[ChainId]:
+    def _store(self, updates: ChainUpdates) -> set[ChainId]:
         changed = set()
-        for door in doors:
-            for chain, lines in self._dispatch.chains(door).items():
-                self.ruleset.tables[door.table].chains[chain] = lines
-                changed.add((door.table, chain))
+        for (table, chain), lines in updates.items():
+            chains = self.ruleset.tables[table].chains
+            if chains.get(chain) == lines:
+                continue
+            changed.add((table, chain))
+            if lines is None:
+                del chains[chain]
+            else:
+                chains[chain] = lines
         return changed
 
 

@@ -5,6 +5,7 @@ Source: `iptables-rules.md` sections 7.2 to 7.5 and 7.7.
 
 from collections.abc import Iterator
 
+from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules import names, text
 from pykubeproxy.rules.fragment import Door, Entry
 from pykubeproxy.rules.options import RuleOptions
@@ -37,12 +38,12 @@ def node_port_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry]
     word = port.protocol.lower()
     if routing.external_chain:
         match = f"-p {word} {text.comment(port.title)} -m {word} --dport {port.node_port}"
-        yield Entry(Door.NAT_NODE_PORTS, "", port.node_port, f"{match} -j {routing.external_chain}")
+        yield Entry(Door.NAT_NODE_PORTS, "", port.protocol, port.node_port, f"{match} -j {routing.external_chain}")
     if routing.external.refusal:
         note = text.comment(f"{port.title} {routing.external.refusal}")
         match = f"-p {word} {note} -m addrtype --dst-type LOCAL -m {word} --dport {port.node_port}"
         target = refusal_target(routing.external, options.family)
-        yield Entry(Door.FILTER_EXTERNAL, "", port.node_port, f"{match} -j {target}")
+        yield Entry(Door.FILTER_EXTERNAL, "", port.protocol, port.node_port, f"{match} -j {target}")
 
 
 def health_check_entries(routing: Routing) -> Iterator[Entry]:
@@ -51,7 +52,7 @@ def health_check_entries(routing: Routing) -> Iterator[Entry]:
     if number:
         note = text.comment(f"{routing.port.title} health check node port")
         rule = f"-p tcp {note} -m tcp --dport {number} -j ACCEPT"
-        yield Entry(Door.FILTER_NODE_PORTS, "", number, rule)
+        yield Entry(Door.FILTER_NODE_PORTS, "", Protocol.TCP, number, rule)
 
 
 def external_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterator[str]:
@@ -80,7 +81,7 @@ def external_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterat
 def _to_address(routing: Routing, address: str, kind: str, chain: str) -> Entry:
     port = routing.port
     match = text.to_port(address, port.protocol, port.port, f"{port.title} {kind}")
-    return Entry(Door.NAT_SERVICES, address, port.port, f"{match} -j {chain}")
+    return Entry(Door.NAT_SERVICES, address, port.protocol, port.port, f"{match} -j {chain}")
 
 
 def _refused_address(routing: Routing, address: str, options: RuleOptions) -> Iterator[Entry]:
@@ -88,4 +89,4 @@ def _refused_address(routing: Routing, address: str, options: RuleOptions) -> It
         port = routing.port
         match = text.to_port(address, port.protocol, port.port, f"{port.title} {routing.external.refusal}")
         target = refusal_target(routing.external, options.family)
-        yield Entry(Door.FILTER_EXTERNAL, address, port.port, f"{match} -j {target}")
+        yield Entry(Door.FILTER_EXTERNAL, address, port.protocol, port.port, f"{match} -j {target}")

@@ -19,7 +19,7 @@ def firewall_entries(routing: Routing) -> Iterator[Entry]:
         for address in port.load_balancer_ips:
             note = f"{port.title} traffic not accepted by {routing.firewall_chain}"
             match = text.to_port(address, port.protocol, port.port, note)
-            yield Entry(Door.FILTER_FIREWALL, address, port.port, f"{match} -j DROP")
+            yield Entry(Door.FILTER_FIREWALL, address, port.protocol, port.port, f"{match} -j DROP")
 
 
 def firewall_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterator[str]:

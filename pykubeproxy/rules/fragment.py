@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules import names
 from pykubeproxy.rules.ruleset import Lines
 
@@ -32,11 +33,12 @@ class Door(StrEnum):
 class Entry(msgspec.Struct, frozen=True, gc=False):
     """One rule behind a door: its text without `-A CHAIN `, and what it is found by.
 
-    `address` is the destination address in the rule, empty where the rule matches any local address by its `port`.
+    `address` is the destination address in the rule, empty where the rule matches any local address.
     """
 
     door: Door
     address: str
+    protocol: Protocol
     port: int
     rule: str
 

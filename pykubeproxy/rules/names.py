@@ -29,6 +29,9 @@ FIXED_CHAINS: dict[str, tuple[str, ...]] = {
     "filter": (SERVICES, EXTERNAL_SERVICES, FORWARD, NODE_PORTS, PROXY_FIREWALL, FIREWALL),
     "nat": (SERVICES, NODE_PORTS, POSTROUTING, MARK_MASQ),
 }
+# XT_EXTENSION_MAXNAMELEN of the kernel (linux/netfilter/x_tables.h), less the byte that ends the name.
+LONGEST_NAME = 28
+
 HASHED_PREFIXES = (CLUSTER_POLICY, LOCAL_POLICY, ENDPOINT, SOURCE_RANGES, EXTERNAL)
 
 
@@ -50,6 +53,12 @@ class ChainNames:
         return ENDPOINT + _hash(self._seed + text)
 
 
+def region(prefix: str, title: str) -> str:
+    """The chain of a region of destinations: named for it, or for its hash where the kernel would cut the name."""
+    name = prefix + title
+    return name if len(name) <= LONGEST_NAME else prefix + _hash(title)
+
+
 def _hash(text: str) -> str:
     """The first 16 characters of the base32 of the SHA-256; these 80 bits are the first 10 bytes."""
     return b32encode(sha256(text.encode()).digest()[:10]).decode()
@@ -58,6 +67,6 @@ def _hash(text: str) -> str:
 def is_stale_candidate(table: str, chain: str) -> bool:
     """True for a chain that a Service proxy made for some Service, and may delete when no Service needs it.
 
-    By the same prefixes, kube-proxy recognises them (`iptables-rules.md` section 9).
+    By the same prefixes, kube-proxy recognises those in nat (`iptables-rules.md` section 9); it has none in filter.
     """
-    return table == "nat" and chain.startswith(HASHED_PREFIXES)
+    return table in FIXED_CHAINS and chain.startswith(HASHED_PREFIXES)

@@ -14,11 +14,13 @@ def cluster_ip_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry
     port = routing.port
     if routing.internal.chain:
         match = text.to_port(port.cluster_ip, port.protocol, port.port, f"{port.title} cluster IP")
-        yield Entry(Door.NAT_SERVICES, port.cluster_ip, port.port, f"{match} -j {routing.internal.chain}")
+        yield Entry(
+            Door.NAT_SERVICES, port.cluster_ip, port.protocol, port.port, f"{match} -j {routing.internal.chain}"
+        )
     else:
         match = text.to_port(port.cluster_ip, port.protocol, port.port, f"{port.title} {routing.internal.refusal}")
         target = refusal_target(routing.internal, options.family)
-        yield Entry(Door.FILTER_SERVICES, port.cluster_ip, port.port, f"{match} -j {target}")
+        yield Entry(Door.FILTER_SERVICES, port.cluster_ip, port.protocol, port.port, f"{match} -j {target}")
 
 
 def internal_masquerade(routing: Routing, options: RuleOptions) -> Iterator[str]:
