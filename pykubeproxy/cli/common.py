@@ -12,7 +12,7 @@ from pykubeproxy.cluster.manifests import Manifests, SourceError
 from pykubeproxy.cluster.source import Change, Note
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
-from pykubeproxy.daemon.assembly import Choices, NodeView, host_name
+from pykubeproxy.daemon.assembly import Choices, Commit, NodeView, host_name
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_ip
@@ -56,9 +56,16 @@ _OPTIONS = (
     click.option(
         "--dispatch",
         type=click.Choice([dispatch.value for dispatch in Dispatch]),
-        default=Dispatch.LINEAR.value,
+        default=Dispatch.TREE.value,
         show_default=True,
         help="Layout of the chains that find a packet's Service; linear is kube-proxy's, byte for byte.",
+    ),
+    click.option(
+        "--commit",
+        type=click.Choice([commit.value for commit in Commit]),
+        default=Commit.AUTO.value,
+        show_default=True,
+        help="How changes are committed: auto divides very large ones with the nft tools; single never does.",
     ),
     click.option(
         "--backend",
@@ -79,6 +86,7 @@ def our_options(command: Callable[..., _R]) -> Callable[..., _R]:
         host_addresses: tuple[IP, ...],
         family: str | None,
         dispatch: str,
+        commit: str,
         backend: str,
         **kwargs: Any,
     ) -> _R:
@@ -86,6 +94,7 @@ def our_options(command: Callable[..., _R]) -> Callable[..., _R]:
             families=None if family is None else (_family(family),),
             backend=None if backend == "auto" else Backend(backend),
             dispatch=Dispatch(dispatch),
+            commit=Commit(commit),
             host_addresses=host_addresses,
         )
         return command(*args, choices=choices, **kwargs)

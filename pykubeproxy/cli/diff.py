@@ -16,13 +16,14 @@ from pykubeproxy.cli.common import (
 )
 from pykubeproxy.cli.dumps import read_dumps
 from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
-from pykubeproxy.daemon.assembly import Choices, find_tools
+from pykubeproxy.daemon.assembly import Choices, find_tools, split_for
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import Family
 from pykubeproxy.plan.diff import Plan
 from pykubeproxy.plan.diff import diff as make_plan
-from pykubeproxy.plan.payload import payload
+from pykubeproxy.plan.payload import Payload
+from pykubeproxy.plan.sections import Split, whole
 from pykubeproxy.plan.summary import Summary, summarize
 from pykubeproxy.rules.ruleset import Ruleset
 
@@ -63,7 +64,8 @@ def diff(
     live = read_dumps(dumps, choices.only_family) if dumps else _read(tools)
     desired = compile_for(completed, choices, change, tools, live)
     plans = {family: make_plan(_visible(desired[family], live[family], dumps), live[family]) for family in live}
-    for line in _restore_lines(plans) if output == "restore" else _text(plans):
+    splits = {family: split_for(choices, its) for family, its in tools.items()}
+    for line in _restore_lines(plans, splits) if output == "restore" else _text(plans):
         click.echo(line)
     sys.exit(0 if all(plan.is_empty for plan in plans.values()) else DIFFERENT)
 
@@ -80,11 +82,11 @@ def _visible(desired: Ruleset, live: Ruleset, dumps: tuple[str, ...]) -> Ruleset
     return Ruleset(tables=tables, shared=desired.shared)
 
 
-def _restore_lines(plans: Mapping[Family, Plan]) -> Iterator[str]:
+def _restore_lines(plans: Mapping[Family, Plan], splits: Mapping[Family, Split]) -> Iterator[str]:
     for family, plan in plans.items():
         if not plan.is_empty:
             yield f"# {family.lower()}"
-            yield from payload(plan)
+            yield from Payload(*splits.get(family, whole)(plan))
 
 
 def _text(plans: Mapping[Family, Plan]) -> Iterator[str]:

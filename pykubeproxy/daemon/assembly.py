@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -13,13 +14,22 @@ from pykubeproxy.host import backend as backends
 from pykubeproxy.host import interfaces
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import ToolMissing
+from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.node import Node
+from pykubeproxy.plan.sections import Split, sections, whole
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 
 log = structlog.get_logger()
 
 _TCP_LIBERAL = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal")
+
+
+class Commit(StrEnum):
+    """How a Plan is committed: in sections where that is faster, or always as a whole."""
+
+    AUTO = "auto"
+    SINGLE = "single"
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +40,8 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
 
     families: tuple[Family, ...] | None = None
     backend: Backend | None = None
-    dispatch: Dispatch = Dispatch.LINEAR
+    dispatch: Dispatch = Dispatch.TREE
+    commit: Commit = Commit.AUTO
     host_addresses: tuple[IP, ...] = ()
 
     @property
@@ -42,6 +53,11 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
     def only_family(self) -> Family | None:
         """The family, if just one is asked for."""
         return self.families[0] if self.families and len(self.families) == 1 else None
+
+
+def split_for(choices: Choices, tools: Tools) -> Split:
+    """How Plans are divided for some tools: only the nft ones gain by it, and need it."""
+    return sections if choices.commit is Commit.AUTO and tools.backend is Backend.NFT else whole
 
 
 def find_tools(choices: Choices) -> dict[Family, Tools]:
@@ -63,9 +79,14 @@ def find_tools(choices: Choices) -> dict[Family, Tools]:
 
 
 def check_tools(tools: Mapping[Family, Tools]) -> None:
-    """Refuse to work beside a Service proxy that uses the other backend. Raises BackendConflict."""
+    """Refuse to work beside a proxy that uses the other backend, or where rules cannot even be read.
+
+    A read that fails later is tried again; one that fails at the very start is a matter of rights or of the kernel.
+    Raises HostError.
+    """
     for its in tools.values():
         backends.check(its)
+        IptablesHost(its).save(tables=("filter",))
 
 
 class NodeView:
@@ -99,8 +120,9 @@ def host_name() -> str:
 
 
 def _require_kernel_support(family: Family) -> None:
-    if family is Family.IPV6 and not interfaces.has_ipv6():
-        raise ToolMissing("this kernel has IPv6 switched off")
+    problem = interfaces.why_no_ipv6() if family is Family.IPV6 else None
+    if problem is not None:
+        raise ToolMissing(problem)
 
 
 def _conntrack_is_liberal() -> bool:

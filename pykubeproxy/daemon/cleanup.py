@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pykubeproxy.daemon.assembly import Choices
+from pykubeproxy.daemon.assembly import Choices, split_for
 from pykubeproxy.host.backend import Backend, Tools, find_tools, is_in_use
 from pykubeproxy.host.errors import ToolMissing
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.plan.cleanup import cleanup as make_plan
 from pykubeproxy.plan.diff import Plan
-from pykubeproxy.plan.payload import payload
+from pykubeproxy.plan.payload import Payload
 
 # The canaries of kube-proxy are in mangle as well.
 _TABLES = ("filter", "nat", "mangle")
@@ -28,7 +28,7 @@ def cleanup(choices: Choices) -> Iterator[Cleaned]:
     for tools in _all_tools(choices):
         host = IptablesHost(tools)
         plan = make_plan(host.save(tables=_TABLES))
-        host.restore(payload(plan))
+        host.restore(Payload(*split_for(choices, tools)(plan)))
         yield Cleaned(tools=tools, plan=plan)
 
 

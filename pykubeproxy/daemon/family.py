@@ -4,13 +4,16 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pykubeproxy.host.errors import HostError
+from pykubeproxy.daemon.progress import Progress
+from pykubeproxy.host.errors import HostError, LockTimeout
 from pykubeproxy.host.protocol import Host
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.diff import Plan, diff, diff_chains
-from pykubeproxy.plan.payload import payload
+from pykubeproxy.plan.payload import Payload
+from pykubeproxy.plan.sections import Split, whole
+from pykubeproxy.plan.summary import rules_in
 from pykubeproxy.rules.compile import Compiler
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.ruleset import ChainId, Ruleset
@@ -30,8 +33,10 @@ class FamilyProxy:
     changed something, the belief is dropped, and the next sync starts from a fresh read of the live rules.
     """
 
-    def __init__(self, options: RuleOptions, host: Host) -> None:
+    def __init__(self, options: RuleOptions, host: Host, split: Split = whole) -> None:
+        """`split` divides a Plan into those that are committed one after the other; by default it stays whole."""
         self._host = host
+        self._split = split
         self._compiler = Compiler(options)
         self._applied: Ruleset | None = None
         self._changed: set[ChainId] = set()
@@ -68,15 +73,22 @@ class FamilyProxy:
 
     def sync(self) -> Synced:
         """Bring the kernel up to date. Raises HostError; then nothing is lost, and the next sync reads first."""
-        was_read = self._applied is None
-        try:
-            applied = self._host.save(known=self.desired) if self._applied is None else self._applied
-            plan = diff(self.desired, applied) if was_read else diff_chains(self.desired, applied, self._changed)
-            self._host.restore(payload(plan))
-        except HostError:
-            self.distrust()
-            raise
-        apply(plan, applied)
-        self._applied = applied
+        if self._applied is not None:
+            try:
+                return self._apply(diff_chains(self.desired, self._applied, self._changed), self._applied)
+            except LockTimeout:
+                self.distrust()
+                raise
+            except HostError:
+                # Somebody else has changed what the Plan built upon.
+                self.distrust()
+        live = self._host.save(known=self.desired)
+        return self._apply(diff(self.desired, live), live, was_read=True)
+
+    def _apply(self, plan: Plan, live: Ruleset, *, was_read: bool = False) -> Synced:
+        document = Payload(*self._split(plan))
+        self._host.restore(Progress(document, rules_in(plan), self.options.family))
+        apply(plan, live)
+        self._applied = live
         self._changed.clear()
         return Synced(plan=plan, was_read=was_read)

@@ -8,7 +8,7 @@ import msgspec
 
 from pykubeproxy.cluster.manifests import Manifests
 from pykubeproxy.config.completed import Completed
-from pykubeproxy.daemon.assembly import Choices, NodeView, check_tools, find_tools
+from pykubeproxy.daemon.assembly import Choices, NodeView, check_tools, find_tools, split_for
 from pykubeproxy.daemon.family import FamilyProxy
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import Changed, Ready, Stop
@@ -58,7 +58,7 @@ def _assemble(settings: RunSettings) -> Loop:
     node = NodeView(settings.completed, settings.choices, tools)
     iptables = settings.completed.config.iptables
     return Loop(
-        families=_families(tools, node),
+        families=_families(settings.choices, tools, node),
         options_for=node.options_for,
         schedule=Schedule(
             min_interval=iptables.min_sync_period.seconds,
@@ -68,5 +68,8 @@ def _assemble(settings: RunSettings) -> Loop:
     )
 
 
-def _families(tools: Mapping[Family, Tools], node: NodeView) -> dict[Family, FamilyProxy]:
-    return {family: FamilyProxy(node.options_for(None, family), IptablesHost(its)) for family, its in tools.items()}
+def _families(choices: Choices, tools: Mapping[Family, Tools], node: NodeView) -> dict[Family, FamilyProxy]:
+    return {
+        family: FamilyProxy(node.options_for(None, family), IptablesHost(its), split_for(choices, its))
+        for family, its in tools.items()
+    }

@@ -23,9 +23,8 @@ class ManifestWatcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; it may be waiting for its next look."""
+        """End the thread. It is not waited for: it may be in the middle of a large manifest."""
         self._stopped.set()
-        self._thread.join()
 
     def _watch(self) -> None:
         while not self._stopped.wait(POLL_INTERVAL):

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -66,31 +67,32 @@ def find_tools(family: Family, backend: Backend) -> Tools:
 
 def detect(family: Family) -> Backend:
     """The backend that this node uses for `family`. Raises ToolMissing, BackendConflict."""
-    available = [backend for backend in Backend if _is_installed(family, backend)]
-    if not available:
+    installed = _installed(family)
+    if not installed:
         raise ToolMissing(f"{_PROGRAM[family]} is not installed: install the iptables package of this machine")
-    hinted = [backend for backend in available if _holds_any(family, backend, ("mangle",), KUBELET_HINTS)]
-    used = _used(family, available)
+    used = [tools.backend for tools in installed if _holds_any(tools, "nat", PROXY_CHAINS)]
     if len(used) > 1:
         raise BackendConflict(
             f"both iptables backends hold KUBE-* chains ({family}): one of two Service proxies works unseen; "
             "remove the chains of the wrong one, for example with `pykubeproxy cleanup --backend legacy`"
         )
+    hinted = [tools.backend for tools in installed if _holds_any(tools, "mangle", KUBELET_HINTS)]
     for found in (hinted, used):
         if len(found) == 1:
             return found[0]
-    default, _ = _version(_PROGRAM[family]) if shutil.which(_PROGRAM[family]) else (available[0], ())
-    return default
+    default = _PROGRAM[family]
+    return _version(default)[0] if shutil.which(default) else installed[0].backend
 
 
 def check(tools: Tools) -> None:
     """Refuse `tools` if a Service proxy works with the other backend. Raises BackendConflict."""
-    other = next(backend for backend in Backend if backend is not tools.backend)
-    if _is_installed(tools.family, other) and _holds_any(tools.family, other, ("nat",), PROXY_CHAINS):
-        raise BackendConflict(
-            f"the {other} backend holds KUBE-* chains ({tools.family}), which the {tools.backend} tools cannot see: "
-            f"use --backend {other}, or remove them with `pykubeproxy cleanup --backend {other}`"
-        )
+    for other in _installed(tools.family, but=tools.backend):
+        if _holds_any(other, "nat", PROXY_CHAINS):
+            raise BackendConflict(
+                f"the {other.backend} backend holds KUBE-* chains ({tools.family}), which the {tools.backend} tools "
+                f"cannot see: use --backend {other.backend}, or remove them with "
+                f"`pykubeproxy cleanup --backend {other.backend}`"
+            )
 
 
 def is_in_use(tools: Tools) -> bool:
@@ -98,16 +100,14 @@ def is_in_use(tools: Tools) -> bool:
     return tools.backend is Backend.NFT or bool(_loaded_tables(tools.family))
 
 
-def _used(family: Family, available: list[Backend]) -> list[Backend]:
-    return [backend for backend in available if _holds_any(family, backend, ("nat",), PROXY_CHAINS)]
-
-
-def _is_installed(family: Family, backend: Backend) -> bool:
-    try:
-        find_tools(family, backend)
-    except ToolMissing:
-        return False
-    return True
+def _installed(family: Family, but: Backend | None = None) -> list[Tools]:
+    """The tools of all backends, `but` one, that are installed."""
+    found = []
+    for backend in Backend:
+        if backend is not but:
+            with suppress(ToolMissing):
+                found.append(find_tools(family, backend))
+    return found
 
 
 def _version(program: str) -> tuple[Backend, tuple[int, ...]]:
@@ -119,17 +119,13 @@ def _version(program: str) -> tuple[Backend, tuple[int, ...]]:
     return Backend.NFT if "nf_tables" in text else Backend.LEGACY, version
 
 
-def _holds_any(family: Family, backend: Backend, tables: tuple[str, ...], chains: tuple[str, ...]) -> bool:
-    """True if one of `tables` has one of `chains`."""
-    tools = find_tools(family, backend)
-    wanted = tuple(f":{chain} " for chain in chains)
-    for table in tables:
-        # Asking the legacy tools for a table would load it, and from then on every packet would pass through it.
-        if backend is Backend.LEGACY and table not in _loaded_tables(family):
-            continue
-        if any(line.startswith(wanted) for line in _chain_lines(tools.save, table)):
-            return True
-    return False
+def _holds_any(tools: Tools, table: str, chains: tuple[str, ...]) -> bool:
+    """True if `table` has one of `chains`."""
+    # Asking the legacy tools for a table would load it, and from then on every packet would pass through it.
+    if tools.backend is Backend.LEGACY and table not in _loaded_tables(tools.family):
+        return False
+    wanted = tuple(f":{chain} ".encode() for chain in chains)
+    return any(line.startswith(wanted) for line in _chain_lines(tools.save, table))
 
 
 def _loaded_tables(family: Family) -> list[str]:
@@ -139,12 +135,12 @@ def _loaded_tables(family: Family) -> list[str]:
         return []
 
 
-def _chain_lines(save: str, table: str) -> Iterator[str]:
+def _chain_lines(save: str, table: str) -> Iterator[bytes]:
     """The chain lines of a table; they come before the rules, which are not waited for."""
-    with subprocess.Popen([save, "-t", table], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen([save, "-t", table], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if line.startswith("-"):
+            if line.startswith(b"-"):
                 break
             yield line
         process.kill()

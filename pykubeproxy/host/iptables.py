@@ -4,9 +4,12 @@ The two tools are all that touches rules: single rules are never added one by on
 not at all.
 """
 
+import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain, islice
 
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.errors import HostError, LockTimeout, NotPermitted, RestoreError, SaveError, ToolMissing
@@ -16,8 +19,19 @@ from pykubeproxy.rules.ruleset import TABLES, Ruleset
 # Seconds for which the legacy tools wait for the lock that they share; the nft ones have none.
 LOCK_WAIT = 5
 
+# Lines written to a tool at a time.
+_BLOCK = 1000
+
 # Exit codes of xtables (`iptables/xtables.h`): XTABLES_VERSION_PROBLEM and others are 2, RESOURCE_PROBLEM is 4.
 _RESOURCE_PROBLEM = 4
+
+# Other programs' rules may have comments in any encoding. They are compared and shown, and never written back.
+_ENCODING_ERRORS = "backslashreplace"
+
+# What the tools put around the one thing that they have to say.
+_PROGRAM_NAME = re.compile(r"^(?:ip6?tables[\w-]* v[\d.]+ \([\w]+\): ?|ip6?tables[\w-]*: )+")
+_NOT_PERMITTED = re.compile(r"Permission denied|you must be root")
+_PLACE_ONLY = re.compile(r"(?:Error occurred at )?line:? \d+(?: failed)?\.?")
 
 
 class IptablesHost:
@@ -34,46 +48,97 @@ class IptablesHost:
         return ruleset
 
     def restore(self, lines: Iterable[str]) -> None:
-        """Feed `lines` to iptables-restore; nothing is run for no lines."""
-        document = "".join(f"{line}\n" for line in lines)
-        if not document:
+        """Feed `lines` to iptables-restore; nothing is run for no lines.
+
+        They are made while the tool reads, and asked for again to show the one that it refused.
+        """
+        text = _in_blocks(lines)
+        first = next(text, None)
+        if first is None:
             return
         command = [self._tools.restore, *self._tools.wait_flags(LOCK_WAIT), "--noflush", "--counters"]
-        done = _run(command, document)
-        if done.returncode:
-            raise _restore_error(self._tools.restore, done, document)
+        status, said = _feed(command, chain([first], text))
+        if status:
+            raise _restore_error(self._tools.restore, status, said, lines)
 
     def _save_table(self, table: str, known: Ruleset | None) -> Ruleset:
         command = [self._tools.save, "-t", table]
+        parsed: Ruleset | DumpError
         with _popen(command) as process:
             assert process.stdout is not None
             assert process.stderr is not None
+            remarks, lines = _split_remarks(process.stdout)
             try:
-                parsed = parse(process.stdout, known)
+                parsed = parse(lines, known)
             except DumpError as problem:
-                process.kill()
-                raise SaveError(f"{' '.join(command)}: {problem}") from problem
+                parsed = problem
+                process.stdout.read()
             message = process.stderr.read()
+        # A tool that failed half-way says why, which is more than its unfinished dump tells.
         if process.returncode:
-            raise _failed(SaveError, command, message)
+            raise _failed(SaveError, command, _complaint(message) or f"exit status {process.returncode}")
+        if isinstance(parsed, DumpError):
+            raise SaveError(f"{' '.join(command)}: {parsed}")
+        _require_readable(table, remarks)
         return parsed
 
 
-def first_lines(lines: Iterable[str]) -> str:
-    """A tool's complaint as one line."""
-    return "; ".join(line.strip() for line in lines if line.strip() and not line.startswith("Try `"))
+def _split_remarks(lines: Iterator[str]) -> tuple[list[str], Iterator[str]]:
+    """The comment lines with which a dump begins, and all that comes after them."""
+    remarks: list[str] = []
+    for line in lines:
+        if not line.startswith("#"):
+            return remarks, chain([line], lines)
+        remarks.append(line)
+    return remarks, lines
 
 
-def _run(command: list[str], document: str) -> "subprocess.CompletedProcess[str]":
-    try:
-        return subprocess.run(command, input=document, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise _missing(command[0]) from None
+def _require_readable(table: str, remarks: Iterable[str]) -> None:
+    """Refuse a table that iptables-nft-save does not show: it would pass for an empty one, and be filled twice."""
+    if any(" is incompatible, " in remark for remark in remarks):
+        raise SaveError(
+            f"table {table} holds rules that iptables cannot read, made with nft: "
+            f"move them to a table of another name (`nft list ruleset` shows them)"
+        )
+
+
+def _complaint(message: str) -> str:
+    """What a tool complains of, as one line, without its name, the place of the error and its usage hints."""
+    lines = (_PROGRAM_NAME.sub("", line.strip()) for line in message.splitlines() if not line.startswith("Try `"))
+    said = [line for line in lines if line]
+    return "; ".join([line for line in said if not _PLACE_ONLY.fullmatch(line)] or said)
+
+
+def _in_blocks(lines: Iterable[str]) -> Iterator[bytes]:
+    """Lines as input for a tool, many at a time."""
+    remaining = iter(lines)
+    while block := "\n".join(islice(remaining, _BLOCK)):
+        yield f"{block}\n".encode()
+
+
+def _feed(command: list[str], text: Iterator[bytes]) -> tuple[int, str]:
+    """Run a tool on some input; return its status and what it said.
+
+    What it says goes to memory, so that it never waits for a reader.
+    """
+    with os.fdopen(os.memfd_create("said"), "w+b") as said:
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
+        except FileNotFoundError:
+            raise _missing(command[0]) from None
+        assert process.stdin is not None
+        # A tool that ends early breaks the pipe, and says why.
+        with suppress(BrokenPipeError), process.stdin:
+            process.stdin.writelines(text)
+        status = process.wait()
+        said.seek(0)
+        return status, said.read().decode(errors=_ENCODING_ERRORS)
 
 
 def _popen(command: list[str]) -> "subprocess.Popen[str]":
+    pipe = subprocess.PIPE
     try:
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, encoding="utf-8", errors=_ENCODING_ERRORS)
     except FileNotFoundError:
         raise _missing(command[0]) from None
 
@@ -82,26 +147,21 @@ def _missing(tool: str) -> ToolMissing:
     return ToolMissing(f"{tool} is not installed: install the iptables package of this machine")
 
 
-def _failed(kind: type[HostError], command: list[str], message: str) -> HostError:
-    text = first_lines(message.splitlines())
-    if "Permission denied" in text or "you must be root" in text:
-        return NotPermitted(f"{command[0]}: {text}: run as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
-    return kind(f"{' '.join(command)}: {text}")
+def _failed(kind: type[HostError], command: list[str], complaint: str) -> HostError:
+    if _NOT_PERMITTED.search(complaint):
+        return NotPermitted(f"{command[0]}: {complaint}: run as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
+    return kind(f"{' '.join(command)}: {complaint}")
 
 
-def _restore_error(tool: str, done: "subprocess.CompletedProcess[str]", document: str) -> HostError:
+def _restore_error(tool: str, status: int, said: str, lines: Iterable[str]) -> HostError:
     """Find the failing line in what the tool said, in any of the forms in which the versions say it."""
-    message = first_lines((done.stderr + done.stdout).splitlines())
-    if "Permission denied" in message or "you must be root" in message:
-        return _failed(RestoreError, [tool], message)
-    if done.returncode == _RESOURCE_PROBLEM and "xtables lock" in message:
+    complaint = _complaint(said) or f"exit status {status}"
+    if _NOT_PERMITTED.search(said):
+        return _failed(RestoreError, [tool], complaint)
+    if status == _RESOURCE_PROBLEM and "xtables lock" in said:
         return LockTimeout(tool, f"another program has held the xtables lock for {LOCK_WAIT} s")
-    found = re.search(r"line:? (\d+)", message)
+    found = re.search(r"line:? (\d+)", said)
     if not found:
-        return RestoreError(tool, message or f"exit status {done.returncode}")
+        return RestoreError(tool, complaint)
     number = int(found[1])
-    return RestoreError(tool, message, number, next(_nth(document, number), ""))
-
-
-def _nth(document: str, number: int) -> Iterator[str]:
-    yield from document.splitlines()[number - 1 : number]
+    return RestoreError(tool, complaint, number, next(islice(lines, number - 1, number), ""))

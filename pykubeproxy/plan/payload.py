@@ -1,7 +1,7 @@
 """A Plan as input for `iptables-restore --noflush --counters`.
 
-One section per table, each committed as a whole. A chain line creates a chain or empties it; the rules follow, and
-chains that go are deleted last, when nothing leads to them any more (`iptables-rules.md` section 4).
+A chain line creates a chain or empties it; the rules follow, and chains that go are deleted last, when nothing leads to
+them any more (`iptables-rules.md` section 4).
 """
 
 from collections.abc import Iterator
@@ -13,14 +13,32 @@ from pykubeproxy.rules.ruleset import chain_line
 _COMMIT_ORDER = ("filter", "nat", "mangle")
 
 
-def payload(plan: Plan) -> Iterator[str]:
-    """The lines of the restore input; none at all for an empty Plan."""
-    for table in _COMMIT_ORDER:
-        body = list(_section(plan, table))
-        if body:
+class Payload:
+    """The lines of the restore input for some Plans; none at all for empty ones.
+
+    Each table of each Plan is one section, committed as a whole. The lines are made as they are asked for, since a
+    large input would need as much memory again as all rules; and again each time, so that an error can be looked up.
+    """
+
+    def __init__(self, *plans: Plan) -> None:
+        self._plans = plans
+
+    def __iter__(self) -> Iterator[str]:
+        for plan in self._plans:
+            for table in _COMMIT_ORDER:
+                yield from _committed(table, _section(plan, table))
+
+
+def _committed(table: str, body: Iterator[str]) -> Iterator[str]:
+    """The lines of a section; none if there is nothing in it."""
+    is_begun = False
+    for line in body:
+        if not is_begun:
             yield f"*{table}"
-            yield from body
-            yield "COMMIT"
+            is_begun = True
+        yield line
+    if is_begun:
+        yield "COMMIT"
 
 
 def _section(plan: Plan, table: str) -> Iterator[str]:

@@ -44,6 +44,11 @@ def summarize(plan: Plan) -> Summary:
     )
 
 
+def rules_in(plan: Plan) -> int:
+    """The number of rules that carrying out a Plan writes."""
+    return sum(len(change.after or ()) for change in plan.chains) + len(plan.inserts)
+
+
 def _surplus(lines: list[str], others: list[str]) -> int:
     """The number of `lines` that are not among `others`, each as often as it occurs."""
     return (Counter(lines) - Counter(others)).total()

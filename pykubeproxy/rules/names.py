@@ -4,6 +4,7 @@ Chain names are part of kube-proxy's interface: other tools look for them, and a
 recognises the former one's chains by them (`services.md` section 12, `iptables-rules.md` sections 1 and 9).
 """
 
+import re
 from base64 import b32encode
 from hashlib import sha256
 
@@ -29,6 +30,8 @@ FIXED_CHAINS: dict[str, tuple[str, ...]] = {
     "filter": (SERVICES, EXTERNAL_SERVICES, FORWARD, NODE_PORTS, PROXY_FIREWALL, FIREWALL),
     "nat": (SERVICES, NODE_PORTS, POSTROUTING, MARK_MASQ),
 }
+_SERVICE_CHAIN = re.compile(r"KUBE-(?:SVC|SVL|EXT|FW|SEP)-([A-Z2-7]{16})")
+
 # XT_EXTENSION_MAXNAMELEN of the kernel (linux/netfilter/x_tables.h), less the byte that ends the name.
 LONGEST_NAME = 28
 
@@ -54,9 +57,12 @@ class ChainNames:
 
 
 def region(prefix: str, title: str) -> str:
-    """The chain of a region of destinations: named for it, or for its hash where the kernel would cut the name."""
+    """The chain of a region of destinations: named for it, or for its hash where the kernel would cut the name.
+
+    Either way it cannot be taken for the chain of a Service, whose hash follows the prefix at once.
+    """
     name = prefix + title
-    return name if len(name) <= LONGEST_NAME else prefix + _hash(title)
+    return name if len(name) <= LONGEST_NAME else f"{prefix}at-{_hash(title)}"
 
 
 def _hash(text: str) -> str:
@@ -70,3 +76,9 @@ def is_stale_candidate(table: str, chain: str) -> bool:
     By the same prefixes, kube-proxy recognises those in nat (`iptables-rules.md` section 9); it has none in filter.
     """
     return table in FIXED_CHAINS and chain.startswith(HASHED_PREFIXES)
+
+
+def service_hash(chain: str) -> str:
+    """The hash in the name of a Service's or endpoint's own chain; empty for any other chain."""
+    found = _SERVICE_CHAIN.fullmatch(chain)
+    return found[1] if found else ""

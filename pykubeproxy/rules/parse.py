@@ -29,6 +29,9 @@ def parse(lines: Iterable[str], known: Ruleset | None = None) -> Ruleset:
     number = 0
     for number, line in enumerate(lines, 1):
         text = line.rstrip("\n")
+        if reader.has_open_rule:
+            reader.continue_rule(text)
+            continue
         match text[:1]:
             case "-" | "[":
                 reader.add_rule(number, text)
@@ -53,6 +56,7 @@ class _TableReader:
 
     def __init__(self, known: Ruleset) -> None:
         self.name = ""
+        self.has_open_rule = False
         self._known = known
         self._expected: Mapping[str, Lines] = {}
         self._table = Table(chains={}, policies={})
@@ -85,6 +89,12 @@ class _TableReader:
             self._end_chain()
             self._chain = chain
         self._lines.append(text)
+        self.has_open_rule = _is_open(text)
+
+    def continue_rule(self, text: str) -> None:
+        """Add a line to the last rule: other programs' comments may have line breaks in them."""
+        self._lines[-1] += f"\n{text}"
+        self.has_open_rule = _is_open(self._lines[-1])
 
     def finish(self, number: int) -> tuple[str, Table]:
         if not self.name:
@@ -101,3 +111,10 @@ class _TableReader:
             self._table.chains[self._chain] = expected if expected == lines else lines
         self._chain = ""
         self._lines.clear()
+
+
+def _is_open(rule: str) -> bool:
+    """True if a quoted word has begun that does not end."""
+    if rule.count('"') % 2 == 0 and "\\" not in rule:
+        return False
+    return rule.replace("\\\\", "").replace('\\"', "").count('"') % 2 == 1
