@@ -24,8 +24,9 @@ from pykubeproxy.rules.fragment import Entry, Fragment
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.routing import Routing, route
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, TABLES, ChainId, Lines, Ruleset, Table
-from pykubeproxy.rules.service import cluster_ip_entries, internal_masquerade, spread
+from pykubeproxy.rules.service import cluster_ip_entries, internal_masquerade
 from pykubeproxy.rules.skeleton import JUMPS, fixed_rules, shared_chains
+from pykubeproxy.rules.spread import spread
 
 # Above this many endpoints, rules that exist per endpoint lose their comments (`iptables-rules.md` section 14).
 LARGE_CLUSTER_ENDPOINTS = 1000
@@ -59,12 +60,13 @@ class Compiler:
         """
         was_large = self.is_large
         changes = _Changes()
+        touched = tuple(touched)
         for key in touched:
             self._replace(key, snapshot, changes)
-        if self.is_large != was_large:
-            for key, fragments in self._fragments.items():
-                if any(fragment.has_comments == self.is_large for fragment in fragments):
-                    self._replace(key, snapshot, changes)
+        # The limit may have been crossed, or crossed and left again while the touched Services were compiled.
+        for key in touched if self.is_large == was_large else tuple(self._fragments):
+            if any(fragment.has_comments == self.is_large for fragment in self._fragments.get(key, ())):
+                self._replace(key, snapshot, changes)
         return changes.chains | self._change_dispatch(changes)
 
     def _replace(self, key: ServiceKey, snapshot: Snapshot, changes: "_Changes") -> None:
@@ -177,8 +179,10 @@ def _port_chains(routing: Routing, options: RuleOptions, *, comments: bool) -> I
         (routing.local_chain, routing.endpoints.local),
     ):
         if chain:
-            masquerade = internal_masquerade(routing, options) if chain == routing.internal.chain else ()
-            yield chain, (*masquerade, *spread(chain, endpoints, routing, options, comments=comments))
+            masquerade = internal_masquerade(routing, options) if chain == routing.internal.chain else iter(())
+            (_, rules), *groups = spread(chain, endpoints, routing, options, comments=comments)
+            yield chain, (*masquerade, *rules)
+            yield from groups
     for endpoint in routing.endpoints.reachable:
         chain = routing.names.endpoint(endpoint.text)
         yield chain, endpoint_rules(chain, endpoint, routing, options, comments=comments)

@@ -1,8 +1,7 @@
-"""Rules of the cluster IP, and of the chains that spread traffic over endpoints (`iptables-rules.md` 7.1, 7.6, 8)."""
+"""Rules of the cluster IP (`iptables-rules.md` sections 7.1 and 7.6)."""
 
 from collections.abc import Iterator
 
-from pykubeproxy.model.endpoint import Endpoint
 from pykubeproxy.rules import names, text
 from pykubeproxy.rules.fragment import Door, Entry
 from pykubeproxy.rules.options import RuleOptions
@@ -32,23 +31,3 @@ def internal_masquerade(routing: Routing, options: RuleOptions) -> Iterator[str]
         yield f"-A {chain} {text.to_port(*where)} -j {names.MARK_MASQ}"
     elif options.pod_traffic is not None:
         yield f"-A {chain} {text.outside_pods_to_port(options.pod_traffic, *where)} -j {names.MARK_MASQ}"
-
-
-def spread(
-    chain: str, endpoints: tuple[Endpoint, ...], routing: Routing, options: RuleOptions, *, comments: bool
-) -> Iterator[str]:
-    """Send traffic in `chain` to one of `endpoints`: the one a client used before, else each with equal chance."""
-    port = routing.port
-    legs = []
-    for endpoint in endpoints:
-        note = f"{text.comment(f'{port.title} -> {endpoint.text}')} " if comments else ""
-        legs.append((note, routing.names.endpoint(endpoint.text)))
-    if port.affinity_seconds is not None:
-        mask = text.full_mask(options.family)
-        for note, leg in legs:
-            seen = f"-m recent --rcheck --seconds {port.affinity_seconds} --reap --name {leg} --mask {mask} --rsource"
-            yield f"-A {chain} {note}{seen} -j {leg}"
-    # Of the n - i endpoints that are left, the next one is taken with probability 1/(n - i): 1/n for each in all.
-    for left, (note, leg) in zip(range(len(legs), 0, -1), legs, strict=True):
-        chance = f"-m statistic --mode random --probability {text.probability(left)} " if left > 1 else ""
-        yield f"-A {chain} {note}{chance}-j {leg}"

@@ -41,12 +41,12 @@ def reject(family: Family) -> str:
     return f"REJECT --reject-with {answer}"
 
 
-def probability(choices: int) -> str:
-    """The chance of one in `choices`, as the kernel keeps it: a multiple of 2^-31.
+def probability(chosen: int, choices: int) -> str:
+    """The chance of `chosen` in `choices`, as the kernel keeps it: a multiple of 2^-31.
 
     kube-proxy writes ten decimals, and the tool rounds those to the nearest multiple.
     """
-    written = float(f"{1 / choices:.10f}")
+    written = float(f"{chosen / choices:.10f}")
     return f"{int(written * 2**31 + 0.5) / 2**31:.11f}"
 
 

@@ -158,7 +158,9 @@ class Trie(Generic[T]):
             touched.extend(branch.children.values())
             return Leaf(branch.prefix, branch.depth, sorted(_items(branch), key=_key))
         if len(branch.children) == 1:
-            return next(iter(branch.children.values()))
+            (child,) = branch.children.values()
+            touched.append(child)  # it may become the root, which has no chain of its own
+            return child
         return branch
 
 
