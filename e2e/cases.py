@@ -100,7 +100,7 @@ CASES: tuple[Case, ...] = (
         ("node port from a pod", POD_A, node_port("node-a"), masqueraded("web-1", "web-3")),
         ("node port of the other node", POD_A, node_port("node-b"), masqueraded("web-1", "web-3")),
         ("node port from the node itself", NODE_A, node_port("node-a"), by("web-1", "web-3")),
-        ("… on localhost", NODE_A, LOCALHOST, by("web-1", "web-3")),
+        ("node port on localhost", NODE_A, LOCALHOST, by("web-1", "web-3")),
     ),
     *_of(
         "default/store",
@@ -117,7 +117,7 @@ CASES: tuple[Case, ...] = (
         ("a pod is not in the ranges either", POD_A, VIRTUAL_IP, DROPPED),
         ("nor is a node", NODE_B, VIRTUAL_IP, DROPPED),
         ("the cluster IP is not restricted", POD_A, CLUSTER_IP, own("web-1", "web-3")),
-        ("not for nodes either", NODE_B, CLUSTER_IP, by("web-1", "web-3")),
+        ("nor is it for nodes", NODE_B, CLUSTER_IP, by("web-1", "web-3")),
     ),
     *_of(
         "default/database",
@@ -139,6 +139,7 @@ CASES: tuple[Case, ...] = (
         ("a pod may use all endpoints", POD_B, node_port("node-b"), own("web-1", "web-2")),
         ("a node too", NODE_B, node_port("node-b"), by("web-1", "web-2")),
         ("and the cluster IP", POD_B, CLUSTER_IP, own("web-1", "web-2")),
+        ("cluster IP from the endpoints' node", NODE_A, CLUSTER_IP, masqueraded("web-1", "web-2")),
     ),
     *_of(
         "default/portal",

@@ -7,72 +7,49 @@ Exit status 0 if everything was as expected, 1 if not or if this machine cannot 
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
 import click
-from msgspec import Struct
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from e2e.asking import Destination, Fate, ask
-from e2e.cases import CASES, CLUSTER_IP, CLUSTER_IP_V6
-from e2e.examples import Manifests, read_manifests, topology_of
-from e2e.lab import Lab, open_lab
+from e2e.cases import CASES, CLUSTER_IP
+from e2e.changing import CHANGE_SECONDS, GROWING, SERVICE, Change, grow_and_shrink
+from e2e.examples import read_manifests, topology_of
+from e2e.lab import open_lab
 from e2e.netns import LabError
-from e2e.proxies import Proxy, require_running, start_proxies, wait_until_programmed
-from e2e.running import Result, resolve, run_case
+from e2e.proxies import start_proxies, wait_until_programmed
+from e2e.running import Result, probes, resolve, run_case
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 COLUMNS = ("Service", "From", "To", "Answered by", "Client seen", "As expected")
 FILE_WIDTH = 132  # where the output is not a terminal
 PROMISE_SECONDS = 1.0
-CHANGE_SECONDS = 10.0
-GROWING = "no-endpoints.yaml"
-NO_ENDPOINTS = "endpoints: []"
-ONE_ENDPOINT = """endpoints:
-  - addresses: [10.244.1.11]
-    nodeName: node-b
-    targetRef: {kind: Pod, namespace: default, name: web-3}
-    conditions: {ready: true}"""
 
 progress = Console(stderr=True, highlight=False)
-
-
-class Change(Struct, frozen=True, kw_only=True):
-    """A change of a manifest on disk, and how long connections from all nodes took to follow; None: they never did."""
-
-    what: str
-    seconds: float | None
 
 
 @click.command(epilog="Example: python -m e2e.demo -- --backend legacy")
 @click.argument("proxy_arguments", nargs=-1)
 def main(proxy_arguments: tuple[str, ...]) -> None:
-    """Shows the Services of examples/ at work on two nodes; PROXY_ARGUMENTS are given to every proxy."""
+    """Show the Services of examples/ at work on two nodes; PROXY_ARGUMENTS are given to every proxy."""
     try:
         results, changes = demonstrate(proxy_arguments)
     except LabError as error:
-        progress.print(f"demo: {error}", style="red", markup=False)
+        progress.print(f"demo: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
     output = Console()
-    if not output.is_terminal:
-        output = Console(width=FILE_WIDTH)
-    output.print(table(results))
-    for change in changes:
-        output.print(sentence(change), highlight=False)
-    wrong = sum(result.complaint is not None for result in results) + sum(change.seconds is None for change in changes)
-    total = len(results) + len(changes)
-    output.print(f"{total - wrong} of {total} as expected.", style="green" if not wrong else "red")
-    sys.exit(1 if wrong else 0)
+    show(output if output.is_terminal else Console(width=FILE_WIDTH), results, changes)
+    sys.exit(1 if wrong(results, changes) else 0)
 
 
-def demonstrate(proxy_arguments: tuple[str, ...]) -> tuple[list[Result], list[Change]]:
+def demonstrate(proxy_arguments: Sequence[str]) -> tuple[list[Result], list[Change]]:
     """Builds the lab, asks every case, changes a manifest, and leaves nothing behind. Raises LabError."""
     manifests = read_manifests(EXAMPLES)
     with tempfile.TemporaryDirectory(prefix="pykubeproxy-demo-") as scratch:
@@ -81,49 +58,34 @@ def demonstrate(proxy_arguments: tuple[str, ...]) -> tuple[list[Result], list[Ch
         with open_lab(topology_of(manifests)) as lab:
             say(f"starting a proxy on each of {', '.join(lab.nodes)}; {len(lab.pods)} pods are up")
             proxies = start_proxies(lab, source, Path(scratch), proxy_arguments)
-            wait_until_programmed(proxies, probes(lab, manifests))
-            say(f"asking {len(manifests.services)} Services in {len(CASES)} ways")
-            results = [run_case(lab, manifests, case) for case in CASES]
+            wait_until_programmed(proxies, probes(lab.topology, manifests))
+            asking = f"asking {len(manifests.services)} Services in {len(CASES)} ways"
+            say(asking)
+            cases = track(CASES, asking, console=progress, transient=True, disable=not progress.is_terminal)
+            results = [run_case(lab, manifests, case) for case in cases]
             say(f"changing {GROWING} under the running proxies")
-            changes = list(change_and_follow(lab, proxies, manifests, source / GROWING))
+            empty = resolve(lab.topology, manifests.services[SERVICE], CLUSTER_IP)
+            changes = list(grow_and_shrink(proxies, source, empty))
             say("cleaning up")
     return results, changes
 
 
-def probes(lab: Lab, manifests: Manifests) -> list[Destination]:
-    """One cluster IP of each family: who answers there has been programmed."""
-    service = manifests.services["default/portal"]
-    return [resolve(lab.topology, service, target) for target in (CLUSTER_IP, CLUSTER_IP_V6)]
+def wrong(results: Sequence[Result], changes: Sequence[Change]) -> int:
+    """How many results and changes are not as expected."""
+    return sum(result.complaint is not None for result in results) + sum(change.seconds is None for change in changes)
 
 
-def change_and_follow(lab: Lab, proxies: Sequence[Proxy], manifests: Manifests, manifest: Path) -> Iterator[Change]:
-    """Gives a Service its first endpoint, takes it away again, and times each until it holds on every node."""
-    destination = resolve(lab.topology, manifests.services["default/coming-soon"], CLUSTER_IP)
-    empty = manifest.read_text()
-    for what, text, fate in (
-        ("a first endpoint", empty.replace(NO_ENDPOINTS, ONE_ENDPOINT), Fate.ANSWERED),
-        ("no endpoint again", empty, Fate.REFUSED),
-    ):
-        started = time.monotonic()
-        replace_file(manifest, text)
-        arrived = [follow(proxy, destination, fate, started + CHANGE_SECONDS) for proxy in proxies]
-        yield Change(what=what, seconds=time.monotonic() - started if all(arrived) else None)
-
-
-def follow(proxy: Proxy, destination: Destination, fate: Fate, deadline: float) -> bool:
-    """Asks from a proxy's node until this becomes of it; False if it has not by the deadline (monotonic clock)."""
-    while ask(proxy.node, destination, seconds=PROMISE_SECONDS).fate is not fate:
-        require_running(proxy)
-        if time.monotonic() > deadline:
-            return False
-    return True
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Puts a new file in the place of the old one in one step, as editors and ConfigMaps do."""
-    new = path.parent.with_name(f"{path.name}.new")
-    new.write_text(text)
-    new.replace(path)
+def show(output: Console, results: Sequence[Result], changes: Sequence[Change]) -> None:
+    """Prints the table, what is wrong in it, the changes, and the sum."""
+    output.print(table(results))
+    for result in results:
+        if result.complaint:
+            where = f"{result.case.service}, {result.case.shows}, {result.case.origin} to {result.destination}"
+            output.print(Text(f"{where}: {result.complaint}", style="red"), soft_wrap=True)
+    for change in changes:
+        output.print(sentence(change), highlight=False)
+    total, failed = len(results) + len(changes), wrong(results, changes)
+    output.print(f"{total - failed} of {total} as expected.", style="red" if failed else "green", highlight=False)
 
 
 def table(results: Sequence[Result]) -> Table:
@@ -142,7 +104,7 @@ def cells(result: Result) -> tuple[str, ...]:
     replies = [outcome.reply for outcome in result.outcomes if outcome.reply is not None]
     answered_by = ", ".join(sorted({reply.pod for reply in replies})) or str(result.outcomes[-1].fate)
     seen = ", ".join(sorted({"own" if reply.client in result.own_addresses else "a node's" for reply in replies}))
-    verdict = f"NO: {result.complaint}" if result.complaint else "yes"
+    verdict = "NO" if result.complaint else "yes"
     return f"  {result.case.shows}", str(result.case.origin), str(result.destination), answered_by, seen, verdict
 
 
@@ -156,7 +118,7 @@ def sentence(change: Change) -> str:
 
 def say(what: str) -> None:
     """Reports progress, on stderr."""
-    progress.print(f"… {what}", style="dim", markup=False)
+    progress.print(f"… {what}", style="dim", markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

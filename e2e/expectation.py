@@ -93,7 +93,7 @@ def complaint(expect: Expectation, outcomes: Sequence[Outcome], own_addresses: A
     wanted = expect.fate if isinstance(expect, Fails) else Fate.ANSWERED
     for outcome in outcomes:
         if outcome.fate is not wanted:
-            return f"{outcome.fate} instead of {wanted} {outcome.detail}".rstrip()
+            return f"{outcome.fate} instead of {wanted}" + (f" ({outcome.detail})" if outcome.detail else "")
     if isinstance(expect, Fails):
         return None if outcomes else "nothing was asked"
     replies = [outcome.reply for outcome in outcomes if outcome.reply is not None]

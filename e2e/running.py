@@ -48,6 +48,12 @@ def run_case(lab: Lab, manifests: Manifests, case: Case) -> Result:
     )
 
 
+def probes(topology: Topology, manifests: Manifests) -> list[Destination]:
+    """One cluster IP of each family that is answered as soon as a node is programmed."""
+    service = manifests.services["default/portal"]
+    return [resolve(topology, service, Target(entrance=Entrance.CLUSTER_IP, family=version)) for version in (4, 6)]
+
+
 def place(lab: Lab, origin: Origin) -> Node | Pod | Outsider:
     """The lab's namespace from which to ask."""
     match origin.place:

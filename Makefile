@@ -1,0 +1,50 @@
+# `make run` shows it, `make test` checks it; each does its own set-up. `make` alone lists everything.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+SCRIPTS := $(shell grep -lsE '^\#!.*\bbash' .ci/* hack/* e2e/*/*)
+AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo env PYTHONDONTWRITEBYTECODE=1)
+
+export PYTHON
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench ready clean
+
+help: ## this list
+	@awk -F ':|## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
+
+run: ## the main job with no cluster; two nodes on this machine, every Service of examples/ asked with curl (root or sudo)
+	@hack/setup
+	@$(MAKE) -s --no-print-directory $(STAMP)
+	@$(AS_ROOT) $(PY) -m e2e.demo $(ARGS)
+
+test: ## linters, types, import contracts and all tests; as root also those that need network namespaces
+	@.ci/run
+
+lint: $(STAMP) ## linters, types and import contracts only
+	$(PY) -m ruff check --quiet
+	$(PY) -m ruff format --check --quiet
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo "shellcheck: not installed, skipped"; fi
+
+bench: $(STAMP) ## how fast and how large
+	$(PY) -m bench
+
+ready: ## what the tests need; Debian packages where they can be had, and .venv
+	@hack/setup --if-possible
+	@$(MAKE) -s --no-print-directory $(STAMP)
+
+$(STAMP): pyproject.toml
+	@test -x $(PY) || { echo "making $(VENV)" >&2 && $(PYTHON) -m venv $(VENV); }
+	@echo "installing the project's dependencies into $(VENV)" >&2
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+clean: ## removes .venv, caches, and what killed runs have left behind
+	@if [ -x $(PY) ] && ls /run/netns/pkp-* >/dev/null 2>&1; then $(AS_ROOT) $(PY) -m e2e.sweep; fi
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
