@@ -5,6 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 SCRIPTS := $(shell grep -lsE '^\#!.*\bbash' .ci/* hack/* e2e/*/*)
+BENCHES := $(patsubst bench/%.py,%,$(wildcard bench/[a-z]*.py))
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo env PYTHONDONTWRITEBYTECODE=1)
 
 export PYTHON
@@ -31,8 +32,8 @@ lint: $(STAMP) ## linters, types and import contracts only
 	$(VENV)/bin/lint-imports
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo "shellcheck: not installed, skipped"; fi
 
-bench: $(STAMP) ## how fast and how large
-	$(PY) -m bench
+bench: $(STAMP) ## how fast and how large; every module of bench/
+	@for name in $(BENCHES); do echo "bench.$$name"; $(AS_ROOT) $(PY) -m bench.$$name || exit; done
 
 ready: ## what the tests need; Debian packages where they can be had, and .venv
 	@hack/setup --if-possible

@@ -83,7 +83,7 @@ def show(output: Console, results: Sequence[Result], changes: Sequence[Change]) 
             where = f"{result.case.service}, {result.case.shows}, {result.case.origin} to {result.destination}"
             output.print(Text(f"{where}: {result.complaint}", style="red"), soft_wrap=True)
     for change in changes:
-        output.print(sentence(change), highlight=False)
+        output.print(sentence(change), highlight=False, soft_wrap=True)
     total, failed = len(results) + len(changes), wrong(results, changes)
     output.print(f"{total - failed} of {total} as expected.", style="red" if failed else "green", highlight=False)
 

@@ -20,17 +20,23 @@ from pykubeproxy.rules.ruleset import ChainId, Ruleset
 
 
 class Synced(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sync did. `was_read` tells that it compared with the live rules, not with what was believed of them."""
+    """What a sync did.
+
+    `was_read` tells that it compared with the live rules, not with what was believed of them; `drifted` are the chains
+    in which those differed from what had been written; `is_written` is False if the Plan was only made.
+    """
 
     plan: Plan
-    was_read: bool
+    was_read: bool = False
+    drifted: tuple[ChainId, ...] = ()
+    is_written: bool = True
 
 
 class FamilyProxy:
     """Keeps the rules of one family in step with a Snapshot.
 
-    Belief about the kernel moves only after a restore succeeded. When it did not, or when somebody else may have
-    changed something, the belief is dropped, and the next sync starts from a fresh read of the live rules.
+    Belief about the kernel moves only after a restore succeeded. When one did not, the belief is dropped, and the next
+    sync starts from a fresh read of the live rules; so it does when somebody else may have changed something.
     """
 
     def __init__(self, options: RuleOptions, host: Host, split: Split = whole) -> None:
@@ -39,6 +45,7 @@ class FamilyProxy:
         self._split = split
         self._compiler = Compiler(options)
         self._applied: Ruleset | None = None
+        self._is_trusted = False
         self._changed: set[ChainId] = set()
 
     @property
@@ -56,39 +63,66 @@ class FamilyProxy:
         self._changed |= self._compiler.update(snapshot, touched)
 
     def reconfigure(self, options: RuleOptions, snapshot: Snapshot) -> None:
-        """Compile everything anew with other options. What is believed of the kernel stays valid."""
+        """Compile everything anew with other options."""
         self._compiler = Compiler(options)
         self._compiler.update(snapshot, snapshot.services)
         self.distrust()
 
     def distrust(self) -> None:
         """Read the live rules before the next Plan."""
-        self._applied = None
-
-    def plan(self) -> Plan:
-        """What a sync would do now."""
-        if self._applied is not None:
-            return diff_chains(self.desired, self._applied, self._changed)
-        return diff(self.desired, self._host.save(known=self.desired))
+        self._is_trusted = False
 
     def sync(self) -> Synced:
         """Bring the kernel up to date. Raises HostError; then nothing is lost, and the next sync reads first."""
-        if self._applied is not None:
+        if self._is_trusted and self._applied is not None:
+            plan = diff_chains(self.desired, self._applied, self._changed)
             try:
-                return self._apply(diff_chains(self.desired, self._applied, self._changed), self._applied)
+                return self._carry_out(plan, self._applied)
             except LockTimeout:
-                self.distrust()
                 raise
             except HostError:
-                # Somebody else has changed what the Plan built upon.
-                self.distrust()
+                # Somebody else may have changed what the Plan built upon; the live rules will tell.
+                self._is_trusted = False
         live = self._host.save(known=self.desired)
-        return self._apply(diff(self.desired, live), live, was_read=True)
+        plan = diff(self.desired, live)
+        drifted = () if self._applied is None else drift(plan, self._applied)
+        return msgspec.structs.replace(self._carry_out(plan, live), was_read=True, drifted=drifted)
 
-    def _apply(self, plan: Plan, live: Ruleset, *, was_read: bool = False) -> Synced:
+    def _carry_out(self, plan: Plan, live: Ruleset) -> Synced:
         document = Payload(*self._split(plan))
-        self._host.restore(Progress(document, rules_in(plan), self.options.family))
+        try:
+            self._host.restore(Progress(document, rules_in(plan), self.options.family))
+        except BaseException:
+            # Also when the process is told to end in the middle: what is in the kernel now, nobody knows.
+            self._applied = None
+            raise
         apply(plan, live)
         self._applied = live
+        self._is_trusted = True
         self._changed.clear()
-        return Synced(plan=plan, was_read=was_read)
+        return Synced(plan=plan)
+
+
+class ShadowProxy(FamilyProxy):
+    """The same beside another proxy that is in charge: compares with what that one has written, and writes nothing."""
+
+    def sync(self) -> Synced:
+        """Tell what a sync would do now. Raises HostError."""
+        live = self._host.save(known=self.desired)
+        self._changed.clear()
+        return Synced(plan=diff(self.desired, live), was_read=True, is_written=False)
+
+
+def drift(plan: Plan, believed: Ruleset) -> tuple[ChainId, ...]:
+    """The chains that a Plan made from live rules changes because those are not what they were `believed` to be."""
+    chains = [
+        (change.table, change.chain)
+        for change in plan.chains
+        if change.before != believed.lines(change.table, change.chain)
+    ]
+    jumps = [
+        (insert.table, insert.chain)
+        for insert in plan.inserts
+        if insert.line in (believed.lines(insert.table, insert.chain) or ())
+    ]
+    return tuple(dict.fromkeys(jumps + chains))

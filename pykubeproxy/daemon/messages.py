@@ -11,14 +11,20 @@ class Changed(msgspec.Struct, frozen=True):
     change: Change
 
 
-class Ready(msgspec.Struct, frozen=True):
-    """A source has told everything that was there when it started; from now on it tells changes."""
+class Listed(msgspec.Struct, frozen=True):
+    """A source has told all objects of some kinds that were there when it started; from now on it tells changes."""
+
+    kinds: frozenset[str]
 
 
-class Stop(msgspec.Struct, frozen=True):
-    """The process is asked to end."""
+class Disturbed(msgspec.Struct, frozen=True):
+    """Another program has changed rules, perhaps ours; `by` says which one, as far as that is known."""
 
-    why: str
+    by: str
 
 
-Message = Changed | Ready | Stop
+Message = Changed | Listed | Disturbed
+
+# The kinds of objects that a source tells.
+SERVICES_AND_SLICES = frozenset({"Service", "EndpointSlice"})
+ALL_KINDS = SERVICES_AND_SLICES | {"Node"}

@@ -4,7 +4,7 @@ import threading
 from queue import SimpleQueue
 
 from pykubeproxy.cluster.manifests import POLL_INTERVAL, Manifests
-from pykubeproxy.daemon.messages import Changed, Message, Ready
+from pykubeproxy.daemon.messages import ALL_KINDS, Changed, Listed, Message
 
 
 class ManifestWatcher:
@@ -19,7 +19,7 @@ class ManifestWatcher:
     def start(self) -> None:
         """Read everything, then go on watching in the background."""
         self._inbox.put(Changed(self._manifests.load()))
-        self._inbox.put(Ready())
+        self._inbox.put(Listed(ALL_KINDS))
         self._thread.start()
 
     def stop(self) -> None:

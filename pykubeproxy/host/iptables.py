@@ -7,6 +7,7 @@ not at all.
 import os
 import re
 import subprocess
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain, islice
@@ -21,6 +22,9 @@ LOCK_WAIT = 5
 
 # Lines written to a tool at a time.
 _BLOCK = 1000
+
+# Enough for the announcements of changes that are still on their way.
+_REMEMBERED_PIDS = 64
 
 # Exit codes of xtables (`iptables/xtables.h`): XTABLES_VERSION_PROBLEM and others are 2, RESOURCE_PROBLEM is 4.
 _RESOURCE_PROBLEM = 4
@@ -39,6 +43,11 @@ class IptablesHost:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._pids: deque[int] = deque(maxlen=_REMEMBERED_PIDS)
+
+    def has_run(self, pid: int) -> bool:
+        """True if `pid` is, or was lately, a tool that this host has started to write rules."""
+        return pid in self._pids
 
     def save(self, known: Ruleset | None = None, tables: Iterable[str] = TABLES) -> Ruleset:
         """Read the live rules, table by table; a table that is not there yet is simply missing."""
@@ -57,7 +66,7 @@ class IptablesHost:
         if first is None:
             return
         command = [self._tools.restore, *self._tools.wait_flags(LOCK_WAIT), "--noflush", "--counters"]
-        status, said = _feed(command, chain([first], text))
+        status, said = _feed(command, chain([first], text), self._pids)
         if status:
             raise _restore_error(self._tools.restore, status, said, lines)
 
@@ -116,8 +125,8 @@ def _in_blocks(lines: Iterable[str]) -> Iterator[bytes]:
         yield f"{block}\n".encode()
 
 
-def _feed(command: list[str], text: Iterator[bytes]) -> tuple[int, str]:
-    """Run a tool on some input; return its status and what it said.
+def _feed(command: list[str], text: Iterator[bytes], pids: deque[int]) -> tuple[int, str]:
+    """Run a tool on some input; return its status and what it said. Its pid is noted before it can change anything.
 
     What it says goes to memory, so that it never waits for a reader.
     """
@@ -126,6 +135,7 @@ def _feed(command: list[str], text: Iterator[bytes]) -> tuple[int, str]:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
         except FileNotFoundError:
             raise _missing(command[0]) from None
+        pids.append(process.pid)
         assert process.stdin is not None
         # A tool that ends early breaks the pipe, and says why.
         with suppress(BrokenPipeError), process.stdin:

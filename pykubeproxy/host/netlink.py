@@ -48,6 +48,9 @@ _ATTRIBUTE = struct.Struct("=HH")
 # More than the kernel puts into one datagram.
 _RECEIVE_BYTES = 65536
 
+# A table that keeps changing may interrupt every dump; after this many, what the last one has shown must do.
+DUMP_ATTEMPTS = 5
+
 # The answers to one batch have to fit into the socket's buffer, which holds some 200 of them by default.
 _BATCH = 128
 
@@ -83,9 +86,9 @@ class Message(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """A request of a batch that the kernel refused: its place in the batch, and the error number."""
+    """A request of a batch that the kernel refused: its position, counted from 0, and the error number."""
 
-    index: int
+    position: int
     number: int
 
 
@@ -144,6 +147,18 @@ class Netlink:
                 if flags & _DUMP_INTERRUPTED:
                     raise DumpInterrupted(what, errno.EINTR)
                 return
+
+    def dump_all(self, what: str, kind: int, body: bytes) -> list[Message]:
+        """The same as a list, asked for again if the dump was interrupted."""
+        found: list[Message] = []
+        for _ in range(DUMP_ATTEMPTS):
+            found.clear()
+            try:
+                found.extend(self.dump(what, kind, body))
+            except DumpInterrupted:
+                continue
+            break
+        return found
 
     def batch(self, what: str, kind: int, bodies: Sequence[bytes], flags: int = 0) -> list[Refusal]:
         """Make one request per body, many of them in one system call; return those that were refused."""

@@ -58,6 +58,7 @@ _CANONICAL_IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]{1,32}", re.ASCII)
 _HEX_GROUP = re.compile(r"0*([0-9A-Fa-f]{1,4})", re.ASCII)
 _MAPPED_PREFIX = 0xFFFF << 32
+_MAPPED_BITS = 96
 
 
 def parse_ip(text: str) -> IP | None:
@@ -79,14 +80,20 @@ def parse_cidr(text: str) -> CIDR | None:
     if not slash or ip is None or not _DECIMAL.fullmatch(length):
         return None
     prefix = int(length)
-    # An IPv4-mapped address has IPv4's family but was written with 128 bits; Go's ParseCIDR masks it as IPv6.
+    # An IPv4-mapped address is masked with the 128 bits that it was written with.
     written_bits = 128 if ":" in address else 32
     if prefix > written_bits:
         return None
-    if written_bits != ip.family.bits:
-        prefix = max(prefix - 96, 0)
-    network = ipaddress.ip_network((ip.text, prefix), strict=False)
-    return CIDR(ip.family, str(network), prefix)
+    if written_bits == ip.family.bits:
+        return _network(ip.family, ip.number, prefix)
+    if prefix >= _MAPPED_BITS:
+        return _network(Family.IPV4, ip.number, prefix - _MAPPED_BITS)
+    return _network(Family.IPV6, _MAPPED_PREFIX | ip.number, prefix)
+
+
+def _network(family: Family, number: int, prefix: int) -> CIDR:
+    kind = ipaddress.IPv4Network if family is Family.IPV4 else ipaddress.IPv6Network
+    return CIDR(family, str(kind((number, prefix), strict=False)), prefix)
 
 
 def _parse_ipv4(text: str) -> IP | None:

@@ -1,0 +1,231 @@
+"""Where the API server is and how we prove who we are: kubeconfig, in-cluster, --master (`lifecycle.md` section 9).
+
+The `kubernetes` client reads the files, runs exec plugins, and renews tokens that tell when they expire. What it reads
+only once, such as a kubeconfig's `tokenFile`, we have it read again.
+"""
+
+import contextlib
+import importlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import yaml
+
+from pykubeproxy.cluster.connections import SOCKET_OPTIONS
+from pykubeproxy.cluster.manifests import SourceError
+from pykubeproxy.cluster.trouble import Trouble
+
+# Token files are rotated under us; client-go, too, reads them again after a minute.
+_FRESH_SECONDS = 60.0
+_NO_CLUSTER = (
+    "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined"
+)
+_CLUSTER_VARIABLES = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+
+Configuration = Any
+"""The client's own class, which has type annotations in some of its versions."""
+
+
+class AccessError(SourceError):
+    """The configuration does not say where the API server is, or cannot be read."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What the configuration says now.
+
+    `is_cheap` if only files were read for it, and no program was run; `problem` if there should be credentials and are
+    none.
+    """
+
+    configuration: Configuration
+    is_cheap: bool
+    problem: str = ""
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """How to connect, and what to send as Authorization. `generation` changes when everything was read again."""
+
+    configuration: Configuration
+    authorization: str | None
+    generation: int
+
+
+class Access:
+    """The way to one API server, for any number of threads."""
+
+    def __init__(self, load: Callable[[], Loaded], clock: Callable[[], float] = time.monotonic) -> None:
+        self._load = load
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._loaded = load()
+        self._read_at = clock()
+        self._generation = 0
+
+    @property
+    def server(self) -> str:
+        """The API server's address, as in `https://10.0.0.1:6443`."""
+        return str(self._loaded.configuration.host).rstrip("/")
+
+    def credentials(self) -> Credentials:
+        """What to use for a request now. Raises Trouble if there is nothing to prove who we are with."""
+        with self._lock:
+            if self._loaded.problem:
+                self._read()
+            elif self._loaded.is_cheap and self._clock() - self._read_at >= _FRESH_SECONDS:
+                # A file that cannot be read just now may be about to be replaced; what it said is good for a while.
+                with contextlib.suppress(Trouble):
+                    self._read()
+            return Credentials(self._loaded.configuration, self._authorization(), self._generation)
+
+    def renew(self, refused: int) -> None:
+        """Read everything again, after credentials of this generation were refused. Raises Trouble."""
+        with self._lock:
+            if refused == self._generation:
+                self._read()
+
+    def _read(self) -> None:
+        self._read_at = self._clock()
+        try:
+            loaded = self._load()
+        except AccessError as error:
+            raise _without_credentials(str(error)) from None
+        self._loaded = loaded
+        self._generation += 1
+        if loaded.problem:
+            raise _without_credentials(loaded.problem)
+
+    def _authorization(self) -> str | None:
+        """The value of the header. The client runs an exec plugin again here, if its token is about to expire."""
+        try:
+            with _root_errors():
+                settings: Mapping[str, Any] = self._loaded.configuration.auth_settings()
+        except Exception as error:  # noqa: BLE001  whatever a file or a plugin's output makes the client raise
+            raise _without_credentials(_one_line(error)) from None
+        value = settings.get("BearerToken", {}).get("value")
+        # Tokens come from files, and those tend to end in a newline.
+        return str(value).strip() if value else None
+
+
+def find_access(kubeconfig: str, master: str) -> Access:
+    """The way to the API server: a kubeconfig, whose server `master` overrides; `master` alone; or in-cluster.
+
+    Raises AccessError.
+    """
+    return Access(lambda: _load(kubeconfig, master))
+
+
+def _load(kubeconfig: str, master: str) -> Loaded:
+    if kubeconfig:
+        loaded = _from_kubeconfig(kubeconfig)
+    elif master:
+        loaded = Loaded(_blank(), is_cheap=False)
+    else:
+        loaded = _from_cluster()
+    configuration = loaded.configuration
+    if master:
+        configuration.host = _as_url(master, configuration)
+    if not urlsplit(configuration.host).hostname:
+        where = "--master" if master else f"kubeconfig {kubeconfig}: server"
+        raise AccessError(f"{where}: {configuration.host!r} is not a URL such as https://10.0.0.1:6443")
+    if not configuration.verify_ssl:
+        _silence_insecure_warnings()
+    return loaded
+
+
+def _from_kubeconfig(path: str) -> Loaded:
+    client = _client_module("config.kube_config")
+    if not Path(path).is_file():
+        raise AccessError(f"kubeconfig {path}: no such file")
+    configuration = _blank()
+    configuration.host = ""
+    try:
+        config = client.KubeConfigMerger(path).config
+        loader = client.KubeConfigLoader(config_dict=config, config_base_path=None)
+        with _root_errors() as errors:
+            loader.load_and_set(configuration)
+        named = loader.current_context["context"].get("user")
+        user = config["users"].get_with_name(named, safe=True) if named else None
+    except (client.ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise AccessError(f"kubeconfig {path}: {_one_line(error)}") from None
+    runs_program = user is not None and ("exec" in user["user"] or "auth-provider" in user["user"])
+    has_credentials = bool(configuration.api_key or configuration.cert_file)
+    problem = f"kubeconfig {path}: {'; '.join(errors) or 'nothing for the user'}"
+    return Loaded(configuration, not runs_program, problem if runs_program and not has_credentials else "")
+
+
+def _from_cluster() -> Loaded:
+    client = _client_module("config")
+    if not all(os.environ.get(name) for name in _CLUSTER_VARIABLES):
+        raise AccessError(_NO_CLUSTER)
+    configuration = _blank()
+    try:
+        client.load_incluster_config(client_configuration=configuration)
+    except (client.ConfigException, OSError) as error:
+        raise AccessError(f"unable to load in-cluster configuration: {_one_line(error)}") from None
+    return Loaded(configuration, is_cheap=True)
+
+
+def _blank() -> Configuration:
+    configuration = _client_module("client").Configuration()
+    configuration.socket_options = list(SOCKET_OPTIONS)
+    return configuration
+
+
+def _client_module(name: str) -> Any:
+    """A module of the `kubernetes` client. It costs a fifth of a second and 17 MB, which manifests need not pay."""
+    return importlib.import_module(f"kubernetes.{name}")
+
+
+def _as_url(master: str, configuration: Configuration) -> str:
+    """`--master` as a URL; without a scheme that is HTTPS if there is anything for TLS, as in client-go."""
+    if "://" in master:
+        return master
+    uses_tls = configuration.ssl_ca_cert or configuration.cert_file or not configuration.verify_ssl
+    return f"{'https' if uses_tls else 'http'}://{master}"
+
+
+def _without_credentials(problem: str) -> Trouble:
+    return Trouble(f"no credentials for the API server: {problem}", kind="credentials")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _silence_insecure_warnings() -> None:
+    """`insecure-skip-tls-verify` is somebody's decision, and needs no warning with every request."""
+    urllib3 = importlib.import_module("urllib3")
+    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+
+@contextlib.contextmanager
+def _root_errors() -> Iterator[list[str]]:
+    """What this thread says to the root logger, which is where the client complains of exec plugins."""
+    collector = _Collector()
+    root = logging.getLogger()
+    root.addHandler(collector)
+    try:
+        yield collector.messages
+    finally:
+        root.removeHandler(collector)
+
+
+class _Collector(logging.Handler):
+    """Keeps the errors that the thread which made it logs with the root logger."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message, on one line."""
+        if record.thread == self._thread and record.name == "root":
+            self.messages.append(" ".join(record.getMessage().split()))

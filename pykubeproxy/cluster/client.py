@@ -1,0 +1,187 @@
+"""Requests to the API server, over the connections and with the credentials of the official `kubernetes` client.
+
+Responses are taken as they come over the wire (`preload_content=False`): neither the client's model classes, which cost
+kilobytes per object, nor its Watch, which hides ERROR events, are used. Everything that can go wrong raises Trouble.
+"""
+
+import importlib
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from urllib.parse import urlencode
+
+import msgspec
+import urllib3
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError
+
+from pykubeproxy import __version__
+from pykubeproxy.cluster.access import Access, Credentials, find_access
+from pykubeproxy.cluster.connections import Sockets, Timeouts, register_sockets
+from pykubeproxy.cluster.limiter import Limiter
+from pykubeproxy.cluster.trouble import Aborted, Trouble, refused
+from pykubeproxy.cluster.unreachable import unreachable
+from pykubeproxy.config.types import ClientConnection
+
+KUBE_PROXY_VERSION = "v1.36.2"
+"""The kube-proxy whose place this program takes."""
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+_CHUNK = 64 * 1024
+_LONGEST_LINE = 16 * 1024 * 1024
+
+
+def user_agent() -> str:
+    """`kube-proxy/<version> (linux/<arch>) kubernetes/<commit>`, by which audit logs know a kube-proxy."""
+    machine = platform.machine()
+    architecture = _ARCHITECTURES.get(machine, machine)
+    return f"kube-proxy/{KUBE_PROXY_VERSION} (linux/{architecture}) kubernetes/pykubeproxy-{__version__}"
+
+
+def connect(settings: ClientConnection, master: str = "", timeouts: Timeouts | None = None) -> "ApiClient":
+    """A client for the API server that the configuration names. Nothing is sent yet. Raises AccessError."""
+    access = find_access(settings.kubeconfig, master)
+    return ApiClient(access, Limiter(settings.qps, settings.burst), timeouts or Timeouts())
+
+
+class ApiClient:
+    """An API server, and the limit on our requests to it. Each thread needs a session of its own."""
+
+    def __init__(self, access: Access, limiter: Limiter, timeouts: Timeouts) -> None:
+        self._access = access
+        self._limiter = limiter
+        self._timeouts = timeouts
+
+    @property
+    def server(self) -> str:
+        """The API server's address."""
+        return self._access.server
+
+    def session(self) -> "Session":
+        """Connections for one thread."""
+        return Session(self._access, self._limiter, self._timeouts)
+
+
+class Session:
+    """Requests of one thread. Only `abort` may be called from another one."""
+
+    def __init__(self, access: Access, limiter: Limiter, timeouts: Timeouts) -> None:
+        self._access = access
+        self._limiter = limiter
+        self._timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.silence)
+        self._sockets = Sockets()
+        self._manager: urllib3.PoolManager | None = None
+        self._generation = -1
+
+    def get(self, path: str, query: Mapping[str, str]) -> bytes:
+        """The body of a GET. Raises Trouble."""
+        response = self._request("GET", path, query, headers={"Accept-Encoding": "gzip"})
+        with self._explained(), closing(response):
+            return bytes(response.read(decode_content=True))
+
+    def watch(self, path: str, query: Mapping[str, str]) -> "Lines":
+        """The lines of a watch. Raises Trouble."""
+        response = self._request("GET", path, query, headers={})
+        return Lines(response, self._explained)
+
+    def post(self, path: str, obj: object) -> None:
+        """Create an object. Raises Trouble."""
+        body = msgspec.json.encode(obj)
+        response = self._request("POST", path, {}, headers={"Content-Type": "application/json"}, body=body)
+        with self._explained(), closing(response):
+            response.drain_conn()
+
+    def abort(self) -> None:
+        """End the request that is under way, and refuse all others. May be called from any thread."""
+        self._sockets.abort()
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        if self._manager is not None:
+            self._manager.clear()
+
+    def _request(
+        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes | None = None
+    ) -> BaseHTTPResponse:
+        """The response to a request, its body still to be read. Raises Trouble if it is not a success."""
+        if self._sockets.aborted.wait(self._limiter.reserve()):
+            raise Aborted
+        credentials = self._access.credentials()
+        try:
+            with self._explained():
+                response = self._manager_for(credentials).request(
+                    method,
+                    f"{self._access.server}{path}?{urlencode(query)}",
+                    body=body,
+                    headers={**_headers(credentials), **headers},
+                    preload_content=False,
+                    redirect=False,
+                    retries=False,
+                    timeout=self._timeout,
+                )
+                if 200 <= response.status < 300:
+                    return response
+                with closing(response):
+                    raise refused(response.status, response.read(), response.headers.get("Retry-After"))
+        except Trouble as trouble:
+            if trouble.is_unauthorized or trouble.kind in ("TLS", "certificate"):
+                self._access.renew(credentials.generation)
+            raise
+
+    def _manager_for(self, credentials: Credentials) -> urllib3.PoolManager:
+        """The connections made with these credentials; those made with older ones are closed."""
+        if self._manager is None or self._generation != credentials.generation:
+            self.close()
+            rest = importlib.import_module("kubernetes.client.rest")
+            manager: urllib3.PoolManager = rest.RESTClientObject(credentials.configuration).pool_manager
+            register_sockets(manager, self._sockets)
+            self._manager, self._generation = manager, credentials.generation
+        return self._manager
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn the exceptions of the transport into Trouble."""
+        try:
+            yield
+        except (HTTPError, OSError, ValueError) as error:
+            if self._sockets.aborted.is_set():
+                raise Aborted from None
+            raise unreachable(error, self._access.server) from error
+
+
+class Lines:
+    """The lines of a streamed answer, in the pieces in which they arrive."""
+
+    def __init__(self, response: BaseHTTPResponse, explained: Callable[[], AbstractContextManager[None]]) -> None:
+        self._response = response
+        self._explained = explained
+        self._pieces = response.stream(_CHUNK, decode_content=True)
+        self._rest = b""
+
+    def read(self) -> list[bytes]:
+        """The complete lines that have arrived; blocks until there is one. Empty at the end of the stream.
+
+        Raises Trouble if the stream breaks off.
+        """
+        with self._explained():
+            for piece in self._pieces:
+                lines = (self._rest + piece).split(b"\n")
+                self._rest = lines.pop()
+                if lines:
+                    return lines
+                if len(self._rest) > _LONGEST_LINE:
+                    raise Trouble("the API server sent a line without end", kind="garbage")
+        if self._rest:
+            raise Trouble("the API server's stream ended in the middle of a line", kind="truncated")
+        return []
+
+    def close(self) -> None:
+        """Leave. The connection of a stream that was read to its end is used again, any other one is closed."""
+        self._response.close()
+
+
+def _headers(credentials: Credentials) -> dict[str, str]:
+    headers = {"Accept": "application/json", "User-Agent": user_agent()}
+    if credentials.authorization:
+        headers["Authorization"] = credentials.authorization
+    return headers

@@ -1,0 +1,89 @@
+"""Connections to the API server: how a dead peer is noticed, and how a blocked read is ended from another thread."""
+
+import contextlib
+import socket
+import threading
+import weakref
+from typing import Any
+
+import msgspec
+import urllib3
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to wait for the API server, in seconds.
+
+    `silence` is the longest time in which nothing arrives, neither an answer nor a byte of one. A healthy server never
+    takes so long: it gives up any request that is no watch after 60 s (its --request-timeout), and sends a bookmark
+    over every watch once a minute. So a watch that is silent for longer has nobody behind it, though its TCP peer, a
+    load balancer perhaps, may be alive and acknowledge every keepalive probe. Should a server send no bookmarks, then
+    nothing is lost either: the next watch goes on from the last version, and the rules are not touched.
+    """
+
+    connect: float = 10.0
+    silence: float = 75.0
+
+
+# A peer whose machine or network is gone answers no probe, and is noticed within 20 + 4 * 10 s. The user timeout says
+# the same for data that is not acknowledged (RFC 5482), where the kernel would go on for a quarter of an hour. Probes
+# also keep the entry of an idle connection in NAT tables and load balancers on the way.
+SOCKET_OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000),
+)
+
+
+class Sockets:
+    """The open sockets of a session. `abort` ends whatever blocks on one of them, now and from then on."""
+
+    def __init__(self) -> None:
+        self.aborted = threading.Event()
+        self._lock = threading.Lock()
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+    def add(self, sock: socket.socket) -> None:
+        """Take note of a new socket."""
+        with self._lock:
+            self._open.add(sock)
+            if self.aborted.is_set():
+                _shut_down(sock)
+
+    def abort(self) -> None:
+        """Make all reads end at once."""
+        with self._lock:
+            self.aborted.set()
+            for sock in self._open:
+                _shut_down(sock)
+
+
+def register_sockets(manager: urllib3.PoolManager, sockets: Sockets) -> None:
+    """Have every connection that `manager` makes from now on tell `sockets`.
+
+    A response has its socket only once its head has come; a server may be silent before that.
+    """
+    pools: dict[str, Any] = manager.pool_classes_by_scheme
+    manager.pool_classes_by_scheme = {
+        scheme: type(pool.__name__, (pool,), {"ConnectionCls": _registering(pool.ConnectionCls, sockets)})
+        for scheme, pool in pools.items()
+    }
+
+
+def _registering(connection: type[Any], sockets: Sockets) -> type[Any]:
+    """A connection class that tells `sockets` of its socket."""
+
+    def connect(self: Any) -> None:
+        connection.connect(self)
+        # TLS inside of TLS, to a proxy, is not a socket but has one.
+        sockets.add(getattr(self.sock, "socket", self.sock))
+
+    return type(connection.__name__, (connection,), {"connect": connect})
+
+
+def _shut_down(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        # Not SSLSocket's own method: that drops the TLS state under the thread that is reading.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -1,0 +1,67 @@
+"""The three kinds of objects that come from the API server: where they are, which of them, and how they are read.
+
+Selectors: `lifecycle.md` section 9.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from pykubeproxy.cluster import translate, wire
+from pykubeproxy.cluster.translate import Ignored
+from pykubeproxy.model.endpoint import HEADLESS_LABEL
+from pykubeproxy.model.service import SERVICE_PROXY_NAME_LABEL
+from pykubeproxy.model.snapshot import Object
+
+
+class Resource(msgspec.Struct, frozen=True, kw_only=True):
+    """A collection of the API, reduced by selectors, and the way from its wire form to the model.
+
+    `translate` gives None for an object that a proxy has no use for, and raises BadObject.
+    """
+
+    kind: str
+    plural: str
+    group: str = ""
+    selectors: dict[str, str]
+    wire: type[Any]
+    translate: Callable[[Any], tuple[Object | None, tuple[Ignored, ...]]]
+
+    @property
+    def path(self) -> str:
+        """The path of the collection, all namespaces together."""
+        return f"/apis/{self.group}/v1/{self.plural}" if self.group else f"/api/v1/{self.plural}"
+
+    @property
+    def group_resource(self) -> str:
+        """`services` or `endpointslices.discovery.k8s.io`, as RBAC rules and error messages name it."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+SERVICES = Resource(
+    kind="Service",
+    plural="services",
+    selectors={"labelSelector": f"!{SERVICE_PROXY_NAME_LABEL}", "fieldSelector": "spec.clusterIP!=None"},
+    wire=wire.Service,
+    translate=translate.service,
+)
+ENDPOINT_SLICES = Resource(
+    kind="EndpointSlice",
+    plural="endpointslices",
+    group="discovery.k8s.io",
+    selectors={"labelSelector": f"!{HEADLESS_LABEL}"},
+    wire=wire.EndpointSlice,
+    translate=translate.endpoint_slice,
+)
+
+
+def own_node(name: str) -> Resource:
+    """The Node object of this name and no other."""
+    return Resource(
+        kind="Node",
+        plural="nodes",
+        selectors={"fieldSelector": f"metadata.name={name}"},
+        wire=wire.Node,
+        translate=translate.node,
+    )

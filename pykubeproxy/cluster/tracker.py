@@ -1,0 +1,154 @@
+"""What has been told of a resource and what there is to tell: from wire objects to a Change.
+
+The objects themselves are not kept: per object there is its name and the version that was told last. That is enough to
+leave out what a new list only repeats, and to notice what is gone from it.
+"""
+
+import sys
+
+import msgspec
+
+from pykubeproxy.cluster import wire
+from pykubeproxy.cluster.resources import Resource
+from pykubeproxy.cluster.source import Change, Note
+from pykubeproxy.cluster.translate import BadObject
+from pykubeproxy.cluster.validation import field_first
+from pykubeproxy.model.snapshot import Object, ObjectId
+
+
+class _Identity(msgspec.Struct, frozen=True, rename="camel"):
+    """The least that an object has to have, for those that cannot be read any further."""
+
+    name: str = ""
+    namespace: str = ""
+    resource_version: str = ""
+
+
+class _Named(msgspec.Struct):
+    metadata: _Identity = _Identity()
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+_UNKNOWN_VERSION = ""
+
+
+class Tracker:
+    """The objects of one resource, between the server and whoever wants to know of changes.
+
+    A list lies between `begin_list` and `end_list`. A list that is begun again takes nothing back of what was told.
+    """
+
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
+        self._decoder = msgspec.json.Decoder(resource.wire)
+        self._versions: dict[ObjectId, str] = {}
+        self._listed: set[ObjectId] | None = None
+        self._pending: dict[ObjectId, Object | None] = {}
+        self._notes: list[Note] = []
+        self.has_listed = False
+        """True once a list was complete."""
+
+    @property
+    def is_listing(self) -> bool:
+        """True between the begin and the end of a list."""
+        return self._listed is not None
+
+    @property
+    def pending(self) -> int:
+        """How many objects there are to tell of."""
+        return len(self._pending)
+
+    def begin_list(self) -> None:
+        """What is put from now on is all there is."""
+        self._listed = set()
+
+    def end_list(self) -> None:
+        """The list is complete: what was not in it is gone."""
+        assert self._listed is not None
+        for name in self._versions.keys() - self._listed:
+            self._forget(name)
+        self._listed = None
+        self.has_listed = True
+
+    def distrust_versions(self) -> None:
+        """The server's versions have begun again, so equal ones need not mean equal objects."""
+        for name in self._versions:
+            self._versions[name] = _UNKNOWN_VERSION
+
+    def put(self, data: bytes | msgspec.Raw) -> str:
+        """Take in an object that is new or different, as JSON; return its resourceVersion.
+
+        Raises msgspec.DecodeError for what is no JSON.
+        """
+        try:
+            obj = self._decoder.decode(data)
+        except msgspec.ValidationError as error:
+            return self._put_bad(data, field_first(str(error)))
+        metadata: wire.Metadata = obj.metadata
+        name = self._name(metadata)
+        if self._is_news(name, metadata.resource_version):
+            self._translate(name, obj)
+        return metadata.resource_version
+
+    def remove(self, data: bytes | msgspec.Raw) -> str:
+        """Take in an object that is gone, as JSON; return its resourceVersion. Raises as `put` does."""
+        identity = _identity(data)
+        self._forget(self._name(identity))
+        return identity.resource_version
+
+    def take(self) -> Change:
+        """What there is to tell since the last call."""
+        pending, self._pending = self._pending, {}
+        notes, self._notes = tuple(self._notes), []
+        return Change(
+            put=tuple(obj for obj in pending.values() if obj is not None),
+            removed=tuple(name for name, obj in pending.items() if obj is None),
+            notes=notes,
+        )
+
+    def _is_news(self, name: ObjectId, version: str) -> bool:
+        """Take note of a version; False if it was the last one told."""
+        if self._listed is not None:
+            self._listed.add(name)
+        if version and self._versions.get(name) == version:
+            return False
+        self._versions[name] = version
+        return True
+
+    def _translate(self, name: ObjectId, obj: object) -> None:
+        try:
+            translated, ignored = self._resource.translate(obj)
+        except BadObject as error:
+            self._note_bad(name, str(error))
+            return
+        self._notes.extend(Note(f"{name}: {part}; left out", is_error=False) for part in ignored)
+        self._pending[name] = translated
+
+    def _put_bad(self, data: bytes | msgspec.Raw, problem: str) -> str:
+        identity = _identity(data)
+        name = self._name(identity)
+        if self._is_news(name, identity.resource_version):
+            self._note_bad(name, problem)
+        return identity.resource_version
+
+    def _note_bad(self, name: ObjectId, problem: str) -> None:
+        """An object that cannot be used stays as it was last told, if it ever was."""
+        self._notes.append(Note(f"{name}: {problem}; skipped"))
+
+    def _forget(self, name: ObjectId) -> None:
+        if self._versions.pop(name, None) is not None:
+            self._pending[name] = None
+        if self._listed is not None:
+            self._listed.discard(name)
+
+    def _name(self, metadata: wire.Metadata | _Identity) -> ObjectId:
+        # There are few namespaces and many objects in each.
+        return ObjectId(self._resource.kind, sys.intern(metadata.namespace), metadata.name)
+
+
+def _identity(data: bytes | msgspec.Raw) -> _Identity:
+    """What can be told of an object of whatever shape."""
+    try:
+        return _NAMED.decode(data).metadata
+    except msgspec.ValidationError:
+        return _Identity()

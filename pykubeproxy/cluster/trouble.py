@@ -1,0 +1,83 @@
+"""What can go wrong between us and the API server, as values, each one line that a person understands."""
+
+import msgspec
+
+SILENT = "silent"
+"""The kind of Trouble with a connection that is open, and over which nothing comes."""
+
+_LONGEST_TEXT = 300
+
+
+class Trouble(Exception):
+    """A request or a watch that failed; `str()` is one line. `kind` stays the same while the cause does."""
+
+    def __init__(self, text: str, *, kind: str, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.status = status
+        """The HTTP status, or the code of an ERROR event; None if there was neither."""
+        self.retry_after = retry_after
+        """Seconds that the server asks us to wait."""
+
+    @property
+    def is_expired(self) -> bool:
+        """True if the server has forgotten the version or the continue token that was asked for."""
+        return self.status == 410
+
+    @property
+    def is_too_new(self) -> bool:
+        """True if the server has not reached the version that was asked for; it may never do so."""
+        return self.status == 504 and "Too large resource version" in str(self)
+
+    @property
+    def is_unsupported(self) -> bool:
+        """True if the server does not take these parameters: 422 from those that know them, 400 from others."""
+        return self.status in (400, 422)
+
+    @property
+    def is_unauthorized(self) -> bool:
+        """True if the server does not know who we are."""
+        return self.status == 401
+
+    @property
+    def is_forbidden(self) -> bool:
+        """True if the server knows who we are, and that we may not do this."""
+        return self.status == 403
+
+
+class Aborted(Trouble):
+    """We were told to stop."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped", kind="stopped")
+
+
+class _Details(msgspec.Struct, rename="camel"):
+    retry_after_seconds: int | None = None
+
+
+class _Status(msgspec.Struct):
+    code: int = 0
+    reason: str = ""
+    message: str = ""
+    details: _Details | None = None
+
+
+_STATUS = msgspec.json.Decoder(_Status)
+
+
+def refused(status: int, body: bytes | msgspec.Raw, retry_after: str | None = None) -> Trouble:
+    """The Trouble of an answer that is no success; `retry_after` is the header, whole seconds in Kubernetes.
+
+    The body is a Status object (API reference, "Status"), or whatever a proxy puts in its place. An ERROR event of a
+    watch has no HTTP status of its own: pass 0, and its object as the body.
+    """
+    try:
+        said = _STATUS.decode(body)
+    except msgspec.MsgspecError:
+        said = _Status(message=bytes(body).decode(errors="replace"))
+    code = status or said.code
+    in_body = said.details.retry_after_seconds if said.details else None
+    seconds = int(retry_after) if retry_after and retry_after.isdecimal() else in_body
+    message = " ".join(said.message.split())[:_LONGEST_TEXT] or said.reason or "no explanation"
+    return Trouble(f"the API server answers {code}: {message}", kind=f"status {code}", status=code, retry_after=seconds)

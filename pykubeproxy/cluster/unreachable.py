@@ -1,0 +1,54 @@
+"""The exceptions of urllib3 and of what is below it, whose own texts name Python objects, as Trouble."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+from urllib3 import exceptions
+
+from pykubeproxy.cluster.trouble import SILENT, Trouble
+
+
+def unreachable(error: BaseException, server: str) -> Trouble:
+    """The Trouble behind an exception of the transport; `server` is what the user calls the other end."""
+    causes = list(_causes(error))
+    who = f"the proxy before {server}" if any(isinstance(cause, exceptions.ProxyError) for cause in causes) else server
+    for cause in causes:
+        told = _told(cause)
+        if told is not None:
+            kind, text = told
+            return Trouble(f"{who}: {text}", kind=kind)
+    return Trouble(f"{who}: the connection broke off", kind="broken")
+
+
+def _told(cause: BaseException) -> tuple[str, str] | None:
+    """Kind and text of a cause that says something by itself."""
+    told = None
+    match cause:
+        case socket.gaierror():
+            told = "name", f"the name cannot be resolved: {cause.strerror}"
+        case ssl.SSLCertVerificationError():
+            told = "certificate", f"its certificate is not accepted: {cause.verify_message}"
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            told = "broken", "the connection broke off"
+        case ssl.SSLError():
+            told = "TLS", f"TLS failed: {cause.reason or cause}"
+        case exceptions.ReadTimeoutError():
+            told = SILENT, "no answer in time"
+        case exceptions.ConnectTimeoutError() | TimeoutError():
+            told = "timeout", "no connection in time"
+        case OSError(strerror=str(reason)):
+            told = f"errno {cause.errno}", reason
+    return told
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An exception, those that it carries, and those it was raised from, outermost first."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        cause = waiting.pop(0)
+        if id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            inner = (*cause.args, cause.__cause__, cause.__context__)
+            waiting += [each for each in inner if isinstance(each, BaseException)]

@@ -1,0 +1,298 @@
+"""List and watch as the Kubernetes API wants it, apart from its transport.
+
+`follow` is a conversation: it yields what to do next (`Fetch`, `Watch`, `Read`) and is sent what was heard (`Body`,
+`Line`, `Ended`, `Failed`). It fills a Tracker on the way, and never ends. Nothing here does I/O, waits, or looks at a
+clock.
+
+    list    everything there is: as a watch that begins with it (`sendInitialEvents`), else in pages
+    watch   every change since, one watch after another from the last version heard of
+    410     the server has forgotten that version: list again, and tell only the differences
+
+Source: "Kubernetes API Concepts": efficient detection of changes, watch bookmarks, streaming lists, retrieving large
+results sets in chunks, 410 Gone.
+"""
+
+from collections.abc import Callable, Generator
+from typing import Never, TypeVar
+
+import msgspec
+
+from pykubeproxy.cluster.tracker import Tracker
+from pykubeproxy.cluster.trouble import SILENT, Trouble, refused
+
+PAGE_SIZE = 500
+_LIST_END = "k8s.io/initial-events-end"
+
+Query = dict[str, str]
+
+
+class Fetch(msgspec.Struct, frozen=True):
+    """Ask for a list with these parameters. `after` is what went wrong before, which calls for a pause."""
+
+    query: Query
+    after: Trouble | None = None
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """Leave the present watch, if there is one, and begin one with these parameters; read its first line."""
+
+    query: Query
+    after: Trouble | None = None
+
+
+class Read(msgspec.Struct, frozen=True):
+    """Read the next line of the present watch."""
+
+
+class Body(msgspec.Struct, frozen=True):
+    """A list, as JSON."""
+
+    data: bytes
+
+
+class Line(msgspec.Struct, frozen=True):
+    """An event of a watch, as JSON."""
+
+    data: bytes
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """The server has ended the watch in good order."""
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """There was no such answer, or it broke off."""
+
+    trouble: Trouble
+
+
+Step = Fetch | Watch | Read
+Heard = Body | Line | Ended | Failed
+
+_T = TypeVar("_T")
+_Steps = Generator[Step, Heard, _T]
+
+
+class _Event(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+    annotations: dict[str, str] | None = None
+
+
+class _Marked(msgspec.Struct):
+    metadata: _Metadata = _Metadata()
+
+
+class _List(_Marked):
+    items: list[msgspec.Raw] | None = None
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+_MARKED = msgspec.json.Decoder(_Marked)
+_LIST = msgspec.json.Decoder(_List)
+
+
+def follow(tracker: Tracker, *, can_stream: bool, watch_seconds: Callable[[], int]) -> Generator[Step, Heard, Never]:
+    """Tell `tracker` everything, and then every change, for ever.
+
+    `can_stream` False never asks for streaming lists; `watch_seconds` says how long each watch is to last.
+    """
+    return _Conversation(tracker, watch_seconds, can_stream=can_stream).run()
+
+
+class _Conversation:
+    """The version reached, what is known of the server, and what went wrong last."""
+
+    def __init__(self, tracker: Tracker, watch_seconds: Callable[[], int], *, can_stream: bool) -> None:
+        self._tracker = tracker
+        self._watch_seconds = watch_seconds
+        self._can_stream = can_stream
+        self._version = ""
+        self._wants_latest = False
+        self._trouble: Trouble | None = None
+
+    def run(self) -> _Steps[Never]:
+        while True:
+            step = yield from self._list()
+            yield from self._changes(step)
+
+    def _list(self) -> _Steps[Step]:
+        """Everything there is, however often it takes; returns the step that goes on from there."""
+        streams = self._can_stream
+        while True:
+            self._tracker.begin_list()
+            if streams:
+                if (yield from self._stream()):
+                    return Read()
+                # A stream that broke off is worth another try. One that was refused, or that ended or fell silent
+                # without saying that the list is complete, would do no better.
+                streams = self._can_stream and self._trouble is not None and self._trouble.kind != SILENT
+            elif (yield from self._pages()):
+                return self._watch()
+
+    def _stream(self) -> _Steps[bool]:
+        """A list as the beginning of a watch; True if it is complete, and the watch goes on."""
+        heard = yield self._watch({"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"})
+        while isinstance(heard, Line):
+            try:
+                taken = self._take(heard)
+            except Trouble as trouble:
+                heard = Failed(trouble)
+                break
+            if taken.ends_list:
+                self._complete_list(taken.version)
+                return True
+            heard = yield Read()
+        if isinstance(heard, Failed):
+            self._can_stream &= not heard.trouble.is_unsupported
+            self._trouble = heard.trouble if self._can_stream else None
+        return False
+
+    def _pages(self) -> _Steps[bool]:
+        """A list in pages; True if it is complete."""
+        query = self._first_page()
+        while True:
+            heard = yield Fetch(query, self._take_trouble())
+            try:
+                page = self._take_page(heard)
+            except Trouble as trouble:
+                self._trouble = trouble
+                if trouble.is_expired or trouble.is_too_new:
+                    self._wants_latest = True
+                    return False
+                continue
+            if not page.continue_:
+                self._complete_list(page.resource_version)
+                return True
+            query = {"limit": str(PAGE_SIZE), "continue": page.continue_}
+
+    def _first_page(self) -> Query:
+        """What to list: never anything older than what is known, and no more work for the server than that takes."""
+        if self._wants_latest:
+            # Without a limit, so that the list cannot be overtaken by the loss of history again.
+            return {}
+        if self._version:
+            match = {"resourceVersion": self._version, "resourceVersionMatch": "NotOlderThan"}
+            return {"limit": str(PAGE_SIZE)} | match
+        return {"limit": str(PAGE_SIZE), "resourceVersion": "0"}
+
+    def _complete_list(self, version: str) -> None:
+        self._version = version
+        self._wants_latest = False
+        self._tracker.end_list()
+
+    def _changes(self, step: Step) -> _Steps[None]:
+        """Every change since the list; returns when there has to be a new list."""
+        while True:
+            heard = yield step
+            trouble = self._take_change(heard)
+            if trouble is None:
+                step = Read() if isinstance(heard, Line) else self._watch()
+                continue
+            self._trouble = trouble
+            if trouble.is_expired or trouble.is_too_new or trouble.is_unsupported:
+                self._wants_latest = trouble.is_too_new
+                return
+            if (yield from self._went_back()):
+                return
+            step = self._watch()
+
+    def _take_change(self, heard: Heard) -> Trouble | None:
+        if isinstance(heard, Failed):
+            return heard.trouble
+        if isinstance(heard, Line):
+            try:
+                self._version = self._take(heard).version or self._version
+            except Trouble as trouble:
+                return trouble
+        return None
+
+    def _went_back(self) -> _Steps[bool]:
+        """True if the server is at an older version than the one reached: restored from a backup, for example.
+
+        A watch from a version in the future would be silent until that has come. So after trouble, ask first; versions
+        of built-in resources can be compared as numbers (API Concepts, "Resource versions").
+        """
+        while True:
+            heard = yield Fetch({"limit": "1"}, self._take_trouble())
+            try:
+                present = _page(heard).metadata.resource_version
+            except Trouble as trouble:
+                if trouble.is_forbidden:
+                    return False
+                self._trouble = trouble
+                continue
+            if not _is_older(present, self._version):
+                return False
+            self._tracker.distrust_versions()
+            self._wants_latest = True
+            return True
+
+    def _take(self, line: Line) -> "_Taken":
+        """Take in one event. Raises Trouble if it is an ERROR, or no event at all."""
+        try:
+            event = _EVENT.decode(line.data)
+            match event.type:
+                case "ADDED" | "MODIFIED":
+                    return _Taken(self._tracker.put(event.object))
+                case "DELETED":
+                    return _Taken(self._tracker.remove(event.object))
+                case "BOOKMARK":
+                    metadata = _MARKED.decode(event.object).metadata
+                    return _Taken(metadata.resource_version, (metadata.annotations or {}).get(_LIST_END) == "true")
+                case "ERROR":
+                    raise refused(0, event.object)
+        except msgspec.MsgspecError:
+            raise Trouble("the API server sent a line that is no watch event", kind="garbage") from None
+        return _Taken("")
+
+    def _take_page(self, heard: Heard) -> _Metadata:
+        """Take in one page. Raises Trouble if it is none."""
+        page = _page(heard)
+        try:
+            for item in page.items or ():
+                self._tracker.put(item)
+        except msgspec.MsgspecError:
+            raise _no_list() from None
+        return page.metadata
+
+    def _watch(self, query: Query | None = None) -> Watch:
+        """Watch: with a query of its own, or from the version reached."""
+        query = query or {"resourceVersion": self._version}
+        seconds = {"timeoutSeconds": str(self._watch_seconds())}
+        return Watch({"watch": "true", "allowWatchBookmarks": "true"} | seconds | query, self._take_trouble())
+
+    def _take_trouble(self) -> Trouble | None:
+        trouble, self._trouble = self._trouble, None
+        return trouble
+
+
+class _Taken(msgspec.Struct, frozen=True):
+    """The version that an event brought, and whether it was the mark at the end of a streaming list."""
+
+    version: str
+    ends_list: bool = False
+
+
+def _page(heard: Heard) -> _List:
+    """The list that was heard. Raises Trouble if it was none."""
+    if isinstance(heard, Failed):
+        raise heard.trouble
+    assert isinstance(heard, Body)
+    try:
+        return _LIST.decode(heard.data)
+    except msgspec.MsgspecError:
+        raise _no_list() from None
+
+
+def _no_list() -> Trouble:
+    return Trouble("the API server sent something that is no list", kind="garbage")
+
+
+def _is_older(version: str, other: str) -> bool:
+    return version.isdecimal() and other.isdecimal() and int(version) < int(other)

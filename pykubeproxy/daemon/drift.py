@@ -1,0 +1,92 @@
+"""Noticing that another program has changed rules, within a second and at next to no cost.
+
+On nft the kernel announces each change with the process that made it; a thread waits for that. The legacy tables can
+be asked for their number of rules and their size, which the loop does twice a second. Neither tells what was changed:
+that is found by reading the rules and comparing.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from queue import SimpleQueue
+
+import structlog
+
+from pykubeproxy.daemon.follower import Follower, Outcome
+from pykubeproxy.daemon.messages import Disturbed, Message
+from pykubeproxy.host.errors import HostError
+from pykubeproxy.host.generations import Generation, GenerationWatch
+from pykubeproxy.host.table_info import TableInfo, table_info
+from pykubeproxy.model.ip import Family
+from pykubeproxy.rules.ruleset import TABLES
+
+log = structlog.get_logger()
+
+# Seconds between two looks at the legacy tables.
+POLL_INTERVAL = 0.5
+
+
+class DriftPoll:
+    """Looks at the legacy tables of some families. Only the loop's thread uses it."""
+
+    def __init__(self, families: Iterable[Family]) -> None:
+        self._families = tuple(families)
+        self._expected: tuple[TableInfo | None, ...] = ()
+        self.due = 0.0
+
+    def remember(self) -> None:
+        """Take the tables as they are now, just after a sync, for as they should be."""
+        self._expected = self._look()
+        self.due = time.monotonic() + POLL_INTERVAL
+
+    def ask(self) -> str:
+        """What is known of who has changed the tables since `remember`; empty if nobody has."""
+        self.due = time.monotonic() + POLL_INTERVAL
+        return "" if self._look() == self._expected else "unknown (the legacy tables do not tell)"
+
+    def _look(self) -> tuple[TableInfo | None, ...]:
+        try:
+            return tuple(table_info(family, table) for family in self._families for table in TABLES)
+        except HostError as error:
+            log.warning("cannot ask about the legacy tables; drift is found by reading only", error=str(error))
+            return ()
+
+
+class DriftWatch(Follower):
+    """A thread that tells the loop when another process has changed the nftables ruleset.
+
+    It begins after the first sync: the kernel's announcements would make a large one slower by a third.
+    """
+
+    def __init__(self, inbox: "SimpleQueue[Message]", is_own: Callable[[Generation], bool]) -> None:
+        """`is_own` recognises the changes that were made for this program."""
+        self._inbox = inbox
+        self._is_own = is_own
+        self._watch: GenerationWatch | None = None
+
+    def synced(self, outcome: Outcome) -> None:
+        """Begin to watch, once there is something to watch over."""
+        if self._watch is not None or outcome.synced is None:
+            return
+        try:
+            self._watch = GenerationWatch()
+        except HostError as error:
+            log.warning("changes by other programs are found by reading only", error=str(error))
+            return
+        threading.Thread(target=self._run, args=(self._watch,), name="nftables", daemon=True).start()
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._watch is not None:
+            self._watch.close()
+
+    def _run(self, watch: GenerationWatch) -> None:
+        for generation in watch:
+            if not self._is_own(generation):
+                self._inbox.put(Disturbed(_describe(generation)))
+
+
+def _describe(generation: Generation) -> str:
+    if not generation.is_known:
+        return "unknown (too many changes at once)"
+    return f"{generation.process or 'unknown'} (pid {generation.pid})"

@@ -1,0 +1,145 @@
+"""Forgetting UDP flows that lead nowhere, beside the loop: the table of connections may be large.
+
+After a sync the rules say where new flows go. Those that exist already are remembered by the kernel, and are looked
+through by a thread of their own (`plan.conntrack` says which ones are stale).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from queue import Empty, SimpleQueue
+
+import structlog
+
+from pykubeproxy.daemon.follower import Follower, Outcome
+from pykubeproxy.host.conntrack import ConntrackTable, Removal
+from pykubeproxy.host.errors import HostError
+from pykubeproxy.model.ip import IP, Family
+from pykubeproxy.plan.conntrack import FlowCheck, Frontend, UdpFrontends
+from pykubeproxy.plan.diff import Plan
+from pykubeproxy.plan.live_frontends import live_udp_frontends
+from pykubeproxy.rules.ruleset import Ruleset
+
+log = structlog.get_logger()
+
+# Seconds after which the table is looked through once more.
+_AGAIN_AFTER = 1.0
+
+OnRemoval = Callable[[Family, Removal, float], None]
+"""Told how a pass over the table of one family went, and how many seconds it took."""
+
+
+class FlowCleaner(Follower):
+    """Follows syncs, and hands what they mean for UDP flows to a thread."""
+
+    def __init__(
+        self, table: ConntrackTable, node_addresses: Callable[[], tuple[IP, ...]], on_removal: OnRemoval | None = None
+    ) -> None:
+        self._frontends: dict[Family, UdpFrontends] = {}
+        self._unsynced: dict[Family, FlowCheck] = {}
+        self._worker = _Worker(table, node_addresses, on_removal)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._worker.start()
+
+    def close(self) -> None:
+        """End the thread, without finishing what it has been given."""
+        self._worker.stop()
+
+    def synced(self, outcome: Outcome) -> None:
+        """Follow the Services of a sync; their flows are looked through once the rules are in force."""
+        family = outcome.family
+        if family not in self._frontends:
+            self._frontends[family] = UdpFrontends(
+                family, external_ips=outcome.proxy.options.external_ips, left_behind=_left_behind(outcome)
+            )
+        check = self._frontends[family].update(outcome.snapshot, outcome.touched)
+        waiting = self._unsynced.pop(family, None)
+        if waiting is not None:
+            check = waiting.then(check)
+        if outcome.synced is None:
+            self._unsynced[family] = check
+        elif not check.is_empty:
+            self._worker.put(check)
+
+
+def _left_behind(outcome: Outcome) -> frozenset[Frontend]:
+    """The UDP frontends in the rules that a first sync takes away: of Services deleted while nobody looked."""
+    return frozenset() if outcome.synced is None else live_udp_frontends(_before(outcome.synced.plan))
+
+
+def _before(plan: Plan) -> Ruleset:
+    ruleset = Ruleset(tables={})
+    for change in plan.chains:
+        ruleset.table(change.table).chains[change.chain] = change.before or ()
+    return ruleset
+
+
+class _Worker:
+    """A thread that works through checks; those of one family that wait are done as one.
+
+    Each is done again a little later: a packet that had passed the rules before they changed, but was not yet in the
+    table when that was read, has brought its flow there by then.
+    """
+
+    def __init__(
+        self, table: ConntrackTable, node_addresses: Callable[[], tuple[IP, ...]], on_removal: OnRemoval | None
+    ) -> None:
+        self._table = table
+        self._node_addresses = node_addresses
+        self._on_removal = on_removal
+        self._inbox: SimpleQueue[FlowCheck | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="conntrack", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._inbox.put(None)
+        self._thread.join(timeout=1)
+
+    def put(self, check: FlowCheck) -> None:
+        self._inbox.put(check)
+
+    def _run(self) -> None:
+        again: dict[Family, FlowCheck] = {}
+        while True:
+            checks = list(self._receive(_AGAIN_AFTER if again else None))
+            if None in checks:
+                return
+            fresh = _merged(check for check in checks if check is not None)
+            for check in (fresh or again).values():
+                self._clean(check)
+            again = _merged([*again.values(), *fresh.values()]) if fresh else {}
+
+    def _receive(self, patience: float | None) -> Iterator[FlowCheck | None]:
+        """Wait for a check up to `patience` seconds, then take all that have come together."""
+        try:
+            yield self._inbox.get(timeout=patience)
+            while True:
+                yield self._inbox.get_nowait()
+        except Empty:
+            return
+
+    def _clean(self, check: FlowCheck) -> None:
+        start = time.monotonic()
+        try:
+            removal = self._table.remove_stale(check.on_node(self._node_addresses()))
+        except HostError as error:
+            log.error("cannot clean up stale UDP flows", family=check.family, error=str(error))
+            return
+        if self._on_removal is not None:
+            self._on_removal(check.family, removal, time.monotonic() - start)
+        if removal.deleted or removal.refused:
+            refused = ", ".join(f"{count} x {why}" for why, count in removal.refused.items()) or None
+            log.info("stale UDP flows removed", family=check.family, flows=removal.deleted, refused=refused)
+
+
+def _merged(checks: Iterable[FlowCheck]) -> dict[Family, FlowCheck]:
+    """One check per family in place of several, oldest first."""
+    merged: dict[Family, FlowCheck] = {}
+    for check in checks:
+        waiting = merged.get(check.family)
+        merged[check.family] = check if waiting is None else waiting.then(check)
+    return merged

@@ -1,0 +1,43 @@
+"""What follows the loop: metrics, health, conntrack, and whatever else wants to know what was done."""
+
+from collections.abc import Collection
+
+import msgspec
+
+from pykubeproxy.cluster.source import Change
+from pykubeproxy.daemon.family import FamilyProxy, Synced
+from pykubeproxy.host.errors import HostError
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import ServiceKey
+from pykubeproxy.model.snapshot import Snapshot
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """One sync of one family, for the Services `touched` since the last one, and how long it took in seconds.
+
+    Exactly one of `synced` and `error` is set. `cause` says who made it necessary, if that was another program;
+    `is_routine` that nothing in particular did.
+    """
+
+    family: Family
+    proxy: FamilyProxy
+    snapshot: Snapshot
+    touched: Collection[ServiceKey]
+    seconds: float
+    synced: Synced | None = None
+    error: HostError | None = None
+    cause: str = ""
+    is_routine: bool = False
+
+
+class Follower:
+    """Something that is told, on the loop's thread, what happens. It must neither fail nor take long."""
+
+    def took(self, change: Change, touched: Collection[ServiceKey]) -> None:
+        """Objects have changed, which will be synced soon."""
+
+    def synced(self, outcome: Outcome) -> None:
+        """A family was synced, or could not be."""
+
+    def close(self) -> None:
+        """The loop has ended; let go of threads and sockets."""

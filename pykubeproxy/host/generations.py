@@ -1,0 +1,113 @@
+"""Who changes the nftables ruleset: the kernel announces every generation of it, with the process that made it.
+
+iptables-nft keeps its rules there, so this tells at once when another program touches them. Source:
+`linux/netfilter/nf_tables.h` (NFT_MSG_NEWGEN) and `nft monitor`, which shows the same.
+"""
+
+import os
+import select
+import threading
+from collections.abc import Iterator
+
+import msgspec
+
+from pykubeproxy.host.netlink import NETFILTER, Message, Netlink, Overrun, parse_attributes
+
+_GROUP = 7
+_NEW_GENERATION = 0x0A0F
+_PREFIX_BYTES = 4
+_ID, _PID, _PROCESS = 1, 2, 3
+
+
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
+    """One change to the ruleset: its number, and the process that made it, with its pid as the whole machine sees it.
+
+    `port` is the address of the netlink socket that was used. By default that is the process's pid as its own
+    container sees it, and so tells a process of this container apart where pids of the machine mean nothing.
+    """
+
+    id: int
+    pid: int = 0
+    process: str = ""
+    port: int = 0
+
+    @property
+    def is_known(self) -> bool:
+        """False for a change of which nothing is known, because announcements were lost."""
+        return self.id != 0
+
+    def is_by(self, pid: int) -> bool:
+        """True if the process with `pid`, as seen by the caller, has made it."""
+        return self.is_known and pid in (self.pid, self.port)
+
+
+UNKNOWN_CHANGE = Generation(id=0)
+
+
+class GenerationWatch:
+    """Announcements of generations, from when this is made until it is closed.
+
+    One thread waits; any thread may close. Raises NetlinkError where the kernel has no nftables, or no permission for
+    it.
+    """
+
+    def __init__(self) -> None:
+        self._netlink = Netlink(NETFILTER, [_GROUP])
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
+        self._is_closed = False
+        self._waiting = threading.Lock()
+        # The same group announces every rule: a large restore would fill the buffer, and keep this thread busy.
+        self._netlink.accept_only(_NEW_GENERATION)
+        self._poll = select.poll()
+        self._poll.register(self._netlink, select.POLLIN)
+        self._poll.register(self._wake, select.POLLIN)
+
+    def __iter__(self) -> Iterator[Generation]:
+        """All generations until it is closed."""
+        while not self._is_closed:
+            yield from self.wait(None)
+
+    def wait(self, timeout: float | None) -> tuple[Generation, ...]:
+        """Wait up to `timeout` seconds (None: for ever); return what was announced, oldest first.
+
+        Nothing is returned at the timeout, and once it is closed. UNKNOWN_CHANGE stands for announcements that came
+        too fast and were lost.
+        """
+        with self._waiting:
+            if self._is_closed:
+                return ()
+            self._poll.poll(None if timeout is None else timeout * 1000)
+            found: list[Generation] = []
+            while not self._is_closed and any(fd == self._netlink.fileno() for fd, _ in self._poll.poll(0)):
+                found.extend(self._receive())
+            return tuple(found)
+
+    def close(self) -> None:
+        """Stop: a thread that waits returns at once. A second call does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        os.eventfd_write(self._wake, 1)
+        with self._waiting:
+            self._netlink.close()
+            os.close(self._wake)
+
+    def _receive(self) -> Iterator[Generation]:
+        try:
+            messages = self._netlink.receive("watch nftables")
+        except Overrun:
+            yield UNKNOWN_CHANGE
+            return
+        for message in messages:
+            if message.kind == _NEW_GENERATION:
+                yield _generation(message)
+
+
+def _generation(message: Message) -> Generation:
+    attributes = parse_attributes(message.body, _PREFIX_BYTES)
+    return Generation(
+        id=int.from_bytes(attributes[_ID], "big"),
+        pid=int.from_bytes(attributes.get(_PID, b""), "big"),
+        process=attributes.get(_PROCESS, b"").rstrip(b"\0").decode(errors="replace"),
+        port=message.port,
+    )

@@ -1,0 +1,49 @@
+"""The machine's CPUs, and how readily the kernel kills this process when memory runs out (`lifecycle.md` section 8)."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from pykubeproxy.host.errors import HostError
+
+_ONLINE = Path("/sys/devices/system/cpu/online")
+_OOM_SCORE_ADJ = Path("/proc/self/oom_score_adj")
+
+
+class OomScoreError(HostError):
+    """The kernel refused to change how readily it kills this process."""
+
+
+def online_cpus(path: Path = _ONLINE) -> int:
+    """The number of CPUs that are online, of the whole machine; failing that, of those this process may use."""
+    try:
+        return sum(_length(part) for part in path.read_text().strip().split(","))
+    except (OSError, ValueError):
+        return os.cpu_count() or 1
+
+
+def set_oom_score_adj(score: int, path: Path = _OOM_SCORE_ADJ, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Set this process's score adjustment, -1000 (never kill) to 1000; a second try after 0.1 s. Raises OomScoreError.
+
+    Source: proc(5), oom_score_adj.
+    """
+    attempts = Retrying(
+        stop=stop_after_attempt(2),
+        wait=wait_fixed(0.1),
+        retry=retry_if_exception_type(OSError),
+        sleep=sleep,
+        reraise=True,
+    )
+    try:
+        attempts(path.write_text, f"{score}\n")
+    except OSError as error:
+        raise OomScoreError(f"cannot set {path} to {score}: {error.strerror}: CAP_SYS_RESOURCE is needed") from error
+
+
+def _length(part: str) -> int:
+    """The length of a range such as `0-3`, or 1 for a single CPU."""
+    first, _, last = part.partition("-")
+    return int(last or first) - int(first) + 1

@@ -1,0 +1,42 @@
+"""Asking the kernel about interfaces and routes, and reading its answers: what rtnetlink(7) messages have in common."""
+
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+
+from pykubeproxy.host.netlink import ROUTE, Netlink, parse_attributes
+from pykubeproxy.model.ip import IP, Family, parse_ip
+
+FAMILY = {int(socket.AF_INET): Family.IPV4, int(socket.AF_INET6): Family.IPV6}
+
+Attributes = dict[int, bytes]
+
+
+def dump(what: str, kind: int, fixed: struct.Struct) -> Iterator[tuple[tuple[int, ...], Attributes]]:
+    """Ask for all objects of a kind; yield the fields of each one's `fixed` part, and its attributes.
+
+    `what` is for the text of errors. Raises NetlinkError.
+    """
+    with Netlink(ROUTE) as netlink:
+        messages = netlink.dump_all(what, kind, bytes(fixed.size))
+    for message in messages:
+        yield fixed.unpack_from(message.body), parse_attributes(message.body, fixed.size)
+
+
+def device_names() -> dict[int, str]:
+    """The interfaces' names by index."""
+    return dict(socket.if_nameindex())
+
+
+def to_ip(packed: bytes | None) -> IP | None:
+    """An address of 4 or 16 bytes; None for anything else."""
+    families = {4: socket.AF_INET, 16: socket.AF_INET6}
+    if packed is None or len(packed) not in families:
+        return None
+    return parse_ip(socket.inet_ntop(families[len(packed)], packed))
+
+
+def to_number(data: bytes | None, default: int = 0) -> int:
+    """An unsigned number in the machine's byte order; `default` if it is missing."""
+    return default if data is None else int.from_bytes(data, sys.byteorder)

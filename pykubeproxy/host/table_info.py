@@ -1,0 +1,88 @@
+"""What the legacy iptables tables look like from outside: numbers that change when their rules do, at no cost.
+
+Source: `linux/netfilter_ipv4/ip_tables.h` and its IPv6 sibling (IPT_SO_GET_INFO). Reading all rules of a large table
+takes long; this takes microseconds whatever its size.
+"""
+
+import ctypes
+import os
+import socket
+import struct
+from pathlib import Path
+
+import msgspec
+
+from pykubeproxy.host.errors import HostError, NotPermitted
+from pykubeproxy.model.ip import Family
+
+_ADDRESS_FAMILY = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
+_LEVEL = {Family.IPV4: socket.IPPROTO_IP, Family.IPV6: socket.IPPROTO_IPV6}
+_LOADED = {Family.IPV4: "ip_tables_names", Family.IPV6: "ip6_tables_names"}
+
+# The tables of the calling thread's network namespace, which need not be that of the process.
+_PROC_NET = Path("/proc/thread-self/net")
+
+_GET_INFO = 64
+
+# struct ipt_getinfo: name, which hooks the table has, where each hook's chain and its policy are, rules, bytes.
+_INFO = struct.Struct("@32sI5I5III")
+_HOOKS = 5
+
+
+class TableInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A table's number of `entries` (rules, and one or two per chain), its `size` in bytes, and its chains' places.
+
+    `hooks` and `policies` are the offsets, in bytes, of each built-in chain's beginning and end. Two equal values do
+    not prove that the rules are the same: one may have been replaced by another of the same size.
+    """
+
+    table: str
+    entries: int
+    size: int
+    hooks: tuple[int, ...]
+    policies: tuple[int, ...]
+
+
+class TableInfoError(HostError):
+    """The kernel does not tell about a table."""
+
+
+def table_info(family: Family, table: str) -> TableInfo | None:
+    """What the kernel tells about a legacy table; None if it is not loaded, which asking must not cause.
+
+    Raises NotPermitted, TableInfoError.
+    """
+    if table not in loaded_tables(family):
+        return None
+    buffer = ctypes.create_string_buffer(table.encode(), _INFO.size)
+    length = ctypes.c_uint32(_INFO.size)
+    with socket.socket(_ADDRESS_FAMILY[family], socket.SOCK_DGRAM) as asked:
+        # Python's getsockopt cannot hand over the table's name.
+        failed = _libc.getsockopt(asked.fileno(), _LEVEL[family], _GET_INFO, buffer, ctypes.byref(length))
+        number = ctypes.get_errno()
+    if failed:
+        raise _error(family, table, number)
+    _, _, *offsets, entries, size = _INFO.unpack(buffer.raw)
+    return TableInfo(
+        table=table, entries=entries, size=size, hooks=tuple(offsets[:_HOOKS]), policies=tuple(offsets[_HOOKS:])
+    )
+
+
+def loaded_tables(family: Family) -> tuple[str, ...]:
+    """The legacy tables that exist. Any other would be made by asking for it, and then burden every packet."""
+    try:
+        return tuple((_PROC_NET / _LOADED[family]).read_text().split())
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise _error(family, "names", error.errno or 0) from error
+
+
+def _error(family: Family, table: str, number: int) -> HostError:
+    what = f"cannot ask about the legacy {family} table {table}: {os.strerror(number)}"
+    if isinstance(OSError(number, what), PermissionError):
+        return NotPermitted(f"{what}: run as root, or with CAP_NET_ADMIN")
+    return TableInfoError(what)
+
+
+_libc = ctypes.CDLL(None, use_errno=True)

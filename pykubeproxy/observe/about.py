@@ -1,0 +1,38 @@
+"""What the program says it is, where kube-proxy would say which Kubernetes it belongs to."""
+
+import platform
+
+import msgspec
+
+from pykubeproxy import __version__
+
+# The release whose behaviour this one has.
+KUBERNETES_VERSION = "1.36.2"
+
+
+class Build(msgspec.Struct, frozen=True, kw_only=True):
+    """The labels of `kubernetes_build_info`, and what /statusz shows of them."""
+
+    major: str
+    minor: str
+    git_version: str
+    go_version: str
+    compiler: str
+    platform: str
+    git_commit: str = ""
+    git_tree_state: str = ""
+    build_date: str = ""
+
+
+def build() -> Build:
+    """This program on this machine. Where Kubernetes names the version of Go, it is that of Python."""
+    major, minor, _ = KUBERNETES_VERSION.split(".")
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return Build(
+        major=major,
+        minor=minor,
+        git_version=f"v{KUBERNETES_VERSION}+pykubeproxy.{__version__}",
+        go_version=f"python{platform.python_version()}",
+        compiler=platform.python_implementation(),
+        platform=f"{platform.system().lower()}/{machine}",
+    )

@@ -1,0 +1,88 @@
+"""The ports on which load balancers ask for a Service's local endpoints (`health-and-metrics.md` section 4)."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import msgspec
+import structlog
+
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import ServiceKey
+from pykubeproxy.observe.binding import CannotListen, listen_in_family
+from pykubeproxy.observe.health import ProxyHealth
+from pykubeproxy.observe.service_health import HealthCheck, answer
+from pykubeproxy.observe.web import Request, Response
+from pykubeproxy.observe.web_thread import Listener, WebThread
+
+log = structlog.get_logger()
+
+
+class CheckFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """The health check of a Service cannot be served: a warning event for it, FailedToStartServiceHealthcheck."""
+
+    service: ServiceKey
+    port: int
+    error: str
+
+    def note(self, node: str) -> str:
+        """The event's text."""
+        return f'node {node} failed to start healthcheck "{self.service}" on port {self.port}: {self.error}'
+
+
+class _OpenCheck(msgspec.Struct, frozen=True, kw_only=True):
+    port: int
+    listeners: tuple[Listener, ...]
+
+
+class CheckServer:
+    """The listeners of one family's health checks, opened and closed as Services come and go."""
+
+    def __init__(
+        self, family: Family, addresses: tuple[str, ...] | None, web: WebThread, health: ProxyHealth | None
+    ) -> None:
+        self._family = family
+        self._addresses = addresses
+        self._web = web
+        self._health = health
+        self._open: dict[ServiceKey, _OpenCheck] = {}
+        # Replaced, never changed: the web thread reads it.
+        self._checks: Mapping[ServiceKey, HealthCheck] = {}
+
+    def serve(self, checks: Mapping[ServiceKey, HealthCheck]) -> tuple[CheckFailed, ...]:
+        """Serve these checks and no others. A port that cannot be had is tried again with every call."""
+        self._checks = dict(checks)
+        wanted = {service: check.port for service, check in checks.items()}
+        if wanted == {service: check.port for service, check in self._open.items()}:
+            return ()
+        return self._web.call(partial(self._change, wanted))
+
+    def _change(self, wanted: Mapping[ServiceKey, int]) -> tuple[CheckFailed, ...]:
+        # Closed first: a port may pass from one Service to another.
+        for service, check in list(self._open.items()):
+            if wanted.get(service) != check.port:
+                del self._open[service]
+                for listener in check.listeners:
+                    self._web.remove(listener)
+                log.info("health check closed", service=str(service), port=check.port, family=self._family)
+        failures = [self._listen(service, port) for service, port in wanted.items() if service not in self._open]
+        return tuple(failure for failure in failures if failure is not None)
+
+    def _listen(self, service: ServiceKey, port: int) -> CheckFailed | None:
+        try:
+            sockets = listen_in_family(self._family, self._addresses, port)
+        except CannotListen as error:
+            log.error("cannot serve a health check", service=str(service), port=port, error=str(error))
+            return CheckFailed(service=service, port=port, error=str(error))
+        listeners = tuple(Listener(sock, partial(self._answer, service)) for sock in sockets)
+        for listener in listeners:
+            self._web.add(listener)
+        self._open[service] = _OpenCheck(port=port, listeners=listeners)
+        log.info("health check opened", service=str(service), port=port, family=self._family)
+        return None
+
+    def _answer(self, service: ServiceKey, request: Request) -> Response:
+        """Any path and any method get the same answer."""
+        del request
+        check = self._checks.get(service)
+        is_healthy = self._health is None or self._health.is_healthy
+        return answer(service, 0 if check is None else check.local_endpoints, proxy_is_healthy=is_healthy)

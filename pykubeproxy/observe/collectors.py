@@ -1,0 +1,87 @@
+"""Metrics whose values are put together when somebody asks for them."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from pykubeproxy.config.gates import GATES, FeatureGates, Stage
+from pykubeproxy.model.ip import Family
+from pykubeproxy.observe.about import Build
+from pykubeproxy.observe.connections import ConnectionCounter
+
+_SERVICE_LABELS = ("ip_family", "namespace", "service", "port", "protocol")
+# As Kubernetes writes it: nothing for what has graduated.
+_STAGE = {Stage.ALPHA: "ALPHA", Stage.BETA: "BETA", Stage.STABLE: "", Stage.LOCKED: ""}
+
+
+class ConnectionCollector(Collector):
+    """New connections, and packets dropped because they belong to none."""
+
+    def __init__(self, counters: Mapping[Family, ConnectionCounter]) -> None:
+        self._counters = counters
+
+    def collect(self) -> Iterator[Metric]:
+        """The totals as of the last reading."""
+        services = CounterMetricFamily(
+            "pykubeproxy_service_new_connections", "New connections to a Service port", labels=_SERVICE_LABELS
+        )
+        endpoints = CounterMetricFamily(
+            "pykubeproxy_endpoint_new_connections",
+            "New connections to an endpoint of a Service port",
+            labels=(*_SERVICE_LABELS, "endpoint"),
+        )
+        invalid = []
+        for family, counter in self._counters.items():
+            counts = counter.counts
+            for port, total in counts.services.items():
+                services.add_metric((family, *port), total)
+            for name, total in counts.endpoints.items():
+                endpoints.add_metric((family, *name.port, name.endpoint), total)
+            if counts.invalid is not None:
+                invalid.append(counts.invalid)
+        yield from (services, endpoints)
+        if invalid:
+            yield CounterMetricFamily(
+                "kubeproxy_iptables_ct_state_invalid_dropped_packets",
+                "[ALPHA] packets dropped by iptables to work around conntrack problems",
+                value=sum(invalid),
+            )
+
+
+class BuildCollector(Collector):
+    """`kubernetes_build_info`: what runs here."""
+
+    def __init__(self, build: Build) -> None:
+        self._labels = {name: str(value) for name, value in msgspec.structs.asdict(build).items()}
+
+    def collect(self) -> Iterator[Metric]:
+        """The constant 1 with the build as labels."""
+        family = GaugeMetricFamily(
+            "kubernetes_build_info",
+            "[ALPHA] A metric with a constant '1' value labeled by major, minor, git version, git commit, git tree "
+            "state, build date, Go version, and compiler from which Kubernetes was built, and platform on which it is "
+            "running.",
+            labels=tuple(self._labels),
+        )
+        family.add_metric(tuple(self._labels.values()), 1)
+        yield family
+
+
+class GateCollector(Collector):
+    """`kubernetes_feature_enabled`: the feature gates."""
+
+    def __init__(self, gates: FeatureGates) -> None:
+        self._gates = gates
+
+    def collect(self) -> Iterator[Metric]:
+        """1 or 0 for each gate."""
+        family = GaugeMetricFamily(
+            "kubernetes_feature_enabled",
+            "[BETA] This metric records the data about the stage and enablement of a k8s feature.",
+            labels=("name", "stage"),
+        )
+        for gate in GATES:
+            family.add_metric((gate.name, _STAGE[gate.stage]), float(self._gates.enabled(gate.name)))
+        yield family

@@ -1,0 +1,196 @@
+"""What the program counts and measures: one short call for each thing that happens.
+
+The loop, the watchers and the health server tell; the metrics server asks. Any thread may do either, except that the
+counters of rules are told by one thread.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+from pykubeproxy.config.gates import FeatureGates
+from pykubeproxy.model.ip import Family
+from pykubeproxy.observe.about import build
+from pykubeproxy.observe.collectors import BuildCollector, ConnectionCollector, GateCollector
+from pykubeproxy.observe.connections import OTHER, ConnectionCounter, Limits, Owners
+from pykubeproxy.observe.counters import Reading
+from pykubeproxy.observe.no_local_endpoints import Dropped
+from pykubeproxy.observe.series import (
+    ChangeSeries,
+    ClientSeries,
+    ConntrackSeries,
+    DriftSeries,
+    HealthSeries,
+    PlanSeries,
+    RuleSeries,
+    SyncSeries,
+)
+from pykubeproxy.plan.diff import Plan
+from pykubeproxy.plan.summary import summarize
+from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, TABLES, Ruleset
+
+# Programs that change rules are few; something that changes its name at every run must not make endless series.
+_MAX_CAUSES = 20
+
+
+class Metrics:
+    """All metrics of the process.
+
+    `limits` bounds the series of connections; `clock` gives seconds since 1970.
+    """
+
+    def __init__(self, limits: Limits | None = None, clock: Callable[[], float] = time.time) -> None:
+        self.registry = CollectorRegistry()
+        self._clock = clock
+        self._sync = SyncSeries(self.registry)
+        self._changes = ChangeSeries(self.registry)
+        self._rules = RuleSeries(self.registry)
+        self._conntrack = ConntrackSeries(self.registry)
+        self._health = HealthSeries(self.registry)
+        self._client = ClientSeries(self.registry)
+        self._drift = DriftSeries(self.registry)
+        self._plan = PlanSeries(self.registry)
+        self._causes: set[str] = set()
+        self._connections = {family: ConnectionCounter(limits or Limits()) for family in Family}
+        self.registry.register(ConnectionCollector(self._connections))
+        self.registry.register(BuildCollector(build()))
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+
+    def uses_gates(self, gates: FeatureGates) -> None:
+        """These feature gates are in force. To be told once."""
+        self.registry.register(GateCollector(gates))
+
+    def service_changed(self, families: int, pending: int) -> None:
+        """A Service event for so many families; `pending` Services wait for a sync."""
+        self._changes.services.inc(families)
+        self._changes.services_pending.set(pending)
+
+    def slice_changed(self, *, is_change: bool) -> None:
+        """An EndpointSlice event; `is_change` if it differs from what was known."""
+        self._changes.endpoints.inc()
+        if is_change:
+            self._changes.endpoints_pending.inc()
+
+    def drained(self) -> None:
+        """A sync has taken in all pending changes."""
+        self._changes.services_pending.set(0)
+        self._changes.endpoints_pending.set(0)
+
+    def queued(self, family: Family) -> None:
+        """A sync is asked for; also to be told at the start of the loop."""
+        self._sync.last_queued.labels(family).set(self._clock())
+
+    def planned(self, family: Family, plan: Plan, desired: Ruleset) -> None:
+        """A sync is about to carry out `plan` to bring the kernel to `desired`; in shadow mode, it would."""
+        for table in TABLES:
+            self._rules.total.labels(table, family).set(_rule_count(desired, table))
+            written = sum(len(change.after or ()) for change in plan.chains if change.table == table)
+            self._rules.written.labels(table, family).set(written)
+        summary = summarize(plan)
+        chains = summary.chains_added + summary.chains_changed + summary.chains_removed
+        rules = summary.rules_added + summary.rules_removed
+        self._plan.pending_chains.labels(family).set(chains)
+        self._plan.pending_rules.labels(family).set(rules)
+        if not plan.is_empty:
+            self._plan.chains.labels(family).observe(chains)
+            self._plan.rules.labels(family).observe(rules)
+
+    def synced(self, family: Family, plan: Plan, *, seconds: float, is_full: bool) -> None:
+        """A sync has succeeded, and carried out the `plan` told before. `is_full`: it compared with the live rules."""
+        self._timed(family, seconds, is_full=is_full)
+        self._sync.last.labels(family).set(self._clock())
+        self._connections[family].rewritten(change.chain for change in plan.chains if change.table == "nat")
+        self.in_sync(family)
+
+    def sync_failed(self, family: Family, *, seconds: float, is_full: bool) -> None:
+        """A sync has failed, at whatever."""
+        self._timed(family, seconds, is_full=is_full)
+
+    def restore_failed(self, family: Family, *, is_full: bool) -> None:
+        """iptables-restore has refused a Plan, be it that the sync then went on with a full one and succeeded."""
+        self._rules.restore_failures.labels(family).inc()
+        if not is_full:
+            self._rules.partial_restore_failures.labels(family).inc()
+
+    def restored_in_sections(self, family: Family) -> None:
+        """A Plan was so large that it was committed in sections."""
+        self._plan.sectioned.labels(family).inc()
+
+    def in_sync(self, family: Family) -> None:
+        """The rules in the kernel are as they should be, as a sync made them or a look at them has shown."""
+        self._plan.last_in_sync.labels(family).set(self._clock())
+        self._plan.pending_chains.labels(family).set(0)
+        self._plan.pending_rules.labels(family).set(0)
+
+    def adopted(self, family: Family, plan: Plan, desired: Ruleset) -> None:
+        """The first sync of a family has taken over what it found."""
+        summary = summarize(plan)
+        total = sum(len(table.chains) for table in desired.tables.values())
+        for result, number in (
+            ("kept", total - summary.chains_added - summary.chains_changed),
+            ("added", summary.chains_added),
+            ("changed", summary.chains_changed),
+            ("removed", summary.chains_removed),
+        ):
+            self._plan.adopted.labels(family, result).set(number)
+
+    def dropped_without_local_endpoints(self, family: Family, dropped: Dropped) -> None:
+        """So many ServicePorts have policy Local and no endpoint on this node. To be told after a sync."""
+        self._rules.no_local_endpoints.labels("internal", family).set(dropped.internal)
+        self._rules.no_local_endpoints.labels("external", family).set(dropped.external)
+
+    def programmed(self, family: Family, seconds: float) -> None:
+        """A change of endpoints has become rules, so long after it happened."""
+        self._sync.programming_seconds.labels(family).observe(seconds)
+
+    def drift_detected(self, family: Family, cause: str) -> None:
+        """Another program, named `cause`, has changed rules of ours; empty if it is not known which."""
+        self._drift.detected.labels(family, self._cause(cause)).inc()
+
+    def drift_repaired(self, family: Family, cause: str) -> None:
+        """Such a change was undone."""
+        self._drift.repaired.labels(family, self._cause(cause)).inc()
+
+    def conntrack_reconciled(self, family: Family, *, seconds: float, deleted: int) -> None:
+        """Stale conntrack entries were looked for, and `deleted`."""
+        self._conntrack.seconds.labels(family).observe(seconds)
+        self._conntrack.deleted.labels(family).inc(deleted)
+
+    def counters_read(self, family: Family, reading: Reading, owners: Owners) -> None:
+        """The counters of the rules were read, before any sync that comes after. `reading` is kept."""
+        self._connections[family].take(reading, owners)
+
+    def chains_rewritten(self, family: Family, chains: Iterable[str]) -> None:
+        """Chains of nat were written anew other than by a sync that was told of."""
+        self._connections[family].rewritten(chains)
+
+    def healthz_answered(self, status: int) -> None:
+        """/healthz was asked for."""
+        self._health.healthz.labels(int(status)).inc()
+
+    def livez_answered(self, status: int) -> None:
+        """/livez was asked for."""
+        self._health.livez.labels(int(status)).inc()
+
+    def api_answered(self, host: str, method: str, *, code: str, seconds: float) -> None:
+        """The API server has answered a request; `code` is the HTTP status, or `<error>` if there was none."""
+        self._client.requests.labels(code, host, method).inc()
+        self._client.seconds.labels(host, method).observe(seconds)
+
+    def _timed(self, family: Family, seconds: float, *, is_full: bool) -> None:
+        kind = self._sync.full_seconds if is_full else self._sync.partial_seconds
+        for histogram in (self._sync.seconds, kind):
+            histogram.labels(family).observe(seconds)
+
+    def _cause(self, name: str) -> str:
+        if len(self._causes) < _MAX_CAUSES:
+            self._causes.add(name)
+        return (name or "unknown") if name in self._causes else OTHER
+
+
+def _rule_count(ruleset: Ruleset, table: str) -> int:
+    """The rules of one table in chains of our own."""
+    chains = ruleset.tables[table].chains if table in ruleset.tables else {}
+    return sum(map(len, chains.values())) - sum(len(chains.get(chain, ())) for chain in BUILTIN_CHAINS[table])

@@ -1,0 +1,137 @@
+"""The HTTP servers of the proxy: its health, its metrics, and the health checks of Services.
+
+Source: `health-and-metrics.md` sections 1 and 4, `lifecycle.md` section 14. One thread serves all of them.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+import msgspec
+import structlog
+
+from pykubeproxy.config.types import KubeProxyConfiguration
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import ServiceKey
+from pykubeproxy.observe.binding import CannotListen, listen
+from pykubeproxy.observe.check_server import CheckFailed, CheckServer
+from pykubeproxy.observe.health import ProxyHealth
+from pykubeproxy.observe.service_health import HealthCheck
+from pykubeproxy.observe.web import Handler
+from pykubeproxy.observe.web_thread import Listener, WebThread
+
+log = structlog.get_logger()
+
+
+class Addresses(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to listen.
+
+    `health` and `metrics` are `IP:port`, or empty for no such server. `node_ports` are the local addresses, by family,
+    on which node ports answer; None for all of them. With `hard_fail`, a port that is taken ends the program;
+    otherwise it is tried again every `retry_seconds`.
+    """
+
+    health: str
+    metrics: str
+    node_ports: Mapping[Family, tuple[str, ...] | None] = {}
+    hard_fail: bool = False
+    retry_seconds: float = 5.0
+
+
+def addresses_of(config: KubeProxyConfiguration, node_ports: Mapping[Family, tuple[str, ...] | None]) -> Addresses:
+    """The addresses of a configuration."""
+    return Addresses(
+        health=config.healthz_bind_address,
+        metrics=config.metrics_bind_address,
+        node_ports=node_ports,
+        hard_fail=config.bind_address_hard_fail,
+    )
+
+
+class ServerFailed(Exception):
+    """A server cannot listen, and is not to be tried again. `event` is the reason of the event to emit."""
+
+    def __init__(self, text: str, event: str) -> None:
+        super().__init__(text)
+        self.event = event
+
+
+class _Server(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    address: str
+    handler: Handler
+    event: str
+    failure_prefix: str = ""
+
+
+class Servers:
+    """Serves from `start` to `stop`. All methods are for the one thread that it belongs to."""
+
+    def __init__(
+        self,
+        addresses: Addresses,
+        health: ProxyHealth,
+        *,
+        health_pages: Handler,
+        metrics_pages: Handler,
+        web: WebThread | None = None,
+    ) -> None:
+        self._addresses = addresses
+        self._web = web or WebThread()
+        self._servers = [
+            _Server(
+                name="healthz",
+                address=addresses.health,
+                handler=health_pages,
+                event="FailedToStartProxierHealthcheck",
+                failure_prefix="healthz server failed: ",
+            ),
+            _Server(
+                name="metrics", address=addresses.metrics, handler=metrics_pages, event="FailedToStartMetricServer"
+            ),
+        ]
+        self._ports: dict[str, int] = {}
+        # Where nobody asks for the proxy's health, nothing tells whether it is fine; kube-proxy crashes here.
+        self._checks = {
+            family: CheckServer(
+                family, addresses.node_ports.get(family), self._web, health if addresses.health else None
+            )
+            for family in Family
+        }
+
+    def start(self) -> None:
+        """Listen and serve. Raises ServerFailed if a port cannot be had and must be."""
+        self._web.start()
+        try:
+            for server in self._servers:
+                if server.address:
+                    self._web.call(partial(self._open, server))
+        except ServerFailed:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop serving; nothing stays open."""
+        self._web.stop()
+
+    def port(self, name: str) -> int | None:
+        """The port that `healthz` or `metrics` listens on by now."""
+        return self._ports.get(name)
+
+    def serve_checks(self, family: Family, checks: Mapping[ServiceKey, HealthCheck]) -> tuple[CheckFailed, ...]:
+        """After each successful sync: serve these health checks and no others. Returns those that cannot be served."""
+        return self._checks[family].serve(checks)
+
+    def _open(self, server: _Server) -> None:
+        try:
+            sock = listen(server.address)
+        except CannotListen as error:
+            text = f"{server.failure_prefix}{error}"
+            if self._addresses.hard_fail:
+                raise ServerFailed(text, server.event) from error
+            log.error("cannot serve, trying again", server=server.name, error=text)
+            self._web.later(self._addresses.retry_seconds, partial(self._open, server))
+            return
+        listener = Listener(sock, server.handler)
+        self._web.add(listener)
+        self._ports[server.name] = listener.port
+        log.info("serving", server=server.name, address=server.address)

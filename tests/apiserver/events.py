@@ -1,0 +1,53 @@
+"""Events: one stored form (core/v1), two views of it. Source: the Event v1 events.k8s.io API reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.apiserver.errors import Cause
+
+JsonObject = dict[str, Any]
+
+_CORE_NAME = {
+    "note": "message",
+    "regarding": "involvedObject",
+    "reportingController": "reportingComponent",
+    "deprecatedSource": "source",
+    "deprecatedFirstTimestamp": "firstTimestamp",
+    "deprecatedLastTimestamp": "lastTimestamp",
+    "deprecatedCount": "count",
+}
+_NEW_NAME = {core: new for new, core in _CORE_NAME.items()}
+
+
+def to_stored(event: JsonObject) -> JsonObject:
+    """Turn an events.k8s.io/v1 Event into its core/v1 form."""
+    return {_CORE_NAME.get(name, name): value for name, value in event.items()}
+
+
+def from_stored(event: JsonObject) -> JsonObject:
+    """Turn a stored Event into its events.k8s.io/v1 form."""
+    return {_NEW_NAME.get(name, name): value for name, value in event.items()}
+
+
+def set_defaults(event: JsonObject) -> None:
+    """Write the structs and timestamps that a real server always writes."""
+    event["involvedObject"] = event.get("involvedObject") or {}
+    event["source"] = event.get("source") or {}
+    for name in ("firstTimestamp", "lastTimestamp", "eventTime"):
+        event[name] = event.get(name)
+    for name in ("reportingComponent", "reportingInstance"):
+        event[name] = event.get(name) or ""
+
+
+def check(event: JsonObject, old: JsonObject | None) -> Iterator[Cause]:
+    """Yield what is wrong with a new event of events.k8s.io/v1, in stored form; core/v1 is not checked."""
+    if old is not None:
+        return
+    for name in ("eventTime", "reportingComponent", "reportingInstance", "action", "reason"):
+        if not event.get(name):
+            yield Cause(field=_NEW_NAME.get(name, name), problem="Required value", reason="FieldValueRequired")
+    if event.get("type") not in ("Normal", "Warning"):
+        problem = f'Invalid value: "{event.get("type", "")}": has invalid value'
+        yield Cause(field="type", problem=problem)

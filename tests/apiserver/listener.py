@@ -1,0 +1,141 @@
+"""The listening socket and the connections: accept, TLS, one thread each; refuse, drop and come back.
+
+A listening socket that is shut down refuses connections but keeps its port, and can listen again: nobody else can
+take the port while the server is "down".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+
+from tests.apiserver.wire import Ending, say_goodbye, shut_down
+
+Serve = Callable[[socket.socket, tuple[str, int]], Ending]
+
+_BACKLOG = 128
+_HANDSHAKE_SECONDS = 10.0
+_DROP_SECONDS = 5.0
+_JOIN_SECONDS = 0.5
+
+
+class Listener:
+    """Accepts connections at one address and has ``serve`` handle each in a thread of its own.
+
+    ``context`` is what new connections are wrapped with; it may be replaced at any time; None means plain TCP.
+    """
+
+    def __init__(self, host: str, port: int, serve: Serve, context: ssl.SSLContext | None) -> None:
+        """Bind, but do not listen yet. Port 0 takes a free one. Raises OSError."""
+        self.context = context
+        self._serve = serve
+        self._socket = _bound(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        if port == 0:
+            # Only a port that was asked for outlives the shutdown of the socket: ask for the one that was found.
+            found, self._socket = self._socket, _bound(host, self.port)
+            found.close()
+        self._lock = threading.Lock()
+        self._acceptor: threading.Thread | None = None
+        self._connections: dict[threading.Thread, socket.socket] = {}
+
+    def open(self) -> None:
+        """Listen; does nothing if it does already."""
+        with self._lock:
+            if self._acceptor is None:
+                self._socket.listen(_BACKLOG)
+                self._acceptor = threading.Thread(target=self._accept, name="apiserver-accept", daemon=True)
+                self._acceptor.start()
+
+    def refuse(self) -> None:
+        """Stop listening: connections are refused. Those that exist go on."""
+        with self._lock:
+            acceptor, self._acceptor = self._acceptor, None
+        if acceptor is not None:
+            shut_down(self._socket)
+            acceptor.join(_DROP_SECONDS)
+
+    def drop_connections(self) -> None:
+        """Close every connection, and wait for their threads (except a caller's own)."""
+        deadline = time.monotonic() + _DROP_SECONDS
+        while time.monotonic() < deadline:
+            with self._lock:
+                others = {t: sock for t, sock in self._connections.items() if t is not threading.current_thread()}
+            for sock in others.values():
+                shut_down(sock)
+            for thread in others:
+                thread.join(_JOIN_SECONDS)
+            if not others:
+                return
+
+    def connection_count(self) -> int:
+        """Return how many connections there are."""
+        with self._lock:
+            return len(self._connections)
+
+    def close(self) -> None:
+        """Close everything, for good."""
+        self.refuse()
+        self.drop_connections()
+        self._socket.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, address = self._socket.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._attend, args=(address,), name="apiserver", daemon=True)
+            with self._lock:
+                self._connections[thread] = sock
+            thread.start()
+
+    def _attend(self, address: tuple[str, int]) -> None:
+        me = threading.current_thread()
+        ending = Ending.CUT
+        try:
+            ending = self._serve(self._secured(me), address)
+        except (OSError, ValueError):
+            pass  # the client has gone, or speaks no TLS: there is nobody to tell
+        finally:
+            with self._lock:
+                sock = self._connections[me]
+            if ending is Ending.KEEP:
+                say_goodbye(sock)
+            sock.close()
+            with self._lock:
+                del self._connections[me]
+
+    def _secured(self, me: threading.Thread) -> socket.socket:
+        plain = self._connections[me]
+        if self.context is None:
+            return plain
+        plain.settimeout(_HANDSHAKE_SECONDS)
+        secured = self.context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        with self._lock:
+            self._connections[me] = secured
+        secured.do_handshake()
+        secured.settimeout(None)
+        return secured
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if _is_ipv6(host) else socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False

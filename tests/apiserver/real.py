@@ -1,0 +1,208 @@
+"""The real ``etcd`` and ``kube-apiserver`` behind the calls of :class:`Cluster`.
+
+The convention is that of controller-runtime's envtest: KUBEBUILDER_ASSETS names a folder with both programs. Faults
+and the journal exist only on the test server; asking for them here skips the test.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.apiserver import patches, pki
+from tests.apiserver.client import Client
+from tests.apiserver.cluster import Cluster, resource_named
+from tests.apiserver.faults import Faults
+from tests.apiserver.journal import Journal
+from tests.apiserver.kubeconfig import Access
+from tests.apiserver.resources import ENDPOINT_SLICES, EVENTS, NAMESPACES, NODES, SERVICES, Resource
+
+JsonObject = dict[str, Any]
+
+ASSETS = "KUBEBUILDER_ASSETS"
+_PROGRAMS = ("etcd", "kube-apiserver")
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 10.0
+_POLL_SECONDS = 0.05
+_SERVICE_CIDRS = "10.96.0.0/12,fd00:10:96::/112"
+
+
+def assets() -> Path | None:
+    """Return the folder of KUBEBUILDER_ASSETS if it has both programs, None if the variable is not set.
+
+    Raises FileNotFoundError if it is set, and a program is missing: such tests would pass without testing anything.
+    """
+    value = os.environ.get(ASSETS)
+    if not value:
+        return None
+    missing = [name for name in _PROGRAMS if not os.access(Path(value, name), os.X_OK)]
+    if missing:
+        raise FileNotFoundError(f"{ASSETS}={value} has no {' and no '.join(missing)}; unset it for the test server")
+    return Path(value)
+
+
+class RealApiServer(Cluster):
+    """A running etcd and kube-apiserver on free loopback ports, with their files in a temporary folder."""
+
+    def __init__(self, programs: Path) -> None:
+        """Start both and wait until /readyz says ok. Raises RuntimeError with the ends of their logs if it does not."""
+        self._home = Path(tempfile.mkdtemp(prefix="real-apiserver-"))
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._namespaces = {"default"}
+        certificates = pki.issue(("127.0.0.1",))
+        etcd, peer, port = _free_ports(3)
+        self.access = Access(url=f"https://127.0.0.1:{port}", pki=certificates, token=secrets.token_urlsafe(24))
+        self._client = Client(self.access)
+        try:
+            self._start(programs / "etcd", _etcd_flags(self._home, etcd, peer))
+            self._start(programs / "kube-apiserver", self._apiserver_flags(etcd, port))
+            self._wait_ready()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def faults(self) -> Faults:
+        pytest.skip(f"faults need the test server: unset {ASSETS}")
+
+    @property
+    def requests(self) -> Journal:
+        pytest.skip(f"the journal of requests needs the test server: unset {ASSETS}")
+
+    def close(self) -> None:
+        for process in reversed(self._processes):
+            process.terminate()
+        for process in reversed(self._processes):
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._processes.clear()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def reset(self) -> None:
+        """Delete all objects that a test can have made, except the Service ``default/kubernetes``."""
+        for resource in (SERVICES, ENDPOINT_SLICES, NODES, EVENTS):
+            for item in self._client.items(resource, ""):
+                namespace, name = item["metadata"].get("namespace", ""), item["metadata"]["name"]
+                if (namespace, name) != ("default", "kubernetes"):
+                    self._client.delete(resource, namespace, name)
+
+    def get(self, kind: str, namespace: str, name: str) -> JsonObject:
+        return self._client.get(resource_named(kind), namespace, name)
+
+    def objects(self, kind: str, namespace: str = "") -> list[JsonObject]:
+        return self._client.items(resource_named(kind), namespace)
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        self._client.delete(resource_named(kind), namespace, name)
+
+    def patch(
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        patch: Any,
+        *,
+        content_type: str = patches.MERGE,
+        subresource: str = "",
+    ) -> JsonObject:
+        return self._client.patch(resource_named(kind).path(namespace, name, subresource), patch, content_type)
+
+    def _post(self, resource: Resource, obj: JsonObject) -> JsonObject:
+        return self._client.post(resource, self._namespace(resource, obj), obj)
+
+    def _put(self, resource: Resource, obj: JsonObject, subresource: str = "") -> JsonObject:
+        return self._client.put(resource, self._namespace(resource, obj), obj, subresource)
+
+    def _namespace(self, resource: Resource, obj: JsonObject) -> str:
+        if not resource.namespaced:
+            return ""
+        namespace = str(obj["metadata"].get("namespace") or "default")
+        if namespace not in self._namespaces:
+            self._client.ensure_namespace(NAMESPACES, namespace)
+            self._namespaces.add(namespace)
+        return namespace
+
+    def _apiserver_flags(self, etcd: int, port: int) -> list[str]:
+        certificates = pki.issue(("127.0.0.1",))
+        files = {
+            "ca.crt": certificates.authority,
+            "tls.crt": certificates.server.certificate,
+            "tls.key": certificates.server.key,
+            "tokens.csv": f'{self.access.token},test,test,"system:masters"\n'.encode(),
+        }
+        for name, content in files.items():
+            (self._home / name).write_bytes(content)
+            (self._home / name).chmod(0o600)
+        # The key of the certificate signs service account tokens as well: nobody here asks for any.
+        return [
+            f"--etcd-servers=http://127.0.0.1:{etcd}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--secure-port={port}",
+            f"--tls-cert-file={self._home / 'tls.crt'}",
+            f"--tls-private-key-file={self._home / 'tls.key'}",
+            f"--client-ca-file={self._home / 'ca.crt'}",
+            f"--token-auth-file={self._home / 'tokens.csv'}",
+            f"--cert-dir={self._home}",
+            "--authorization-mode=AlwaysAllow",
+            "--disable-admission-plugins=ServiceAccount",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={self._home / 'tls.key'}",
+            f"--service-account-signing-key-file={self._home / 'tls.key'}",
+            f"--service-cluster-ip-range={_SERVICE_CIDRS}",
+            "--endpoint-reconciler-type=none",
+        ]
+
+    def _start(self, program: Path, flags: list[str]) -> None:
+        with (self._home / f"{program.name}.log").open("wb") as log:
+            process = subprocess.Popen([program, *flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._processes.append(process)
+
+    def _wait_ready(self) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        while not self._client.is_ready():
+            dead = [str(process.args) for process in self._processes if process.poll() is not None]
+            if dead or time.monotonic() > deadline:
+                logs = "\n".join(f"{path.name}: {_tail(path)}" for path in sorted(self._home.glob("*.log")))
+                raise RuntimeError(f"the API server did not get ready within {_READY_SECONDS:g} s\n{logs}")
+            time.sleep(_POLL_SECONDS)
+        self._client.ensure_namespace(NAMESPACES, "default")
+
+
+def _etcd_flags(home: Path, client: int, peer: int) -> list[str]:
+    urls = f"http://127.0.0.1:{client}"
+    peers = f"http://127.0.0.1:{peer}"
+    return [
+        f"--data-dir={home / 'etcd'}",
+        f"--listen-client-urls={urls}",
+        f"--advertise-client-urls={urls}",
+        f"--listen-peer-urls={peers}",
+        f"--initial-advertise-peer-urls={peers}",
+        f"--initial-cluster=default={peers}",
+        "--unsafe-no-fsync",
+    ]
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [int(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def _tail(path: Path, size: int = 2000) -> str:
+    return path.read_bytes()[-size:].decode(errors="replace")

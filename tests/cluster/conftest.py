@@ -1,0 +1,37 @@
+"""The API server, and clients of it that do not wait for long."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pykubeproxy.cluster.client import ApiClient, connect
+from pykubeproxy.cluster.connections import Timeouts
+from pykubeproxy.config.types import ClientConnection
+from tests.apiserver.cluster import Cluster
+from tests.apiserver.fixtures import *  # noqa: F403
+from tests.cluster.following import Follow, Following
+
+QUICK = Timeouts(connect=2.0, silence=2.0)
+
+Connect = Callable[[Cluster], ApiClient]
+
+
+@pytest.fixture
+def connect_to(tmp_path: Path) -> Connect:
+    """Makes a client for a server, by way of a kubeconfig."""
+
+    def make(server: Cluster) -> ApiClient:
+        path = server.kubeconfig(tmp_path / "kubeconfig")
+        return connect(ClientConnection(kubeconfig=str(path), qps=-1), timeouts=QUICK)
+
+    return make
+
+
+@pytest.fixture
+def follow(connect_to: Connect) -> Iterator[Follow]:
+    """Makes reflectors, and stops them in the end."""
+    begun: list[Following] = []
+    yield Follow(begun, connect_to)
+    for each in begun:
+        each.stop()

@@ -1,0 +1,102 @@
+"""A reflector together with somebody who listens to it, for tests."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from pykubeproxy.cluster.client import ApiClient
+from pykubeproxy.cluster.reflector import FollowOptions, Reflector
+from pykubeproxy.cluster.resources import ENDPOINT_SLICES, Resource
+from pykubeproxy.cluster.source import Change
+from pykubeproxy.model.snapshot import Object, ObjectId, identify
+from tests.apiserver.cluster import Cluster
+
+SECONDS = 10.0
+QUICK = FollowOptions(first_pause=0.02, longest_pause=0.1, settled=0.5)
+
+
+class Following:
+    """What a reflector has told so far, applied as the daemon does: first what is put, then what is removed."""
+
+    def __init__(self, client: ApiClient, resource: Resource, options: FollowOptions) -> None:
+        self.changes: list[Change] = []
+        self.objects: dict[ObjectId, Object] = {}
+        self.removed: list[str] = []
+        self.notes: list[str] = []
+        self.listed: list[str] = []
+        self.objects_when_listed = 0
+        self._news = threading.Condition()
+        self.reflector = Reflector(
+            client, resource, on_change=self._take, on_listed=self._take_listed, options=options
+        )
+
+    def _take(self, change: Change) -> None:
+        with self._news:
+            self.changes.append(change)
+            self.objects |= {identify(obj): obj for obj in change.put}
+            for name in change.removed:
+                self.objects.pop(name, None)
+            self.removed += [name.name for name in change.removed]
+            self.notes += [note.text for note in change.notes]
+            self._news.notify_all()
+
+    def _take_listed(self, kind: str) -> None:
+        with self._news:
+            self.listed.append(kind)
+            self.objects_when_listed = len(self.objects)
+            self._news.notify_all()
+
+    def names(self) -> set[str]:
+        """The names of the objects that are there now."""
+        with self._news:
+            return {name.name for name in self.objects}
+
+    def wait(self, condition: Callable[["Following"], bool], what: str = "it") -> None:
+        """Wait until `condition` holds; it is asked again after every call of the reflector."""
+        with self._news:
+            assert self._news.wait_for(lambda: condition(self), SECONDS), f"{what} did not come; there is {self}"
+
+    def wait_listed(self) -> "Following":
+        """Wait for the first full list."""
+        self.wait(lambda told: bool(told.listed), "the list")
+        return self
+
+    def wait_names(self, *names: str) -> "Following":
+        """Wait until just these objects are there, beside those that the server has by itself."""
+        self.wait(lambda told: {n.name for n in told.objects} - {"kubernetes"} == set(names), f"{names}")
+        return self
+
+    def stop(self) -> None:
+        self.reflector.stop()
+
+    def __str__(self) -> str:
+        there = sorted(name.name for name in self.objects)
+        return f"{there}, listed {self.listed}, trouble {self.reflector.trouble}, notes {self.notes}"
+
+
+class Follow:
+    """Begins to follow a server."""
+
+    def __init__(self, begun: list[Following], connect_to: Callable[[Cluster], ApiClient]) -> None:
+        self._begun = begun
+        self._connect_to = connect_to
+
+    def __call__(
+        self, server: Cluster, resource: Resource = ENDPOINT_SLICES, options: FollowOptions = QUICK, **fields: object
+    ) -> Following:
+        """Start a reflector; further arguments replace fields of its options."""
+        options = msgspec.structs.replace(options, **fields)
+        following = Following(self._connect_to(server), resource, options)
+        self._begun.append(following)
+        following.reflector.start()
+        return following
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Poll for something that nobody tells of."""
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come"
+        time.sleep(0.005)

@@ -1,0 +1,67 @@
+"""A network namespace for one test: made, used from threads and programs, and removed."""
+
+import ctypes
+import itertools
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+Result = TypeVar("Result")
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make network namespaces")
+
+COMMAND_SECONDS = 60
+_CLONE_NEWNET = 0x40000000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_numbers = itertools.count()
+
+
+class Namespace:
+    """One namespace of this machine, with its loopback interface up."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def run(self, function: Callable[[], Result]) -> Result:
+        """Call `function` in a thread that is in the namespace; return or raise what it does."""
+        with ThreadPoolExecutor(1, initializer=self._enter) as thread:
+            return thread.submit(function).result()
+
+    def popen(self, *command: str) -> "subprocess.Popen[str]":
+        """Start a program in the namespace; its pid is the program's own."""
+        return subprocess.Popen(["ip", "netns", "exec", self.name, *command], stdin=subprocess.PIPE, text=True)
+
+    def exec(self, *command: str, stdin: str = "") -> str:
+        """Run a program in the namespace to its end; return its output."""
+        argv = ["ip", "netns", "exec", self.name, *command]
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return done.stdout
+
+    def _enter(self) -> None:
+        # os.setns came with Python 3.12.
+        handle = os.open(Path("/run/netns") / self.name, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if _libc.setns(handle, _CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), f"cannot enter {self.name}")
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def namespace() -> Iterator[Namespace]:
+    """A fresh namespace, removed at the end with all that is in it."""
+    name = f"pkp-test-{os.getpid()}-{next(_numbers)}"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        subprocess.run(["ip", "-netns", name, "link", "set", "lo", "up"], check=True)
+        yield Namespace(name)
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)

@@ -1,0 +1,32 @@
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kernel.machine import IPV4_KINDS, KINDS, Kind, Machine, machine, why_no_machine, why_without
+
+
+@pytest.fixture(name="machine")
+def fixture_machine() -> Iterator[Machine]:
+    """A fresh machine for one test."""
+    if lack := why_no_machine():
+        pytest.skip(lack)
+    with machine() as fresh:
+        yield fresh
+
+
+@pytest.fixture(params=KINDS, ids=str)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Each family with each backend that this machine has."""
+    return _available(request.param)
+
+
+@pytest.fixture(params=IPV4_KINDS, ids=str)
+def kind4(request: pytest.FixtureRequest) -> Kind:
+    """The same for IPv4 alone, where the family makes no difference."""
+    return _available(request.param)
+
+
+def _available(kind: Kind) -> Kind:
+    if lack := why_without(kind):
+        pytest.skip(lack)
+    return kind

@@ -1,0 +1,54 @@
+"""Programs in front of the real iptables-restore, found first in PATH: they watch it, spoil its input, or hold it up.
+
+The real tool is run in the end; everything else that the program does stays as it is.
+"""
+
+import shutil
+import stat
+from pathlib import Path
+
+from tests.kernel.machine import KINDS
+
+
+class StandIns:
+    """A folder to be put in front of PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._log = folder / "log"
+        folder.mkdir()
+
+    @property
+    def path(self) -> str:
+        """For PATH."""
+        return str(self.folder)
+
+    @property
+    def calls(self) -> list[str]:
+        """The command lines of the iptables-restore that were run, in their order."""
+        return self._log.read_text().splitlines() if self._log.exists() else []
+
+    def watching(self) -> "StandIns":
+        """Only take note of each call."""
+        return self._install('exec "$real" "$@"')
+
+    def spoiling_nat(self, while_there: Path) -> "StandIns":
+        """Put a line that no tool takes at the end of the nat section, for as long as a file is there."""
+        spoil = '/^\\*/ { table = $1 } /^COMMIT/ && table == "*nat" { print "-A KUBE-NO-SUCH-CHAIN -j ACCEPT" } 1'
+        return self._install(f"""\
+if [ -e {while_there} ]; then awk '{spoil}' | "$real" "$@"; else exec "$real" "$@"; fi""")
+
+    def waiting(self, until_there: Path) -> "StandIns":
+        """Run the tool only once a file is there."""
+        return self._install(f"""\
+while [ ! -e {until_there} ]; do sleep 0.01; done
+exec "$real" "$@\"""")
+
+    def _install(self, action: str) -> "StandIns":
+        for kind in KINDS:
+            tool = f"{kind.program}-restore"
+            if real := shutil.which(tool):
+                stand_in = self.folder / tool
+                stand_in.write_text(f'#!/bin/sh\nreal={real}\necho "{tool} $*" >>{self._log}\n{action}\n')
+                stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
+        return self

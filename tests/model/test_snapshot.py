@@ -1,0 +1,114 @@
+"""The cluster as known now, and which Services a change touches."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pykubeproxy.model.endpoint import EndpointSlice, PortKey
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.node import Node
+from pykubeproxy.model.service import Protocol, Service, ServiceKey
+from pykubeproxy.model.snapshot import ObjectId, Snapshot, identify
+from tests.builders import at, service, slice_of, snapshot
+from tests.strategies import Event, events, name_of
+
+WEB, DB = ServiceKey("ns", "web"), ServiceKey("ns", "db")
+
+
+def addresses(cluster: Snapshot, key: ServiceKey, family: Family = Family.IPV4) -> list[str]:
+    by_port = cluster.endpoints(key, family, "n1")
+    return [endpoint.ip for endpoints in by_port.values() for endpoint in endpoints]
+
+
+def test_identify() -> None:
+    assert identify(service("ns/web")) == ObjectId("Service", "ns", "web")
+    assert identify(slice_of("ns/web")) == ObjectId("EndpointSlice", "ns", "web-a")
+    assert identify(Node(name="n1")) == ObjectId("Node", "", "n1")
+    assert [str(identify(obj)) for obj in (service("ns/web"), Node(name="n1"))] == ["Service ns/web", "Node n1"]
+
+
+def test_a_new_or_changed_service_is_touched_and_the_same_one_is_not() -> None:
+    cluster = Snapshot()
+    assert cluster.put(service("ns/web")) == {WEB}
+    assert cluster.put(service("ns/web")) == set()
+    assert cluster.put(service("ns/web", "10.0.0.9")) == {WEB}
+    assert cluster.services[WEB].cluster_ip == "10.0.0.9"
+
+
+def test_a_removed_service_is_touched_once() -> None:
+    cluster = snapshot(service("ns/web"))
+    assert cluster.remove(ObjectId("Service", "ns", "web")) == {WEB}
+    assert cluster.remove(ObjectId("Service", "ns", "web")) == set()
+    assert cluster.services == {}
+
+
+def test_a_slice_touches_its_service_whether_or_not_there_is_one() -> None:
+    cluster = Snapshot()
+    assert cluster.put(slice_of("ns/web", "10.0.0.1")) == {WEB}
+    assert cluster.put(slice_of("ns/web", "10.0.0.1")) == set()
+    assert cluster.put(slice_of("ns/web", "10.0.0.2")) == {WEB}
+    assert addresses(cluster, WEB) == ["10.0.0.2"]
+    assert cluster.remove(ObjectId("EndpointSlice", "ns", "web-a")) == {WEB}
+    assert cluster.remove(ObjectId("EndpointSlice", "ns", "web-a")) == set()
+    assert addresses(cluster, WEB) == []
+
+
+def test_a_slice_that_changes_hands_touches_both_services() -> None:
+    """kube-proxy keeps such an endpoint under its old Service for ever; here it goes."""
+    before = slice_of("ns/web", "10.0.0.1")
+    after = slice_of("ns/db", "10.0.0.1", key=before.key)
+    cluster = snapshot(before)
+    assert cluster.put(after) == {WEB, DB}
+    assert (addresses(cluster, WEB), addresses(cluster, DB)) == ([], ["10.0.0.1"])
+
+
+def test_a_slice_that_changes_family_leaves_the_old_one() -> None:
+    before = slice_of("ns/web", "10.0.0.1")
+    cluster = snapshot(before)
+    assert cluster.put(slice_of("ns/web", "fd00::1", key=before.key)) == {WEB}
+    assert addresses(cluster, WEB) == []
+    assert addresses(cluster, WEB, Family.IPV6) == ["fd00::1"]
+
+
+def test_slices_of_one_service_and_family_are_merged() -> None:
+    cluster = snapshot(
+        slice_of("ns/web", "10.0.0.2"),
+        slice_of("ns/web", "10.0.0.1", part="b"),
+        slice_of("ns/web", "fd00::1", part="c"),
+        slice_of("other/web", "10.0.0.3"),
+    )
+    assert addresses(cluster, WEB) == ["10.0.0.1", "10.0.0.2"]
+    assert len(list(cluster.slices())) == 4
+
+
+def test_local_is_relative_to_the_node_that_asks() -> None:
+    cluster = snapshot(slice_of("ns/web", at("10.0.0.1", "n1"), at("10.0.0.2", "n2")))
+    key = PortKey("p80", Protocol.TCP)
+    local = {name: [e.ip for e in cluster.endpoints(WEB, Family.IPV4, name)[key] if e.is_local] for name in ("n1", "n2")}
+    assert local == {"n1": ["10.0.0.1"], "n2": ["10.0.0.2"]}
+
+
+def test_nodes_touch_no_service() -> None:
+    cluster = Snapshot()
+    assert cluster.put(Node(name="n1", zone="a")) == set()
+    assert cluster.nodes["n1"].zone == "a"
+    assert cluster.remove(ObjectId("Node", "", "n1")) == set()
+    assert cluster.nodes == {}
+
+
+@given(st.lists(events, max_size=25))
+def test_the_order_of_events_leaves_no_trace(history: list[Event]) -> None:
+    """What is known equals what the last event about each name says."""
+    cluster, last = Snapshot(), {}
+    for event in history:
+        before = {key: cluster.services.get(key) for key in cluster.services.keys() | {ServiceKey("x", "web")}}
+        touched = cluster.put(event[1]) if event[0] else cluster.remove(name_of(event))
+        assert {key for key in before if before[key] != cluster.services.get(key)} <= touched
+        last[name_of(event)] = event[1] if event[0] else None
+    left = [obj for obj in last.values() if obj is not None]
+    assert cluster.services == {obj.key: obj for obj in left if isinstance(obj, Service)}
+    assert cluster.nodes == {obj.name: obj for obj in left if isinstance(obj, Node)}
+    slices = {obj.key: obj for obj in left if isinstance(obj, EndpointSlice)}
+    assert {slice_.key: slice_ for slice_ in cluster.slices()} == slices
+    for key in {slice_.service for slice_ in slices.values()} | {WEB}:
+        for family in Family:
+            assert cluster.endpoints(key, family, "n1") == snapshot(*slices.values()).endpoints(key, family, "n1")

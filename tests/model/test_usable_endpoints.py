@@ -1,0 +1,168 @@
+"""Which endpoints may be used: endpoints.md sections 6, 7 and 11, test-scenarios.md section 7."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pykubeproxy.model.endpoint import Endpoint
+from pykubeproxy.model.service import ServicePort, ServiceType
+from pykubeproxy.model.topology import UsableEndpoints, usable_endpoints
+from tests.builders import endpoint, port, service_port
+
+NODE, ZONE = "n1", "zone-a"
+
+
+def its_policies(*, internal: bool = False, external: bool = False, accessible: bool = True) -> ServicePort:
+    return service_port(
+        type=ServiceType.NODE_PORT,
+        ports=(port(node_port=30000 if accessible else 0),),
+        internal_traffic_local=internal,
+        external_traffic_local=external,
+    )
+
+
+CLUSTER_ONLY = its_policies()
+BOTH = its_policies(external=True)
+INTERNAL_ONLY = its_policies(internal=True, accessible=False)
+
+STATES: dict[str, dict[str, bool]] = {
+    "ready": {},
+    "st": {"ready": False, "terminating": True},
+    "serving": {"ready": False},
+    "gone": {"ready": False, "serving": False, "terminating": True},
+    "dead": {"ready": False, "serving": False},
+    "published": {"ready": True, "serving": False, "terminating": True},
+}
+
+
+def made(*texts: str) -> tuple[Endpoint, ...]:
+    """Endpoints from words such as `L ready zone-a n1,n2`: local or remote, state, hinted zones and nodes."""
+    endpoints = []
+    for i, text in enumerate(texts, 1):
+        where, state, *hints = text.split()
+        zones, nodes = (hint.strip("-").split(",") for hint in (*hints, "-", "-")[:2])
+        fields: dict[str, Any] = {**STATES[state], "is_local": where == "L"}
+        endpoints.append(
+            endpoint(f"10.0.0.{i}", zones=tuple(filter(None, zones)), nodes=tuple(filter(None, nodes)), **fields)
+        )
+    return tuple(endpoints)
+
+
+def numbers(endpoints: tuple[Endpoint, ...]) -> list[int]:
+    return [int(endpoint.ip.rpartition(".")[2]) for endpoint in endpoints]
+
+
+def summary(usable: UsableEndpoints) -> tuple[list[int], list[int], list[int], bool]:
+    return numbers(usable.cluster), numbers(usable.local), numbers(usable.reachable), usable.exist_anywhere
+
+
+@pytest.mark.parametrize(
+    ("texts", "policies", "expected"),
+    [
+        # The table of endpoints.md section 11.
+        (["L ready", "R ready"], CLUSTER_ONLY, ([1, 2], [], [1, 2], True)),
+        (["L ready", "R ready"], BOTH, ([1, 2], [1], [1, 2], True)),
+        (["L ready", "R ready"], INTERNAL_ONLY, ([], [1], [1], True)),
+        (["R ready"], INTERNAL_ONLY, ([], [], [], True)),
+        (["L st", "R ready"], BOTH, ([2], [1], [1, 2], True)),
+        (["L st", "R st"], BOTH, ([1, 2], [1], [1, 2], True)),
+        (["L serving"], BOTH, ([], [], [], False)),
+        (["L gone", "R ready"], BOTH, ([2], [], [2], True)),
+        (["L ready zone-b", "R ready zone-a"], CLUSTER_ONLY, ([2], [], [2], True)),
+        (["L ready zone-b", "R ready zone-a"], BOTH, ([2], [1], [1, 2], True)),
+        (["L ready zone-a", "R ready"], CLUSTER_ONLY, ([1, 2], [], [1, 2], True)),
+        (["L ready - n1", "R ready - n2"], CLUSTER_ONLY, ([1], [], [1], True)),
+        (["R ready zone-b n2", "R ready zone-a n3"], CLUSTER_ONLY, ([2], [], [2], True)),
+        (["L serving", "R ready zone-a"], CLUSTER_ONLY, ([2], [], [2], True)),
+        # Sections 6 and 7.
+        ([], BOTH, ([], [], [], False)),
+        (["L dead"], CLUSTER_ONLY, ([], [], [], False)),
+        (["L dead"], INTERNAL_ONLY, ([], [], [], False)),
+        (["L published"], INTERNAL_ONLY, ([], [1], [1], True)),
+        (["R published", "R st"], CLUSTER_ONLY, ([1], [], [1], True)),
+        (["R st", "R gone", "R serving"], CLUSTER_ONLY, ([1], [], [1], True)),
+        (["R st"], INTERNAL_ONLY, ([], [], [], True)),
+        (["R gone"], INTERNAL_ONLY, ([], [], [], False)),
+        (["R st"], BOTH, ([1], [], [1], True)),
+        (["R serving"], INTERNAL_ONLY, ([], [], [], False)),
+        (["L st", "L ready", "R st"], INTERNAL_ONLY, ([], [2], [2], True)),
+        # Several zones in one endpoint's hints.
+        (["R ready zone-b,zone-a", "R ready zone-b"], CLUSTER_ONLY, ([1], [], [1], True)),
+        # No hint for this zone, or for this node: as if there were none of that kind.
+        (["R ready zone-b", "R ready zone-c"], CLUSTER_ONLY, ([1, 2], [], [1, 2], True)),
+        (["R ready zone-a n2", "R ready zone-b n2"], CLUSTER_ONLY, ([1], [], [1], True)),
+        (["R ready zone-a n1", "R ready zone-b"], CLUSTER_ONLY, ([1], [], [1], True)),
+        (["R ready - n1", "R ready"], CLUSTER_ONLY, ([1, 2], [], [1, 2], True)),
+        # This node goes before its zone.
+        (["R ready zone-a n2", "R ready zone-b n1"], CLUSTER_ONLY, ([2], [], [2], True)),
+        # Only unready ones in the zone; and unready ones neither count nor disturb.
+        (["R serving zone-a", "R ready zone-b"], CLUSTER_ONLY, ([2], [], [2], True)),
+        (["R serving zone-a", "R ready zone-a", "R ready zone-b"], CLUSTER_ONLY, ([2], [], [2], True)),
+        # The terminating fallback knows no topology.
+        (["R st zone-a", "R st zone-b"], CLUSTER_ONLY, ([1, 2], [], [1, 2], True)),
+    ],
+)
+def test_case(
+    texts: list[str], policies: ServicePort, expected: tuple[list[int], list[int], list[int], bool]
+) -> None:
+    assert summary(usable_endpoints(policies, made(*texts), NODE, ZONE)) == expected
+
+
+def test_a_node_without_a_zone_ignores_zone_hints() -> None:
+    endpoints = made("R ready zone-a", "R ready zone-b")
+    assert numbers(usable_endpoints(CLUSTER_ONLY, endpoints, NODE, "").cluster) == [1, 2]
+
+
+def test_an_empty_hint_names_no_zone() -> None:
+    hinted = (endpoint("10.0.0.1", zones=("",)), endpoint("10.0.0.2", zones=("zone-a",)))
+    assert numbers(usable_endpoints(CLUSTER_ONLY, hinted, NODE, "").cluster) == [1, 2]
+
+
+def test_local_policy_of_a_service_without_an_outside_is_cluster_policy() -> None:
+    endpoints = made("L ready", "R ready")
+    closed = its_policies(external=True, accessible=False)
+    assert summary(usable_endpoints(closed, endpoints, NODE, ZONE)) == ([1, 2], [], [1, 2], True)
+
+
+@pytest.mark.parametrize(("internal", "external"), [(True, False), (False, True), (True, True)])
+def test_either_local_policy_asks_for_local_endpoints(*, internal: bool, external: bool) -> None:
+    policies = its_policies(internal=internal, external=external)
+    assert summary(usable_endpoints(policies, made("R ready", "L ready"), NODE, ZONE)) == ([1, 2], [2], [1, 2], True)
+    assert summary(usable_endpoints(policies, made("R ready"), NODE, ZONE)) == ([1], [], [1], True)
+
+
+def test_the_union_is_in_order() -> None:
+    endpoints = made("R st", "L st", "R ready")
+    assert numbers(usable_endpoints(BOTH, endpoints, NODE, ZONE).reachable) == [2, 3]
+
+
+words = st.builds(
+    " ".join,
+    st.tuples(
+        st.sampled_from("LR"),
+        st.sampled_from(list(STATES)),
+        st.sampled_from(["-", "zone-a", "zone-b", "zone-a,zone-b"]),
+        st.sampled_from(["-", "n1", "n2"]),
+    ),
+)
+
+
+@given(st.lists(words, max_size=6), st.booleans(), st.booleans(), st.booleans())
+def test_whatever_the_endpoints(texts: list[str], internal: bool, external: bool, accessible: bool) -> None:  # noqa: FBT001
+    policies = its_policies(internal=internal, external=external, accessible=accessible)
+    endpoints = made(*texts)
+    usable = usable_endpoints(policies, endpoints, NODE, ZONE)
+    alive = [e for e in endpoints if e.ready or (e.serving and e.terminating)]
+
+    assert usable.exist_anywhere is bool(alive)
+    assert set(numbers(usable.reachable)) == {*numbers(usable.cluster), *numbers(usable.local)}
+    assert set(numbers(usable.reachable)) <= set(numbers(tuple(alive)))
+    assert all(e.is_local for e in usable.local)
+    assert bool(usable.cluster) is (policies.uses_cluster_endpoints and bool(alive))
+    assert bool(usable.local) is (policies.uses_local_endpoints and any(e.is_local for e in alive))
+    for part in (usable.cluster, usable.local):
+        assert len({e.ready for e in part}) <= 1, "ready and terminating endpoints are never mixed"
+    for part in (usable.cluster, usable.local, usable.reachable):
+        assert [e.text for e in part] == sorted({e.text for e in part})

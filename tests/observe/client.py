@@ -1,0 +1,112 @@
+"""A client for the servers under test, polite or not, and waiting for what takes a moment."""
+
+import http.client
+import itertools
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pykubeproxy.observe.web import Handler
+from pykubeproxy.observe.web_connection import Patience
+from pykubeproxy.observe.web_thread import Listener, Room, WebThread
+
+SECONDS = 10.0
+_candidates = itertools.count(20_000 + os.getpid() * 7 % 9_000)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+def ask(
+    port: int, path: str = "/", *, host: str = "127.0.0.1", method: str = "GET", headers: dict[str, str] | None = None
+) -> Answer:
+    """One request on a connection of its own."""
+    connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
+    try:
+        connection.request(method, path, headers=headers or {})
+        response = connection.getresponse()
+        return Answer(response.status, dict(response.getheaders()), response.read().decode())
+    finally:
+        connection.close()
+
+
+@contextmanager
+def dialled(port: int, host: str = "127.0.0.1") -> Iterator[socket.socket]:
+    """A connection to do with as one likes."""
+    with socket.create_connection((host, port), timeout=SECONDS) as sock:
+        yield sock
+
+
+def read_all(sock: socket.socket) -> bytes:
+    """Everything until the server closes; what it sent before a reset counts too."""
+    received = b""
+    while True:
+        try:
+            data = sock.recv(65536)
+        except ConnectionResetError:
+            return received
+        if not data:
+            return received
+        received += data
+
+
+def is_listening(port: int, host: str = "127.0.0.1") -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=SECONDS):
+            return True
+    except ConnectionRefusedError:
+        return False
+
+
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"never came about: {what}"
+        time.sleep(0.005)
+
+
+def free_port() -> int:
+    """A port that nobody listens on, outside the range that outgoing connections take theirs from."""
+    for port in _candidates:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            try:
+                sock.bind(("::", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("there is no free port")
+
+
+@contextmanager
+def served(handler: Handler, *, patience: Patience | None = None, room: Room | None = None) -> Iterator[int]:
+    """The port of a web thread that answers with `handler`."""
+    web = WebThread(patience, room)
+    web.start()
+    try:
+        sock = socket.create_server(("127.0.0.1", 0), backlog=128)
+        sock.setblocking(False)
+        web.call(lambda: web.add(Listener(sock, handler)))
+        yield sock.getsockname()[1]
+    finally:
+        web.stop()
+
+
+def descriptors() -> set[str]:
+    """What this process has open."""
+    found = set()
+    for link in Path("/proc/self/fd").iterdir():
+        # The folder's own descriptor is gone by now.
+        with suppress(FileNotFoundError):
+            found.add(f"{link.name} {link.readlink()}")
+    return found

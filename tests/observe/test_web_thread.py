@@ -1,0 +1,319 @@
+"""The web thread with real sockets: polite clients are served whatever the others do."""
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+
+from pykubeproxy.observe.web import Request, Response, text_response
+from pykubeproxy.observe.web_connection import Patience
+from pykubeproxy.observe.web_thread import Listener, Room, WebThread
+from tests.observe.client import ask, descriptors, dialled, eventually, is_listening, read_all, served
+
+LARGE = b"x" * 10_000_000
+
+
+def echo(request: Request) -> Response:
+    return text_response(f"{request.method} {request.path}")
+
+
+def large(request: Request) -> Response:
+    return Response(body=LARGE) if request.path == "/large" else echo(request)
+
+
+def test_many_requests_on_one_connection() -> None:
+    with served(echo) as port:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.connect()
+        own = connection.sock.getsockname()
+        for number in range(5):
+            connection.request("GET", f"/{number}")
+            assert connection.getresponse().read() == f"GET /{number}".encode()
+            assert connection.sock.getsockname() == own
+        connection.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "BREW"])
+def test_any_method(method: str) -> None:
+    with served(echo) as port:
+        assert ask(port, "/a", method=method).body == f"{method} /a"
+
+
+def test_head_has_the_length_but_not_the_body() -> None:
+    with served(echo) as port:
+        answer = ask(port, "/a", method="HEAD")
+        assert (answer.body, answer.headers["Content-Length"]) == ("", "7")
+
+
+def test_a_body_is_not_read_and_does_not_hurt() -> None:
+    with served(echo) as port, dialled(port) as sock:
+        sock.sendall(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + b"b" * 100_000)
+        received = read_all(sock)
+        assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert received.endswith(b"POST /a")
+        assert b"Connection: close" in received
+
+
+def test_a_request_in_pieces() -> None:
+    with served(echo) as port, dialled(port) as sock:
+        for byte in b"GET /slow HTTP/1.0\r\n\r\n":
+            sock.sendall(bytes([byte]))
+        assert read_all(sock).endswith(b"GET /slow")
+
+
+def test_an_answer_that_takes_many_writes() -> None:
+    with served(large) as port, dialled(port) as sock:
+        sock.sendall(b"GET /large HTTP/1.0\r\n\r\n")
+        # Others are served while this one takes its time.
+        assert ask(port, "/small").body == "GET /small"
+        assert len(read_all(sock)) > len(LARGE)
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"400 Bad Request"),
+        (b"nonsense\r\n\r\n", b"400 Bad Request"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"400 Bad Request"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"505 HTTP Version Not Supported"),
+        (b"GET / HTTP/1.1\r\nX: " + b"y" * 17_000, b"431 Request Header Fields Too Large"),
+        (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 4_000 + b"\r\n", b"431 Request Header Fields Too Large"),
+        (b"\r\n" * 10_000, b"431 Request Header Fields Too Large"),
+    ],
+    ids=["tls", "nonsense", "no-host", "http2", "long-header", "many-headers", "empty-lines"],
+)
+def test_garbage_is_refused_and_the_connection_closed(data: bytes, status: bytes) -> None:
+    with served(echo) as port, dialled(port) as sock:
+        sock.sendall(data)
+        received = read_all(sock)
+        assert received.startswith(b"HTTP/1.1 " + status)
+        assert b"Connection: close" in received
+        assert ask(port, "/").status == 200
+
+
+def test_a_page_that_fails_says_so_and_harms_no_other() -> None:
+    def fail(request: Request) -> Response:
+        if request.path == "/bad":
+            raise ValueError("as always")
+        return echo(request)
+
+    with served(fail) as port:
+        assert ask(port, "/bad").status == 500
+        assert ask(port, "/good").body == "GET /good"
+
+
+@pytest.mark.parametrize(
+    ("patience", "act"),
+    [
+        (Patience(request=0.1), lambda _: None),
+        (Patience(request=0.1), lambda sock: sock.sendall(b"GET / HTTP/1.1\r\nHost:")),
+        (Patience(idle=0.1), lambda sock: sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")),
+        (Patience(farewell=0.1), lambda sock: sock.sendall(b"GET / HTTP/1.0\r\n\r\n")),
+        (Patience(answer=0.1), lambda sock: sock.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")),
+    ],
+    ids=["silent", "half-a-request", "idle", "stays-after-the-last-answer", "takes-no-answer"],
+)
+def test_patience_ends(patience: Patience, act: Callable[[socket.socket], None]) -> None:
+    before = descriptors()
+    with served(large, patience=patience) as port:
+        serving = descriptors()
+        with dialled(port) as sock:
+            act(sock)
+            # One more than ours: the server's side of it.
+            eventually(lambda: len(descriptors() - serving) == 2, "the server has accepted")
+            eventually(lambda: len(descriptors() - serving) == 1, "the server has closed the connection")
+            assert ask(port, "/").status == 200
+    assert descriptors() == before
+
+
+def test_a_trickle_does_not_extend_patience() -> None:
+    with served(echo, patience=Patience(request=0.2)) as port, dialled(port) as sock:
+        ended = threading.Event()
+
+        def trickle() -> None:
+            try:
+                for _ in range(2_000):
+                    sock.sendall(b"x")
+                    time.sleep(0.01)
+            except OSError:
+                ended.set()
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        thread.join()
+        assert ended.is_set()
+
+
+def test_those_who_only_hold_connections_throw_each_other_out() -> None:
+    with served(echo, room=Room(per_listener=8)) as port, ExitStack() as held:
+        socks = [held.enter_context(dialled(port)) for _ in range(50)]
+        for sock in socks:
+            sock.sendall(b"GET / HTTP/1.1\r\n")
+        assert [ask(port, f"/{number}").status for number in range(20)] == [200] * 20
+        # The first ones are gone for certain.
+        assert read_all(socks[0]) == b""
+
+
+def test_a_client_that_asks_outlives_those_that_do_not() -> None:
+    with served(echo, room=Room(per_listener=4)) as port, ExitStack() as held:
+        asking = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        asking.connect()
+        own = asking.sock.getsockname()
+        for number in range(12):
+            held.enter_context(dialled(port))
+            asking.request("GET", f"/{number}")
+            assert asking.getresponse().read() == f"GET /{number}".encode()
+        assert asking.sock.getsockname() == own
+        asking.close()
+
+
+def test_one_listener_cannot_use_up_the_room_of_all() -> None:
+    web = WebThread(room=Room(per_listener=4, total=6))
+    web.start()
+    try:
+        socks = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+        for sock in socks:
+            sock.setblocking(False)
+            web.call(lambda sock=sock: web.add(Listener(sock, echo)))  # type: ignore[misc]
+        ports = [sock.getsockname()[1] for sock in socks]
+        before = descriptors()
+        with ExitStack() as held:
+            for _ in range(10):
+                for port in ports:
+                    held.enter_context(dialled(port))
+            eventually(lambda: len(descriptors() - before) == 30 + 6, "six are held open, and all others were closed")
+            assert [ask(port, "/").status for port in ports] == [200] * 3
+    finally:
+        web.stop()
+
+
+def test_many_clients_at_once() -> None:
+    with served(echo) as port:
+        bodies: list[str] = []
+
+        def client(number: int) -> None:
+            bodies.extend(ask(port, f"/{number}/{turn}").body for turn in range(5))
+
+        threads = [threading.Thread(target=client, args=(number,)) for number in range(40)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(bodies) == sorted(f"GET /{number}/{turn}" for number in range(40) for turn in range(5))
+
+
+class Exhausted:
+    """A listening socket whose first accepts find no descriptor left."""
+
+    def __init__(self, sock: socket.socket, failures: int) -> None:
+        self.sock = sock
+        self.failures = failures
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.sock, name)
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.failures:
+            self.failures -= 1
+            raise OSError(24, "Too many open files")
+        return self.sock.accept()
+
+
+def test_running_out_of_descriptors_is_no_busy_loop_and_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pykubeproxy.observe.web_thread._RECOVERY", 0.05)
+    web = WebThread()
+    web.start()
+    sock = socket.create_server(("127.0.0.1", 0))
+    sock.setblocking(False)
+    exhausted = Exhausted(sock, failures=3)
+    try:
+        web.call(lambda: web.add(Listener(exhausted, echo)))  # type: ignore[arg-type]
+        assert ask(sock.getsockname()[1], "/").status == 200
+        assert exhausted.failures == 0
+    finally:
+        web.stop()
+
+
+def test_stop_closes_everything_at_once() -> None:
+    before = descriptors()
+    threads = threading.active_count()
+    with ExitStack() as held:
+        start = 0.0
+        with served(large) as port:
+            socks = [held.enter_context(dialled(port)) for _ in range(20)]
+            for sock in socks[:10]:
+                sock.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert ask(port, "/").status == 200
+            start = time.monotonic()
+        assert time.monotonic() - start < 1
+        assert not is_listening(port)
+        assert threading.active_count() == threads
+    assert descriptors() == before
+
+
+def test_a_removed_listener_takes_its_connections_along() -> None:
+    web = WebThread()
+    web.start()
+    try:
+        socks = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        listeners = [Listener(sock, echo) for sock in socks]
+        for listener in listeners:
+            listener.sock.setblocking(False)
+            web.call(lambda listener=listener: web.add(listener))  # type: ignore[misc]
+        gone, stays = (listener.port for listener in listeners)
+        with dialled(gone) as one, dialled(stays) as other:
+            for sock in (one, other):
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+            web.call(lambda: web.remove(listeners[0]))
+            assert read_all(one) == b""
+            assert not is_listening(gone)
+            other.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert other.recv(1000).startswith(b"HTTP/1.1 200")
+    finally:
+        web.stop()
+
+
+def test_a_thread_that_never_started_stops_as_well() -> None:
+    before = descriptors()
+    WebThread().stop()
+    assert descriptors() == before
+
+
+def test_call_hands_over_what_happens() -> None:
+    web = WebThread()
+    with pytest.raises(RuntimeError, match="not running"):
+        web.call(lambda: 1)
+    web.start()
+    try:
+        assert web.call(threading.current_thread).name == "web"
+        with pytest.raises(ZeroDivisionError):
+            web.call(lambda: 1 // 0)
+        assert web.call(lambda: 2) == 2
+    finally:
+        web.stop()
+
+
+def test_timers_run_in_order_while_nobody_asks() -> None:
+    web = WebThread()
+    web.start()
+    ran: list[int] = []
+    try:
+        for number, seconds in ((3, 0.09), (1, 0.01), (2, 0.05)):
+            web.call(lambda number=number, seconds=seconds: web.later(seconds, lambda: ran.append(number)))  # type: ignore[misc]
+        eventually(lambda: len(ran) == 3, "all timers ran")
+        assert ran == [1, 2, 3]
+    finally:
+        web.stop()
+
+
+def test_an_idle_thread_uses_no_cpu() -> None:
+    with served(echo) as port:
+        assert ask(port, "/").status == 200
+        start = time.process_time()
+        time.sleep(0.3)
+        assert time.process_time() - start < 0.1

@@ -1,0 +1,38 @@
+"""kube-proxy's own output, reproduced to the letter by `render --dispatch linear`."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.corpus import (
+    GOLDEN,
+    GOLDEN_NODE,
+    MORE_GOLDEN,
+    Example,
+    canonical,
+    examples,
+    host_addresses,
+    rendered,
+)
+
+NODE = host_addresses(GOLDEN_NODE)
+
+
+def test_the_corpus_is_there() -> None:
+    assert len(examples(GOLDEN)) >= 54
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+@pytest.mark.parametrize("example", examples(GOLDEN, MORE_GOLDEN), ids=str)
+def test_render_equals_what_kube_proxy_left(example: Example, family: str) -> None:
+    assert canonical(rendered(example, "--dispatch", "linear", *NODE)[family]) == canonical(example.saved(family))
+
+
+def test_the_installed_command_prints_the_same() -> None:
+    example = Example(GOLDEN / "dual-stack")
+    command = [sys.executable, "-m", "pykubeproxy", "render", "-f", example.objects, "--dispatch", "linear"]
+    printed = subprocess.run(
+        [*command, *example.flags, *NODE, "--family", "ipv6"], check=True, capture_output=True, text=True
+    ).stdout
+    assert canonical(printed) == canonical(example.saved("ipv6"))

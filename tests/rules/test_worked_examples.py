@@ -1,0 +1,102 @@
+"""The worked examples of iptables-rules.md section 20."""
+
+from collections import defaultdict
+
+import pytest
+
+from tests.corpus import (
+    DOORS,
+    WORKED,
+    Example,
+    canonical,
+    chains_of,
+    host_addresses,
+    rendered,
+    sorted_doors,
+    without_nfacct,
+)
+
+NODE = ("192.168.0.2", "192.168.1.2", "2001:db8::1", "127.0.0.1", "::1")
+
+
+def example(name: str) -> Example:
+    return Example(WORKED / name)
+
+
+def dump(name: str, family: str = "ipv4", *arguments: str) -> str:
+    return rendered(example(name), "--dispatch", "linear", *host_addresses(NODE), *arguments)[family]
+
+
+def expected_rules(name: str, family: str = "ipv4") -> dict[tuple[str, str], list[str]]:
+    """A `.rules` file, by (table, chain)."""
+    text = without_nfacct((WORKED / name / f"{family}.rules").read_text())
+    chains = defaultdict(list)
+    for line in text.splitlines():
+        table, _, rule = line.partition(" ")
+        chains[table, rule.split()[1]].append(rule)
+    return chains
+
+
+def test_a_to_b_the_first_sync() -> None:
+    expected = without_nfacct(example("first-sync").saved("ipv4")).replace("*mangle", "*filter")
+    assert canonical(sorted_doors(dump("first-sync"))) == canonical(sorted_doors(expected))
+
+
+def test_c_to_d_the_same_in_ipv6() -> None:
+    found = {chain: rules for chain, rules in chains_of(dump("first-sync", "ipv6")).items() if rules}
+    ours = {chain: rules for chain, rules in found.items() if chain[1].startswith("KUBE-")}
+    assert ours == expected_rules("first-sync", "ipv6")
+
+
+def test_e_one_more_endpoint_changes_two_chains() -> None:
+    before, after = chains_of(dump("first-sync")), chains_of(dump("endpoint-added"))
+    expected = expected_rules("endpoint-added")
+    assert {chain: after[chain] for chain in expected} == expected
+    changed = {name for table, name in before.keys() | after.keys() if before.get((table, name)) != after.get((table, name))}
+    assert changed == {"KUBE-SVC-X27LE4BHSL4DOUIK", "KUBE-SEP-KQMYTGJNFTSIJXKJ"}
+
+
+def test_f_policies() -> None:
+    found = chains_of(dump("policies"))
+    for (table, chain), rules in expected_rules("policies").items():
+        if chain in DOORS:
+            assert set(rules) <= set(found[table, chain])
+        else:
+            assert found[table, chain] == rules
+
+
+def test_f_refusals_and_health_checks_are_all_there_is_in_filter() -> None:
+    expected = expected_rules("policies")
+    for chain, rules in chains_of(dump("policies")).items():
+        if chain[0] == "filter" and chain[1] in DOORS:
+            assert sorted(rules) == sorted(expected.get(chain, []))
+
+
+def test_f_a_load_balancer_without_addresses_has_its_cluster_ip_only() -> None:
+    chains = {
+        (table, name.rsplit("-", 1)[0] if len(name) > 20 else name)
+        for (table, name), rules in chains_of(dump("policies")).items()
+        if any('"a/nolb:p' in rule for rule in rules)
+    }
+    assert chains == {
+        ("filter", "KUBE-NODEPORTS"),
+        ("nat", "KUBE-SERVICES"),
+        ("nat", "KUBE-SVC"),
+        ("nat", "KUBE-SEP"),
+    }
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_g_node_port_addresses(family: str) -> None:
+    found = chains_of(dump("node-port-addresses", family))["nat", "KUBE-SERVICES"]
+    assert found == expected_rules("node-port-addresses", family)["nat", "KUBE-SERVICES"]
+
+
+def test_g_without_localhost_node_ports() -> None:
+    found = chains_of(dump("node-port-addresses", "ipv4", "--iptables-localhost-nodeports=false"))
+    expected = expected_rules("node-port-addresses")["nat", "KUBE-SERVICES"]
+    assert found["nat", "KUBE-SERVICES"] == [rule for rule in expected if "127.0.0.1" not in rule]
+
+
+def test_node_ports_come_last() -> None:
+    assert chains_of(dump("first-sync"))["nat", "KUBE-SERVICES"][-1].endswith("--dst-type LOCAL -j KUBE-NODEPORTS")
