@@ -1,8 +1,10 @@
 """`cleanup`: remove what `run` installed."""
 
+import sys
+
 import click
 
-from pykubeproxy.cli.common import our_options, with_errors
+from pykubeproxy.cli.common import FAILED, complain, our_options, with_errors
 from pykubeproxy.config.options import CONTEXT_SETTINGS
 from pykubeproxy.daemon.assembly import Choices
 from pykubeproxy.daemon.cleanup import Cleaned
@@ -18,9 +20,14 @@ def cleanup(choices: Choices) -> None:
 
     KUBE-FIREWALL stays, since kubelet uses it as well; other programs' rules are never touched.
     """
-    done = list(clean_up(choices))
-    for cleaned in done:
-        click.echo(_describe(cleaned))
+    status = 0
+    for cleaned in clean_up(choices):
+        if cleaned.problem is None:
+            click.echo(_describe(cleaned))
+        else:
+            complain(f"Error: {cleaned.problem}")
+            status = FAILED
+    sys.exit(status)
 
 
 def _describe(cleaned: Cleaned) -> str:

@@ -23,7 +23,9 @@ from pykubeproxy.rules.ruleset import Ruleset
 
 _R = TypeVar("_R")
 
+# Exit statuses: of `diff`, of `run`, and of every command that could not do its work.
 DIFFERENT = 1
+NOT_IN_SYNC = 1
 FAILED = 2
 
 

@@ -16,7 +16,7 @@ from pykubeproxy.cli.common import (
 )
 from pykubeproxy.cli.dumps import read_dumps
 from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
-from pykubeproxy.daemon.assembly import Choices, find_tools, split_for
+from pykubeproxy.daemon.assembly import Choices, check_tools, find_tools, split_for
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import Family
@@ -61,6 +61,7 @@ def diff(
     change = open_manifests((*files, *((source,) if source else ()))).load()
     tell(change.notes)
     tools = {} if dumps else find_tools(choices)
+    check_tools(tools)
     live = read_dumps(dumps, choices.only_family) if dumps else _read(tools)
     desired = compile_for(completed, choices, change, tools, live)
     plans = {family: make_plan(_visible(desired[family], live[family], dumps), live[family]) for family in live}

@@ -1,10 +1,11 @@
 """`run`: the daemon."""
 
 import sys
+from functools import partial
 
 import click
 
-from pykubeproxy.cli.common import our_options, read_config, with_errors
+from pykubeproxy.cli.common import NOT_IN_SYNC, our_options, read_config, with_errors
 from pykubeproxy.cluster.manifests import Manifests
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
@@ -29,7 +30,7 @@ from pykubeproxy.observe.logs import LogFormat, set_up
 )
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
-@with_errors
+@partial(with_errors, status=NOT_IN_SYNC)
 def run(source: str, once: bool, log_format: str, choices: Choices, flags: dict[str, object]) -> None:
     """Keep this node's rules in step with Services and EndpointSlices, until told to stop.
 
@@ -44,5 +45,5 @@ def _run(completed: Completed, choices: Choices, source: str, *, once: bool) -> 
     settings = RunSettings(completed=completed, choices=choices)
     manifests = Manifests([source])
     if once:
-        sys.exit(0 if run_once(settings, manifests) else 1)
+        sys.exit(0 if run_once(settings, manifests) else NOT_IN_SYNC)
     run_daemon(settings, manifests)

@@ -35,6 +35,8 @@ def _told(cause: BaseException) -> tuple[str, str] | None:
             told = "TLS", f"TLS failed: {cause.reason or cause}"
         case exceptions.ReadTimeoutError():
             told = SILENT, "no answer in time"
+        case exceptions.NewConnectionError():
+            pass  # has its reason in what it was raised from
         case exceptions.ConnectTimeoutError() | TimeoutError():
             told = "timeout", "no connection in time"
         case OSError(strerror=str(reason)):

@@ -285,9 +285,13 @@ def _page(heard: Heard) -> _List:
         raise heard.trouble
     assert isinstance(heard, Body)
     try:
-        return _LIST.decode(heard.data)
+        page = _LIST.decode(heard.data)
     except msgspec.MsgspecError:
         raise _no_list() from None
+    if not page.metadata.resource_version:
+        # Every list has a version. Anything else, taken for an empty list, would remove all there is.
+        raise _no_list()
+    return page
 
 
 def _no_list() -> Trouble:

@@ -6,7 +6,7 @@ and lines that are already known are not kept a second time.
 
 from collections.abc import Iterable, Mapping
 
-from pykubeproxy.rules.ruleset import Lines, Ruleset, Table
+from pykubeproxy.rules.ruleset import Lines, Ruleset, Table, is_builtin
 
 
 class DumpError(ValueError):
@@ -20,6 +20,8 @@ class DumpError(ValueError):
 
 def parse(lines: Iterable[str], known: Ruleset | None = None) -> Ruleset:
     """Parse a dump (`iptables-save`, with or without `-c`; rule counters are dropped). Raises DumpError.
+
+    Built-in chains may go without a chain line, as in input for iptables-restore.
 
     Chains whose rules equal those of `known` share its tuples, which halves the memory of reading what is expected.
     Comment lines and empty lines are skipped. Several dumps may follow each other, as for the tables one by one.
@@ -43,6 +45,8 @@ def parse(lines: Iterable[str], known: Ruleset | None = None) -> Ruleset:
                 continue
             case _ if text == "COMMIT":
                 name, table = reader.finish(number)
+                if name in ruleset.tables:
+                    raise DumpError(number, f"table {name} is there twice; one dump is of one family")
                 ruleset.tables[name] = table
             case _:
                 raise DumpError(number, f"{text[:60]!r} is not a line of iptables-save")
@@ -83,7 +87,8 @@ class _TableReader:
             text = text.partition("] ")[2]
         command, _, rest = text.partition(" ")
         chain, _, _ = rest.partition(" ")
-        if command != "-A" or chain not in self._table.chains or not self.name:
+        is_known = chain in self._table.chains or is_builtin(self.name, chain)
+        if command != "-A" or not is_known or not self.name:
             raise DumpError(number, f"{text[:60]!r} is not a rule of a chain of table {self.name or '(none)'}")
         if chain != self._chain:
             self._end_chain()
@@ -106,7 +111,7 @@ class _TableReader:
     def _end_chain(self) -> None:
         """Store the rules collected for one chain; they come together, as iptables-save prints them."""
         if self._chain:
-            lines = self._table.chains[self._chain] + tuple(self._lines)
+            lines = self._table.chains.get(self._chain, ()) + tuple(self._lines)
             expected = self._expected.get(self._chain)
             self._table.chains[self._chain] = expected if expected == lines else lines
         self._chain = ""

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from pykubeproxy.model.ip import CIDR, Family
+from pykubeproxy.model.ip import CIDR, IP, Family
 from pykubeproxy.model.route import Route, RouteKind
 from pykubeproxy.trace.environment import Environment, LocalAddress, first_number
 
@@ -47,7 +47,8 @@ class AddressType(StrEnum):
 class Locality:
     """Tells the node's own addresses from others, like the kernel's `inet_addr_type`."""
 
-    def __init__(self, family: Family, environment: Environment) -> None:
+    def __init__(self, family: Family, environment: Environment, own: IP | None = None) -> None:
+        """`own` is one more address of the node."""
         routes = [route for route in environment.routes or () if route.destination.family is family]
         from_routes = list(_local_routes(routes))
         mine = [address for address in environment.addresses or () if address.cidr.family is family] + from_routes
@@ -55,6 +56,8 @@ class Locality:
         self._family = family
         self._complete = environment.addresses is not None or bool(from_routes)
         items = [(address.cidr, address.device or "") for address in mine]
+        if own is not None:
+            items.append((CIDR(family, own.text, family.bits), ""))
         self._own = PrefixMap(family.bits, [*items, (loopback, LOOPBACK_DEVICE)])
         self._broadcast = {address.broadcast.number: address.device for address in mine if address.broadcast}
         for route in routes:

@@ -53,7 +53,8 @@ class Scene:
         self.protocol = packet.protocol_number
         self.source = packet.source.number
         self.destination = packet.destination.number
-        self.locality = Locality(family, environment)
+        # What a process of the node sends comes from an address of the node.
+        self.locality = Locality(family, environment, packet.source if packet.from_node else None)
         self.router = Router(family, environment, self.locality)
         self.asked: set[str] = set()  # the lists of `-m recent` that rules asked for
 

@@ -108,7 +108,10 @@ class _Walk:
             yield from ((each, decision) for each in arrived)
 
     def _sent(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, Decision]]:
-        """Packets of this node's own processes."""
+        """Packets of this node's own processes.
+
+        After DNAT they are routed again, but for the rest of OUTPUT the kernel goes on naming the first interface.
+        """
         for first, decision in self._routed(branches):
             raw = self._hook(OUTPUT, ("raw",), [_leaving(first, decision)])
             for branch in self._hook(OUTPUT, ("mangle", "nat"), map(self._tracked, raw)):
@@ -117,12 +120,12 @@ class _Walk:
                 else:
                     rerouted = self._routed([branch])
                 for each, final in rerouted:
-                    yield from self._left(_leaving(each, final), final)
+                    for passed in self._hook(OUTPUT, ("filter", "security"), [each]):
+                        yield from self._left(_leaving(passed, final), final)
 
     def _left(self, branch: Branch, decision: Decision) -> Iterator[tuple[Branch, Decision]]:
-        """Packets of this node's own processes, once it is settled where they go."""
-        passed = self._hook(OUTPUT, ("filter", "security"), [branch])
-        arrived = self._hook(POSTROUTING, ("mangle", "nat"), passed)
+        """Packets of this node's own processes on their way out; those for the node itself come back in."""
+        arrived = self._hook(POSTROUTING, ("mangle", "nat"), [branch])
         if decision.way is Way.LOCAL:
             looped = [
                 each.but(state=each.state.but(in_interface=LOOPBACK_DEVICE, out_interface="", looped=True))

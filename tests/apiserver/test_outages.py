@@ -117,8 +117,8 @@ def test_closing_ends_every_watch_and_thread(fake_api: ApiServer) -> None:
         stalled.request("GET", "/readyz")
         fake_api.requests.wait(1, resource="/readyz")
         fake_api.close()
+        assert fake_api.connection_count() == 0
         for watch in (live, other):
             with pytest.raises((http.client.HTTPException, OSError)):
                 watch.response.read()
         stalled.close()
-    assert fake_api.connection_count() == 0

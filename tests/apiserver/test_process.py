@@ -13,13 +13,14 @@ import yaml
 
 from tests.apiserver.testing import endpoint_slice, node, official, official_connection, service
 
+ROOT = Path(__file__).parents[2]
 _SECONDS = 20
 
 
 @contextmanager
 def running(*arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "tests.apiserver", *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         yield process
     finally:

@@ -28,9 +28,7 @@ class Following:
         self.listed: list[str] = []
         self.objects_when_listed = 0
         self._news = threading.Condition()
-        self.reflector = Reflector(
-            client, resource, on_change=self._take, on_listed=self._take_listed, options=options
-        )
+        self.reflector = Reflector(client, resource, on_change=self._take, on_listed=self._take_listed, options=options)
 
     def _take(self, change: Change) -> None:
         with self._news:
@@ -87,8 +85,13 @@ class Follow:
         self, server: Cluster, resource: Resource = ENDPOINT_SLICES, options: FollowOptions = QUICK, **fields: object
     ) -> Following:
         """Start a reflector; further arguments replace fields of its options."""
-        options = msgspec.structs.replace(options, **fields)
-        following = Following(self._connect_to(server), resource, options)
+        return self.through(self._connect_to(server), resource, msgspec.structs.replace(options, **fields))
+
+    def through(
+        self, client: ApiClient, resource: Resource = ENDPOINT_SLICES, options: FollowOptions = QUICK
+    ) -> Following:
+        """Start a reflector that uses this client."""
+        following = Following(client, resource, options)
         self._begun.append(following)
         following.reflector.start()
         return following

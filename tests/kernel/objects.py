@@ -19,12 +19,12 @@ def cluster_ip(family: Family, number: int) -> str:
     return _CLUSTER_IP[family].format(number // 200 + 1, number % 200 + 1)
 
 
-def pod_ip(family: Family, number: int) -> str:
-    """The address of an endpoint."""
-    return _POD_IP[family].format(number)
+def pod_ip(family: Family, endpoint: int | str) -> str:
+    """The address of an endpoint, if it is not given as such."""
+    return _POD_IP[family].format(endpoint) if isinstance(endpoint, int) else endpoint
 
 
-def web(family: Family, number: int = 1, endpoints: Iterable[int] = (1, 2), **spec: Any) -> list[Manifest]:
+def web(family: Family, number: int = 1, endpoints: Iterable[int | str] = (1, 2), **spec: Any) -> list[Manifest]:
     """Service web-<number> with its one port 80, and its slice with these endpoints on port 8080."""
     name = f"web-{number}"
     port = {"name": "http", "protocol": "TCP", "port": 80}
@@ -47,7 +47,7 @@ def web(family: Family, number: int = 1, endpoints: Iterable[int] = (1, 2), **sp
         "metadata": {"name": name, "namespace": "default", "labels": {"kubernetes.io/service-name": name}},
         "addressType": family,
         "ports": [{"name": "http", "protocol": "TCP", "port": 8080}],
-        "endpoints": [{"addresses": [pod_ip(family, index)], "conditions": {"ready": True}} for index in endpoints],
+        "endpoints": [{"addresses": [pod_ip(family, item)], "conditions": {"ready": True}} for item in endpoints],
     }
     return [service, slice_]
 

@@ -7,7 +7,9 @@ import shutil
 import stat
 from pathlib import Path
 
-from tests.kernel.machine import KINDS
+from pykubeproxy.host.backend import Tools
+from pykubeproxy.host.iptables import IptablesHost
+from tests.kernel.machine import KINDS, Kind, Machine
 
 
 class StandIns:
@@ -50,5 +52,16 @@ exec "$real" "$@\"""")
             if real := shutil.which(tool):
                 stand_in = self.folder / tool
                 stand_in.write_text(f'#!/bin/sh\nreal={real}\necho "{tool} $*" >>{self._log}\n{action}\n')
-                stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
+                stand_in.chmod(stat.S_IRWXU)
         return self
+
+
+def host_in(machine: Machine, kind: Kind, folder: Path) -> IptablesHost:
+    """A host of this process whose tools are started in the machine, by way of scripts in a folder."""
+    paths = {}
+    for what in ("save", "restore"):
+        script = folder / what
+        script.write_text(f'#!/bin/sh\nexec {" ".join(machine.argv([f"{kind.program}-{what}"]))} "$@"\n')
+        script.chmod(stat.S_IRWXU)
+        paths[what] = str(script)
+    return IptablesHost(Tools(family=kind.family, backend=kind.backend, version=(1, 8, 9), **paths))

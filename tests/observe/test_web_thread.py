@@ -249,7 +249,8 @@ def test_stop_closes_everything_at_once() -> None:
                 sock.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
             assert ask(port, "/").status == 200
             start = time.monotonic()
-        assert time.monotonic() - start < 1
+        # Far less than it would wait for any of these clients.
+        assert time.monotonic() - start < Patience().request / 2
         assert not is_listening(port)
         assert threading.active_count() == threads
     assert descriptors() == before

@@ -13,9 +13,9 @@ from contextlib import ExitStack, contextmanager
 
 import msgspec
 
+from pykubeproxy.model.route import Route
 from pykubeproxy.trace import Environment, local_address
 from tests.builders import cidr, ip
-from pykubeproxy.model.route import Route
 from tests.host.namespace import Namespace, namespace
 
 PORTS = (1000, 1001, 1002, 1003)
@@ -24,7 +24,11 @@ SERVERS = ("10.9.1.2", "10.9.1.3")
 SERVICE = "10.96.0.1"
 
 ENVIRONMENT = Environment(
-    addresses=(local_address("10.9.2.1/24", "cl"), local_address("10.9.1.1/24", "sv"), local_address("127.0.0.1/8", "lo")),
+    addresses=(
+        local_address("10.9.2.1/24", "cl"),
+        local_address("10.9.1.1/24", "sv"),
+        local_address("127.0.0.1/8", "lo"),
+    ),
     routes=(
         Route(destination=cidr("10.9.2.0/24"), device="cl"),
         Route(destination=cidr("10.9.1.0/24"), device="sv"),
@@ -119,7 +123,9 @@ def open_lab() -> Iterator[Lab]:
         node.exec("ip", "route", "add", "default", "via", SERVERS[0])
         server.exec("ip", "route", "add", "default", "via", NODE_TO_SERVER)
         for machine in machines.values():
-            _set(machine, 0, "conf/all/rp_filter", "conf/default/rp_filter", "conf/all/send_redirects", "icmp_ratelimit")
+            _set(
+                machine, 0, "conf/all/rp_filter", "conf/default/rp_filter", "conf/all/send_redirects", "icmp_ratelimit"
+            )
             _set(machine, 0, *(f"conf/{device}/rp_filter" for device in ("cl", "sv") if machine is node))
         _set(node, 1, "ip_forward", "conf/all/route_localnet")
         lab = Lab(machines)

@@ -1,0 +1,106 @@
+"""The other side of the watch protocol, for pure tests: builds lines and pages, and checks steps."""
+
+import json
+from collections.abc import Generator
+from typing import Never
+
+from pykubeproxy.cluster.resources import ENDPOINT_SLICES
+from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.tracker import Tracker
+from pykubeproxy.cluster.trouble import Trouble
+from pykubeproxy.cluster.watch_protocol import Body, Ended, Failed, Fetch, Heard, Line, Read, Step, Watch, follow
+
+STREAM = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+PROBE = {"limit": "1"}
+
+
+def slice_json(name: str, version: int | str, **fields: object) -> dict[str, object]:
+    metadata = {
+        "name": name,
+        "namespace": "default",
+        "resourceVersion": str(version),
+        "labels": {"kubernetes.io/service-name": name},
+    }
+    return {"metadata": metadata, "addressType": "IPv4"} | fields
+
+
+def event(kind: str, obj: object) -> Line:
+    return Line(json.dumps({"type": kind, "object": obj}).encode())
+
+
+def added(name: str, version: int) -> Line:
+    return event("ADDED", slice_json(name, version))
+
+
+def deleted(name: str, version: int) -> Line:
+    return event("DELETED", slice_json(name, version))
+
+
+def bookmark(version: int, *, ends_list: bool = False) -> Line:
+    annotations = {"annotations": {"k8s.io/initial-events-end": "true"}} if ends_list else {}
+    return event("BOOKMARK", {"metadata": {"resourceVersion": str(version)} | annotations})
+
+
+def error(code: int, message: str = "no") -> Line:
+    return event("ERROR", {"kind": "Status", "code": code, "message": message})
+
+
+def page(version: int, *objects: tuple[str, int], more: str = "") -> Body:
+    metadata = {"resourceVersion": str(version)} | ({"continue": more} if more else {})
+    items = [slice_json(name, each) for name, each in objects]
+    return Body(json.dumps({"metadata": metadata, "items": items or None}).encode())
+
+
+def refusal(status: int, text: str = "no") -> Failed:
+    return Failed(Trouble(text, kind=f"status {status}", status=status))
+
+
+BROKEN = Failed(Trouble("broken off", kind="broken"))
+SILENCE = Failed(Trouble("no answer in time", kind="silent"))
+ENDED = Ended()
+
+
+class Talk:
+    """A conversation: `say` something, look at the `step` that follows, `tell` what has changed."""
+
+    def __init__(self, *, can_stream: bool = True) -> None:
+        self.tracker = Tracker(ENDPOINT_SLICES)
+        self._steps: Generator[Step, Heard, Never] = follow(
+            self.tracker, can_stream=can_stream, watch_seconds=lambda: 300
+        )
+        self.step: Step = next(self._steps)
+
+    def say(self, *heard: Heard) -> "Talk":
+        for each in heard:
+            self.step = self._steps.send(each)
+        return self
+
+    def tell(self) -> Change:
+        return self.tracker.take()
+
+    def names(self) -> tuple[list[str], list[str]]:
+        """The names of what was put and of what was removed since the last call."""
+        change = self.tell()
+        return sorted(obj.key.name for obj in change.put), sorted(name.name for name in change.removed)  # type: ignore[union-attr]
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What the step asks for, but for what every watch asks for."""
+        assert isinstance(self.step, Fetch | Watch), self.step
+        usual = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": "300"}
+        if isinstance(self.step, Watch):
+            assert usual.items() <= self.step.query.items()
+            return {key: text for key, text in self.step.query.items() if key not in usual}
+        return self.step.query
+
+    @property
+    def pauses(self) -> bool:
+        """Whether the step comes after trouble."""
+        return not isinstance(self.step, Read) and self.step.after is not None
+
+
+def listed(*objects: tuple[str, int], version: int = 10) -> Talk:
+    """A conversation that has come to the end of its first list."""
+    talk = Talk().say(*(added(name, each) for name, each in objects), bookmark(version, ends_list=True))
+    talk.tell()
+    return talk

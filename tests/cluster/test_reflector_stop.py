@@ -1,0 +1,60 @@
+"""Stopping, whatever a reflector is waiting for."""
+
+import threading
+import time
+
+import pytest
+
+from pykubeproxy.cluster.reflector import FollowOptions
+from tests.apiserver.cluster import Cluster
+from tests.apiserver.faults import Faults
+from tests.apiserver.server import ApiServer
+from tests.cluster.following import Follow, wait_until
+
+PATIENT = FollowOptions(first_pause=60.0, longest_pause=60.0)
+
+
+def follows() -> bool:
+    return any(thread.name.startswith("follow-") for thread in threading.enumerate())
+
+
+def test_while_it_reads(api: Cluster, follow: Follow) -> None:
+    told = follow(api).wait_listed()
+    told.stop()
+    assert not follows()
+    assert told.reflector.trouble is None, "stopping is no trouble"
+
+
+def test_while_no_answer_comes(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
+    faults.stall()
+    told = follow(fake_api)
+    assert fake_api.requests.wait(1)
+    told.stop()
+    assert not follows()
+
+
+@pytest.mark.parametrize("fault", ["fail", "refuse"])
+def test_while_it_pauses(fake_api: ApiServer, faults: Faults, follow: Follow, fault: str) -> None:
+    if fault == "fail":
+        faults.fail(500, count=None)
+    else:
+        faults.refuse()
+    told = follow(fake_api, options=PATIENT)
+    wait_until(lambda: told.reflector.trouble is not None, "the trouble")
+    told.stop()
+    assert not follows()
+
+
+def test_before_it_was_started(api: Cluster, follow: Follow) -> None:
+    told = follow(api)
+    told.stop()
+    told.stop()
+    assert not follows()
+
+
+def test_within_a_second(api: Cluster, follow: Follow) -> None:
+    told = follow(api).wait_listed()
+    begun = time.monotonic()
+    told.stop()
+    assert time.monotonic() - begun < 1.0
+    assert not follows()

@@ -1,0 +1,158 @@
+"""Health-check ports of Services: opened, closed and answered as Services change; the rows of the upstream test."""
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import ServiceKey
+from pykubeproxy.observe.check_server import CheckServer
+from pykubeproxy.observe.health import ProxyHealth
+from pykubeproxy.observe.service_health import HealthCheck
+from pykubeproxy.observe.web_thread import WebThread
+from tests.observe.client import ask, descriptors, dialled, free_port, is_listening, read_all
+from tests.observe.ticking import Ticking
+
+ONE, TWO, THREE, FOUR = (ServiceKey("ns", name) for name in ("one", "two", "three", "four"))
+
+
+@pytest.fixture
+def web() -> Iterator[WebThread]:
+    before = descriptors()
+    thread = WebThread()
+    thread.start()
+    yield thread
+    thread.stop()
+    assert descriptors() == before
+
+
+@pytest.fixture
+def server(web: WebThread) -> CheckServer:
+    return CheckServer(Family.IPV4, ("127.0.0.1",), web, ProxyHealth(60))
+
+
+def check(port: int, local_endpoints: int = 0) -> HealthCheck:
+    return HealthCheck(port=port, local_endpoints=local_endpoints)
+
+
+def seen(port: int, host: str = "127.0.0.1") -> tuple[int, str, str, int]:
+    """(status, Service, weight, localEndpoints) as a load balancer sees them."""
+    answer = ask(port, "/any/path?at=all", host=host)
+    body = json.loads(answer.body)
+    name = f"{body['service']['namespace']}/{body['service']['name']}"
+    return answer.status, name, answer.headers["X-Load-Balancing-Endpoint-Weight"], body["localEndpoints"]
+
+
+def test_one_service(server: CheckServer) -> None:
+    port = free_port()
+    assert server.serve({}) == ()
+    assert not is_listening(port)
+    for count, status in ((0, 503), (18, 200), (1, 200), (0, 503)):
+        assert server.serve({ONE: check(port, count)}) == ()
+        assert seen(port) == (status, "ns/one", str(count), count)
+    assert ask(port, "/", method="POST").headers["Content-Type"] == "application/json"
+    server.serve({})
+    assert not is_listening(port)
+
+
+def test_several_services_come_and_go(server: CheckServer) -> None:
+    ports = [free_port() for _ in range(5)]
+    server.serve({ONE: check(ports[0], 1), TWO: check(ports[1], 2), THREE: check(ports[2])})
+    assert [seen(port)[:2] for port in ports[:3]] == [(200, "ns/one"), (200, "ns/two"), (503, "ns/three")]
+    with dialled(ports[0]) as kept, dialled(ports[1]) as cut:
+        for sock in (kept, cut):
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+        server.serve({ONE: check(ports[0], 1), THREE: check(ports[3], 7), FOUR: check(ports[4], 9)})
+        assert read_all(cut) == b""
+        kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert kept.recv(4096).startswith(b"HTTP/1.1 200")
+    assert [is_listening(port) for port in ports] == [True, False, False, True, True]
+    assert [seen(ports[index]) for index in (0, 3, 4)] == [
+        (200, "ns/one", "1", 1),
+        (200, "ns/three", "7", 7),
+        (200, "ns/four", "9", 9),
+    ]
+
+
+def test_a_port_passes_from_one_service_to_another(server: CheckServer) -> None:
+    port, other = free_port(), free_port()
+    server.serve({TWO: check(port, 1), ONE: check(other, 1)})
+    assert server.serve({ONE: check(port, 2), TWO: check(other, 3)}) == ()
+    assert (seen(port)[1], seen(other)[1]) == ("ns/one", "ns/two")
+
+
+def test_an_unhealthy_proxy_is_said_to_be(web: WebThread) -> None:
+    clock = Ticking()
+    health = ProxyHealth(60, clock)
+    server = CheckServer(Family.IPV4, None, web, health)
+    port = free_port()
+    server.serve({ONE: check(port, 3)})
+    health.updated(Family.IPV6)
+    health.queued(Family.IPV6)
+    assert seen(port)[0] == 200
+    clock.seconds = 60
+    answer = ask(port)
+    assert (answer.status, answer.headers["X-Load-Balancing-Endpoint-Weight"]) == (503, "3")
+    assert json.loads(answer.body)["serviceProxyHealthy"] is False
+
+
+def test_without_a_health_server_the_proxy_counts_as_healthy(web: WebThread) -> None:
+    server = CheckServer(Family.IPV4, None, web, None)
+    port = free_port()
+    server.serve({ONE: check(port, 1)})
+    assert json.loads(ask(port).body)["serviceProxyHealthy"] is True
+
+
+def test_a_port_that_is_taken_is_tried_with_every_sync(server: CheckServer) -> None:
+    good = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        checks = {ONE: check(port, 1), TWO: check(good, 1)}
+        for _ in range(2):
+            (failure,) = server.serve(checks)
+            assert (failure.service, failure.port) == (ONE, port)
+            assert failure.note("n1") == (
+                f'node n1 failed to start healthcheck "ns/one" on port {port}: '
+                f"listen tcp4 127.0.0.1:{port}: bind: address already in use"
+            )
+        assert seen(good)[:2] == (200, "ns/two")
+    assert server.serve(checks) == ()
+    assert seen(port)[:2] == (200, "ns/one")
+
+
+def test_no_address_of_a_service_stays_open_if_one_fails(web: WebThread) -> None:
+    server = CheckServer(Family.IPV4, ("127.0.0.1", "192.0.2.77"), web, None)
+    port = free_port()
+    (failure,) = server.serve({ONE: check(port, 1)})
+    assert "listen tcp4 192.0.2.77:" in failure.error
+    assert not is_listening(port)
+
+
+@pytest.mark.parametrize(
+    ("family", "addresses", "answers_on"),
+    [
+        (Family.IPV4, None, {"127.0.0.1", "127.0.0.2"}),
+        (Family.IPV4, ("127.0.0.1",), {"127.0.0.1"}),
+        (Family.IPV4, ("127.0.0.1", "127.0.0.2"), {"127.0.0.1", "127.0.0.2"}),
+        (Family.IPV4, (), set()),
+        (Family.IPV6, None, {"::1"}),
+        (Family.IPV6, ("::1",), {"::1"}),
+    ],
+)
+def test_listens_on_node_port_addresses(
+    web: WebThread, family: Family, addresses: tuple[str, ...] | None, answers_on: set[str]
+) -> None:
+    server = CheckServer(family, addresses, web, None)
+    port = free_port()
+    assert server.serve({ONE: check(port, 1)}) == ()
+    assert {host for host in ("127.0.0.1", "127.0.0.2", "::1") if is_listening(port, host)} == answers_on
+
+
+def test_both_families_serve_the_same_port_with_counts_of_their_own(web: WebThread) -> None:
+    port = free_port()
+    for family, count in ((Family.IPV4, 4), (Family.IPV6, 6)):
+        assert CheckServer(family, None, web, None).serve({ONE: check(port, count)}) == ()
+    assert (seen(port)[3], seen(port, "::1")[3]) == (4, 6)

@@ -1,0 +1,98 @@
+"""The dashboard and the alerts speak of series that there are, by labels that those have."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from pykubeproxy.model.ip import Family
+from pykubeproxy.observe.exposition import expose
+from pykubeproxy.observe.metrics import Metrics
+from pykubeproxy.plan.diff import Plan
+from pykubeproxy.rules.ruleset import Ruleset
+from tests.observe.test_metric_names import INVALID, use_all
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+DASHBOARD: dict[str, Any] = json.loads((MANIFESTS / "grafana-dashboard.json").read_text())
+ALERTS: list[dict[str, Any]] = [
+    rule
+    for group in yaml.safe_load((MANIFESTS / "prometheus-rules.yaml").read_text())["spec"]["groups"]
+    for rule in group["rules"]
+]
+SEP = ("KUBE-SEP-A", '-A KUBE-SEP-A -p tcp -m comment --comment "a/b:c" -m tcp -j DNAT --to-destination 10.0.0.1:80')
+# Words of PromQL, and what Grafana and Prometheus fill in.
+NOT_SERIES = frozenset(
+    "sum max by rate increase histogram_quantile topk time clamp_min or vector up job instance le".split()
+)
+
+
+@pytest.fixture(scope="module")
+def labels() -> dict[str, set[str]]:
+    """The labels of every series that the program can have."""
+    metrics = Metrics()
+    use_all(metrics)
+    metrics.counters_read(Family.IPV4, {INVALID: 0, SEP: 0}, dict)
+    metrics.drift_detected(Family.IPV4, "x")
+    metrics.drift_repaired(Family.IPV4, "x")
+    metrics.restored_in_sections(Family.IPV4)
+    metrics.adopted(Family.IPV4, Plan(), Ruleset(tables={}))
+    metrics.api_answered("x", "GET", code="200", seconds=1)
+    metrics._plan.chains.labels(Family.IPV4).observe(1)
+    metrics._plan.rules.labels(Family.IPV4).observe(1)
+    text = expose(metrics.registry, "")[0].decode()
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
+    return found
+
+
+def expressions() -> Iterator[str]:
+    for panel in DASHBOARD["panels"]:
+        yield from (target["expr"] for target in panel.get("targets", ()))
+    yield from (rule["expr"] for rule in ALERTS)
+
+
+@pytest.mark.parametrize("expression", expressions())
+def test_expression(labels: dict[str, set[str]], expression: str) -> None:
+    bare = re.sub(r"\[[^]]*\]|\{[^}]*\}", "", expression)
+    grouped = {word for group in re.findall(r"\bby \(([^)]*)\)", bare) for word in group.replace(",", " ").split()}
+    words = set(re.findall(r"[a-z_]{2,}", re.sub(r"\bby \([^)]*\)", "", bare))) - NOT_SERIES
+    assert words <= labels.keys()
+    assert words or "up" in bare
+    known = {"instance", "job"}.union(*(labels[word] for word in words))
+    assert grouped <= known
+    assert bare.count("(") == bare.count(")")
+
+
+def test_every_panel_has_its_place() -> None:
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells = [
+        (x, y)
+        for panel in panels
+        for place in [panel["gridPos"]]
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) < 24
+
+
+def test_labels_in_legends_are_kept_by_the_expression() -> None:
+    for panel in DASHBOARD["panels"]:
+        for target in panel.get("targets", ()):
+            legend = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
+            grouped = re.findall(r"\bby \(([^)]*)\)", target["expr"])
+            assert not grouped or legend <= {word for group in grouped for word in group.replace(",", " ").split()}
+
+
+def test_alerts_are_complete() -> None:
+    for rule in ALERTS:
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert rule["annotations"]["summary"]

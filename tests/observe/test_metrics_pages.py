@@ -1,0 +1,183 @@
+"""The pages of the metrics server."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from pykubeproxy.config import complete
+from pykubeproxy.config.defaults import DEFAULTS
+from pykubeproxy.config.flag_table import FLAGS
+from pykubeproxy.config.flags import put_at, texts
+from pykubeproxy.observe.metrics import Metrics
+from pykubeproxy.observe.pages import MetricsPages
+from pykubeproxy.observe.web import Request, Response
+from tests.observe.ticking import Ticking
+
+WARNING = (
+    "Warning: This endpoint is not meant to be machine parseable, has no formatting compatibility guarantees and is"
+    " for debugging purposes only."
+)
+TEXT = "text/plain; charset=utf-8"
+CONFIGZ = Path(__file__).parents[1] / "config" / "data" / "configz.json"
+
+
+@pytest.fixture
+def pages() -> MetricsPages:
+    return MetricsPages(Metrics(), DEFAULTS, dict(texts(FLAGS, {})), Ticking())
+
+
+def get(pages: MetricsPages, target: str, method: str = "GET", **headers: str) -> Response:
+    path, _, query = target.partition("?")
+    lowered = {name.replace("_", "-"): value for name, value in headers.items()}
+    return pages(Request(method=method, path=path, query=query, headers=lowered))
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/healthz", "ok"),
+        ("/healthz/ping", "ok"),
+        ("/healthz?verbose", "[+]ping ok\nhealthz check passed\n"),
+        ("/healthz?verbose=1&x=y", "[+]ping ok\nhealthz check passed\n"),
+        ("/healthz/ping?verbose", "ok"),
+        ("/proxyMode", "iptables"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_plain_page(pages: MetricsPages, target: str, body: str, method: str) -> None:
+    response = get(pages, target, method)
+    assert (response.status, response.content_type, response.body.decode()) == (200, TEXT, body)
+    assert response.headers == (("X-Content-Type-Options", "nosniff"),)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/", "404 page not found\n"),
+        ("/livez", "404 page not found\n"),
+        ("/metrics/", "404 page not found\n"),
+        ("/debug/flags/v", "404 page not found\n"),
+        ("/debug/pprof", "404 page not found: there are no Go profiles, for this proxy is not written in Go\n"),
+        ("/debug/pprof/heap", "404 page not found: there are no Go profiles, for this proxy is not written in Go\n"),
+    ],
+)
+def test_not_found(pages: MetricsPages, path: str, words: str) -> None:
+    response = get(pages, path)
+    assert (response.status, response.content_type, response.body.decode()) == (404, TEXT, words)
+
+
+def test_configz_of_the_reference() -> None:
+    flags = {"cluster-cidr": "10.0.0.0/8,fd00:10::/64", "hostname-override": "test-node", "profiling": True, "v": 9}
+    config = complete(flags, None, "x").config
+    config = put_at(config, "client_connection.content_type", "application/json")
+    for field in ("max_per_core", "tcp_established_timeout", "tcp_close_wait_timeout"):
+        config = put_at(config, f"conntrack.{field}", type(getattr(config.conntrack, field))(0))
+    response = get(MetricsPages(Metrics(), config, {}), "/configz")
+    assert (response.status, response.content_type) == (200, "application/json")
+    assert response.body.decode() == CONFIGZ.read_text().rstrip("\n")
+
+
+def test_metrics(pages: MetricsPages) -> None:
+    response = get(pages, "/metrics")
+    assert response.content_type == "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
+    assert b"\nkubeproxy_sync_proxy_rules_service_changes_total 0\n" in response.body
+
+
+@pytest.mark.parametrize("encodings", ["gzip", "br, gzip;q=0.5", "deflate,gzip"])
+def test_packed_metrics(pages: MetricsPages, encodings: str) -> None:
+    response = get(pages, "/metrics", accept_encoding=encodings)
+    assert response.headers == (("Content-Encoding", "gzip"),)
+    assert b"\nkubeproxy_sync_proxy_rules_service_changes_total 0\n" in gzip.decompress(response.body)
+
+
+def test_metrics_in_the_format_asked_for(pages: MetricsPages) -> None:
+    response = get(pages, "/metrics", accept="application/openmetrics-text")
+    assert response.content_type.startswith("application/openmetrics-text; version=1.0.0")
+
+
+def test_slis(pages: MetricsPages) -> None:
+    def slis() -> dict[str, float]:
+        text = get(pages, "/metrics/slis").body.decode()
+        samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+        return {f"{sample.name}{sorted(sample.labels.items())}": sample.value for sample in samples}
+
+    assert not any(name.startswith("kubernetes_") for name in slis())
+    assert any(name.startswith("process_start_time_seconds") for name in slis())
+    get(pages, "/healthz")
+    get(pages, "/healthz/ping")
+    assert {name: value for name, value in slis().items() if name.startswith("kubernetes_")} == {
+        "kubernetes_healthcheck[('name', 'ping'), ('type', 'healthz')]": 1,
+        "kubernetes_healthchecks_total[('name', 'ping'), ('status', 'success'), ('type', 'healthz')]": 2,
+    }
+
+
+@pytest.mark.usefixtures("utc")
+def test_statusz_for_people() -> None:
+    clock = Ticking()
+    pages = MetricsPages(Metrics(), DEFAULTS, {}, clock)
+    clock.seconds = 3600 * 25 + 61.9
+    lines = get(pages, "/statusz").body.decode().splitlines()
+    assert lines[:6] == [
+        "",
+        "kube-proxy statusz",
+        WARNING,
+        "",
+        "Started: Sun Nov 22 12:34:28 UTC 2026",
+        "Up: 25 hr 01 min 01 sec",
+    ]
+    assert lines[6].startswith("Go version: none (python3.")
+    assert lines[7:] == [
+        "Binary version: 1.36",
+        "Emulation version: 1.36",
+        "Paths: /configz /flagz /healthz /metrics /proxyMode",
+    ]
+
+
+def test_statusz_for_programs(pages: MetricsPages) -> None:
+    response = get(pages, "/statusz", accept="application/json;v=v1beta1;g=config.k8s.io;as=Statusz")
+    assert response.content_type == "application/json"
+    body = json.loads(response.body)
+    assert body.pop("goVersion").startswith("python3.")
+    assert body == {
+        "kind": "Statusz",
+        "apiVersion": "config.k8s.io/v1beta1",
+        "metadata": {"name": "kube-proxy"},
+        "startTime": "2026-11-22T12:34:28Z",
+        "uptimeSeconds": 0,
+        "binaryVersion": "1.36",
+        "emulationVersion": "1.36",
+        "paths": ["/configz", "/flagz", "/healthz", "/metrics", "/proxyMode"],
+    }
+
+
+def test_flagz(pages: MetricsPages) -> None:
+    lines = get(pages, "/flagz").body.decode().splitlines()
+    assert lines[:4] == ["", "kube-proxy flagz", WARNING, ""]
+    assert lines[4:] == sorted(lines[4:], key=lambda line: line.partition(":")[0])
+    assert "healthz-bind-address:0.0.0.0:10256" in lines
+    assert len(lines[4:]) == len(FLAGS)
+    response = get(pages, "/flagz", accept="application/json;v=v1beta1;g=config.k8s.io;as=Flagz")
+    body = json.loads(response.body)
+    assert (body["kind"], body["flags"]["healthz-bind-address"]) == ("Flagz", "0.0.0.0:10256")
+
+
+@pytest.mark.parametrize("page", ["/statusz", "/flagz"])
+@pytest.mark.parametrize(
+    ("method", "accept", "status"),
+    [
+        ("GET", "", 200),
+        ("HEAD", "", 200),
+        ("GET", "*/*", 200),
+        ("GET", "text/html,application/xhtml+xml,*/*;q=0.8", 200),
+        ("GET", "application/json", 406),
+        ("GET", "application/json;v=v1alpha1;g=config.k8s.io;as=Statusz", 406),
+        ("POST", "", 405),
+    ],
+)
+def test_negotiation(pages: MetricsPages, page: str, method: str, accept: str, status: int) -> None:
+    response = get(pages, page, method, accept=accept)
+    assert (response.status, response.content_type) == (status, TEXT)
+    assert (("Allow", "GET, HEAD") in response.headers) is (status == 405)

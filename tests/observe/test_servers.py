@@ -1,0 +1,170 @@
+"""The health and metrics servers on real ports: which addresses, what if a port is taken, and a clean end."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from pykubeproxy.config.defaults import DEFAULTS
+from pykubeproxy.config.flags import put_at
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.node import Node
+from pykubeproxy.observe.health import ProxyHealth
+from pykubeproxy.observe.metrics import Metrics
+from pykubeproxy.observe.pages import HealthPages, MetricsPages
+from pykubeproxy.observe.servers import Addresses, ServerFailed, Servers, addresses_of
+from tests.observe.client import ask, descriptors, eventually, free_port, is_listening
+
+
+def built(addresses: Addresses) -> Servers:
+    metrics, health = Metrics(), ProxyHealth(60)
+    health.saw_node(Node(name="n1"))
+    return Servers(
+        addresses,
+        health,
+        health_pages=HealthPages(health, metrics),
+        metrics_pages=MetricsPages(metrics, DEFAULTS, {}),
+    )
+
+
+@contextmanager
+def running(addresses: Addresses) -> Iterator[Servers]:
+    servers = built(addresses)
+    servers.start()
+    try:
+        yield servers
+    finally:
+        servers.stop()
+
+
+def port_of(servers: Servers, name: str) -> int:
+    port = servers.port(name)
+    assert port is not None
+    return port
+
+
+@pytest.mark.parametrize(
+    ("address", "answers_on"),
+    [
+        ("0.0.0.0:0", {"127.0.0.1", "::1"}),
+        ("[::]:0", {"127.0.0.1", "::1"}),
+        ("127.0.0.1:0", {"127.0.0.1"}),
+        ("[::1]:0", {"::1"}),
+    ],
+)
+def test_listens_on(address: str, answers_on: set[str]) -> None:
+    with running(Addresses(health=address, metrics="")) as servers:
+        port = port_of(servers, "healthz")
+        assert {host for host in ("127.0.0.1", "::1") if is_listening(port, host)} == answers_on
+
+
+def test_without_ipv6_an_unspecified_address_is_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.socket
+
+    def refuse_ipv6(family: int, kind: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(97, "Address family not supported by protocol")
+        return real(family, kind)
+
+    servers = built(Addresses(health="[::]:0", metrics=""))
+    monkeypatch.setattr("pykubeproxy.observe.binding.socket.socket", refuse_ipv6)
+    servers.start()
+    monkeypatch.undo()
+    try:
+        assert ask(port_of(servers, "healthz"), "/livez").status == 200
+    finally:
+        servers.stop()
+
+
+def test_each_server_has_its_own_pages() -> None:
+    with running(Addresses(health="127.0.0.1:0", metrics="127.0.0.1:0")) as servers:
+        health, metrics = port_of(servers, "healthz"), port_of(servers, "metrics")
+        answer = ask(health, "/healthz?x=y", method="POST")
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert list(json.loads(answer.body)) == ["lastUpdated", "currentTime", "nodeEligible", "healthy", "status"]
+        assert ask(metrics, "/healthz").body == "ok"
+        for port, path in ((health, "/metrics"), (health, "/"), (metrics, "/livez")):
+            answer = ask(port, path)
+            assert (answer.status, answer.body) == (404, "404 page not found\n")
+            assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+        counted = [line for line in ask(metrics, "/metrics").body.splitlines() if line.startswith("kubeproxy_proxy_")]
+        assert counted == ['kubeproxy_proxy_healthz_total{code="200"} 1']
+
+
+def test_an_empty_address_is_no_server() -> None:
+    before = descriptors()
+    with running(Addresses(health="", metrics="")) as servers:
+        assert (servers.port("healthz"), servers.port("metrics")) == (None, None)
+    assert descriptors() == before
+
+
+def test_a_port_that_is_taken_is_tried_again() -> None:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)) as taken:
+        addresses = Addresses(health=f"0.0.0.0:{port}", metrics="127.0.0.1:0", retry_seconds=0.02)
+        with running(addresses) as servers:
+            assert servers.port("healthz") is None
+            # The other server does not wait for it.
+            assert ask(port_of(servers, "metrics"), "/healthz").status == 200
+            taken.close()
+            eventually(lambda: servers.port("healthz") == port, "the port was free, and has been taken")
+            assert ask(port, "/livez").status == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "event", "text"),
+    [
+        ("health", "FailedToStartProxierHealthcheck", "healthz server failed: listen tcp {}: bind: {}"),
+        ("metrics", "FailedToStartMetricServer", "listen tcp {}: bind: {}"),
+    ],
+)
+def test_a_port_that_is_taken_ends_the_program_if_it_must(name: str, event: str, text: str) -> None:
+    before = descriptors()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        addresses = Addresses(**{"health": "127.0.0.1:0", "metrics": "", name: address}, hard_fail=True)  # type: ignore[arg-type]
+        with pytest.raises(ServerFailed) as caught:
+            built(addresses).start()
+        assert str(caught.value) == text.format(address, "address already in use")
+        assert caught.value.event == event
+    assert descriptors() == before
+
+
+def test_an_address_that_is_not_ours() -> None:
+    with pytest.raises(ServerFailed) as caught:
+        built(Addresses(health="[2001:db8::1]:1", metrics="", hard_fail=True)).start()
+    expected = "healthz server failed: listen tcp [2001:db8::1]:1: bind: cannot assign requested address"
+    assert str(caught.value) == expected
+
+
+def test_stop_leaves_nothing() -> None:
+    before = descriptors()
+    with running(Addresses(health="0.0.0.0:0", metrics="127.0.0.1:0")) as servers:
+        port = port_of(servers, "healthz")
+    assert descriptors() == before
+    assert not is_listening(port)
+    servers.stop()
+
+
+def test_a_port_can_be_taken_again_at_once() -> None:
+    with running(Addresses(health="0.0.0.0:0", metrics="")) as servers:
+        port = port_of(servers, "healthz")
+        assert ask(port, "/livez").status == 200
+    with running(Addresses(health=f"0.0.0.0:{port}", metrics="", hard_fail=True)):
+        assert ask(port, "/livez").status == 200
+
+
+def test_addresses_of_a_configuration() -> None:
+    config = put_at(DEFAULTS, "bind_address_hard_fail", value=True)
+    node_ports = {Family.IPV4: ("127.0.0.1",), Family.IPV6: None}
+    assert addresses_of(config, node_ports) == Addresses(
+        health="0.0.0.0:10256",
+        metrics="127.0.0.1:10249",
+        node_ports=node_ports,
+        hard_fail=True,
+        retry_seconds=5,
+    )
