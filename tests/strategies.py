@@ -130,6 +130,7 @@ def name_of(event: Event) -> ObjectId:
 def rule_options(draw: st.DrawFn, dispatch: st.SearchStrategy[Dispatch] | None = None) -> RuleOptions:
     """Settings of one node and family, consistent as `daemon.settings` makes them."""
     family = draw(st.sampled_from(Family))
+    layouts = st.sampled_from(Dispatch) if dispatch is None else dispatch
     local = {Family.IPV4: ("127.0.0.1", "192.168.0.2"), Family.IPV6: ("2001:db8::1",)}[family]
     return RuleOptions(
         family=family,
@@ -146,5 +147,5 @@ def rule_options(draw: st.DrawFn, dispatch: st.SearchStrategy[Dispatch] | None =
         external_ips=draw(flags),
         conntrack_tcp_liberal=draw(flags),
         random_fully=draw(flags),
-        dispatch=draw(dispatch or st.sampled_from(Dispatch)),
+        dispatch=draw(layouts),
     )

@@ -8,7 +8,7 @@ from pykubeproxy.cli.common import FAILED, complain, our_options, with_errors
 from pykubeproxy.config.options import CONTEXT_SETTINGS
 from pykubeproxy.daemon.assembly import Choices
 from pykubeproxy.daemon.cleanup import Cleaned
-from pykubeproxy.daemon.cleanup import cleanup as clean_up
+from pykubeproxy.daemon.cleanup import cleanup as clean_all
 from pykubeproxy.plan.summary import summarize
 
 
@@ -20,14 +20,19 @@ def cleanup(choices: Choices) -> None:
 
     KUBE-FIREWALL stays, since kubelet uses it as well; other programs' rules are never touched.
     """
+    sys.exit(clean_up(choices))
+
+
+def clean_up(choices: Choices) -> int:
+    """Clean up, say what was removed where, and return the exit status. Raises HostError."""
     status = 0
-    for cleaned in clean_up(choices):
+    for cleaned in clean_all(choices):
         if cleaned.problem is None:
             click.echo(_describe(cleaned))
         else:
             complain(f"Error: {cleaned.problem}")
             status = FAILED
-    sys.exit(status)
+    return status
 
 
 def _describe(cleaned: Cleaned) -> str:

@@ -13,6 +13,7 @@ from pykubeproxy.cluster.source import Change, Note
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.daemon.assembly import Choices, Commit, NodeView, host_name
+from pykubeproxy.daemon.loop import CannotGoOn
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_ip
@@ -166,7 +167,7 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
     def guarded(*args: Any, **kwargs: Any) -> _R:
         try:
             return command(*args, **kwargs)
-        except (ConfigError, HostError, SourceError) as error:
+        except (ConfigError, HostError, SourceError, CannotGoOn) as error:
             fail(str(error), status)
 
     return guarded

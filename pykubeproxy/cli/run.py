@@ -1,26 +1,31 @@
 """`run`: the daemon."""
 
-import sys
 from functools import partial
 
 import click
 
-from pykubeproxy.cli.common import NOT_IN_SYNC, our_options, read_config, with_errors
-from pykubeproxy.cluster.manifests import Manifests
-from pykubeproxy.config.completed import Completed
+from pykubeproxy.cli.common import our_options, with_errors
+from pykubeproxy.cli.running import NOT_IN_SYNC, Wishes, start
 from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.daemon.assembly import Choices
-from pykubeproxy.daemon.run import RunSettings, run_once
-from pykubeproxy.daemon.run import run as run_daemon
-from pykubeproxy.observe.logs import LogFormat, set_up
+from pykubeproxy.observe.logs import LogFormat
+
+API = "api"
 
 
 @click.command(
     context_settings=dict(CONTEXT_SETTINGS),
     epilog="Example: pykubeproxy run --source examples/ --hostname-override node-a --cluster-cidr 10.244.0.0/16",
 )
-@click.option("--source", required=True, metavar="PATH", help="A file or folder of manifests, watched for changes.")
+@click.option(
+    "--source",
+    default=API,
+    metavar="api|PATH",
+    show_default=True,
+    help="Where objects come from: the API server, or a file or folder of manifests, watched for changes.",
+)
 @click.option("--once", is_flag=True, help="Sync once and exit: with 0 if in sync, 1 if not.")
+@click.option("--dry-run", is_flag=True, help="Shadow mode: tell what would be done; never write.")
 @click.option(
     "--log-format",
     type=click.Choice([log_format.value for log_format in LogFormat]),
@@ -31,19 +36,11 @@ from pykubeproxy.observe.logs import LogFormat, set_up
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @partial(with_errors, status=NOT_IN_SYNC)
-def run(source: str, once: bool, log_format: str, choices: Choices, flags: dict[str, object]) -> None:
+def run(source: str, once: bool, dry_run: bool, log_format: str, choices: Choices, flags: dict[str, object]) -> None:
     """Keep this node's rules in step with Services and EndpointSlices, until told to stop.
 
     SIGTERM leaves the rules in force.
     """
-    completed = read_config(flags)
-    set_up(LogFormat(log_format), completed.config.logging.verbosity)
-    _run(completed, choices, source, once=once)
-
-
-def _run(completed: Completed, choices: Choices, source: str, *, once: bool) -> None:
-    settings = RunSettings(completed=completed, choices=choices)
-    manifests = Manifests([source])
-    if once:
-        sys.exit(0 if run_once(settings, manifests) else NOT_IN_SYNC)
-    run_daemon(settings, manifests)
+    manifests = None if source == API else source
+    wishes = Wishes(source=manifests, once=once, is_dry=dry_run, log_format=LogFormat(log_format))
+    start(wishes, choices, flags)

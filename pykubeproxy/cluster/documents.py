@@ -14,13 +14,13 @@ import yaml
 from pykubeproxy.cluster import translate, wire
 from pykubeproxy.cluster.source import Note
 from pykubeproxy.cluster.translate import BadObject, Ignored
+from pykubeproxy.cluster.validation import field_first
 from pykubeproxy.model.snapshot import Object, ObjectId, identify
 
 DEFAULT_NAMESPACE = "default"
 
 # A document begins at a line `---`, which YAML allows nowhere else in the first column.
-_DOCUMENT_START = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
-_VALIDATION_PATH = re.compile(r" - at `\$?\.?(.*)`$")
+_DOCUMENT_START = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
 
 
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,18 +61,23 @@ _Loader.yaml_implicit_resolvers = {
 def parse_manifest(text: str, where: str) -> Parsed:
     """Read all objects of a manifest; `where`, the file's name, begins every note."""
     reader = _Reader(where)
-    for number, document in enumerate(_documents(text), 1):
-        reader.read(document, number)
+    for number, (line, document) in enumerate(_documents(text), 1):
+        reader.read(document, number, line)
     return Parsed(
         objects=reader.objects, bad=frozenset(reader.bad), is_broken=reader.is_broken, notes=tuple(reader.notes)
     )
 
 
-def _documents(text: str) -> Iterator[str]:
-    """The documents of a YAML stream, or the one of a JSON file; those without content are left out."""
+def _documents(text: str) -> Iterator[tuple[int, str]]:
+    """The documents of a YAML stream, or the one of a JSON file, each with the number of lines before it.
+
+    Those without content are left out.
+    """
+    line = 0
     for document in _DOCUMENT_START.split(text):
-        if any(line.strip() and not line.lstrip().startswith("#") for line in document.splitlines()):
-            yield document
+        if any(content.strip() and not content.lstrip().startswith("#") for content in document.splitlines()):
+            yield line, document
+        line += document.count("\n")
 
 
 class _Reader:
@@ -85,16 +90,19 @@ class _Reader:
         self.is_broken = False
         self._where = where
 
-    def read(self, document: str, number: int) -> None:
-        """Read one document."""
+    def read(self, document: str, number: int, line: int = 0) -> None:
+        """Read document `number`, which has `line` lines of the file before it."""
         place = f"{self._where}: document {number}"
         try:
             content = _load(document)
-        except (yaml.YAMLError, msgspec.DecodeError, ValueError, RecursionError) as error:
-            self._break(f"{place}: not valid YAML: {_yaml_problem(error)}")
+        except Exception as error:  # noqa: BLE001  PyYAML's constructors raise whatever they stumble over
+            self._break(f"{place}: not valid YAML: {_yaml_problem(error, line)}")
             return
-        if content is not None:
-            self._take(content, place)
+        try:
+            if content is not None:
+                self._take(content, place)
+        except RecursionError:
+            self._break(f"{place}: nested too deeply")
 
     def _take(self, content: object, place: str, listed_as: str = "", list_version: object = None) -> None:
         """One object, or a list of them. `listed_as` is the kind that a typed list gives its items."""
@@ -132,7 +140,7 @@ class _Reader:
             obj, ignored = rules.translate(msgspec.convert(content, rules.wire))
         except (BadObject, msgspec.ValidationError) as error:
             self.bad.add(name)
-            self.notes.append(Note(f"{place}: {_field_first(str(error))}; skipped"))
+            self.notes.append(Note(f"{place}: {field_first(str(error))}; skipped"))
             return
         self.notes.extend(Note(f"{place}: {part}; left out", is_error=False) for part in ignored)
         if obj is not None:
@@ -171,16 +179,8 @@ def _name(content: dict[str, Any], kind: str, *, namespaced: bool) -> ObjectId |
     return ObjectId(kind, str(metadata["namespace"]), metadata["name"])
 
 
-def _field_first(problem: str) -> str:
-    """Msgspec's "Expected `int` - at `$.spec.ports[0].port`", with the field where all our messages have it."""
-    found = _VALIDATION_PATH.search(problem)
-    if not found:
-        return problem
-    return f"{found[1]}: {problem[: found.start()].replace('`', '')}"
-
-
-def _yaml_problem(error: Exception) -> str:
-    """A YAML error on one line, with its place in the document."""
+def _yaml_problem(error: Exception, line: int) -> str:
+    """A YAML error on one line, with its place in the file."""
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if mark else problem
+    problem = getattr(error, "problem", None) or (str(error).splitlines() or [type(error).__name__])[0]
+    return f"{problem} (line {line + mark.line + 1}, column {mark.column + 1})" if mark else problem

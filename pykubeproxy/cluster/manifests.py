@@ -7,6 +7,7 @@ stay as they were last read.
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -27,9 +28,10 @@ class SourceError(Exception):
 
 
 class _Signature(msgspec.Struct, frozen=True):
-    """What changes when a file does."""
+    """What changes when a file does. `changed_ns` tells also when it became readable, or was put there by a rename."""
 
     modified_ns: int
+    changed_ns: int
     size: int
     inode: int
 
@@ -50,34 +52,37 @@ class Manifests:
         self._seen: dict[Path, _Signature] = {}
         self._current: dict[ObjectId, Object] = {}
         self._notes: list[Note] = []
+        self._clashes: set[Note] = set()
         self._is_unreachable = False
-        for path in self._paths:
-            if not path.exists() and str(path) != STDIN:
-                raise SourceError(f"{path}: no such file or folder")
+        self._look()
 
     def load(self) -> Change:
-        """Read everything now: for the first time, or for commands that look once."""
+        """Read everything now: for the first time, or for commands that look once. Raises SourceError."""
         return self._update(self._look(), settled_only=False)
 
     def poll(self) -> Change:
         """Read what has changed and come to rest since the last call; mostly that is nothing."""
-        return self._update(self._look(), settled_only=True)
-
-    def _look(self) -> dict[Path, _Signature] | None:
-        """What the files look like now; None if a path cannot be listed, so that nothing can be said to be gone."""
         try:
-            found = {file: _signature(file) for path in self._paths for file in _manifests_in(path)}
-        except OSError as error:
+            found = self._look()
+        except SourceError as error:
+            # Nothing can be said to be gone while a path cannot be listed.
             if not self._is_unreachable:
-                self._notes.append(Note(f"{error.filename}: {error.strerror}; its objects stay as last read"))
+                self._notes.append(Note(f"{error}; its objects stay as last read"))
             self._is_unreachable = True
-            return None
-        self._is_unreachable = False
-        return found
-
-    def _update(self, found: dict[Path, _Signature] | None, *, settled_only: bool) -> Change:
-        if found is None:
             return self._flush_notes()
+        self._is_unreachable = False
+        return self._update(found, settled_only=True)
+
+    def _look(self) -> dict[Path, _Signature]:
+        """What the files look like now. Raises SourceError if a path is not there or cannot be listed."""
+        try:
+            return {file: signature for path in self._paths for file, signature in _manifests_in(path)}
+        except FileNotFoundError as error:
+            raise SourceError(f"{error.filename}: no such file or folder") from None
+        except OSError as error:
+            raise SourceError(f"{error.filename}: {error.strerror}") from None
+
+    def _update(self, found: dict[Path, _Signature], *, settled_only: bool) -> Change:
         gone = self._files.keys() - found.keys()
         changed = [
             path
@@ -97,9 +102,13 @@ class Manifests:
         file = self._files.setdefault(path, _File(objects={}))
         file.signature = signature
         try:
-            text = sys.stdin.read() if str(path) == STDIN else path.read_text()
+            text = sys.stdin.read() if str(path) == STDIN else path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             self._notes.append(Note(f"{path}: cannot be read: {error}; its objects stay as last read"))
+            return
+        if file.objects and not text.strip():
+            # More likely about to be written than meant: a shell empties a file long before it has what goes there.
+            self._notes.append(Note(f"{path}: empty; its objects stay as last read until it has any, or is deleted"))
             return
         parsed = parse_manifest(text, "stdin" if str(path) == STDIN else str(path))
         kept = dict(_still_valid(file.objects, parsed))
@@ -111,11 +120,14 @@ class Manifests:
     def _diff(self) -> Change:
         """The objects of all files against those that were told last; a later file wins over an earlier one."""
         merged: dict[ObjectId, Object] = {}
+        clashes = set()
         for path in sorted(self._files):
             for name, obj in self._files[path].objects.items():
                 if name in merged and merged[name] != obj:
-                    self._notes.append(Note(f"{path}: {name} is defined in another file as well; this one is used"))
+                    clashes.add(Note(f"{path}: {name} is defined in another file as well; this one is used"))
                 merged[name] = obj
+        self._notes += sorted(clashes - self._clashes, key=str)
+        self._clashes = clashes
         put = tuple(obj for name, obj in merged.items() if self._current.get(name) != obj)
         removed = tuple(name for name in self._current if name not in merged)
         self._current = merged
@@ -133,18 +145,20 @@ def _still_valid(before: dict[ObjectId, Object], parsed: Parsed) -> Iterator[tup
             yield name, obj
 
 
-def _manifests_in(path: Path) -> Iterator[Path]:
-    """The files to read for a path; of a folder, those that look like manifests."""
+def _manifests_in(path: Path) -> Iterator[tuple[Path, _Signature]]:
+    """The files to read for a path, and what they look like; of a folder, those that look like manifests."""
     if str(path) == STDIN or not path.is_dir():
-        yield path
+        yield path, _signature(path)
         return
     for entry in sorted(path.iterdir()):
         if entry.suffix in SUFFIXES and not entry.name.startswith(".") and entry.is_file():
-            yield entry
+            # A file may go just when it is looked at: an editor puts a new one in its place.
+            with suppress(FileNotFoundError):
+                yield entry, _signature(entry)
 
 
 def _signature(path: Path) -> _Signature:
     if str(path) == STDIN:
-        return _Signature(0, 0, 0)
+        return _Signature(0, 0, 0, 0)
     status = path.stat()
-    return _Signature(status.st_mtime_ns, status.st_size, status.st_ino)
+    return _Signature(status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)

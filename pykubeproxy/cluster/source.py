@@ -1,15 +1,23 @@
 """What a source of objects tells the rest of the program, whether it is the API server or a folder of files."""
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from pykubeproxy.model.snapshot import Object, ObjectId
 
 
 class Note(msgspec.Struct, frozen=True):
-    """One line for the user about input that was not used as it is. `is_error` tells a mistake from a remark."""
+    """One line for the user about input that was not used as it is. `is_error` tells a mistake from a remark.
+
+    Line breaks and other control characters, which the input may have brought along, are shown as escapes.
+    """
 
     text: str
     is_error: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.text.isprintable():
+            force_setattr(self, "text", "".join(c if c.isprintable() else ascii(c)[1:-1] for c in self.text))
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ tolerate (`services.md` section 14, `endpoints.md` section 3) is left out and to
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from pykubeproxy.cluster import wire
 from pykubeproxy.model.endpoint import (
     HEADLESS_LABEL,
     SERVICE_NAME_LABEL,
+    TRIGGER_TIME_ANNOTATION,
     EndpointSlice,
     SliceEndpoint,
     SliceKey,
@@ -82,7 +84,7 @@ def service(obj: wire.Service) -> tuple[Service, tuple[Ignored, ...]]:
         ),
         type=_choice(ServiceType, spec.type or "ClusterIP", "spec.type"),
         cluster_ip=_cluster_ip(spec),
-        cluster_ips=tuple(spec.cluster_ips or ()),
+        cluster_ips=_cluster_ips(spec),
         ip_families=tuple(spec.ip_families or ()),
         ports=_service_ports(spec),
         external_ips=tuple(_ips(spec.external_ips or (), "spec.externalIPs", ignored)),
@@ -119,6 +121,7 @@ def endpoint_slice(obj: wire.EndpointSlice) -> tuple[EndpointSlice | None, tuple
         ports=tuple(_slice_ports(obj.ports or (), ignored)),
         endpoints=tuple(_slice_endpoints(obj.endpoints or (), family, ignored)),
         is_headless=HEADLESS_LABEL in labels,
+        triggered_at=_trigger_time(obj.metadata),
     )
     return translated, tuple(ignored)
 
@@ -146,9 +149,18 @@ def node(obj: wire.Node) -> tuple[Node, tuple[Ignored, ...]]:
 
 def _cluster_ip(spec: wire.ServiceSpec) -> str:
     """`spec.clusterIP`; a hand-written manifest may give only the list."""
-    text = spec.cluster_ip or ((spec.cluster_ips or [""])[0])
+    return _cluster_ip_text(spec.cluster_ip or ((spec.cluster_ips or [""])[0]), "spec.clusterIP")
+
+
+def _cluster_ips(spec: wire.ServiceSpec) -> tuple[str, ...]:
+    """`spec.clusterIPs`; where a hand-written manifest gives none, the API server would put `spec.clusterIP` there."""
+    texts = spec.cluster_ips or ([spec.cluster_ip] if spec.cluster_ip else [])
+    return tuple(_cluster_ip_text(text, f"spec.clusterIPs[{i}]") for i, text in enumerate(texts))
+
+
+def _cluster_ip_text(text: str, field: str) -> str:
     if text not in ("", "None") and parse_ip(text) is None:
-        raise BadObject("spec.clusterIP", f'{text!r} is not an IP address, "None" or empty')
+        raise BadObject(field, f'{text!r} is not an IP address, "None" or empty')
     return text
 
 
@@ -196,6 +208,15 @@ def _policy(text: str | None, field: str) -> _Policy:
 
 
 # EndpointSlices
+
+
+def _trigger_time(metadata: wire.Metadata) -> float | None:
+    """When the change happened that led to this one; None if it is not told in RFC 3339."""
+    text = (metadata.annotations or {}).get(TRIGGER_TIME_ANNOTATION, "")
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None
 
 
 def _slice_ports(ports: Iterable[wire.SlicePort], ignored: list[Ignored]) -> Iterable[SlicePort]:

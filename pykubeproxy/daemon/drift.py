@@ -39,10 +39,10 @@ class DriftPoll:
         self._expected = self._look()
         self.due = time.monotonic() + POLL_INTERVAL
 
-    def ask(self) -> str:
-        """What is known of who has changed the tables since `remember`; empty if nobody has."""
+    def ask(self) -> bool:
+        """True if somebody has changed the tables since `remember`; who it was, they do not tell."""
         self.due = time.monotonic() + POLL_INTERVAL
-        return "" if self._look() == self._expected else "unknown (the legacy tables do not tell)"
+        return self._look() != self._expected
 
     def _look(self) -> tuple[TableInfo | None, ...]:
         try:
@@ -83,10 +83,4 @@ class DriftWatch(Follower):
     def _run(self, watch: GenerationWatch) -> None:
         for generation in watch:
             if not self._is_own(generation):
-                self._inbox.put(Disturbed(_describe(generation)))
-
-
-def _describe(generation: Generation) -> str:
-    if not generation.is_known:
-        return "unknown (too many changes at once)"
-    return f"{generation.process or 'unknown'} (pid {generation.pid})"
+                self._inbox.put(Disturbed(generation.process, generation.pid))

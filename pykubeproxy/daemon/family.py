@@ -1,6 +1,6 @@
 """One IP family of the node: its compiled rules, what the kernel is believed to hold, and the step between them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -23,13 +23,17 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
     """What a sync did.
 
     `was_read` tells that it compared with the live rules, not with what was believed of them; `drifted` are the chains
-    in which those differed from what had been written; `is_written` is False if the Plan was only made.
+    in which those differed from what had been written; `is_written` is False if the Plan was only made;
+    `is_sectioned` tells that it was committed in several parts. `counted` are rules that count connections, as printed
+    with their counters when they were read.
     """
 
     plan: Plan
     was_read: bool = False
     drifted: tuple[ChainId, ...] = ()
     is_written: bool = True
+    is_sectioned: bool = False
+    counted: tuple[str, ...] = ()
 
 
 class FamilyProxy:
@@ -58,6 +62,11 @@ class FamilyProxy:
         """The rules that should be in the kernel."""
         return self._compiler.ruleset
 
+    @property
+    def rule_counts(self) -> Mapping[str, int]:
+        """The number of rules that should be in chains of our own, by table."""
+        return self._compiler.rule_counts
+
     def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> None:
         """Compile what a change of the Snapshot touches; nothing is written yet."""
         self._changed |= self._compiler.update(snapshot, touched)
@@ -83,15 +92,26 @@ class FamilyProxy:
             except HostError:
                 # Somebody else may have changed what the Plan built upon; the live rules will tell.
                 self._is_trusted = False
-        live = self._host.save(known=self.desired)
+        live, counted = self._read()
         plan = diff(self.desired, live)
         drifted = () if self._applied is None else drift(plan, self._applied)
-        return msgspec.structs.replace(self._carry_out(plan, live), was_read=True, drifted=drifted)
+        synced = self._carry_out(plan, live)
+        return msgspec.structs.replace(synced, was_read=True, drifted=drifted, counted=counted)
+
+    def _read(self) -> tuple[Ruleset, tuple[str, ...]]:
+        """The live rules, and those of them that count connections."""
+        counted: list[str] = []
+
+        def keep(line: str) -> None:
+            if " -j DNAT " in line or " INVALID " in line:
+                counted.append(line)
+
+        return self._host.save(known=self.desired, counted=keep), tuple(counted)
 
     def _carry_out(self, plan: Plan, live: Ruleset) -> Synced:
-        document = Payload(*self._split(plan))
+        parts = tuple(self._split(plan))
         try:
-            self._host.restore(Progress(document, rules_in(plan), self.options.family))
+            self._host.restore(Progress(Payload(*parts), rules_in(plan), self.options.family))
         except BaseException:
             # Also when the process is told to end in the middle: what is in the kernel now, nobody knows.
             self._applied = None
@@ -100,7 +120,7 @@ class FamilyProxy:
         self._applied = live
         self._is_trusted = True
         self._changed.clear()
-        return Synced(plan=plan)
+        return Synced(plan=plan, is_sectioned=len(parts) > 1)
 
 
 class ShadowProxy(FamilyProxy):
@@ -108,9 +128,9 @@ class ShadowProxy(FamilyProxy):
 
     def sync(self) -> Synced:
         """Tell what a sync would do now. Raises HostError."""
-        live = self._host.save(known=self.desired)
+        live, counted = self._read()
         self._changed.clear()
-        return Synced(plan=diff(self.desired, live), was_read=True, is_written=False)
+        return Synced(plan=diff(self.desired, live), was_read=True, is_written=False, counted=counted)
 
 
 def drift(plan: Plan, believed: Ruleset) -> tuple[ChainId, ...]:

@@ -6,6 +6,7 @@ import msgspec
 
 from pykubeproxy.cluster.source import Change
 from pykubeproxy.daemon.family import FamilyProxy, Synced
+from pykubeproxy.daemon.messages import Disturbed
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
@@ -15,7 +16,7 @@ from pykubeproxy.model.snapshot import Snapshot
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """One sync of one family, for the Services `touched` since the last one, and how long it took in seconds.
 
-    Exactly one of `synced` and `error` is set. `cause` says who made it necessary, if that was another program;
+    Exactly one of `synced` and `error` is set. `cause` says which program made it necessary, if that was another one;
     `is_routine` that nothing in particular did.
     """
 
@@ -26,7 +27,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     synced: Synced | None = None
     error: HostError | None = None
-    cause: str = ""
+    cause: Disturbed | None = None
     is_routine: bool = False
 
 

@@ -15,7 +15,7 @@ from pykubeproxy.cluster.source import Change
 from pykubeproxy.daemon.drift import DriftPoll
 from pykubeproxy.daemon.family import FamilyProxy
 from pykubeproxy.daemon.follower import Follower, Outcome
-from pykubeproxy.daemon.messages import Changed, Disturbed, Listed, Message
+from pykubeproxy.daemon.messages import POD_CIDRS, Changed, Disturbed, Failed, Listed, Message
 from pykubeproxy.daemon.reporting import report
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
@@ -31,6 +31,10 @@ OptionsFor = Callable[[Node | None, Family], RuleOptions]
 """The options of a family, given this node's Node object, if there is one."""
 
 _Step = tuple[float, Callable[[], object]]
+
+
+class CannotGoOn(Exception):
+    """The loop has to end, and the process with it: why, in one line."""
 
 
 class Loop:
@@ -59,7 +63,7 @@ class Loop:
         self._touched: set[ServiceKey] = set()
         self._is_pending = True
         self._has_failed = False
-        self._disturbed_by = ""
+        self._disturbed: Disturbed | None = None
         self._last_end: float | None = None
         self._last_read = 0.0
         self._read_seconds = 0.0
@@ -72,8 +76,13 @@ class Loop:
         """Ask `poll` for drift from now on."""
         self._polls.append(poll)
 
+    @property
+    def waits_for(self) -> frozenset[str]:
+        """What has to be known before the first sync, and is not yet."""
+        return frozenset(self._wait_for)
+
     def run(self) -> None:
-        """Work for ever; whatever ends it leaves the rules as they are."""
+        """Work for ever; whatever ends it leaves the rules as they are. Raises CannotGoOn."""
         while True:
             now = time.monotonic()
             due, act = min(self._agenda(), default=(now + _FOREVER, _nothing), key=_time)
@@ -83,20 +92,22 @@ class Loop:
                 act()
 
     def take(self, message: Message) -> None:
-        """Take in one message, without syncing yet."""
+        """Take in one message, without syncing yet. Raises CannotGoOn."""
         match message:
             case Changed(change):
                 self._change(change)
             case Listed(kinds):
                 self._wait_for -= kinds
-            case Disturbed(by):
-                self._disturbed_by = by
+            case Disturbed():
+                self._disturbed = message
+            case Failed(text):
+                raise CannotGoOn(text)
 
     def sync(self, *, is_routine: bool = False) -> bool:
         """Bring all families up to date; one that fails does not stop the others. True if all are in sync."""
         self._is_pending = self._has_failed = False
         touched, self._touched = self._touched, set()
-        cause, self._disturbed_by = self._disturbed_by, ""
+        cause, self._disturbed = self._disturbed, None
         for family, proxy in self._families.items():
             outcome = replace(self._sync(family, proxy, touched), cause=cause, is_routine=is_routine)
             self._has_failed |= outcome.error is not None
@@ -145,14 +156,15 @@ class Loop:
         if self._last_end is None:
             return
         read = {"last_read": self._last_read, "read_seconds": self._read_seconds}
-        if self._disturbed_by:
+        if self._disturbed is not None:
             yield self._schedule.check_due(**read), self.audit
         yield self._schedule.audit_due(**read), self.audit
         for poll in self._polls:
             yield poll.due, partial(self._ask, poll)
 
     def _ask(self, poll: DriftPoll) -> None:
-        self._disturbed_by = poll.ask() or self._disturbed_by
+        if poll.ask():
+            self._disturbed = self._disturbed or Disturbed()
 
     def _receive(self, patience: float) -> Iterator[Message]:
         """Wait for a message up to `patience` seconds, then take all that have come together."""
@@ -182,6 +194,8 @@ class Loop:
     def _follow_node(self) -> None:
         """Recompile where a change of this node's object changes the rules: another zone, another pod network."""
         node = self.snapshot.nodes.get(self._node_name)
+        if node is not None and node.pod_cidrs:
+            self._wait_for.discard(POD_CIDRS)
         for family, proxy in self._families.items():
             options = self._options_for(node, family)
             if options != proxy.options:

@@ -18,13 +18,26 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Disturbed(msgspec.Struct, frozen=True):
-    """Another program has changed rules, perhaps ours; `by` says which one, as far as that is known."""
+    """Another program has changed rules, perhaps ours. Its name and pid, as far as they are known."""
 
-    by: str
+    program: str = ""
+    pid: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.program or 'unknown'} (pid {self.pid})" if self.pid else self.program or "unknown"
 
 
-Message = Changed | Listed | Disturbed
+class Failed(msgspec.Struct, frozen=True):
+    """The program cannot go on, for the reason in `text`."""
+
+    text: str
+
+
+Message = Changed | Listed | Disturbed | Failed
 
 # The kinds of objects that a source tells.
 SERVICES_AND_SLICES = frozenset({"Service", "EndpointSlice"})
+# Something else that the first sync may have to wait for, named among the kinds.
+POD_CIDRS = "pod CIDRs of this node"
+
 ALL_KINDS = SERVICES_AND_SLICES | {"Node"}

@@ -33,7 +33,7 @@ def report(outcome: Outcome) -> None:
         log.warning(
             "rules were changed by another program; repaired",
             family=outcome.family,
-            by=outcome.cause or "unknown",
+            by=str(outcome.cause or "unknown"),
             chains=_chains(outcome.synced.drifted),
             plan=str(summarize(plan)),
             seconds=seconds,

@@ -14,6 +14,7 @@ from itertools import chain, islice
 
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.errors import HostError, LockTimeout, NotPermitted, RestoreError, SaveError, ToolMissing
+from pykubeproxy.host.protocol import Counted
 from pykubeproxy.rules.parse import DumpError, parse
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
 
@@ -49,11 +50,13 @@ class IptablesHost:
         """True if `pid` is, or was lately, a tool that this host has started to write rules."""
         return pid in self._pids
 
-    def save(self, known: Ruleset | None = None, tables: Iterable[str] = TABLES) -> Ruleset:
+    def save(
+        self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
+    ) -> Ruleset:
         """Read the live rules, table by table; a table that is not there yet is simply missing."""
         ruleset = Ruleset(tables={})
         for table in tables:
-            ruleset.tables.update(self._save_table(table, known).tables)
+            ruleset.tables.update(self._save_table(table, known, counted).tables)
         return ruleset
 
     def restore(self, lines: Iterable[str]) -> None:
@@ -70,15 +73,15 @@ class IptablesHost:
         if status:
             raise _restore_error(self._tools.restore, status, said, lines)
 
-    def _save_table(self, table: str, known: Ruleset | None) -> Ruleset:
-        command = [self._tools.save, "-t", table]
+    def _save_table(self, table: str, known: Ruleset | None, counted: Counted | None) -> Ruleset:
+        command = [self._tools.save, *(("-c",) if counted else ()), "-t", table]
         parsed: Ruleset | DumpError
         with _popen(command) as process:
             assert process.stdout is not None
             assert process.stderr is not None
             remarks, lines = _split_remarks(process.stdout)
             try:
-                parsed = parse(lines, known)
+                parsed = parse(_told(lines, counted) if counted else lines, known)
             except DumpError as problem:
                 parsed = problem
                 process.stdout.read()
@@ -90,6 +93,14 @@ class IptablesHost:
             raise SaveError(f"{' '.join(command)}: {parsed}")
         _require_readable(table, remarks)
         return parsed
+
+
+def _told(lines: Iterator[str], counted: Counted) -> Iterator[str]:
+    """The same lines, of which rules with counters are told on the way."""
+    for line in lines:
+        if line.startswith("["):
+            counted(line)
+        yield line
 
 
 def _split_remarks(lines: Iterator[str]) -> tuple[list[str], Iterator[str]]:

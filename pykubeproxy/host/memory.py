@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from pykubeproxy.host.errors import RestoreError
+from pykubeproxy.host.protocol import Counted
 from pykubeproxy.plan.diff import jump_target
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, TABLES, Lines, Ruleset, Table, is_builtin
 
@@ -38,9 +39,11 @@ class MemoryHost:
         self.ruleset = ruleset if ruleset is not None else Ruleset(tables={})
         self.restores = 0
 
-    def save(self, known: Ruleset | None = None, tables: Iterable[str] = TABLES) -> Ruleset:
-        """Read the rules; `known` has no use here, as nothing is parsed."""
-        del known
+    def save(
+        self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
+    ) -> Ruleset:
+        """Read the rules; `known` has no use here, as nothing is parsed, and nothing is counted."""
+        del known, counted
         return copy(Ruleset(tables={name: self.ruleset.tables[name] for name in tables if name in self.ruleset.tables}))
 
     def restore(self, lines: Iterable[str]) -> None:

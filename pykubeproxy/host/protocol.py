@@ -1,17 +1,25 @@
 """What the rest of the program needs of a node's rules: two methods, easy to stand in for and hard to get wrong."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from pykubeproxy.host.errors import ReadOnly
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
 
+Counted = Callable[[str], None]
+"""Takes one rule with its counters."""
+
 
 class Host(Protocol):
     """The rules of one family on one node."""
 
-    def save(self, known: Ruleset | None = None, tables: Iterable[str] = TABLES) -> Ruleset:
-        """Read the live rules. Chains that equal those of `known` share its lines. Raises HostError."""
+    def save(
+        self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
+    ) -> Ruleset:
+        """Read the live rules. Chains that equal those of `known` share its lines. Raises HostError.
+
+        `counted` is given each rule as printed with its counters, `[packets:bytes] -A CHAIN ...`.
+        """
 
     def restore(self, lines: Iterable[str]) -> None:
         """Feed `lines` to iptables-restore, other chains and their counters untouched. Raises HostError."""
@@ -23,9 +31,11 @@ class ReadOnlyHost:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def save(self, known: Ruleset | None = None, tables: Iterable[str] = TABLES) -> Ruleset:
+    def save(
+        self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
+    ) -> Ruleset:
         """Read the live rules."""
-        return self._host.save(known, tables)
+        return self._host.save(known, tables, counted)
 
     def restore(self, lines: Iterable[str]) -> None:
         """Refuse."""

@@ -13,6 +13,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Protocol, ServiceKey
 
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+TRIGGER_TIME_ANNOTATION = "endpoints.kubernetes.io/last-change-trigger-time"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
 
 
@@ -57,7 +58,11 @@ class SliceEndpoint(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class EndpointSlice(msgspec.Struct, frozen=True, kw_only=True):
-    """An EndpointSlice, reduced to what a proxy reads. `service` is the Service that its label names."""
+    """An EndpointSlice, reduced to what a proxy reads. `service` is the Service that its label names.
+
+    `triggered_at`, in seconds since 1970, is when the change of pods or Service happened that led to its last change,
+    as far as its controller says so (`endpoints.md` section 10).
+    """
 
     key: SliceKey
     service: ServiceKey
@@ -65,6 +70,7 @@ class EndpointSlice(msgspec.Struct, frozen=True, kw_only=True):
     ports: tuple[SlicePort, ...] = ()
     endpoints: tuple[SliceEndpoint, ...] = ()
     is_headless: bool = False
+    triggered_at: float | None = None
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):

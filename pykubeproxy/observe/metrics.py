@@ -5,7 +5,7 @@ counters of rules are told by one thread.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
@@ -28,7 +28,7 @@ from pykubeproxy.observe.series import (
 )
 from pykubeproxy.plan.diff import Plan
 from pykubeproxy.plan.summary import summarize
-from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, TABLES, Ruleset
+from pykubeproxy.rules.ruleset import TABLES, Ruleset
 
 # Programs that change rules are few; something that changes its name at every run must not make endless series.
 _MAX_CAUSES = 20
@@ -82,10 +82,10 @@ class Metrics:
         """A sync is asked for; also to be told at the start of the loop."""
         self._sync.last_queued.labels(family).set(self._clock())
 
-    def planned(self, family: Family, plan: Plan, desired: Ruleset) -> None:
-        """A sync is about to carry out `plan` to bring the kernel to `desired`; in shadow mode, it would."""
+    def planned(self, family: Family, plan: Plan, rule_counts: Mapping[str, int]) -> None:
+        """A sync has made `plan`; `rule_counts` are the rules that there are to be in chains of our own, by table."""
         for table in TABLES:
-            self._rules.total.labels(table, family).set(_rule_count(desired, table))
+            self._rules.total.labels(table, family).set(rule_counts[table])
             written = sum(len(change.after or ()) for change in plan.chains if change.table == table)
             self._rules.written.labels(table, family).set(written)
         summary = summarize(plan)
@@ -188,9 +188,3 @@ class Metrics:
         if len(self._causes) < _MAX_CAUSES:
             self._causes.add(name)
         return (name or "unknown") if name in self._causes else OTHER
-
-
-def _rule_count(ruleset: Ruleset, table: str) -> int:
-    """The rules of one table in chains of our own."""
-    chains = ruleset.tables[table].chains if table in ruleset.tables else {}
-    return sum(map(len, chains.values())) - sum(len(chains.get(chain, ())) for chain in BUILTIN_CHAINS[table])

@@ -7,7 +7,7 @@ KUBE-FIREWALL with its jumps stays, because kubelet relies on it as well.
 
 from collections.abc import Iterator
 
-from pykubeproxy.plan.diff import ChainChange, Plan, RuleDelete, is_owned, jump_target, referenced_by_others
+from pykubeproxy.plan.diff import ChainChange, Plan, RuleDelete, is_owned, jump_target
 from pykubeproxy.rules import names
 from pykubeproxy.rules.ruleset import ChainId, Ruleset
 from pykubeproxy.rules.skeleton import JUMPS
@@ -25,7 +25,7 @@ def cleanup(live: Ruleset) -> Plan:
         if _is_removed(table, chain)
     }
     deletes = tuple(_jumps_to(live, doomed))
-    kept = doomed & _still_referenced(live, deletes)
+    kept = doomed & _still_referenced(live, doomed, deletes)
     changes = tuple(
         ChainChange(
             table=table, chain=chain, before=live.lines(table, chain), after=() if (table, chain) in kept else None
@@ -50,11 +50,13 @@ def _jumps_to(live: Ruleset, doomed: set[ChainId]) -> Iterator[RuleDelete]:
                 yield RuleDelete(table=table, chain=chain, line=line)
 
 
-def _still_referenced(live: Ruleset, deletes: tuple[RuleDelete, ...]) -> set[ChainId]:
-    """The chains that foreign rules lead to once our jump rules are gone."""
+def _still_referenced(live: Ruleset, doomed: set[ChainId], deletes: tuple[RuleDelete, ...]) -> set[ChainId]:
+    """The chains that the rules lead to that stay."""
     gone = {(delete.table, delete.line) for delete in deletes}
-    remaining = Ruleset(tables={})
-    for name, table in live.tables.items():
-        for chain, lines in table.chains.items():
-            remaining.table(name).chains[chain] = tuple(line for line in lines if (name, line) not in gone)
-    return referenced_by_others(remaining)
+    return {
+        (name, jump_target(line))
+        for name, table in live.tables.items()
+        for chain, lines in table.chains.items()
+        for line in lines
+        if (name, chain) not in doomed and (name, line) not in gone
+    }

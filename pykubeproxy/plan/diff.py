@@ -15,6 +15,9 @@ from pykubeproxy.rules import names
 from pykubeproxy.rules.names import is_stale_candidate
 from pykubeproxy.rules.ruleset import ChainId, Lines, Ruleset, is_builtin
 
+# Options whose value may be any text, `-j` included.
+_FREE_TEXT = ("--comment", "--string")
+
 
 class ChainChange(msgspec.Struct, frozen=True, kw_only=True):
     """One chain before and after; None before it exists, and after it is removed."""
@@ -113,12 +116,14 @@ def is_owned(table: str, chain: str) -> bool:
 def jump_target(line: str) -> str:
     """The chain or target that a rule leads to; empty if it has none."""
     try:
-        words = shlex.split(line)
+        words = iter(shlex.split(line))
     except ValueError:
         return ""
-    for flag in ("-j", "-g"):
-        if flag in words[:-1]:
-            return words[words.index(flag) + 1]
+    for word in words:
+        if word in _FREE_TEXT:
+            next(words, None)
+        elif word in ("-j", "-g"):
+            return next(words, "")
     return ""
 
 

@@ -35,17 +35,20 @@ LARGE_CLUSTER_ENDPOINTS = 1000
 class Compiler:
     """The Ruleset of one node and family, kept up to date with a Snapshot.
 
-    `ruleset` is the current result; it changes in place. A change of options needs a new Compiler.
+    `ruleset` is the current result; it changes in place. `rule_counts` are the numbers of rules in chains of our own,
+    by table. A change of options needs a new Compiler.
     """
 
     def __init__(self, options: RuleOptions) -> None:
         self.options = options
         self.ruleset = Ruleset(tables={name: Table(chains={}) for name in TABLES}, shared=shared_chains(options))
+        self.rule_counts = dict.fromkeys(TABLES, 0)
         self._fragments: dict[ServiceKey, tuple[Fragment, ...]] = {}
         self._dispatch = make_dispatch(options)
         self._endpoint_count = 0
-        for (table, chain), lines in {**JUMPS, **fixed_rules(options)}.items():
+        for (table, chain), lines in JUMPS.items():
             self.ruleset.tables[table].chains[chain] = lines
+        self._store(dict(fixed_rules(options)))
         self._store(self._dispatch.chains())
 
     @property
@@ -96,31 +99,30 @@ class Compiler:
         )
 
     def _replace_chains(self, old: dict[str, Lines], new: dict[str, Lines], changes: "_Changes") -> None:
-        chains = self.ruleset.tables["nat"].chains
         for chain in old.keys() - new.keys():
-            del chains[chain]
-            changes.chains.add(("nat", chain))
+            changes.chains |= self._set("nat", chain, None)
         for chain, lines in new.items():
-            if old.get(chain) != lines:
-                chains[chain] = lines
-                changes.chains.add(("nat", chain))
+            changes.chains |= self._set("nat", chain, lines)
 
     def _change_dispatch(self, changes: "_Changes") -> set[ChainId]:
         """Carry the changed entries over into the shared chains; return those that differ now."""
         return self._store(self._dispatch.change(changes.removed, changes.added))
 
     def _store(self, updates: ChainUpdates) -> set[ChainId]:
-        changed = set()
-        for (table, chain), lines in updates.items():
-            chains = self.ruleset.tables[table].chains
-            if chains.get(chain) == lines:
-                continue
-            changed.add((table, chain))
-            if lines is None:
-                del chains[chain]
-            else:
-                chains[chain] = lines
-        return changed
+        return {done for (table, chain), lines in updates.items() for done in self._set(table, chain, lines)}
+
+    def _set(self, table: str, chain: str, lines: Lines | None) -> set[ChainId]:
+        """Put a chain's rules in place, or take the chain away; return it if that makes a difference."""
+        chains = self.ruleset.tables[table].chains
+        before = chains.get(chain)
+        if before == lines:
+            return set()
+        self.rule_counts[table] += len(lines or ()) - len(before or ())
+        if lines is None:
+            del chains[chain]
+        else:
+            chains[chain] = lines
+        return {(table, chain)}
 
 
 class _Changes:

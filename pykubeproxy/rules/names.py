@@ -30,10 +30,13 @@ FIXED_CHAINS: dict[str, tuple[str, ...]] = {
     "filter": (SERVICES, EXTERNAL_SERVICES, FORWARD, NODE_PORTS, PROXY_FIREWALL, FIREWALL),
     "nat": (SERVICES, NODE_PORTS, POSTROUTING, MARK_MASQ),
 }
-_SERVICE_CHAIN = re.compile(r"KUBE-(?:SVC|SVL|EXT|FW|SEP)-([A-Z2-7]{16})")
+_SERVICE_CHAIN = re.compile(r"KUBE-(?:SVC|SVL|EXT|FW|SEP)-([A-Z2-7]{16})(?:-[0-9a-f]{1,2})?")
 
 # XT_EXTENSION_MAXNAMELEN of the kernel (linux/netfilter/x_tables.h), less the byte that ends the name.
 LONGEST_NAME = 28
+
+# Groups of endpoints in one chain, at most: their names have room for two hexadecimal digits.
+MOST_GROUPS = 256
 
 HASHED_PREFIXES = (CLUSTER_POLICY, LOCAL_POLICY, ENDPOINT, SOURCE_RANGES, EXTERNAL)
 
@@ -54,6 +57,11 @@ class ChainNames:
     def endpoint(self, text: str) -> str:
         """The chain of one endpoint, given as `ip:port`."""
         return ENDPOINT + _hash(self._seed + text)
+
+
+def group(chain: str, number: int) -> str:
+    """The chain of one group of the endpoints that `chain` leads to: `KUBE-SVC-XPGD46QRK7WJZT7O-1f`."""
+    return f"{chain}-{number:x}"
 
 
 def region(prefix: str, title: str) -> str:
@@ -79,6 +87,6 @@ def is_stale_candidate(table: str, chain: str) -> bool:
 
 
 def service_hash(chain: str) -> str:
-    """The hash in the name of a Service's or endpoint's own chain; empty for any other chain."""
+    """The hash in the name of a Service's, group's or endpoint's own chain; empty for any other chain."""
     found = _SERVICE_CHAIN.fullmatch(chain)
     return found[1] if found else ""

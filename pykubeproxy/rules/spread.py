@@ -10,7 +10,7 @@ from zlib import crc32
 import msgspec
 
 from pykubeproxy.model.endpoint import Endpoint
-from pykubeproxy.rules import text
+from pykubeproxy.rules import names, text
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.routing import Routing
 
@@ -40,7 +40,7 @@ def spread(
     elif options.dispatch is Dispatch.LINEAR or len(legs) < GROUPED_FROM:
         yield chain, _choose(chain, legs)
     else:
-        groups = dict(_groups(chain, legs, routing))
+        groups = dict(_groups(chain, legs))
         yield (
             chain,
             _choose(chain, [_group_leg(group, its, routing, comments=comments) for group, its in groups.items()]),
@@ -75,18 +75,18 @@ def _choose(chain: str, legs: Sequence[Leg]) -> Iterator[str]:
         left -= leg.endpoints
 
 
-def _groups(chain: str, legs: Sequence[Leg], routing: Routing) -> Iterator[tuple[str, list[Leg]]]:
+def _groups(chain: str, legs: Sequence[Leg]) -> Iterator[tuple[str, list[Leg]]]:
     """Legs in about as many groups as each has legs, by the hash in a leg's name.
 
     A change of one endpoint therefore changes one group, until the number of endpoints has grown or shrunk fourfold.
     """
-    count = 1 << len(legs).bit_length() // 2
+    count = min(1 << len(legs).bit_length() // 2, names.MOST_GROUPS)
     members: list[list[Leg]] = [[] for _ in range(count)]
     for leg in legs:
         members[crc32(leg.chain.encode()) % count].append(leg)
     for number, its in enumerate(members):
         if its:
-            yield routing.names.endpoint(f"{chain} group {number}"), its
+            yield names.group(chain, number), its
 
 
 def _group_leg(group: str, legs: Sequence[Leg], routing: Routing, *, comments: bool) -> Leg:

@@ -3,9 +3,13 @@
 Keys are numbers of a fixed count of nibbles (4 bits). A leaf holds up to `LEAF_SIZE` items; a branch tells more apart
 by the first nibble in which they differ, so that paths are short however far apart the keys lie. Whatever the order of
 additions and removals was, the same items give the same tree, and each of them changes only nodes on one path.
+
+Keys can be chosen so that a path branches off at every nibble. No tree is therefore deeper than `DEEPEST`: a leaf down
+there holds whatever comes, and what reaches down there is made anew if its level changes.
 """
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -13,11 +17,20 @@ T = TypeVar("T")
 NIBBLE = 4
 LEAF_SIZE = 16
 
+# Branches above a leaf, at most. nf_tables follows 15 jumps from a built-in chain (NFT_JUMP_STACK_SIZE); 7 of them are
+# spent before and after the tree, and one is left to rules of others that lead to a door.
+DEEPEST = 7
+
 
 class Leaf(Generic[T]):
-    """Items with their keys, in the order of keys. More than `LEAF_SIZE` only if all keys are the same."""
+    """Items with their keys, in the order of keys.
+
+    More than `LEAF_SIZE` only if all keys are the same, or under `DEEPEST` branches.
+    """
 
     __slots__ = ("depth", "items", "prefix")
+
+    height = 0
 
     def __init__(self, prefix: int, depth: int, items: list[tuple[int, T]]) -> None:
         self.prefix = prefix
@@ -29,14 +42,18 @@ class Leaf(Generic[T]):
 
 
 class Branch(Generic[T]):
-    """Children by the nibble after the first `depth` ones, which are the same, `prefix`, in all keys."""
+    """Children by the nibble after the first `depth` ones, which are the same, `prefix`, in all keys.
 
-    __slots__ = ("children", "depth", "prefix", "size")
+    `height` is the number of branches on the longest way down, this one included.
+    """
+
+    __slots__ = ("children", "depth", "height", "prefix", "size")
 
     def __init__(self, prefix: int, depth: int) -> None:
         self.prefix = prefix
         self.depth = depth
         self.children: dict[int, Node[T]] = {}
+        self.height = 1
         self.size = 0
 
     def __len__(self) -> int:
@@ -52,19 +69,20 @@ class Trie(Generic[T]):
     def __init__(self, nibbles: int) -> None:
         self.nibbles = nibbles
         self.root: Node[T] = Leaf(0, 0, [])
+        self._touched: list[Node[T]] = []
 
     def add(self, key: int, item: T) -> list[Node[T]]:
         """Put an item in; one that is there already is there twice then."""
-        touched: list[Node[T]] = []
-        self.root = self._add(self.root, key, item, touched)
-        return touched
+        self._touched = []
+        self.root = self._add(self.root, key, item, 0)
+        return self._touched
 
     def remove(self, key: int, item: T) -> list[Node[T]]:
         """Take an item out once; it must be there."""
-        touched: list[Node[T]] = []
-        root = self._remove(self.root, key, item, touched)
+        self._touched = []
+        root = self._remove(self.root, key, item, 0)
         self.root = Leaf(0, 0, root.items) if isinstance(root, Leaf) else root or Leaf(0, 0, [])
-        return touched
+        return self._touched
 
     def find(self, prefix: int, depth: int) -> Node[T] | None:
         """The node that stands for the keys whose first `depth` nibbles are `prefix`, if there is one."""
@@ -84,93 +102,115 @@ class Trie(Generic[T]):
         different_bits = (key ^ other).bit_length()
         return self.nibbles - -(-different_bits // NIBBLE)
 
-    def _add(self, node: Node[T], key: int, item: T, touched: list[Node[T]]) -> Node[T]:
-        touched.append(node)
+    def _add(self, node: Node[T], key: int, item: T, level: int) -> Node[T]:
+        """What becomes of `node`, which has `level` branches above it, with one more item."""
+        self._touched.append(node)
         if isinstance(node, Leaf):
             node.items.append((key, item))
             node.items.sort(key=_key)
-            return self._split(node, touched)
+            return self._split(node, level)
         if self._prefix(key, node.depth) != node.prefix:
-            return self._part(node, key, item, touched)
+            return self._part(node, key, item, level)
         slot = self._slot(key, node.depth)
         child = node.children.get(slot) or Leaf(self._prefix(key, node.depth + 1), node.depth + 1, [])
-        node.children[slot] = self._add(child, key, item, touched)
+        child = node.children[slot] = self._add(child, key, item, level + 1)
         node.size += 1
+        node.height = max(node.height, 1 + child.height)
         return node
 
-    def _split(self, leaf: Leaf[T], touched: list[Node[T]]) -> Node[T]:
+    def _split(self, leaf: Leaf[T], level: int) -> Node[T]:
         """A branch in the place of a leaf that has grown too large."""
+        if len(leaf) <= LEAF_SIZE or level == DEEPEST:
+            return leaf
         depth = self._common_depth(leaf.items[0][0], leaf.items[-1][0])
-        if len(leaf) <= LEAF_SIZE or depth == self.nibbles:
+        if depth == self.nibbles:
             return leaf
         branch: Branch[T] = Branch(self._prefix(leaf.items[0][0], depth), depth)
-        touched.append(branch)
-        for key, item in leaf.items:
-            slot = self._slot(key, depth)
-            child = branch.children.get(slot)
-            if child is None:
-                child = branch.children[slot] = Leaf(self._prefix(key, depth + 1), depth + 1, [])
-            assert isinstance(child, Leaf)
-            child.items.append((key, item))
+        self._touched.append(branch)
+        for slot, items in groupby(leaf.items, lambda item: self._slot(item[0], depth)):
+            child = Leaf(branch.prefix << NIBBLE | slot, depth + 1, list(items))
+            self._touched.append(child)
+            branch.children[slot] = self._split(child, level + 1)
         branch.size = len(leaf)
-        for slot, child in branch.children.items():
-            touched.append(child)
-            if isinstance(child, Leaf):
-                branch.children[slot] = self._split(child, touched)
+        branch.height = 1 + _height(branch.children)
         return branch
 
-    def _part(self, branch: Branch[T], key: int, item: T, touched: list[Node[T]]) -> Branch[T]:
+    def _part(self, branch: Branch[T], key: int, item: T, level: int) -> Branch[T]:
         """A branch above `branch`, for a key that does not share its prefix."""
         inside = branch.prefix << NIBBLE * (self.nibbles - branch.depth)
         depth = self._common_depth(key, inside)
         parent: Branch[T] = Branch(self._prefix(key, depth), depth)
         leaf = Leaf(self._prefix(key, depth + 1), depth + 1, [(key, item)])
-        parent.children = {self._slot(inside, depth): branch, self._slot(key, depth): leaf}
+        moved = self._in_slot(self._moved(branch, level, level + 1), inside, depth + 1)
+        parent.children = {self._slot(inside, depth): moved, self._slot(key, depth): leaf}
         parent.size = branch.size + 1
-        touched += (parent, leaf)
+        parent.height = 1 + moved.height
+        self._touched += (parent, leaf)
         return parent
 
-    def _remove(self, node: Node[T], key: int, item: T, touched: list[Node[T]]) -> Node[T] | None:
-        touched.append(node)
+    def _remove(self, node: Node[T], key: int, item: T, level: int) -> Node[T] | None:
+        """What is left of `node`, which has `level` branches above it, with one item less."""
+        self._touched.append(node)
         if isinstance(node, Leaf):
             node.items.remove((key, item))
             return node if node.items else None
         slot = self._slot(key, node.depth)
-        child = self._remove(node.children[slot], key, item, touched)
+        child = self._remove(node.children[slot], key, item, level + 1)
         node.size -= 1
         if child is None:
             del node.children[slot]
         else:
-            node.children[slot] = self._in_slot(child, key, node.depth + 1, touched)
-        return self._join(node, touched)
+            node.children[slot] = self._in_slot(child, key, node.depth + 1)
+        return self._join(node, level)
 
-    def _in_slot(self, child: Node[T], key: int, depth: int, touched: list[Node[T]]) -> Node[T]:
+    def _in_slot(self, child: Node[T], key: int, depth: int) -> Node[T]:
         """`child` as it belongs under a branch: a leaf covers all keys of its slot, however few it holds."""
         if isinstance(child, Branch) or child.depth == depth:
             return child
         leaf = Leaf(self._prefix(key, depth), depth, child.items)
-        touched.append(leaf)
+        self._touched.append(leaf)
         return leaf
 
-    def _join(self, branch: Branch[T], touched: list[Node[T]]) -> Node[T]:
+    def _join(self, branch: Branch[T], level: int) -> Node[T]:
         """What a branch becomes that has lost an item: itself, its only child, or a leaf of what is left."""
         if branch.size <= LEAF_SIZE:
-            touched.extend(branch.children.values())
-            return Leaf(branch.prefix, branch.depth, sorted(_items(branch), key=_key))
+            self._touched.extend(branch.children.values())
+            return _merged(branch)
         if len(branch.children) == 1:
             (child,) = branch.children.values()
-            touched.append(child)  # it may become the root, which has no chain of its own
-            return child
+            self._touched.append(child)  # it may become the root, which has no chain of its own
+            return self._moved(child, level + 1, level)
+        branch.height = 1 + _height(branch.children)
         return branch
+
+    def _moved(self, node: Node[T], before: int, after: int) -> Node[T]:
+        """`node`, which comes to stand at another level.
+
+        One that reaches down to `DEEPEST` would be too deep if it went down, and may branch further if it goes up.
+        """
+        if before + node.height < DEEPEST:
+            return node
+        self._touched.extend(_nodes(node))
+        return self._split(_merged(node), after)
 
 
 def _key(item: tuple[int, T]) -> int:
     return item[0]
 
 
-def _items(node: Node[T]) -> Iterator[tuple[int, T]]:
-    if isinstance(node, Leaf):
-        yield from node.items
-    else:
+def _height(children: dict[int, Node[T]]) -> int:
+    return max(child.height for child in children.values())
+
+
+def _nodes(node: Node[T]) -> Iterator[Node[T]]:
+    """A node and all below it."""
+    yield node
+    if isinstance(node, Branch):
         for child in node.children.values():
-            yield from _items(child)
+            yield from _nodes(child)
+
+
+def _merged(node: Node[T]) -> Leaf[T]:
+    """A leaf of all that is in a node, in its place."""
+    items = [item for each in _nodes(node) if isinstance(each, Leaf) for item in each.items]
+    return Leaf(node.prefix, node.depth, sorted(items, key=_key))

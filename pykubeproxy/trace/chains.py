@@ -15,6 +15,9 @@ from pykubeproxy.trace.state import Scene
 # Deeper than any kernel jumps (nf_tables allows 16).
 DEEPEST_JUMP = 100
 
+# Branches that may go through one chain side by side, in different states.
+MOST_BRANCHES = 256
+
 # Targets that are never looked for among the chains.
 _VERDICTS = frozenset({"", "ACCEPT", "DROP", "RETURN", "QUEUE"})
 
@@ -102,6 +105,9 @@ class ChainWalker:
                     else:
                         yield disposition, after
             live = merged(going_on)
+            if len(live) > MOST_BRANCHES:
+                yield from (_given_up(spot, each, "too many branches") for each in live)
+                return
             if not live:
                 break
         for each in live:
@@ -195,6 +201,5 @@ def _assumed(spot: Spot, side: Branch, question: Undecided) -> Branch:
     return side.then(spot.step(side, Action.UNDECIDED, f"cannot decide: {question.question}; here: {answer}"))
 
 
-def _given_up(spot: Spot, branch: Branch) -> Left:
-    says = "too many questions that cannot be decided, given up"
-    return Disposition.UNDECIDED, branch.then(spot.step(branch, Action.UNDECIDED, says))
+def _given_up(spot: Spot, branch: Branch, why: str = "too many questions that cannot be decided") -> Left:
+    return Disposition.UNDECIDED, branch.then(spot.step(branch, Action.UNDECIDED, f"given up: {why}"))

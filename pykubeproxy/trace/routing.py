@@ -139,7 +139,7 @@ class Router:
             return Decision(way=Way.FORWARD, device=device)
         route = self._routes.find(number)
         if route is None:
-            return Decision(way=Way.REFUSED, why="there is no route")
+            return Decision(way=Way.REFUSED, why="there is no route to it")
         return _along(route)
 
 

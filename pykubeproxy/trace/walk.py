@@ -29,6 +29,7 @@ from pykubeproxy.trace.state import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUT
 from pykubeproxy.trace.tree import Node, grow
 
 _ROUTING = "ROUTING"
+_NOWHERE = {Way.DROPPED: Verdict.DROP, Way.REFUSED: Verdict.REJECT}
 _VERDICTS = {Disposition.DROP: Verdict.DROP, Disposition.REJECT: Verdict.REJECT}
 
 
@@ -175,10 +176,8 @@ class _Walk:
                 )
                 target = self._scene.address_text(each.state.destination)
                 routed = each.then(_route_step(each, _describe(decision, target)))
-                if decision.way is Way.DROPPED:
-                    self._end(routed, Verdict.DROP, f"{decision.why}, the packet to {target} goes nowhere")
-                elif decision.way is Way.REFUSED:
-                    self._end(routed, Verdict.REJECT, f"{decision.why} to {target}")
+                if decision.way in _NOWHERE:
+                    self._end(routed, _NOWHERE[decision.way], _describe(decision, target))
                 else:
                     yield routed, decision
 
@@ -223,8 +222,8 @@ def _last_words(branch: Branch) -> str:
 def _describe(decision: Decision, target: str) -> str:
     if decision.way is Way.LOCAL:
         return f"{target} is an address of this node"
-    if decision.way is not Way.FORWARD:
-        return f"{decision.why} to {target}"
+    if decision.way in _NOWHERE:
+        return f"{target} cannot be reached: {decision.why}"
     gateway = f" by way of {decision.via}" if decision.via else ""
     device = f" on {decision.device}" if decision.device else ""
     return f"to {target}{gateway}{device}: not this node"

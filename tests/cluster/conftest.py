@@ -17,6 +17,14 @@ QUICK = Timeouts(connect=2.0, silence=2.0)
 Connect = Callable[[Cluster], ApiClient]
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go straight to the test server, whatever the environment says."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
 @pytest.fixture
 def connect_to(tmp_path: Path) -> Connect:
     """Makes a client for a server, by way of a kubeconfig."""

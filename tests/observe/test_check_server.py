@@ -123,6 +123,7 @@ def test_a_port_that_is_taken_is_tried_with_every_sync(server: CheckServer) -> N
     assert seen(port)[:2] == (200, "ns/one")
 
 
+@pytest.mark.filterwarnings("error")  # a socket left to the garbage collector is one that somebody forgot
 def test_no_address_of_a_service_stays_open_if_one_fails(web: WebThread) -> None:
     server = CheckServer(Family.IPV4, ("127.0.0.1", "192.0.2.77"), web, None)
     port = free_port()

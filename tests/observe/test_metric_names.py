@@ -10,7 +10,6 @@ from pykubeproxy.observe.exposition import expose
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.no_local_endpoints import Dropped
 from pykubeproxy.plan.diff import Plan
-from pykubeproxy.rules.ruleset import Ruleset
 
 V4 = Family.IPV4
 DUR = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384]
@@ -48,7 +47,7 @@ def use_all(metrics: Metrics) -> None:
     metrics.service_changed(2, 1)
     metrics.slice_changed(is_change=True)
     metrics.queued(V4)
-    metrics.planned(V4, Plan(), Ruleset(tables={}))
+    metrics.planned(V4, Plan(), {"nat": 0, "filter": 0})
     metrics.synced(V4, Plan(), seconds=0.1, is_full=True)
     metrics.sync_failed(V4, seconds=0.1, is_full=False)
     metrics.restore_failed(V4, is_full=False)

@@ -21,6 +21,7 @@ DESIRED = Ruleset(
         "nat": Table(chains={"PREROUTING": ("a",), "KUBE-SERVICES": ("a",), "KUBE-SVC-A": ("a", "b")}),
     }
 )
+RULE_COUNTS = {"filter": 3, "nat": 3}
 PLAN = Plan(
     chains=(
         ChainChange(table="filter", chain="KUBE-FORWARD", before=("a",), after=("a", "b", "c")),
@@ -108,7 +109,7 @@ def test_durations_of_full_and_partial_syncs(metrics: Metrics) -> None:
 
 
 def test_a_plan_in_numbers(metrics: Metrics) -> None:
-    metrics.planned(V4, PLAN, DESIRED)
+    metrics.planned(V4, PLAN, RULE_COUNTS)
     family = 'ip_family="IPv4"'
     assert shown(metrics, "kubeproxy_sync_proxy_rules_iptables") == {
         f'kubeproxy_sync_proxy_rules_iptables_total{{{family},table="filter"}}': 3,
@@ -127,7 +128,7 @@ def test_a_plan_in_numbers(metrics: Metrics) -> None:
 
 
 def test_nothing_is_pending_after_a_sync(metrics: Metrics) -> None:
-    metrics.planned(V4, PLAN, DESIRED)
+    metrics.planned(V4, PLAN, RULE_COUNTS)
     metrics.synced(V4, PLAN, seconds=1, is_full=False)
     assert shown(metrics, "pykubeproxy_pending") == {}
     assert shown(metrics, "pykubeproxy_last") == {'pykubeproxy_last_in_sync_timestamp_seconds{ip_family="IPv4"}': NOW}
@@ -142,7 +143,7 @@ def test_a_look_that_finds_everything_right_is_no_sync(metrics: Metrics) -> None
 
 
 def test_an_empty_plan_has_no_size(metrics: Metrics) -> None:
-    metrics.planned(V4, Plan(), DESIRED)
+    metrics.planned(V4, Plan(), RULE_COUNTS)
     assert shown(metrics, "pykubeproxy_") == {}
 
 

@@ -48,7 +48,7 @@ def test_first_sync(cluster: Snapshot) -> None:
         compiler, counts = Compiler(options(family)), NoLocalEndpoints()
         compiler.update(cluster, cluster.services)
         counts.update(cluster, cluster.services, options(family))
-        metrics.planned(family, diff(compiler.ruleset, Ruleset(tables={})), compiler.ruleset)
+        metrics.planned(family, diff(compiler.ruleset, Ruleset(tables={})), compiler.rule_counts)
         metrics.dropped_without_local_endpoints(family, counts.total)
     lines = expose(metrics.registry, "")[0].decode().splitlines()
     prefixes = ("kubeproxy_sync_proxy_rules_iptables_", "kubeproxy_sync_proxy_rules_no_local_")

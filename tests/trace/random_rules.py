@@ -3,12 +3,13 @@
 import random
 from collections.abc import Iterator
 
-from tests.trace.kernel_lab import CLIENT, NODE_TO_CLIENT, NODE_TO_SERVER, PORTS, SERVERS, SERVICE
+from tests.trace.kernel_lab import PORTS, Plan
 
-_ADDRESSES = (CLIENT, NODE_TO_CLIENT, NODE_TO_SERVER, *SERVERS, SERVICE)
-_NETWORKS = (*(f"{address}/32" for address in _ADDRESSES), "10.9.0.0/16", "10.9.1.0/24", "10.9.2.0/24", "127.0.0.0/8")
 _STATES = ("NEW", "NEW,DNAT", "DNAT", "SNAT", "INVALID", "UNTRACKED", "RELATED,ESTABLISHED", "ESTABLISHED,SNAT,DNAT")
-_TYPES = ("LOCAL", "UNICAST", "BROADCAST", "LOCAL,BROADCAST", "MULTICAST")
+_TYPES = {
+    4: ("LOCAL", "UNICAST", "BROADCAST", "LOCAL,BROADCAST", "MULTICAST"),
+    6: ("LOCAL", "UNICAST", "LOCAL,UNICAST", "MULTICAST"),
+}
 _INTERFACES = ("cl", "sv", "lo", "c+", "s+", "eth0")
 
 _HOOKS = {
@@ -24,8 +25,13 @@ _WITHOUT_OUTPUT_DEVICE = ("PREROUTING", "INPUT")
 class RandomRules:
     """A source of random rules; the same seed gives the same ones."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, plan: Plan, source_port: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 (nothing secret)
+        self._plan = plan
+        self._source_port = source_port
+        addresses = (plan.client, plan.to_client, plan.to_server, *plan.servers, plan.service)
+        wide = (plan.everything, plan.server_network, plan.client_network, plan.loopback)
+        self._networks = (*addresses, *wide)
 
     def document(self) -> str:
         """A whole ruleset, as input of iptables-restore."""
@@ -34,7 +40,7 @@ class RandomRules:
     def _table(self, table: str) -> str:
         groups = {f"{hook}-{table}"[:20]: hook for hook in _HOOKS[table]}
         lines = [f"*{table}"]
-        rules = []
+        rules: list[str] = []
         for name, hook in groups.items():
             chains = [hook, *(f"{name}-{number}" for number in range(3))]
             policy = "DROP" if table == "filter" and self._random.random() < 0.1 else "ACCEPT"
@@ -62,9 +68,9 @@ class RandomRules:
     def _basic(self, hook: str, chain: str) -> Iterator[str]:
         chance = self._random.random
         if chance() < 0.2:
-            yield f"{self._not()}-s {self._random.choice(_NETWORKS)}"
+            yield f"{self._not()}-s {self._random.choice(self._networks)}"
         if chance() < 0.25:
-            yield f"{self._not()}-d {self._random.choice(_NETWORKS)}"
+            yield f"{self._not()}-d {self._random.choice(self._networks)}"
         if chance() < 0.15 and (chain != hook or hook not in _WITHOUT_INPUT_DEVICE):
             yield f"{self._not()}-i {self._random.choice(_INTERFACES)}"
         if chance() < 0.15 and (chain != hook or hook not in _WITHOUT_OUTPUT_DEVICE):
@@ -77,7 +83,7 @@ class RandomRules:
                 f"-m udp {self._not()}--dport {low}",
                 f"-m udp --dport {low}:{high}",
                 "-m udp --sport 1024:65535",
-                f"-m udp {self._not()}--sport 20000:20004",
+                f"-m udp {self._not()}--sport {self._source_port}:{self._source_port + 4}",
                 f"-m multiport {self._not()}--dports {low},{high}",
                 f"-m multiport --ports 1:{low},{high}",
                 "-m udp",
@@ -92,10 +98,10 @@ class RandomRules:
         return self._random.choice(
             (
                 f"-m conntrack {self._not()}--ctstate {self._random.choice(_STATES)}",
-                f"-m conntrack {self._not()}--ctorigdst {self._random.choice(_NETWORKS)}",
-                f"-m conntrack {self._not()}--ctreplsrc {self._random.choice(_NETWORKS)}",
+                f"-m conntrack {self._not()}--ctorigdst {self._random.choice(self._networks)}",
+                f"-m conntrack {self._not()}--ctreplsrc {self._random.choice(self._networks)}",
                 f"-m conntrack {self._not()}--ctorigdstport {self._random.choice(PORTS)}",
-                f"-m conntrack --ctstate NEW {self._not()}--ctorigsrc {self._random.choice(_NETWORKS)}",
+                f"-m conntrack --ctstate NEW {self._not()}--ctorigsrc {self._random.choice(self._networks)}",
                 "-m conntrack --ctdir ORIGINAL",
                 f"-m state {self._not()}--state NEW",
             )
@@ -107,14 +113,15 @@ class RandomRules:
         if self._random.random() < 0.2:
             limit = " --limit-iface-out" if hook in _WITHOUT_INPUT_DEVICE else " --limit-iface-in"
             limit = "" if hook == "FORWARD" else limit
-        return f"-m addrtype {self._not()}--{side}-type {self._random.choice(_TYPES)}{limit}"
+        return f"-m addrtype {self._not()}--{side}-type {self._random.choice(_TYPES[self._plan.version])}{limit}"
 
     def _other(self, _hook: str) -> str:
+        plan = self._plan
         return self._random.choice(
             (
                 '-m comment --comment "a \\"quoted\\" word, -j DROP"',
-                f"-m iprange {self._not()}--src-range 10.9.1.2-10.9.2.1",
-                f"-m iprange --dst-range {SERVERS[0]}-{SERVERS[1]}",
+                f"-m iprange {self._not()}--src-range {plan.servers[0]}-{plan.to_client}",
+                f"-m iprange --dst-range {plan.servers[0]}-{plan.servers[1]}",
                 f"-m pkttype {self._not()}--pkt-type unicast",
                 "-m statistic --mode random --probability 1.0",
                 "-m helper ! --helper ftp",
@@ -135,19 +142,19 @@ class RandomRules:
         return self._random.choice(choices)
 
     def _translations(self, hook: str, *, is_udp: bool) -> list[str]:
-        port = self._random.choice(PORTS)
+        plan, port = self._plan, self._random.choice(PORTS)
         if hook == "POSTROUTING":
-            return ["-j MASQUERADE", "-j MASQUERADE --random-fully", f"-j SNAT --to-source {NODE_TO_SERVER}"]
+            return ["-j MASQUERADE", "-j MASQUERADE --random-fully", f"-j SNAT --to-source {plan.to_server}"]
         if hook == "INPUT":
-            return ["-j SNAT --to-source 10.9.2.99"]
+            return [f"-j SNAT --to-source {plan.servers[1]}"]
         anywhere = [
-            f"-j DNAT --to-destination {self._random.choice((*SERVERS, NODE_TO_CLIENT))}",
-            f"-j NETMAP --to {SERVERS[1]}/32",
+            f"-j DNAT --to-destination {self._random.choice((*plan.servers, plan.to_client))}",
+            f"-j NETMAP --to {plan.servers[1]}",
         ]
         to_ports = [
-            f"-j DNAT --to-destination {SERVERS[1]}:{port}",
-            f"-j DNAT --to-destination :{port}",
-            f"-j DNAT --to-destination {SERVERS[0]}:1001-1003",
+            f"-j DNAT --to-destination {plan.with_port(plan.servers[1], port)}",
+            f"-j REDIRECT --to-ports 1001-{max(port, 1002)}",
+            f"-j DNAT --to-destination {plan.with_port(plan.servers[0], '1001-1003')}",
             f"-j REDIRECT --to-ports {port}",
         ]
         return anywhere + to_ports if is_udp else anywhere

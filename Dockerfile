@@ -1,0 +1,37 @@
+# The proxy as kube-proxy's DaemonSets expect it: /usr/local/bin/kube-proxy, and no entry point. Both kinds of iptables
+# tools are there; which of them a node uses is found out on the node, by the proxy itself.
+#
+#   docker build --tag pykubeproxy:0.1.0 .
+#
+# requirements*.lock hold the exact versions of everything that is not Debian's; `make lock` renews them.
+ARG BASE=debian:bookworm-20260824-slim
+
+FROM ${BASE} AS build
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends python3-venv
+WORKDIR /src
+COPY requirements-build.lock requirements.lock ./
+RUN python3 -m venv /tools \
+    && python3 -m venv --without-pip /opt/pykubeproxy \
+    && /tools/bin/pip install --no-cache-dir --require-hashes --requirement requirements-build.lock \
+    && /tools/bin/pip --python /opt/pykubeproxy/bin/python3 \
+        install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements.lock
+COPY LICENSE README.md pyproject.toml ./
+COPY pykubeproxy pykubeproxy
+RUN /tools/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /dist . \
+    && /tools/bin/pip --python /opt/pykubeproxy/bin/python3 install --no-index --no-deps /dist/*.whl
+
+FROM ${BASE}
+LABEL org.opencontainers.image.title="pykubeproxy" \
+      org.opencontainers.image.description="The Service proxy of a Kubernetes node: kube-proxy's iptables mode" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0"
+# kmod: the legacy tools load their kernel modules with modprobe, from the node's /lib/modules.
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends iptables kmod python3 \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=build /opt/pykubeproxy /opt/pykubeproxy
+RUN ln -s /opt/pykubeproxy/bin/kube-proxy /opt/pykubeproxy/bin/pykubeproxy /usr/local/bin/
+# The root file system may be read-only, and logs are read while the proxy runs.
+ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+CMD ["kube-proxy", "--help"]

@@ -1,0 +1,131 @@
+"""One change, from the event to the kernel: a Service added, one endpoint of a Service replaced, a Service deleted.
+
+The loop runs in the measuring process; a change is over when iptables-restore has returned. The floor is the same
+input given to iptables-restore alone, right after.
+"""
+
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+from bench.figures import Figure, Floor, Target, Unit, at_most, floor_of, timed
+from bench.harness import Sample, Timing, clocked, tool
+from bench.in_process import real_host, restore_command, synced_loop
+from bench.namespaces import run_in_fresh
+from bench.runs import Run
+from bench.synthetic import Shape, in_short, service, slices
+from pykubeproxy.cluster.source import Change
+from pykubeproxy.daemon.messages import Changed
+from pykubeproxy.host.backend import Backend
+from pykubeproxy.model.snapshot import identify
+
+TITLE = "one change, event to kernel"
+GROWTH = "growth of one change"
+
+# Seconds in which a change must be in the kernel at 10,000 Services, with the nft tools.
+_LIMIT = 0.05
+
+
+class Pair(Struct, frozen=True):
+    """Samples of a change, and of its input given to the tool alone."""
+
+    change: Timing
+    alone: Timing
+
+    @property
+    def floor(self) -> Floor:
+        """The tool alone."""
+        return floor_of("minimal restore", self.alone)
+
+
+def figures(run: Run) -> Iterator[Figure]:
+    """Measure all sizes with all backends."""
+    sizes = (1000, 5000) if run.is_quick else (1000, 10_000, 50_000)
+    for backend in run.backends:
+        found = {}
+        for size in sizes:
+            run.say(f"{TITLE}: {backend}, {in_short(size)} Services")
+            rounds = _rounds(run, backend, size)
+            found[size] = run_in_fresh(measure, Shape(size, 5), backend, rounds)
+            yield from _of_size(found[size], backend, size)
+        yield from _growth(found, backend)
+
+
+def _rounds(run: Run, backend: Backend, size: int) -> int:
+    if run.is_quick:
+        return 7
+    return 7 if backend is Backend.LEGACY and size > 10_000 else 25
+
+
+def measure(shape: Shape, backend: Backend, rounds: int) -> dict[str, Pair]:
+    """Samples by kind of change; in a process and a namespace of its own."""
+    host = real_host(backend)
+    loop = synced_loop(shape, host, backend)
+    command = restore_command(backend)
+    changes: list[tuple[str, Callable[[int], Change]]] = [
+        ("Service added", lambda number: _added(shape, shape.services + number)),
+        ("endpoint changed", lambda number: Change(put=tuple(slices(number, shape, generation=number + 1)))),
+        ("Service deleted", lambda number: _deleted(shape, shape.services + number)),
+    ]
+    samples: dict[str, tuple[list[Sample], list[Sample]]] = {kind: ([], []) for kind, _ in changes}
+    for number in range(-1, rounds):
+        for kind, make in changes:
+            change = make(number % shape.services)
+            loop.take(Changed(change))
+            done = clocked(loop.sync)
+            alone = tool(command, host.last_payload())
+            if number >= 0:  # the first one warms up
+                samples[kind][0].append(done)
+                samples[kind][1].append(alone)
+    return {kind: Pair(Timing(tuple(done)), Timing(tuple(alone))) for kind, (done, alone) in samples.items()}
+
+
+def _added(shape: Shape, number: int) -> Change:
+    return Change(put=(service(number, shape), *slices(number, shape)))
+
+
+def _deleted(shape: Shape, number: int) -> Change:
+    return Change(removed=tuple(identify(obj) for obj in _added(shape, number).put))
+
+
+def _of_size(pairs: dict[str, Pair], backend: Backend, size: int) -> Iterator[Figure]:
+    for kind, pair in pairs.items():
+        yield timed(
+            TITLE,
+            f"{in_short(size)} x 5, {kind}",
+            pair.change,
+            backend=backend,
+            services=size,
+            floor=pair.floor,
+            target=_target(pair, backend, size),
+        )
+
+
+def _target(pair: Pair, backend: Backend, size: int) -> Target | None:
+    if size != 10_000:
+        return None
+    if backend is Backend.NFT:
+        return Target(text=f"≤ {1000 * _LIMIT:g} ms", limit=_LIMIT)
+    return at_most(1.15, pair.floor)
+
+
+def _growth(found: dict[int, dict[str, Pair]], backend: Backend) -> Iterator[Figure]:
+    """How many times as long a change takes in the largest cluster as in the smallest, and so the tool alone."""
+    small, large = min(found), max(found)
+    for kind in found[small]:
+        before, after = found[small][kind], found[large][kind]
+        own = after.change.median / before.change.median
+        tools = after.alone.median / before.alone.median
+        floor = Floor(what="the tool's own growth", value=tools, cpu=after.alone.cpu / before.alone.cpu)
+        target = Target(text="≤ 1.5 x", limit=1.5) if backend is Backend.NFT else at_most(1.15, floor)
+        yield Figure(
+            measurement=GROWTH,
+            case=f"{in_short(small)} to {in_short(large)}, {kind}",
+            backend=backend,
+            services=large,
+            unit=Unit.TIMES,
+            value=own,
+            cpu=after.change.cpu / before.change.cpu,
+            floor=floor,
+            target=target if large >= 50_000 else None,
+        )

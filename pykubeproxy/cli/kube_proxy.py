@@ -1,0 +1,69 @@
+"""The `kube-proxy` command: the daemon with kube-proxy's own command line.
+
+A DaemonSet made for kube-proxy runs it with nothing but its image changed (`lifecycle.md` sections 1, 2 and 13).
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+
+from pykubeproxy.cli.cleanup import clean_up
+from pykubeproxy.cli.common import our_options, read_config, with_errors
+from pykubeproxy.cli.entry import OneLineErrors
+from pykubeproxy.cli.running import Wishes, read_settings, start
+from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
+from pykubeproxy.config.write import write
+from pykubeproxy.daemon.assembly import Choices
+from pykubeproxy.daemon.run import init
+from pykubeproxy.observe.about import KUBERNETES_VERSION
+from pykubeproxy.observe.logs import LogFormat
+
+FAILED = 1
+
+
+class _KubeProxy(OneLineErrors):
+    usage_status = FAILED
+
+
+@click.command(
+    cls=_KubeProxy,
+    context_settings=dict(CONTEXT_SETTINGS),
+    epilog="Example: kube-proxy --config=/var/lib/kube-proxy/config.conf --hostname-override=$(NODE_NAME)",
+)
+@click.option("--dry-run", is_flag=True, help="Shadow mode: tell what would be done; never write.")
+@click.option(
+    "--log-format",
+    type=click.Choice([log_format.value for log_format in LogFormat]),
+    help="Logs for people or for programs; without it, as --logging-format says.",
+)
+@our_options
+@kube_proxy_flags()
+@partial(with_errors, status=FAILED)
+def main(dry_run: bool, log_format: str | None, choices: Choices, flags: dict[str, object]) -> None:
+    """The Service proxy of a Kubernetes node, with kube-proxy's command line and configuration file."""
+    if flags.get("version"):
+        click.echo(_version(str(flags["version"])))
+        return
+    wishes = Wishes(is_dry=dry_run, log_format=_log_format(log_format, flags))
+    if flags.get("write-config-to"):
+        Path(str(flags["write-config-to"])).write_text(write(read_config(flags).config))
+    elif flags.get("cleanup"):
+        read_config(flags)
+        sys.exit(clean_up(choices))
+    elif flags.get("init-only"):
+        init(read_settings(wishes, choices, flags))
+    else:
+        start(wishes, choices, flags)
+
+
+def _version(asked: str) -> str:
+    """What --version prints: our Kubernetes version, or the one that the flag overrides it with."""
+    return f"Kubernetes {asked if asked.startswith('v') else KUBERNETES_VERSION}"
+
+
+def _log_format(asked: str | None, flags: dict[str, object]) -> LogFormat:
+    if asked is not None:
+        return LogFormat(asked)
+    return LogFormat.JSON if flags.get("logging-format") == "json" else LogFormat.CONSOLE

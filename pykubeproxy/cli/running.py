@@ -1,0 +1,48 @@
+"""Starting the daemon: what `pykubeproxy run` and `kube-proxy` have in common."""
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from pykubeproxy.cli.common import read_config
+from pykubeproxy.config.flag_table import FLAGS
+from pykubeproxy.config.flags import texts
+from pykubeproxy.daemon.assembly import Choices
+from pykubeproxy.daemon.node_daemon import RunSettings
+from pykubeproxy.daemon.run import run, run_once
+from pykubeproxy.observe.logs import LogFormat, set_up
+
+NOT_IN_SYNC = 1
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked of the daemon, beyond what all commands have."""
+
+    source: str | None = None
+    once: bool = False
+    is_dry: bool = False
+    log_format: LogFormat = LogFormat.CONSOLE
+
+
+def start(wishes: Wishes, choices: Choices, flags: dict[str, object]) -> None:
+    """Run until told to stop, or sync once and exit with 0 if in sync. Raises what the daemon raises."""
+    settings = read_settings(wishes, choices, flags)
+    if wishes.once:
+        sys.exit(0 if run_once(settings) else NOT_IN_SYNC)
+    run(settings)
+
+
+def read_settings(wishes: Wishes, choices: Choices, flags: dict[str, object]) -> RunSettings:
+    """The daemon's settings; logging is set up as they say. Raises ConfigError."""
+    completed = read_config(flags)
+    set_up(wishes.log_format, completed.config.logging.verbosity)
+    path = Path(str(flags["config"])) if flags.get("config") else None
+    return RunSettings(
+        completed=completed,
+        choices=choices,
+        manifests=wishes.source,
+        is_dry=wishes.is_dry,
+        config_file=(path, path.read_bytes()) if path is not None else None,
+        flags=dict(texts(FLAGS, flags)),
+    )

@@ -1,0 +1,183 @@
+"""The loop of one node with all that runs beside it, put together from what the user asked for."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from pykubeproxy.cluster.client import connect
+from pykubeproxy.cluster.events import health_check_failed
+from pykubeproxy.cluster.manifests import Manifests
+from pykubeproxy.cluster.reflector import FollowOptions
+from pykubeproxy.config.completed import Completed
+from pykubeproxy.config.types import LocalMode
+from pykubeproxy.daemon.api_source import ApiSource
+from pykubeproxy.daemon.assembly import Choices, NodeView, check_tools, find_tools, split_for
+from pykubeproxy.daemon.drift import DriftPoll, DriftWatch
+from pykubeproxy.daemon.family import FamilyProxy, ShadowProxy
+from pykubeproxy.daemon.flows import FlowCleaner
+from pykubeproxy.daemon.loop import CannotGoOn, Loop
+from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS
+from pykubeproxy.daemon.preparation import prepare, protect_from_oom_killer
+from pykubeproxy.daemon.telemetry import Telemetry
+from pykubeproxy.daemon.watching import ManifestWatcher
+from pykubeproxy.host import interfaces
+from pykubeproxy.host.backend import Backend, Tools
+from pykubeproxy.host.conntrack import ConntrackTable, ReadOnlyConntrackTable, Removal
+from pykubeproxy.host.generations import Generation
+from pykubeproxy.host.iptables import IptablesHost
+from pykubeproxy.host.protocol import ReadOnlyHost
+from pykubeproxy.host.sysctl import Sysctls
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.node import Node
+from pykubeproxy.observe.check_server import CheckFailed
+from pykubeproxy.observe.health import ProxyHealth
+from pykubeproxy.observe.metrics import Metrics
+from pykubeproxy.observe.pages import HealthPages, MetricsPages
+from pykubeproxy.observe.servers import ServerFailed, Servers, addresses_of
+from pykubeproxy.plan.schedule import Schedule
+
+log = structlog.get_logger()
+
+
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `run` is asked to do.
+
+    `manifests` is None to follow the API server. `is_dry` is shadow mode: nothing is ever written. `config_file` is
+    the configuration file with what was read from it, if there is one; `flags` are all flags and their values.
+    """
+
+    completed: Completed
+    choices: Choices
+    manifests: str | None = None
+    is_dry: bool = False
+    config_file: tuple[Path, bytes] | None = None
+    flags: dict[str, str] = {}
+
+
+class Daemon:
+    """One node's proxy."""
+
+    def __init__(self, settings: RunSettings, host_name: str) -> None:
+        """Find the tools, and put everything together. Raises HostError, SourceError."""
+        self._settings = settings
+        self._host_name = host_name
+        self._config = settings.completed.config
+        self._tools = find_tools(settings.choices)
+        check_tools(self._tools)
+        self._hosts = {family: IptablesHost(its) for family, its in self._tools.items()}
+        self._view = NodeView(settings.completed, settings.choices, self._tools)
+        self._api: ApiSource | None = None
+        self._metrics = Metrics()
+        self.loop = Loop(
+            families={family: self._proxy(family, its) for family, its in self._tools.items()},
+            options_for=self._view.options_for,
+            schedule=Schedule(
+                min_interval=self._config.iptables.min_sync_period.seconds,
+                retry_interval=self._config.iptables.sync_period.seconds,
+            ),
+            node_name=settings.completed.node_name,
+            wait_for=ALL_KINDS | self._node_needs(),
+        )
+
+    def prepare(self) -> None:
+        """Make the kernel settings. Where the API server manages this node, it is fatal if they cannot be made."""
+        sysctls = Sysctls(read_only=self._settings.is_dry)
+        facts = self._view.facts(None, next(iter(self._tools)))
+        must_succeed = self._settings.manifests is None and not self._settings.is_dry
+        prepare(self._settings.completed, facts, sysctls, must_succeed=must_succeed)
+
+    def watch(self, closing: ExitStack) -> None:
+        """Start what runs beside the loop for as long as `closing` is open. Raises CannotGoOn."""
+        protect_from_oom_killer(self._settings.completed)
+        self._serve(closing)
+        self._watch_flows(closing)
+        if not self._settings.is_dry:
+            self._watch_drift(closing)
+
+    def follow_objects(self, closing: ExitStack) -> None:
+        """Begin to follow Services, EndpointSlices and this node's Node. Raises SourceError."""
+        if self._settings.manifests is not None:
+            watcher = ManifestWatcher(Manifests([self._settings.manifests]), self.loop.inbox)
+            closing.callback(watcher.stop)
+            watcher.start()
+            return
+        client = connect(self._config.client_connection, self._settings.completed.master)
+        options = FollowOptions(can_stream=self._settings.completed.feature_gates.enabled("WatchListClient"))
+        self._api = ApiSource(client, self._settings.completed.node_name, self._host_name, self.loop.inbox, options)
+        closing.callback(self._api.stop)
+        self._api.start()
+
+    def _node_needs(self) -> frozenset[str]:
+        """What must be known of the Node object before the first sync: its pod networks, if rules depend on them."""
+        if self._settings.manifests is None and self._config.detect_local_mode == LocalMode.NODE_CIDR:
+            return frozenset({POD_CIDRS})
+        return frozenset()
+
+    def _serve(self, closing: ExitStack) -> None:
+        health = ProxyHealth(timeout=2 * self._config.iptables.sync_period.seconds)
+        if self._settings.manifests is not None:
+            # Nobody is about to delete a node that no cluster manages.
+            health.saw_node(Node(name=self._settings.completed.node_name))
+        node_ports = {family: self._view.options_for(None, family).node_port_addresses for family in self._tools}
+        servers = Servers(
+            addresses_of(self._config, node_ports),
+            health,
+            health_pages=HealthPages(health, self._metrics),
+            metrics_pages=MetricsPages(self._metrics, self._config, self._settings.flags),
+        )
+        telemetry = Telemetry(
+            node_name=self._settings.completed.node_name,
+            families=tuple(self._tools),
+            metrics=self._metrics,
+            health=health,
+            servers=servers,
+            on_check_failed=self._check_failed,
+        )
+        self._metrics.uses_gates(self._settings.completed.feature_gates)
+        try:
+            servers.start()
+        except ServerFailed as error:
+            raise CannotGoOn(str(error)) from None
+        closing.callback(servers.stop)
+        telemetry.started()
+        self.loop.follow(telemetry)
+
+    def _check_failed(self, failed: CheckFailed) -> None:
+        node = self._settings.completed.node_name
+        log.error("cannot serve the health check of a Service", text=failed.note(node))
+        if self._api is not None:
+            self._api.events.emit(health_check_failed(node, failed.service, failed.port, failed.error))
+
+    def _watch_flows(self, closing: ExitStack) -> None:
+        table = ReadOnlyConntrackTable() if self._settings.is_dry else ConntrackTable()
+        flows = FlowCleaner(
+            table,
+            lambda: self._settings.choices.host_addresses or interfaces.local_addresses(),
+            self._flows_removed,
+        )
+        closing.callback(flows.close)
+        flows.start()
+        self.loop.follow(flows)
+
+    def _flows_removed(self, family: Family, removal: Removal, seconds: float) -> None:
+        self._metrics.conntrack_reconciled(family, seconds=seconds, deleted=removal.deleted)
+
+    def _watch_drift(self, closing: ExitStack) -> None:
+        legacy = [family for family, its in self._tools.items() if its.backend is Backend.LEGACY]
+        if legacy:
+            self.loop.poll(DriftPoll(legacy))
+        if len(legacy) < len(self._tools):
+            watch = DriftWatch(self.loop.inbox, self._is_own)
+            closing.callback(watch.close)
+            self.loop.follow(watch)
+
+    def _is_own(self, generation: Generation) -> bool:
+        return any(host.has_run(pid) for host in self._hosts.values() for pid in (generation.pid, generation.port))
+
+    def _proxy(self, family: Family, tools: Tools) -> FamilyProxy:
+        options = self._view.options_for(None, family)
+        if self._settings.is_dry:
+            return ShadowProxy(options, ReadOnlyHost(self._hosts[family]))
+        return FamilyProxy(options, self._hosts[family], split_for(self._settings.choices, tools))

@@ -1,0 +1,160 @@
+"""What the loop does, told to metrics, health, and the health checks of Services."""
+
+import time
+from collections.abc import Callable, Collection, Iterable
+
+import structlog
+
+from pykubeproxy.cluster.source import Change
+from pykubeproxy.daemon.follower import Follower, Outcome
+from pykubeproxy.host.errors import RestoreError
+from pykubeproxy.model.endpoint import EndpointSlice
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.node import Node
+from pykubeproxy.model.service import Service, ServiceKey
+from pykubeproxy.model.snapshot import ObjectId
+from pykubeproxy.observe.check_server import CheckFailed
+from pykubeproxy.observe.connections import chain_owners
+from pykubeproxy.observe.counters import read_counters
+from pykubeproxy.observe.health import ProxyHealth
+from pykubeproxy.observe.metrics import Metrics
+from pykubeproxy.observe.no_local_endpoints import NoLocalEndpoints
+from pykubeproxy.observe.servers import Servers
+from pykubeproxy.observe.service_health import HealthChecks
+from pykubeproxy.rules.options import RuleOptions
+
+log = structlog.get_logger()
+
+
+class ProgrammingTimes:
+    """How long changes of endpoints take to become rules (`endpoints.md` section 10), per family."""
+
+    def __init__(self, since: float) -> None:
+        """Changes that happened before `since`, in seconds since 1970, are another process's."""
+        self._since = since
+        self._waiting: dict[Family, dict[ObjectId, list[float]]] = {}
+
+    def changed(self, name: ObjectId, slice_: EndpointSlice) -> None:
+        """A slice has changed."""
+        if slice_.triggered_at is not None and slice_.triggered_at > self._since:
+            times = self._waiting.setdefault(slice_.family, {}).setdefault(name, [])
+            times.append(slice_.triggered_at)
+
+    def removed(self, name: ObjectId) -> None:
+        """A slice is gone; nobody waits for it any more."""
+        for waiting in self._waiting.values():
+            waiting.pop(name, None)
+
+    def take(self, family: Family, now: float) -> Iterable[float]:
+        """The seconds that the changes of one family have waited, which have now been synced."""
+        waiting = self._waiting.pop(family, {})
+        return [now - then for times in waiting.values() for then in times]
+
+
+class Telemetry(Follower):
+    """Follows the loop for those who ask how it is doing."""
+
+    def __init__(  # noqa: PLR0913  all those who are told
+        self,
+        *,
+        families: Collection[Family],
+        node_name: str,
+        metrics: Metrics,
+        health: ProxyHealth,
+        servers: Servers,
+        on_check_failed: Callable[[CheckFailed], None],
+    ) -> None:
+        self._families = families
+        self._node_name = node_name
+        self._metrics = metrics
+        self._health = health
+        self._servers = servers
+        self._on_check_failed = on_check_failed
+        self._checks = {family: HealthChecks(family, node_name) for family in families}
+        self._local = {family: NoLocalEndpoints() for family in families}
+        self._times = ProgrammingTimes(time.time())
+        self._options: dict[Family, RuleOptions] = {}
+        self._pending: set[ServiceKey] = set()
+        self._has_synced: set[Family] = set()
+
+    def started(self) -> None:
+        """The loop begins; until the first sync, that counts as being up to date."""
+        for family in self._families:
+            self._metrics.queued(family)
+            self._health.updated(family)
+
+    def took(self, change: Change, touched: Collection[ServiceKey]) -> None:
+        """Count what came in, and that it waits for a sync."""
+        for obj in change.put:
+            if isinstance(obj, Node):
+                if obj.name == self._node_name:
+                    self._health.saw_node(obj)
+            elif isinstance(obj, Service):
+                self._service_changed(obj.key, touched)
+            else:
+                self._times.changed(ObjectId("EndpointSlice", *obj.key), obj)
+                self._metrics.slice_changed(is_change=obj.service in touched)
+        for name in change.removed:
+            if name.kind == "Service":
+                self._service_changed(ServiceKey(name.namespace, name.name), touched)
+            elif name.kind == "EndpointSlice":
+                self._times.removed(name)
+                self._metrics.slice_changed(is_change=True)
+        if touched:
+            for family in self._families:
+                self._metrics.queued(family)
+                self._health.queued(family)
+
+    def synced(self, outcome: Outcome) -> None:
+        """Tell how a sync went."""
+        self._pending.clear()
+        self._metrics.drained()
+        self._checks[outcome.family].update(outcome.snapshot, outcome.touched)
+        self._local[outcome.family].update(outcome.snapshot, self._concerned(outcome), outcome.proxy.options)
+        if outcome.synced is None:
+            self._metrics.sync_failed(outcome.family, seconds=outcome.seconds, is_full=not outcome.touched)
+            if isinstance(outcome.error, RestoreError):
+                self._metrics.restore_failed(outcome.family, is_full=not outcome.touched)
+            self._times.take(outcome.family, time.time())
+        else:
+            self._succeeded(outcome)
+
+    def _concerned(self, outcome: Outcome) -> Collection[ServiceKey]:
+        """The Services for which it may have changed whether they have local endpoints: all, with other options."""
+        options = outcome.proxy.options
+        if self._options.get(outcome.family) == options:
+            return outcome.touched
+        self._options[outcome.family] = options
+        return outcome.snapshot.services
+
+    def _service_changed(self, key: ServiceKey, touched: Collection[ServiceKey]) -> None:
+        if key in touched:
+            self._pending.add(key)
+        self._metrics.service_changed(len(self._families), len(self._pending))
+
+    def _succeeded(self, outcome: Outcome) -> None:
+        assert outcome.synced is not None
+        family, plan = outcome.family, outcome.synced.plan
+        if outcome.synced.counted:
+            reading = read_counters(outcome.synced.counted, outcome.proxy.desired)
+            self._metrics.counters_read(family, reading, lambda: chain_owners(outcome.snapshot, outcome.proxy.options))
+        self._metrics.planned(family, plan, outcome.proxy.rule_counts)
+        if outcome.synced.drifted:
+            program = outcome.cause.program if outcome.cause is not None else ""
+            self._metrics.drift_detected(family, program)
+            self._metrics.drift_repaired(family, program)
+        self._health.updated(family)
+        if not outcome.synced.is_written:
+            # The proxy in charge serves the health checks.
+            return
+        self._metrics.synced(family, plan, seconds=outcome.seconds, is_full=outcome.synced.was_read)
+        if outcome.synced.is_sectioned:
+            self._metrics.restored_in_sections(family)
+        if family not in self._has_synced:
+            self._has_synced.add(family)
+            self._metrics.adopted(family, plan, outcome.proxy.desired)
+        self._metrics.dropped_without_local_endpoints(family, self._local[family].total)
+        for seconds in self._times.take(family, time.time()):
+            self._metrics.programmed(family, seconds)
+        for failed in self._servers.serve_checks(family, self._checks[family].checks):
+            self._on_check_failed(failed)

@@ -1,0 +1,183 @@
+"""Requests: who sends them, over which connections, how many, and how they are ended."""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+
+from pykubeproxy.cluster.client import ApiClient, connect, user_agent
+from pykubeproxy.cluster.connections import SOCKET_OPTIONS
+from pykubeproxy.cluster.resources import SERVICES
+from pykubeproxy.cluster.trouble import Aborted, Trouble
+from pykubeproxy.config.types import ClientConnection
+from tests.apiserver.cluster import Cluster
+from tests.apiserver.faults import Faults
+from tests.apiserver.kubeconfig import Auth
+from tests.apiserver.server import ApiServer
+from tests.cluster.conftest import Connect
+
+LATEST = {"resourceVersion": ""}
+
+
+def to(path: Path, qps: float = -1, burst: int = 10) -> ApiClient:
+    return connect(ClientConnection(kubeconfig=str(path), qps=qps, burst=burst))
+
+
+@pytest.mark.parametrize("auth", ["token", "token-file", "exec", "client-certificate"])
+def test_every_way_to_say_who_we_are(fake_api: ApiServer, tmp_path: Path, auth: Auth) -> None:
+    body = to(fake_api.kubeconfig(tmp_path / "config", auth=auth)).session().get(SERVICES.path, {})
+    assert msgspec.json.decode(body)["kind"] == "ServiceList"
+
+
+def test_nobody_in_particular_is_refused(api: Cluster, tmp_path: Path) -> None:
+    session = to(api.kubeconfig(tmp_path / "config", auth="none")).session()
+    with pytest.raises(Trouble, match=r"the API server answers 40[13]: "):
+        session.get(SERVICES.path, {})
+
+
+def test_in_cluster(api: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = api.service_account(tmp_path / "account")
+    host, port = api.url.removeprefix("https://").rsplit(":", 1)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
+    module = "kubernetes.config.incluster_config"
+    monkeypatch.setattr(f"{module}.SERVICE_TOKEN_FILENAME", str(folder / "token"))
+    monkeypatch.setattr(f"{module}.SERVICE_CERT_FILENAME", str(folder / "ca.crt"))
+    assert connect(ClientConnection()).session().get(SERVICES.path, LATEST)
+
+
+def test_an_unverified_server_if_that_is_what_somebody_wants(
+    api: Cluster, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = api.kubeconfig(tmp_path / "config")
+    config = yaml.safe_load(path.read_text())
+    config["clusters"][0]["cluster"] = {"server": api.url, "insecure-skip-tls-verify": True}
+    path.write_text(yaml.safe_dump(config))
+    assert to(path).session().get(SERVICES.path, LATEST)
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_the_user_agent_is_a_kube_proxys(fake_api: ApiServer, connect_to: Connect) -> None:
+    connect_to(fake_api).session().get(SERVICES.path, {})
+    assert fake_api.requests.requests()[0].headers["user-agent"] == user_agent()
+    assert re.fullmatch(r"kube-proxy/v\d+\.\d+\.\d+ \(linux/[a-z0-9_]+\) kubernetes/\S+", user_agent())
+
+
+def test_connections_are_used_again_and_probed(fake_api: ApiServer, connect_to: Connect) -> None:
+    session = connect_to(fake_api).session()
+    session.get(SERVICES.path, {})
+    session.get(SERVICES.path, {})
+    (only,) = session._sockets._open
+    for level, option, value in SOCKET_OPTIONS:
+        assert only.getsockopt(level, option) == value
+
+
+def test_the_limit_on_requests_is_shared_by_all_sessions(fake_api: ApiServer, tmp_path: Path) -> None:
+    client = to(fake_api.kubeconfig(tmp_path / "config"), qps=10, burst=2)
+    first, second = client.session(), client.session()
+    for _ in range(3):
+        first.get(SERVICES.path, {})
+        second.get(SERVICES.path, {})
+    times = [request.at for request in fake_api.requests.requests()]
+    assert times[-1] - times[0] >= 0.35, "two at once, and four more at ten in a second"
+
+
+def test_an_answer_is_not_followed_elsewhere(fake_api: ApiServer, faults: Faults, connect_to: Connect) -> None:
+    faults.fail(302)
+    with pytest.raises(Trouble, match="answers 302"):
+        connect_to(fake_api).session().get(SERVICES.path, {})
+    assert fake_api.requests.count() == 1
+
+
+def test_nothing_is_sent_after_an_abort(fake_api: ApiServer, connect_to: Connect) -> None:
+    session = connect_to(fake_api).session()
+    session.abort()
+    with pytest.raises(Aborted):
+        session.get(SERVICES.path, {})
+    assert fake_api.requests.count() == 0
+
+
+def test_a_token_with_a_line_break_inside_is_trouble(api: Cluster, tmp_path: Path) -> None:
+    path = api.kubeconfig(tmp_path / "config")
+    config = yaml.safe_load(path.read_text())
+    config["users"][0]["user"] = {"token": "two\nlines"}
+    path.write_text(yaml.safe_dump(config))
+    with pytest.raises(Trouble):
+        to(path).session().get(SERVICES.path, {})
+
+
+class Proxy:
+    """An HTTP proxy that knows CONNECT and nothing else."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            head = near.recv(4096).decode()
+            self.asked.append(head.split("\r\n", 1)[0])
+            host, _, port = head.split()[1].rpartition(":")
+            far = socket.create_connection((host, int(port)))
+            near.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            for source, target in ((near, far), (far, near)):
+                threading.Thread(target=_pump, args=(source, target), daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with source, target:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    running = Proxy()
+    yield running
+    running.close()
+
+
+@pytest.mark.parametrize("by", ["kubeconfig", "environment"])
+def test_through_a_proxy(api: Cluster, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    path = api.kubeconfig(tmp_path / "config")
+    monkeypatch.setenv("NO_PROXY", "")
+    if by == "kubeconfig":
+        config = yaml.safe_load(path.read_text())
+        config["clusters"][0]["cluster"]["proxy-url"] = proxy.url
+        path.write_text(yaml.safe_dump(config))
+    else:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    session = to(path).session()
+    assert session.get(SERVICES.path, LATEST)
+    (asked,) = proxy.asked
+    assert asked.startswith(f"CONNECT {api.url.removeprefix('https://')} ")
+    session.close()
+
+
+def test_a_proxy_that_is_not_there(api: Cluster, proxy: Proxy, tmp_path: Path) -> None:
+    path = api.kubeconfig(tmp_path / "config")
+    config = yaml.safe_load(path.read_text())
+    config["clusters"][0]["cluster"]["proxy-url"] = "http://127.0.0.1:1"
+    path.write_text(yaml.safe_dump(config))
+    with pytest.raises(Trouble, match=f"^the proxy before {api.url}: Connection refused$"):
+        to(path).session().get(SERVICES.path, LATEST)
+    assert proxy.asked == []

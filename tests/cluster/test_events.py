@@ -1,0 +1,126 @@
+"""Events: what they say, and that nobody waits for them."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pykubeproxy.cluster import events
+from pykubeproxy.cluster.events import Event, EventRecorder, as_api_object
+from pykubeproxy.model.service import ServiceKey
+from tests.apiserver.cluster import Cluster
+from tests.apiserver.faults import Faults
+from tests.apiserver.server import ApiServer
+from tests.cluster.conftest import Connect
+from tests.cluster.following import wait_until
+
+WHEN = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
+KIND = "events.k8s.io/v1/Event"
+
+Record = Callable[[Cluster], EventRecorder]
+
+
+@pytest.fixture
+def record(connect_to: Connect) -> Iterator[Record]:
+    """Makes recorders that try again soon, and stops them in the end."""
+    begun: list[EventRecorder] = []
+
+    def make(server: Cluster) -> EventRecorder:
+        begun.append(EventRecorder(connect_to(server), "host-a", retry_seconds=0.02))
+        begun[-1].start()
+        return begun[-1]
+
+    yield make
+    for recorder in begun:
+        recorder.stop()
+
+
+def written(api: Cluster) -> list[dict[str, Any]]:
+    return [event for event in api.objects(KIND) if event["reportingController"] == "kube-proxy"]
+
+
+def test_starting(api: Cluster, record: Record) -> None:
+    record(api).emit(events.starting("node-a"))
+    wait_until(lambda: len(written(api)) == 1, "the event")
+    (event,) = written(api)
+    expected = {
+        "type": "Normal",
+        "reason": "Starting",
+        "action": "StartKubeProxy",
+        "reportingController": "kube-proxy",
+        "reportingInstance": "kube-proxy-host-a",
+        "regarding": {"kind": "Node", "apiVersion": "v1", "name": "node-a"},
+    }
+    assert {key: event[key] for key in expected} == expected
+    assert event["metadata"]["namespace"] == "default"
+    assert event["metadata"]["name"].startswith("node-a.")
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (events.healthz_failed("n", "in use"), ("Warning", "FailedToStartProxierHealthcheck", "in use")),
+        (events.metrics_failed("n", "in use"), ("Warning", "FailedToStartMetricServer", "in use")),
+        (
+            events.health_check_failed("n", ServiceKey("ns", "web"), 30000, "in use"),
+            (
+                "Warning",
+                "FailedToStartServiceHealthcheck",
+                'node n failed to start healthcheck "ns/web" on port 30000: in use',
+            ),
+        ),
+    ],
+)
+def test_what_they_say(event: Event, expected: tuple[str, str, str]) -> None:
+    obj = as_api_object(event, WHEN, "kube-proxy-host-a")
+    assert (obj["type"], obj["reason"], obj["note"]) == expected
+    assert obj["eventTime"] == "2026-01-02T03:04:05.000678Z"
+
+
+def test_an_event_of_a_service_is_in_its_namespace() -> None:
+    obj: Any = as_api_object(events.health_check_failed("n", ServiceKey("ns", "web"), 1, "x"), WHEN, "i")
+    assert obj["metadata"]["namespace"] == "ns"
+    assert obj["regarding"] == {"kind": "Service", "apiVersion": "v1", "name": "web", "namespace": "ns"}
+
+
+def test_a_long_note_is_cut_to_what_the_api_takes() -> None:
+    note = as_api_object(events.metrics_failed("n", "é" * 2000), WHEN, "i")["note"]
+    assert note == "é" * 512
+
+
+def test_an_event_waits_for_the_server(fake_api: ApiServer, faults: Faults, record: Record) -> None:
+    faults.refuse()
+    recorder = record(fake_api)
+    recorder.emit(events.starting("node-a"))
+    faults.accept()
+    wait_until(lambda: len(written(fake_api)) == 1, "the event")
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_server_is_asked_again(fake_api: ApiServer, faults: Faults, record: Record, status: int) -> None:
+    faults.fail(status, count=3, verb="create")
+    record(fake_api).emit(events.starting("node-a"))
+    wait_until(lambda: len(written(fake_api)) == 1, "the event")
+
+
+def test_a_refused_event_is_given_up_and_the_next_one_written(
+    fake_api: ApiServer, faults: Faults, record: Record
+) -> None:
+    faults.fail(403, verb="create")
+    recorder = record(fake_api)
+    recorder.emit(events.starting("refused"))
+    recorder.emit(events.starting("written"))
+    wait_until(lambda: len(written(fake_api)) == 1, "the event")
+    assert written(fake_api)[0]["regarding"]["name"] == "written"
+    assert fake_api.requests.count("create") == 2
+
+
+def test_nobody_waits_however_many_there_are(fake_api: ApiServer, faults: Faults, record: Record) -> None:
+    faults.stall()
+    recorder = record(fake_api)
+    for number in range(1000):
+        recorder.emit(events.starting(f"node-{number}"))
+    assert fake_api.requests.wait(1, "create")
+    recorder.stop()
+    assert not recorder._thread.is_alive()

@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+
+from pykubeproxy.host import backend as backends
+from pykubeproxy.host.backend import Backend, check, detect, find_tools, is_in_use
+from pykubeproxy.host.errors import BackendConflict, ToolMissing
+from pykubeproxy.model.ip import Family
+from tests.host.fake_tools import VERSIONS, FakeTools
+
+HINT = "*mangle\n:PREROUTING ACCEPT [0:0]\n:KUBE-IPTABLES-HINT - [0:0]\nCOMMIT\n"
+PROXY = "*nat\n:PREROUTING ACCEPT [0:0]\n:KUBE-SERVICES - [0:0]\nCOMMIT\n"
+ONLY_LOOKS_LIKE_ONE = "*nat\n:KUBE-SERVICES-OF-MINE - [0:0]\n-A PREROUTING -j KUBE-SERVICES\nCOMMIT\n"
+
+
+@pytest.fixture(name="tools")
+def fixture_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTools:
+    """No tools, and a kernel in which the legacy backend's tables are loaded."""
+    loaded = tmp_path / "ip_tables_names"
+    loaded.write_text("nat\nmangle\nfilter\n")
+    monkeypatch.setattr(backends, "_LOADED_TABLES", dict.fromkeys(Family, loaded))
+    return FakeTools(tmp_path / "bin", monkeypatch)
+
+
+def install(tools: FakeTools, nft: dict[str, str], legacy: dict[str, str], default: Backend = Backend.NFT) -> None:
+    tools.install("iptables-nft", VERSIONS[Backend.NFT], **nft)
+    tools.install("iptables-legacy", VERSIONS[Backend.LEGACY], **legacy)
+    tools.install("iptables", VERSIONS[default], **(nft if default is Backend.NFT else legacy))
+
+
+@pytest.mark.parametrize("default", Backend)
+@pytest.mark.parametrize(
+    ("nft", "legacy", "expected"),
+    [
+        ({}, {"mangle": HINT}, Backend.LEGACY),
+        ({"mangle": HINT}, {}, Backend.NFT),
+        ({}, {"nat": PROXY}, Backend.LEGACY),
+        ({"nat": PROXY}, {}, Backend.NFT),
+        ({"mangle": HINT}, {"nat": PROXY}, Backend.NFT),
+        ({"mangle": HINT}, {"mangle": HINT, "nat": PROXY}, Backend.LEGACY),
+        ({"mangle": HINT}, {"mangle": HINT}, None),
+        ({"nat": ONLY_LOOKS_LIKE_ONE}, {}, None),
+        ({}, {}, None),
+    ],
+)
+def test_the_hint_counts_before_existing_chains_and_those_before_the_default(
+    tools: FakeTools, nft: dict[str, str], legacy: dict[str, str], expected: Backend | None, default: Backend
+) -> None:
+    install(tools, nft, legacy, default)
+    assert detect(Family.IPV4) is (expected or default)
+
+
+def test_chains_of_a_proxy_in_both_are_a_conflict(tools: FakeTools) -> None:
+    install(tools, {"nat": PROXY, "mangle": HINT}, {"nat": PROXY})
+    with pytest.raises(BackendConflict, match=r"both iptables backends hold KUBE-\* chains \(IPv4\)"):
+        detect(Family.IPV4)
+
+
+@pytest.mark.parametrize("chosen", Backend)
+def test_a_choice_is_checked_against_the_other_backend(tools: FakeTools, chosen: Backend) -> None:
+    other = next(backend for backend in Backend if backend is not chosen)
+    dumps = {chosen: {"mangle": HINT}, other: {"nat": PROXY}}
+    install(tools, dumps[Backend.NFT], dumps[Backend.LEGACY])
+    check(find_tools(Family.IPV4, other))
+    with pytest.raises(BackendConflict, match=f"the {other} backend holds .* use --backend {other}, "):
+        check(find_tools(Family.IPV4, chosen))
+
+
+def test_legacy_tables_that_are_not_loaded_are_not_asked_for(
+    tools: FakeTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tools, {}, {})
+    asked = tmp_path / "asked"
+    tools.add("iptables-legacy-save", body=f": >{asked}")
+    monkeypatch.setattr(backends, "_LOADED_TABLES", dict.fromkeys(Family, tmp_path / "no-such-file"))
+    assert detect(Family.IPV4) is Backend.NFT
+    legacy = find_tools(Family.IPV4, Backend.LEGACY)
+    check(find_tools(Family.IPV4, Backend.NFT))
+    assert not is_in_use(legacy)
+    assert not asked.exists()
+
+
+def test_where_there_is_one_kind_it_may_have_the_plain_name_only(tools: FakeTools) -> None:
+    tools.install("ip6tables", VERSIONS[Backend.LEGACY])
+    assert detect(Family.IPV6) is Backend.LEGACY
+    found = find_tools(Family.IPV6, Backend.LEGACY)
+    assert (found.save, found.restore) == ("ip6tables-save", "ip6tables-restore")
+    with pytest.raises(ToolMissing, match="ip6tables with the nft backend is not installed"):
+        find_tools(Family.IPV6, Backend.NFT)
+
+
+def test_nothing_installed(tools: FakeTools) -> None:
+    with pytest.raises(ToolMissing, match="iptables is not installed: install the iptables package"):
+        detect(Family.IPV4)
+
+
+@pytest.mark.parametrize(
+    ("said", "version", "has_random_fully", "wait"),
+    [
+        ("iptables v1.8.11 (legacy)", (1, 8, 11), True, ["-w", "5"]),
+        ("iptables v1.6.2", (1, 6, 2), True, ["-w", "5"]),
+        ("iptables v1.6.1", (1, 6, 1), False, []),
+        ("command not understood", (), False, []),
+    ],
+)
+def test_what_a_version_can_do(
+    tools: FakeTools, said: str, version: tuple[int, ...], has_random_fully: bool, wait: list[str]
+) -> None:
+    tools.install("iptables", said)
+    found = find_tools(Family.IPV4, Backend.LEGACY)
+    assert (found.version, found.has_random_fully, found.wait_flags(5)) == (version, has_random_fully, wait)
+
+
+def test_comments_in_any_encoding_do_not_matter(tools: FakeTools) -> None:
+    install(tools, {}, {})
+    tools.add_raw("iptables-nft-save", b'*nat\n:A - [0:0]\n-A A -m comment --comment "caf\xe9" -j RETURN\nCOMMIT\n')
+    assert detect(Family.IPV4) is Backend.NFT

@@ -1,0 +1,73 @@
+"""The host in memory, on which other tests rely, takes and refuses what a kernel takes and refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from pykubeproxy.host.errors import RestoreError
+from pykubeproxy.host.memory import MemoryHost
+from pykubeproxy.rules.ruleset import Ruleset, is_builtin
+from tests.corpus import GOLDEN, GOLDEN_NODE, Example, host_addresses, rendered
+from tests.kernel.machine import Kind, Machine
+from tests.kernel.stand_ins import host_in
+
+START = ["*nat", ":A - [0:0]", ":B - [0:0]", ":C - [0:0]", "-A A -j B", "-A OUTPUT -p tcp -j A", "COMMIT"]
+
+INPUTS = {
+    "create": [":D - [0:0]", "-A D -j A"],
+    "empty by chain line": [":A - [0:0]"],
+    "replace": [":A - [0:0]", "-A A -j C"],
+    "insert first": ["-I OUTPUT 1 -j C"],
+    "insert last": ["-I OUTPUT 2 -j C"],
+    "insert too far": ["-I OUTPUT 3 -j C"],
+    "delete rule": ["-D OUTPUT -p tcp -j A"],
+    "delete missing rule": ["-D OUTPUT -p udp -j A"],
+    "flush": ["-F A"],
+    "delete chain": ["-X C"],
+    "delete chain with rules": ["-X A"],
+    "delete chain in use": ["-X B"],
+    "delete chain no longer used": [":A - [0:0]", "-X B"],
+    "delete chain whose user goes as well": [":A - [0:0]", ":B - [0:0]", "-D OUTPUT -p tcp -j A", "-X A", "-X B"],
+    "delete missing chain": ["-X D"],
+    "delete built-in chain": ["-X OUTPUT"],
+    "append to missing chain": ["-A D -j A"],
+    "jump to missing chain": ["-A C -j D"],
+    "jump to chain that goes": ["-A OUTPUT -j C", "-X C"],
+    "unknown command": ["-Y C"],
+}
+
+
+@pytest.mark.parametrize("body", INPUTS.values(), ids=INPUTS.keys())
+def test_both_take_or_refuse_the_same(machine: Machine, kind4: Kind, body: list[str], tmp_path: Path) -> None:
+    real, imagined = host_in(machine, kind4, tmp_path), MemoryHost()
+    for host in (real, imagined):
+        host.restore(START)
+    outcomes = []
+    for host in (real, imagined):
+        try:
+            host.restore(["*nat", *body, "COMMIT"])
+        except RestoreError:
+            outcomes.append("refused")
+        else:
+            outcomes.append("taken")
+    assert outcomes[0] == outcomes[1]
+    assert chains(imagined.save()) == chains(real.save())
+
+
+@pytest.mark.parametrize("name", ["dual-stack", "session-affinity", "loadbalancer-source-ranges"])
+def test_both_hold_the_same_of_a_real_payload(machine: Machine, kind: Kind, name: str, tmp_path: Path) -> None:
+    document = rendered(Example(GOLDEN / name), *host_addresses(GOLDEN_NODE))[kind.family.lower()].splitlines()
+    real, imagined = host_in(machine, kind, tmp_path), MemoryHost()
+    for host in (real, imagined):
+        host.restore(document)
+    assert chains(imagined.save()) == chains(real.save())
+
+
+def chains(rules: Ruleset) -> dict[tuple[str, str], tuple[str, ...]]:
+    """All chains; built-in ones only if there is a rule in them, since the tools do not always have their table."""
+    return {
+        (table, chain): lines
+        for table, content in rules.tables.items()
+        for chain, lines in content.chains.items()
+        if lines or not is_builtin(table, chain)
+    }

@@ -1,0 +1,81 @@
+"""Tree dispatch with its groups means the same as the linear layout: every packet has the same fate, share by share."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.snapshot import Object, Snapshot
+from pykubeproxy.rules import spread, tree, trie
+from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.rules.options import Dispatch, RuleOptions
+from pykubeproxy.trace import Verdict
+from tests.builders import options, port, service, slice_of, snapshot
+from tests.clusters import serving_clusters
+from tests.packets import CLIENTS, UNRELATED, Destination, Walk, destinations, neighbours
+from tests.strategies import clusters, rule_options
+
+
+def check_same_fates(cluster: Snapshot, its: RuleOptions) -> None:
+    linear = compile_ruleset(cluster, replace(its, dispatch=Dispatch.LINEAR))
+    branched = compile_ruleset(cluster, replace(its, dispatch=Dispatch.TREE))
+    named = destinations(linear, its.family)
+    assert named == destinations(branched, its.family)
+    near = {each for destination in named for each in neighbours(destination)}
+    clients = CLIENTS[its.family]
+    asked = {*named, *UNRELATED[its.family]}
+    assert Walk(branched).fates(asked, clients) == Walk(linear).fates(asked, clients)
+    assert Walk(branched).fates(near, clients[-1:]) == Walk(linear).fates(near, clients[-1:])
+
+
+@pytest.fixture(name="_small_parts", scope="module")
+def fixture_small_parts() -> Iterator[None]:
+    """Leaves and groups so small that few Services and endpoints make large trees."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trie, "LEAF_SIZE", 2)
+        patch.setattr(tree, "_INLINE", 0)
+        patch.setattr(spread, "GROUPED_FROM", 2)
+        yield
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("deepest", [2, trie.DEEPEST])
+@given(rule_options(st.just(Dispatch.TREE)), st.data())
+def test_random_clusters(deepest: int, its: RuleOptions, data: st.DataObject) -> None:
+    objects = data.draw(st.one_of(serving_clusters(its.family), clusters))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trie, "DEEPEST", deepest)
+        check_same_fates(snapshot(*objects), its)
+
+
+@pytest.mark.parametrize("family", Family)
+def test_a_cluster_with_branches_at_every_nibble_of_one_path(family: Family) -> None:
+    """External IPs can be chosen by whoever may write a Service, and so can ports."""
+    middle = int(ip_address("10.96.7.1" if family is Family.IPV4 else "fd00:96::7:1"))
+    kind = IPv4Address if family is Family.IPV4 else IPv6Address
+    places = [str(kind(middle ^ 1 << bit)) for bit in range(0, family.bits, 4)]
+    ports = tuple(port(f"p{number}", 80 ^ 1 << number % 12) for number in range(12))
+    objects: list[Object] = [service("ns/middle", str(kind(middle)), ports=ports)]
+    for number, place in enumerate(places * 2):
+        name = f"ns/s{number}"
+        objects += [service(name, place, ports=(port(number=80 + number),)), slice_of(name, _pod(family, number + 1))]
+    check_same_fates(snapshot(*objects), options(family))
+
+
+@pytest.mark.parametrize("number", [spread.GROUPED_FROM, 1000])
+def test_many_endpoints(number: int) -> None:
+    endpoints = [f"10.0.{index // 250}.{index % 250 + 1}" for index in range(number)]
+    cluster = snapshot(service(cluster_ip="10.96.0.1"), slice_of("ns1/svc1", *endpoints))
+    ruleset = compile_ruleset(cluster, options(dispatch=Dispatch.TREE))
+    fate = Walk(ruleset).fate(Destination("10.96.0.1", "tcp", 80), CLIENTS[Family.IPV4][-1])
+    share = Fraction(1, number)
+    assert fate == {(Verdict.ACCEPT, f"{endpoint}:80", True, share) for endpoint in endpoints}
+
+
+def _pod(family: Family, number: int) -> str:
+    return f"10.0.3.{number}" if family is Family.IPV4 else f"fd00:10::3:{number:x}"

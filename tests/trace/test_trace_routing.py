@@ -1,0 +1,104 @@
+"""The routing decision."""
+
+from typing import Any
+
+import pytest
+
+from pykubeproxy.model.route import Route, RouteKind
+from pykubeproxy.trace import Environment, Outcome, Verdict, local_address
+from pykubeproxy.trace.routing import PrefixMap
+from tests.builders import cidr, ip
+from tests.trace.asking import NODE, follow, only
+
+ROUTES = (
+    Route(destination=cidr("10.244.0.0/24"), device="cni0"),
+    Route(destination=cidr("10.244.1.0/24"), device="eth0", via=ip("10.0.0.2")),
+    Route(destination=cidr("10.244.1.128/25"), device="flannel.1", via=ip("10.244.1.128")),
+    Route(destination=cidr("10.66.0.0/16"), kind=RouteKind.BLACKHOLE),
+    Route(destination=cidr("10.67.0.0/16"), kind=RouteKind.UNREACHABLE),
+    Route(destination=cidr("10.68.0.0/16"), kind=RouteKind.PROHIBIT),
+    Route(destination=cidr("10.96.0.0/16"), device="eth0", via=ip("10.0.0.254")),
+    Route(destination=cidr("10.96.0.0/16"), device="eth1"),
+)
+ROUTED = Environment(addresses=NODE.addresses, routes=ROUTES)
+
+
+def sent(destination: str, environment: Environment = ROUTED, **fields: Any) -> Outcome:
+    return only(follow(environment, dump={}, destination=destination, **fields))
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize(
+    ("destination", "reason"),
+    [
+        ("10.244.0.7", "sent to 10.244.0.7:80 on cni0, as no rule redirects it"),
+        ("10.244.1.7", "sent to 10.244.1.7:80 by way of 10.0.0.2 on eth0, as no rule redirects it"),
+        ("10.244.1.200", "sent to 10.244.1.200:80 by way of 10.244.1.128 on flannel.1, as no rule redirects it"),
+        ("10.96.0.9", "sent to 10.96.0.9:80 by way of 10.0.0.254 on eth0, as no rule redirects it"),
+        ("10.0.0.1", "delivered to 10.0.0.1:80 on this node itself"),
+    ],
+)
+def test_the_longest_prefix_wins_and_of_equals_the_first(destination: str, reason: str, *, own: bool) -> None:
+    found = sent(destination, source="10.0.0.1" if own else "10.244.0.9", from_node=own)
+    assert (found.verdict, found.reason) == (Verdict.ACCEPT, reason)
+
+
+@pytest.mark.parametrize(
+    ("destination", "verdict", "reason"),
+    [
+        ("8.8.8.8", Verdict.REJECT, "8.8.8.8 cannot be reached: there is no route to it"),
+        ("10.66.0.1", Verdict.DROP, "10.66.0.1 cannot be reached: the route to 10.66.0.0/16 is a blackhole"),
+        ("10.67.0.1", Verdict.REJECT, "10.67.0.1 cannot be reached: the route to 10.67.0.0/16 is marked unreachable"),
+        ("10.68.0.1", Verdict.REJECT, "10.68.0.1 cannot be reached: the route to 10.68.0.0/16 is marked prohibit"),
+    ],
+)
+def test_packets_that_go_nowhere(destination: str, verdict: Verdict, reason: str) -> None:
+    found = sent(destination)
+    assert (found.verdict, found.reason) == (verdict, reason)
+
+
+def test_the_way_out_is_known_to_later_rules() -> None:
+    dump = {"filter": "FORWARD -o flannel.1 -j DROP", "nat": "POSTROUTING -o eth0 -j MASQUERADE"}
+    assert only(follow(ROUTED, dump=dump, destination="10.244.1.200")).verdict is Verdict.DROP
+    assert only(follow(ROUTED, dump=dump, destination="10.244.1.7")).masquerade
+
+
+def test_a_node_that_does_not_forward() -> None:
+    silent = Environment(addresses=NODE.addresses, forwarding=False)
+    found = sent("10.96.0.1", silent)
+    assert (found.verdict, found.reason) == (
+        Verdict.DROP,
+        "10.96.0.1 cannot be reached: this node does not forward packets (ip_forward is 0)",
+    )
+    assert sent("10.0.0.1", silent).verdict is Verdict.ACCEPT
+    assert sent("10.96.0.1", silent, source="10.0.0.1", from_node=True).verdict is Verdict.ACCEPT
+
+
+@pytest.mark.parametrize(
+    ("text", "network", "broadcast"),
+    [
+        ("10.0.0.7", "10.0.0.7/32", None),
+        ("10.0.0.7/24", "10.0.0.7/32", "10.0.0.255"),
+        ("10.0.0.7/31", "10.0.0.7/32", None),
+        ("127.0.0.0/8", "127.0.0.0/8", None),
+        ("fd00::7/64", "fd00::7/128", None),
+        ("fd00::/64", "fd00::/64", None),
+    ],
+)
+def test_addresses_as_people_and_interfaces_write_them(text: str, network: str, broadcast: str | None) -> None:
+    made = local_address(text, "eth0")
+    assert made.cidr == cidr(network)
+    assert made.broadcast == (ip(broadcast) if broadcast else None)
+    assert made.device == "eth0"
+
+
+@pytest.mark.parametrize("text", ["", "node-0", "10.0.0.0/33", "10.0.0.1/", "10.0.0"])
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(ValueError, match=r"neither an IP address nor a network|not a prefix length"):
+        local_address(text)
+
+
+def test_prefixes_of_any_length() -> None:
+    prefixes = PrefixMap(32, [(cidr(text), text) for text in ("0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32")])
+    found = [prefixes.find(ip(text).number) for text in ("10.1.2.3", "10.1.2.4", "10.2.0.0", "11.0.0.0")]
+    assert found == ["10.1.2.3/32", "10.1.0.0/16", "10.0.0.0/8", "0.0.0.0/0"]
