@@ -12,6 +12,7 @@ from pykubeproxy.cluster.manifests import Manifests, SourceError
 from pykubeproxy.cluster.source import Change, Note
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
+from pykubeproxy.daemon.api_source import list_objects
 from pykubeproxy.daemon.assembly import Choices, Commit, NodeView, host_name
 from pykubeproxy.daemon.loop import CannotGoOn
 from pykubeproxy.host.backend import Backend, Tools
@@ -25,6 +26,8 @@ from pykubeproxy.rules.ruleset import Ruleset
 _R = TypeVar("_R")
 
 # Exit statuses: of `diff`, of `run`, and of every command that could not do its work.
+API = "api"
+
 DIFFERENT = 1
 NOT_IN_SYNC = 1
 FAILED = 2
@@ -108,6 +111,21 @@ def our_options(command: Callable[..., _R]) -> Callable[..., _R]:
     return decorated
 
 
+def object_options(command: Callable[..., _R]) -> Callable[..., _R]:
+    """Give a command -f and --source; it gets one argument for both, `objects`: paths, or `api`."""
+
+    @functools.wraps(command)
+    def with_objects(*args: Any, files: tuple[str, ...], source: str | None, **kwargs: Any) -> _R:
+        return command(*args, objects=(*files, *((source,) if source else ())), **kwargs)
+
+    decorated: Callable[..., _R] = click.option(
+        "--source", metavar="api|PATH", help="Objects from the API server, or as with -f."
+    )(with_objects)
+    return click.option(
+        "-f", "files", multiple=True, metavar="PATH", help="Objects: a file, a folder, or - for stdin. Repeatable."
+    )(decorated)
+
+
 def _family(text: str) -> Family:
     return next(family for family in Family if family.lower() == text)
 
@@ -126,11 +144,14 @@ def read_config(flags: Mapping[str, object]) -> Completed:
     return completed
 
 
-def open_manifests(files: tuple[str, ...]) -> Manifests:
-    """The objects given by -f or --source."""
-    if not files:
-        raise click.UsageError("no objects given: name a file or folder with -f")
-    return Manifests(files)
+def read_objects(files: tuple[str, ...], completed: Completed) -> Change:
+    """The objects in files and folders; those of the API server if there are none, or `api` is one of them.
+
+    Raises SourceError.
+    """
+    if files and API not in files:
+        return Manifests(files).load()
+    return list_objects(completed)
 
 
 def compile_for(

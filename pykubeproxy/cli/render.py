@@ -2,7 +2,15 @@
 
 import click
 
-from pykubeproxy.cli.common import compile_for, open_manifests, our_options, read_config, tell, with_errors
+from pykubeproxy.cli.common import (
+    compile_for,
+    object_options,
+    our_options,
+    read_config,
+    read_objects,
+    tell,
+    with_errors,
+)
 from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.daemon.assembly import Choices
 from pykubeproxy.rules.ruleset import render as render_lines
@@ -12,20 +20,20 @@ from pykubeproxy.rules.ruleset import render as render_lines
     context_settings=dict(CONTEXT_SETTINGS),
     epilog="Example: pykubeproxy render -f examples/ --family ipv4 | iptables-restore --noflush",
 )
-@click.option(
-    "-f", "files", multiple=True, metavar="PATH", help="Objects: a file, a folder, or - for stdin. Repeatable."
-)
+@object_options
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @with_errors
-def render(files: tuple[str, ...], choices: Choices, flags: dict[str, object]) -> None:
+def render(objects: tuple[str, ...], choices: Choices, flags: dict[str, object]) -> None:
     """Print the iptables-restore payload for the given objects.
 
     It is complete for a node that has none of it: fixed chains, jumps from the built-in chains, and the chains of
     every Service. Nothing is written to the kernel.
     """
     completed = read_config(flags)
-    change = open_manifests(files).load()
+    if not objects:
+        raise click.UsageError("no objects given: name a file or folder with -f")
+    change = read_objects(objects, completed)
     tell(change.notes)
     for family, ruleset in compile_for(completed, choices, change, {}, choices.wanted_families).items():
         click.echo(f"# {family.lower()}")

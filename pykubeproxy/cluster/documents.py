@@ -75,9 +75,13 @@ def _documents(text: str) -> Iterator[tuple[int, str]]:
     """
     line = 0
     for document in _DOCUMENT_START.split(text):
-        if any(content.strip() and not content.lstrip().startswith("#") for content in document.splitlines()):
+        if any(map(_is_content, document.splitlines())):
             yield line, document
         line += document.count("\n")
+
+
+def _is_content(line: str) -> bool:
+    return line.strip() not in ("", "...") and not line.lstrip().startswith("#")
 
 
 class _Reader:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain, islice
+from typing import BinaryIO
 
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.errors import HostError, LockTimeout, NotPermitted, RestoreError, SaveError, ToolMissing
@@ -76,16 +77,16 @@ class IptablesHost:
     def _save_table(self, table: str, known: Ruleset | None, counted: Counted | None) -> Ruleset:
         command = [self._tools.save, *(("-c",) if counted else ()), "-t", table]
         parsed: Ruleset | DumpError
-        with _popen(command) as process:
+        with _memory() as said, _popen(command, said) as process:
             assert process.stdout is not None
-            assert process.stderr is not None
             remarks, lines = _split_remarks(process.stdout)
             try:
-                parsed = parse(_told(lines, counted) if counted else lines, known)
+                parsed = parse(lines, known)
             except DumpError as problem:
                 parsed = problem
                 process.stdout.read()
-            message = process.stderr.read()
+            process.wait()
+            message = _text_in(said)
         # A tool that failed half-way says why, which is more than its unfinished dump tells.
         if process.returncode:
             raise _failed(SaveError, command, _complaint(message) or f"exit status {process.returncode}")
@@ -137,11 +138,8 @@ def _in_blocks(lines: Iterable[str]) -> Iterator[bytes]:
 
 
 def _feed(command: list[str], text: Iterator[bytes], pids: deque[int]) -> tuple[int, str]:
-    """Run a tool on some input; return its status and what it said. Its pid is noted before it can change anything.
-
-    What it says goes to memory, so that it never waits for a reader.
-    """
-    with os.fdopen(os.memfd_create("said"), "w+b") as said:
+    """Run a tool on some input; return its status and what it said. Its pid is noted before it can change anything."""
+    with _memory() as said:
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
         except FileNotFoundError:
@@ -152,16 +150,25 @@ def _feed(command: list[str], text: Iterator[bytes], pids: deque[int]) -> tuple[
         with suppress(BrokenPipeError), process.stdin:
             process.stdin.writelines(text)
         status = process.wait()
-        said.seek(0)
-        return status, said.read().decode(errors=_ENCODING_ERRORS)
+        return status, _text_in(said)
 
 
-def _popen(command: list[str]) -> "subprocess.Popen[str]":
+def _popen(command: list[str], said: BinaryIO) -> "subprocess.Popen[str]":
     pipe = subprocess.PIPE
     try:
-        return subprocess.Popen(command, stdout=pipe, stderr=pipe, encoding="utf-8", errors=_ENCODING_ERRORS)
+        return subprocess.Popen(command, stdout=pipe, stderr=said, encoding="utf-8", errors=_ENCODING_ERRORS)
     except FileNotFoundError:
         raise _missing(command[0]) from None
+
+
+def _memory() -> BinaryIO:
+    """A place for what a tool says beside its work, so that it never waits for a reader."""
+    return os.fdopen(os.memfd_create("said"), "w+b")
+
+
+def _text_in(said: BinaryIO) -> str:
+    said.seek(0)
+    return said.read().decode(errors=_ENCODING_ERRORS)
 
 
 def _missing(tool: str) -> ToolMissing:

@@ -7,6 +7,7 @@ doors come after those, and what is no longer used is deleted when nothing leads
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from msgspec.structs import replace
 
@@ -49,14 +50,23 @@ def sections(plan: Plan, size: int = SECTION_SIZE) -> Iterator[Plan]:
 
 
 def _building_order(changes: Sequence[ChainChange]) -> Iterator[Unit]:
-    """The chains to write, apart from doors and fixed ones: those of Services first, then the ways that lead there."""
-    yield from _services(changes)
-    for change in _targets_first([change for change in changes if _is_region(change)]):
-        yield [change]
+    """The chains to write, apart from doors and fixed ones: those of Services first, then the ways that lead there.
+
+    Services come in the order in which one comes to them from the doors. At every later commit the kernel goes through
+    all rules in that order, and is twice as fast where it finds them side by side in memory.
+    """
+    units = _services(changes)
+    ways = _targets_first([change for change in changes if _is_door(change) or _is_region(change)])
+    for target in chain.from_iterable(map(_targets, ways)):
+        unit = units.pop(names.service_hash(target), None)
+        if unit is not None:
+            yield unit
+    yield from units.values()
+    yield from ([change] for change in ways if not _is_door(change))
 
 
-def _services(changes: Iterable[ChainChange]) -> Iterator[Unit]:
-    """The chains of Services, those of each one together.
+def _services(changes: Iterable[ChainChange]) -> dict[str, Unit]:
+    """The chains of Services, those of each one together, by hash.
 
     All but the endpoint chains of a ServicePort share a hash. An endpoint chain goes with the one that leads to it.
     """
@@ -72,9 +82,9 @@ def _services(changes: Iterable[ChainChange]) -> Iterator[Unit]:
         else:
             units.setdefault(own_hash, []).append(change)
         owner.update((target, change.chain) for target in _targets(change))
-    for chain, change in endpoints.items():
-        units.setdefault(_owner_hash(chain, owner), []).append(change)
-    yield from units.values()
+    for name, change in endpoints.items():
+        units.setdefault(_owner_hash(name, owner), []).append(change)
+    return units
 
 
 def _owner_hash(chain: str, owner: dict[str, str]) -> str:

@@ -44,8 +44,8 @@ class KeySpace:
         beyond = depth - self._address_nibbles
         if beyond <= 0:
             return self._network(prefix, depth)
-        parts = self._split(prefix, beyond)
-        return "-".join(part.replace(":", "-") if part is parts[-1] else part for part in parts if part)
+        address, protocol, ports = self._split(prefix, beyond)
+        return "-".join(part for part in (address, protocol, ports.replace(":", "-")) if part)
 
     def _network(self, prefix: int, depth: int) -> str:
         number = prefix << _NIBBLE * (self._address_nibbles - depth)

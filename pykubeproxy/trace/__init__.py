@@ -5,11 +5,16 @@
 A random choice (`-m statistic`) becomes branches with exact shares; a match whose answer is not known becomes a fork
 that is reported as such, and both of its branches are followed (`iptables-rules.md` section 19).
 
-    packet       the packet one asks about         environment  the node around it: addresses, routes
-    syntax       a rule's words                    matches/     what each match asks of a packet
-    targets/     what each target does to it       program      rules made ready, chain by chain
-    chains       a packet in one chain             walk         a packet through all hooks
-    path         steps, and the tree they make     outcome      where all branches end, and why (reasons)
+    packet, environment   what one asks about, and the node around it
+    syntax                the words of a rule
+    state                 what the kernel knows of a packet at one moment
+    answers, matches/     what each match says of a packet: yes, no, by chance, or undecided
+    effect, targets/      what each target does to a packet
+    rule, program         rules made ready, when a packet first meets them
+    branch, chains        a share of the packets, and its way through the chains of one table
+    routing, walk         routing decisions, and the way through all hooks
+    path, tree            the steps of that way, of one branch and of all
+    outcome, reasons      where all branches end, and why
 """
 
 from pykubeproxy.trace.effect import Action

@@ -88,6 +88,7 @@ def test_a_half_open_watch_is_noticed(
 ) -> None:
     told = follow.through(impatient(fake_api))
     told.wait_listed()
+    fake_api.wait_watchers(1)
     faults.half_open()
     fake_api.create(endpoint_slice("a", "10.244.0.5"))
     assert fake_api.requests.wait(3, "watch"), "one fell silent, and so does the next"

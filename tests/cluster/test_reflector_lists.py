@@ -98,6 +98,7 @@ def test_a_bad_object_is_noted_once_per_version_and_others_are_told(
         "Service default/worse: spec.ports: Expected array | null, got str; skipped",
     ]
     assert sorted(told.notes) == notes
+    fake_api.wait_watchers(1)
     faults.break_watches("expired")
     fake_api.create(service("later"))
     told.wait_names("good", "later")

@@ -18,7 +18,7 @@ def pause(reflector: Reflector, attempt: int, retry_after: float | None = None) 
     state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
     state.attempt_number = attempt
     trouble = Trouble("busy", kind="busy", retry_after=retry_after)
-    state.set_exception((Trouble, trouble, None))  # type: ignore[arg-type]
+    state.set_exception((Trouble, trouble, None))
     return reflector._pause(state)
 
 

@@ -41,6 +41,7 @@ def test_a_watch_that_is_refused_is_asked_for_until_it_comes(
 ) -> None:
     fake_api.create(endpoint_slice("a", "10.244.0.5"))
     told = follow(fake_api).wait_listed()
+    fake_api.wait_watchers(1)
     faults.fail(status, count=3, verb="watch")
     faults.break_watches("end")
     fake_api.create(endpoint_slice("b", "10.244.0.6"))
@@ -115,6 +116,7 @@ def test_a_token_that_was_rotated_is_read_again(
 ) -> None:
     path = fake_api.kubeconfig(tmp_path / "config", auth=auth)
     told = follow.through(connect(ClientConnection(kubeconfig=str(path), qps=-1))).wait_listed()
+    fake_api.wait_watchers(1)
     write_token(path, fake_api.rotate_token(), auth)
     faults.break_watches("end")
     fake_api.create(endpoint_slice("a", "10.244.0.5"))

@@ -65,12 +65,12 @@ def test_missing_rights(tools: FakeTools) -> None:
         "iptables-save v1.8.9 (nf_tables): Could not fetch rule set generation id: Permission denied (you must be root)"
     )
     tools.add("save", complaint=complaint, status=4)
-    with pytest.raises(NotPermitted, match="^save: Could not fetch .*: run as root, or with CAP_NET_ADMIN"):
+    with pytest.raises(NotPermitted, match=r"^save: Could not fetch .*: run as root, or with CAP_NET_ADMIN"):
         tools.host().save()
 
 
 def test_a_missing_tool(tools: FakeTools) -> None:
-    with pytest.raises(ToolMissing, match="^save is not installed: install the iptables package"):
+    with pytest.raises(ToolMissing, match=r"^save is not installed: install the iptables package"):
         tools.host().save()
 
 

@@ -1,12 +1,12 @@
 """Starting on a node that has rules already: nothing is written that is right as it is."""
 
-import random
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.corpus import CANARY, DOORS, GOLDEN, GOLDEN_NODE, Example, canonical, host_addresses, rendered, sorted_doors
+from tests.corpus import DOORS, GOLDEN, GOLDEN_NODE, Example, canonical, host_addresses, rendered, sorted_doors
+from tests.kernel.kube_proxy import MANGLE_OF_KUBELET_AND_KUBE_PROXY, as_kube_proxy_leaves_it
 from tests.kernel.machine import Kind, Machine
 from tests.kernel.objects import web, write
 from tests.kernel.stand_ins import StandIns
@@ -78,39 +78,8 @@ def test_a_tree_is_left_alone_by_a_second_run_and_taken_back_by_linear_dispatch(
 
 
 def load_as_kube_proxy_leaves_them(machine: Machine, kind: Kind, example: Example) -> None:
-    """The measured rules, in the random order that kube-proxy gives them, with its canaries, on a node where kubelet
-    was there first and has its KUBE-FIREWALL behind kube-proxy's own jumps."""
-    dump = shuffled(example.saved(kind.family.lower()), random.Random(str(example)))  # noqa: S311  a repeatable one
-    machine.load(kind, firewall_last(dump))
-    machine.load(
-        kind, f"*mangle\n:{CANARY} - [0:0]\n:KUBE-KUBELET-CANARY - [0:0]\n:KUBE-IPTABLES-HINT - [0:0]\nCOMMIT\n"
-    )
-
-
-def shuffled(dump: str, order: random.Random) -> str:
-    """The same rules, those of the shared chains in some other order; what leads to the node ports stays last."""
-    tables = []
-    for table in dump.split("COMMIT\n"):
-        lines = table.splitlines()
-        rules = [line for line in lines if line.startswith("-A ")]
-        order.shuffle(rules)
-        in_doors = sorted((rule for rule in rules if rule.split()[1] in DOORS), key=leads_to_node_ports)
-        rest = [line for line in lines if not (line.startswith("-A ") and line.split()[1] in DOORS)]
-        tables.append("".join(f"{line}\n" for line in (*rest, *in_doors)))
-    return "COMMIT\n".join(tables)
-
-
-def leads_to_node_ports(rule: str) -> bool:
-    return rule.endswith("-j KUBE-NODEPORTS")
-
-
-def firewall_last(dump: str) -> str:
-    """The jumps to KUBE-FIREWALL moved behind those that kube-proxy has put before them."""
-    jumps = re.findall(r"^-A \S+ -j KUBE-FIREWALL\n", dump, flags=re.MULTILINE)
-    table, commit, rest = dump.replace("".join(jumps), "").partition("COMMIT\n")
-    for jump in jumps:
-        table = table.replace(jump, "")
-    return f"{table}{''.join(jumps)}{commit}{rest}"
+    machine.load(kind, as_kube_proxy_leaves_it(example.saved(kind.family.lower()), seed=str(example)))
+    machine.load(kind, MANGLE_OF_KUBELET_AND_KUBE_PROXY)
 
 
 def with_every_counter_up(machine: Machine, kind: Kind) -> str:

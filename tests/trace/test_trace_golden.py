@@ -1,17 +1,14 @@
-"""Every measured example: what the rules do to packets is what the objects promise, with exact shares."""
-
-from functools import cache
-from pathlib import Path
+"""Every example: what the rules do to packets is what the objects promise, with exact shares."""
 
 import pytest
 
 from pykubeproxy.rules.parse import parse
 from pykubeproxy.trace import Environment, Packet, Trace, Tracer, local_address
 from tests.builders import ip
+from tests.corpus import GOLDEN, GOLDEN_NODE, Example, examples, host_addresses, rendered
 from tests.trace.service_model import LOOPBACK, NODE_ADDRESSES, Cluster, Fate, Question
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-FOLDERS = sorted(path.parent for path in GOLDEN.glob("*/objects.yaml"))
+CORPUS = examples(GOLDEN)
 ENVIRONMENT = Environment(
     addresses=(
         local_address("172.31.1.2/30", "eth0"),
@@ -20,16 +17,10 @@ ENVIRONMENT = Environment(
         local_address("::1/128", "lo"),
     )
 )
-FEWEST_QUESTIONS = 12
+FEWEST_QUESTIONS = 6
 
 
-@cache
-def tracer(folder: Path, version: int) -> Tracer:
-    with (folder / f"ipv{version}.save").open() as dump:
-        return Tracer(parse(dump), ENVIRONMENT)
-
-
-def ask(folder: Path, question: Question) -> Trace:
+def ask(tracer: Tracer, question: Question) -> Trace:
     client = question.client
     source = client.address
     if question.address in LOOPBACK.values():
@@ -42,7 +33,7 @@ def ask(folder: Path, question: Question) -> Trace:
         from_node=client.is_node,
         in_interface=client.interface,
     )
-    return tracer(folder, client.version).trace(packet)
+    return tracer.trace(packet)
 
 
 def fate(found: Trace) -> Fate:
@@ -54,17 +45,30 @@ def fate(found: Trace) -> Fate:
     return shares
 
 
-def test_there_is_a_corpus() -> None:
-    assert len(FOLDERS) >= 54
-    assert set(NODE_ADDRESSES) == {4, 6}
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_packets_fare_as_the_objects_promise(folder: Path) -> None:
-    questions = list(Cluster(folder).questions())
-    assert len(questions) >= FEWEST_QUESTIONS or folder.name == "external-name"
+def check(example: Example, dumps: dict[int, str]) -> None:
+    """Asks everything about the rules of both families."""
+    tracers = {version: Tracer(parse(dump.splitlines()), ENVIRONMENT) for version, dump in dumps.items()}
+    questions = list(Cluster(example.folder).questions())
+    assert len(questions) >= FEWEST_QUESTIONS
     for question in questions:
-        found = ask(folder, question)
+        found = ask(tracers[question.client.version], question)
         assert fate(found) == question.fate, str(question)
         assert sum(outcome.probability for outcome in found.outcomes) == 1
         assert found.tree.probability == 1
+
+
+def test_there_is_a_corpus() -> None:
+    assert len(CORPUS) >= 54
+    assert set(NODE_ADDRESSES.values()) <= set(GOLDEN_NODE)
+
+
+@pytest.mark.parametrize("example", CORPUS, ids=str)
+def test_measured_rules_do_what_the_objects_promise(example: Example) -> None:
+    check(example, {version: example.saved(f"ipv{version}") for version in (4, 6)})
+
+
+@pytest.mark.parametrize("dispatch", ["tree", "linear"])
+@pytest.mark.parametrize("example", CORPUS, ids=str)
+def test_our_rules_do_so_too(example: Example, dispatch: str) -> None:
+    documents = rendered(example, "--dispatch", dispatch, *host_addresses(GOLDEN_NODE))
+    check(example, {version: documents[f"ipv{version}"] for version in (4, 6)})

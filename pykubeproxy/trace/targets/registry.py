@@ -40,7 +40,11 @@ def _nothing(says: str) -> Target:
 
 def _verdict(disposition: Disposition, action: Action) -> Callable[[Clause], Target]:
     def made(clause: Clause) -> Target:
-        says = clause.text if disposition is not Disposition.REJECT else f"refused: {clause.value('--reject-with')}"
+        says = (
+            clause.text
+            if disposition is not Disposition.REJECT
+            else f"refused: {clause.value('--reject-with', 'port unreachable')}"
+        )
         return lambda state, _scene: (Effect(state=state, says=says, action=action, disposition=disposition),)
 
     return made

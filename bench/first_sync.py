@@ -1,0 +1,128 @@
+"""The first sync of a node that has no rules, and a restart on a node that has all of them.
+
+Both are measured as users meet them, `pykubeproxy run --once`, from the start of the process to its end. Beside them,
+in the same rounds: the same rules given to iptables-restore alone, in sections of several sizes of which the best
+counts (nft) or in one COMMIT (legacy), and one iptables-save of both tables.
+"""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from bench.figures import Figure, Floor, Target, at_most, floor_of, timed
+from bench.harness import Sample, Timing, tool
+from bench.in_process import options, restore_command
+from bench.namespaces import namespace, run_inside
+from bench.program import Ended, run_once
+from bench.runs import Run
+from bench.synthetic import Shape, objects, write_manifest
+from pykubeproxy.host.backend import Backend, find_tools
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.plan.diff import diff
+from pykubeproxy.plan.payload import Payload
+from pykubeproxy.plan.sections import sections
+from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.rules.ruleset import Ruleset
+
+TITLE = "first sync, whole process"
+SYNC = "first sync, the sync alone"
+RESTART = "restart in sync, whole process"
+SINGLE = "first sync with --commit single"
+
+_QUICK = (Shape(1000, 5),)
+_FULL = (Shape(1000, 5), Shape(5000, 5), Shape(10_000, 5), Shape(1000, 50), Shape(100, 1000))
+_TARGET_SHAPE = Shape(10_000, 5)
+_SECTION_SIZES = (200, 300, 600)
+
+
+class Round(Struct, frozen=True, kw_only=True):
+    """One round: a first sync, a restart, one read, and the restore alone by size of sections (0: one COMMIT)."""
+
+    first: Ended
+    restart: Ended
+    read: Sample
+    alone: Mapping[int, Sample]
+
+
+def figures(run: Run) -> Iterator[Figure]:
+    """Measure all sizes with all backends."""
+    with tempfile.TemporaryDirectory(prefix="pykubeproxy-bench-") as folder:
+        for shape in _QUICK if run.is_quick else _FULL:
+            source = Path(folder, "cluster.json")
+            write_manifest(source, shape)
+            inputs = dict(_restore_inputs(shape))
+            for backend in run.backends:
+                run.say(f"{TITLE}: {backend}, {shape}")
+                count = 2 if run.is_quick else 5 if shape == _TARGET_SHAPE else 3
+                rounds = [_round(backend, source, inputs) for _ in range(count)]
+                yield from _figures_of(shape, backend, rounds)
+            if shape == _QUICK[0] and Backend.NFT in run.backends:
+                yield _single_commit(shape, source)
+
+
+def _round(backend: Backend, source: Path, inputs: Mapping[int, bytes]) -> Round:
+    with namespace() as node:
+        first = run_once(node.name, backend, source)
+        restart = run_once(node.name, backend, source)
+        read = run_inside(node.name, _read_all, backend)
+    assert first.wrote
+    assert not restart.wrote
+    alone = {}
+    for size, text in inputs.items():
+        if (size == 0) == (backend is Backend.LEGACY):
+            with namespace() as node:
+                alone[size] = run_inside(node.name, tool, restore_command(backend), text)
+    return Round(first=first, restart=restart, read=read, alone=alone)
+
+
+def _read_all(backend: Backend) -> Sample:
+    save = find_tools(Family.IPV4, backend).save
+    return tool(["sh", "-c", f"{save} | cat"])
+
+
+def _restore_inputs(shape: Shape) -> Iterator[tuple[int, bytes]]:
+    """The input that writes a whole cluster, by size of sections."""
+    snapshot = Snapshot()
+    for obj in objects(shape):
+        snapshot.put(obj)
+    plan = diff(compile_ruleset(snapshot, options()), Ruleset(tables={}))
+    yield 0, _text(Payload(plan))
+    for size in _SECTION_SIZES:
+        yield size, _text(Payload(*sections(plan, size)))
+
+
+def _text(payload: Payload) -> bytes:
+    return "".join(f"{line}\n" for line in payload).encode()
+
+
+def _figures_of(shape: Shape, backend: Backend, rounds: list[Round]) -> Iterator[Figure]:
+    is_targeted = shape == _TARGET_SHAPE
+    alone = _best(rounds)
+    about: dict[str, object] = {}
+    del about
+    target = at_most(1.3, alone, plus=1.5 if backend is Backend.NFT else 0.0) if is_targeted else None
+    size = shape.services
+    first = Timing(tuple(its.first.process for its in rounds))
+    yield timed(TITLE, str(shape), first, backend=backend, services=size, floor=alone, target=target)
+    sync = Timing(tuple(Sample(its.first.sync_seconds) for its in rounds))
+    yield timed(SYNC, str(shape), sync, backend=backend, services=size, floor=Floor(what=alone.what, value=alone.value))
+    restart = Timing(tuple(its.restart.process for its in rounds))
+    read = floor_of("one iptables-save", Timing(tuple(its.read for its in rounds)))
+    limit = Target(text="no write; ≤ one read + 1.5 s", limit=read.value + 1.5) if is_targeted else None
+    yield timed(RESTART, str(shape), restart, backend=backend, services=size, floor=read, target=limit)
+
+
+def _best(rounds: list[Round]) -> Floor:
+    """The fastest way to give the rules to the tool."""
+    timings = {size: Timing(tuple(its.alone[size] for its in rounds)) for size in rounds[0].alone}
+    size = min(timings, key=lambda size: timings[size].median)
+    return floor_of(f"sectioned restore ({size})" if size else "one restore", timings[size])
+
+
+def _single_commit(shape: Shape, source: Path) -> Figure:
+    with namespace() as node:
+        ended = run_once(node.name, Backend.NFT, source, "--commit", "single")
+    return timed(SINGLE, str(shape), Timing((ended.process,)), backend=Backend.NFT, services=shape.services)

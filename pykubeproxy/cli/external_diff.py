@@ -1,0 +1,41 @@
+"""An external program to show differences, as `kubectl diff` has it with KUBECTL_EXTERNAL_DIFF."""
+
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from pykubeproxy.cli.common import FAILED
+from pykubeproxy.host.errors import HostError, ToolMissing
+from pykubeproxy.model.ip import Family
+from pykubeproxy.rules.compile import in_print_order
+from pykubeproxy.rules.ruleset import Ruleset, render
+
+VARIABLE = "PYKUBEPROXY_EXTERNAL_DIFF"
+
+
+def wanted() -> list[str]:
+    """The program and its arguments that the environment names; empty if it names none."""
+    return shlex.split(os.environ.get(VARIABLE, ""))
+
+
+def show(command: list[str], live: Mapping[Family, Ruleset], planned: Mapping[Family, Ruleset]) -> int:
+    """Run the program on two folders, LIVE and PLANNED, with a dump per family in each.
+
+    Returns its exit status: 0 for no difference, 1 for some, as diff(1) has it. Raises HostError.
+    """
+    with tempfile.TemporaryDirectory(prefix="pykubeproxy-") as folder:
+        for name, rulesets in (("LIVE", live), ("PLANNED", planned)):
+            Path(folder, name).mkdir()
+            for family, ruleset in rulesets.items():
+                text = "".join(f"{line}\n" for line in render(in_print_order(ruleset)))
+                Path(folder, name, f"{family.lower()}.save").write_text(text)
+        try:
+            status = subprocess.run([*command, f"{folder}/LIVE", f"{folder}/PLANNED"], check=False).returncode
+        except OSError as error:
+            raise ToolMissing(f"{VARIABLE}: {command[0]}: {error.strerror}") from None
+    if status > FAILED or status < 0:
+        raise HostError(f"{VARIABLE}: {command[0]} ended with status {status}")
+    return status

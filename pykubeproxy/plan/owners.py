@@ -1,0 +1,85 @@
+"""Which Service a rule or chain belongs to, told from the rules themselves.
+
+Comments name the ServicePort (`namespace/name:port`). Where a large cluster has dropped them from the rules per
+endpoint, an endpoint's chain belongs to whatever leads to it.
+"""
+
+import re
+
+from pykubeproxy.rules import names
+from pykubeproxy.rules.ruleset import Lines, Ruleset
+
+_COMMENT = re.compile(r'--comment "((?:[^"\\]|\\.)*)"')
+_TITLE = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-a-z0-9]*(?::[a-z0-9][-a-z0-9]*)?")
+_TARGET = re.compile(r" -j (KUBE-(?:SVC|SVL|EXT|FW|SEP)-\S+)$")
+_DESTINATION = re.compile(r" -j DNAT --to-destination (\S+)$")
+
+
+def title_of(line: str) -> str:
+    """The ServicePort that a rule's comment names; empty if it names none."""
+    comment = _COMMENT.search(line)
+    title = _TITLE.search(comment[1]) if comment else None
+    return title[0] if title else ""
+
+
+def target_chain(line: str) -> str:
+    """The chain of a Service or endpoint that a rule leads to; empty for any other rule."""
+    found = _TARGET.search(line)
+    return found[1] if found else ""
+
+
+def destination(lines: Lines) -> str:
+    """Where an endpoint chain rewrites packets to, as `ip:port`; empty if it does not."""
+    for line in lines:
+        found = _DESTINATION.search(line)
+        if found:
+            return found[1]
+    return ""
+
+
+class Owners:
+    """The ServicePorts that chains of nat belong to, in one Ruleset.
+
+    Looked up from the top: each Service's policy chain knows its name, and the chains below it are its own.
+    """
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        table = ruleset.tables.get("nat")
+        self._chains = table.chains if table is not None else {}
+        self._titles: dict[str, str] = {}
+
+    def endpoints(self, chain: str) -> tuple[str, ...]:
+        """The endpoints, as `ip:port`, that a policy chain spreads traffic over, groups of them included."""
+        found: dict[str, None] = {}
+        for line in self._chains.get(chain, ()):
+            target = target_chain(line)
+            if not target.startswith(names.ENDPOINT):
+                continue
+            lines = self._chains.get(target, ())
+            text = destination(lines)
+            found.update(dict.fromkeys((text,) if text else self.endpoints(target)))
+        return tuple(found)
+
+    def title(self, chain: str) -> str:
+        """The ServicePort that a chain belongs to; empty if that cannot be told."""
+        lines = self._chains.get(chain, ())
+        own = next((title for title in map(title_of, lines) if title), "")
+        if own or not chain.startswith(names.ENDPOINT):
+            return own
+        if not self._titles:
+            self._learn()
+        return self._titles.get(chain, "")
+
+    def _learn(self) -> None:
+        """Name all endpoint chains by what leads to them."""
+        for chain, lines in self._chains.items():
+            if chain.startswith((names.CLUSTER_POLICY, names.LOCAL_POLICY)) and names.service_hash(chain):
+                title = self.title(chain)
+                for line in lines:
+                    self._name(target_chain(line), title)
+
+    def _name(self, chain: str, title: str) -> None:
+        if chain.startswith(names.ENDPOINT) and chain not in self._titles:
+            self._titles[chain] = title
+            for line in self._chains.get(chain, ()):
+                self._name(target_chain(line), title)

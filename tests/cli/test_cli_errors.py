@@ -1,0 +1,122 @@
+"""What a user did wrong is told in one line on stderr, and the exit status is not 0."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pykubeproxy.cli.main import main
+from pykubeproxy.model.ip import Family
+from tests.kernel.objects import web, write
+
+# What is wrong on the command line, and what the line must say.
+MISTAKES = {
+    "unknown flag": (["render", "--no-such"], "No such option '--no-such'"),
+    "unknown command": (["rendre"], "No such command 'rendre'"),
+    "value missing": (["render", "-f"], "'-f' requires an argument"),
+    "no source": (["run"], "--source"),
+    "no objects": (["render"], "no objects given: name a file or folder with -f"),
+    "family": (["render", "-f", "-", "--family", "ipv5"], "'ipv5' is not one of 'ipv4', 'ipv6'"),
+    "dispatch": (["render", "-f", "-", "--dispatch", "round"], "'round' is not one of 'linear', 'tree'"),
+    "backend": (["run", "--source", "/", "--backend", "ebpf"], "'ebpf' is not one of 'auto', 'nft', 'legacy'"),
+    "address": (["render", "-f", "-", "--host-address", "1.2.3"], "'1.2.3' is not an IP address"),
+    "number": (["render", "-f", "-", "--iptables-masquerade-bit", "many"], "--iptables-masquerade-bit"),
+    "range": (["render", "-f", "-", "--iptables-masquerade-bit", "99"], "asquerade"),
+    "mode": (["render", "-f", "-", "--proxy-mode", "ipvs"], "ipvs"),
+    "argument": (["render", "-f", "-", "surplus"], "surplus"),
+    "missing path": (["render", "-f", "/no/such"], "/no/such: no such file or folder"),
+    "missing source": (["run", "--once", "--source", "/no/such"], "/no/such: no such file or folder"),
+    "missing configuration": (["render", "-f", "-", "--config", "/no/such"], "/no/such"),
+    "missing dump": (["diff", "-f", "-", "--live", "/no/such"], "/no/such: cannot be read: No such file or directory"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "expected"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_told_in_one_line(arguments: list[str], expected: str) -> None:
+    result = CliRunner().invoke(main, arguments, input="")
+    assert result.exit_code > 0
+    assert_one_error(result)
+    assert expected in result.stderr
+
+
+@pytest.mark.parametrize("command", ["diff"])
+def test_an_error_of_diff_is_no_difference(command: str) -> None:
+    for arguments, _ in MISTAKES.values():
+        if arguments[0] == command:
+            assert CliRunner().invoke(main, arguments, input="").exit_code > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<html></html>\n", "line 1: '<html></html>' is not a line of iptables-save"),
+        ("*nat\n:A - [0:0]\n", "line 2: the dump ends inside table nat: there is no COMMIT"),
+        ("*nat\n-A A -j B\nCOMMIT\n", "line 2: '-A A -j B' is not a rule of a chain of table nat"),
+        ("*nat\nCOMMIT\n*nat\nCOMMIT\n", "line 4: table nat is there twice; one dump is of one family"),
+        ("", "no table in it"),
+    ],
+)
+def test_a_dump_that_is_none(text: str, expected: str, tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    dump.write_text(text)
+    result = CliRunner().invoke(main, ["diff", "-f", "-", "--live", str(dump)], input="")
+    assert result.exit_code == 2
+    assert_one_error(result)
+    assert result.stderr.startswith(f"Error: {dump}: {expected}")
+
+
+def test_a_dump_of_arbitrary_bytes(tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    dump.write_bytes(bytes(range(255, -1, -1)))
+    result = CliRunner().invoke(main, ["diff", "-f", "-", "--live", str(dump)], input="")
+    assert result.exit_code == 2
+    assert_one_error(result)
+
+
+def test_a_folder_is_no_dump(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["diff", "-f", "-", "--live", str(tmp_path)], input="")
+    assert result.exit_code == 2
+    assert result.stderr == f"Error: {tmp_path}: cannot be read: Is a directory\n"
+
+
+@pytest.mark.parametrize(
+    "command", [["version"], ["cleanup"], ["diff", "-f", "{}"], ["run", "--once", "--source", "{}"]]
+)
+def test_a_machine_without_iptables(command: list[str], tmp_path: Path) -> None:
+    source = write(tmp_path / "objects.json", web(Family.IPV4))
+    arguments = [word.format(source) for word in command]
+    run = subprocess.run(
+        [sys.executable, "-m", "pykubeproxy", *arguments],
+        env={"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if command == ["version"]:
+        assert run.returncode == 0
+        assert "IPv4 backend in use: unknown: iptables is not installed" in run.stdout
+        return
+    assert run.returncode == (1 if command[0] == "run" else 2)
+    assert run.stderr.startswith("Error: iptables is not installed: ")
+    assert run.stderr.count("\n") == 1
+    assert run.stdout == ""
+
+
+def test_a_broken_document_names_its_place_and_the_others_are_used(tmp_path: Path) -> None:
+    good = write(tmp_path / "good.json", web(Family.IPV4)).read_text()
+    manifest = tmp_path / "objects.yaml"
+    manifest.write_text(f"a: [\n---\n{good}\n---\nkind: Service\napiVersion: v1\nmetadata: {{name: bad}}\nspec: 3\n")
+    result = CliRunner().invoke(main, ["render", "-f", str(manifest), "--family", "ipv4"])
+    first, second = result.stderr.splitlines()
+    assert first.startswith(f"{manifest}: document 1: not valid YAML: ")
+    assert second.startswith(f"{manifest}: document 3: Service default/bad: spec: ")
+    assert "default/web-1:http" in result.stdout
+
+
+def assert_one_error(result: Result) -> None:
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""

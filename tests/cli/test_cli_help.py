@@ -1,0 +1,35 @@
+import pytest
+from click.testing import CliRunner
+
+from pykubeproxy.cli.main import main
+
+COMMANDS = sorted(main.commands)
+
+
+def test_every_command_of_the_contract_is_there() -> None:
+    assert {"run", "render", "diff", "cleanup", "version"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(command: str, flag: str) -> None:
+    result = CliRunner().invoke(main, [command, flag])
+    assert result.exit_code == 0
+    assert f"Example: pykubeproxy {command}" in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["run", "render", "diff"])
+@pytest.mark.parametrize(
+    "flag", ["--host-address", "--family", "--dispatch", "--backend", "--cluster-cidr", "--masquerade-all"]
+)
+def test_our_flags_and_kube_proxys_are_there(command: str, flag: str) -> None:
+    assert f"{flag} " in CliRunner().invoke(main, [command, "--help"]).stdout
+
+
+def test_the_program_alone_lists_its_commands() -> None:
+    result = CliRunner().invoke(main, [])
+    assert result.exit_code != 0
+    for command in COMMANDS:
+        assert f"\n  {command} " in result.stderr
+    assert result.stdout == ""

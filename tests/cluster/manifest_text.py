@@ -1,0 +1,79 @@
+"""Manifests for tests: objects as Kubernetes' users write them, with some fields set or taken away."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+GONE = object()
+"""A value that stands for a field that is not there."""
+
+
+def service(name: str = "web", namespace: str | None = "ns", **fields: Any) -> dict[str, Any]:
+    """A Service of type ClusterIP. Fields of spec are given by name, others by path: `metadata__labels={...}`."""
+    base = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]},
+    }
+    return changed(base, {key if "__" in key else f"spec__{key}": value for key, value in fields.items()})
+
+
+def endpoint_slice(name: str = "web-1", namespace: str | None = "ns", **fields: Any) -> dict[str, Any]:
+    """An IPv4 slice of the Service web with one endpoint. Fields are given by path."""
+    base = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {"kubernetes.io/service-name": "web"},
+        },
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+        "endpoints": [{"addresses": ["10.244.0.1"], "nodeName": "n1"}],
+    }
+    return changed(base, fields)
+
+
+def node(name: str = "n1", **fields: Any) -> dict[str, Any]:
+    """A Node with one address. Fields are given by path."""
+    base = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": {"topology.kubernetes.io/zone": "zone-a"}},
+        "spec": {"podCIDRs": ["10.244.0.0/24"]},
+        "status": {"addresses": [{"type": "InternalIP", "address": "172.31.1.2"}]},
+    }
+    return changed(base, fields)
+
+
+def changed(obj: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """`obj` with fields replaced, or taken away where the value is GONE."""
+    for path, value in fields.items():
+        *parents, last = path.split("__")
+        place = obj
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        if value is GONE:
+            place.pop(last, None)
+        else:
+            place[last] = value
+    return obj
+
+
+def as_yaml(*objects: Any) -> str:
+    """Documents of one stream."""
+    return yaml.safe_dump_all(objects, sort_keys=False)
+
+
+def as_json(obj: Any) -> str:
+    """One JSON document."""
+    return json.dumps(obj, indent=2)
+
+
+def list_of(objects: Iterable[Any], **fields: Any) -> dict[str, Any]:
+    """A `kind: List`, unless the fields say otherwise."""
+    return {"apiVersion": "v1", "kind": "List", "items": list(objects), **fields}

@@ -1,0 +1,226 @@
+"""The chains of tree dispatch: deterministic, few of them changed by a change, and never too many jumps deep."""
+
+import random
+from collections.abc import Iterable
+from functools import cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import Protocol, ServiceType
+from pykubeproxy.model.snapshot import Object
+from pykubeproxy.rules import names
+from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.rules.fragment import Door, Entry
+from pykubeproxy.rules.options import Dispatch
+from pykubeproxy.rules.ruleset import ChainId, Lines, Ruleset, is_builtin
+from pykubeproxy.rules.spread import GROUPED_FROM
+from pykubeproxy.rules.tree import TreeDispatch
+from pykubeproxy.rules.trie import LEAF_SIZE
+from tests.builders import cidr, ip, options, port, service, slice_of, slice_port, snapshot
+
+Chains = dict[ChainId, Lines]
+
+# NFT_JUMP_STACK_SIZE of the kernel (net/netfilter/nf_tables.h): a base chain, and 15 jumps.
+MOST_JUMPS = 15
+
+
+def cluster_ip_entry(number: int, address: str = "", port_number: int = 80) -> Entry:
+    address = address or str(IPv4Address(0x0A600000 + number * 40503 % 65536))
+    rule = (
+        f'-d {address}/32 -p tcp -m comment --comment "ns/s{number}" -m tcp --dport {port_number} -j KUBE-SVC-{number}'
+    )
+    return Entry(Door.NAT_SERVICES, address, Protocol.TCP, port_number, rule)
+
+
+def node_port_entry(number: int) -> Entry:
+    rule = f'-p tcp -m comment --comment "ns/s{number}" -m tcp --dport {number} -j KUBE-EXT-{number}'
+    return Entry(Door.NAT_NODE_PORTS, "", Protocol.TCP, number, rule)
+
+
+def refused_entry(number: int, *, is_node_port: bool) -> Entry:
+    """In KUBE-EXTERNAL-SERVICES, there are entries of both kinds."""
+    where = "" if is_node_port else f"192.0.2.{number}"
+    match = f"-d {where}/32 -p tcp" if where else "-p tcp"
+    rule = f'{match} -m comment --comment "ns/s{number}" -m tcp --dport {number} -j DROP'
+    return Entry(Door.FILTER_EXTERNAL, where, Protocol.TCP, number, rule)
+
+
+entries = st.one_of(
+    st.builds(cluster_ip_entry, st.integers(0, 400)),
+    st.builds(cluster_ip_entry, st.integers(0, 400), st.just("10.96.0.1"), st.integers(0, 99)),
+    st.builds(node_port_entry, st.integers(30000, 30200)),
+    st.builds(refused_entry, st.integers(1, 99), is_node_port=st.booleans()),
+)
+
+
+class Dispatched:
+    """A tree and the chains that it has told so far."""
+
+    def __init__(self, family: Family = Family.IPV4) -> None:
+        self._dispatch = TreeDispatch(options(family))
+        self.chains: Chains = {}
+        self._take(self._dispatch.chains())
+
+    def change(self, removed: Iterable[Entry], added: Iterable[Entry]) -> set[ChainId]:
+        """Change entries; return the chains whose lines differ now."""
+        return self._take(self._dispatch.change(removed, added))
+
+    def _take(self, updates: dict[ChainId, Lines | None]) -> set[ChainId]:
+        changed = {chain for chain, lines in updates.items() if self.chains.get(chain) != lines}
+        for chain, lines in updates.items():
+            if lines is None:
+                self.chains.pop(chain, None)
+            else:
+                self.chains[chain] = lines
+        return changed
+
+
+def dispatched(its: Iterable[Entry]) -> Dispatched:
+    made = Dispatched()
+    made.change((), its)
+    return made
+
+
+@given(st.lists(entries, unique=True, max_size=150), st.randoms(use_true_random=False))
+def test_the_same_entries_give_the_same_chains(its: list[Entry], order: random.Random) -> None:
+    once = dispatched(its).chains
+    one_by_one = Dispatched()
+    shuffled = list(its)
+    order.shuffle(shuffled)
+    for entry in shuffled:
+        one_by_one.change((), [entry])
+    assert one_by_one.chains == once
+    order.shuffle(shuffled)
+    for entry in shuffled[len(shuffled) // 2 :]:
+        one_by_one.change([entry], ())
+    assert one_by_one.chains == dispatched(shuffled[: len(shuffled) // 2]).chains
+
+
+@given(st.lists(entries, unique=True, max_size=150))
+def test_every_entry_is_there_once_and_every_chain_is_led_to_once(its: list[Entry]) -> None:
+    chains = dispatched(its).chains
+    rules = [line.split(" ", 2)[2] for lines in chains.values() for line in lines]
+    assert sorted(rule for rule in rules if "ns/s" in rule) == sorted(entry.rule for entry in its)
+    doors = {(door.table, door.chain) for door in Door}
+    targets = [(table, line.split()[-1]) for (table, _), lines in chains.items() for line in lines if "--" not in line]
+    ranges = [
+        (table, line.split()[-1])
+        for (table, _), lines in chains.items()
+        for line in lines
+        if "--dport" in line and "ns/s" not in line
+    ]
+    assert sorted(targets + ranges) == sorted(chains.keys() - doors)
+
+
+@given(st.lists(entries, unique=True, max_size=150))
+def test_node_ports_come_last(its: list[Entry]) -> None:
+    chains = dispatched(its).chains
+    assert chains["nat", names.SERVICES][-1].endswith(f"-m addrtype --dst-type LOCAL -j {names.NODE_PORTS}")
+    leads = [line for lines in chains.values() for line in lines if line.endswith(f" -j {names.NODE_PORTS}")]
+    assert len(leads) == 1
+
+
+def test_no_chain_is_long() -> None:
+    its = [
+        *(cluster_ip_entry(number) for number in range(2000)),
+        *(node_port_entry(number) for number in range(30000, 32768)),
+        *(refused_entry(number, is_node_port=flag) for number in range(1, 200) for flag in (True, False)),
+    ]
+    chains = dispatched(its).chains
+    # Sixteen ways on and the last rule; one of those ways may be two entries in its place.
+    assert max(map(len, chains.values())) <= 2 * LEAF_SIZE + 1
+    assert len(chains) < len(its) / 4
+
+
+@cache
+def crowded(number: int) -> Dispatched:
+    return dispatched(cluster_ip_entry(index) for index in range(number))
+
+
+@pytest.mark.parametrize("number", [100, 2000, 20000])
+def test_a_service_touches_only_chains_on_its_own_path(number: int) -> None:
+    dispatch = crowded(number)
+    touched = []
+    for extra in range(60_000, 60_020):
+        entry = cluster_ip_entry(extra)
+        for removed, added in (((), [entry]), ([entry], ())):
+            before = dict(dispatch.chains)
+            changed = dispatch.change(removed, added)
+            rewritten = [chain for chain in changed if chain in before and chain in dispatch.chains]
+            assert all(holds(chain, entry.address) for _, chain in rewritten)
+            touched.append(len(changed))
+    # A full chain is divided into sixteen at most, or these are put together again.
+    assert max(touched) <= LEAF_SIZE + 1
+    assert sorted(touched)[len(touched) // 2] <= 2
+
+
+def holds(chain: str, address: str) -> bool:
+    """True for a door, and for the chain of a network with the address in it."""
+    if chain == names.SERVICES:
+        return True
+    return ip_address(address) in ip_network(chain.removeprefix(names.CLUSTER_POLICY))
+
+
+def test_a_changed_entry_touches_its_chain_alone() -> None:
+    old = cluster_ip_entry(7)
+    new = cluster_ip_entry(7, old.address, 81)
+    changed = crowded(2000).change([old], [new])
+    assert len(changed) == 1
+    assert crowded(2000).change([new], [old]) == changed
+    assert crowded(2000).change([old], [old]) == set()
+
+
+def longest_way(ruleset: Ruleset, table: str) -> int:
+    """The number of jumps on the longest way from a built-in chain."""
+    chains = ruleset.tables[table].chains
+
+    @cache
+    def jumps(chain: str) -> int:
+        targets = {line.split()[line.split().index("-j") + 1] for line in chains[chain] if " -j " in line}
+        return max((1 + jumps(target) for target in targets if target in chains), default=0)
+
+    return max(jumps(chain) for chain in chains if is_builtin(table, chain))
+
+
+def crafted(family: Family, *, node_ports: bool) -> list[Object]:
+    """Services whose addresses and ports make as many branches as there can be, and one with all chains there are.
+
+    External IPs, load-balancer IPs and ports are chosen by those who may write Services, not by those who run a node.
+    """
+    middle = int(ip_address("10.96.7.1" if family is Family.IPV4 else "fd00:96::7:1"))
+    kind = IPv4Address if family is Family.IPV4 else IPv6Address
+    places = [kind(middle ^ step << 4 * nibble) for nibble in range(family.bits // 4) for step in (1, 2)]
+    ports = [0x7531 ^ step << 4 * nibble for nibble in range(4) for step in (1, 2, 3)]
+    pod = "10.0.{}.{}" if family is Family.IPV4 else "fd00:10::{}:{}"
+    everything = service(
+        "ns/all",
+        str(kind(middle + 1)),
+        type=ServiceType.LOAD_BALANCER,
+        ports=tuple(port(f"p{number}", number, number if node_ports else 0) for number in (0x7531, *ports)),
+        load_balancer_ips=(ip(str(kind(middle))),),
+        source_ranges=(cidr("0.0.0.0/0"), cidr("::/0")),
+    )
+    named = tuple(slice_port(f"p{number}") for number in (0x7531, *ports))
+    crowd = [pod.format(index // 100, index % 100 + 1) for index in range(GROUPED_FROM)]
+    objects: list[Object] = [everything, slice_of("ns/all", *crowd, ports=named)]
+    for number, place in enumerate(places):
+        objects += [service(f"ns/s{number}", str(place)), slice_of(f"ns/s{number}", crowd[0])]
+    for number in range(LEAF_SIZE if node_ports else 0):
+        distant = port(node_port=0x8000 + (number << 11))
+        objects += [service(f"ns/n{number}", str(places[0]), ports=(distant,)), slice_of(f"ns/n{number}", crowd[0])]
+    return objects
+
+
+@pytest.mark.parametrize("family", Family)
+@pytest.mark.parametrize("node_ports", [False, True])
+def test_no_cluster_makes_more_jumps_than_nf_tables_follows(family: Family, *, node_ports: bool) -> None:
+    """One less, so that a rule of somebody else may lead to KUBE-SERVICES."""
+    ruleset = compile_ruleset(
+        snapshot(*crafted(family, node_ports=node_ports)), options(family, dispatch=Dispatch.TREE)
+    )
+    assert longest_way(ruleset, "nat") == MOST_JUMPS - 1
+    assert longest_way(ruleset, "filter") < MOST_JUMPS

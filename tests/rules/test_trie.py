@@ -1,0 +1,197 @@
+"""The prefix tree: its shape is a function of what is in it, and each change is one of few nodes."""
+
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pykubeproxy.rules import trie as tries
+from pykubeproxy.rules.trie import DEEPEST, LEAF_SIZE, NIBBLE, Branch, Leaf, Node, Trie
+
+NIBBLES = 13
+IPV6_NIBBLES = 37
+DEPTHS = [3, DEEPEST]
+
+Items = list[tuple[int, str]]
+# A node as a value: its place, and its items or its children.
+Shape = tuple[int, int, tuple[Any, ...]]
+
+# Keys near each other, keys that are the same, keys that branch off at any nibble of one path, and any others.
+keys = st.one_of(
+    st.integers(0, 40),
+    st.sampled_from([0xABC, 0xABC0]),
+    st.integers(0, NIBBLES * NIBBLE - 1).map(lambda bit: 1 << bit),
+    st.integers(0, NIBBLES * NIBBLE - 1).map(lambda bit: (1 << bit) - 1),
+    st.integers(0, 16**NIBBLES - 1),
+)
+items = st.tuples(keys, st.sampled_from("ab"))
+
+
+def digits(key: int, nibbles: int = NIBBLES) -> str:
+    return f"{key:0{nibbles}x}"
+
+
+def prefix_of(key: int, depth: int, nibbles: int = NIBBLES) -> int:
+    return int(digits(key, nibbles)[:depth] or "0", 16)
+
+
+def wanted(its: Items, place: tuple[int, int], level: int = 0, nibbles: int = NIBBLES) -> Shape:
+    """The shape that some items should have, told anew from the rules for it."""
+    texts = [digits(key, nibbles) for key, _ in its]
+    if len(its) <= tries.LEAF_SIZE or len(set(texts)) == 1 or level == tries.DEEPEST:
+        return (*place, tuple(sorted(its)))
+    depth = next(i for i in range(nibbles) if len({text[: i + 1] for text in texts}) > 1)
+    children = []
+    for slot in sorted({text[depth] for text in texts}):
+        under = [item for item in its if digits(item[0], nibbles)[depth] == slot]
+        below = (prefix_of(under[0][0], depth + 1, nibbles), depth + 1)
+        children.append(wanted(under, below, level + 1, nibbles))
+    return (prefix_of(its[0][0], depth, nibbles), depth, tuple(children))
+
+
+def shape(node: Node[str]) -> Shape:
+    if isinstance(node, Leaf):
+        return (node.prefix, node.depth, tuple(sorted(node.items)))
+    return (node.prefix, node.depth, tuple(shape(node.children[slot]) for slot in sorted(node.children)))
+
+
+def nodes(node: Node[str]) -> Iterator[Node[str]]:
+    yield node
+    if isinstance(node, Branch):
+        for child in node.children.values():
+            yield from nodes(child)
+
+
+def contents(trie: Trie[str]) -> dict[tuple[int, int], object]:
+    """What every chain of a tree would be made of: a leaf's items, a branch's children and how large they are."""
+    return {
+        (node.prefix, node.depth): (
+            tuple(sorted(node.items))
+            if isinstance(node, Leaf)
+            else tuple(sorted((slot, child.prefix, child.depth, len(child)) for slot, child in node.children.items()))
+        )
+        for node in nodes(trie.root)
+    }
+
+
+def made(its: Iterable[tuple[int, str]], nibbles: int = NIBBLES) -> Trie[str]:
+    trie: Trie[str] = Trie(nibbles)
+    for key, item in its:
+        trie.add(key, item)
+    return trie
+
+
+def check(trie: Trie[str], its: Items) -> None:
+    assert shape(trie.root) == wanted(its, (0, 0), nibbles=trie.nibbles)
+    for node in nodes(trie.root):
+        assert trie.find(node.prefix, node.depth) is node
+        assert len(node) == sum(len(leaf) for leaf in nodes(node) if isinstance(leaf, Leaf))
+        if isinstance(node, Branch):
+            assert node.height == 1 + max(child.height for child in node.children.values())
+
+
+@contextmanager
+def small(deepest: int) -> Iterator[None]:
+    """Leaves so small that few items make a large tree, and a ground that is soon reached."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tries, "LEAF_SIZE", 2)
+        patch.setattr(tries, "DEEPEST", deepest)
+        yield
+
+
+@pytest.mark.parametrize("deepest", DEPTHS)
+@given(st.lists(items, max_size=120), st.randoms(use_true_random=False))
+def test_the_shape_does_not_depend_on_the_order(deepest: int, its: Items, order: random.Random) -> None:
+    with small(deepest):
+        check(made(its), its)
+        others = list(its)
+        order.shuffle(others)
+        check(made(others), its)
+
+
+@pytest.mark.parametrize("deepest", DEPTHS)
+@given(st.lists(items, max_size=90), st.lists(items, max_size=90), st.randoms(use_true_random=False))
+def test_nor_on_what_has_come_and_gone(deepest: int, stay: Items, go: Items, order: random.Random) -> None:
+    steps = stay + go
+    order.shuffle(steps)
+    leaving = list(go)
+    order.shuffle(leaving)
+    with small(deepest):
+        trie = made(steps)
+        for number, item in enumerate(leaving, 1):
+            trie.remove(*item)
+            if number % 8 == 0:
+                check(trie, stay + leaving[number:])
+        check(trie, stay)
+
+
+@pytest.mark.parametrize("deepest", DEPTHS)
+@given(st.lists(items, min_size=1, max_size=120))
+def test_nodes_that_change_are_told(deepest: int, its: Items) -> None:
+    with small(deepest):
+        trie: Trie[str] = Trie(NIBBLES)
+        for act, item in [(trie.add, item) for item in its] + [(trie.remove, item) for item in its]:
+            before = contents(trie)
+            told = {(node.prefix, node.depth) for node in act(*item)}
+            after = contents(trie)
+            changed = {place for place in before.keys() | after.keys() if before.get(place) != after.get(place)}
+            # An empty root has no place of its own; all that there is of it is what is above it.
+            assert changed - {(0, 0)} <= told
+        assert shape(trie.root) == (0, 0, ())
+
+
+@pytest.mark.parametrize("number", [100, 2000, 20000])
+def test_a_change_touches_one_path(number: int) -> None:
+    its = [(0x0A60 << 36 | index * 40503 % 65536 << 20 | 80, "a") for index in range(number)]
+    trie = made(its)
+    added = [(key + step, "b") for key, _ in its[:50] for step in (1, 1 << 20, 1 << 36)]
+    touched = [len(trie.add(*item)) for item in added] + [len(trie.remove(*item)) for item in added]
+    # A path, and the children of the one node that is split up or put together.
+    assert max(touched) <= DEEPEST + 2 * LEAF_SIZE
+    assert sorted(touched)[len(touched) // 2] <= 6
+
+
+def test_one_key_many_items() -> None:
+    """As many Services as there may be can claim one external IP and port."""
+    its = [(7, str(number)) for number in range(100)]
+    trie = made(its)
+    check(trie, its)
+    assert isinstance(trie.root, Leaf)
+    trie.add(8, "a")
+    check(trie, [*its, (8, "a")])
+    trie.remove(8, "a")
+    check(trie, its)
+
+
+@pytest.mark.parametrize("nibbles", [NIBBLES, IPV6_NIBBLES])
+def test_no_choice_of_keys_makes_a_deep_tree(nibbles: int) -> None:
+    """Three items beside the path at every nibble of it."""
+    its = [(step << NIBBLE * place, "a") for place in range(nibbles) for step in (1, 2, 3)]
+    trie = made(its, nibbles)
+    check(trie, its)
+    assert trie.root.height == DEEPEST
+    for gone in list(its):
+        trie.remove(*gone)
+        its.remove(gone)
+        check(trie, its)
+
+
+def test_what_reaches_the_ground_is_made_anew_when_something_comes_above() -> None:
+    its = [(step << NIBBLE * place, "a") for place in range(NIBBLES - 1) for step in (1, 2, 3)]
+    trie = made(its)
+    above = (1 << NIBBLE * (NIBBLES - 1), "a")
+    told = len(trie.add(*above))
+    check(trie, [*its, above])
+    assert told > DEEPEST
+    trie.remove(*above)
+    check(trie, its)
+
+
+def test_only_what_is_there_can_be_removed() -> None:
+    trie = made([(1, "a")])
+    with pytest.raises(ValueError, match="not in list"):
+        trie.remove(1, "b")
