@@ -15,11 +15,15 @@ RUN python3 -m venv /tools \
     && python3 -m venv --without-pip /opt/pykubeproxy \
     && /tools/bin/pip install --no-cache-dir --require-hashes --requirement requirements-build.lock \
     && /tools/bin/pip --python /opt/pykubeproxy/bin/python3 \
-        install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements.lock
+        install --no-cache-dir --no-compile --require-hashes --only-binary :all: --requirement requirements.lock
 COPY LICENSE README.md pyproject.toml ./
 COPY pykubeproxy pykubeproxy
 RUN /tools/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /dist . \
-    && /tools/bin/pip --python /opt/pykubeproxy/bin/python3 install --no-index --no-deps /dist/*.whl
+    && /tools/bin/pip --python /opt/pykubeproxy/bin/python3 install --no-index --no-deps --no-compile /dist/*.whl
+# More than half of all would be the Kubernetes client's asynchronous twin, and bytecode for models of every API.
+WORKDIR /opt/pykubeproxy/lib
+RUN rm -r python3*/site-packages/kubernetes/aio \
+    && python3 -m compileall -q -x '/kubernetes/client/(api|models)/' .
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="pykubeproxy" \
@@ -32,6 +36,6 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/pykubeproxy /opt/pykubeproxy
 RUN ln -s /opt/pykubeproxy/bin/kube-proxy /opt/pykubeproxy/bin/pykubeproxy /usr/local/bin/
-# The root file system may be read-only, and logs are read while the proxy runs.
+# Bytecode is there already, where it can be of use, and logs are read while the proxy runs.
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 CMD ["kube-proxy", "--help"]

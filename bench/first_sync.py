@@ -101,8 +101,6 @@ def _text(payload: Payload) -> bytes:
 def _figures_of(shape: Shape, backend: Backend, rounds: list[Round]) -> Iterator[Figure]:
     is_targeted = shape == _TARGET_SHAPE
     alone = _best(rounds)
-    about: dict[str, object] = {}
-    del about
     target = at_most(1.3, alone, plus=1.5 if backend is Backend.NFT else 0.0) if is_targeted else None
     size = shape.services
     first = Timing(tuple(its.first.process for its in rounds))

@@ -60,9 +60,9 @@ def quantile(values: Iterable[float], share: float) -> float:
 
 def clocked(action: Callable[[], object]) -> Sample:
     """What calling `action` costs this process and the children that it waits for."""
-    cpu, wall = _cpu_seconds(), time.perf_counter()
+    cpu, wall = cpu_seconds(), time.perf_counter()
     action()
-    return Sample(time.perf_counter() - wall, _cpu_seconds() - cpu)
+    return Sample(time.perf_counter() - wall, cpu_seconds() - cpu)
 
 
 def in_turns(actions: Mapping[str, Callable[[], Sample]], rounds: int, warm_up: int = 0) -> dict[str, Timing]:
@@ -111,6 +111,7 @@ def _kernel_worker_seconds() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
+    """CPU seconds that this process, and the children that it has waited for, have used until now."""
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(usage.ru_utime + usage.ru_stime for usage in spent)

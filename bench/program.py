@@ -24,12 +24,11 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Ended(Struct, frozen=True, kw_only=True):
-    """A run that is over: what the whole process cost, the sync in it, and the most memory that it had, in MB."""
+    """A run that is over: what the whole process cost, how long the sync in it took, and whether that wrote."""
 
     process: Sample
     sync_seconds: float
     wrote: bool
-    peak_megabytes: float
 
 
 class Spent(Struct, frozen=True, kw_only=True):
@@ -64,8 +63,6 @@ def run_once(name: str, backend: Backend, source: Path, *arguments: str) -> Ende
         process=Sample(wall, usage.ru_utime + usage.ru_stime),
         sync_seconds=float(str(synced[-1]["seconds"])),
         wrote=synced[-1]["event"] == "synced",
-        # The greatest of the process and its children; the tools are smaller from a thousand Services on.
-        peak_megabytes=usage.ru_maxrss / 1024,
     )
 
 

@@ -67,7 +67,7 @@ def service_document(number: int, shape: Shape) -> Document:
     """Service `number` as the API server would send it."""
     has_node_port = number < shape.node_ports
     node_port = {"nodePort": FIRST_NODE_PORT + number} if has_node_port else {}
-    name = _name(number)
+    name = service_name(number)
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -100,12 +100,12 @@ def slice_documents(number: int, shape: Shape, generation: int = 0, address: str
             "apiVersion": "discovery.k8s.io/v1",
             "kind": "EndpointSlice",
             "metadata": _metadata(
-                f"{_name(number)}-{part // _SLICE_SIZE:05x}",
+                f"{service_name(number)}-{part // _SLICE_SIZE:05x}",
                 number,
                 {
-                    "app": _name(number),
+                    "app": service_name(number),
                     "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
-                    "kubernetes.io/service-name": _name(number),
+                    "kubernetes.io/service-name": service_name(number),
                 },
             ),
             "addressType": "IPv4",
@@ -187,5 +187,6 @@ def _metadata(name: str, number: int, labels: dict[str, str]) -> Document:
     }
 
 
-def _name(number: int) -> str:
+def service_name(number: int) -> str:
+    """The name of a Service; also sorts as the rules of its node port do."""
     return f"service-{number}"

@@ -25,13 +25,16 @@ def cleanup(choices: Choices) -> None:
 
 def clean_up(choices: Choices) -> int:
     """Clean up, say what was removed where, and return the exit status. Raises HostError."""
-    status = 0
+    status, is_any = 0, False
     for cleaned in clean_all(choices):
+        is_any = True
         if cleaned.problem is None:
             click.echo(_describe(cleaned))
         else:
             complain(f"Error: {cleaned.problem}")
             status = FAILED
+    if not is_any:
+        click.echo("nothing to remove")
     return status
 
 

@@ -74,7 +74,7 @@ def _family(explanation: Explanation) -> Iterator[str]:
             where = f"{insert.table} {insert.chain}, at position {insert.position}"
             yield _colored("+", f"  + {insert.line}  ({where})")
     for table, chain in explanation.out_of_order:
-        yield f"note: our jump rules in {table} {chain} are in another order than on a fresh node; rules are never moved"
+        yield f"note: jump rules in {table} {chain} are in another order than on a fresh node, and stay so"
     for kept in explanation.kept:
         yield f"  = {kept.table} {kept.chain}: {len(kept.rules)} of other programs' rules kept"
 

@@ -97,7 +97,7 @@ def check(tools: Tools) -> None:
 
 def is_in_use(tools: Tools) -> bool:
     """False if the kernel has no table of this backend loaded, so that there can be no rules to find."""
-    return tools.backend is Backend.NFT or bool(_loaded_tables(tools.family))
+    return tools.backend is Backend.NFT or _loaded_tables(tools.family) != []
 
 
 def _installed(family: Family, but: Backend | None = None) -> list[Tools]:
@@ -122,15 +122,18 @@ def _version(program: str) -> tuple[Backend, tuple[int, ...]]:
 def _holds_any(tools: Tools, table: str, chains: tuple[str, ...]) -> bool:
     """True if `table` has one of `chains`."""
     # Asking the legacy tools for a table would load it, and from then on every packet would pass through it.
-    if tools.backend is Backend.LEGACY and table not in _loaded_tables(tools.family):
+    if tools.backend is Backend.LEGACY and table not in (_loaded_tables(tools.family) or ()):
         return False
     wanted = tuple(f":{chain} ".encode() for chain in chains)
     return any(line.startswith(wanted) for line in _chain_lines(tools.save, table))
 
 
-def _loaded_tables(family: Family) -> list[str]:
+def _loaded_tables(family: Family) -> list[str] | None:
+    """The legacy backend's tables that are there; None where only root may know."""
     try:
         return _LOADED_TABLES[family].read_text().split()
+    except PermissionError:
+        return None
     except OSError:
         return []
 

@@ -12,7 +12,7 @@ from pykubeproxy.trace.state import State
 
 # Questions that stay open on one way, and forks in all: beyond these, a trace would tell nobody anything.
 MOST_QUESTIONS = 48
-MOST_FORKS = 5_000
+MOST_FORKS = 10_000
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
-"""What a user did wrong is told in one line on stderr, and the exit status is not 0."""
+"""What a user did wrong is told in one line on stderr, and the exit status is not 0.
 
-import subprocess
-import sys
+Only of commands that change nothing: `run` and `cleanup` are tried in a namespace (tests/kernel).
+"""
+
 from pathlib import Path
 
 import pytest
@@ -16,18 +17,16 @@ MISTAKES = {
     "unknown flag": (["render", "--no-such"], "No such option '--no-such'"),
     "unknown command": (["rendre"], "No such command 'rendre'"),
     "value missing": (["render", "-f"], "'-f' requires an argument"),
-    "no source": (["run"], "--source"),
     "no objects": (["render"], "no objects given: name a file or folder with -f"),
     "family": (["render", "-f", "-", "--family", "ipv5"], "'ipv5' is not one of 'ipv4', 'ipv6'"),
     "dispatch": (["render", "-f", "-", "--dispatch", "round"], "'round' is not one of 'linear', 'tree'"),
-    "backend": (["run", "--source", "/", "--backend", "ebpf"], "'ebpf' is not one of 'auto', 'nft', 'legacy'"),
+    "backend": (["diff", "-f", "-", "--backend", "ebpf"], "'ebpf' is not one of 'auto', 'nft', 'legacy'"),
     "address": (["render", "-f", "-", "--host-address", "1.2.3"], "'1.2.3' is not an IP address"),
     "number": (["render", "-f", "-", "--iptables-masquerade-bit", "many"], "--iptables-masquerade-bit"),
     "range": (["render", "-f", "-", "--iptables-masquerade-bit", "99"], "asquerade"),
     "mode": (["render", "-f", "-", "--proxy-mode", "ipvs"], "ipvs"),
     "argument": (["render", "-f", "-", "surplus"], "surplus"),
     "missing path": (["render", "-f", "/no/such"], "/no/such: no such file or folder"),
-    "missing source": (["run", "--once", "--source", "/no/such"], "/no/such: no such file or folder"),
     "missing configuration": (["render", "-f", "-", "--config", "/no/such"], "/no/such"),
     "missing dump": (["diff", "-f", "-", "--live", "/no/such"], "/no/such: cannot be read: No such file or directory"),
 }
@@ -52,7 +51,7 @@ def test_an_error_of_diff_is_no_difference(command: str) -> None:
     ("text", "expected"),
     [
         ("<html></html>\n", "line 1: '<html></html>' is not a line of iptables-save"),
-        ("*nat\n:A - [0:0]\n", "line 2: the dump ends inside table nat: there is no COMMIT"),
+        ("*nat\n:A - [0:0]", "line 2: the dump ends inside table nat: there is no COMMIT"),
         ("*nat\n-A A -j B\nCOMMIT\n", "line 2: '-A A -j B' is not a rule of a chain of table nat"),
         ("*nat\nCOMMIT\n*nat\nCOMMIT\n", "line 4: table nat is there twice; one dump is of one family"),
         ("", "no table in it"),
@@ -79,29 +78,6 @@ def test_a_folder_is_no_dump(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["diff", "-f", "-", "--live", str(tmp_path)], input="")
     assert result.exit_code == 2
     assert result.stderr == f"Error: {tmp_path}: cannot be read: Is a directory\n"
-
-
-@pytest.mark.parametrize(
-    "command", [["version"], ["cleanup"], ["diff", "-f", "{}"], ["run", "--once", "--source", "{}"]]
-)
-def test_a_machine_without_iptables(command: list[str], tmp_path: Path) -> None:
-    source = write(tmp_path / "objects.json", web(Family.IPV4))
-    arguments = [word.format(source) for word in command]
-    run = subprocess.run(
-        [sys.executable, "-m", "pykubeproxy", *arguments],
-        env={"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if command == ["version"]:
-        assert run.returncode == 0
-        assert "IPv4 backend in use: unknown: iptables is not installed" in run.stdout
-        return
-    assert run.returncode == (1 if command[0] == "run" else 2)
-    assert run.stderr.startswith("Error: iptables is not installed: ")
-    assert run.stderr.count("\n") == 1
-    assert run.stdout == ""
 
 
 def test_a_broken_document_names_its_place_and_the_others_are_used(tmp_path: Path) -> None:

@@ -1,116 +1,178 @@
-"""Every endpoint is as likely as every other: iptables-rules.md section 8."""
+"""Endpoint groups: each endpoint gets exactly its share, and a change of one touches its group alone."""
 
 import re
-from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pykubeproxy.model.snapshot import Object
-from pykubeproxy.rules import spread
-from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.model.endpoint import Endpoint
+from pykubeproxy.rules import names
+from pykubeproxy.rules.compile import compile_port
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.ruleset import Lines
-from tests.builders import at, options, service, slice_of, snapshot
-from tests.strategies import clusters, rule_options
+from pykubeproxy.rules.spread import GROUPED_FROM
+from tests.builders import endpoint, options, service_port
+
+TREE = options(dispatch=Dispatch.TREE, pod_traffic=None)
+LINEAR = options(dispatch=Dispatch.LINEAR, pod_traffic=None)
+PORT = service_port()
+TOP = names.ChainNames(PORT).cluster
 
 Chains = dict[str, Lines]
 
-PROBABILITY = re.compile(r"--probability ([0-9.]+) -j (\S+)$")
+_LEG = re.compile(
+    r"-A \S+ (?:-m comment --comment \"([^\"]*)\" )?(?:-m statistic --mode random --probability (\S+) )?-j (\S+)"
+)
 
 
-def choices(lines: Lines) -> list[tuple[str | None, str]]:
-    """The random choice at the end of a policy chain: (probability as printed, chain)."""
-    found: list[tuple[str | None, str]] = []
-    for line in lines:
-        target = line.split()[-1]
-        if target.startswith("KUBE-SEP-") and "-m recent" not in line:
-            chance = PROBABILITY.search(line)
-            found.append((chance[1] if chance else None, target))
-    return found
+def endpoints(numbers: Sequence[int]) -> tuple[Endpoint, ...]:
+    """Ready endpoints, in the order in which a Snapshot has them."""
+    return tuple(sorted((endpoint(f"10.0.{n // 250}.{n % 250 + 1}") for n in numbers), key=lambda each: each.text))
 
 
-def size(chains: Chains, chain: str) -> int:
-    """The number of endpoints behind a chain."""
-    legs = choices(chains[chain])
-    return sum(size(chains, leg) for _, leg in legs) if legs else 1
+def chains_for(numbers: Sequence[int], its: RuleOptions = TREE, *, comments: bool = True) -> Chains:
+    return dict(compile_port(PORT, endpoints(numbers), its, comments=comments).chains)
 
 
-def chances(chains: Chains, chain: str) -> dict[str, Fraction]:
-    """The nominal chance of each endpoint chain. Each printed probability must be that of its nominal value."""
-    legs = choices(chains[chain])
-    if not legs:
-        return {chain: Fraction(1)}
-    left, rest = size(chains, chain), Fraction(1)
-    found: dict[str, Fraction] = {}
-    for printed, leg in legs:
-        share = Fraction(size(chains, leg), left)
-        assert printed == (None if share == 1 else as_printed(share))
-        for endpoint, chance in chances(chains, leg).items():
-            assert endpoint not in found
-            found[endpoint] = rest * share * chance
-        rest *= 1 - share
-        left -= size(chains, leg)
-    assert rest == 0, "no packet falls off the end of a policy chain"
-    return found
+def groups(chains: Chains) -> Chains:
+    """The chains between a policy chain and its endpoints."""
+    return {chain: lines for chain, lines in chains.items() if chain.startswith(f"{TOP}-")}
 
 
-def as_printed(share: Fraction) -> str:
-    """Ten decimals as written, the nearest multiple of 2^-31 as kept, eleven decimals as printed; exactly."""
-    written = Fraction(round(share * 10**10), 10**10)
-    kept = Fraction((written * 2**31 + Fraction(1, 2)).__floor__(), 2**31)
-    return f"{float(kept):.11f}"
+def legs(lines: Lines) -> list[tuple[str, str | None, str]]:
+    """Comment, probability and target of rules that spread traffic."""
+    found = [_LEG.fullmatch(line) for line in lines]
+    return [(leg[1] or "", leg[2], leg[3]) for leg in found if leg]
 
 
-def policy_chains(chains: Chains) -> list[str]:
-    return [chain for chain in chains if chain.startswith(("KUBE-SVC-", "KUBE-SVL-")) and "/" not in chain]
+def written_shares(chains: Chains, chain: str) -> dict[str, Fraction]:
+    """The share of each endpoint chain in what comes to `chain`, by the probabilities as the kernel keeps them."""
+    shares: dict[str, Fraction] = {}
+    left = Fraction(1)
+    for _, probability, target in legs(chains[chain]):
+        taken = left * (1 if probability is None else Fraction(probability))
+        left -= taken
+        below = written_shares(chains, target) if target in groups(chains) else {target: Fraction(1)}
+        for end, share in below.items():
+            shares[end] = shares.get(end, Fraction()) + taken * share
+    assert left == 0
+    return shares
 
 
-@pytest.mark.parametrize("dispatch", Dispatch)
-@pytest.mark.parametrize("affinity", [None, 10800])
-@pytest.mark.parametrize("count", [1, 2, 3, 10, 127, 128, 129, 600])
-def test_equal_chances(dispatch: Dispatch, affinity: int | None, count: int) -> None:
-    endpoints = [at(f"10.0.{i // 200}.{i % 200 + 1}") for i in range(count)]
-    cluster = snapshot(service(affinity_seconds=affinity), slice_of("ns1/svc1", *endpoints))
-    chains = compile_ruleset(cluster, options(dispatch=dispatch)).tables["nat"].chains
-    (policy,) = (chain for chain in policy_chains(chains) if chain.endswith("XPGD46QRK7WJZT7O"))
-    its = chances(chains, policy)
-    assert set(its.values()) == {Fraction(1, count)}
-    assert len(its) == count
-    remembered = [line.split()[-1] for line in chains[policy] if "--rcheck" in line]
-    assert Counter(remembered) == (Counter(its.keys()) if affinity else Counter())
+def meant_shares(chains: Chains) -> dict[str, Fraction]:
+    """The same by the number of endpoints in each group, which the rules take their probabilities from."""
+    its = groups(chains)
+    number = sum(len(lines) for lines in its.values())
+    return {
+        target: Fraction(len(lines), number) * Fraction(1, len(lines))
+        for lines in its.values()
+        for _, _, target in legs(lines)
+    }
 
 
-def test_large_services_are_grouped_in_tree_dispatch_only() -> None:
-    cluster = snapshot(service(), slice_of("ns1/svc1", *(f"10.0.{i // 200}.{i % 200 + 1}" for i in range(600))))
-    lengths = {}
-    for dispatch in Dispatch:
-        chains = compile_ruleset(cluster, options(dispatch=dispatch)).tables["nat"].chains
-        lengths[dispatch] = max(len(choices(chains[chain])) for chain in chains)
-    assert lengths[Dispatch.LINEAR] == 600
-    assert lengths[Dispatch.TREE] < 60
+sizes = st.integers(GROUPED_FROM, 1100)
 
 
-def test_one_endpoint_more_changes_one_group() -> None:
-    addresses = [f"10.0.{i // 200}.{i % 200 + 1}" for i in range(300)]
-    before, after = (
-        compile_ruleset(
-            snapshot(service(), slice_of("ns1/svc1", *addresses[:count])), options(dispatch=Dispatch.TREE)
-        ).tables["nat"].chains
-        for count in (299, 300)
-    )
-    changed = [chain for chain in before.keys() | after.keys() if before.get(chain) != after.get(chain)]
-    assert len(changed) == 3, "the policy chain, one group, and the endpoint itself"
+@given(sizes)
+def test_each_endpoint_gets_the_same_share(number: int) -> None:
+    chains = chains_for(range(number))
+    ends = {chain for chain in chains if chain.startswith(names.ENDPOINT)}
+    assert len(ends) == number
+    assert set(meant_shares(chains).values()) == {Fraction(1, number)}
+    shares = written_shares(chains, TOP)
+    assert shares.keys() == ends
+    assert sum(shares.values()) == 1
+    assert max(abs(share - Fraction(1, number)) for share in shares.values()) < Fraction(1, 2**30)
 
 
-@given(clusters, rule_options(), st.sampled_from([2, 128]))
-def test_whatever_the_cluster(objects: list[Object], its: RuleOptions, grouped_from: int) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(spread, "GROUPED_FROM", grouped_from)
-        chains = compile_ruleset(snapshot(*objects), its).tables["nat"].chains
-    for chain in policy_chains(chains):
-        if choices(chains[chain]):
-            its_chances = chances(chains, chain)
-            assert set(its_chances.values()) == {Fraction(1, len(its_chances))}
+@given(sizes, st.booleans())
+def test_probabilities_are_those_of_the_groups(number: int, comments: bool) -> None:  # noqa: FBT001
+    chains = chains_for(range(number), comments=comments)
+    left = number
+    top = legs(chains[TOP])
+    assert [target for _, _, target in top] == list(groups(chains))
+    for comment, probability, target in top:
+        size = len(chains[target])
+        assert comment == (f"ns1/svc1:p80 -> one of {size} endpoints" if comments else "")
+        if probability is not None:
+            assert abs(Fraction(probability) - Fraction(size, left)) < Fraction(1, 2**31)
+        left -= size
+    assert left == 0
+    assert top[-1][1] is None
+
+
+@given(sizes)
+def test_a_connection_passes_few_rules(number: int) -> None:
+    its = groups(chains_for(range(number)))
+    longest = max(map(len, its.values()))
+    assert len(its) + longest <= 6 * number**0.5
+    assert all(its.values())
+
+
+@given(st.sets(st.integers(0, 900), min_size=200, max_size=240), st.integers(901, 999), st.integers(0, 199))
+def test_a_change_of_one_endpoint_touches_one_group(numbers: set[int], new: int, place: int) -> None:
+    before = chains_for(sorted(numbers))
+    for its in (numbers | {new}, numbers - {sorted(numbers)[place]}):
+        after = chains_for(sorted(its))
+        policy = {TOP, *groups(before), *groups(after)}
+        changed = {chain for chain in policy if before.get(chain) != after.get(chain)}
+        assert TOP in changed
+        assert len(changed) == 2
+
+
+def test_an_endpoint_that_takes_the_place_of_another_touches_their_two_groups() -> None:
+    before, after = chains_for(range(200)), chains_for(range(1, 201))
+    changed = {chain for chain in (TOP, *groups(before)) if before[chain] != after.get(chain)}
+    assert len(changed - {TOP}) in (1, 2)
+    assert groups(before).keys() == groups(after).keys()
+
+
+def test_groups_are_named_for_their_service() -> None:
+    chains = chains_for(range(1000))
+    service_hash = names.service_hash(TOP)
+    for chain in groups(chains):
+        assert len(chain) <= names.LONGEST_NAME
+        assert names.service_hash(chain) == service_hash
+        assert names.is_stale_candidate("nat", chain)
+    assert list(groups(chains)) == [f"{TOP}-{number:x}" for number in range(32)]
+
+
+def test_no_number_of_endpoints_makes_a_name_too_long() -> None:
+    assert len(names.group(TOP, names.MOST_GROUPS - 1)) == names.LONGEST_NAME
+    assert names.service_hash(names.group(TOP, names.MOST_GROUPS - 1))
+
+
+@pytest.mark.parametrize(
+    ("its", "number", "is_grouped"),
+    [(TREE, GROUPED_FROM - 1, False), (TREE, GROUPED_FROM, True), (LINEAR, 1000, False)],
+)
+def test_only_large_services_with_tree_dispatch_have_groups(its: RuleOptions, number: int, *, is_grouped: bool) -> None:
+    chains = chains_for(range(number), its)
+    assert bool(groups(chains)) is is_grouped
+    assert (len(chains[TOP]) == number) is not is_grouped
+
+
+def test_session_affinity_has_to_ask_for_every_endpoint() -> None:
+    port = service_port(affinity_seconds=60)
+    chains = dict(compile_port(port, endpoints(range(300)), TREE).chains)
+    assert not groups(chains)
+    assert len(chains[TOP]) == 600
+
+
+def test_local_endpoints_have_groups_of_their_own() -> None:
+    port = service_port(internal_traffic_local=True)
+    its = tuple(endpoint(each.ip, is_local=number < GROUPED_FROM) for number, each in enumerate(endpoints(range(300))))
+    chains = dict(compile_port(port, its, TREE).chains)
+    local = names.ChainNames(port).local
+    assert len([chain for chain in chains if chain.startswith(f"{local}-")]) == 16
+
+
+def test_the_masquerade_rule_stays_before_the_choice() -> None:
+    with_masquerade = options(dispatch=Dispatch.TREE)
+    chains = dict(compile_port(PORT, endpoints(range(200)), with_masquerade).chains)
+    assert chains[TOP][0].endswith(f" -j {names.MARK_MASQ}")
+    assert not any(names.MARK_MASQ in line for lines in groups(chains).values() for line in lines)
+    assert chains[TOP][1:] == chains_for(range(200))[TOP]

@@ -1,0 +1,83 @@
+"""The program's own work, without the tool: compiling a cluster from nothing, and one change in clusters of any size.
+
+If any step of a change were in proportion to the cluster, it would show as a growth from 1,000 Services to 50,000.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from bench.figures import Figure, Floor, Target, Unit, timed
+from bench.harness import Sample, Timing, clocked
+from bench.in_process import NoHost, loop_for, options, proxy_for
+from bench.namespaces import run_in_fresh
+from bench.runs import Run
+from bench.synthetic import Shape, in_short, objects, slices
+from pykubeproxy.cluster.source import Change
+from pykubeproxy.daemon.loop import Loop
+from pykubeproxy.daemon.messages import Changed
+from pykubeproxy.host.backend import Backend
+from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.rules.compile import Compiler
+
+COMPILE = "compiling from nothing"
+STEP = "one endpoint changed, without the tool"
+GROWTH = "growth of that"
+
+_WARM_UP = 10
+_STRIDE = 7919
+
+
+class Steps(Struct, frozen=True, kw_only=True):
+    """What compiling a whole cluster took, and the samples of changes after that."""
+
+    compiled: Sample
+    changes: Timing
+
+
+def figures(run: Run) -> Iterator[Figure]:
+    """Measure all sizes; the backend makes no difference here."""
+    found = {}
+    for size in (1000, 5000) if run.is_quick else (1000, 10_000, 50_000):
+        run.say(f"{COMPILE}, {STEP}: {in_short(size)} Services")
+        found[size] = run_in_fresh(measure, Shape(size, 5), 100 if run.is_quick else 300)
+        yield timed(COMPILE, f"{in_short(size)} x 5", Timing((found[size].compiled,)), services=size)
+        yield timed(STEP, f"{in_short(size)} x 5", found[size].changes, services=size)
+    small, large = min(found), max(found)
+    before, after = found[small].changes, found[large].changes
+    yield Figure(
+        measurement=GROWTH,
+        case=f"{in_short(small)} to {in_short(large)}",
+        services=large,
+        unit=Unit.TIMES,
+        value=after.median / before.median,
+        cpu=after.cpu / before.cpu,
+        floor=Floor(what="none", value=1.0),
+        target=Target(text="≤ 1.5 x", limit=1.5),
+    )
+
+
+def measure(shape: Shape, rounds: int) -> Steps:
+    """Compile a cluster, then change one Service after the other."""
+    everything = tuple(objects(shape))
+    snapshot = Snapshot()
+    for obj in everything:
+        snapshot.put(obj)
+    compiled = clocked(lambda: Compiler(options()).update(snapshot, snapshot.services))
+    loop = loop_for(proxy_for(NoHost(), Backend.NFT))
+    loop.take(Changed(Change(put=everything)))
+    loop.sync()
+    samples = [_change(loop, shape, number) for number in range(rounds + _WARM_UP)]
+    return Steps(compiled=compiled, changes=Timing(tuple(samples[_WARM_UP:])))
+
+
+def _change(loop: Loop, shape: Shape, number: int) -> Sample:
+    """One endpoint of one Service replaced; Services in an order that has nothing to do with where they are kept."""
+    service = number * _STRIDE % shape.services
+    change = Changed(Change(put=tuple(slices(service, shape, generation=number + 1))))
+
+    def take_and_sync() -> None:
+        loop.take(change)
+        loop.sync()
+
+    return clocked(take_and_sync)

@@ -1,0 +1,45 @@
+"""The log of `run`: on stderr, coloured for people at a terminal who do not mind, or as JSON."""
+
+import json
+import os
+import pty
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.machine import COMMAND, Kind, Machine
+from tests.kernel.objects import web, write
+
+ESCAPE = b"\x1b["
+
+
+@pytest.mark.parametrize(("setting", "is_coloured"), [((), True), (("NO_COLOR=1",), False), (("NO_COLOR=",), None)])
+def test_colour(
+    machine: Machine, kind4: Kind, setting: tuple[str, ...], is_coloured: bool | None, tmp_path: Path
+) -> None:
+    source = write(tmp_path / "objects.json", web(kind4.family))
+    ours, theirs = pty.openpty()
+    command = ["env", "-u", "NO_COLOR", "TERM=xterm", *setting, *COMMAND, "run", "--once", "--source", str(source)]
+    try:
+        subprocess.run(machine.argv([*command, *kind4.flags]), stderr=theirs, stdout=subprocess.DEVNULL, check=True)
+        said = os.read(ours, 65536)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert b"synced" in said
+    assert is_coloured is None or (ESCAPE in said) is is_coloured
+
+
+def test_no_colour_where_there_is_no_terminal(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+    run = machine.once(write(tmp_path / "objects.json", web(kind4.family)), *kind4.flags)
+    assert "\x1b" not in run.stderr
+    assert run.stdout == ""
+
+
+def test_every_line_is_json(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+    source = write(tmp_path / "objects.json", web(kind4.family))
+    lines = machine.once(source, *kind4.flags, "--log-format", "json").stderr.splitlines()
+    synced = next(entry for entry in map(json.loads, lines) if entry["event"] == "synced")
+    assert (synced["level"], synced["family"]) == ("info", "IPv4")
+    assert synced["plan"].endswith(" rules")
