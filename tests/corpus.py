@@ -124,7 +124,8 @@ def _sorted_table(table: str) -> str:
     head = [line for line in lines if not line.startswith("-A ")]
     rules = [line for line in lines if line.startswith("-A ")]
     in_doors = sorted(
-        (line for line in rules if line.split()[1] in DOORS), key=lambda line: (line.endswith("-j KUBE-NODEPORTS"), line)
+        (line for line in rules if line.split()[1] in DOORS),
+        key=lambda line: (line.endswith("-j KUBE-NODEPORTS"), line),
     )
     rest = [line for line in rules if line.split()[1] not in DOORS]
     return "".join(f"{line}\n" for line in (*head, *rest, *in_doors))

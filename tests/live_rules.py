@@ -45,8 +45,8 @@ def _spoilt(before: Ruleset, desired: Ruleset, random: Random, disorder: int) ->
     for name in TABLES:
         chains = dict(before.tables[name].chains)
         foreign = [*FOREIGN_CHAINS, *(STALE_CHAINS if disorder else ())]
-        chains |= {chain: () for chain in random.sample(foreign, random.randint(0, len(foreign)))}
-        chains = {chain: () for chain in BUILTIN_CHAINS[name]} | chains
+        chains |= dict.fromkeys(random.sample(foreign, random.randint(0, len(foreign))), ())
+        chains = dict.fromkeys(BUILTIN_CHAINS[name], ()) | chains
         if disorder:
             chains = {c: lines for c, lines in chains.items() if is_builtin(name, c) or random.randrange(8)}
             chains = {c: _disturbed(lines, random, disorder) for c, lines in chains.items()}
@@ -58,7 +58,7 @@ def _spoilt(before: Ruleset, desired: Ruleset, random: Random, disorder: int) ->
             chain: tuple(line for line in lines if jump_target(line) in VERDICTS | chains.keys() - {chain})
             for chain, lines in chains.items()
         }
-        live.tables[name] = Table(chains=chains, policies={chain: "ACCEPT [1:60]" for chain in BUILTIN_CHAINS[name]})
+        live.tables[name] = Table(chains=chains, policies=dict.fromkeys(BUILTIN_CHAINS[name], "ACCEPT [1:60]"))
     return live
 
 

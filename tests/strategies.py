@@ -139,9 +139,7 @@ def rule_options(draw: st.DrawFn, dispatch: st.SearchStrategy[Dispatch] | None =
         node_ip=draw(st.sampled_from([None, ip(NODE_IPS[family])])),
         masquerade_bit=draw(st.sampled_from([0, 14, 31])),
         masquerade_all=draw(flags),
-        pod_traffic=draw(
-            st.sampled_from([None, PodTraffic(source=POD_CIDRS[family]), PodTraffic(interface="veth+")])
-        ),
+        pod_traffic=draw(st.sampled_from([None, PodTraffic(source=POD_CIDRS[family]), PodTraffic(interface="veth+")])),
         node_port_addresses=draw(st.sampled_from([None, (), local])),
         localhost_node_ports=family is Family.IPV4 and draw(flags),
         external_ips=draw(flags),

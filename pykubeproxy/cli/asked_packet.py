@@ -5,10 +5,10 @@ import re
 import click
 import msgspec
 
+from pykubeproxy.cli.trace_rules import Rules
 from pykubeproxy.model.ip import IP, Family, parse_ip
-from pykubeproxy.rules.ruleset import Ruleset
 from pykubeproxy.trace import Packet
-from pykubeproxy.trace.naming import UnknownService, find_service
+from pykubeproxy.trace.naming import NamedService, UnknownService, find_service, named_services
 
 NODE = "node"
 PROTOCOLS = ("tcp", "udp", "sctp")
@@ -29,32 +29,67 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     service: str = ""
 
 
-def family_asked(source: str, target: str) -> Family | None:
-    """The family that an address on the command line decides; None if both ends are names."""
-    for text in (source, target):
-        found = _ADDRESS_PORT.fullmatch(text)
-        ip = parse_ip((found[1] or found[2]) if found else text)
-        if ip is not None:
-            return ip.family
-    return None
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says: both ends of the connection, and the only IP family to consider, if any."""
+
+    client: str
+    target: str
+    family: Family | None
+
+    @property
+    def known_family(self) -> Family | None:
+        """The family that flags or an address decide; None if both ends are names."""
+        if self.family is not None:
+            return self.family
+        for text in (self.client, self.target):
+            found = _ADDRESS_PORT.fullmatch(text)
+            ip = parse_ip((found[1] or found[2]) if found else text)
+            if ip is not None:
+                return ip.family
+        return None
 
 
-def read_target(text: str, ruleset: Ruleset) -> Target:
-    """`IP:port[/protocol]`, `[IPv6]:port[/protocol]` or `namespace/name[:port]`. Raises click.UsageError."""
+def find_target(asked: Asked, rules: Rules) -> Target:
+    """`IP:port[/protocol]`, `[IPv6]:port[/protocol]` or `namespace/name[:port]`. Raises click.UsageError, HostError."""
+    text = asked.target
     found = _ADDRESS_PORT.fullmatch(text)
     if found:
         return _read_address(text, found)
-    if _SERVICE.fullmatch(text):
+    if not _SERVICE.fullmatch(text):
+        raise click.UsageError(
+            f"--to {text}: neither IP:port, such as 10.96.0.10:53/udp or [fd00::a]:53, "
+            "nor a Service as namespace/name:port"
+        )
+    families = (asked.known_family,) if asked.known_family else tuple(rules.rulesets) or (Family.IPV4,)
+    problems = []
+    for family in families:
         try:
-            service = find_service(ruleset, text)
+            return _as_target(find_service(rules.of(family), text))
         except UnknownService as problem:
-            raise click.UsageError(f"--to {text}: {problem}") from None
-        address = parse_ip(service.address)
-        assert address is not None
-        return Target(address=address, port=service.port, protocol=service.protocol, service=service.title)
-    raise click.UsageError(
-        f"--to {text}: neither IP:port, such as 10.96.0.10:53/udp or [fd00::a]:53, nor a Service as namespace/name:port"
-    )
+            problems.append(_why_unknown(text, rules, family) or str(problem))
+    raise click.UsageError(f"--to {text}: {problems[0]}{_elsewhere(text, rules, families)}")
+
+
+def _as_target(service: NamedService) -> Target:
+    address = parse_ip(service.address)
+    assert address is not None
+    return Target(address=address, port=service.port, protocol=service.protocol, service=service.title)
+
+
+def _why_unknown(name: str, rules: Rules, family: Family) -> str:
+    """What the objects say of a Service that is not in the rules; empty if it is, or nothing is known of it."""
+    knowledge = rules.knowledge(family)
+    if knowledge is None or any(each.title.partition(":")[0] == name for each in named_services(rules.of(family))):
+        return ""
+    return knowledge.why_absent(name)
+
+
+def _elsewhere(name: str, rules: Rules, tried: tuple[Family, ...]) -> str:
+    """A word on the other family, if its rules know the Service."""
+    for family in rules.rulesets.keys() - set(tried):
+        if any(name in (each.title, each.title.partition(":")[0]) for each in named_services(rules.of(family))):
+            return f"; it has {family} rules: ask with an {family} client"
+    return ""
 
 
 def read_source(text: str, target: Target, node_ips: tuple[IP, ...]) -> tuple[IP, bool]:

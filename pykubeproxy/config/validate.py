@@ -3,6 +3,7 @@
 Each message has kube-proxy's form, `PATH: Invalid value: VALUE: MESSAGE`, and the messages come in kube-proxy's order.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -16,6 +17,9 @@ from pykubeproxy.model.ip import parse_cidr, parse_ip
 _PREVIOUS_MINOR = "1.35"
 _NOT_NEGATIVE = "must be greater than or equal to 0"
 _POSITIVE = "must be greater than 0"
+# Letters, digits and the signs that occur in names of interfaces, but nothing that has a meaning in rules.
+_INTERFACE_NAME = re.compile(r"[\w.@:-]+", re.ASCII)
+
 _ONE_OR_DUAL_STACK = (
     "must be a either a single CIDR or dual-stack pair of CIDRs (e.g. [10.100.0.0/16, fde4:8dba:82e1::/48]"
 )
@@ -138,14 +142,22 @@ def _hidden_metrics_errors(version: str) -> Iterator[str]:
 def _detect_local_errors(config: KubeProxyConfiguration, cluster_cidrs: Sequence[str]) -> Iterator[str]:
     path, detect_local = "DetectLocalConfiguration", config.detect_local
     match config.detect_local_mode:
-        case LocalMode.BRIDGE_INTERFACE if not detect_local.bridge_interface:
-            yield invalid(f"{path}.InterfaceName", "", "must not be empty")
-        case LocalMode.INTERFACE_NAME_PREFIX if not detect_local.interface_name_prefix:
-            yield invalid(f"{path}.InterfacePrefix", "", "must not be empty")
+        case LocalMode.BRIDGE_INTERFACE:
+            yield from _interface_errors(f"{path}.InterfaceName", detect_local.bridge_interface, 15)
+        case LocalMode.INTERFACE_NAME_PREFIX:
+            yield from _interface_errors(f"{path}.InterfacePrefix", detect_local.interface_name_prefix, 14)
         case LocalMode.CLUSTER_CIDR:
             yield from _cluster_cidr_errors(f"{path}.ClusterCIDRs", cluster_cidrs)
         case mode if mode not in ("", *LocalMode):
             yield unsupported("DetectLocalMode", mode, supported=(*LocalMode, ""))
+
+
+def _interface_errors(path: str, name: str, longest: int) -> Iterator[str]:
+    """The kernel's own limits (dev_valid_name), and what would end a word of a rule; kube-proxy takes any text."""
+    if not name:
+        yield invalid(path, "", "must not be empty")
+    elif len(name) > longest or not _INTERFACE_NAME.fullmatch(name):
+        yield invalid(path, name, f"must be a network interface name of at most {longest} characters")
 
 
 def _cluster_cidr_errors(path: str, texts: Sequence[str]) -> Iterator[str]:

@@ -32,6 +32,7 @@ class DriftPoll:
     def __init__(self, families: Iterable[Family]) -> None:
         self._families = tuple(families)
         self._expected: tuple[TableInfo | None, ...] = ()
+        self._is_refused = False
         self.due = 0.0
 
     def remember(self) -> None:
@@ -46,10 +47,14 @@ class DriftPoll:
 
     def _look(self) -> tuple[TableInfo | None, ...]:
         try:
-            return tuple(table_info(family, table) for family in self._families for table in TABLES)
+            found = tuple(table_info(family, table) for family in self._families for table in TABLES)
         except HostError as error:
-            log.warning("cannot ask about the legacy tables; drift is found by reading only", error=str(error))
-            return ()
+            if not self._is_refused:
+                log.warning("cannot ask about the legacy tables; drift is found by reading only", error=str(error))
+            self._is_refused = True
+            return self._expected
+        self._is_refused = False
+        return found
 
 
 class DriftWatch(Follower):
@@ -63,15 +68,17 @@ class DriftWatch(Follower):
         self._inbox = inbox
         self._is_own = is_own
         self._watch: GenerationWatch | None = None
+        self._has_begun = False
 
     def synced(self, outcome: Outcome) -> None:
         """Begin to watch, once there is something to watch over."""
-        if self._watch is not None or outcome.synced is None:
+        if self._has_begun or outcome.synced is None:
             return
+        self._has_begun = True
         try:
             self._watch = GenerationWatch()
         except HostError as error:
-            log.warning("changes by other programs are found by reading only", error=str(error))
+            _tell_blind(error)
             return
         threading.Thread(target=self._run, args=(self._watch,), name="nftables", daemon=True).start()
 
@@ -81,6 +88,13 @@ class DriftWatch(Follower):
             self._watch.close()
 
     def _run(self, watch: GenerationWatch) -> None:
-        for generation in watch:
-            if not self._is_own(generation):
-                self._inbox.put(Disturbed(generation.process, generation.pid))
+        try:
+            for generation in watch:
+                if not self._is_own(generation):
+                    self._inbox.put(Disturbed(generation.process, generation.pid))
+        except HostError as error:
+            _tell_blind(error)
+
+
+def _tell_blind(error: HostError) -> None:
+    log.warning("changes by other programs are found by reading only", error=str(error))

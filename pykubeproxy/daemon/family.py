@@ -1,6 +1,7 @@
 """One IP family of the node: its compiled rules, what the kernel is believed to hold, and the step between them."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -22,18 +23,26 @@ from pykubeproxy.rules.ruleset import ChainId, Ruleset
 class Synced(msgspec.Struct, frozen=True, kw_only=True):
     """What a sync did.
 
-    `was_read` tells that it compared with the live rules, not with what was believed of them; `drifted` are the chains
-    in which those differed from what had been written; `is_written` is False if the Plan was only made;
-    `is_sectioned` tells that it was committed in several parts. `counted` are rules that count connections, as printed
-    with their counters when they were read.
+    `was_read` tells that it compared with the live rules, not with what was believed of them, which took
+    `read_seconds`; `drifted` are the chains in which those differed from what had been written; `is_written` is False
+    if the Plan was only made; `is_sectioned` tells that it was committed in several parts. `counted` are rules that
+    count connections, as printed with their counters when they were read.
     """
 
     plan: Plan
     was_read: bool = False
+    read_seconds: float = 0.0
     drifted: tuple[ChainId, ...] = ()
     is_written: bool = True
     is_sectioned: bool = False
     counted: tuple[str, ...] = ()
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A Plan that was not carried out, and why. `is_full` tells that it was made from the live rules."""
+
+    error: HostError
+    is_full: bool
 
 
 class FamilyProxy:
@@ -43,6 +52,9 @@ class FamilyProxy:
     sync starts from a fresh read of the live rules; so it does when somebody else may have changed something.
     """
 
+    always_reads = False
+    """True for a proxy that reads the live rules in every sync."""
+
     def __init__(self, options: RuleOptions, host: Host, split: Split = whole) -> None:
         """`split` divides a Plan into those that are committed one after the other; by default it stays whole."""
         self._host = host
@@ -51,6 +63,8 @@ class FamilyProxy:
         self._applied: Ruleset | None = None
         self._is_trusted = False
         self._changed: set[ChainId] = set()
+        self.refusals: tuple[Refusal, ...] = ()
+        """What the last sync could not carry out, be it that it succeeded with another Plan."""
 
     @property
     def options(self) -> RuleOptions:
@@ -83,38 +97,51 @@ class FamilyProxy:
 
     def sync(self) -> Synced:
         """Bring the kernel up to date. Raises HostError; then nothing is lost, and the next sync reads first."""
-        if self._is_trusted and self._applied is not None:
-            plan = diff_chains(self.desired, self._applied, self._changed)
+        self.refusals = ()
+        believed, attempted = self._applied, frozenset[ChainId]()
+        if self._is_trusted and believed is not None:
+            plan = diff_chains(self.desired, believed, self._changed)
             try:
-                return self._carry_out(plan, self._applied)
+                return self._carry_out(plan, believed)
             except LockTimeout:
                 raise
             except HostError:
                 # Somebody else may have changed what the Plan built upon; the live rules will tell.
+                attempted = frozenset((change.table, change.chain) for change in plan.chains)
                 self._is_trusted = False
-        live, counted = self._read()
+        live, read = self._read()
         plan = diff(self.desired, live)
-        drifted = () if self._applied is None else drift(plan, self._applied)
+        drifted = () if believed is None else drift(plan, believed, attempted)
         synced = self._carry_out(plan, live)
-        return msgspec.structs.replace(synced, was_read=True, drifted=drifted, counted=counted)
+        return Synced(
+            plan=plan,
+            was_read=True,
+            read_seconds=read.seconds,
+            drifted=drifted,
+            is_sectioned=synced.is_sectioned,
+            counted=read.counted,
+        )
 
-    def _read(self) -> tuple[Ruleset, tuple[str, ...]]:
-        """The live rules, and those of them that count connections."""
+    def _read(self) -> tuple[Ruleset, "_Read"]:
+        """The live rules, and what else there is to say about them."""
         counted: list[str] = []
 
         def keep(line: str) -> None:
             if " -j DNAT " in line or " INVALID " in line:
                 counted.append(line)
 
-        return self._host.save(known=self.desired, counted=keep), tuple(counted)
+        start = time.monotonic()
+        live = self._host.save(known=self.desired, counted=keep)
+        return live, _Read(seconds=time.monotonic() - start, counted=tuple(counted))
 
     def _carry_out(self, plan: Plan, live: Ruleset) -> Synced:
         parts = tuple(self._split(plan))
+        # Also when the process is told to end in the middle: what is in the kernel now, nobody knows.
+        self._applied = None
         try:
             self._host.restore(Progress(Payload(*parts), rules_in(plan), self.options.family))
-        except BaseException:
-            # Also when the process is told to end in the middle: what is in the kernel now, nobody knows.
-            self._applied = None
+        except HostError as error:
+            self.refusals += (Refusal(error, is_full=not self._is_trusted),)
             raise
         apply(plan, live)
         self._applied = live
@@ -123,18 +150,36 @@ class FamilyProxy:
         return Synced(plan=plan, is_sectioned=len(parts) > 1)
 
 
+class _Read(msgspec.Struct, frozen=True, kw_only=True):
+    """How long reading took, and the rules that count connections."""
+
+    seconds: float
+    counted: tuple[str, ...]
+
+
 class ShadowProxy(FamilyProxy):
     """The same beside another proxy that is in charge: compares with what that one has written, and writes nothing."""
 
+    always_reads = True
+
     def sync(self) -> Synced:
         """Tell what a sync would do now. Raises HostError."""
-        live, counted = self._read()
+        live, read = self._read()
         self._changed.clear()
-        return Synced(plan=diff(self.desired, live), was_read=True, is_written=False, counted=counted)
+        return Synced(
+            plan=diff(self.desired, live),
+            was_read=True,
+            read_seconds=read.seconds,
+            is_written=False,
+            counted=read.counted,
+        )
 
 
-def drift(plan: Plan, believed: Ruleset) -> tuple[ChainId, ...]:
-    """The chains that a Plan made from live rules changes because those are not what they were `believed` to be."""
+def drift(plan: Plan, believed: Ruleset, attempted: Collection[ChainId] = ()) -> tuple[ChainId, ...]:
+    """The chains that a Plan made from live rules changes because those are not what they were `believed` to be.
+
+    Of chains that were `attempted` to be written, and may or may not have been, nothing can be said.
+    """
     chains = [
         (change.table, change.chain)
         for change in plan.chains
@@ -145,4 +190,4 @@ def drift(plan: Plan, believed: Ruleset) -> tuple[ChainId, ...]:
         for insert in plan.inserts
         if insert.line in (believed.lines(insert.table, insert.chain) or ())
     ]
-    return tuple(dict.fromkeys(jumps + chains))
+    return tuple(chain for chain in dict.fromkeys(jumps + chains) if chain not in attempted)

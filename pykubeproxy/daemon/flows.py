@@ -13,9 +13,9 @@ import structlog
 
 from pykubeproxy.daemon.follower import Follower, Outcome
 from pykubeproxy.host.conntrack import ConntrackTable, Removal
-from pykubeproxy.host.errors import HostError
+from pykubeproxy.host.errors import HostError, ReadOnly
 from pykubeproxy.model.ip import IP, Family
-from pykubeproxy.plan.conntrack import FlowCheck, Frontend, UdpFrontends
+from pykubeproxy.plan.conntrack import FlowCheck, UdpFrontends
 from pykubeproxy.plan.diff import Plan
 from pykubeproxy.plan.live_frontends import live_udp_frontends
 from pykubeproxy.rules.ruleset import Ruleset
@@ -49,12 +49,17 @@ class FlowCleaner(Follower):
 
     def synced(self, outcome: Outcome) -> None:
         """Follow the Services of a sync; their flows are looked through once the rules are in force."""
-        family = outcome.family
+        family, touched = outcome.family, outcome.touched
         if family not in self._frontends:
+            if outcome.synced is None:
+                return
+            touched = outcome.snapshot.services.keys()
             self._frontends[family] = UdpFrontends(
-                family, external_ips=outcome.proxy.options.external_ips, left_behind=_left_behind(outcome)
+                family,
+                external_ips=outcome.proxy.options.external_ips,
+                left_behind=live_udp_frontends(_before(outcome.synced.plan)),
             )
-        check = self._frontends[family].update(outcome.snapshot, outcome.touched)
+        check = self._frontends[family].update(outcome.snapshot, touched)
         waiting = self._unsynced.pop(family, None)
         if waiting is not None:
             check = waiting.then(check)
@@ -64,12 +69,8 @@ class FlowCleaner(Follower):
             self._worker.put(check)
 
 
-def _left_behind(outcome: Outcome) -> frozenset[Frontend]:
-    """The UDP frontends in the rules that a first sync takes away: of Services deleted while nobody looked."""
-    return frozenset() if outcome.synced is None else live_udp_frontends(_before(outcome.synced.plan))
-
-
 def _before(plan: Plan) -> Ruleset:
+    """The rules that a Plan takes away or replaces: in a first sync, also those of Services deleted while it was off."""
     ruleset = Ruleset(tables={})
     for change in plan.chains:
         ruleset.table(change.table).chains[change.chain] = change.before or ()
@@ -126,6 +127,9 @@ class _Worker:
         start = time.monotonic()
         try:
             removal = self._table.remove_stale(check.on_node(self._node_addresses()))
+        except ReadOnly as refusal:
+            log.info("stale UDP flows found", family=check.family, why_not_removed=str(refusal))
+            return
         except HostError as error:
             log.error("cannot clean up stale UDP flows", family=check.family, error=str(error))
             return

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import msgspec
 
 from pykubeproxy.cluster.source import Change
-from pykubeproxy.daemon.family import FamilyProxy, Synced
+from pykubeproxy.daemon.family import FamilyProxy, Refusal, Synced
 from pykubeproxy.daemon.messages import Disturbed
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
@@ -16,8 +16,8 @@ from pykubeproxy.model.snapshot import Snapshot
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """One sync of one family, for the Services `touched` since the last one, and how long it took in seconds.
 
-    Exactly one of `synced` and `error` is set. `cause` says which program made it necessary, if that was another one;
-    `is_routine` that nothing in particular did.
+    Exactly one of `synced` and `error` is set; `refusals` are Plans that iptables-restore has not taken on the way.
+    `cause` says which program made it necessary, if that was another one; `is_routine` that nothing in particular did.
     """
 
     family: Family
@@ -27,6 +27,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     synced: Synced | None = None
     error: HostError | None = None
+    refusals: tuple[Refusal, ...] = ()
     cause: Disturbed | None = None
     is_routine: bool = False
 
@@ -35,7 +36,10 @@ class Follower:
     """Something that is told, on the loop's thread, what happens. It must neither fail nor take long."""
 
     def took(self, change: Change, touched: Collection[ServiceKey]) -> None:
-        """Objects have changed, which will be synced soon."""
+        """Objects have changed."""
+
+    def asked(self) -> None:
+        """A sync is asked for, which will be done soon."""
 
     def synced(self, outcome: Outcome) -> None:
         """A family was synced, or could not be."""

@@ -4,7 +4,7 @@ Sources and watchers run beside it and only put messages into the queue; nothing
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
 
@@ -14,14 +14,15 @@ from msgspec.structs import replace
 from pykubeproxy.cluster.source import Change
 from pykubeproxy.daemon.drift import DriftPoll
 from pykubeproxy.daemon.family import FamilyProxy
+from pykubeproxy.daemon.first_sync import FirstSync
 from pykubeproxy.daemon.follower import Follower, Outcome
-from pykubeproxy.daemon.messages import POD_CIDRS, Changed, Disturbed, Failed, Listed, Message
+from pykubeproxy.daemon.messages import Changed, Disturbed, Failed, Listed, Message
 from pykubeproxy.daemon.reporting import report
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import ServiceKey
-from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.model.snapshot import ObjectId, Snapshot
 from pykubeproxy.plan.schedule import Schedule
 from pykubeproxy.rules.options import RuleOptions
 
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 OptionsFor = Callable[[Node | None, Family], RuleOptions]
 """The options of a family, given this node's Node object, if there is one."""
 
+# What to do at which time.
 _Step = tuple[float, Callable[[], object]]
 
 
@@ -40,24 +42,32 @@ class CannotGoOn(Exception):
 class Loop:
     """Keeps the rules of all families in step with what the sources tell.
 
-    Nothing is synced before all kinds in `wait_for` have been listed.
+    Nothing is synced before all kinds in `wait_for` have been listed; pod networks are waited for `pod_cidr_patience`
+    seconds. With `follows_addresses` the options are looked at anew in every sync, since they depend on the addresses
+    of interfaces. `clock` gives seconds that never go back.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the clock and its intervals are for tests
         self,
         families: Mapping[Family, FamilyProxy],
         options_for: OptionsFor,
         schedule: Schedule,
         node_name: str,
         wait_for: Collection[str] = (),
+        *,
+        pod_cidr_patience: float = 300.0,
+        follows_addresses: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.inbox: SimpleQueue[Message] = SimpleQueue()
         self.snapshot = Snapshot()
         self._families = families
         self._options_for = options_for
         self._schedule = schedule
-        self._node_name = node_name
-        self._wait_for = set(wait_for)
+        self._own_node = ObjectId("Node", "", node_name)
+        self._first = FirstSync(wait_for, node_name, pod_cidr_patience)
+        self._follows_addresses = follows_addresses
+        self._clock = clock
         self._polls: list[DriftPoll] = []
         self._followers: list[Follower] = []
         self._touched: set[ServiceKey] = set()
@@ -66,7 +76,7 @@ class Loop:
         self._disturbed: Disturbed | None = None
         self._last_end: float | None = None
         self._last_read = 0.0
-        self._read_seconds = 0.0
+        self._read_seconds: dict[Family, float] = {}
 
     def follow(self, follower: Follower) -> None:
         """Tell `follower` what happens from now on."""
@@ -79,17 +89,20 @@ class Loop:
     @property
     def waits_for(self) -> frozenset[str]:
         """What has to be known before the first sync, and is not yet."""
-        return frozenset(self._wait_for)
+        return self._first.missing
+
+    @property
+    def patience(self) -> float:
+        """The seconds until something is to be done, if no message comes."""
+        due, _ = self._next()
+        return max(due - self._clock(), 0)
 
     def run(self) -> None:
         """Work for ever; whatever ends it leaves the rules as they are. Raises CannotGoOn."""
         while True:
-            now = time.monotonic()
-            due, act = min(self._agenda(), default=(now + _FOREVER, _nothing), key=_time)
-            for message in self._receive(max(due - now, 0)):
+            for message in self._receive(self.patience):
                 self.take(message)
-            if time.monotonic() >= due:
-                act()
+            self.act()
 
     def take(self, message: Message) -> None:
         """Take in one message, without syncing yet. Raises CannotGoOn."""
@@ -97,26 +110,33 @@ class Loop:
             case Changed(change):
                 self._change(change)
             case Listed(kinds):
-                self._wait_for -= kinds
+                self._first.listed(kinds, self._clock())
             case Disturbed():
                 self._disturbed = message
             case Failed(text):
                 raise CannotGoOn(text)
 
+    def act(self) -> None:
+        """Do what is due, if anything is. Raises CannotGoOn."""
+        due, action = self._next()
+        if self._clock() >= due:
+            action()
+
     def sync(self, *, is_routine: bool = False) -> bool:
         """Bring all families up to date; one that fails does not stop the others. True if all are in sync."""
+        if self._follows_addresses:
+            self._reconfigure()
+        for poll in self._polls:
+            # What was changed up to now would pass for our own work afterwards.
+            self._ask(poll)
         self._is_pending = self._has_failed = False
         touched, self._touched = self._touched, set()
-        cause, self._disturbed = self._disturbed, None
-        for family, proxy in self._families.items():
-            outcome = replace(self._sync(family, proxy, touched), cause=cause, is_routine=is_routine)
-            self._has_failed |= outcome.error is not None
-            report(outcome)
-            for follower in self._followers:
-                follower.synced(outcome)
+        outcomes = [
+            self._sync(family, proxy, touched, is_routine=is_routine) for family, proxy in self._families.items()
+        ]
         for poll in self._polls:
             poll.remember()
-        self._last_end = time.monotonic()
+        self._conclude(outcomes)
         return not self._has_failed
 
     def audit(self) -> bool:
@@ -125,37 +145,60 @@ class Loop:
             proxy.distrust()
         return self.sync(is_routine=True)
 
-    def _sync(self, family: Family, proxy: FamilyProxy, touched: set[ServiceKey]) -> Outcome:
-        start = time.monotonic()
+    def _sync(self, family: Family, proxy: FamilyProxy, touched: set[ServiceKey], *, is_routine: bool) -> Outcome:
+        """Bring one family up to date, and tell of it."""
+        start = self._clock()
         synced, failure = None, None
         try:
             proxy.update(self.snapshot, touched)
             synced = proxy.sync()
         except HostError as error:
             failure = error
-        end = time.monotonic()
-        if synced is None or synced.was_read:
-            self._last_read, self._read_seconds = end, end - start
-        return Outcome(
+        outcome = Outcome(
             family=family,
             proxy=proxy,
             snapshot=self.snapshot,
             touched=touched,
-            seconds=end - start,
+            seconds=self._clock() - start,
             synced=synced,
             error=failure,
+            refusals=proxy.refusals,
+            cause=self._disturbed,
+            is_routine=is_routine,
         )
+        report(outcome)
+        for follower in self._followers:
+            follower.synced(outcome)
+        return outcome
+
+    def _conclude(self, outcomes: Sequence[Outcome]) -> None:
+        """Take note of when and how all families were synced."""
+        self._last_end = self._clock()
+        self._has_failed = any(outcome.synced is None for outcome in outcomes)
+        for outcome in outcomes:
+            if outcome.synced is not None and outcome.synced.was_read:
+                self._read_seconds[outcome.family] = outcome.synced.read_seconds
+        # What somebody has disturbed is not found by a sync that does not look.
+        if all(outcome.synced is None or outcome.synced.was_read for outcome in outcomes):
+            self._last_read = self._last_end
+            self._disturbed = None
+
+    def _next(self) -> _Step:
+        return min(self._agenda(), default=(self._clock() + _FOREVER, _nothing), key=_time)
 
     def _agenda(self) -> Iterator[_Step]:
         """What to do when, as far as that is known now."""
-        if self._wait_for:
+        if self._first.missing:
+            if self._first.given_up_at is not None:
+                yield self._first.given_up_at, self._give_up
             return
+        read = {"last_read": self._last_read, "read_seconds": sum(self._read_seconds.values())}
         due = self._schedule.sync_due(pending=self._is_pending, failed=self._has_failed, last_end=self._last_end)
         if due is not None:
-            yield due, self.sync
+            reads = self._last_end is not None and any(proxy.always_reads for proxy in self._families.values())
+            yield max(due, self._schedule.check_due(**read) if reads else 0.0), self.sync
         if self._last_end is None:
             return
-        read = {"last_read": self._last_read, "read_seconds": self._read_seconds}
         if self._disturbed is not None:
             yield self._schedule.check_due(**read), self.audit
         yield self._schedule.audit_due(**read), self.audit
@@ -163,8 +206,11 @@ class Loop:
             yield poll.due, partial(self._ask, poll)
 
     def _ask(self, poll: DriftPoll) -> None:
-        if poll.ask():
+        if self._last_end is not None and poll.ask():
             self._disturbed = self._disturbed or Disturbed()
+
+    def _give_up(self) -> None:
+        raise CannotGoOn(self._first.complaint)
 
     def _receive(self, patience: float) -> Iterator[Message]:
         """Wait for a message up to `patience` seconds, then take all that have come together."""
@@ -178,29 +224,45 @@ class Loop:
     def _change(self, change: Change) -> None:
         for note in change.notes:
             (log.error if note.is_error else log.info)(note.text)
-        own_node = self.snapshot.nodes.get(self._node_name)
+        known_node = self._node
         touched: set[ServiceKey] = set()
         for obj in change.put:
             touched |= self.snapshot.put(obj)
         for name in change.removed:
-            touched |= self.snapshot.remove(name)
-        if self.snapshot.nodes.get(self._node_name) != own_node:
-            self._follow_node()
+            if name == self._own_node:
+                log.warning("this node's Node object is gone; its last state stays in force", node=name.name)
+            else:
+                touched |= self.snapshot.remove(name)
         self._touched |= touched
         self._is_pending |= bool(touched)
+        is_other_node = self._node != known_node and self._follow_node()
         for follower in self._followers:
             follower.took(change, touched)
+            if is_other_node or (touched and not self._first.missing):
+                follower.asked()
 
-    def _follow_node(self) -> None:
-        """Recompile where a change of this node's object changes the rules: another zone, another pod network."""
-        node = self.snapshot.nodes.get(self._node_name)
-        if node is not None and node.pod_cidrs:
-            self._wait_for.discard(POD_CIDRS)
-        for family, proxy in self._families.items():
-            options = self._options_for(node, family)
-            if options != proxy.options:
-                proxy.reconfigure(options, self.snapshot)
-                self._is_pending = True
+    @property
+    def _node(self) -> Node | None:
+        """This node's Node object, as it was last seen."""
+        return self.snapshot.nodes.get(self._own_node.name)
+
+    def _follow_node(self) -> bool:
+        """Take in another state of this node's object; True if it changes the rules."""
+        self._first.saw_node(self._node)
+        return self._reconfigure()
+
+    def _reconfigure(self) -> bool:
+        """Recompile families with other options than before: another zone, pod network or address; True if any is."""
+        try:
+            options = {family: self._options_for(self._node, family) for family in self._families}
+        except HostError as error:
+            log.warning("cannot look at the node's addresses; rules stay as they are", error=str(error))
+            return False
+        changed = [family for family, proxy in self._families.items() if options[family] != proxy.options]
+        for family in changed:
+            self._families[family].reconfigure(options[family], self.snapshot)
+        self._is_pending |= bool(changed)
+        return bool(changed)
 
 
 # Long enough to mean no end, and short enough for any clock.

@@ -17,6 +17,12 @@ _NAMED = 5
 def report(outcome: Outcome) -> None:
     """One line on a sync that did something, failed, or was the first."""
     seconds = round(outcome.seconds, 4)
+    if outcome.synced is not None and outcome.refusals:
+        log.warning(
+            "a change was refused; it was made anew from the live rules",
+            family=outcome.family,
+            error=str(outcome.refusals[0].error),
+        )
     if outcome.synced is None:
         log.error(
             "sync failed; the rules in force stay, and it is tried again",
@@ -27,7 +33,7 @@ def report(outcome: Outcome) -> None:
         return
     plan = outcome.synced.plan
     if plan.is_empty:
-        level = log.debug if outcome.is_routine else log.info
+        level = log.info if outcome.synced.was_read and not outcome.is_routine else log.debug
         level("in sync; nothing to write", family=outcome.family, seconds=seconds)
     elif outcome.synced.drifted:
         log.warning(

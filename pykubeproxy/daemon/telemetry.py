@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable
 import structlog
 
 from pykubeproxy.cluster.source import Change
+from pykubeproxy.daemon.family import Synced
 from pykubeproxy.daemon.follower import Follower, Outcome
-from pykubeproxy.host.errors import RestoreError
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
@@ -76,6 +76,7 @@ class Telemetry(Follower):
         self._options: dict[Family, RuleOptions] = {}
         self._pending: set[ServiceKey] = set()
         self._has_synced: set[Family] = set()
+        self._failed_checks: dict[Family, frozenset[CheckFailed]] = dict.fromkeys(families, frozenset())
 
     def started(self) -> None:
         """The loop begins; until the first sync, that counts as being up to date."""
@@ -92,18 +93,22 @@ class Telemetry(Follower):
             elif isinstance(obj, Service):
                 self._service_changed(obj.key, touched)
             else:
-                self._times.changed(ObjectId("EndpointSlice", *obj.key), obj)
-                self._metrics.slice_changed(is_change=obj.service in touched)
+                is_change = obj.service in touched
+                if is_change:
+                    self._times.changed(ObjectId("EndpointSlice", *obj.key), obj)
+                self._metrics.slice_changed(is_change=is_change)
         for name in change.removed:
             if name.kind == "Service":
                 self._service_changed(ServiceKey(name.namespace, name.name), touched)
             elif name.kind == "EndpointSlice":
                 self._times.removed(name)
                 self._metrics.slice_changed(is_change=True)
-        if touched:
-            for family in self._families:
-                self._metrics.queued(family)
-                self._health.queued(family)
+
+    def asked(self) -> None:
+        """A sync is due from now on."""
+        for family in self._families:
+            self._metrics.queued(family)
+            self._health.queued(family)
 
     def synced(self, outcome: Outcome) -> None:
         """Tell how a sync went."""
@@ -111,13 +116,18 @@ class Telemetry(Follower):
         self._metrics.drained()
         self._checks[outcome.family].update(outcome.snapshot, outcome.touched)
         self._local[outcome.family].update(outcome.snapshot, self._concerned(outcome), outcome.proxy.options)
+        for refusal in outcome.refusals:
+            self._metrics.restore_failed(outcome.family, is_full=refusal.is_full)
+        waited = self._times.take(outcome.family, time.time())
         if outcome.synced is None:
-            self._metrics.sync_failed(outcome.family, seconds=outcome.seconds, is_full=not outcome.touched)
-            if isinstance(outcome.error, RestoreError):
-                self._metrics.restore_failed(outcome.family, is_full=not outcome.touched)
-            self._times.take(outcome.family, time.time())
-        else:
-            self._succeeded(outcome)
+            is_full = all(refusal.is_full for refusal in outcome.refusals)
+            self._metrics.sync_failed(outcome.family, seconds=outcome.seconds, is_full=is_full)
+            return
+        self._read(outcome, outcome.synced)
+        if outcome.synced.is_written:
+            self._written(outcome, outcome.synced)
+            for seconds in waited:
+                self._metrics.programmed(outcome.family, seconds)
 
     def _concerned(self, outcome: Outcome) -> Collection[ServiceKey]:
         """The Services for which it may have changed whether they have local endpoints: all, with other options."""
@@ -132,29 +142,35 @@ class Telemetry(Follower):
             self._pending.add(key)
         self._metrics.service_changed(len(self._families), len(self._pending))
 
-    def _succeeded(self, outcome: Outcome) -> None:
-        assert outcome.synced is not None
-        family, plan = outcome.family, outcome.synced.plan
-        if outcome.synced.counted:
-            reading = read_counters(outcome.synced.counted, outcome.proxy.desired)
+    def _read(self, outcome: Outcome, synced: Synced) -> None:
+        """Tell what a sync has found."""
+        family = outcome.family
+        if synced.was_read:
+            reading = read_counters(synced.counted, outcome.proxy.desired)
             self._metrics.counters_read(family, reading, lambda: chain_owners(outcome.snapshot, outcome.proxy.options))
-        self._metrics.planned(family, plan, outcome.proxy.rule_counts)
-        if outcome.synced.drifted:
+        self._metrics.planned(family, synced.plan, outcome.proxy.rule_counts)
+        if synced.drifted:
             program = outcome.cause.program if outcome.cause is not None else ""
             self._metrics.drift_detected(family, program)
             self._metrics.drift_repaired(family, program)
         self._health.updated(family)
-        if not outcome.synced.is_written:
-            # The proxy in charge serves the health checks.
-            return
-        self._metrics.synced(family, plan, seconds=outcome.seconds, is_full=outcome.synced.was_read)
-        if outcome.synced.is_sectioned:
+
+    def _written(self, outcome: Outcome, synced: Synced) -> None:
+        """Tell what a sync has done. In shadow mode the proxy in charge does that, and serves the health checks."""
+        family = outcome.family
+        self._metrics.synced(family, synced.plan, seconds=outcome.seconds, is_full=synced.was_read)
+        if synced.is_sectioned:
             self._metrics.restored_in_sections(family)
         if family not in self._has_synced:
             self._has_synced.add(family)
-            self._metrics.adopted(family, plan, outcome.proxy.desired)
+            self._metrics.adopted(family, synced.plan, outcome.proxy.desired)
         self._metrics.dropped_without_local_endpoints(family, self._local[family].total)
-        for seconds in self._times.take(family, time.time()):
-            self._metrics.programmed(family, seconds)
-        for failed in self._servers.serve_checks(family, self._checks[family].checks):
-            self._on_check_failed(failed)
+        self._serve_checks(family)
+
+    def _serve_checks(self, family: Family) -> None:
+        """Serve the health checks of Services; tell once of each that cannot be served, though it is tried again."""
+        failed = self._servers.serve_checks(family, self._checks[family].checks)
+        for check in failed:
+            if check not in self._failed_checks[family]:
+                self._on_check_failed(check)
+        self._failed_checks[family] = frozenset(failed)

@@ -5,15 +5,17 @@ Comments say `namespace/name:port cluster IP`, or that it `has no endpoints` (`i
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 import msgspec
 
 from pykubeproxy.rules import names
 from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.trace.diagnosis import unknown
 
-_ADDRESS = re.compile(r" -d (\S+)/(?:32|128) -p (tcp|udp|sctp) ")
+_ADDRESS = re.compile(r" -d (\S+)/(?:32|128) ")
+_PROTOCOL = re.compile(r" -p (tcp|udp|sctp) ")
 _COMMENT = re.compile(r'--comment "(\S+/\S+) (cluster IP|has no endpoints|has no local endpoints)"')
+_SERVICE = re.compile(r'--comment "(\S+/\S+) (cluster IP|external IP|loadbalancer IP|has no |traffic not accepted)')
 _PORT = re.compile(r" --dport (\d+) ")
 
 
@@ -38,7 +40,7 @@ def named_services(ruleset: Ruleset) -> Iterator[NamedService]:
         for chain, lines in table.chains.items() if table is not None else ():
             # Rules for external addresses say `has no endpoints` as well.
             for line in lines if chain.startswith((names.SERVICES, names.CLUSTER_POLICY)) else ():
-                found = _in_line(line)
+                found = _in_line(line, _COMMENT) if " cluster IP" in line or " has no " in line else None
                 if found is not None and found not in seen:
                     seen.add(found)
                     yield found
@@ -51,28 +53,27 @@ def find_service(ruleset: Ruleset, name: str) -> NamedService:
     ports = exact or [service for service in known if service.title.partition(":")[0] == name]
     if len(ports) == 1:
         return ports[0]
+    service = name.partition(":")[0]
     if ports:
-        choices = ", ".join(f"{service.title} ({service.protocol} {service.port})" for service in ports)
-        raise UnknownService(f"{name} has several ports: {choices}; name one")
-    raise UnknownService(f"no Service {name} in these rules{_suggestion(name, [service.title for service in known])}")
+        raise UnknownService(f"{name} has several ports: {_choices(ports)}; name one")
+    siblings = [each for each in known if each.title.partition(":")[0] == service]
+    if siblings:
+        raise UnknownService(f"{service} has no port {name.partition(':')[2]} in these rules, but {_choices(siblings)}")
+    titles = [title for each in known for title in (each.title, each.title.partition(":")[0])]
+    raise UnknownService(f"no Service {name} in these rules{unknown(name, titles)}")
 
 
-def _suggestion(name: str, titles: list[str]) -> str:
-    if not titles:
-        return "; they know no Service at all"
-    known = {title.partition(":")[0] for title in titles} | set(titles)
-    close = get_close_matches(name, sorted(known), n=3, cutoff=0.5)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
-
-
-def _in_line(line: str) -> NamedService | None:
-    comment = _COMMENT.search(line)
-    where = _ADDRESS.search(line) if comment else None
-    port = _PORT.search(line) if where else None
-    # The rule that masquerades repeats the cluster IP in the Service's own chain; it tells the same.
-    if comment is None or where is None or port is None:
-        return None
-    return NamedService(title=comment[1], address=where[1], protocol=where[2], port=int(port[1]))
+def services_at(ruleset: Ruleset, address: str) -> tuple[NamedService, ...]:
+    """The ServicePorts that live at an address, in whatever role: as cluster IP, external or load-balancer IP."""
+    found: dict[NamedService, None] = {}
+    for table in ruleset.tables.values():
+        for chain, lines in table.chains.items():
+            for line in lines if chain.startswith("KUBE-") else ():
+                if f" -d {address}/" in line:
+                    service = _in_line(line, _SERVICE)
+                    if service is not None:
+                        found[service] = None
+    return tuple(found)
 
 
 def is_node_port(ruleset: Ruleset, address: str, protocol: str, port: int) -> bool:
@@ -81,14 +82,30 @@ def is_node_port(ruleset: Ruleset, address: str, protocol: str, port: int) -> bo
     Where nothing else is known of a node, this tells that `address` is most likely one of its own.
     """
     has_port = False
+    wanted, its, other = f" --dport {port} ", f" -p {protocol} ", f" -d {address}/"
     for name in ("nat", "filter"):
         table = ruleset.tables.get(name)
         for chain, lines in table.chains.items() if table is not None else ():
             if not chain.startswith("KUBE-"):
                 continue
             for line in lines:
-                if f" -d {address}/" in line:
+                if other in line:
                     return False
-                if f" --dport {port} " in line and f" -p {protocol} " in line and " -d " not in line:
+                if wanted in line and its in line and " -d " not in line:
                     has_port = True
     return has_port
+
+
+def _choices(ports: list[NamedService]) -> str:
+    return ", ".join(f"{each.title} ({each.protocol} {each.port})" for each in ports)
+
+
+def _in_line(line: str, pattern: "re.Pattern[str]") -> NamedService | None:
+    comment = pattern.search(line)
+    where = _ADDRESS.search(line) if comment else None
+    protocol = _PROTOCOL.search(line) if where else None
+    port = _PORT.search(line) if protocol else None
+    # The rule that masquerades repeats the cluster IP in the Service's own chain; it tells the same.
+    if comment is None or where is None or protocol is None or port is None:
+        return None
+    return NamedService(title=comment[1], address=where[1], protocol=protocol[1], port=int(port[1]))

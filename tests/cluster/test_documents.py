@@ -98,8 +98,14 @@ def test_other_kinds_are_skipped_with_a_remark(kind: str) -> None:
 
 BROKEN = [
     ("kind: [\n", "f.yaml: document 1: not valid YAML: did not find expected node content (line 2, column 1)"),
-    ('{"kind": "Service",\n', "f.yaml: document 1: not valid YAML: did not find expected node content (line 2, column 1)"),
-    ("a: b: c\n", "f.yaml: document 1: not valid YAML: mapping values are not allowed in this context (line 1, column 5)"),
+    (
+        '{"kind": "Service",\n',
+        "f.yaml: document 1: not valid YAML: did not find expected node content (line 2, column 1)",
+    ),
+    (
+        "a: b: c\n",
+        "f.yaml: document 1: not valid YAML: mapping values are not allowed in this context (line 1, column 5)",
+    ),
     ("a: *nobody\n", "f.yaml: document 1: not valid YAML: found undefined alias (line 1, column 4)"),
     ("a: !!python/object:os.system x\n", None),
     ("a: !!int ''\n", None),
@@ -213,8 +219,10 @@ def test_slices_nobody_can_use_are_left_out() -> None:
     assert not parsed.is_broken
     assert [note.text for note in parsed.notes] == [
         "f.yaml: document 1: EndpointSlice ns/web-1: addressType: 'FQDN' is neither IPv4 nor IPv6; left out",
-        "f.yaml: document 2: EndpointSlice ns/w2: metadata.labels[kubernetes.io/service-name]: missing, "
-        "so it belongs to no Service; left out",
+        (
+            "f.yaml: document 2: EndpointSlice ns/w2: "
+            "metadata.labels[kubernetes.io/service-name]: missing, so it belongs to no Service; left out"
+        ),
     ]
 
 

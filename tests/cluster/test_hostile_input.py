@@ -85,7 +85,8 @@ def test_no_word_of_a_port_becomes_a_rule(field: str, text: str) -> None:
 @pytest.mark.parametrize("text", INJECTIONS)
 @pytest.mark.parametrize("field", ["externalIPs", "loadBalancerSourceRanges", "clusterIPs", "ipFamilies"])
 def test_no_word_of_a_list_becomes_a_rule(field: str, text: str) -> None:
-    check(with_endpoint(service(type="LoadBalancer", **{field: [text]})))
+    fields: dict[str, Any] = {field: [text]}
+    check(with_endpoint(service(type="LoadBalancer", **fields)))
     check(with_endpoint(service(status__loadBalancer={"ingress": [{"ip": text, "ipMode": text, "hostname": text}]})))
 
 
@@ -117,8 +118,10 @@ WORDS = st.sampled_from(
     ["Service", "EndpointSlice", "Node", "List", "ServiceList", "v1", "discovery.k8s.io/v1", "IPv4", "10.0.0.1", "web"]
 )
 KEYS = st.sampled_from(
-    ["kind", "apiVersion", "metadata", "name", "namespace", "labels", "spec", "status", "items", "ports", "port"]
-    + ["clusterIP", "clusterIPs", "endpoints", "addresses", "addressType", "conditions", "hints", "loadBalancer"]
+    [
+        *("kind", "apiVersion", "metadata", "name", "namespace", "labels", "spec", "status", "items", "ports", "port"),
+        *("clusterIP", "clusterIPs", "endpoints", "addresses", "addressType", "conditions", "hints", "loadBalancer"),
+    ]
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | WORDS,

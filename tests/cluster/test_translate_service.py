@@ -187,7 +187,10 @@ BAD = [
     ({"ports": [{"port": 80, "protocol": "TCP -j ACCEPT"}]}, None),
     ({"ports": [{"port": 80, "name": 'x" -j'}]}, None),
     ({"ports": [{"port": 80, "name": "a b"}]}, None),
-    ({"ports": TWO_PORTS}, "spec.ports: two ports share a name and protocol; each port of a Service needs its own name"),
+    (
+        {"ports": TWO_PORTS},
+        "spec.ports: two ports share a name and protocol; each port of a Service needs its own name",
+    ),
     ({"sessionAffinity": "Client"}, "spec.sessionAffinity: 'Client' is not one of None, ClientIP"),
     ({"externalTrafficPolicy": "local"}, "spec.externalTrafficPolicy: 'local' is not one of Cluster, Local"),
     ({"internalTrafficPolicy": "x"}, "spec.internalTrafficPolicy: 'x' is not one of Cluster, Local"),

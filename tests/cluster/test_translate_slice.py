@@ -111,7 +111,8 @@ def test_ports() -> None:
 
 def test_hints() -> None:
     hints = {"forZones": [{"name": "zone-a"}, {"name": "zone-b"}], "forNodes": [{"name": "n1"}]}
-    entries = [{"addresses": ["10.0.0.1"], "hints": its} for its in (hints, None, {}, {"forZones": []})]
+    choices: list[dict[str, Any] | None] = [hints, None, {}, {"forZones": []}]
+    entries = [{"addresses": ["10.0.0.1"], "hints": its} for its in choices]
     found = [(endpoint.zones, endpoint.nodes) for endpoint in made(endpoints=entries).endpoints]
     assert found == [(("zone-a", "zone-b"), ("n1",)), ((), ()), ((), ()), ((), ())]
 
@@ -152,7 +153,10 @@ def test_who_manages_a_slice_does_not_matter() -> None:
     ("fields", "problem"),
     [
         ({"metadata__namespace": "a b"}, None),
-        ({"metadata__name": "A"}, "metadata.name: 'A' is not a DNS name (a-z, 0-9, '-' and '.', at most 253 characters)"),
+        (
+            {"metadata__name": "A"},
+            "metadata.name: 'A' is not a DNS name (a-z, 0-9, '-' and '.', at most 253 characters)",
+        ),
         ({"metadata__name": "a\n-A X"}, None),
         ({"ports": [{"name": "x\ny", "port": 80}]}, None),
         ({"ports": [{"name": "x", "port": -1}]}, "ports[0].port: -1 is not within 1 to 65535"),

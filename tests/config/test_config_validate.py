@@ -242,3 +242,19 @@ def test_messages_are_joined_once_each() -> None:
     assert joined(["a"]) == "a"
     assert joined(["a", "b", "a"]) == "[a, b]"
     assert joined(["a", "a"]) == "a"
+
+
+@pytest.mark.parametrize("name", ["a-name-too-long-x", "x -j ACCEPT", 'x"', "x/y", "x\ny"])
+@pytest.mark.parametrize(
+    ("mode", "field", "path", "longest"),
+    [
+        ("BridgeInterface", "detect_local.bridge_interface", "InterfaceName", 15),
+        ("InterfaceNamePrefix", "detect_local.interface_name_prefix", "InterfacePrefix", 14),
+    ],
+)
+def test_an_interface_name_cannot_add_words_to_a_rule(
+    mode: str, field: str, path: str, longest: int, name: str
+) -> None:
+    (error,) = errors({"detect_local_mode": mode, field: name})
+    assert error.startswith(f"DetectLocalConfiguration.{path}: Invalid value: ")
+    assert error.endswith(f": must be a network interface name of at most {longest} characters")

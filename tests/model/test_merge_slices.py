@@ -1,6 +1,7 @@
 """EndpointSlices of a Service, merged: endpoints.md sections 3, 4 and 11."""
 
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -86,7 +87,7 @@ GONE = {"ready": False, "serving": False, "terminating": True}
         ((UNREADY, READY), READY),
     ],
 )
-def test_of_duplicates_one_is_kept(slices: tuple[dict[str, bool], ...], kept: dict[str, bool]) -> None:
+def test_of_duplicates_one_is_kept(slices: tuple[dict[str, Any], ...], kept: dict[str, bool]) -> None:
     """The one that is not terminating, whatever the order; otherwise by the order of the slices' names."""
     made = [slice_of("ns/svc", at("10.0.0.1", **fields), part=str(i)) for i, fields in enumerate(slices)]
     for order in permutations(made):

@@ -83,7 +83,9 @@ def test_slices_of_one_service_and_family_are_merged() -> None:
 def test_local_is_relative_to_the_node_that_asks() -> None:
     cluster = snapshot(slice_of("ns/web", at("10.0.0.1", "n1"), at("10.0.0.2", "n2")))
     key = PortKey("p80", Protocol.TCP)
-    local = {name: [e.ip for e in cluster.endpoints(WEB, Family.IPV4, name)[key] if e.is_local] for name in ("n1", "n2")}
+    local = {
+        name: [e.ip for e in cluster.endpoints(WEB, Family.IPV4, name)[key] if e.is_local] for name in ("n1", "n2")
+    }
     assert local == {"n1": ["10.0.0.1"], "n2": ["10.0.0.2"]}
 
 

@@ -104,9 +104,7 @@ def summary(usable: UsableEndpoints) -> tuple[list[int], list[int], list[int], b
         (["R st zone-a", "R st zone-b"], CLUSTER_ONLY, ([1, 2], [], [1, 2], True)),
     ],
 )
-def test_case(
-    texts: list[str], policies: ServicePort, expected: tuple[list[int], list[int], list[int], bool]
-) -> None:
+def test_case(texts: list[str], policies: ServicePort, expected: tuple[list[int], list[int], list[int], bool]) -> None:
     assert summary(usable_endpoints(policies, made(*texts), NODE, ZONE)) == expected
 
 

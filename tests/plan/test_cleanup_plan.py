@@ -1,4 +1,4 @@
-"""Taking everything away again: iptables-execution.md section 10, test-scenarios.md section 4 (TestCleanupLeftovers)."""
+"""Taking everything away again: iptables-execution.md section 10, test-scenarios.md section 4."""
 
 import pytest
 
@@ -59,8 +59,10 @@ def test_what_we_made_goes_and_what_others_made_stays(dispatch: Dispatch) -> Non
         "-A FORWARD -j DOCKER-USER",
         "-A OUTPUT -j KUBE-FIREWALL",
         "-A DOCKER-USER -j RETURN",
-        "-A KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m comment --comment "
-        '"block incoming localnet connections" -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP',
+        (
+            "-A KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m comment --comment "
+            '"block incoming localnet connections" -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP'
+        ),
     ]
 
 

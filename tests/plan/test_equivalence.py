@@ -22,7 +22,9 @@ LAST = "-A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS"
 LAST_2 = "-A KUBE-SERVICES -d 192.168.0.2/32 -j KUBE-NODEPORTS"
 COUNT = "-m nfacct --nfacct-name  localhost_nps_accepted_pkts"
 DROP_INVALID = "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP"
-DROP_COUNTED = "-A KUBE-FORWARD -m conntrack --ctstate INVALID -m nfacct --nfacct-name  ct_state_invalid_dropped_pkts -j DROP"
+DROP_COUNTED = (
+    "-A KUBE-FORWARD -m conntrack --ctstate INVALID -m nfacct --nfacct-name  ct_state_invalid_dropped_pkts -j DROP"
+)
 PORT = "-A KUBE-NODEPORTS -p tcp -m tcp --dport 30080 -j KUBE-EXT-A"
 PORT_COUNTED = f"-A KUBE-NODEPORTS -d 127.0.0.0/8 -p tcp -m tcp --dport 30080 {COUNT} -j KUBE-EXT-A"
 

@@ -17,7 +17,7 @@ COPY = EXTERNAL.replace("externally-visible", "very visible")
 def after(*live: str) -> list[str]:
     """INPUT as it is after the Plan, with only its jumps desired."""
     targets = {line.split()[-1] for line in (*INPUT, COPY) if line.split()[-1].startswith("KUBE")}
-    chains = {"INPUT": live, **{target: () for target in targets}}
+    chains = {"INPUT": live, **dict.fromkeys(targets, ())}
     host = MemoryHost(Ruleset(tables={"filter": Table(chains=dict(chains))}))
     desired = Ruleset(tables={"filter": Table(chains={"INPUT": INPUT})})
     plan = diff(desired, host.ruleset)

@@ -131,9 +131,7 @@ def test_cleanup_leaves_only_what_others_need(both: Both) -> None:
     plan, host = cleanup(live), MemoryHost(copy(live))
     host.restore(Payload(plan))
     after = host.ruleset
-    ours = {
-        chain for chain in contents(after) if chain[1] == CANARY or (is_owned(*chain) and chain[1] != FIREWALL)
-    }
+    ours = {chain for chain in contents(after) if chain[1] == CANARY or (is_owned(*chain) and chain[1] != FIREWALL)}
     assert ours == set(plan.kept)
     assert all(after.lines(*chain) == () for chain in ours)
     for (table, chain), lines in contents(live).items():

@@ -34,7 +34,9 @@ def test_a_retry_is_never_earlier_than_a_sync_may_be() -> None:
     assert slow.sync_due(pending=False, failed=True, last_end=0.0) == 60.0
 
 
-@pytest.mark.parametrize(("seconds", "check", "audit"), [(0.0, 100.25, 130.0), (0.1, 101.0, 130.0), (2.0, 120.0, 300.0)])
+@pytest.mark.parametrize(
+    ("seconds", "check", "audit"), [(0.0, 100.25, 130.0), (0.1, 101.0, 130.0), (2.0, 120.0, 300.0)]
+)
 def test_reading_costs_a_bounded_share(seconds: float, check: float, audit: float) -> None:
     assert ITS.check_due(last_read=100.0, read_seconds=seconds) == pytest.approx(check)
     assert ITS.audit_due(last_read=100.0, read_seconds=seconds) == pytest.approx(audit)

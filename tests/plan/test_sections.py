@@ -1,7 +1,6 @@
 """Sectioned commits: wherever a restore is interrupted, every packet fares as before or as after."""
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -11,14 +10,13 @@ from msgspec.structs import replace
 from pykubeproxy.host.memory import MemoryHost, copy
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
-from pykubeproxy.model.snapshot import Object, Snapshot
+from pykubeproxy.model.snapshot import Object
 from pykubeproxy.plan.diff import Plan, diff
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.sections import sections
 from pykubeproxy.rules import spread, tree, trie
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
-from pykubeproxy.rules.ruleset import Ruleset
 from tests.builders import snapshot
 from tests.clusters import served
 from tests.packets import CLIENTS, UNRELATED, Walk, destinations
@@ -43,9 +41,10 @@ def changes(draw: st.DrawFn, family: Family) -> tuple[list[Object], list[Object]
     for number in range(draw(st.integers(4, 9))):
         its = served(ServiceKey("ns", f"s{number}"), family)
         old = draw(its)
-        fate = draw(st.sampled_from(["stays", "changes", "changes", "comes", "goes"]))
-        before += old if fate != "comes" else ()
-        after += {"stays": lambda: old, "changes": lambda: draw(its), "comes": lambda: old, "goes": list}[fate]()
+        what = draw(st.sampled_from(["stays", "changes", "changes", "comes", "goes"]))
+        new = draw(its) if what == "changes" else old
+        before += old if what != "comes" else ()
+        after += new if what != "goes" else ()
     return before, after
 
 

@@ -1,5 +1,7 @@
 """iptables-save text to a Ruleset and back."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,9 +30,7 @@ def test_a_small_dump() -> None:
     assert parse(SMALL.splitlines()).tables == {
         "nat": Table(
             chains={
-                "PREROUTING": (
-                    '-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',
-                ),
+                "PREROUTING": ('-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',),
                 "KUBE-SERVICES": (),
             },
             policies={"PREROUTING": "ACCEPT [12:345]"},
@@ -102,12 +102,10 @@ def test_what_is_no_dump(text: str, problem: str) -> None:
     assert f"line {caught.value.line}: {caught.value.problem}" == problem
 
 
-@given(st.text(alphabet="*:-A[] \n#COMITnat\"\\", max_size=80))
+@given(st.text(alphabet='*:-A[] \n#COMITnat"\\', max_size=80))
 def test_nothing_but_a_dump_error(text: str) -> None:
-    try:
+    with suppress(DumpError):
         parse(text.split("\n"))
-    except DumpError as error:
-        assert error.line >= 1
 
 
 @pytest.mark.parametrize("example", [e for e in examples(GOLDEN, WORKED) if (e.folder / "ipv4.save").exists()], ids=str)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
-from pykubeproxy.model.snapshot import ObjectId, Snapshot
+from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules import compile as compiling
 from pykubeproxy.rules import trie
 from pykubeproxy.rules.compile import Compiler, compile_ruleset

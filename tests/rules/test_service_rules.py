@@ -168,7 +168,11 @@ def test_every_door_leads_to_the_external_chain() -> None:
 @pytest.mark.parametrize(
     ("node_ip", "ranges", "sources"),
     [
-        ("192.168.0.2", ("203.0.113.0/25", "192.168.0.0/16"), ["203.0.113.0/25", "192.168.0.0/16", "1.2.3.4", "1.2.3.5"]),
+        (
+            "192.168.0.2",
+            ("203.0.113.0/25", "192.168.0.0/16"),
+            ["203.0.113.0/25", "192.168.0.0/16", "1.2.3.4", "1.2.3.5"],
+        ),
         ("192.168.0.2", ("203.0.113.0/25",), ["203.0.113.0/25"]),
         (None, ("203.0.113.0/25", "192.168.0.0/16"), ["203.0.113.0/25", "192.168.0.0/16"]),
         ("192.168.0.2", ("192.168.0.2/32",), ["192.168.0.2/32", "1.2.3.4", "1.2.3.5"]),
@@ -205,7 +209,7 @@ def test_source_ranges_need_a_load_balancer_ip() -> None:
 
 
 def test_external_ips_can_be_switched_off() -> None:
-    only_external = {"external_ips": (ip("192.168.99.22"),)}
+    only_external: dict[str, Any] = {"external_ips": (ip("192.168.99.22"),)}
     objects: list[Object] = [service(**only_external), slice_of("ns1/svc1", REMOTE)]
     chains = nat(objects, options(external_ips=False))
     assert not any("192.168.99.22" in line for line in chains["KUBE-SERVICES"])
@@ -229,9 +233,7 @@ def test_health_checks_are_let_in_once_per_port(endpoints: tuple[str, ...]) -> N
     )
 
 
-@pytest.mark.parametrize(
-    ("family", "mask"), [(Family.IPV4, "255.255.255.255"), (Family.IPV6, "ffff:" * 7 + "ffff")]
-)
+@pytest.mark.parametrize(("family", "mask"), [(Family.IPV4, "255.255.255.255"), (Family.IPV6, "ffff:" * 7 + "ffff")])
 def test_affinity(family: Family, mask: str) -> None:
     is_ipv6 = family is Family.IPV6
     texts = ("fd00::1", "fd00::2") if is_ipv6 else ("10.0.0.1", "10.0.0.2")

@@ -11,9 +11,7 @@ from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import Lines, Ruleset
 from tests.builders import options
 
-NODE_PORTS_NOTE = (
-    '-m comment --comment "kubernetes service nodeports; NOTE: this must be the last rule in this chain"'
-)
+NODE_PORTS_NOTE = '-m comment --comment "kubernetes service nodeports; NOTE: this must be the last rule in this chain"'
 
 
 def skeleton(family: Family = Family.IPV4, **fields: Any) -> Ruleset:
@@ -60,8 +58,10 @@ def test_the_mark(bit: int, mark: str) -> None:
     assert lines("nat", "KUBE-POSTROUTING", masquerade_bit=bit) == (
         f"-A KUBE-POSTROUTING -m mark ! --mark {mark}/{mark} -j RETURN",
         f"-A KUBE-POSTROUTING -j MARK --set-xmark {mark}/0x0",
-        '-A KUBE-POSTROUTING -m comment --comment "kubernetes service traffic requiring SNAT" '
-        "-j MASQUERADE --random-fully",
+        (
+            '-A KUBE-POSTROUTING -m comment --comment "kubernetes service traffic requiring SNAT" '
+            "-j MASQUERADE --random-fully"
+        ),
     )
     assert f"--mark {mark}/{mark} -j ACCEPT" in (lines("filter", "KUBE-FORWARD", masquerade_bit=bit) or ())[1]
 

@@ -52,7 +52,9 @@ def test_e_one_more_endpoint_changes_two_chains() -> None:
     before, after = chains_of(dump("first-sync")), chains_of(dump("endpoint-added"))
     expected = expected_rules("endpoint-added")
     assert {chain: after[chain] for chain in expected} == expected
-    changed = {name for table, name in before.keys() | after.keys() if before.get((table, name)) != after.get((table, name))}
+    changed = {
+        name for table, name in before.keys() | after.keys() if before.get((table, name)) != after.get((table, name))
+    }
     assert changed == {"KUBE-SVC-X27LE4BHSL4DOUIK", "KUBE-SEP-KQMYTGJNFTSIJXKJ"}
 
 

@@ -1,0 +1,116 @@
+"""The rules that `trace` walks through: of this node, of a dump, or those that objects lead to."""
+
+from collections.abc import Mapping
+
+import click
+import msgspec
+
+from pykubeproxy.cli.common import API, compile_for, read_config, read_objects, tell
+from pykubeproxy.cli.dumps import read_dumps
+from pykubeproxy.cluster.source import Change
+from pykubeproxy.config.completed import Completed
+from pykubeproxy.daemon.assembly import Choices, find_tools
+from pykubeproxy.host import interfaces
+from pykubeproxy.host.errors import SaveError
+from pykubeproxy.host.iptables import IptablesHost
+from pykubeproxy.host.routes import routes
+from pykubeproxy.model.ip import IP, Family
+from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, Ruleset
+from pykubeproxy.trace import Environment, Packet, local_address
+from pykubeproxy.trace.diagnosis import Knowledge
+from pykubeproxy.trace.naming import is_node_port
+
+# All that a packet may meet; iptables-save of one table each.
+_TABLES = tuple(BUILTIN_CHAINS)
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """Rules to walk through, and what is known of the node that they are from and of its cluster.
+
+    `addresses` and `snapshot` are None where nothing is known.
+    """
+
+    rulesets: Mapping[Family, Ruleset]
+    addresses: tuple[IP, ...] | None
+    snapshot: Snapshot | None = None
+    node_name: str = ""
+    is_this_node: bool = False
+
+    def of(self, family: Family) -> Ruleset:
+        """The rules of one family. Raises SaveError if there are none."""
+        if family not in self.rulesets:
+            have = " and ".join(self.rulesets) or "none"
+            raise SaveError(f"there are no {family} rules to walk through, only {have}: give a dump of that family")
+        return self.rulesets[family]
+
+    def knowledge(self, family: Family) -> Knowledge | None:
+        """What the objects tell, if there are any."""
+        if self.snapshot is None:
+            return None
+        return Knowledge(snapshot=self.snapshot, family=family, node_name=self.node_name)
+
+
+def read_rules(
+    objects: tuple[str, ...], dumps: tuple[str, ...], choices: Choices, flags: dict[str, object], family: Family | None
+) -> Rules:
+    """The rules of a dump; else those that the given objects lead to; else those of this node.
+
+    Beside the rules of a dump, or of this node if the objects are the API server's, objects only explain.
+    """
+    if not objects:
+        return _read_live(dumps, choices, family)
+    completed = read_config(flags)
+    change = read_objects(objects, completed)
+    tell(change.notes)
+    if dumps or API in objects:
+        rules = _read_live(dumps, choices, family)
+    else:
+        rules = _compiled(change, completed, choices, family)
+    snapshot = Snapshot()
+    for obj in change.put:
+        snapshot.put(obj)
+    node = snapshot.nodes.get(completed.node_name)
+    addresses = rules.addresses or (node.addresses if node is not None else None)
+    return msgspec.structs.replace(rules, addresses=addresses, snapshot=snapshot, node_name=completed.node_name)
+
+
+def _read_live(dumps: tuple[str, ...], choices: Choices, family: Family | None) -> Rules:
+    told = choices.host_addresses or None
+    if dumps:
+        return Rules(rulesets=read_dumps(dumps, choices.only_family), addresses=told)
+    hosts = {each: IptablesHost(its) for each, its in find_tools(choices).items() if family in (None, each)}
+    live = {each: host.save(tables=_TABLES) for each, host in hosts.items()}
+    return Rules(rulesets=live, addresses=told or interfaces.local_addresses(), is_this_node=not told)
+
+
+def _compiled(change: Change, completed: Completed, choices: Choices, family: Family | None) -> Rules:
+    families = (family,) if family else choices.wanted_families
+    compiled = compile_for(completed, choices, change, {}, families)
+    return Rules(rulesets=compiled, addresses=choices.host_addresses or None)
+
+
+def environment(rules: Rules, packet: Packet, seen_at: str | None) -> Environment:
+    """What the walk is told of the node; where nothing is known, the likely is assumed and said."""
+    addresses = list(rules.addresses or ())
+    if packet.from_node and packet.source not in addresses:
+        addresses.append(packet.source)
+        _assume(f"the node's address is {packet.source.text}")
+    if rules.addresses is None and _looks_local(rules.of(packet.family), packet):
+        addresses.append(packet.destination)
+        _assume(f"{packet.destination.text} is an address of the node")
+    return Environment(
+        addresses=tuple(local_address(ip.text) for ip in addresses),
+        routes=tuple(routes()) if rules.is_this_node else None,
+        seen_at=seen_at,
+    )
+
+
+def _assume(what: str) -> None:
+    click.echo(f"assumed: {what}; give --host-address to say better", err=True)
+
+
+def _looks_local(ruleset: Ruleset, packet: Packet) -> bool:
+    """True if the packet goes to a node port, at an address that is no Service's."""
+    port = packet.destination_port
+    return port is not None and is_node_port(ruleset, packet.destination.text, packet.protocol, port)

@@ -1,0 +1,134 @@
+"""A trace as one would tell it: without what came to nothing, and with equal branches told once.
+
+A packet passes many rules that only ask whether it is theirs. A story leaves out jumps that came back with nothing
+done, returns, and policies that let pass; and of branches that differ only in their endpoint it tells the first one.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+import msgspec
+
+from pykubeproxy.rules import names
+from pykubeproxy.trace.effect import Action
+from pykubeproxy.trace.outcome import Ending
+from pykubeproxy.trace.path import Step
+from pykubeproxy.trace.tree import Node
+
+_HASH = re.compile(r"-[A-Z2-7]{16}(?:-[0-9a-f]{1,2})?")
+_JUMPS = (Action.JUMP, Action.GOTO)
+_TITLE = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-a-z0-9]*(?::[a-z0-9][-a-z0-9]*)?")
+
+
+class Twin(msgspec.Struct, frozen=True, kw_only=True):
+    """A branch that goes the same way as another, to another endpoint."""
+
+    probability: Fraction
+    ending: Ending
+
+
+class Story(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of the way, then its branches or its end; `twins` are branches told by this one."""
+
+    probability: Fraction
+    steps: tuple[Step, ...]
+    branches: tuple["Story", ...] = ()
+    ending: Ending | None = None
+    twins: tuple[Twin, ...] = ()
+
+
+def tell(tree: Node, *, everything: bool = False) -> Story:
+    """The story of a trace; with `everything`, each step of each branch."""
+    if everything:
+        return Story(
+            probability=tree.probability,
+            steps=tree.steps,
+            branches=tuple(tell(child, everything=True) for child in tree.children),
+            ending=tree.ending,
+        )
+    branches = [inner for child in tree.children for inner in _hoisted(tell(child))]
+    following = [branch.steps[0] for branch in branches if branch.steps]
+    return Story(
+        probability=tree.probability,
+        steps=_worth_telling(tree.steps, following),
+        branches=_without_twins(branches),
+        ending=tree.ending,
+    )
+
+
+def service_of(steps: Iterable[Step]) -> str:
+    """The ServicePort (`namespace/name:port`) whose rules were met first; empty if none were."""
+    for step in steps:
+        found = _TITLE.match(step.comment) if names.service_hash(jump_target(step)) or _refuses(step) else None
+        if found:
+            return found[0]
+    return ""
+
+
+def jump_target(step: Step) -> str:
+    """The chain to which a step leads; empty if it leads to none."""
+    return step.says.removeprefix("-> ") if step.action in _JUMPS else ""
+
+
+def _refuses(step: Step) -> bool:
+    return step.action in (Action.DROP, Action.REJECT) and step.chain.startswith("KUBE-")
+
+
+def _hoisted(story: Story) -> tuple[Story, ...]:
+    """The branches of a stretch that only leads on to them, such as a group of endpoints; else the story itself."""
+    only_jumps = story.steps and all(step.action in _JUMPS for step in story.steps)
+    if not (story.branches and only_jumps):
+        return (story,)
+    first, *rest = story.branches
+    spread = [Story(probability=twin.probability, steps=first.steps, ending=twin.ending) for twin in first.twins]
+    return (msgspec.structs.replace(first, twins=()), *spread, *rest)
+
+
+def _worth_telling(steps: Sequence[Step], following: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps that did something, or led to one that did; `following` are the first ones of the branches."""
+    told: list[Step] = []
+    after = list(following)
+    for step in reversed(steps):
+        if _is_idle(step) or (step.action in _JUMPS and not any(_is_below(step, next_) for next_ in after)):
+            continue
+        told.append(step)
+        after = [step]
+    return tuple(reversed(told))
+
+
+def _is_idle(step: Step) -> bool:
+    """True for a step that changes nothing which anybody asks about."""
+    if step.action is Action.POLICY:
+        return step.says.startswith("policy ACCEPT")
+    # That the mark is taken off again once it has done its work is housekeeping.
+    return step.action is Action.RETURN or (step.action is Action.MARK and step.chain == names.POSTROUTING)
+
+
+def _is_below(jump: Step, step: Step) -> bool:
+    return (step.hook, step.table) == (jump.hook, jump.table) and step.depth > jump.depth
+
+
+def _without_twins(branches: Sequence[Story]) -> tuple[Story, ...]:
+    """The branches, those that go the same way joined under the first of them."""
+    found: dict[object, list[Story]] = {}
+    for branch in branches:
+        found.setdefault(_way(branch), []).append(branch)
+    return tuple(
+        msgspec.structs.replace(
+            first,
+            twins=tuple(
+                Twin(probability=twin.probability, ending=twin.ending) for twin in others if twin.ending is not None
+            ),
+        )
+        for first, *others in found.values()
+    )
+
+
+def _way(story: Story) -> object:
+    """What two branches have in common that differ only in their endpoint; only ends are ever alike."""
+    if story.branches or story.ending is None:
+        return id(story)
+    ending = story.ending
+    steps = tuple((step.hook, step.table, _HASH.sub("", step.chain), step.action) for step in story.steps)
+    return steps, ending.verdict, ending.masquerade, ending.snat

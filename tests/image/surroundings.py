@@ -1,0 +1,46 @@
+"""What a pod of the DaemonSet finds on a node: an API server with the objects of examples/, and its mounted volumes.
+
+    python -m tests.image.surroundings FOLDER
+
+Writes into FOLDER: `config/` with the ConfigMap's files, `account/` with those of the service account, `api-server` with
+the variables that lead to the API server, and `init` and `kube-proxy` with the command lines of the containers of these
+names; all of these one on a line. Prints `ready`, and serves until SIGTERM or SIGINT.
+"""
+
+import signal
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.apiserver.server import ApiServer
+from tests.manifests.reading import containers, the
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NODE = "node-a"
+# As kind has it: how many connections can be tracked is for the machine to say on which all nodes are.
+NOT_THE_NODES_TO_SET = "conntrack: {maxPerCore: 0}\n"
+
+
+def main(folder: Path) -> None:
+    """Serve until told to stop."""
+    endings = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, endings)
+    with ApiServer() as server:
+        server.load(EXAMPLES)
+        server.service_account(folder / "account")
+        config = folder / "config"
+        config.mkdir()
+        for name, text in the("ConfigMap")["data"].items():
+            (config / name).write_text(text + NOT_THE_NODES_TO_SET)
+        for container in containers():
+            words = [word.replace("$(NODE_NAME)", NODE) for word in container["command"]]
+            (folder / container["name"]).write_text("".join(f"{word}\n" for word in words))
+        url = urlsplit(server.url)
+        variables = f"KUBERNETES_SERVICE_HOST={url.hostname}\nKUBERNETES_SERVICE_PORT={url.port}\n"
+        (folder / "api-server").write_text(variables)
+        print("ready", flush=True)  # noqa: T201
+        signal.sigwait(endings)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
