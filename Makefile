@@ -12,10 +12,10 @@ export PYTHON
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench ready clean
+.PHONY: help run test lint bench image-test lock ready clean
 
 help: ## this list
-	@awk -F ':|## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
+	@awk -F ':|## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
 
 run: ## the main job with no cluster; two nodes on this machine, every Service of examples/ asked with curl (root or sudo)
 	@hack/setup
@@ -35,8 +35,14 @@ lint: $(STAMP) ## linters, types and import contracts only
 bench: $(STAMP) ## how fast and how large; every module of bench/
 	@for name in $(BENCHES); do echo "bench.$$name"; $(AS_ROOT) $(PY) -m bench.$$name || exit; done
 
+image-test: ready ## builds the container image here, without a registry, and runs it; some two minutes (root or sudo)
+	@$(AS_ROOT) hack/image-test
+
+lock: ## the exact versions in the image, requirements*.lock; ARGS=--upgrade for the newest ones
+	@hack/lock $(ARGS)
+
 ready: ## what the tests need; Debian packages where they can be had, and .venv
-	@hack/setup --if-possible
+	@hack/setup --for-tests
 	@$(MAKE) -s --no-print-directory $(STAMP)
 
 $(STAMP): pyproject.toml

@@ -114,7 +114,7 @@ def endpoint_slices(draw: st.DrawFn) -> EndpointSlice:
 
 nodes = st.builds(Node, name=st.sampled_from(NODE_NAMES[:2]), zone=st.sampled_from(["", *ZONES]))
 objects: st.SearchStrategy[Object] = st.one_of(services(), endpoint_slices(), nodes)
-clusters = st.lists(st.one_of(services(), endpoint_slices()), max_size=12)
+clusters = st.lists(st.one_of(services(), endpoint_slices()), max_size=10)
 
 # An event puts an object, or removes the one that is called like it.
 Event = tuple[bool, Object]

@@ -79,7 +79,8 @@ def _as_target(service: NamedService) -> Target:
 def _why_unknown(name: str, rules: Rules, family: Family) -> str:
     """What the objects say of a Service that is not in the rules; empty if it is, or nothing is known of it."""
     knowledge = rules.knowledge(family)
-    if knowledge is None or any(each.title.partition(":")[0] == name for each in named_services(rules.of(family))):
+    service = name.partition(":")[0]
+    if knowledge is None or any(each.title.partition(":")[0] == service for each in named_services(rules.of(family))):
         return ""
     return knowledge.why_absent(name)
 

@@ -7,10 +7,11 @@ import msgspec
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.plan.diff import Plan
-from pykubeproxy.plan.explain import ChainLines, Explanation, ServiceChange
+from pykubeproxy.plan.explain import Explanation, ServiceChange
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.sections import Split, whole
 from pykubeproxy.plan.summary import Summary, summarize
+from pykubeproxy.plan.wording import ChainLines
 
 NO_CHANGES = "No changes. The node matches the cluster."
 

@@ -8,16 +8,18 @@ from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 
 from pykubeproxy.cli.cleanup import clean_up
 from pykubeproxy.cli.common import our_options, read_config, with_errors
 from pykubeproxy.cli.entry import OneLineErrors
 from pykubeproxy.cli.running import Wishes, read_settings, start
+from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.config.write import write
 from pykubeproxy.daemon.assembly import Choices
 from pykubeproxy.daemon.run import init
-from pykubeproxy.observe.about import KUBERNETES_VERSION
+from pykubeproxy.observe.about import KUBERNETES_VERSION, build
 from pykubeproxy.observe.logs import LogFormat
 
 FAILED = 1
@@ -43,15 +45,15 @@ class _KubeProxy(OneLineErrors):
 @partial(with_errors, status=FAILED)
 def main(dry_run: bool, log_format: str | None, choices: Choices, flags: dict[str, object]) -> None:
     """The Service proxy of a Kubernetes node, with kube-proxy's command line and configuration file."""
-    if flags.get("version"):
+    if flags.get("version", "false") != "false":
         click.echo(_version(str(flags["version"])))
         return
-    wishes = Wishes(is_dry=dry_run, log_format=_log_format(log_format, flags))
+    wishes = Wishes(is_dry=dry_run, log_format=LogFormat(log_format) if log_format else None)
     if flags.get("write-config-to"):
-        Path(str(flags["write-config-to"])).write_text(write(read_config(flags).config))
+        _write_config(Path(str(flags["write-config-to"])), flags)
     elif flags.get("cleanup"):
         read_config(flags)
-        sys.exit(clean_up(choices))
+        sys.exit(FAILED if clean_up(choices) else 0)
     elif flags.get("init-only"):
         init(read_settings(wishes, choices, flags))
     else:
@@ -59,11 +61,24 @@ def main(dry_run: bool, log_format: str | None, choices: Choices, flags: dict[st
 
 
 def _version(asked: str) -> str:
-    """What --version prints: our Kubernetes version, or the one that the flag overrides it with."""
-    return f"Kubernetes {asked if asked.startswith('v') else KUBERNETES_VERSION}"
+    """What --version prints: our Kubernetes version, the one that the flag overrides it with, or all there is (raw)."""
+    if asked == "raw":
+        fields = msgspec.structs.asdict(build()).items()
+        return f"version.Info{{{', '.join(f'{_camel(name)}:{_quoted(value)}' for name, value in fields)}}}"
+    return f"Kubernetes {asked if asked.startswith('v') else f'v{KUBERNETES_VERSION}'}"
 
 
-def _log_format(asked: str | None, flags: dict[str, object]) -> LogFormat:
-    if asked is not None:
-        return LogFormat(asked)
-    return LogFormat.JSON if flags.get("logging-format") == "json" else LogFormat.CONSOLE
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
+
+
+def _write_config(path: Path, flags: dict[str, object]) -> None:
+    text = write(read_config(flags).config)
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise ConfigError(f"--write-config-to: {path}: {error.strerror}") from None

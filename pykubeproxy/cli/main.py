@@ -7,6 +7,7 @@ from pykubeproxy.cli.diff import diff
 from pykubeproxy.cli.entry import OneLineGroup
 from pykubeproxy.cli.render import render
 from pykubeproxy.cli.run import run
+from pykubeproxy.cli.top import top
 from pykubeproxy.cli.trace import trace
 from pykubeproxy.cli.version import version
 
@@ -20,5 +21,5 @@ def main() -> None:
     """The Service proxy of a Kubernetes node: kube-proxy's iptables mode, which can explain itself."""
 
 
-for _command in (run, render, diff, trace, cleanup, version):
+for _command in (run, render, diff, trace, top, cleanup, version):
     main.add_command(_command)

@@ -29,18 +29,18 @@ API = "api"
 @click.option(
     "--log-format",
     type=click.Choice([log_format.value for log_format in LogFormat]),
-    default=LogFormat.CONSOLE.value,
-    show_default=True,
-    help="Logs for people or for programs.",
+    help="Logs for people or for programs; without it, as --logging-format says.",
 )
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @partial(with_errors, status=NOT_IN_SYNC)
-def run(source: str, once: bool, dry_run: bool, log_format: str, choices: Choices, flags: dict[str, object]) -> None:
+def run(
+    source: str, once: bool, dry_run: bool, log_format: str | None, choices: Choices, flags: dict[str, object]
+) -> None:
     """Keep this node's rules in step with Services and EndpointSlices, until told to stop.
 
     SIGTERM leaves the rules in force.
     """
     manifests = None if source == API else source
-    wishes = Wishes(source=manifests, once=once, is_dry=dry_run, log_format=LogFormat(log_format))
-    start(wishes, choices, flags)
+    chosen = LogFormat(log_format) if log_format else None
+    start(Wishes(source=manifests, once=once, is_dry=dry_run, log_format=chosen), choices, flags)

@@ -10,6 +10,7 @@ from pykubeproxy.config.flag_table import FLAGS
 from pykubeproxy.config.flags import texts
 from pykubeproxy.daemon.assembly import Choices
 from pykubeproxy.daemon.node_daemon import RunSettings
+from pykubeproxy.daemon.patience import Patience
 from pykubeproxy.daemon.run import run, run_once
 from pykubeproxy.observe.logs import LogFormat, set_up
 
@@ -17,12 +18,15 @@ NOT_IN_SYNC = 1
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user asked of the daemon, beyond what all commands have."""
+    """What the user asked of the daemon, beyond what all commands have.
+
+    `log_format` None is as the configuration says.
+    """
 
     source: str | None = None
     once: bool = False
     is_dry: bool = False
-    log_format: LogFormat = LogFormat.CONSOLE
+    log_format: LogFormat | None = None
 
 
 def start(wishes: Wishes, choices: Choices, flags: dict[str, object]) -> None:
@@ -35,14 +39,29 @@ def start(wishes: Wishes, choices: Choices, flags: dict[str, object]) -> None:
 
 def read_settings(wishes: Wishes, choices: Choices, flags: dict[str, object]) -> RunSettings:
     """The daemon's settings; logging is set up as they say. Raises ConfigError."""
+    # Read first: what is written from now on is a change, and will be noticed as one.
+    config_file = _config_file(flags)
     completed = read_config(flags)
-    set_up(wishes.log_format, completed.config.logging.verbosity)
-    path = Path(str(flags["config"])) if flags.get("config") else None
+    logging = completed.config.logging
+    in_config = LogFormat.JSON if logging.format == "json" else LogFormat.CONSOLE
+    set_up(wishes.log_format or in_config, logging.verbosity)
     return RunSettings(
         completed=completed,
         choices=choices,
         manifests=wishes.source,
         is_dry=wishes.is_dry,
-        config_file=(path, path.read_bytes()) if path is not None else None,
+        config_file=config_file,
         flags=dict(texts(FLAGS, flags)),
+        patience=Patience(),
     )
+
+
+def _config_file(flags: dict[str, object]) -> tuple[Path, bytes] | None:
+    """The configuration file and its content; None if there is none. One that cannot be read is not told of here."""
+    if not flags.get("config"):
+        return None
+    path = Path(str(flags["config"]))
+    try:
+        return path, path.read_bytes()
+    except OSError:
+        return None

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 import click
+import msgspec
 
 from pykubeproxy.cli.asked_packet import Asked, find_target, make_packet, read_source
 from pykubeproxy.cli.common import object_options, our_options, with_errors
@@ -13,7 +14,7 @@ from pykubeproxy.cli.trace_rules import Rules, environment, read_rules
 from pykubeproxy.cli.trace_text import as_text
 from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.daemon.assembly import Choices
-from pykubeproxy.trace import Packet, Trace, Verdict
+from pykubeproxy.trace import Environment, Packet, Trace, Verdict
 from pykubeproxy.trace import trace as walk
 from pykubeproxy.trace.pictures.html import as_html
 from pykubeproxy.trace.pictures.mermaid import as_mermaid
@@ -76,8 +77,9 @@ def trace(
     rules = read_rules(objects, dumps, choices, flags, asked.known_family)
     wanted = find_target(asked, rules)
     packet = make_packet(read_source(client, wanted, rules.addresses or ()), wanted, in_interface)
-    traced = _walked(rules, packet, seen_at)
-    again = _walked(rules, packet, traced.affinity[0]) if traced.affinity and seen_at is None else None
+    around = environment(rules, packet)
+    traced = _walked(rules, packet, around, seen_at)
+    again = _walked(rules, packet, around, traced.affinity[0]) if traced.affinity and seen_at is None else None
     if output == "text":
         text = as_text(traced, tell(traced.tree, everything=every_step), again)
         click.echo(text, color=False if "NO_COLOR" in os.environ else None)
@@ -86,7 +88,7 @@ def trace(
     sys.exit(0 if all(outcome.verdict is Verdict.ACCEPT for outcome in traced.outcomes) else 1)
 
 
-def _walked(rules: Rules, packet: Packet, seen_at: str | None) -> Trace:
+def _walked(rules: Rules, packet: Packet, around: Environment, seen_at: str | None) -> Trace:
     ruleset = rules.of(packet.family)
-    traced = walk(ruleset, packet, environment(rules, packet, seen_at))
+    traced = walk(ruleset, packet, msgspec.structs.replace(around, seen_at=seen_at))
     return retold(traced, ruleset, rules.knowledge(packet.family))

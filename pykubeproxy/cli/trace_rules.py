@@ -90,7 +90,7 @@ def _compiled(change: Change, completed: Completed, choices: Choices, family: Fa
     return Rules(rulesets=compiled, addresses=choices.host_addresses or None)
 
 
-def environment(rules: Rules, packet: Packet, seen_at: str | None) -> Environment:
+def environment(rules: Rules, packet: Packet) -> Environment:
     """What the walk is told of the node; where nothing is known, the likely is assumed and said."""
     addresses = list(rules.addresses or ())
     if packet.from_node and packet.source not in addresses:
@@ -102,7 +102,6 @@ def environment(rules: Rules, packet: Packet, seen_at: str | None) -> Environmen
     return Environment(
         addresses=tuple(local_address(ip.text) for ip in addresses),
         routes=tuple(routes()) if rules.is_this_node else None,
-        seen_at=seen_at,
     )
 
 

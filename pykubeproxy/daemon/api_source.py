@@ -1,10 +1,13 @@
 """Objects from the API server, for the loop: a reflector for each kind, and the Events that a kube-proxy emits."""
 
+import threading
 import time
 from queue import Empty, SimpleQueue
 
+import structlog
+
 from pykubeproxy.cluster.client import ApiClient, connect
-from pykubeproxy.cluster.events import EventRecorder, starting
+from pykubeproxy.cluster.events import Event, EventRecorder, starting
 from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.cluster.reflector import FollowOptions, Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
@@ -13,42 +16,88 @@ from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.messages import Changed, Listed, Message
 from pykubeproxy.model.snapshot import Object
 
+log = structlog.get_logger()
+
 # Seconds that a command which looks once waits for all objects.
 _LIST_PATIENCE = 30.0
 
+# Seconds in which all threads together have to end. One that is only making a connection may not, and dies with us.
+_STOP_SECONDS = 0.5
+
 
 class ApiSource:
-    """Follows Services, EndpointSlices and this node's Node object, from `start` to `stop`."""
+    """Follows Services, EndpointSlices and this node's Node object, from `start` to `stop`.
 
-    def __init__(
-        self, client: ApiClient, node_name: str, host_name: str, inbox: "SimpleQueue[Message]", options: FollowOptions
+    With `emits_events` False, nothing is written to the API.
+    """
+
+    def __init__(  # noqa: PLR0913  all that a source is made of
+        self,
+        client: ApiClient,
+        node_name: str,
+        host_name: str,
+        inbox: "SimpleQueue[Message]",
+        options: FollowOptions,
+        *,
+        emits_events: bool = True,
     ) -> None:
         self._inbox = inbox
         self._node_name = node_name
-        self.events = EventRecorder(client, host_name)
-        self._reflectors = [
-            Reflector(client, resource, on_change=self._changed, on_listed=self._listed, options=options)
-            for resource in (SERVICES, ENDPOINT_SLICES, own_node(node_name))
-        ]
+        self._has_node = False
+        self._events = EventRecorder(client, host_name) if emits_events else None
+        self._reflectors = {
+            resource.kind: Reflector(client, resource, on_change=self._changed, on_listed=self._listed, options=options)
+            for resource in (SERVICES, ENDPOINT_SLICES)
+        }
+        self._reflectors["Node"] = Reflector(
+            client, own_node(node_name), on_change=self._node_changed, on_listed=self._node_listed, options=options
+        )
+
+    @property
+    def trouble(self) -> dict[str, str]:
+        """What keeps us from following, in one line, by kind of object."""
+        return {kind: each.trouble for kind, each in self._reflectors.items() if each.trouble is not None}
 
     def start(self) -> None:
         """Begin to follow."""
-        self.events.start()
-        self.events.emit(starting(self._node_name))
-        for reflector in self._reflectors:
+        if self._events is not None:
+            self._events.start()
+            self._events.emit(starting(self._node_name))
+        for reflector in self._reflectors.values():
             reflector.start()
 
     def stop(self) -> None:
-        """End all threads."""
-        for reflector in self._reflectors:
-            reflector.stop()
-        self.events.stop()
+        """End all threads, or leave them behind after half a second."""
+        stops = [reflector.stop for reflector in self._reflectors.values()]
+        if self._events is not None:
+            stops.append(self._events.stop)
+        threads = [threading.Thread(target=stop, name="stop", daemon=True) for stop in stops]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for thread in threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+
+    def emit(self, event: Event) -> None:
+        """Have an Event written some time."""
+        if self._events is not None:
+            self._events.emit(event)
 
     def _changed(self, change: Change) -> None:
         self._inbox.put(Changed(change))
 
     def _listed(self, kind: str) -> None:
         self._inbox.put(Listed(frozenset({kind})))
+
+    def _node_changed(self, change: Change) -> None:
+        self._has_node |= bool(change.put)
+        self._changed(change)
+
+    def _node_listed(self, kind: str) -> None:
+        if not self._has_node:
+            told = "there is no Node object of this name; this machine's own addresses are used"
+            log.error(told, node=self._node_name)
+        self._listed(kind)
 
 
 def list_objects(completed: Completed) -> Change:

@@ -79,14 +79,14 @@ def find_tools(choices: Choices) -> dict[Family, Tools]:
 
 
 def check_tools(tools: Mapping[Family, Tools]) -> None:
-    """Refuse to work beside a proxy that uses the other backend, or where rules cannot even be read.
+    """Refuse to work beside a proxy that uses the other backend, or where the tools do not work at all.
 
-    A read that fails later is tried again; one that fails at the very start is a matter of rights or of the kernel.
+    What fails later is tried again; what fails at the very start is a matter of rights or of the kernel.
     Raises HostError.
     """
     for its in tools.values():
         backends.check(its)
-        IptablesHost(its).save(tables=("filter",))
+        IptablesHost(its).check()
 
 
 class NodeView:

@@ -14,7 +14,6 @@ from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.diff import Plan, diff, diff_chains
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.sections import Split, whole
-from pykubeproxy.plan.summary import rules_in
 from pykubeproxy.rules.compile import Compiler
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.ruleset import ChainId, Ruleset
@@ -136,10 +135,11 @@ class FamilyProxy:
 
     def _carry_out(self, plan: Plan, live: Ruleset) -> Synced:
         parts = tuple(self._split(plan))
+        payload = Payload(*parts)
         # Also when the process is told to end in the middle: what is in the kernel now, nobody knows.
         self._applied = None
         try:
-            self._host.restore(Progress(Payload(*parts), rules_in(plan), self.options.family))
+            self._host.restore(Progress(payload, payload.line_count, self.options.family))
         except HostError as error:
             self.refusals += (Refusal(error, is_full=not self._is_trusted),)
             raise

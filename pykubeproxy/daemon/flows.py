@@ -70,7 +70,7 @@ class FlowCleaner(Follower):
 
 
 def _before(plan: Plan) -> Ruleset:
-    """The rules that a Plan takes away or replaces: in a first sync, also those of Services deleted while it was off."""
+    """The rules that a Plan replaces or takes away: in a first sync, also those of Services deleted before."""
     ruleset = Ruleset(tables={})
     for change in plan.chains:
         ruleset.table(change.table).chains[change.chain] = change.before or ()

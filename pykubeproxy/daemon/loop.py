@@ -9,7 +9,6 @@ from functools import partial
 from queue import Empty, SimpleQueue
 
 import structlog
-from msgspec.structs import replace
 
 from pykubeproxy.cluster.source import Change
 from pykubeproxy.daemon.drift import DriftPoll

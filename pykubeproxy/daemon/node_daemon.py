@@ -4,12 +4,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
-import structlog
+from msgspec.structs import replace
 
 from pykubeproxy.cluster.client import connect
 from pykubeproxy.cluster.events import health_check_failed
 from pykubeproxy.cluster.manifests import Manifests
-from pykubeproxy.cluster.reflector import FollowOptions
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.types import LocalMode
 from pykubeproxy.daemon.api_source import ApiSource
@@ -19,6 +18,7 @@ from pykubeproxy.daemon.family import FamilyProxy, ShadowProxy
 from pykubeproxy.daemon.flows import FlowCleaner
 from pykubeproxy.daemon.loop import CannotGoOn, Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS
+from pykubeproxy.daemon.patience import Patience
 from pykubeproxy.daemon.preparation import prepare, protect_from_oom_killer
 from pykubeproxy.daemon.telemetry import Telemetry
 from pykubeproxy.daemon.watching import ManifestWatcher
@@ -38,14 +38,13 @@ from pykubeproxy.observe.pages import HealthPages, MetricsPages
 from pykubeproxy.observe.servers import ServerFailed, Servers, addresses_of
 from pykubeproxy.plan.schedule import Schedule
 
-log = structlog.get_logger()
-
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `run` is asked to do.
 
     `manifests` is None to follow the API server. `is_dry` is shadow mode: nothing is ever written. `config_file` is
-    the configuration file with what was read from it, if there is one; `flags` are all flags and their values.
+    the configuration file with what was read from it, if there is one; `flags` are all flags and their values;
+    `patience` says how long to wait for others.
     """
 
     completed: Completed
@@ -54,6 +53,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     is_dry: bool = False
     config_file: tuple[Path, bytes] | None = None
     flags: dict[str, str] = {}
+    patience: Patience = Patience()
 
 
 class Daemon:
@@ -79,7 +79,16 @@ class Daemon:
             ),
             node_name=settings.completed.node_name,
             wait_for=ALL_KINDS | self._node_needs(),
+            pod_cidr_patience=settings.patience.pod_cidrs,
+            follows_addresses=bool(self._config.node_port_addresses),
         )
+
+    @property
+    def complaint(self) -> str:
+        """What the loop waits for, and what is known to keep it from coming."""
+        known = self._api.trouble if self._api is not None else {}
+        missing = sorted(self.loop.waits_for)
+        return "; ".join(f"{kind}: {known[kind]}" if kind in known else f"nothing heard of {kind}" for kind in missing)
 
     def prepare(self) -> None:
         """Make the kernel settings. Where the API server manages this node, it is fatal if they cannot be made."""
@@ -103,9 +112,15 @@ class Daemon:
             closing.callback(watcher.stop)
             watcher.start()
             return
-        client = connect(self._config.client_connection, self._settings.completed.master)
-        options = FollowOptions(can_stream=self._settings.completed.feature_gates.enabled("WatchListClient"))
-        self._api = ApiSource(client, self._settings.completed.node_name, self._host_name, self.loop.inbox, options)
+        completed, patience = self._settings.completed, self._settings.patience
+        self._api = ApiSource(
+            connect(self._config.client_connection, completed.master, patience.api),
+            completed.node_name,
+            self._host_name,
+            self.loop.inbox,
+            replace(patience.follow, can_stream=completed.feature_gates.enabled("WatchListClient")),
+            emits_events=not self._settings.is_dry,
+        )
         closing.callback(self._api.stop)
         self._api.start()
 
@@ -145,10 +160,9 @@ class Daemon:
         self.loop.follow(telemetry)
 
     def _check_failed(self, failed: CheckFailed) -> None:
-        node = self._settings.completed.node_name
-        log.error("cannot serve the health check of a Service", text=failed.note(node))
         if self._api is not None:
-            self._api.events.emit(health_check_failed(node, failed.service, failed.port, failed.error))
+            node = self._settings.completed.node_name
+            self._api.emit(health_check_failed(node, failed.service, failed.port, failed.error))
 
     def _watch_flows(self, closing: ExitStack) -> None:
         table = ReadOnlyConntrackTable() if self._settings.is_dry else ConntrackTable()

@@ -14,23 +14,23 @@ INTERVAL = 2.0
 
 
 class Progress:
-    """Lines of restore input, which report how many of `rules` have been taken while they are asked for.
+    """Lines of restore input, some `total` of them, which report how many have been taken while they are asked for.
 
-    iptables-restore reads on only when it has dealt with what it read before, so this shows how far it is.
+    iptables-restore reads on only when it has dealt with what it read before, so this shows how far it is. `interval`
+    is the time between two reports in seconds.
     """
 
-    def __init__(self, lines: Iterable[str], rules: int, family: Family) -> None:
+    def __init__(self, lines: Iterable[str], total: int, family: Family, interval: float = INTERVAL) -> None:
         self._lines = lines
-        self._rules = rules
+        self._total = total
         self._family = family
+        self._interval = interval
 
     def __iter__(self) -> Iterator[str]:
-        taken = 0
         last = time.monotonic()
-        for line in self._lines:
-            yield line
-            taken += line.startswith("-")
+        for taken, line in enumerate(self._lines):
             # The clock is looked at once in a while only, for lines pass by the hundred thousand.
-            if taken % 1024 == 0 and time.monotonic() - last > INTERVAL:
+            if taken % 1024 == 0 and time.monotonic() - last > self._interval:
                 last = time.monotonic()
-                log.info("writing rules", family=self._family, done=f"{min(taken / self._rules, 1):.0%}")
+                log.info("writing rules", family=self._family, done=f"{min(taken / self._total, 1):.0%}")
+            yield line

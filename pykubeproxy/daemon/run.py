@@ -16,9 +16,6 @@ from pykubeproxy.daemon.node_daemon import Daemon, RunSettings
 
 log = structlog.get_logger()
 
-# Seconds that a single sync waits for objects from the API server.
-_ONCE_PATIENCE = 60.0
-
 
 class Terminated(BaseException):
     """A signal has asked the process to end; raised on the main thread, wherever it is.
@@ -38,13 +35,13 @@ def run_once(settings: RunSettings) -> bool:
         daemon = Daemon(settings, host_name())
         daemon.prepare()
         daemon.follow_objects(closing)
-        deadline = time.monotonic() + _ONCE_PATIENCE
+        patience = settings.patience.once
+        deadline = time.monotonic() + patience
         while daemon.loop.waits_for:
             try:
                 daemon.loop.take(daemon.loop.inbox.get(timeout=max(deadline - time.monotonic(), 0)))
             except Empty:
-                missing = ", ".join(sorted(daemon.loop.waits_for))
-                raise CannotGoOn(f"not in sync: nothing heard of {missing} for {_ONCE_PATIENCE:.0f} s") from None
+                raise CannotGoOn(f"not in sync after {patience:g} s: {daemon.complaint}") from None
         return daemon.loop.sync()
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from pykubeproxy.host.errors import BackendConflict, ToolMissing
+from pykubeproxy.host.nft_chains import existing_chains
 from pykubeproxy.model.ip import Family
 
 KUBELET_HINTS = ("KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY")
@@ -121,6 +122,8 @@ def _version(program: str) -> tuple[Backend, tuple[int, ...]]:
 
 def _holds_any(tools: Tools, table: str, chains: tuple[str, ...]) -> bool:
     """True if `table` has one of `chains`."""
+    if tools.backend is Backend.NFT:
+        return bool(existing_chains(tools.family, table, chains))
     # Asking the legacy tools for a table would load it, and from then on every packet would pass through it.
     if tools.backend is Backend.LEGACY and table not in (_loaded_tables(tools.family) or ()):
         return False

@@ -13,7 +13,7 @@ from contextlib import suppress
 from itertools import chain, islice
 from typing import BinaryIO
 
-from pykubeproxy.host.backend import Tools
+from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import HostError, LockTimeout, NotPermitted, RestoreError, SaveError, ToolMissing
 from pykubeproxy.host.protocol import Counted
 from pykubeproxy.rules.parse import DumpError, parse
@@ -54,34 +54,54 @@ class IptablesHost:
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
     ) -> Ruleset:
-        """Read the live rules, table by table; a table that is not there yet is simply missing."""
+        """Read the live rules; a table that is not there yet is simply missing.
+
+        Where reading has to begin anew, `counted` is given the same rules once more.
+        """
+        wanted = tuple(tables)
+        if self._tools.backend is Backend.NFT and len(wanted) > 1:
+            # Whichever table it is asked for, iptables-nft-save fetches the chains of all, so one run is half the
+            # work of two. It fails if it cannot read a table that is of no concern here.
+            with suppress(SaveError):
+                return self._save((), wanted, known, counted)
         ruleset = Ruleset(tables={})
-        for table in tables:
-            ruleset.tables.update(self._save_table(table, known, counted).tables)
+        for table in wanted:
+            ruleset.tables.update(self._save(("-t", table), (table,), known, counted).tables)
         return ruleset
+
+    def check(self) -> None:
+        """Find out whether rules can be written here, without writing any. Raises HostError."""
+        self._run_restore(("*filter", "COMMIT"), "--test")
 
     def restore(self, lines: Iterable[str]) -> None:
         """Feed `lines` to iptables-restore; nothing is run for no lines.
 
         They are made while the tool reads, and asked for again to show the one that it refused.
         """
+        self._run_restore(lines)
+
+    def _run_restore(self, lines: Iterable[str], *flags: str) -> None:
         text = _in_blocks(lines)
         first = next(text, None)
         if first is None:
             return
-        command = [self._tools.restore, *self._tools.wait_flags(LOCK_WAIT), "--noflush", "--counters"]
+        command = [self._tools.restore, *self._tools.wait_flags(LOCK_WAIT), "--noflush", "--counters", *flags]
         status, said = _feed(command, chain([first], text), self._pids)
         if status:
             raise _restore_error(self._tools.restore, status, said, lines)
 
-    def _save_table(self, table: str, known: Ruleset | None, counted: Counted | None) -> Ruleset:
-        command = [self._tools.save, *(("-c",) if counted else ()), "-t", table]
+    def _save(
+        self, which: tuple[str, ...], wanted: tuple[str, ...], known: Ruleset | None, counted: Counted | None
+    ) -> Ruleset:
+        """The `wanted` tables of what the tool prints with the arguments `which`."""
+        command = [self._tools.save, *(("-c",) if counted else ()), *which]
         parsed: Ruleset | DumpError
+        remarks: list[str] = []
         with _memory() as said, _popen(command, said) as process:
             assert process.stdout is not None
-            remarks, lines = _split_remarks(process.stdout)
+            lines = _of_tables(process.stdout, wanted, remarks)
             try:
-                parsed = parse(lines, known)
+                parsed = parse(_told(lines, counted) if counted else lines, known)
             except DumpError as problem:
                 parsed = problem
                 process.stdout.read()
@@ -92,7 +112,7 @@ class IptablesHost:
             raise _failed(SaveError, command, _complaint(message) or f"exit status {process.returncode}")
         if isinstance(parsed, DumpError):
             raise SaveError(f"{' '.join(command)}: {parsed}")
-        _require_readable(table, remarks)
+        _require_readable(wanted, remarks)
         return parsed
 
 
@@ -104,23 +124,29 @@ def _told(lines: Iterator[str], counted: Counted) -> Iterator[str]:
         yield line
 
 
-def _split_remarks(lines: Iterator[str]) -> tuple[list[str], Iterator[str]]:
-    """The comment lines with which a dump begins, and all that comes after them."""
-    remarks: list[str] = []
+def _of_tables(lines: Iterable[str], wanted: tuple[str, ...], remarks: list[str]) -> Iterator[str]:
+    """A dump without the tables that are not `wanted`; comment lines between tables are put into `remarks`."""
+    table = ""
     for line in lines:
-        if not line.startswith("#"):
-            return remarks, chain([line], lines)
-        remarks.append(line)
-    return remarks, lines
+        if not table and line.startswith("*"):
+            table = line[1:].rstrip()
+        elif not table and line.startswith("#"):
+            remarks.append(line)
+        if not table or table in wanted:
+            yield line
+        if line == "COMMIT\n":
+            table = ""
 
 
-def _require_readable(table: str, remarks: Iterable[str]) -> None:
+def _require_readable(tables: Iterable[str], remarks: Iterable[str]) -> None:
     """Refuse a table that iptables-nft-save does not show: it would pass for an empty one, and be filled twice."""
-    if any(" is incompatible, " in remark for remark in remarks):
-        raise SaveError(
-            f"table {table} holds rules that iptables cannot read, made with nft: "
-            f"move them to a table of another name (`nft list ruleset` shows them)"
-        )
+    for remark in remarks:
+        for table in tables:
+            if f"`{table}' is incompatible, " in remark:
+                raise SaveError(
+                    f"table {table} holds rules that iptables cannot read, made with nft: "
+                    f"move them to a table of another name (`nft list ruleset` shows them)"
+                )
 
 
 def _complaint(message: str) -> str:

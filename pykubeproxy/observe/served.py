@@ -7,7 +7,8 @@ them can tell the name for all. Pure.
 
 import msgspec
 
-from pykubeproxy.plan.owners import destination, title_of
+from pykubeproxy.observe.counters import target_of
+from pykubeproxy.plan.owners import title_of
 from pykubeproxy.rules import names
 from pykubeproxy.rules.ruleset import Lines, Ruleset
 
@@ -18,8 +19,8 @@ _TO_CLUSTER_IP = ' cluster IP" '
 class ServedPort(msgspec.Struct, kw_only=True):
     """One Service port in the rules.
 
-    `title` is `namespace/name:port`, empty if no rule tells. `policies` are the endpoint chains that its policy chains
-    spread traffic over, groups of them included; `serving` is the policy chain that its cluster IP leads to.
+    `title` is `namespace/name:port`, empty if no rule tells. `policies` are, by policy chain, the endpoint chains that
+    it spreads traffic over, with those of its groups; `serving` is the policy chain that the cluster IP leads to.
     """
 
     title: str = ""
@@ -47,51 +48,50 @@ class ServedPort(msgspec.Struct, kw_only=True):
 
 
 class Served:
-    """All Service ports in the nat table of one family, found by the hash in their chains' names."""
+    """The Service ports with endpoints in the nat table of one family, by the hash in their chains' names."""
 
     def __init__(self, ruleset: Ruleset) -> None:
         table = ruleset.tables.get("nat")
         self._chains = table.chains if table is not None else {}
-        self.ports: dict[str, ServedPort] = {}
         self._owners: dict[str, str] = {}
+        ports: dict[str, ServedPort] = {}
         for chain, lines in self._chains.items():
             if chain.startswith("KUBE-") and not chain.startswith(names.ENDPOINT):
-                self._learn(chain, lines)
+                self._learn(chain, lines, ports)
+        self.ports = {hashed: port for hashed, port in ports.items() if port.policies}
 
     def owner(self, chain: str) -> str:
         """The hash of the Service port that an endpoint chain belongs to; empty if no policy chain leads there."""
         return self._owners.get(chain, "")
 
-    def endpoint(self, chain: str) -> str:
-        """Where an endpoint chain sends traffic, as `ip:port`."""
-        return destination(self._chains.get(chain, ()))
+    def target(self, chain: str) -> tuple[str, str]:
+        """The protocol of an endpoint chain, and where it sends traffic, as `ip:port`; both empty if it does not."""
+        for line in self._chains.get(chain, ()):
+            found = target_of(line)
+            if found:
+                return found[0].value, found[2]
+        return "", ""
 
-    def has_namespace(self, namespace: str) -> bool:
-        """True if a Service port of that namespace is served."""
-        return any(port.namespace == namespace for port in self.ports.values())
-
-    def _learn(self, chain: str, lines: Lines) -> None:
+    def _learn(self, chain: str, lines: Lines, ports: dict[str, ServedPort]) -> None:
         """What the rules of one chain tell: whose chains they lead to, and what these are for."""
         own = names.service_hash(chain)
         for line in lines:
             target = line.rpartition(" -j ")[2]
-            if own and target.startswith(names.ENDPOINT):
-                self._owners[target] = own
-                policy = chain[: len(names.CLUSTER_POLICY) + len(own)]
-                self._port(own).policies.setdefault(policy, {})[target] = None
-            elif target.startswith(names.HASHED_PREFIXES):
-                self._name(line, target)
+            if not target.startswith(names.HASHED_PREFIXES):
+                continue
+            is_endpoint = target.startswith(names.ENDPOINT)
+            hashed = own if is_endpoint else names.service_hash(target)
+            if not hashed:
+                continue
+            port = ports.setdefault(hashed, ServedPort())
+            port.title = port.title or title_of(line)
+            if is_endpoint:
+                self._owners[target] = hashed
+                port.policies.setdefault(_policy(chain, hashed), {})[target] = None
+            elif _TO_CLUSTER_IP in line and target.startswith(_POLICIES):
+                port.serving = target
 
-    def _name(self, line: str, target: str) -> None:
-        """Learn from a rule that leads to a Service port's own chain."""
-        hashed = names.service_hash(target)
-        if not hashed:
-            return
-        port = self._port(hashed)
-        if not port.title:
-            port.title = title_of(line)
-        if _TO_CLUSTER_IP in line and target.startswith(_POLICIES):
-            port.serving = target
 
-    def _port(self, hashed: str) -> ServedPort:
-        return self.ports.setdefault(hashed, ServedPort())
+def _policy(chain: str, hashed: str) -> str:
+    """The policy chain that `chain` is, or is a group of."""
+    return chain.partition(hashed)[0] + hashed

@@ -11,22 +11,13 @@ import msgspec
 
 from pykubeproxy.plan.diff import ChainChange, Plan, RuleInsert, is_owned
 from pykubeproxy.plan.owners import Owners, title_of
+from pykubeproxy.plan.wording import ChainLines, words
 from pykubeproxy.rules import names
 from pykubeproxy.rules.fragment import Door
 from pykubeproxy.rules.ruleset import ChainId, Lines, Ruleset, is_builtin
 from pykubeproxy.rules.skeleton import JUMPS
 
 _DOORS = frozenset((door.table, door.chain) for door in Door)
-
-
-class ChainLines(msgspec.Struct, frozen=True, kw_only=True):
-    """One chain, and the rules that go and come in it. `sign` is `+`, `-` or `~`, for the chain as a whole."""
-
-    sign: str
-    table: str
-    chain: str
-    removed: Lines = ()
-    added: Lines = ()
 
 
 class ServiceChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,8 +132,8 @@ def _sign(change: ChainChange) -> str:
 def _service(title: str, own: list[ChainLines], dispatch: list[ChainLines], now: Owners, then: Owners) -> ServiceChange:
     if not own and _is_moved(dispatch):
         return ServiceChange(service=title, words=("only its dispatch differs",))
-    words = tuple(_words(own, dispatch, now, then))
-    return ServiceChange(service=title, words=words, chains=tuple(own + dispatch))
+    told = tuple(words(own, dispatch, now, then))
+    return ServiceChange(service=title, words=told, chains=tuple(own + dispatch))
 
 
 def _is_moved(dispatch: list[ChainLines]) -> bool:
@@ -154,42 +145,6 @@ def _is_moved(dispatch: list[ChainLines]) -> bool:
 
 def _without_chain(line: str, lines: ChainLines) -> tuple[str, str]:
     return lines.table, line.removeprefix(f"-A {lines.chain} ")
-
-
-def _words(own: list[ChainLines], dispatch: list[ChainLines], now: Owners, then: Owners) -> Iterator[str]:
-    """What changes, in sentences; none for a change that only rules can tell."""
-    for lines in own:
-        if lines.chain.startswith((names.CLUSTER_POLICY, names.LOCAL_POLICY)) and names.service_hash(lines.chain):
-            kind = "local endpoint" if lines.chain.startswith(names.LOCAL_POLICY) else "endpoint"
-            yield from _endpoint_words(kind, now.endpoints(lines.chain), then.endpoints(lines.chain))
-    came = "".join(line for lines in dispatch for line in lines.added)
-    gone = "".join(line for lines in dispatch for line in lines.removed)
-    for reason in ("has no endpoints", "has no local endpoints"):
-        if reason in came and reason not in gone:
-            yield f"{reason.removeprefix('has ')} any more: refused"
-        elif reason in gone and reason not in came:
-            yield "has endpoints again: no longer refused"
-
-
-def _endpoint_words(kind: str, before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[str]:
-    """`endpoint 10.244.1.7:8080 added, 3 -> 4, each now 25%`."""
-    added = [text for text in after if text not in before]
-    removed = [text for text in before if text not in after]
-    changes = [f"{_named(kind, texts)} {verb}" for texts, verb in ((added, "added"), (removed, "removed")) if texts]
-    if changes:
-        share = f", each now {_percent(1 / len(after))}" if after else ""
-        yield f"{' and '.join(changes)}, {len(before)} -> {len(after)}{share}"
-
-
-def _named(kind: str, texts: list[str]) -> str:
-    """One endpoint by name, a few by names, more by their number."""
-    if len(texts) == 1:
-        return f"{kind} {texts[0]}"
-    return f"{kind}s {', '.join(texts)}" if len(texts) <= 3 else f"{len(texts)} {kind}s"
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}".replace(".0%", "%")
 
 
 def _out_of_order(live: Ruleset) -> Iterator[ChainId]:

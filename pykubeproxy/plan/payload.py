@@ -28,6 +28,11 @@ class Payload:
             for table in _COMMIT_ORDER:
                 yield from _committed(table, _section(plan, table))
 
+    @property
+    def line_count(self) -> int:
+        """The number of its lines, apart from those at the beginning and end of a section."""
+        return sum(map(_line_count, self._plans))
+
 
 def _committed(table: str, body: Iterator[str]) -> Iterator[str]:
     """The lines of a section; none if there is nothing in it."""
@@ -57,3 +62,9 @@ def _section(plan: Plan, table: str) -> Iterator[str]:
     for change in changes:
         if change.after is None:
             yield f"-X {change.chain}"
+
+
+def _line_count(plan: Plan) -> int:
+    rules = sum(len(change.after or ()) for change in plan.chains)
+    deleted_chains = sum(change.after is None for change in plan.chains)
+    return len(plan.chains) + rules + deleted_chains + len(plan.inserts) + len(plan.deletes)

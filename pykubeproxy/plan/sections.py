@@ -2,8 +2,9 @@
 
 The nft tools take time that grows with the square of the chains in one COMMIT: 60,000 chains need minutes in one
 section, and seconds in many. What a packet meets between two commits must be as good as what it meets before or after
-all of them. So new chains come before whatever leads to them, all chains of one Service are committed together, the
-doors come after those, and what is no longer used is deleted when nothing leads to it any more.
+all of them. So new chains come before whatever leads to them, and all chains of one Service are committed together. A
+single commit then changes all ways to Services that are in use, and with them the Services of which a way ends. What is
+no longer used is deleted when nothing leads to it any more.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +12,8 @@ from itertools import chain
 
 from msgspec.structs import replace
 
-from pykubeproxy.plan.diff import ChainChange, Plan
+from pykubeproxy.plan.diff import ChainChange, Plan, RuleInsert
+from pykubeproxy.plan.halfway import halfway
 from pykubeproxy.rules import names
 from pykubeproxy.rules.fragment import Door
 
@@ -20,7 +22,6 @@ from pykubeproxy.rules.fragment import Door
 SECTION_SIZE = 300
 
 _DOORS = frozenset((door.table, door.chain) for door in Door)
-_TABLES = ("filter", "nat", "mangle")
 
 Unit = list[ChainChange]
 Split = Callable[[Plan], Iterable[Plan]]
@@ -36,36 +37,76 @@ def sections(plan: Plan, size: int = SECTION_SIZE) -> Iterator[Plan]:
     if len(plan.chains) <= size:
         yield plan
         return
-    kept = [change for change in plan.chains if change.after is not None]
-    gone = [change for change in plan.chains if change.after is None]
-    yield Plan(chains=tuple(change for change in kept if _is_fixed(change)), deletes=plan.deletes)
-    for table in _TABLES:
-        units = list(_building_order([change for change in kept if change.table == table]))
-        yield from _packed(units, size)
-        doors = tuple(change for change in kept if change.table == table and _is_door(change))
-        yield Plan(chains=doors, inserts=tuple(insert for insert in plan.inserts if insert.table == table))
+    services = [change for change in plan.chains if names.service_hash(change.chain)]
+    ways = [change for change in plan.chains if _is_way(change)]
+    fixed = [change for change in plan.chains if not (names.service_hash(change.chain) or _is_way(change))]
+    in_nat = [change for change in ways if change.table == "nat"]
+    first, last = halfway([change for change in ways if change.table == "filter"], in_nat)
+    before, together = _services(_kept(services), in_nat)
+
+    yield Plan(chains=tuple(_kept(fixed)), deletes=plan.deletes)
+    yield from _ways(first, size, inserts=_inserts(plan, "filter"))
+    yield from _packed(before, size)
+    yield from _ways(_kept(in_nat), size, together, inserts=_inserts(plan, "nat"))
+    yield from _ways(_kept(last), size)
+    gone = [change for change in (*fixed, *services, *in_nat, *last) if _is_gone(change)]
     # Emptied first: whatever leads to what, also where another program's hand is in it, all can be deleted then.
     yield from _packed([[replace(change, after=())] for change in gone if change.before], size)
-    yield from _packed([[replace(change, before=())] for change in gone], size)
+    yield from _packed([[replace(change, before=())] for change in gone if change.after is None], size)
 
 
-def _building_order(changes: Sequence[ChainChange]) -> Iterator[Unit]:
-    """The chains to write, apart from doors and fixed ones: those of Services first, then the ways that lead there.
+def _ways(
+    changes: Sequence[ChainChange],
+    size: int,
+    together: Sequence[ChainChange] = (),
+    inserts: tuple[RuleInsert, ...] = (),
+) -> Iterator[Plan]:
+    """Write the chains in which packets find their Service: new ones, then at once those in use, and others `together`.
+
+    Jumps to them are inserted in the end.
+    """
+    new = _targets_first([change for change in changes if not _is_in_use(change)])
+    yield from _packed(([change] for change in new), size)
+    used = [change for change in changes if _is_in_use(change)]
+    yield Plan(chains=tuple(sorted([*used, *together], key=_name)), inserts=inserts)
+
+
+def _services(changes: Iterable[ChainChange], ways: Sequence[ChainChange]) -> tuple[list[Unit], Unit]:
+    """The chains of Services: those to write before the ways that lead there, and those to write together with them.
+
+    A way that ends, or will lead to another chain of its Service, is in use until then, and so are the chains that the
+    Service has: they change together.
 
     Services come in the order in which one comes to them from the doors. At every later commit the kernel goes through
     all rules in that order, and is twice as fast where it finds them side by side in memory.
     """
-    units = _services(changes)
-    ways = _targets_first([change for change in changes if _is_door(change) or _is_region(change)])
-    for target in chain.from_iterable(map(_targets, ways)):
-        unit = units.pop(names.service_hash(target), None)
-        if unit is not None:
-            yield unit
-    yield from units.values()
-    yield from ([change] for change in ways if not _is_door(change))
+    units = _units(changes)
+    ordered: list[tuple[str, Unit]] = []
+    for target in chain.from_iterable(map(_targets, _targets_first(ways))):
+        own_hash = names.service_hash(target)
+        if own_hash in units:
+            ordered.append((own_hash, units.pop(own_hash)))
+    before: list[Unit] = []
+    together: Unit = []
+    ending = _ending(ways)
+    for own_hash, unit in (*ordered, *units.items()):
+        existing = [change for change in unit if own_hash in ending and change.before is not None]
+        together += existing
+        before.append([change for change in unit if change.before is None] if existing else unit)
+    return before, together
 
 
-def _services(changes: Iterable[ChainChange]) -> dict[str, Unit]:
+def _ending(ways: Iterable[ChainChange]) -> set[str]:
+    """The hashes of the Services to which rules lead that will not be there any more, in whichever chain."""
+    rules: set[str] = set()
+    for way in ways:
+        rules.update(map(_rule, way.before or ()))
+    for way in ways:
+        rules.difference_update(map(_rule, way.after or ()))
+    return {names.service_hash(_target(rule)) for rule in rules}
+
+
+def _units(changes: Iterable[ChainChange]) -> dict[str, Unit]:
     """The chains of Services, those of each one together, by hash.
 
     All but the endpoint chains of a ServicePort share a hash. An endpoint chain goes with the one that leads to it.
@@ -81,7 +122,7 @@ def _services(changes: Iterable[ChainChange]) -> dict[str, Unit]:
             endpoints[change.chain] = change
         else:
             units.setdefault(own_hash, []).append(change)
-        owner.update((target, change.chain) for target in _targets(change))
+        owner.update((target, change.chain) for target in _targets(change) if target.startswith(names.ENDPOINT))
     for name, change in endpoints.items():
         units.setdefault(_owner_hash(name, owner), []).append(change)
     return units
@@ -134,19 +175,41 @@ def _name(change: ChainChange) -> str:
 
 def _targets(change: ChainChange) -> Iterator[str]:
     """Where the rules of a chain of ours will lead to; the target comes last in those that lead to chains."""
-    for line in change.after or ():
-        yield line[line.rfind(" -j ") + 4 :]
+    yield from map(_target, change.after or ())
+
+
+def _target(rule: str) -> str:
+    return rule[rule.rfind(" -j ") + 4 :]
+
+
+def _rule(line: str) -> str:
+    """A rule without its chain; empty for one that only counts packets."""
+    return line.partition(" ")[2].partition(" ")[2]
+
+
+def _inserts(plan: Plan, table: str) -> tuple[RuleInsert, ...]:
+    return tuple(insert for insert in plan.inserts if insert.table == table)
+
+
+def _kept(changes: Iterable[ChainChange]) -> Unit:
+    return [change for change in changes if not _is_gone(change)]
+
+
+def _is_gone(change: ChainChange) -> bool:
+    """True for a chain that is deleted, or emptied since nobody but another program leads there any more."""
+    return change.after is None or (not change.after and change.chain.startswith(names.HASHED_PREFIXES))
 
 
 def _is_door(change: ChainChange) -> bool:
     return (change.table, change.chain) in _DOORS
 
 
-def _is_fixed(change: ChainChange) -> bool:
-    """True for chains that lead to no Service."""
-    return not _is_door(change) and not change.chain.startswith(names.HASHED_PREFIXES)
+def _is_in_use(change: ChainChange) -> bool:
+    """True for a chain that is there, and for a door, which is there as soon as it is led to."""
+    return change.before is not None or _is_door(change)
 
 
-def _is_region(change: ChainChange) -> bool:
-    """True for the chains between a door and the Services."""
-    return change.chain.startswith(names.HASHED_PREFIXES) and not names.service_hash(change.chain)
+def _is_way(change: ChainChange) -> bool:
+    """True for the doors and for the chains between them and the Services."""
+    is_region = change.chain.startswith(names.HASHED_PREFIXES) and not names.service_hash(change.chain)
+    return is_region or _is_door(change)

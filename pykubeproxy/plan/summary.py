@@ -5,6 +5,7 @@ from collections import Counter
 import msgspec
 
 from pykubeproxy.plan.diff import Plan
+from pykubeproxy.rules.ruleset import Lines
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,7 @@ def summarize(plan: Plan) -> Summary:
     added = len(plan.inserts)
     removed = len(plan.deletes)
     for change in plan.chains:
-        before, after = list(change.before or ()), list(change.after or ())
+        before, after = change.before or (), change.after or ()
         added += _surplus(after, before)
         removed += _surplus(before, after)
     builtin = {(rule.table, rule.chain) for rule in plan.inserts} | {(rule.table, rule.chain) for rule in plan.deletes}
@@ -44,11 +45,7 @@ def summarize(plan: Plan) -> Summary:
     )
 
 
-def rules_in(plan: Plan) -> int:
-    """The number of rules that carrying out a Plan writes."""
-    return sum(len(change.after or ()) for change in plan.chains) + len(plan.inserts)
-
-
-def _surplus(lines: list[str], others: list[str]) -> int:
+def _surplus(lines: Lines, others: Lines) -> int:
     """The number of `lines` that are not among `others`, each as often as it occurs."""
-    return (Counter(lines) - Counter(others)).total()
+    # A first sync has a hundred thousand lines, and nothing to look them up in.
+    return (Counter(lines) - Counter(others)).total() if lines and others else len(lines)

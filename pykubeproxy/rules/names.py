@@ -44,10 +44,11 @@ HASHED_PREFIXES = (CLUSTER_POLICY, LOCAL_POLICY, ENDPOINT, SOURCE_RANGES, EXTERN
 class ChainNames:
     """The chains of one ServicePort. All but the endpoint chains share one hash, the same in both families."""
 
-    __slots__ = ("_seed", "cluster", "external", "firewall", "local")
+    __slots__ = ("_endpoints", "_seed", "cluster", "external", "firewall", "local")
 
     def __init__(self, port: ServicePort) -> None:
         self._seed = port.title + port.protocol.lower()
+        self._endpoints: dict[str, str] = {}
         digest = _hash(self._seed)
         self.cluster = CLUSTER_POLICY + digest
         self.local = LOCAL_POLICY + digest
@@ -55,8 +56,11 @@ class ChainNames:
         self.firewall = SOURCE_RANGES + digest
 
     def endpoint(self, text: str) -> str:
-        """The chain of one endpoint, given as `ip:port`."""
-        return ENDPOINT + _hash(self._seed + text)
+        """The chain of one endpoint, given as `ip:port`. Asked for by every rule that leads there: computed once."""
+        name = self._endpoints.get(text)
+        if name is None:
+            name = self._endpoints[text] = ENDPOINT + _hash(self._seed + text)
+        return name
 
 
 def group(chain: str, number: int) -> str:

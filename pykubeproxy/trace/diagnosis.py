@@ -85,7 +85,8 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
         if not fitting:
             offered = sorted({f"{its.name or 'unnamed'}/{its.protocol}" for each in slices for its in each.ports})
             wanted = f"{port.name or 'unnamed'}/{port.protocol}"
-            return f"its {_count(len(listed))} are for port {' and '.join(offered)}, not {wanted}"
+            verb = "is" if len(listed) == 1 else "are"
+            return f"its {_count(len(listed))} {verb} for port {' and '.join(offered)}, not {wanted}"
         return _conditions([endpoint for each in fitting for endpoint in each.endpoints], self.node_name)
 
     def _instead(self, service: Service) -> str:

@@ -5,7 +5,7 @@ done, returns, and policies that let pass; and of branches that differ only in t
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 import msgspec
@@ -38,8 +38,11 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     twins: tuple[Twin, ...] = ()
 
 
-def tell(tree: Node, *, everything: bool = False) -> Story:
-    """The story of a trace; with `everything`, each step of each branch."""
+def tell(tree: Node, *, everything: bool = False, most_alike: int = 1) -> Story:
+    """The story of a trace; with `everything`, each step of each branch.
+
+    Equal branches are joined where there are more than `most_alike` of them.
+    """
     if everything:
         return Story(
             probability=tree.probability,
@@ -47,12 +50,12 @@ def tell(tree: Node, *, everything: bool = False) -> Story:
             branches=tuple(tell(child, everything=True) for child in tree.children),
             ending=tree.ending,
         )
-    branches = [inner for child in tree.children for inner in _hoisted(tell(child))]
+    branches = [inner for child in tree.children for inner in _hoisted(tell(child, most_alike=most_alike))]
     following = [branch.steps[0] for branch in branches if branch.steps]
     return Story(
         probability=tree.probability,
         steps=_worth_telling(tree.steps, following),
-        branches=_without_twins(branches),
+        branches=tuple(_without_twins(branches, most_alike)),
         ending=tree.ending,
     )
 
@@ -64,6 +67,11 @@ def service_of(steps: Iterable[Step]) -> str:
         if found:
             return found[0]
     return ""
+
+
+def is_arrival(step: Step) -> bool:
+    """True for the last step of a packet that gets through: it says the same as the ending."""
+    return step.action is Action.ACCEPT and not step.table
 
 
 def jump_target(step: Step) -> str:
@@ -109,25 +117,24 @@ def _is_below(jump: Step, step: Step) -> bool:
     return (step.hook, step.table) == (jump.hook, jump.table) and step.depth > jump.depth
 
 
-def _without_twins(branches: Sequence[Story]) -> tuple[Story, ...]:
-    """The branches, those that go the same way joined under the first of them."""
+def _without_twins(branches: Sequence[Story], most_alike: int) -> Iterator[Story]:
+    """The branches; of too many that go the same way, all others are joined under the first."""
     found: dict[object, list[Story]] = {}
     for branch in branches:
         found.setdefault(_way(branch), []).append(branch)
-    return tuple(
-        msgspec.structs.replace(
-            first,
-            twins=tuple(
-                Twin(probability=twin.probability, ending=twin.ending) for twin in others if twin.ending is not None
-            ),
-        )
-        for first, *others in found.values()
-    )
+    for alike in found.values():
+        if len(alike) <= most_alike:
+            yield from alike
+            continue
+        twins = [
+            Twin(probability=twin.probability, ending=twin.ending) for twin in alike[1:] if twin.ending is not None
+        ]
+        yield msgspec.structs.replace(alike[0], twins=tuple(twins))
 
 
 def _way(story: Story) -> object:
-    """What two branches have in common that differ only in their endpoint; only ends are ever alike."""
-    if story.branches or story.ending is None:
+    """What two branches have in common that differ only in their endpoint; only ends without twins are ever alike."""
+    if story.branches or story.twins or story.ending is None:
         return id(story)
     ending = story.ending
     steps = tuple((step.hook, step.table, _HASH.sub("", step.chain), step.action) for step in story.steps)

@@ -2,13 +2,14 @@
 
     python -m tests.image.surroundings FOLDER
 
-Writes into FOLDER: `config/` with the ConfigMap's files, `account/` with those of the service account, `api-server` with
-the variables that lead to the API server, and `init` and `kube-proxy` with the command lines of the containers of these
-names; all of these one on a line. Prints `ready`, and serves until SIGTERM or SIGINT.
+Writes into FOLDER: `config/` with the ConfigMap's files, `account/` with those of the service account, `api-server`
+with the variables that lead to the API server, and `init` and `kube-proxy` with the command lines of the containers of
+these names, one word on a line. Prints `ready`, and serves until SIGTERM or SIGINT.
 """
 
 import signal
 import sys
+import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,8 +24,9 @@ NOT_THE_NODES_TO_SET = "conntrack: {maxPerCore: 0}\n"
 
 def main(folder: Path) -> None:
     """Serve until told to stop."""
-    endings = (signal.SIGTERM, signal.SIGINT)
-    signal.pthread_sigmask(signal.SIG_BLOCK, endings)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
     with ApiServer() as server:
         server.load(EXAMPLES)
         server.service_account(folder / "account")
@@ -39,7 +41,7 @@ def main(folder: Path) -> None:
         variables = f"KUBERNETES_SERVICE_HOST={url.hostname}\nKUBERNETES_SERVICE_PORT={url.port}\n"
         (folder / "api-server").write_text(variables)
         print("ready", flush=True)  # noqa: T201
-        signal.sigwait(endings)
+        stopped.wait()
 
 
 if __name__ == "__main__":

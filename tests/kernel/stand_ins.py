@@ -27,8 +27,9 @@ class StandIns:
 
     @property
     def calls(self) -> list[str]:
-        """The command lines of the iptables-restore that were run, in their order."""
-        return self._log.read_text().splitlines() if self._log.exists() else []
+        """The command lines of the iptables-restore that were run to write something, in their order."""
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        return [line for line in lines if " --test" not in line]
 
     def watching(self) -> "StandIns":
         """Only take note of each call."""
@@ -41,9 +42,9 @@ class StandIns:
 if [ -e {while_there} ]; then awk '{spoil}' | "$real" "$@"; else exec "$real" "$@"; fi""")
 
     def waiting(self, until_there: Path) -> "StandIns":
-        """Run the tool only once a file is there."""
+        """Write only once a file is there."""
         return self._install(f"""\
-while [ ! -e {until_there} ]; do sleep 0.01; done
+case "$*" in *--test*) ;; *) while [ ! -e {until_there} ]; do sleep 0.01; done ;; esac
 exec "$real" "$@\"""")
 
     def _install(self, action: str) -> "StandIns":

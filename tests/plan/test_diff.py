@@ -71,6 +71,12 @@ def test_a_stale_chain_that_others_use_is_emptied_until_they_let_go(leading_ther
     assert diff(rules({}), rules({OLD: []})) == Plan(chains=(change(OLD, [], None),))
 
 
+def test_a_chain_that_is_wanted_is_not_kept_for_others() -> None:
+    live = rules({SVC: ["-j A"], "DOCKER": [f"-j {SVC}"]})
+    assert diff(rules({SVC: ["-j A"]}), live) == Plan()
+    assert diff(rules({SVC: ["-j B"]}), live) == Plan(chains=(change(SVC, ["-j A"], ["-j B"]),))
+
+
 def test_our_own_rules_do_not_keep_a_chain() -> None:
     live = rules({"KUBE-SERVICES": [f"-d 10.0.0.1/32 -j {OLD}"], OLD: [f"-j {SVC}"], SVC: []})
     plan = diff(rules({"KUBE-SERVICES": []}), live)

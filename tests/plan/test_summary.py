@@ -3,7 +3,7 @@
 import pytest
 
 from pykubeproxy.plan.diff import ChainChange, Plan, RuleDelete, RuleInsert
-from pykubeproxy.plan.summary import Summary, rules_in, summarize
+from pykubeproxy.plan.summary import Summary, summarize
 
 
 def change(before: str | None, after: str | None) -> ChainChange:
@@ -18,26 +18,25 @@ OTHER = RuleInsert(table="filter", chain="OUTPUT", position=1, line="x")
 
 
 @pytest.mark.parametrize(
-    ("plan", "chains", "rules", "written"),
+    ("plan", "chains", "rules"),
     [
-        (Plan(), (0, 0, 0), (0, 0), 0),
-        (Plan(chains=(change(None, "ab"),)), (1, 0, 0), (2, 0), 2),
-        (Plan(chains=(change(None, ""),)), (1, 0, 0), (0, 0), 0),
-        (Plan(chains=(change("ab", None),)), (0, 0, 1), (0, 2), 0),
-        (Plan(chains=(change("abc", "acd"),)), (0, 1, 0), (1, 1), 3),
-        (Plan(chains=(change("ab", "ba"),)), (0, 1, 0), (0, 0), 2),
-        (Plan(chains=(change("a", "aaa"),)), (0, 1, 0), (2, 0), 3),
-        (Plan(chains=(change("ab", ""),)), (0, 1, 0), (0, 2), 0),
-        (Plan(inserts=(INSERT, INSERT, OTHER)), (0, 2, 0), (3, 0), 3),
-        (Plan(inserts=(INSERT,), deletes=(DELETE,)), (0, 1, 0), (1, 1), 1),
-        (Plan(chains=(change(None, "a"), change("a", None), change("a", "b"))), (1, 1, 1), (2, 2), 2),
+        (Plan(), (0, 0, 0), (0, 0)),
+        (Plan(chains=(change(None, "ab"),)), (1, 0, 0), (2, 0)),
+        (Plan(chains=(change(None, ""),)), (1, 0, 0), (0, 0)),
+        (Plan(chains=(change("ab", None),)), (0, 0, 1), (0, 2)),
+        (Plan(chains=(change("abc", "acd"),)), (0, 1, 0), (1, 1)),
+        (Plan(chains=(change("ab", "ba"),)), (0, 1, 0), (0, 0)),
+        (Plan(chains=(change("a", "aaa"),)), (0, 1, 0), (2, 0)),
+        (Plan(chains=(change("ab", ""),)), (0, 1, 0), (0, 2)),
+        (Plan(inserts=(INSERT, INSERT, OTHER)), (0, 2, 0), (3, 0)),
+        (Plan(inserts=(INSERT,), deletes=(DELETE,)), (0, 1, 0), (1, 1)),
+        (Plan(chains=(change(None, "a"), change("a", None), change("a", "b"))), (1, 1, 1), (2, 2)),
     ],
 )
-def test_counts(plan: Plan, chains: tuple[int, int, int], rules: tuple[int, int], written: int) -> None:
+def test_counts(plan: Plan, chains: tuple[int, int, int], rules: tuple[int, int]) -> None:
     found = summarize(plan)
     assert (found.chains_added, found.chains_changed, found.chains_removed) == chains
     assert (found.rules_added, found.rules_removed) == rules
-    assert rules_in(plan) == written
 
 
 def test_words() -> None:

@@ -1,0 +1,134 @@
+"""`top`: new connections per Service and endpoint, live."""
+
+import math
+import os
+import sys
+import time
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import click
+from rich.console import Console
+
+from pykubeproxy.cli.common import complain, our_options, with_errors
+from pykubeproxy.cli.top_output import as_json, as_text
+from pykubeproxy.cli.top_reading import LiveReader, Measuring
+from pykubeproxy.cli.top_screen import Screen
+from pykubeproxy.config.options import CONTEXT_SETTINGS
+from pykubeproxy.daemon.assembly import Choices, find_tools
+from pykubeproxy.host import backend as backends
+from pykubeproxy.observe.clock import now, rfc3339
+from pykubeproxy.observe.logs import LogFormat, set_up
+from pykubeproxy.observe.rates import Rates
+
+_JSON = "json"
+
+# Where nobody looks at the lines, they are as long as they are: names of Kubernetes are never longer than this.
+_UNLIMITED_WIDTH = 400
+
+
+def _a_number(ctx: click.Context, param: click.Parameter, seconds: float) -> float:
+    """Refuse what compares with no limit."""
+    if math.isnan(seconds):
+        raise click.BadParameter("nan is not a number of seconds", ctx, param)
+    return seconds
+
+
+@click.command(
+    context_settings=dict(CONTEXT_SETTINGS),
+    epilog="Example: pykubeproxy top --once --interval 10 --namespace default",
+)
+@click.option("--once", is_flag=True, help="Measure one interval, print it, and exit.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(min=0.1, max=3600),
+    callback=_a_number,
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="The time between two readings; longer where a reading takes more than half of it.",
+)
+@click.option("--output", type=click.Choice(["text", _JSON]), default="text", show_default=True, help="What to print.")
+@click.option("--namespace", metavar="NAME", help="Only the Services of this namespace.")
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="At most so many Services, and endpoints of each (default: 20 in text, all in JSON).",
+)
+@our_options
+@with_errors
+def top(once: bool, interval: float, output: str, namespace: str | None, limit: int | None, choices: Choices) -> None:
+    """Show new connections per second: to which Services, to which of their endpoints, and how evenly.
+
+    Counted by this node's rules, whoever wrote them, from one reading to the next; with --once, over one interval.
+    Only busy Services are shown. SHARE is of all connections for a Service, and of its Service's for an endpoint;
+    EXPECTED is what it should be if the client makes no difference, 1/n of the n endpoints behind the cluster IP.
+    On a terminal the table is live, and ends with q or Ctrl-C; elsewhere one follows the other.
+    """
+    set_up(LogFormat.CONSOLE, 0)
+    tools = find_tools(choices)
+    for its in tools.values():
+        backends.check(its)
+    measuring = Measuring(LiveReader(tools), namespace)
+    if namespace is not None and namespace not in (known := measuring.namespaces()):
+        complain(_unknown(namespace, known))
+    if once:
+        _print(next(measuring.intervals(interval, _sleep)), output, limit)
+        return
+    try:
+        if output == "text" and _has_terminal():
+            _watch(measuring, interval, limit)
+        else:
+            _print_all(measuring.intervals(interval, _sleep), output, limit)
+    except KeyboardInterrupt:
+        return
+
+
+def _watch(measuring: Measuring, interval: float, limit: int | None) -> None:
+    console = _console()
+    with Screen(console) as screen:
+        for rates in measuring.intervals(interval, screen.wait):
+            screen.show(as_text(rates, limit, console.width, console.height))
+
+
+def _print_all(measured: Iterable[Rates], output: str, limit: int | None) -> None:
+    """One after the other; texts with an empty line between them."""
+    for number, rates in enumerate(measured):
+        if number and output != _JSON:
+            click.echo()
+        _print(rates, output, limit)
+
+
+def _print(rates: Rates, output: str, limit: int | None) -> None:
+    if output == _JSON:
+        click.echo(as_json(rates, rfc3339(now().wall), limit))
+    else:
+        console = _console()
+        console.print(as_text(rates, limit, console.width))
+        sys.stdout.flush()
+
+
+def _console() -> Console:
+    is_terminal = sys.stdout.isatty()
+    return Console(
+        force_terminal=is_terminal,
+        no_color="NO_COLOR" in os.environ,
+        width=None if is_terminal else _UNLIMITED_WIDTH,
+    )
+
+
+def _has_terminal() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
+
+
+def _unknown(namespace: str, known: Iterable[str]) -> str:
+    close = get_close_matches(namespace, sorted(known), n=3, cutoff=0.5)
+    suggestion = f"; did you mean {' or '.join(close)}?" if close else ""
+    return f"note: no Service of namespace {namespace} has endpoints in these rules{suggestion}"

@@ -1,0 +1,61 @@
+"""Reading the live counters again and again, for `top`."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from pykubeproxy.host.backend import Tools, is_in_use
+from pykubeproxy.host.iptables import IptablesHost
+from pykubeproxy.model.ip import Family
+from pykubeproxy.observe.counters import read_counters
+from pykubeproxy.observe.meter import LiveNat, Meter
+from pykubeproxy.observe.rates import Rates, next_reading
+from pykubeproxy.rules.ruleset import Ruleset
+
+Wait = Callable[[float], bool]
+"""Waits for some seconds; true if there is no more to be read."""
+
+
+class LiveReader:
+    """Reads the nat tables of this node, whoever wrote them."""
+
+    def __init__(self, tools: Mapping[Family, Tools]) -> None:
+        self._tools = tools
+        self._known: dict[Family, Ruleset] = {}
+
+    def read(self) -> dict[Family, LiveNat]:
+        """One reading of each family. Raises HostError."""
+        return {family: self._read(family, its) for family, its in self._tools.items()}
+
+    def _read(self, family: Family, tools: Tools) -> LiveNat:
+        if not is_in_use(tools):
+            # Asking the legacy tools for a table would load it.
+            return LiveNat(Ruleset(tables={}), {})
+        counted: list[str] = []
+
+        def keep(line: str) -> None:
+            if " -j DNAT " in line:
+                counted.append(line)
+
+        rules = IptablesHost(tools).save(known=self._known.get(family), tables=("nat",), counted=keep)
+        self._known[family] = rules
+        return LiveNat(rules, read_counters(counted, rules))
+
+
+class Measuring:
+    """Measures from the moment when it is made. Raises HostError, then and later."""
+
+    def __init__(self, reader: LiveReader, namespace: str | None) -> None:
+        self._reader = reader
+        self._meter = Meter(namespace)
+        self._began = time.monotonic()
+        self._meter.start(reader.read())
+
+    def namespaces(self) -> set[str]:
+        """The namespaces of all Services that the rules serve."""
+        return self._meter.namespaces()
+
+    def intervals(self, length: float, wait: Wait) -> Iterator[Rates]:
+        """One measurement after each interval of at least `length` seconds, until `wait` says that it is enough."""
+        while not wait(max(0.0, next_reading(self._began, now := time.monotonic(), length) - now)):
+            before, self._began = self._began, time.monotonic()
+            yield self._meter.take(self._reader.read(), self._began - before)

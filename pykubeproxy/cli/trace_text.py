@@ -1,0 +1,115 @@
+"""`trace` for people: how it ends, and the way there as a tree with bars."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+import click
+
+from pykubeproxy.trace import Action, Outcome, Step, Trace, Verdict
+from pykubeproxy.trace.outcome import Ending
+from pykubeproxy.trace.retelling import client_text, target_text
+from pykubeproxy.trace.story import Story, is_arrival, service_of
+from pykubeproxy.trace.words import doing, exact, fate, meaning, percent, place, summed
+
+_BAR = 16
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+_COLORS = {Verdict.ACCEPT: "green", Verdict.DROP: "red", Verdict.REJECT: "red", Verdict.UNDECIDED: "yellow"}
+_SIGNS = {Verdict.ACCEPT: "✔", Verdict.DROP: "✘", Verdict.REJECT: "✘", Verdict.UNDECIDED: "?"}
+
+# Of outcomes or branches that differ in their endpoint only, so many are listed.
+_LISTED = 8
+
+
+def as_text(traced: Trace, story: Story, again: Trace | None = None) -> str:
+    """The endings first, then the way. `again` is the case of a client that session affinity has bound."""
+    lines = [click.style(_title(traced), bold=True), "", *_endings(traced.outcomes)]
+    if again is not None:
+        lines += ["", *_bound(traced, again)]
+    return "\n".join([*lines, "", *_Way().lines(story)])
+
+
+def _title(traced: Trace) -> str:
+    packet = traced.packet
+    service = service_of(step for outcome in traced.outcomes for step in outcome.path)
+    named = f"  ({service})" if service else ""
+    return f"{client_text(packet)} → {target_text(packet)}{named}"
+
+
+def _endings(outcomes: Sequence[Outcome], indent: str = "") -> Iterator[str]:
+    shown = outcomes if len(outcomes) <= _LISTED + 1 else outcomes[:_LISTED]
+    for outcome in shown:
+        yield f"{indent}{_verdict(outcome)}  {_share(outcome.probability)}  {fate(outcome)}"
+        for alternative in outcome.alternatives:
+            yield f"{indent}    {'if' if alternative.holds else 'if not'} {alternative.question}:"
+            yield from _endings(alternative.outcomes, f"{indent}    ")
+    rest = outcomes[len(shown) :]
+    if rest:
+        yield f"{indent}… and {len(rest)} more, {summed([each.probability for each in rest])} together"
+
+
+def _bound(traced: Trace, again: Trace) -> Iterator[str]:
+    """The second case of session affinity."""
+    yield f"A client that was here before, and is still remembered, goes where it went then: to {traced.affinity[0]},"
+    yield from ("say:", *_endings(again.outcomes, "  "))
+
+
+def _verdict(ending: Outcome | Ending) -> str:
+    text = f"{_SIGNS[ending.verdict]} {ending.verdict}"
+    return click.style(text, fg=_COLORS[ending.verdict], bold=True)
+
+
+def _share(probability: Fraction) -> str:
+    """A probability as a bar and in numbers: `█████▎           33.3% 1/3`."""
+    if probability == 1:
+        return "always"
+    full, part = divmod(round(float(probability) * _BAR * 8), 8)
+    bar = click.style(f"{'█' * full}{_EIGHTHS[part] if part else ''}".ljust(_BAR), fg="cyan")
+    fraction = exact(probability)
+    return f"{bar} {percent(probability):>6}{f' = {fraction}' if fraction else ''}"
+
+
+class _Way:
+    """Writes the tree. Hook and table are named where they change, as headings."""
+
+    def lines(self, story: Story, indent: str = "", heading: tuple[str, str] = ("", "")) -> Iterator[str]:
+        """A stretch of the way, then its branches."""
+        for step in story.steps:
+            if is_arrival(step):
+                continue
+            now = (step.hook, step.table)
+            if now != heading:
+                yield f"{indent}{click.style(_heading(step), bold=True)}"
+                heading = now
+            yield f"{indent}  {_step(step)}"
+        if story.ending is not None:
+            yield f"{indent}{_verdict(story.ending)}  {fate(story.ending)}"
+        for number, branch in enumerate(story.branches, 1):
+            is_last = number == len(story.branches)
+            yield f"{indent}  {'└' if is_last and not branch.twins else '├'}─ {_share(branch.probability)}"
+            bar = " " if is_last and not branch.twins else "│"
+            yield from self.lines(branch, f"{indent}  {bar}  ", heading)
+            yield from _twins(branch, f"{indent}  ", is_last=is_last)
+
+
+def _heading(step: Step) -> str:
+    return f"{step.hook} {step.table}".strip()
+
+
+def _step(step: Step) -> str:
+    why = meaning(step)
+    text = f"{place(step)}: {doing(step)}" if step.chain else doing(step)
+    if step.action is Action.UNDECIDED:
+        text = click.style(text, fg="yellow")
+    return f"{text}{click.style(f'  # {why}', dim=True) if why else ''}"
+
+
+def _twins(branch: Story, indent: str, *, is_last: bool) -> Iterator[str]:
+    """Branches that go the way of the one before."""
+    shown = branch.twins if len(branch.twins) <= _LISTED + 1 else branch.twins[:_LISTED]
+    rest = branch.twins[len(shown) :]
+    for number, twin in enumerate(shown, 1):
+        corner = "└" if is_last and not rest and number == len(shown) else "├"
+        yield f"{indent}{corner}─ {_share(twin.probability)}  likewise {fate(twin.ending)}"
+    if rest:
+        corner = "└" if is_last else "├"
+        yield f"{indent}{corner}─ … and {len(rest)} more, {summed([each.probability for each in rest])} together"

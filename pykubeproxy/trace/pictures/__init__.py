@@ -1,0 +1,1 @@
+"""Pictures of a trace: pure functions from a Trace to text, in formats that others draw."""

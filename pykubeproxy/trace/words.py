@@ -1,0 +1,79 @@
+"""The words in which steps and endings are told, the same in text and in pictures."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from pykubeproxy.rules import names
+from pykubeproxy.trace.effect import Action
+from pykubeproxy.trace.outcome import Ending, Outcome
+from pykubeproxy.trace.path import Step
+from pykubeproxy.trace.story import jump_target
+
+# Comments of the fixed chains say less than the words here.
+_CHAINS = {
+    names.SERVICES: "is it for a Service?",
+    names.NODE_PORTS: "for no Service's address, but for one of this node's: a node port?",
+    names.POSTROUTING: "to be masqueraded?",
+    names.MARK_MASQ: "to be masqueraded later",
+    names.FORWARD: "kubernetes forwarding rules",
+    names.EXTERNAL_SERVICES: "is it for a Service from outside?",
+    names.PROXY_FIREWALL: "did a load balancer's source ranges refuse it?",
+}
+
+
+def place(step: Step) -> str:
+    """The chain in which a step is taken; for a routing decision, that it is one."""
+    return step.chain or "routing"
+
+
+def doing(step: Step) -> str:
+    """What a step does, in short."""
+    match step.action:
+        case Action.MASQUERADE:
+            return "masquerade: the source becomes this node's address"
+        case Action.MARK:
+            says = step.says.replace("->", "→")
+            return f"mark for masquerade ({says.removeprefix('mark ')})" if step.chain == names.MARK_MASQ else says
+        case Action.JUMP | Action.GOTO:
+            return f"→ {jump_target(step)}"
+        case _:
+            return step.says.replace(" -> ", " → ")
+
+
+def brief(step: Step) -> str:
+    """The same for where there is little room: that an address is rewritten, and to what."""
+    match step.action:
+        case Action.MASQUERADE:
+            return "masquerade"
+        case Action.DNAT:
+            return f"DNAT → {step.says.rpartition(' -> ')[2]}"
+        case _:
+            return doing(step)
+
+
+def meaning(step: Step) -> str:
+    """Why: what the rule's author wrote, or for the fixed chains what they ask; may be empty."""
+    if (step.action in (Action.JUMP, Action.GOTO)) and jump_target(step) in _CHAINS:
+        return _CHAINS[jump_target(step)]
+    return "" if step.chain == names.POSTROUTING else step.comment.replace(" -> ", " → ")
+
+
+def fate(ending: Ending | Outcome) -> str:
+    """How it ends, in a sentence."""
+    source = ", source masqueraded" if ending.masquerade else f", source {ending.snat}" if ending.snat else ""
+    return f"{ending.reason}{source}"
+
+
+def percent(probability: Fraction) -> str:
+    """`33.3%`, `50%`."""
+    return f"{float(probability):.1%}".replace(".0%", "%")
+
+
+def exact(probability: Fraction) -> str:
+    """The share as a fraction, where it is a short one: `1/3`."""
+    return str(probability) if probability not in (0, 1) and probability.denominator < 1000 else ""
+
+
+def summed(probabilities: Sequence[Fraction]) -> str:
+    """The sum of some shares as a percentage."""
+    return percent(sum(probabilities, Fraction(0)))

@@ -1,0 +1,26 @@
+"""What `top` refuses before it reads anything."""
+
+import pytest
+from click.testing import CliRunner
+
+from pykubeproxy.cli.main import main
+
+MISTAKES = {
+    "too often": (["--interval", "0"], "0.0 is not in the range 0.1<=x<=3600"),
+    "never": (["--interval", "inf"], "inf is not in the range 0.1<=x<=3600"),
+    "no number": (["--interval", "nan"], "nan is not a number of seconds"),
+    "no seconds": (["--interval", "1s"], "'1s' is not a valid float"),
+    "no Services": (["-n", "0"], "0 is not in the range x>=1"),
+    "output": (["--output", "yaml"], "'yaml' is not one of 'text', 'json'"),
+    "argument": (["default/web"], "default/web"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "expected"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_told_in_one_line(arguments: list[str], expected: str) -> None:
+    result = CliRunner().invoke(main, ["top", *arguments])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: ")
+    assert result.stderr.count("\n") == 1
+    assert expected in result.stderr
+    assert result.stdout == ""

@@ -1,0 +1,171 @@
+"""What `diff` prints and how it ends: for people, for programs, for iptables-restore, and through another program."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pykubeproxy.cli.main import main
+from tests.corpus import GOLDEN, GOLDEN_NODE, Example, host_addresses
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NODE = ("--hostname-override", "node-a", "--cluster-cidr", "10.244.0.0/16", "--host-address", "172.31.0.11")
+IPV4 = ("--family", "ipv4", *NODE)
+SAME = "No changes. The node matches the cluster."
+
+
+def invoke(*arguments: str, env: dict[str, str] | None = None, color: bool = False) -> Result:
+    return CliRunner().invoke(main, [*arguments], env=env, color=color)
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Path:
+    """What a node has that serves cluster-ip.yaml, and somebody's own rule."""
+    text = invoke("render", "-f", str(EXAMPLES / "cluster-ip.yaml"), *IPV4).stdout.removeprefix("# ipv4\n")
+    text = text.replace("-A PREROUTING", "-A PREROUTING -i docker0 -j RETURN\n-A PREROUTING", 1)
+    dump = tmp_path / "live.save"
+    dump.write_text(text)
+    return dump
+
+
+@pytest.fixture
+def smaller(tmp_path: Path) -> Path:
+    """The same Service with two endpoints instead of three."""
+    text = (EXAMPLES / "cluster-ip.yaml").read_text()
+    file = tmp_path / "smaller.yaml"
+    file.write_text(text[: text.index("  - addresses: [10.244.1.11]")])
+    return file
+
+
+def diff(objects: Path, live: Path, *arguments: str, env: dict[str, str] | None = None, color: bool = False) -> Result:
+    return invoke("diff", "-f", str(objects), *IPV4, "--live", str(live), *arguments, env=env, color=color)
+
+
+def test_no_difference(live: Path) -> None:
+    result = diff(EXAMPLES / "cluster-ip.yaml", live)
+    assert (result.exit_code, result.stdout) == (0, f"{SAME}\n")
+
+
+def test_a_difference_service_by_service(live: Path, smaller: Path) -> None:
+    result = diff(smaller, live)
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 1
+    assert lines[:2] == ["# ipv4", "default/web:http: endpoint 10.244.1.11:8080 removed, 3 -> 2, each now 50%"]
+    assert "  - nat KUBE-SEP-ELX6N4Z5RGB67TLC" in lines
+    assert "  = nat PREROUTING: 1 of other programs' rules kept" in lines
+    assert lines[-1] == "Plan: 0 chains to add, 1 to change, 1 to remove; +2/-5 rules"
+
+
+def test_a_missing_jump_is_told_with_its_place(live: Path) -> None:
+    kept = [line for line in live.read_text().splitlines(keepends=True) if "-j KUBE-POSTROUTING" not in line]
+    live.write_text("".join(kept))
+    result = diff(EXAMPLES / "cluster-ip.yaml", live)
+    assert result.exit_code == 1
+    assert "jump rules that are missing" in result.stdout
+    assert "-j KUBE-POSTROUTING  (nat POSTROUTING, at position 1)" in result.stdout
+
+
+def test_jumps_in_another_order_are_only_noted(live: Path) -> None:
+    lines = live.read_text().splitlines(keepends=True)
+    forward = [line for line in lines if line.startswith("-A FORWARD ")]
+    rest = [line for line in lines if line not in forward]
+    first = rest.index(next(line for line in rest if line.startswith("-A ")))
+    live.write_text("".join([*rest[:first], *reversed(forward), *rest[first:]]))
+    result = diff(EXAMPLES, live)
+    assert "note: jump rules in filter FORWARD are in another order than on a fresh node, and stay so" in result.stdout
+
+
+def test_the_tree_is_told_in_one_line_per_service(tmp_path: Path) -> None:
+    services = [
+        f"apiVersion: v1\nkind: Service\nmetadata: {{name: s{number}, namespace: ns1}}\n"
+        f"spec: {{clusterIP: 10.96.{number % 4}.{number + 1}, ports: [{{port: 80}}]}}\n"
+        for number in range(40)
+    ]
+    objects, live = tmp_path / "objects.yaml", tmp_path / "live.save"
+    objects.write_text("---\n".join(services))
+    rendered = invoke("render", "-f", str(objects), *IPV4, "--dispatch", "linear").stdout
+    live.write_text(rendered.removeprefix("# ipv4\n"))
+    assert diff(objects, live, "--dispatch", "linear").stdout == f"{SAME}\n"
+    lines = diff(objects, live).stdout.splitlines()
+    assert sum(line.endswith(": only its dispatch differs") for line in lines) == 40
+
+
+def test_rules_of_kube_proxy_in_a_golden_dump_need_no_change() -> None:
+    example = Example(GOLDEN / "loadbalancer-source-ranges")
+    flags = (*example.flags, *host_addresses(GOLDEN_NODE), "--dispatch", "linear")
+    result = invoke("diff", "-f", example.objects, *flags, "--live", str(example.folder / "ipv4.save"))
+    assert (result.exit_code, result.stdout) == (0, f"{SAME}\n")
+
+
+def test_json(live: Path, smaller: Path) -> None:
+    result = diff(smaller, live, "--output", "json")
+    document = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert document["changed"] is True
+    assert document["summary"]["chains_removed"] == 1
+    (service,) = document["families"]["ipv4"]["services"]
+    assert service["service"] == "default/web:http"
+    assert service["words"] == ["endpoint 10.244.1.11:8080 removed, 3 -> 2, each now 50%"]
+    assert {chain["sign"] for chain in service["chains"]} == {"-", "~"}
+    assert document["families"]["ipv4"]["kept"][0]["rules"] == ["-A PREROUTING -i docker0 -j RETURN"]
+
+
+def test_json_without_a_difference(live: Path) -> None:
+    result = diff(EXAMPLES / "cluster-ip.yaml", live, "--output", "json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["changed"] is False
+
+
+def test_restore_is_what_run_would_feed(live: Path, smaller: Path) -> None:
+    lines = diff(smaller, live, "--output", "restore").stdout.splitlines()
+    assert lines[:2] == ["# ipv4", "*nat"]
+    assert "-X KUBE-SEP-ELX6N4Z5RGB67TLC" in lines
+    assert lines[-1] == "COMMIT"
+
+
+def test_colour_is_for_terminals_that_want_it(live: Path, smaller: Path) -> None:
+    assert "\x1b[" in diff(smaller, live, color=True).stdout
+    assert "\x1b[" not in diff(smaller, live).stdout
+    assert "\x1b[" not in diff(smaller, live, color=True, env={"NO_COLOR": "1"}).stdout
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, 127])
+def test_another_program_may_show_it(status: int, live: Path, smaller: Path, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    program = tmp_path / "differ"
+    program.write_text(
+        f'#!/bin/sh\nls "$2" "$3" >{seen}\ngrep -c "" "$2/ipv4.save" "$3/ipv4.save" >>{seen}\nexit {status}\n'
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    result = diff(smaller, live, env={"PYKUBEPROXY_EXTERNAL_DIFF": f"{program} -u"})
+    assert "LIVE" in seen.read_text()
+    assert "PLANNED" in seen.read_text()
+    assert result.stdout == ""
+    if status < 2:
+        assert result.exit_code == status
+    else:
+        assert result.exit_code > 1
+
+
+def test_a_program_that_is_not_there(live: Path, smaller: Path) -> None:
+    result = diff(smaller, live, env={"PYKUBEPROXY_EXTERNAL_DIFF": "/no/such/differ"})
+    assert result.exit_code > 1
+    assert "PYKUBEPROXY_EXTERNAL_DIFF: /no/such/differ: " in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_other_outputs_never_ask_another_program(live: Path, smaller: Path) -> None:
+    result = diff(smaller, live, "--output", "json", env={"PYKUBEPROXY_EXTERNAL_DIFF": "/no/such/differ"})
+    assert json.loads(result.stdout)["changed"] is True
+
+
+def test_the_external_program_leaves_no_files(live: Path, smaller: Path, tmp_path: Path) -> None:
+    program = tmp_path / "differ"
+    program.write_text(f'#!/bin/sh\necho "$1" "$2" >{tmp_path}/folders\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    assert diff(smaller, live, env={"PYKUBEPROXY_EXTERNAL_DIFF": str(program)}).exit_code == 0
+    folders = [Path(word) for word in (tmp_path / "folders").read_text().split()]
+    assert [folder.name for folder in folders] == ["LIVE", "PLANNED"]
+    assert not any(folder.parent.exists() for folder in folders)

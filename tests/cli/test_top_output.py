@@ -1,0 +1,137 @@
+"""The forms of `top`'s output."""
+
+import json
+from io import StringIO
+
+from rich.console import Console
+
+from pykubeproxy.cli.top_output import as_json, as_text
+from pykubeproxy.model.ip import Family
+from pykubeproxy.observe.rates import EndpointRate, Rates, ServiceRate
+
+
+def endpoint(number: int, connections: int, of: int, count: int) -> EndpointRate:
+    return EndpointRate(
+        endpoint=f"[fd00::{number}]:80",
+        connections=connections,
+        rate=connections / 2,
+        share=connections / of if of else None,
+        expected=1 / count,
+        history=(connections / 2,),
+    )
+
+
+def service(name: str, *connections: int, before: float = 1.0, total: int = 10) -> ServiceRate:
+    own = sum(connections)
+    return ServiceRate(
+        family=Family.IPV6,
+        service=name,
+        protocol="UDP",
+        connections=own,
+        rate=own / 2,
+        share=own / total,
+        history=(before, own / 2),
+        endpoints=tuple(
+            endpoint(number, each, own, len(connections)) for number, each in enumerate(connections, start=1)
+        ),
+    )
+
+
+def rates(*services: ServiceRate) -> Rates:
+    return Rates(
+        seconds=2.0,
+        connections=sum(each.connections for each in services),
+        services=services,
+        known_services=1234,
+        known_endpoints=5678,
+    )
+
+
+SOME = rates(service("ns/dns:dns", 6, 2), service("ns/web", 2), service("ns/quiet:p", 0, 0))
+
+
+def text(its: Rates, *, limit: int | None = None, width: int = 120, height: int | None = None) -> list[str]:
+    console = Console(file=StringIO(), width=width)
+    console.print(as_text(its, limit, width, height))
+    file = console.file
+    assert isinstance(file, StringIO)
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def test_a_table() -> None:
+    assert text(SOME) == [
+        "10 new connections in 2.0 s, 5.0/s; 3 busy of 1,234 Services with 5,678 endpoints",
+        "SERVICE, ENDPOINT  PROTO  CONN/S   SHARE  EXPECTED  HISTORY",
+        "ns/dns:dns         udp6      4.0   80.0%                 ▃█",
+        "  [fd00::1]:80               3.0   75.0%     50.0%       ▁█",
+        "  [fd00::2]:80               1.0   25.0%     50.0%       ▁▃",
+        "ns/web             udp6      1.0   20.0%                 ██",
+        "  [fd00::1]:80               1.0  100.0%    100.0%       ▁█",
+        "ns/quiet:p         udp6      0.0    0.0%                 █▁",
+        "  [fd00::1]:80               0.0       -     50.0%       ▁▁",
+        "  [fd00::2]:80               0.0       -     50.0%       ▁▁",
+    ]
+
+
+def test_nothing_to_show() -> None:
+    assert text(rates()) == ["0 new connections in 2.0 s, 0.0/s; 0 busy of 1,234 Services with 5,678 endpoints"]
+
+
+def test_a_limit_says_what_it_leaves_out() -> None:
+    lines = text(SOME, limit=1)
+    assert lines[3].startswith("  [fd00::1]:80 ")
+    assert lines[4:] == ["  ... and 1 more endpoints", "... and 2 more Services"]
+
+
+def test_no_more_lines_than_a_terminal_has() -> None:
+    for height in range(3, 12):
+        lines = text(SOME, height=height)
+        assert len(lines) == min(height, 10)
+        assert (lines[-1] == f"... and {8 - (height - 3)} more lines") == (height < 10)
+
+
+def test_a_narrow_terminal_cuts_names_and_no_numbers() -> None:
+    lines = text(rates(service("namespace-of-some-length/name-of-some-length:port", 10)), width=60)
+    assert all(len(line) <= 60 for line in lines)
+    assert lines[2].startswith("namespace-of")
+    assert "…" in lines[2]
+    assert lines[2].endswith("5.0  100.0%                  █")
+
+
+def test_json_of_one_interval() -> None:
+    line = as_json(SOME, "2026-01-01T00:00:00Z", None)
+    assert "\n" not in line
+    document = json.loads(line)
+    services = document.pop("services")
+    assert document == {
+        "time": "2026-01-01T00:00:00Z",
+        "seconds": 2.0,
+        "connections": 10,
+        "rate": 5.0,
+        "known": {"services": 1234, "endpoints": 5678},
+        "more": 0,
+    }
+    assert [each["service"] for each in services] == ["ns/dns:dns", "ns/web"]
+    endpoints = services[1].pop("endpoints")
+    assert services[1] == {
+        "service": "ns/web",
+        "namespace": "ns",
+        "name": "web",
+        "port": "",
+        "family": "ipv6",
+        "protocol": "UDP",
+        "connections": 2,
+        "rate": 1.0,
+        "share": 0.2,
+        "more": 0,
+    }
+    assert endpoints == [
+        {"endpoint": "[fd00::1]:80", "connections": 2, "rate": 1.0, "share": 1.0, "expectedShare": 1.0}
+    ]
+
+
+def test_json_with_a_limit() -> None:
+    document = json.loads(as_json(SOME, "", 1))
+    assert document["more"] == 1
+    (dns,) = document["services"]
+    assert (len(dns["endpoints"]), dns["more"]) == (1, 1)

@@ -1,0 +1,90 @@
+"""What cannot be traced is told in one line that says what would be right, with an exit status above 1."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from tests.cli.tracing import EXAMPLES, POD, example, trace
+from tests.corpus import GOLDEN
+
+DUAL = GOLDEN / "dual-stack"
+
+
+def assert_one_error(result: Result, *expected: str) -> None:
+    errors = [line for line in result.stderr.splitlines() if not line.startswith("assumed: ")]
+    assert result.exit_code > 1
+    assert len(errors) == 1, result.stderr
+    assert result.stdout == ""
+    for text in expected:
+        assert text in errors[0]
+
+
+QUESTIONS = {
+    "unknown Service": ("default/wob", ["no Service default/wob in these rules", "did you mean default/web"]),
+    "unknown port": ("default/web:https", ["default/web has no port https", "default/web:http (tcp 80)"]),
+    "ambiguous port": ("infra/dns", ["infra/dns has several ports", "infra/dns:dns (udp 53)", "name one"]),
+    "headless": ("default/database", ["headless (clusterIP: None)", "ask for 10.244.0.21:8080"]),
+    "not a target": ("web", ["neither IP:port", "nor a Service as namespace/name:port"]),
+    "port too large": ("10.0.0.1:70000", ["port 70000 is not within 1 to 65535"]),
+    "protocol": ("10.0.0.1:80/icmp", ["'icmp' is not one of tcp, udp, sctp"]),
+    "address": ("10.0.0.300:80", ["'10.0.0.300' is not an IP address"]),
+    "families": ("[fd00::1]:80", ["both ends of a packet are of one family"]),
+}
+
+
+@pytest.mark.parametrize(("target", "expected"), QUESTIONS.values(), ids=QUESTIONS.keys())
+def test_a_question_without_an_answer(target: str, expected: list[str]) -> None:
+    assert_one_error(example(POD, target), *expected)
+
+
+def test_a_service_without_an_address_of_the_family() -> None:
+    assert_one_error(example("fd00::9", "default/web"), "default/web has no rules: it has no IPv6 clusterIP")
+
+
+UNSERVED = {
+    "type ExternalName is DNS only": "{type: ExternalName, externalName: example.org}",
+    "it has no clusterIP": "{ports: [{port: 80}]}",
+}
+
+
+@pytest.mark.parametrize(("why", "spec"), UNSERVED.items(), ids=UNSERVED.keys())
+def test_a_service_for_which_there_are_no_rules(why: str, spec: str, tmp_path: Path) -> None:
+    file = tmp_path / "service.yaml"
+    file.write_text(f"apiVersion: v1\nkind: Service\nmetadata: {{name: odd, namespace: ns1}}\nspec: {spec}\n")
+    assert_one_error(trace(POD, "ns1/odd", "-f", str(file), "--family", "ipv4"), f"ns1/odd has no rules: {why}")
+
+
+def test_a_service_that_another_proxy_serves(tmp_path: Path) -> None:
+    file = tmp_path / "service.yaml"
+    text = (EXAMPLES / "cluster-ip.yaml").read_text()
+    file.write_text(
+        text.replace("  name: web\n", "  name: web\n  labels: {service.kubernetes.io/service-proxy-name: x}\n", 1)
+    )
+    result = trace(POD, "default/web", "-f", str(file), "--family", "ipv4")
+    assert_one_error(result, "label service.kubernetes.io/service-proxy-name hands it to another proxy")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<html></html>\n", "line 1: '<html></html>' is not a line of iptables-save"),
+        ("*nat\n:A - [0:0]", "the dump ends inside table nat"),
+        ("", "no table in it"),
+    ],
+)
+def test_a_dump_that_is_none(text: str, expected: str, tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    dump.write_text(text)
+    assert_one_error(trace(POD, "10.0.0.1:80", "--live", str(dump)), str(dump), expected)
+
+
+def test_a_dump_of_the_other_family() -> None:
+    result = trace("10.0.0.9", "10.0.0.1:80", "--live", str(DUAL / "ipv6.save"), "--family", "ipv4")
+    assert result.exit_code in (0, 1), "--family says what a dump is taken for"
+    result = trace("fd00::9", "10.0.0.1:80", "--live", str(DUAL / "ipv4.save"))
+    assert_one_error(result, "both ends of a packet are of one family")
+
+
+def test_a_client_that_is_no_address() -> None:
+    assert_one_error(example("somewhere", "default/web"), "neither an IP address nor the word node")

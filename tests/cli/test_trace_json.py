@@ -1,0 +1,47 @@
+"""`trace --output json`: the contract that other programs rely on."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cli.tracing import POD, STRANGER, example
+
+
+def document(client: str, target: str, *arguments: str, node: str = "node-a") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(example(client, target, *arguments, "--output", "json", node=node).stdout)
+    return found
+
+
+def test_the_fields() -> None:
+    found = document(POD, "default/web")
+    assert set(found) == {"packet", "outcomes"}
+    assert found["packet"]["destination"] == "10.96.0.10"
+    for outcome in found["outcomes"]:
+        assert set(outcome) == {"probability", "verdict", "dnat", "masquerade", "reason", "path"}
+        assert outcome["verdict"] == "ACCEPT"
+        assert {"hook", "table", "chain", "rule"} <= set(outcome["path"][0])
+
+
+def test_probabilities_add_up() -> None:
+    outcomes = document(POD, "default/web")["outcomes"]
+    assert sum(outcome["probability"] for outcome in outcomes) == pytest.approx(1)
+    assert {outcome["dnat"] for outcome in outcomes} == {"10.244.0.11:8080", "10.244.0.12:8080", "10.244.1.11:8080"}
+
+
+def test_a_refusal() -> None:
+    (outcome,) = document(STRANGER, "172.31.0.12:30084", node="node-b")["outcomes"]
+    assert (outcome["verdict"], outcome["dnat"], outcome["masquerade"]) == ("DROP", None, False)
+    assert outcome["reason"].startswith("externalTrafficPolicy: Local and no endpoint on this node")
+
+
+def test_equal_endings_are_merged() -> None:
+    tree = document(POD, "default/web", "--dispatch", "tree")["outcomes"]
+    linear = document(POD, "default/web", "--dispatch", "linear")["outcomes"]
+    assert [(each["dnat"], each["probability"]) for each in tree] == [
+        (each["dnat"], each["probability"]) for each in linear
+    ]
+
+
+def test_affinity_is_named() -> None:
+    assert document(POD, "default/cart")["affinity"] == ["10.244.0.11:8080", "10.244.0.12:8080", "10.244.1.11:8080"]

@@ -1,0 +1,146 @@
+"""What `trace` tells a person: who, how it ends, and the way there on one screen."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.tracing import EXAMPLES, POD, STRANGER, endings, example, trace
+
+
+def test_a_service_by_name_on_every_branch() -> None:
+    result = example(POD, "default/web:http")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == f"{POD} → 10.96.0.10:80/tcp  (default/web:http)"
+    found = endings(result)
+    assert len(found) == 3
+    for line, pod in zip(found, ("10.244.0.11", "10.244.0.12", "10.244.1.11"), strict=True):
+        assert line.startswith("✔ ACCEPT")
+        assert line.endswith(f"33.3% = 1/3  sent to {pod}:8080")
+
+
+def test_equal_branches_are_told_once() -> None:
+    result = example(POD, "default/web:http")
+    assert result.stdout.count("destination 10.96.0.10:80 → ") == 1
+    assert result.stdout.count("likewise sent to ") == 2
+    everything = example(POD, "default/web:http", "--every-step").stdout
+    assert everything.count("destination 10.96.0.10:80 → ") == 3
+    assert "likewise" not in everything
+
+
+def test_steps_that_led_to_nothing_are_left_out() -> None:
+    assert "KUBE-PROXY-FIREWALL" not in example(POD, "default/web:http").stdout
+    assert "KUBE-PROXY-FIREWALL" in example(POD, "default/web:http", "--every-step").stdout
+
+
+def test_a_node_port_masquerades() -> None:
+    result = example(STRANGER, "172.31.0.11:30080", "--in-interface", "eth0")
+    assert result.stdout.startswith(f"{STRANGER}, by eth0 → 172.31.0.11:30080/tcp  (default/guestbook:http)")
+    assert all(line.endswith(", source masqueraded") for line in endings(result))
+
+
+@pytest.mark.parametrize(
+    ("client", "target", "node", "ending"),
+    [
+        (
+            POD,
+            "default/coming-soon",
+            "node-a",
+            (
+                "✘ REJECT  always  no ready endpoints for default/coming-soon:http: "
+                "its EndpointSlices list no pods: does its selector match any?"
+            ),
+        ),
+        (
+            STRANGER,
+            "172.31.0.12:30084",
+            "node-b",
+            (
+                "✘ DROP  always  externalTrafficPolicy: Local and no endpoint on this node for default/audit:http: "
+                "2 endpoints, on node-a"
+            ),
+        ),
+        (
+            STRANGER,
+            "192.0.2.11:80",
+            "node-a",
+            f"✘ DROP  always  source {STRANGER} not in loadBalancerSourceRanges of default/office:http: 203.0.113.0/24",
+        ),
+    ],
+)
+def test_why_a_packet_is_refused(client: str, target: str, node: str, ending: str) -> None:
+    result = example(client, target, node=node)
+    assert result.exit_code == 1
+    assert endings(result) == [ending]
+
+
+def test_a_port_that_the_service_does_not_have() -> None:
+    (ending,) = endings(example(POD, "10.96.0.10:81"))
+    assert ending.endswith("as no rule redirects it: 10.96.0.10 has only 80/tcp (default/web:http)")
+    (ending,) = endings(example(POD, "10.96.0.10:80/udp"))
+    assert ending.endswith("has only 80/tcp (default/web:http)")
+
+
+def test_a_node_port_that_nobody_has() -> None:
+    (ending,) = endings(example(STRANGER, "172.31.0.11:31999"))
+    assert ending.endswith("on this node itself: no Service has node port 31999/tcp")
+
+
+def test_session_affinity_is_two_cases() -> None:
+    result = example(POD, "default/cart")
+    assert len(endings(result)) == 3
+    assert "A client that was here before, and is still remembered" in result.stdout
+    assert "\n  ✔ ACCEPT  always  sent to 10.244.0.11:8080\n" in result.stdout
+    bound = example(POD, "default/cart", "--seen-at", "10.244.1.11:8080")
+    assert endings(bound) == ["✔ ACCEPT  always  sent to 10.244.1.11:8080"]
+
+
+def test_the_other_family() -> None:
+    result = example("fd00:10:244::99", "default/portal")
+    assert result.stdout.startswith("fd00:10:244::99 → [fd00:10:96::70]:80/tcp  (default/portal:http)")
+    assert [line.split("sent to ")[1] for line in endings(result)] == [
+        "[fd00:10:244:1::11]:8080",
+        "[fd00:10:244::11]:8080",
+    ]
+
+
+def test_many_endpoints_fit_on_a_screen(tmp_path: Path) -> None:
+    text = (EXAMPLES / "cluster-ip.yaml").read_text()
+    head = text[: text.index("  - addresses: ")]
+    pods = "".join(f"  - addresses: [10.244.{number // 200}.{number % 200 + 1}]\n" for number in range(1000))
+    file = tmp_path / "many.yaml"
+    file.write_text(head + pods)
+    result = trace("node", "default/web", "-f", str(file), "--host-address", "172.31.0.11")
+    assert result.exit_code == 0
+    assert len(result.stdout.splitlines()) < 45
+    assert "… and 992 more, 99.2% together" in result.stdout
+
+
+def test_rules_of_a_dump_with_objects_that_explain(tmp_path: Path) -> None:
+    live = tmp_path / "live.save"
+    live.write_text("*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n*filter\n:FORWARD ACCEPT [0:0]\nCOMMIT\n")
+    result = trace(POD, "10.96.0.10:80", "--live", str(live), "-f", str(EXAMPLES))
+    (ending,) = endings(result)
+    assert ending.endswith(
+        "10.96.0.10 belongs to default/web; default/web is in the cluster, but not in these rules: "
+        "see what is missing with pykubeproxy diff"
+    )
+
+
+def test_foreign_rules_are_quoted_and_unknown_matches_are_forks(tmp_path: Path) -> None:
+    live = tmp_path / "live.save"
+    live.write_text(
+        "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m geoip --source-country DE -j ACCEPT\nCOMMIT\n",
+    )
+    result = trace(STRANGER, "10.0.0.1:80", "--live", str(live), "--host-address", "192.0.2.1")
+    assert result.exit_code == 1
+    assert endings(result)[0].startswith("? UNDECIDED  always  cannot decide: -m geoip")
+    assert "    if -m geoip" in result.stdout
+    assert "policy DROP of chain FORWARD in table filter" in result.stdout
+
+
+def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[" in example(POD, "default/web", color=True).stdout
+    assert "\x1b[" not in example(POD, "default/web").stdout
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in example(POD, "default/web", color=True).stdout

@@ -1,0 +1,22 @@
+"""`kube-proxy`, or `pykubeproxy` if the first argument is `run`, with less patience: for tests that wait for its end."""
+
+import sys
+from functools import partial
+from unittest.mock import patch
+
+from pykubeproxy.cli import kube_proxy, main, running
+from pykubeproxy.cluster.connections import Timeouts
+from pykubeproxy.cluster.reflector import FollowOptions
+from pykubeproxy.daemon.patience import Patience
+
+LITTLE = Patience(
+    once=1.0,
+    pod_cidrs=1.5,
+    api=Timeouts(connect=1.0, silence=1.5),
+    follow=FollowOptions(first_pause=0.05, longest_pause=0.5, settled=0.5),
+)
+
+if __name__ == "__main__":
+    with patch.object(running, "Patience", partial(lambda its: its, LITTLE)):
+        command = main.main if sys.argv[1:2] == ["run"] else kube_proxy.main
+        command()

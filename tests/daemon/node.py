@@ -1,0 +1,195 @@
+"""A node for one test: a machine of its own, the API server of its cluster inside it, and the daemon."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from pykubeproxy.host.backend import Backend
+from pykubeproxy.model.ip import Family
+from tests.apiserver.cluster import Cluster
+from tests.apiserver.real import RealApiServer, assets
+from tests.apiserver.server import ApiServer
+from tests.daemon.inside import Inside
+from tests.host.namespace import Namespace
+from tests.kernel.machine import Kind, Machine, machine, wait_until
+
+NAME = "node-a"
+IMPATIENT = (sys.executable, str(Path(__file__).with_name("impatient.py")))
+KUBE_PROXY = (str(Path(sysconfig.get_path("scripts"), "kube-proxy")),)
+NFT4 = Kind(family=Family.IPV4, backend=Backend.NFT)
+NFT6 = Kind(family=Family.IPV6, backend=Backend.NFT)
+
+HEALTHZ, METRICS = 10256, 10249
+ENDING_SECONDS = 10.0
+
+# What a namespace may not change, and intervals for those who wait.
+FLAGS = (
+    *("--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0"),
+    *("--iptables-min-sync-period=10ms", "--log-format=json"),
+)
+
+Result = TypeVar("Result")
+Api = TypeVar("Api", bound=Cluster)
+
+
+class Daemon:
+    """The running program, and what it has said."""
+
+    def __init__(self, process: "subprocess.Popen[str]", log: Path, namespace: Namespace) -> None:
+        self.process = process
+        self._log = log
+        self._namespace = namespace
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def told(self, event: str, **fields: object) -> list[dict[str, Any]]:
+        """The log lines with this text, or the beginning of it, and these fields."""
+        lines = (json.loads(line) for line in self.log.splitlines() if line.startswith("{") and line.endswith("}"))
+        return [
+            line for line in lines if line["event"].startswith(event) and all(line.get(k) == v for k, v in fields.items())
+        ]
+
+    def wait_told(self, event: str, count: int = 1, **fields: object) -> list[dict[str, Any]]:
+        """Wait until such lines are in the log."""
+        self.wait(lambda: len(self.told(event, **fields)) >= count, f"{count} x {event} {fields or ''}")
+        return self.told(event, **fields)
+
+    def wait(self, condition: Callable[[], object], what: str) -> None:
+        """Wait for something, as long as the program runs; what it has said is shown if it does not come."""
+
+        def has_come() -> bool:
+            if condition():
+                return True
+            assert self.process.poll() is None, f"ended before {what}"
+            return False
+
+        try:
+            wait_until(has_come, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log}") from None
+
+    def wait_synced(self, families: int = 2) -> "Daemon":
+        """Wait for the first sync of all families."""
+        self.wait(
+            lambda: len({line["family"] for kind in ("synced", "in sync") for line in self.told(kind)}) >= families,
+            "the first sync",
+        )
+        return self
+
+    def wait_ended(self) -> int:
+        """Wait for the program to end by itself; return its exit status."""
+        return self.process.wait(ENDING_SECONDS)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> float:
+        """Tell it to end; return the seconds that it took."""
+        begun = time.monotonic()
+        self.process.send_signal(number)
+        assert self.process.wait(ENDING_SECONDS) == 0, self.log
+        return time.monotonic() - begun
+
+    def get(self, path: str, port: int = METRICS, host: str = "127.0.0.1") -> tuple[int, bytes]:
+        """Ask one of its servers."""
+        status, _, body = self.ask(path, port, host)
+        return status, body
+
+    def ask(self, path: str, port: int, host: str = "127.0.0.1") -> tuple[int, dict[str, str], bytes]:
+        """The same, with the headers of the answer."""
+
+        def ask() -> tuple[int, dict[str, str], bytes]:
+            connection = http.client.HTTPConnection(host, port, timeout=5)
+            try:
+                connection.request("GET", path)
+                response = connection.getresponse()
+                return response.status, dict(response.getheaders()), response.read()
+            finally:
+                connection.close()
+
+        return self._namespace.run(ask)
+
+    def metrics(self) -> dict[str, float]:
+        """All samples by name and labels: `name` or `name{label="value"}`, labels sorted."""
+        samples = {}
+        for family in text_string_to_metric_families(self.get("/metrics")[1].decode()):
+            for sample in family.samples:
+                labels = ",".join(f'{key}="{value}"' for key, value in sorted(sample.labels.items()))
+                samples[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+        return samples
+
+    def resources(self) -> tuple[int, int]:
+        """How many threads and open files it has."""
+        proc = Path("/proc", str(self.process.pid))
+        return len(list((proc / "task").iterdir())), len(list((proc / "fd").iterdir()))
+
+
+class Node(Generic[Api]):
+    """The machine, its API server, and where the files of the test are."""
+
+    def __init__(self, machine: Machine, api: Api, folder: Path) -> None:
+        self.machine = machine
+        self.api = api
+        self.folder = folder
+        self.namespace = Namespace(machine.name)
+        self.kubeconfig = api.kubeconfig(folder / "kubeconfig")
+        self._count = 0
+
+    def start(self, *flags: str, command: tuple[str, ...] = IMPATIENT, path: str | None = None) -> Daemon:
+        """Start the daemon, for this node of the cluster."""
+        its = (f"--kubeconfig={self.kubeconfig}", f"--hostname-override={NAME}")
+        return self.run(*command, *its, *FLAGS, *flags, path=path)
+
+    def run(self, *command: str, path: str | None = None) -> Daemon:
+        """Start a program with a log of its own."""
+        self._count += 1
+        log = self.folder / f"log-{self._count}"
+        environment = ("env", "-u", "HTTPS_PROXY", "-u", "https_proxy", *((f"PATH={path}{os.pathsep}{os.environ['PATH']}",) if path else ()))
+        with log.open("w") as stream:
+            process = self.machine.popen([*environment, *command], stdout=stream, stderr=subprocess.STDOUT)
+        return Daemon(process, log, self.namespace)
+
+    def dump(self, kind: Kind = NFT4) -> str:
+        """The live rules."""
+        return self.machine.dump(kind)
+
+    def sends_to(self, *endpoints: str, kind: Kind = NFT4) -> bool:
+        """True if rules send to just these endpoints, as `ip:port`."""
+        return destinations(self.dump(kind)) == set(endpoints)
+
+    def inside(self, function: Callable[[], Result]) -> Result:
+        """Call a function in the machine's network."""
+        return self.namespace.run(function)
+
+
+def destinations(dump: str) -> set[str]:
+    """The endpoints that rules send to."""
+    return {line.split()[-1] for line in dump.splitlines() if " --to-destination " in line}
+
+
+@contextmanager
+def node_of_any_cluster(folder: Path) -> Iterator[Node[Cluster]]:
+    """A fresh node of a test server, or of a real one if that is asked for."""
+    programs = assets()
+    with machine() as its:
+        namespace = Namespace(its.name)
+        api: Cluster = namespace.run(ApiServer) if programs is None else namespace.run(lambda: RealApiServer(programs))
+        with api:
+            yield Node(its, Inside(api, namespace), folder)
+
+
+@contextmanager
+def node_of_fake_cluster(folder: Path) -> Iterator[Node[ApiServer]]:
+    """A fresh node of a test server, for what only that can do. Its calls may be made from anywhere."""
+    with machine() as its, Namespace(its.name).run(ApiServer) as api:
+        yield Node(its, api, folder)

@@ -1,0 +1,121 @@
+"""Another program changes the rules: whatever it was, they come back, and the log says who did it as far as is known."""
+
+from pathlib import Path
+
+import pytest
+
+from pykubeproxy.host.backend import Backend
+from pykubeproxy.model.ip import Family
+from tests.apiserver import testing
+from tests.apiserver.server import ApiServer
+from tests.daemon.node import Daemon, Node
+from tests.kernel.machine import Kind, why_without
+from tests.kernel.stand_ins import StandIns
+
+REPAIRED = "rules were changed by another program; repaired"
+FULL_SYNCS = 'kubeproxy_sync_full_proxy_rules_duration_seconds_count{ip_family="IPv4"}'
+
+
+@pytest.fixture(params=Backend)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    its = Kind(family=Family.IPV4, backend=request.param)
+    if lack := why_without(its):
+        pytest.skip(lack)
+    return its
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> StandIns:
+    return StandIns(tmp_path / "bin").watching()
+
+
+@pytest.fixture
+def daemon(fake_node: Node[ApiServer], kind: Kind, tools: StandIns) -> Daemon:
+    """It works with rules for one Service with one endpoint, and logs to the journal of `tools` when it writes."""
+    fake_node.api.create(testing.service("web", clusterIP="10.96.0.20"))
+    fake_node.api.create(testing.endpoint_slice("web", "10.244.0.5"))
+    return fake_node.start(f"--backend={kind.backend}", path=tools.path).wait_synced()
+
+
+def damages(kind: Kind, service_chain: str) -> dict[str, list[list[str]]]:
+    """What other programs do to rules, as command lines."""
+    tool = kind.program
+    flush_nat, flush_filter = [tool, "-t", "nat", "-F"], [tool, "-t", "filter", "-F"]
+    return {
+        "a flush of nat": [flush_nat],
+        "a flush of filter": [flush_filter],
+        "a flush of both, as firewalld does it": [flush_filter, flush_nat],
+        "a flush of one chain": [[tool, "-t", "nat", "-F", service_chain]],
+        "the end of all chains": [flush_filter, flush_nat, [tool, "-t", "filter", "-X"], [tool, "-t", "nat", "-X"]],
+        "a rule of its own in a chain of ours": [[tool, "-t", "nat", "-I", service_chain, "-j", "RETURN"]],
+        "a jump that is gone": [[tool, "-t", "nat", "-D", "PREROUTING", "1"]],
+        "a chain of ours in the place of another": [
+            [tool, "-t", "nat", "-N", "KUBE-SVC-AAAAAAAAAAAAAAAA"],
+            [tool, "-t", "nat", "-A", "KUBE-SERVICES", "-j", "KUBE-SVC-AAAAAAAAAAAAAAAA"],
+        ],
+    }
+
+
+def test_every_damage_is_repaired_and_told(fake_node: Node[ApiServer], kind: Kind, daemon: Daemon) -> None:
+    machine = fake_node.machine
+    whole = machine.rules(kind).tables
+    (service_chain,) = (name for name in whole["nat"].chains if name.startswith("KUBE-SVC-") and "." not in name)
+    chains = {table: content.chains for table, content in whole.items()}
+    repaired = 0
+    for what, commands in damages(kind, service_chain).items():
+        for command in commands:
+            machine.exec(command)
+        daemon.wait(lambda: chains_of(fake_node, kind) == chains, what)
+        # The last of several repairs may be told just after it can be seen.
+        daemon.wait_told(REPAIRED, repaired + 1)
+        repaired = len(daemon.told(REPAIRED))
+    culprit = "iptables-nft" if kind.backend is Backend.NFT else "unknown"
+    told = daemon.told(REPAIRED)
+    assert {line["by"].partition(" (pid ")[0] for line in told} == {culprit}
+    assert any("nat KUBE-SERVICES" in line["chains"] for line in told)
+    for metric in ("detected", "repaired"):
+        name = f'pykubeproxy_drift_{metric}_total{{cause="{culprit}",ip_family="IPv4"}}'
+        daemon.wait(lambda name=name: daemon.metrics()[name] == len(daemon.told(REPAIRED)), name)  # type: ignore[misc]
+
+
+def test_two_damages_in_a_row_are_both_repaired(fake_node: Node[ApiServer], kind: Kind, daemon: Daemon) -> None:
+    chains = chains_of(fake_node, kind)
+    for table in ("nat", "filter", "nat", "nat"):
+        fake_node.machine.iptables(kind, "-t", table, "-F")
+    daemon.wait(lambda: chains_of(fake_node, kind) == chains, "everything")
+    fake_node.machine.iptables(kind, "-t", "nat", "-F")
+    fake_node.api.apply(testing.endpoint_slice("web", "10.244.0.6"))
+    daemon.wait(lambda: fake_node.sends_to("10.244.0.6:8080", kind=kind), "a change that comes together with a damage")
+    daemon.wait(lambda: chains_of(fake_node, kind).keys() == chains.keys(), "all tables")
+    daemon.wait(lambda: jumps(fake_node, kind) == [len(chains["nat"][name]) for name in JUMPING], "all jumps")
+
+
+def test_what_others_do_elsewhere_is_none_of_its_business(
+    fake_node: Node[ApiServer], kind: Kind, daemon: Daemon, tools: StandIns
+) -> None:
+    machine, calls = fake_node.machine, len(tools.calls)
+    if kind.backend is Backend.LEGACY:
+        # Of other tables nothing is noticed, so let there be something to look at.
+        foreign = [["-t", "nat", "-N", "DOCKER"], ["-t", "nat", "-A", "PREROUTING", "-j", "DOCKER"]]
+    else:
+        foreign = [["-t", "mangle", "-A", "PREROUTING", "-j", "ACCEPT"], ["-t", "nat", "-N", "DOCKER"]]
+    for command in foreign:
+        looks = daemon.metrics()[FULL_SYNCS]
+        machine.iptables(kind, *command)
+        daemon.wait(lambda looks=looks: daemon.metrics()[FULL_SYNCS] > looks, "a look")  # type: ignore[misc]
+    assert "DOCKER" in machine.dump(kind)
+    assert len(tools.calls) == calls, "nothing is written"
+    assert not daemon.told(REPAIRED)
+
+
+JUMPING = ("PREROUTING", "OUTPUT", "POSTROUTING")
+
+
+def jumps(node: Node[ApiServer], kind: Kind) -> list[int]:
+    """How many rules the built-in chains of nat have."""
+    return [len(node.machine.rules(kind).lines("nat", name) or ()) for name in JUMPING]
+
+
+def chains_of(node: Node[ApiServer], kind: Kind) -> dict[str, dict[str, tuple[str, ...]]]:
+    """The live rules by table and chain."""
+    return {name: table.chains for name, table in node.machine.rules(kind).tables.items()}

@@ -1,0 +1,171 @@
+"""What a running daemon tells about itself: health, the health checks of Services, metrics, and Events."""
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.apiserver import testing
+from tests.apiserver.cluster import Cluster
+from tests.daemon.node import HEALTHZ, METRICS, NAME, Daemon, Node
+from tests.daemon.traffic import answering, connect, lay_out
+
+WEB, PODS = "10.96.0.20", ("10.244.0.5", "10.244.0.6")
+CHECK = 30500
+AUTOSCALER = {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}
+
+# health-and-metrics.md section 6, but for those that need something to go wrong, or nfacct.
+NAMES = """
+sync_proxy_rules_duration_seconds_bucket sync_full_proxy_rules_duration_seconds_bucket
+sync_partial_proxy_rules_duration_seconds_bucket sync_proxy_rules_last_timestamp_seconds
+sync_proxy_rules_last_queued_timestamp_seconds network_programming_duration_seconds_bucket
+sync_proxy_rules_endpoint_changes_pending sync_proxy_rules_endpoint_changes_total
+sync_proxy_rules_service_changes_pending sync_proxy_rules_service_changes_total sync_proxy_rules_iptables_total
+sync_proxy_rules_iptables_last sync_proxy_rules_no_local_endpoints_total
+iptables_ct_state_invalid_dropped_packets_total conntrack_reconciler_sync_duration_seconds_bucket
+conntrack_reconciler_deleted_entries_total proxy_healthz_total proxy_livez_total
+""".split()
+
+
+def load_balancer(name: str, cluster_ip: str, check: int) -> testing.JsonObject:
+    """A Service whose load balancer asks each node for local endpoints."""
+    local = {"externalTrafficPolicy": "Local", "healthCheckNodePort": check}
+    its = testing.service(name, clusterIP=cluster_ip, type="LoadBalancer", **local)
+    return its | {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}}}
+
+
+def slice_on(node_name: str, *addresses: str) -> testing.JsonObject:
+    """The slice of the load balancer's Service, with endpoints on a node."""
+    its = testing.endpoint_slice("lb", *addresses)
+    return its | {"endpoints": [endpoint | {"nodeName": node_name} for endpoint in its["endpoints"]]}
+
+
+@pytest.fixture
+def daemon(node: Node[Cluster]) -> Iterator[Daemon]:
+    """At work for a Service, with pods that answer; it looks at the live rules once a second."""
+    lay_out(node, *PODS)
+    node.api.create(testing.node(NAME, "192.0.2.1"))
+    node.api.create(testing.service("web", clusterIP=WEB))
+    node.api.create(testing.endpoint_slice("web", PODS[0]))
+    with answering(node, *PODS):
+        yield node.start("--iptables-sync-period=1s").wait_synced()
+
+
+def test_health(node: Node[Cluster], daemon: Daemon) -> None:
+    status, headers, body = daemon.ask("/healthz?verbose", HEALTHZ)
+    assert (status, headers["Content-Type"]) == (200, "application/json")
+    report = json.loads(body)
+    assert list(report) == ["lastUpdated", "currentTime", "nodeEligible", "healthy", "status"]
+    assert list(report["status"]) == ["IPv4", "IPv6"]
+    assert list(json.loads(daemon.get("/livez", HEALTHZ, "::1")[1])) == ["lastUpdated", "currentTime", "healthy", "status"]
+    assert daemon.get("/other", HEALTHZ) == (404, b"404 page not found\n")
+
+    node.api.patch("Node", "", NAME, {"spec": {"taints": [AUTOSCALER]}})
+    daemon.wait(lambda: daemon.get("/healthz", HEALTHZ)[0] == 503, "a node that is about to go")
+    report = json.loads(daemon.get("/healthz", HEALTHZ)[1])
+    assert (report["nodeEligible"], report["healthy"]) == (False, True)
+    assert daemon.get("/livez", HEALTHZ)[0] == 200
+    node.api.delete("Node", "", NAME)
+    daemon.wait_told("this node's Node object is gone")
+    assert daemon.get("/healthz", HEALTHZ)[0] == 503, "the last state counts"
+    samples = daemon.metrics()
+    assert samples['kubeproxy_proxy_livez_total{code="200"}'] == 2
+    assert samples['kubeproxy_proxy_healthz_total{code="200"}'] == 1
+    assert samples['kubeproxy_proxy_healthz_total{code="503"}'] >= 3
+
+
+def test_health_checks_of_services(node: Node[Cluster], daemon: Daemon) -> None:
+    api = node.api
+    api.create(slice_on(NAME, *PODS))
+    api.create(load_balancer("lb", "10.96.0.30", CHECK))
+    daemon.wait(lambda: answers(daemon, CHECK), "the health check")
+    status, headers, body = daemon.ask("/any", CHECK)
+    assert (status, headers["X-Load-Balancing-Endpoint-Weight"]) == (200, "2")
+    expected = {"service": {"namespace": "default", "name": "lb"}, "localEndpoints": 2, "serviceProxyHealthy": True}
+    assert json.loads(body) == expected
+
+    api.apply(slice_on("node-b", *PODS))
+    daemon.wait(lambda: daemon.get("/", CHECK)[0] == 503, "no local endpoint")
+    assert daemon.metrics()['kubeproxy_sync_proxy_rules_no_local_endpoints_total{ip_family="IPv4",traffic_policy="external"}'] == 1
+
+    taken = node.inside(lambda: socket.create_server(("0.0.0.0", CHECK + 1)))  # noqa: S104  in a namespace
+    with taken:
+        api.create(load_balancer("lb2", "10.96.0.31", CHECK + 1))
+        daemon.wait(lambda: len(events(api, "FailedToStartServiceHealthcheck")) == 1, "an Event")
+    (event,) = events(api, "FailedToStartServiceHealthcheck")
+    assert (event["regarding"]["name"], event["type"]) == ("lb2", "Warning")
+    assert f'failed to start healthcheck "default/lb2" on port {CHECK + 1}: listen tcp4' in event["note"]
+    daemon.wait(lambda: answers(daemon, CHECK + 1), "the port that is free now")
+
+    api.delete("Service", "default", "lb")
+    daemon.wait(lambda: not answers(daemon, CHECK), "the port is closed")
+    assert len(events(api, "FailedToStartServiceHealthcheck")) == 1
+    (event,) = events(api, "Starting")
+    assert (event["regarding"]["kind"], event["regarding"]["name"], event["action"]) == ("Node", NAME, "StartKubeProxy")
+
+
+def test_metrics_and_pages(node: Node[Cluster], daemon: Daemon) -> None:
+    api, dns = node.api, {"name": "dns", "port": 53, "protocol": "UDP"}
+    api.create(testing.service("dns", clusterIP="10.96.0.10", ports=[dns]))
+    changed_at = {"annotations": {"endpoints.kubernetes.io/last-change-trigger-time": "2999-01-01T00:00:00Z"}}
+    its = testing.endpoint_slice("dns", PODS[0], ports=[dns])
+    api.create(its | {"metadata": its["metadata"] | changed_at})
+    daemon.wait(lambda: node.sends_to(f"{PODS[0]}:8080", f"{PODS[0]}:53"), "another Service")
+    for path in ("/healthz", "/livez"):
+        daemon.get(path, HEALTHZ)
+
+    def missing() -> list[str]:
+        found = {name.partition("{")[0] for name in daemon.metrics()}
+        return [name for name in NAMES if f"kubeproxy_{name}" not in found]
+
+    daemon.wait(lambda: missing() == [], "all metrics")
+    samples = daemon.metrics()
+    assert samples['kubeproxy_sync_proxy_rules_iptables_total{ip_family="IPv4",table="nat"}'] > 10
+    assert samples["kubeproxy_sync_proxy_rules_service_changes_pending"] == 0
+    assert samples['pykubeproxy_adopted_chains{ip_family="IPv4",result="added"}'] > 5
+
+    assert daemon.get("/proxyMode") == (200, b"iptables")
+    assert daemon.get("/healthz") == (200, b"ok")
+    config = json.loads(daemon.get("/configz")[1])["kubeproxy.config.k8s.io"]
+    assert (config["mode"], config["hostnameOverride"]) == ("iptables", NAME)
+    assert config["iptables"]["syncPeriod"] == "1s"
+    assert f"hostname-override:{NAME}".encode() in daemon.get("/flagz")[1].replace(b" ", b"").replace(b"=", b":")
+
+
+def test_new_connections_are_counted_and_totals_only_grow(node: Node[Cluster], daemon: Daemon) -> None:
+    labels = 'ip_family="IPv4",namespace="default",port="http",protocol="TCP",service="web"'
+    total = f"pykubeproxy_service_new_connections_total{{{labels}}}"
+    seen = []
+
+    def counted() -> float:
+        seen.append(daemon.metrics().get(total, 0))
+        return seen[-1]
+
+    for _ in range(5):
+        connect(node, WEB, 80)
+    daemon.wait(lambda: counted() == 5, "five connections")
+    node.api.apply(testing.endpoint_slice("web", PODS[1]))
+    daemon.wait(lambda: node.sends_to(f"{PODS[1]}:8080"), "another endpoint")
+    for _ in range(3):
+        connect(node, WEB, 80)
+    daemon.wait(lambda: counted() == 8, "three more")
+    node.machine.exec(["iptables-nft", "-t", "nat", "-F"])
+    daemon.wait_told("rules were changed by another program")
+    connect(node, WEB, 80)
+    daemon.wait(lambda: counted() == 9, "one more, after a flush")
+    assert seen == sorted(seen)
+    endpoint = f'pykubeproxy_endpoint_new_connections_total{{endpoint="{PODS[1]}:8080",{labels}}}'
+    assert daemon.metrics()[endpoint] == 4
+
+
+def answers(daemon: Daemon, port: int) -> bool:
+    try:
+        daemon.get("/", port)
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def events(api: Cluster, reason: str) -> list[testing.JsonObject]:
+    return [event for event in api.objects("events.k8s.io/v1/Event") if event["reason"] == reason]

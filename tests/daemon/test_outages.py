@@ -1,0 +1,141 @@
+"""The API server fails in every way that it can: the rules in force stay, and what was missed is made up for."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.apiserver import testing
+from tests.apiserver.faults import BREAK_KINDS, Faults
+from tests.apiserver.server import ApiServer
+from tests.daemon.node import HEALTHZ, NAME, Daemon, Node
+from tests.kernel.machine import wait_until
+
+TROUBLE = "cannot follow the API server"
+WATCHES = ("services", "endpointslices", "nodes")
+
+
+def create(api: ApiServer, name: str, number: int) -> None:
+    """A Service with one endpoint, whose addresses end in `number`."""
+    api.create(testing.service(name, clusterIP=f"10.96.1.{number}"))
+    api.create(testing.endpoint_slice(name, f"10.244.0.{number}"))
+
+
+def delete(api: ApiServer, name: str) -> None:
+    for kind in ("EndpointSlice", "Service"):
+        api.delete(kind, "default", name)
+
+
+def has(node: Node[ApiServer], *numbers: int) -> bool:
+    """True if just these Services with their endpoints are in the kernel."""
+    dump = node.dump()
+    services = {line.split(" -d 10.96.1.")[1].split("/")[0] for line in dump.splitlines() if " -d 10.96.1." in line}
+    return {str(n) for n in numbers} <= services and node.sends_to(*(f"10.244.0.{n}:8080" for n in numbers))
+
+
+def test_nothing_is_written_before_services_and_slices_are_listed(fake_node: Node[ApiServer]) -> None:
+    api, node = fake_node.api, fake_node
+    create(api, "web", 1)
+    api.faults.fail(503, count=None, resource="endpointslices")
+    daemon = node.start()
+    api.wait_watchers(1, "services")
+    daemon.wait_told(TROUBLE, resource="endpointslices.discovery.k8s.io")
+    assert "KUBE-" not in node.dump()
+    assert daemon.get("/livez", HEALTHZ)[0] == 200
+    api.faults.clear()
+    daemon.wait(lambda: has(node, 1), "the first sync")
+
+
+def test_without_an_api_server_the_rules_stay_and_it_goes_on_trying(fake_node: Node[ApiServer], tmp_path: Path) -> None:
+    api, node = fake_node.api, fake_node
+    api.create(testing.node(NAME, "192.0.2.1"))
+    create(api, "web", 1)
+    create(api, "old", 2)
+    node.start().wait_synced().end()
+    before = node.dump()
+    assert has(node, 1, 2)
+
+    api.faults.refuse()
+    delete(api, "old")
+    daemon = node.start()
+    assert len(daemon.wait_told(TROUBLE, 3)) == 3, "each resource is told of once, however often it is tried"
+    assert "Connection refused" in daemon.told(TROUBLE)[0]["error"]
+    status, report = daemon.get("/healthz", HEALTHZ)
+    assert (status, msgspec.json.decode(report)["nodeEligible"]) == (503, False), "the node was never seen"
+    assert daemon.get("/livez", HEALTHZ)[0] == 200
+    assert node.dump() == before
+    api.faults.accept()
+    daemon.wait(lambda: has(node, 1), "what has changed meanwhile")
+    daemon.wait(lambda: daemon.get("/healthz", HEALTHZ)[0] == 200, "the node")
+    assert len(daemon.told("following the API server again")) == 3
+
+
+def restart_with_lost_history(faults: Faults) -> None:
+    faults.restart()
+
+
+def restart_from_a_backup(faults: Faults) -> None:
+    faults.restart(revision=5)
+
+
+def relist_through(faults: Faults, code: int) -> None:
+    """The watches break, and what is asked next is refused a few times."""
+    faults.fail(code, count=6, retry_after=1 if code == 429 else None)
+    faults.break_watches("reset")
+
+
+def truncated_lists(faults: Faults) -> None:
+    faults.compact()
+    faults.stream_lists(False)
+    faults.truncate(count=2, verb="list")
+    faults.break_watches("expired")
+
+
+OUTAGES: dict[str, Callable[[Faults], object]] = {
+    **{f"watches: {how}": partial(Faults.break_watches, how=how) for how in BREAK_KINDS},
+    **{f"answers: {code}": partial(relist_through, code=code) for code in (429, 500, 503)},
+    "lists: truncated": truncated_lists,
+    "restart with lost history": restart_with_lost_history,
+    "restart from a backup": restart_from_a_backup,
+}
+
+
+@pytest.mark.parametrize("names", [list(OUTAGES)[0::2], list(OUTAGES)[1::2]], ids=["these", "those"])
+def test_what_was_missed_in_an_outage_is_made_up_for(fake_node: Node[ApiServer], names: list[str]) -> None:
+    api, node = fake_node.api, fake_node
+    api.create(testing.node(NAME, "192.0.2.1"))
+    create(api, "web", 1)
+    create(api, "was-2", 2)
+    daemon = node.start()
+    daemon.wait(lambda: has(node, 1, 2), "the first sync")
+    for number, name in enumerate(names, 3):
+        for resource in WATCHES:
+            api.wait_watchers(1, resource)
+        api.faults.refuse(drop=False)
+        OUTAGES[name](api.faults)
+        delete(api, f"was-{number - 1}")
+        create(api, f"was-{number}", number)
+        api.faults.accept()
+        daemon.wait(partial(has, node, 1, number), name)
+        api.faults.clear()
+    assert not daemon.told("internal error")
+    assert not daemon.told("sync failed")
+
+
+def test_a_server_that_falls_silent_is_left(fake_node: Node[ApiServer]) -> None:
+    api, node = fake_node.api, fake_node
+    create(api, "web", 1)
+    daemon = node.start()
+    daemon.wait(lambda: has(node, 1), "the first sync")
+    for resource in WATCHES[:2]:
+        api.wait_watchers(1, resource)
+    api.faults.half_open()
+    wait_until(lambda: api.watcher_count() == 0, "silence")
+    api.requests.clear()
+    create(api, "more", 2)
+    assert api.requests.wait(4, "watch"), "silent watches are given up, and others begun"
+    assert has(node, 1)
+    api.faults.clear()
+    daemon.wait(lambda: has(node, 1, 2), "what was missed")

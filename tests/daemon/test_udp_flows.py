@@ -1,0 +1,75 @@
+"""Clients that go on with their sockets while endpoints change: UDP flows follow the Service, TCP is left alone."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.apiserver import testing
+from tests.apiserver.cluster import Cluster
+from tests.daemon.node import Daemon, Node
+from tests.daemon.traffic import PORT, Client, answering, lay_out
+
+DNS, WEB = "10.96.0.10", "10.96.0.20"
+PODS = ("10.244.0.5", "10.244.0.6")
+DELETED = 'kubeproxy_conntrack_reconciler_deleted_entries_total{ip_family="IPv4"}'
+
+
+def dns_slice(*endpoints: str) -> testing.JsonObject:
+    return testing.endpoint_slice("dns", *endpoints, ports=[{"name": "dns", "port": PORT, "protocol": "UDP"}])
+
+
+def create_services(api: Cluster, *endpoints: str) -> None:
+    port = {"name": "dns", "port": 53, "targetPort": PORT, "protocol": "UDP"}
+    api.create(testing.service("dns", clusterIP=DNS, ports=[port]))
+    api.create(dns_slice(*endpoints))
+    api.create(testing.service("web", clusterIP=WEB))
+    api.create(testing.endpoint_slice("web", *endpoints))
+
+
+@pytest.fixture(autouse=True)
+def pods(node: Node[Cluster]) -> Iterator[None]:
+    lay_out(node, *PODS)
+    with answering(node, *PODS):
+        yield
+
+
+def test_a_flow_follows_its_service(node: Node[Cluster]) -> None:
+    api = node.api
+    create_services(api, PODS[0])
+    daemon = node.start().wait_synced()
+    with Client(node, DNS, 53, socket.SOCK_DGRAM) as udp, Client(node, WEB, 80, socket.SOCK_STREAM) as tcp:
+        assert udp.ask() == tcp.ask() == PODS[0]
+
+        api.apply(dns_slice(PODS[1]))
+        api.apply(testing.endpoint_slice("web", PODS[1]))
+        wait_for(daemon, udp, PODS[1], "its endpoint was replaced")
+        assert tcp.ask() == PODS[0], "a connection goes on with the pod that it began with"
+
+        api.apply(dns_slice())
+        wait_for(daemon, udp, "refused", "there is no endpoint left")
+        api.apply(dns_slice(PODS[0]))
+        wait_for(daemon, udp, PODS[0], "there is one again")
+
+        api.delete("Service", "default", "dns")
+        wait_for(daemon, udp, "", "the Service is gone")
+        assert tcp.ask() == PODS[0]
+    assert sum(line["flows"] for line in daemon.told("stale UDP flows removed")) == daemon.metrics()[DELETED]
+
+
+def test_a_service_deleted_while_nobody_looked(node: Node[Cluster]) -> None:
+    api = node.api
+    create_services(api, PODS[0])
+    node.start().wait_synced().end()
+    with Client(node, DNS, 53, socket.SOCK_DGRAM) as udp, Client(node, WEB, 80, socket.SOCK_STREAM) as tcp:
+        assert udp.ask() == tcp.ask() == PODS[0]
+        api.delete("Service", "default", "dns")
+        assert udp.ask() == PODS[0], "without a daemon, the flow goes on"
+        daemon = node.start()
+        wait_for(daemon, udp, "", "the Service is gone")
+        assert tcp.ask() == PODS[0]
+
+
+def wait_for(daemon: Daemon, client: Client, answer: str, why: str) -> None:
+    """Go on asking until the answer changes to what it should be."""
+    daemon.wait(lambda: client.ask() == answer, f"answers from {answer or 'nobody'}, since {why}")

@@ -1,0 +1,150 @@
+"""New connections per second, from one reading to the next."""
+
+from collections.abc import Mapping
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pykubeproxy.model.endpoint import EndpointSlice
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import Service
+from pykubeproxy.observe.meter import WINDOW, Meter
+from pykubeproxy.observe.rates import Rates, ServiceRate
+from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.rules.ruleset import Ruleset
+from tests.builders import options, service, slice_of, snapshot
+from tests.observe.counting import reading
+
+ENDPOINTS = {"a/web": ("10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"), "b/db": ("10.0.1.1:80", "10.0.1.2:80")}
+ALL = [endpoint for endpoints in ENDPOINTS.values() for endpoint in endpoints]
+Packets = Mapping[str, int]
+
+
+def rules(**changed: tuple[str, ...]) -> Ruleset:
+    """Those of two Services; `changed` has other endpoints, by the Service's name alone."""
+    objects: list[Service | EndpointSlice] = []
+    for number, (name, endpoints) in enumerate(ENDPOINTS.items()):
+        addresses = [endpoint.split(":")[0] for endpoint in changed.get(name.split("/")[1], endpoints)]
+        objects += [service(name, f"172.30.0.{number + 1}"), slice_of(name, *addresses)]
+    return compile_ruleset(snapshot(*objects), options())
+
+
+RULES = rules()
+
+
+def measured(*packets: Packets, seconds: float = 2.0, namespace: str | None = None) -> list[Rates]:
+    """What each reading but the first amounts to."""
+    meter = Meter(namespace)
+    meter.start({Family.IPV4: reading(RULES, packets[0])})
+    return [meter.take({Family.IPV4: reading(RULES, each)}, seconds) for each in packets[1:]]
+
+
+def names(rates: Rates) -> list[str]:
+    return [rate.service for rate in rates.services]
+
+
+def counts(rate: ServiceRate) -> list[tuple[str, int]]:
+    return [(each.endpoint, each.connections) for each in rate.endpoints]
+
+
+def test_rates_and_shares() -> None:
+    (rates,) = measured({"10.0.0.1:80": 100}, {"10.0.0.1:80": 101, "10.0.0.2:80": 3, "10.0.1.2:80": 12})
+    assert (rates.connections, rates.rate, rates.seconds) == (16, 8.0, 2.0)
+    assert (rates.known_services, rates.known_endpoints) == (2, 5)
+    db, web = rates.services
+    assert (db.service, db.protocol, db.connections, db.rate, db.share) == ("b/db:p80", "TCP", 12, 6.0, 0.75)
+    assert counts(web) == [("10.0.0.2:80", 3), ("10.0.0.1:80", 1), ("10.0.0.3:80", 0)]
+    assert [each.share for each in web.endpoints] == [0.75, 0.25, 0.0]
+    assert {each.expected for each in web.endpoints} == {1 / 3}
+    assert [each.rate for each in web.endpoints] == [1.5, 0.5, 0.0]
+
+
+def test_what_was_counted_before_is_not_told() -> None:
+    (rates,) = measured(dict.fromkeys(ALL, 1000), dict.fromkeys(ALL, 1000))
+    assert (rates.connections, rates.services) == (0, ())
+
+
+def test_a_counter_that_starts_anew() -> None:
+    (rates,) = measured({"10.0.0.1:80": 1000}, {"10.0.0.1:80": 4})
+    assert rates.connections == 4
+
+
+def test_the_busy_stay_for_a_while() -> None:
+    told = measured({}, *[{"10.0.0.1:80": 2}] * (WINDOW + 1))
+    assert names(told[0]) == names(told[WINDOW - 1]) == ["a/web:p80"]
+    last = told[WINDOW - 1].services[0]
+    assert (last.connections, last.share, {each.share for each in last.endpoints}) == (0, None, {None})
+    assert last.history == (1.0, *[0.0] * (WINDOW - 1))
+    assert names(told[WINDOW]) == []
+
+
+def test_one_namespace() -> None:
+    (rates,) = measured({}, {"10.0.0.1:80": 2, "10.0.1.1:80": 6}, namespace="a")
+    assert (names(rates), rates.connections, rates.services[0].share) == (["a/web:p80"], 2, 1.0)
+    assert (rates.known_services, rates.known_endpoints) == (1, 3)
+
+
+def test_an_unknown_namespace() -> None:
+    (rates,) = measured({}, {"10.0.0.1:80": 2}, namespace="c")
+    assert (rates.connections, rates.services, rates.known_services) == (0, (), 0)
+
+
+def test_endpoints_come_and_go() -> None:
+    meter = Meter()
+    meter.start({Family.IPV4: reading(RULES, {"10.0.0.1:80": 5})})
+    changed = rules(web=("10.0.0.2:80", "10.0.0.9:80"))
+    rates = meter.take({Family.IPV4: reading(changed, {"10.0.0.9:80": 3})}, 1.0)
+    assert counts(rates.services[0]) == [("10.0.0.9:80", 3), ("10.0.0.2:80", 0)]
+    assert {each.expected for each in rates.services[0].endpoints} == {0.5}
+
+
+def test_a_service_that_is_gone_is_not_told_of() -> None:
+    meter = Meter()
+    meter.start({Family.IPV4: reading(RULES, {})})
+    assert names(meter.take({Family.IPV4: reading(RULES, {"10.0.1.1:80": 1})}, 1.0)) == ["b/db:p80"]
+    assert names(meter.take({Family.IPV4: reading(rules(db=()), {})}, 1.0)) == []
+
+
+def test_families_are_told_apart() -> None:
+    six = compile_ruleset(
+        snapshot(service("a/web", "fd00::1"), slice_of("a/web", "fd00:1::1")), options(family=Family.IPV6)
+    )
+    meter = Meter()
+    meter.start({Family.IPV4: reading(RULES, {}), Family.IPV6: reading(six, {})})
+    now = {Family.IPV4: reading(RULES, {"10.0.0.1:80": 1}), Family.IPV6: reading(six, {"[fd00:1::1]:80": 3})}
+    assert [(rate.family, rate.service, rate.share) for rate in meter.take(now, 1.0).services] == [
+        (Family.IPV6, "a/web:p80", 0.75),
+        (Family.IPV4, "a/web:p80", 0.25),
+    ]
+
+
+any_reading = st.dictionaries(st.sampled_from(ALL), st.integers(0, 10_000))
+
+
+@given(st.lists(any_reading, min_size=2, max_size=5), st.floats(0.1, 100))
+def test_rates_are_never_negative_and_shares_make_a_whole(packets: list[Packets], seconds: float) -> None:
+    for rates in measured(*packets, seconds=seconds):
+        assert rates.connections == sum(each.connections for each in rates.services) >= 0
+        if rates.connections:
+            assert abs(sum(each.share or 0.0 for each in rates.services) - 1) < 1e-9
+        for each in rates.services:
+            assert each.connections == sum(endpoint.connections for endpoint in each.endpoints)
+            assert all(endpoint.rate >= 0 and endpoint.connections >= 0 for endpoint in each.endpoints)
+            assert all(rate >= 0 for endpoint in each.endpoints for rate in endpoint.history)
+            if each.connections:
+                assert abs(sum(endpoint.share or 0.0 for endpoint in each.endpoints) - 1) < 1e-9
+            else:
+                assert any(each.history)
+        assert [each.connections for each in rates.services] == sorted(
+            (each.connections for each in rates.services), reverse=True
+        )
+
+
+@given(st.lists(any_reading, min_size=2, max_size=5))
+def test_of_growing_counters_nothing_is_lost(packets: list[Packets]) -> None:
+    growing = [
+        {endpoint: sum(each.get(endpoint, 0) for each in packets[: number + 1]) for endpoint in ALL}
+        for number in range(len(packets))
+    ]
+    total = sum(sum(each.values()) for each in packets[1:])
+    assert sum(rates.connections for rates in measured(*growing)) == total

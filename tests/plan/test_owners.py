@@ -1,0 +1,67 @@
+"""Whose a rule or chain is, told from the rules."""
+
+import pytest
+
+from pykubeproxy.model.snapshot import Object
+from pykubeproxy.plan.owners import Owners, destination, target_chain, title_of
+from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.rules.ruleset import Ruleset
+from tests.builders import options, service, slice_of, snapshot
+
+
+def compiled(*objects: Object) -> Ruleset:
+    return compile_ruleset(snapshot(*objects), options())
+
+
+@pytest.mark.parametrize(
+    ("comment", "title"),
+    [
+        ("ns1/svc1:p80 cluster IP", "ns1/svc1:p80"),
+        ("ns1/svc1 has no endpoints", "ns1/svc1"),
+        ("masquerade traffic for ns1/svc1:p80 external destinations", "ns1/svc1:p80"),
+        ("kubernetes service portals", ""),
+    ],
+)
+def test_the_service_in_a_comment(comment: str, title: str) -> None:
+    assert title_of(f'-A X -m comment --comment "{comment}" -j Y') == title
+
+
+def test_a_rule_without_a_comment_is_nobodys() -> None:
+    assert title_of("-A X -d 10.0.0.1/32 -j Y") == ""
+
+
+def test_targets_and_destinations() -> None:
+    assert target_chain("-A KUBE-SERVICES -j KUBE-SVC-AAAAAAAAAAAAAAAA") == "KUBE-SVC-AAAAAAAAAAAAAAAA"
+    assert target_chain("-A KUBE-SERVICES -j KUBE-NODEPORTS") == ""
+    assert destination(("-A X -j KUBE-MARK-MASQ", "-A X -p tcp -j DNAT --to-destination 10.0.0.1:80")) == "10.0.0.1:80"
+    assert destination(("-A X -j KUBE-MARK-MASQ",)) == ""
+
+
+def test_every_chain_of_a_service_has_its_name_and_endpoints() -> None:
+    ruleset = compiled(service(), slice_of("ns1/svc1", "10.0.1.1", "10.0.1.2"))
+    owners = Owners(ruleset)
+    own = [chain for chain in ruleset.tables["nat"].chains if chain.startswith(("KUBE-SVC-", "KUBE-SEP-"))]
+    assert {owners.title(chain) for chain in own} == {"ns1/svc1:p80"}
+    policy = next(chain for chain in own if chain.startswith("KUBE-SVC-"))
+    assert owners.endpoints(policy) == ("10.0.1.1:80", "10.0.1.2:80")
+
+
+def test_an_endpoint_without_comments_belongs_to_what_leads_there() -> None:
+    ruleset = compiled(service(), slice_of("ns1/svc1", "10.0.1.1"))
+    chains = ruleset.tables["nat"].chains
+    endpoint = next(chain for chain in chains if chain.startswith("KUBE-SEP-"))
+    chains[endpoint] = tuple(line.replace(' -m comment --comment "ns1/svc1:p80"', "") for line in chains[endpoint])
+    assert title_of("".join(chains[endpoint])) == ""
+    assert Owners(ruleset).title(endpoint) == "ns1/svc1:p80"
+
+
+def test_groups_of_endpoints_are_seen_through() -> None:
+    addresses = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(300)]
+    ruleset = compiled(service(), slice_of("ns1/svc1", *addresses))
+    owners = Owners(ruleset)
+    counts = [len(owners.endpoints(chain)) for chain in ruleset.tables["nat"].chains if chain.startswith("KUBE-SVC-")]
+    assert 300 in counts
+
+
+def test_a_chain_that_does_not_exist_is_nobodys() -> None:
+    assert Owners(Ruleset()).title("KUBE-SEP-AAAAAAAAAAAAAAAA") == ""

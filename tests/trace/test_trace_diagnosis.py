@@ -1,0 +1,88 @@
+"""What objects add to what rules can tell."""
+
+from typing import Any
+
+import pytest
+
+from pykubeproxy.model.endpoint import SliceEndpoint
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import Protocol, ServiceType
+from pykubeproxy.model.snapshot import Object
+from pykubeproxy.trace.diagnosis import Knowledge, unknown
+from tests.builders import at, cidr, service, slice_of, slice_port, snapshot
+
+NO_ENDPOINTS = "no ready endpoints for ns1/svc1:p80"
+NO_LOCAL = "externalTrafficPolicy: Local and no endpoint on this node for ns1/svc1:p80"
+
+
+def knowledge(*objects: Object) -> Knowledge:
+    return Knowledge(snapshot=snapshot(*objects), family=Family.IPV4, node_name="node-a")
+
+
+def pods(count: int, **conditions: Any) -> list[SliceEndpoint]:
+    return [at(f"10.0.1.{number}", "node-b", **conditions) for number in range(1, count + 1)]
+
+
+GONE: dict[str, Any] = {"ready": False, "serving": False, "terminating": True}
+ENDPOINTS = {
+    "no slice": ((), "it has no EndpointSlice; no pod was ever found for it"),
+    "empty slice": ((slice_of("ns1/svc1"),), "its EndpointSlices list no pods: does its selector match any?"),
+    "terminating": ((slice_of("ns1/svc1", *pods(3, **GONE)),), "3 endpoints, all terminating"),
+    "not ready": ((slice_of("ns1/svc1", *pods(1, ready=False, serving=False)),), "1 endpoint, not ready"),
+    "mixed": (
+        (slice_of("ns1/svc1", *pods(1, ready=False), *[at("10.0.2.1", **GONE), at("10.0.2.2", **GONE)]),),
+        "3 endpoints: 1 not ready, 2 terminating",
+    ),
+    "other port": (
+        (slice_of("ns1/svc1", *pods(2), ports=(slice_port("web"),)),),
+        "its 2 endpoints are for port web/TCP, not p80/TCP",
+    ),
+    "other protocol": (
+        (slice_of("ns1/svc1", *pods(1), ports=(slice_port(protocol=Protocol.UDP),)),),
+        "its 1 endpoint is for port p80/UDP, not p80/TCP",
+    ),
+}
+
+
+@pytest.mark.parametrize(("slices", "words"), ENDPOINTS.values(), ids=ENDPOINTS.keys())
+def test_what_has_become_of_the_endpoints(slices: tuple[Object, ...], words: str) -> None:
+    assert knowledge(service(), *slices).elaborate(NO_ENDPOINTS) == f"{NO_ENDPOINTS}: {words}"
+
+
+def test_where_the_endpoints_are() -> None:
+    known = knowledge(service(), slice_of("ns1/svc1", at("10.0.1.1", "node-b"), at("10.0.1.2", "node-c")))
+    assert known.elaborate(NO_LOCAL) == f"{NO_LOCAL}: 2 endpoints, on node-b, node-c"
+
+
+def test_which_sources_are_allowed() -> None:
+    known = knowledge(service(source_ranges=(cidr("192.0.2.0/24"),)))
+    reason = "source 10.0.0.1 not in loadBalancerSourceRanges of ns1/svc1:p80"
+    assert known.elaborate(reason) == f"{reason}: 192.0.2.0/24"
+
+
+def test_rules_for_a_service_that_is_no_more() -> None:
+    assert knowledge().elaborate(NO_ENDPOINTS).endswith("which is not among the objects given: stale rules?")
+
+
+def test_other_reasons_stay_as_they_are() -> None:
+    assert knowledge(service()).elaborate("policy DROP of chain FORWARD") == "policy DROP of chain FORWARD"
+
+
+def test_why_a_service_has_no_rules() -> None:
+    known = knowledge(
+        service("ns1/headless", "None"),
+        slice_of("ns1/headless", "10.0.1.1", "10.0.1.2"),
+        service("ns1/dns", "", type=ServiceType.EXTERNAL_NAME),
+        service(),
+    )
+    assert known.why_absent("ns1/headless").endswith("ask for 10.0.1.1:80, 10.0.1.2:80")
+    assert known.why_absent("ns1/dns") == "ns1/dns has no rules: type ExternalName is DNS only"
+    assert known.why_absent("ns1/svc1:other") == "ns1/svc1 has no port other: its ports are p80 (80/tcp)"
+    assert "but not in these rules" in known.why_absent("ns1/svc1")
+    assert known.why_absent("ns1/nothing") == ""
+
+
+def test_close_names() -> None:
+    assert unknown("ns1/wbe", ["ns1/web", "ns2/other"]) == "; did you mean ns1/web?"
+    assert unknown("zzz/zzz", ["a/b", "c/d"]) == "; they know a/b, c/d"
+    assert unknown("ns1/web", []) == "; they know no Service at all"
