@@ -12,7 +12,7 @@ export PYTHON
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench image-test lock ready clean
+.PHONY: help docs run test lint bench image-test lock ready clean
 
 help: ## this list
 	@awk -F ':|## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ lint: $(STAMP) ## linters, types and import contracts only
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo "shellcheck: not installed, skipped"; fi
+
+docs: $(STAMP) ## runs every command in README.md and docs/ again, and draws their pictures
+	$(PY) -m docs.regenerate
 
 bench: $(STAMP) ## how fast and how large; every module of bench/
 	@for name in $(BENCHES); do echo "bench.$$name"; $(AS_ROOT) $(PY) -m bench.$$name || exit; done

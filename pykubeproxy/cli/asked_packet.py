@@ -6,6 +6,7 @@ import click
 import msgspec
 
 from pykubeproxy.cli.trace_rules import Rules
+from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_ip
 from pykubeproxy.trace import Packet
 from pykubeproxy.trace.naming import NamedService, UnknownService, find_service, named_services
@@ -18,6 +19,10 @@ _SERVICE = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-a-z0-9]*(?::[a-z0-9][-a-z0-
 
 # Stands for a node's address that nobody has told (RFC 5737, RFC 3849: reserved for documentation).
 UNTOLD = {Family.IPV4: IP(Family.IPV4, "192.0.2.1"), Family.IPV6: IP(Family.IPV6, "2001:db8::1")}
+
+
+class NoSuchService(HostError):
+    """A Service that is not in the rules; the message says why, and what would be right."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +72,7 @@ def find_target(asked: Asked, rules: Rules) -> Target:
             return _as_target(find_service(rules.of(family), text))
         except UnknownService as problem:
             problems.append(_why_unknown(text, rules, family) or str(problem))
-    raise click.UsageError(f"--to {text}: {problems[0]}{_elsewhere(text, rules, families)}")
+    raise NoSuchService(f"{problems[0]}{_elsewhere(text, rules, families)}")
 
 
 def _as_target(service: NamedService) -> Target:

@@ -19,6 +19,7 @@ from pykubeproxy.cli.common import (
 )
 from pykubeproxy.cli.diff_output import Told, as_json, as_restore, as_text
 from pykubeproxy.cli.dumps import read_dumps
+from pykubeproxy.cli.one_shot import one_shot
 from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.daemon.assembly import Choices, check_tools, find_tools, split_for
 from pykubeproxy.host.backend import Tools
@@ -45,6 +46,7 @@ from pykubeproxy.rules.ruleset import Ruleset
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @with_errors
+@one_shot
 def diff(
     objects: tuple[str, ...],
     dumps: tuple[str, ...],

@@ -71,19 +71,20 @@ def top(once: bool, interval: float, output: str, namespace: str | None, limit: 
     tools = find_tools(choices)
     for its in tools.values():
         backends.check(its)
-    measuring = Measuring(LiveReader(tools), namespace)
-    if namespace is not None and namespace not in (known := measuring.namespaces()):
-        complain(_unknown(namespace, known))
-    if once:
-        _print(next(measuring.intervals(interval, _sleep)), output, limit)
-        return
     try:
-        if output == "text" and _has_terminal():
+        measuring = Measuring(LiveReader(tools), namespace)
+        if namespace is not None and namespace not in (known := measuring.namespaces()):
+            complain(_unknown(namespace, known))
+        if once:
+            _print(next(measuring.intervals(interval, _sleep)), output, limit)
+        elif output == "text" and _has_terminal():
             _watch(measuring, interval, limit)
         else:
             _print_all(measuring.intervals(interval, _sleep), output, limit)
     except KeyboardInterrupt:
-        return
+        # What goes on until it is stopped ends well by being stopped.
+        if once:
+            raise
 
 
 def _watch(measuring: Measuring, interval: float, limit: int | None) -> None:

@@ -9,6 +9,7 @@ import msgspec
 
 from pykubeproxy.cli.asked_packet import Asked, find_target, make_packet, read_source
 from pykubeproxy.cli.common import object_options, our_options, with_errors
+from pykubeproxy.cli.one_shot import one_shot
 from pykubeproxy.cli.trace_json import as_json
 from pykubeproxy.cli.trace_rules import Rules, environment, read_rules
 from pykubeproxy.cli.trace_text import as_text
@@ -54,6 +55,7 @@ _PICTURES: Mapping[str, Callable[[Trace], str]] = {"mermaid": as_mermaid, "svg":
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @with_errors
+@one_shot
 def trace(
     client: str,
     target: str,

@@ -11,9 +11,11 @@ from pykubeproxy.cluster.source import Change
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.assembly import Choices, find_tools
 from pykubeproxy.host import interfaces
+from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import SaveError
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.host.routes import routes
+from pykubeproxy.host.table_info import loaded_tables
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, Ruleset
@@ -79,9 +81,17 @@ def _read_live(dumps: tuple[str, ...], choices: Choices, family: Family | None) 
     told = choices.host_addresses or None
     if dumps:
         return Rules(rulesets=read_dumps(dumps, choices.only_family), addresses=told)
-    hosts = {each: IptablesHost(its) for each, its in find_tools(choices).items() if family in (None, each)}
-    live = {each: host.save(tables=_TABLES) for each, host in hosts.items()}
+    tools = {each: its for each, its in find_tools(choices).items() if family in (None, each)}
+    live = {each: IptablesHost(its).save(tables=_existing_tables(its)) for each, its in tools.items()}
     return Rules(rulesets=live, addresses=told or interfaces.local_addresses(), is_this_node=not told)
+
+
+def _existing_tables(tools: Tools) -> tuple[str, ...]:
+    """The tables to read: of the legacy backend only those that exist, since asking for another one makes it."""
+    if tools.backend is Backend.NFT:
+        return _TABLES
+    existing = loaded_tables(tools.family)
+    return tuple(name for name in _TABLES if name in existing)
 
 
 def _compiled(change: Change, completed: Completed, choices: Choices, family: Family | None) -> Rules:

@@ -81,7 +81,8 @@ class _Way:
                 yield f"{indent}{click.style(_heading(step), bold=True)}"
                 heading = now
             yield f"{indent}  {_step(step)}"
-        if story.ending is not None:
+        # Where all packets go one way, its end was told at the top.
+        if story.ending is not None and indent:
             yield f"{indent}{_verdict(story.ending)}  {fate(story.ending)}"
         for number, branch in enumerate(story.branches, 1):
             is_last = number == len(story.branches)

@@ -125,7 +125,7 @@ def _holds_any(tools: Tools, table: str, chains: tuple[str, ...]) -> bool:
     if tools.backend is Backend.NFT:
         return bool(existing_chains(tools.family, table, chains))
     # Asking the legacy tools for a table would load it, and from then on every packet would pass through it.
-    if tools.backend is Backend.LEGACY and table not in (_loaded_tables(tools.family) or ()):
+    if table not in (_loaded_tables(tools.family) or ()):
         return False
     wanted = tuple(f":{chain} ".encode() for chain in chains)
     return any(line.startswith(wanted) for line in _chain_lines(tools.save, table))

@@ -17,13 +17,18 @@ _ADDRESS_FAMILY = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 
 def existing_chains(family: Family, table: str, chains: Iterable[str]) -> frozenset[str]:
     """Those of `chains` that exist; none where there is no such table, no nftables, or no permission to ask."""
-    asked = tuple(chains)
     # struct nfgenmsg: address family, version, resource.
     prefix = bytes([_ADDRESS_FAMILY[family], 0, 0, 0]) + attribute(_TABLE, f"{table}\0".encode())
     try:
         with Netlink(NETFILTER) as netlink:
-            requests = [prefix + attribute(_NAME, f"{chain}\0".encode()) for chain in asked]
-            refused = {refusal.position for refusal in netlink.batch("look for chains", _GET_CHAIN, requests)}
+            # One by one: without permission, only the first request of several is answered.
+            refused = {
+                chain: netlink.batch("look for a chain", _GET_CHAIN, [prefix + _name(chain)]) for chain in chains
+            }
     except NetlinkError:
         return frozenset()
-    return frozenset(chain for position, chain in enumerate(asked) if position not in refused)
+    return frozenset(chain for chain, refusals in refused.items() if not refusals)
+
+
+def _name(chain: str) -> bytes:
+    return attribute(_NAME, f"{chain}\0".encode())

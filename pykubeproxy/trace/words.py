@@ -61,6 +61,8 @@ def meaning(step: Step) -> str:
 def fate(ending: Ending | Outcome) -> str:
     """How it ends, in a sentence."""
     source = ", source masqueraded" if ending.masquerade else f", source {ending.snat}" if ending.snat else ""
+    if ending.dnat is not None and ending.dnat not in ending.reason:
+        source = f", on its way to {ending.dnat}{source}"
     return f"{ending.reason}{source}"
 
 

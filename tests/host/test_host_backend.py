@@ -19,7 +19,16 @@ def fixture_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTools:
     loaded = tmp_path / "ip_tables_names"
     loaded.write_text("nat\nmangle\nfilter\n")
     monkeypatch.setattr(backends, "_LOADED_TABLES", dict.fromkeys(Family, loaded))
-    return FakeTools(tmp_path / "bin", monkeypatch)
+    fake = FakeTools(tmp_path / "bin", monkeypatch)
+    monkeypatch.setattr(backends, "existing_chains", lambda _, table, chains: chains_in(fake, table) & set(chains))
+    return fake
+
+
+def chains_in(tools: FakeTools, table: str) -> set[str]:
+    """What the kernel would say of the nft backend's chains."""
+    dump = tools.folder / f"iptables-nft-{table}"
+    lines = dump.read_text().splitlines() if dump.exists() else []
+    return {line[1:].split()[0] for line in lines if line.startswith(":")}
 
 
 def install(tools: FakeTools, nft: dict[str, str], legacy: dict[str, str], default: Backend = Backend.NFT) -> None:

@@ -82,3 +82,29 @@ def test_a_complaint_of_any_length_holds_nothing_up(tools: FakeTools) -> None:
 def test_comments_in_any_encoding_are_readable(tools: FakeTools) -> None:
     tools.add_raw("save", NAT.replace("-j", "-m comment --comment X -j").encode().replace(b"X", b'"caf\xe9"'))
     assert tools.host().save(tables=["nat"]).lines("nat", "A") == ('-A A -m comment --comment "caf\\xe9" -j RETURN',)
+
+
+MANGLE = "*mangle\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp"
+FILTER = "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n"
+
+
+def test_the_nft_tool_is_run_once_for_several_tables(tools: FakeTools) -> None:
+    runs = tools.folder / "runs"
+    tools.add("save", f"{MANGLE}\nCOMMIT\n{FILTER}# between\n{NAT}", body=f'echo "$*" >>{runs}')
+    live = tools.host().save(tables=("filter", "nat"))
+    assert list(live.tables) == ["filter", "nat"]
+    assert runs.read_text().split("\n") == ["", ""]
+
+
+def test_a_table_of_no_concern_that_cannot_be_read_does_no_harm(tools: FakeTools) -> None:
+    failing = f'[ "$1" = -t ] || {{ echo "{MANGLE}"; exit 3; }}; [ "$2" = nat ] || exit 0'
+    tools.add("save", NAT, body=failing)
+    assert list(tools.host().save(tables=("filter", "nat")).tables) == ["nat"]
+
+
+def test_a_table_of_no_concern_that_is_not_shown_does_no_harm(tools: FakeTools) -> None:
+    tools.add("save", f"# Table `mangle' is incompatible, use 'nft' tool.\n{FILTER}{NAT}")
+    assert list(tools.host().save(tables=("filter", "nat")).tables) == ["filter", "nat"]
+    tools.add("save", f"# Table `nat' is incompatible, use 'nft' tool.\n{FILTER}")
+    with pytest.raises(SaveError, match=r"^table nat holds rules that iptables cannot read"):
+        tools.host().save(tables=("filter", "nat"))

@@ -41,10 +41,9 @@ def test_without_rights(machine: Machine, kind4: Kind, command: tuple[str, ...])
     refused = machine.exec([*NOBODY, *COMMAND, *command, *kind4.flags], check=False)
     assert refused.returncode == FAILED[command[0]]
     complaint = only_line(refused.stderr)
-    assert complaint.startswith(f"Error: {kind4.program}-save: ")
-    assert complaint.endswith(
-        "Permission denied (you must be root): run as root, or with CAP_NET_ADMIN and CAP_NET_RAW"
-    )
+    assert complaint.startswith((f"Error: {kind4.program}-save: ", f"Error: {kind4.program}-restore: "))
+    assert "Permission denied" in complaint
+    assert complaint.endswith(": run as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
 
 
 def test_without_the_source(machine: Machine) -> None:

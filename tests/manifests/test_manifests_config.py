@@ -1,6 +1,11 @@
 """The ConfigMap and the command lines of manifests/ are understood, without a word of complaint."""
 
+import re
+import subprocess
+from pathlib import Path
+
 import click
+import msgspec
 import pytest
 
 from pykubeproxy.cli.kube_proxy import main as kube_proxy
@@ -8,6 +13,9 @@ from pykubeproxy.config import Completed, check, complete
 from pykubeproxy.config.types import LocalMode
 from tests.manifests.reading import SHADOW, containers, main, the
 
+PROJECT = Path(__file__).parents[2]
+INSTALL = (PROJECT / "docs/install.md").read_text()
+KUBEADM = (PROJECT / "tests/config/data/kubeadm.conf").read_bytes()
 PROBED = {"livenessProbe": "/livez", "readinessProbe": "/healthz"}
 
 
@@ -65,4 +73,15 @@ def test_the_node_name_comes_from_the_pod() -> None:
 
 def test_the_shadow_only_looks_on() -> None:
     (shadow,) = containers(SHADOW)
-    assert shadow["command"] == [*main()["command"], "--dry-run"]
+    assert shadow["command"] == [*main()["command"], "--dry-run", "--dispatch=linear"]
+
+
+def test_the_shadows_configuration_is_kube_proxys_but_for_ports_of_its_own() -> None:
+    """As docs/install.md makes it, from the one that kubeadm writes."""
+    (edit,) = re.findall(r"\| (sed (?:.|\n)*?) >config\.conf", INSTALL)
+    done = subprocess.run(["sh", "-c", edit], input=KUBEADM, capture_output=True, check=True)
+    original, shadow = (complete({}, text, hostname="node-a").config for text in (KUBEADM, done.stdout))
+    assert shadow.healthz_bind_address == "0.0.0.0:10276"
+    assert shadow.metrics_bind_address == "127.0.0.1:10269"
+    theirs = (original.healthz_bind_address, original.metrics_bind_address)
+    assert msgspec.structs.replace(shadow, healthz_bind_address=theirs[0], metrics_bind_address=theirs[1]) == original

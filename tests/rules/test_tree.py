@@ -3,24 +3,23 @@
 import random
 from collections.abc import Iterable
 from functools import cache
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pykubeproxy.model.ip import Family
-from pykubeproxy.model.service import Protocol, ServiceType
-from pykubeproxy.model.snapshot import Object
+from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules import names
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.fragment import Door, Entry
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import ChainId, Lines, Ruleset, is_builtin
-from pykubeproxy.rules.spread import GROUPED_FROM
 from pykubeproxy.rules.tree import TreeDispatch
 from pykubeproxy.rules.trie import LEAF_SIZE
-from tests.builders import cidr, ip, options, port, service, slice_of, slice_port, snapshot
+from tests.builders import options, snapshot
+from tests.clusters import deep_cluster
 
 Chains = dict[ChainId, Lines]
 
@@ -186,37 +185,9 @@ def longest_way(ruleset: Ruleset, table: str) -> int:
     return max(jumps(chain) for chain in chains if is_builtin(table, chain))
 
 
-def crafted(family: Family) -> list[Object]:
-    """Services whose addresses make as many branches as there can be, and behind them one with all chains there are.
-
-    External and load-balancer IPs are chosen by those who may write Services, not by those who run a node.
-    """
-    middle = int(ip_address("10.96.7.1" if family is Family.IPV4 else "fd00:96::7:1"))
-    kind = IPv4Address if family is Family.IPV4 else IPv6Address
-    pod = "10.0.{}.{}" if family is Family.IPV4 else "fd00:10::{}:{}"
-    ports = range(80, 80 + LEAF_SIZE)
-    last = service(
-        "ns/last",
-        str(kind(middle + 1)),
-        type=ServiceType.LOAD_BALANCER,
-        ports=tuple(port(f"p{number}", number, 30000 + number) for number in ports),
-        load_balancer_ips=(ip(str(kind(middle))),),
-        source_ranges=(cidr("203.0.113.0/24"), cidr("2001:db8:113::/48")),
-    )
-    crowd = [pod.format(index // 100, index % 100 + 1) for index in range(GROUPED_FROM)]
-    objects: list[Object] = [
-        last,
-        slice_of("ns/last", *crowd, ports=tuple(slice_port(f"p{number}") for number in ports)),
-    ]
-    places = [kind(middle ^ step << 4 * nibble) for nibble in range(family.bits // 4) for step in (1, 2)]
-    for number, place in enumerate(places):
-        objects += [service(f"ns/s{number}", str(place)), slice_of(f"ns/s{number}", crowd[0])]
-    return objects
-
-
 @pytest.mark.parametrize("family", Family)
 def test_no_cluster_makes_more_jumps_than_nf_tables_follows(family: Family) -> None:
     """One less, so that a rule of somebody else may lead to KUBE-SERVICES."""
-    ruleset = compile_ruleset(snapshot(*crafted(family)), options(family, dispatch=Dispatch.TREE))
+    ruleset = compile_ruleset(snapshot(*deep_cluster(family)), options(family, dispatch=Dispatch.TREE))
     assert longest_way(ruleset, "nat") == MOST_JUMPS - 1
     assert longest_way(ruleset, "filter") < MOST_JUMPS

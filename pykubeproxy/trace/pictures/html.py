@@ -68,9 +68,12 @@ def _story(story: Story) -> Iterator[str]:
     for card in cards(story.steps):
         yield from _card(card)
     for branch in story.branches:
-        summary = f"{percent(branch.probability)} of the packets"
+        told = sum((twin.probability for twin in branch.twins), branch.probability)
+        summary = f"{percent(told)} of the packets"
         if branch.ending is not None:
             summary += f": {fate(branch.ending)}"
+        if branch.twins:
+            summary += f", or likewise to one of {len(branch.twins)} more endpoints"
         is_open = " open" if len(story.branches) < 4 else ""
         yield f'<details class="branch"{is_open}><summary>{escape(summary)}</summary>'
         yield from _story(branch)

@@ -16,7 +16,7 @@ ROW = 21
 NOTE = 16
 PADDING = 10
 BETWEEN = 22
-FAN = 78
+FAN = 92
 
 # Characters of a line in an ending's box.
 _WRAP = 56

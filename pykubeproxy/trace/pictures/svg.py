@@ -96,13 +96,14 @@ def _branches(column: Column, left: float, middle: float, bottom: float) -> Iter
     at, top = left + (column.width - inner) / 2, bottom + layout.FAN
     for branch in column.columns:
         to = at + branch.width / 2
-        share = branch.story.probability / column.story.probability
-        bend = (top - bottom) / 2
+        told = sum((twin.probability for twin in branch.story.twins), branch.story.probability)
+        share = told / column.story.probability
+        low, half = top - 26, (top - 26 - bottom) / 2
         yield (
             f'<path class="flow" stroke-width="{2 + 8 * float(share):.1f}" d="M{middle:.1f} {bottom:.1f}'
-            f' C{middle:.1f} {bottom + bend:.1f} {to:.1f} {bottom + bend:.1f} {to:.1f} {top:.1f}"/>'
+            f' C{middle:.1f} {bottom + half:.1f} {to:.1f} {bottom + half:.1f} {to:.1f} {low:.1f} V{top - 2:.1f}"/>'
         )
-        yield from _pill(to, top - 26, branch.story.probability)
+        yield from _pill(to, top - 26, told)
         yield from _column(branch, at, top)
         at += branch.width + layout.GAP
 

@@ -1,0 +1,1 @@
+"""The texts of the project, and what keeps their examples true."""

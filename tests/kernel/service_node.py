@@ -1,0 +1,147 @@
+"""A node whose pods are all on itself: every address of the pod network is its own, and one server answers on all.
+
+So connections through any number of Services and endpoints can be made, counted, and told apart.
+"""
+
+import errno
+import selectors
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+
+from pykubeproxy.model.ip import Family
+from tests.host.namespace import Namespace
+from tests.kernel.machine import Machine
+
+POD_PORT = 8080
+PATIENCE = 0.5
+
+# Addresses of the node, and what becomes of packets that nobody answers: they leave by an interface that swallows them.
+_NODE = (
+    "link add swallow type veth peer name swallowed",
+    "link set swallowed up",
+    "link set swallow up",
+    "address add 192.168.0.2/24 dev swallow",
+    "address add 2001:db8::2/64 dev swallow nodad",
+    "route add default dev swallow",
+    "route add ::/0 dev swallow",
+    "route add local 10.244.0.0/16 dev lo",
+    "route add local fd00:10:244::/48 dev lo",
+)
+_ADDRESS_FAMILY = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
+_CLOSE_AT_ONCE = struct.pack("ii", 1, 0)
+
+REFUSED, SILENT = "refused", "silent"
+_REFUSALS = (errno.ECONNREFUSED, errno.EPERM)  # the latter where the node's own packet is not even sent
+
+Place = tuple[str, int]
+
+
+class ServiceNode:
+    """The server and its clients."""
+
+    def __init__(self, machine: Machine, family: Family) -> None:
+        self.machine = machine
+        self._family = _ADDRESS_FAMILY[family]
+        self._namespace = Namespace(machine.name)
+        self._listening: socket.socket = self._namespace.run(self._listen)
+        self._is_closing = threading.Event()
+        self._server = threading.Thread(target=self._serve)
+        self._server.start()
+
+    def close(self) -> None:
+        """End the server."""
+        self._is_closing.set()
+        self._server.join()
+        self._listening.close()
+
+    def ask(self, places: Collection[Place]) -> dict[Place, str]:
+        """Connect to all at once: who answered, by address; or that the connection was refused, or nobody answered."""
+        return self._namespace.run(lambda: self._ask(places))
+
+    def connect_often(self, places: Collection[Place], is_enough: Callable[[int], bool]) -> Counter[tuple[Place, str]]:
+        """Connect to one place after the other, round and round, until it is enough; return where, and who answered.
+
+        Raises OSError.
+        """
+
+        def act() -> Counter[tuple[Place, str]]:
+            answers: Counter[tuple[Place, str]] = Counter()
+            while not is_enough(answers.total()):
+                answers.update((place, self._connect(place)) for place in places)
+            return answers
+
+        return self._namespace.run(act)
+
+    def lost_packets(self) -> int:
+        """How many first packets of connections had to be sent again."""
+        lines = self.machine.exec(["cat", "/proc/net/netstat"]).stdout.splitlines()
+        names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
+        return int(dict(zip(names, values, strict=True))["TCPSynRetrans"])
+
+    def _listen(self) -> socket.socket:
+        made = socket.socket(self._family)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(("", POD_PORT))
+        made.listen(1000)
+        made.settimeout(0.05)
+        return made
+
+    def _serve(self) -> None:
+        while not self._is_closing.is_set():
+            try:
+                connection, _ = self._listening.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                connection.sendall(connection.getsockname()[0].encode())
+
+    def _connect(self, place: Place) -> str:
+        with socket.socket(self._family) as client:
+            client.settimeout(10 * PATIENCE)
+            client.connect(place)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CLOSE_AT_ONCE)
+            return client.recv(100).decode()
+
+    def _ask(self, places: Collection[Place]) -> dict[Place, str]:
+        answers = dict.fromkeys(places, SILENT)
+        with ExitStack() as closing, selectors.DefaultSelector() as waiting:
+            for place in places:
+                client = closing.enter_context(socket.socket(self._family))
+                client.setblocking(False)
+                if client.connect_ex(place) in _REFUSALS:
+                    answers[place] = REFUSED
+                else:
+                    waiting.register(client, selectors.EVENT_READ, (place, client))
+            deadline = time.monotonic() + PATIENCE
+            while waiting.get_map() and (left := deadline - time.monotonic()) > 0:
+                for key, _ in waiting.select(left):
+                    place, client = key.data
+                    answers[place] = _answer(client)
+                    waiting.unregister(client)
+        return answers
+
+
+def _answer(client: socket.socket) -> str:
+    error = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error:
+        assert error in _REFUSALS, errno.errorcode[error]
+        return REFUSED
+    return client.recv(100).decode()
+
+
+@contextmanager
+def service_node(machine: Machine, family: Family) -> Iterator[ServiceNode]:
+    """A machine made such a node."""
+    machine.ip(_NODE)
+    machine.set_sysctls(0, ["ipv4/icmp_ratelimit", "ipv6/icmp/ratelimit"])
+    machine.set_sysctls(10_000, ["ipv4/icmp_msgs_per_sec", "ipv4/icmp_msgs_burst"])
+    node = ServiceNode(machine, family)
+    try:
+        yield node
+    finally:
+        node.close()

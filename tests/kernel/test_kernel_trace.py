@@ -1,0 +1,61 @@
+"""`trace` on a live node: its own rules, its own addresses and its own routes."""
+
+import json
+from pathlib import Path
+
+from tests.kernel.machine import Kind, Machine
+from tests.kernel.objects import cluster_ip, web, write
+
+
+def served(machine: Machine, kind: Kind, folder: Path) -> None:
+    """A node with an interface towards the pods, a gateway, and rules for one Service with two endpoints."""
+    machine.ip(["link set lo up", "link add eth0 type veth peer name pod0", "addr add 10.244.0.254/24 dev eth0"])
+    machine.ip(["link set pod0 up", "link set eth0 up"])
+    machine.ip(["route add 10.244.9.0/24 via 10.244.0.1 dev eth0"])
+    source = write(folder / "objects.json", web(kind.family, 1, endpoints=("10.244.0.7", "10.244.9.7")))
+    assert machine.once(source, *kind.flags).returncode == 0
+
+
+def test_the_routing_decision_names_interface_and_gateway(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+    served(machine, kind4, tmp_path)
+    # Without any route to the cluster IP, the node's own packets would not even reach the rules.
+    machine.ip(["route add default via 10.244.0.1"])
+    before = machine.dump(kind4)
+    asked = ("trace", "--from", "node", "--to", "default/web-1:http", "--backend", kind4.backend)
+    result = machine.pykubeproxy(*asked)
+    assert result.returncode == 0, result.stderr
+    assert "sent to 10.244.0.7:8080 on eth0" in result.stdout
+    assert "sent to 10.244.9.7:8080 by way of 10.244.0.1 on eth0" in result.stdout
+    assert machine.dump(kind4) == before, "asking changes nothing: not even a table of the legacy tools is made"
+
+
+def test_a_pod_without_a_route(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+    served(machine, kind4, tmp_path)
+    machine.ip(["route del 10.244.9.0/24"])
+    asked = ("trace", "--from", "10.244.0.9", "--to", f"{cluster_ip(kind4.family, 1)}:80", "--in-interface", "eth0")
+    result = machine.pykubeproxy(*asked, "--output", "json", "--backend", kind4.backend)
+    outcomes = {outcome["dnat"]: outcome for outcome in json.loads(result.stdout)["outcomes"]}
+    assert result.returncode == 1
+    assert outcomes["10.244.9.7:8080"]["verdict"] == "REJECT"
+    assert "no route" in outcomes["10.244.9.7:8080"]["reason"]
+
+
+def test_objects_explain_what_live_rules_refuse(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+    served(machine, kind4, tmp_path)
+    source = write(tmp_path / "objects.json", web(kind4.family, 1, endpoints=()))
+    assert machine.once(source, *kind4.flags).returncode == 0
+    dump = tmp_path / "live.save"
+    dump.write_text(machine.dump(kind4))
+    asked = ("trace", "--from", "node", "--to", "default/web-1", "--live", str(dump), "-f", str(source))
+    result = machine.pykubeproxy(*asked)
+    assert result.returncode == 1
+    assert "no ready endpoints for default/web-1:http: its EndpointSlices list no pods" in result.stdout
+
+
+def test_a_node_without_a_route_to_the_cluster_ip(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+    served(machine, kind4, tmp_path)
+    result = machine.pykubeproxy("trace", "--from", "node", "--to", "default/web-1", "--backend", kind4.backend)
+    assert result.returncode == 1
+    assert "cannot be reached: there is no route to it" in result.stdout
+    asked = machine.exec(["curl", "-s", "-m", "2", f"http://{cluster_ip(kind4.family, 1)}/"], check=False)
+    assert asked.returncode == 7, "the kernel lets curl connect no more than trace says"
