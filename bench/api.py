@@ -1,38 +1,82 @@
-"""An API server with a whole cluster in it: the test bed's, or where KUBEBUILDER_ASSETS names them, the real programs.
-
-It runs in the measured node's own namespace, as a process of its own.
-"""
+"""The test bed's API server with a whole cluster in it, in a measured node's own namespace."""
 
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from e2e.netns import Namespace
+import msgspec
 
-PATIENCE_SECONDS = 300.0
+from bench.harness import Sample, Timing
+from bench.synthetic import Document, Shape, slice_documents
+from e2e.netns import Namespace
+from pykubeproxy.host.generations import GenerationWatch
+from tests.apiserver.client import Client
+from tests.apiserver.kubeconfig import Access
+from tests.apiserver.resources import ENDPOINT_SLICES
+
+_PATIENCE = 30.0
 
 
 @contextmanager
-def api_server(node: Namespace, source: Path, folder: Path) -> Iterator[Path]:
-    """The test bed's API server with the objects of a manifest; yields the path of its kubeconfig."""
-    kubeconfig = folder / "kubeconfig"
-    command = [sys.executable, "-m", "tests.apiserver", "--no-kubernetes-service", "--load", str(source)]
-    server = node.popen([*command, "--kubeconfig", str(kubeconfig)], stderr=subprocess.DEVNULL)
+def api_server(node: Namespace, shape: Shape, folder: Path) -> Iterator[Path]:
+    """Serve a cluster of 5 endpoints per Service; yields the path of a kubeconfig."""
+    assert shape.endpoints == 5, "what bench.reflector serves"
+    command = [sys.executable, "-m", "bench.reflector", "serve", str(shape.services), str(folder)]
+    server = node.popen(command, stderr=subprocess.DEVNULL)
     try:
-        _wait_for(kubeconfig, server)
-        yield kubeconfig
+        assert server.stdout is not None
+        if not server.stdout.readline():
+            raise RuntimeError("the test API server did not start")
+        yield folder / "kubeconfig"
     finally:
         server.terminate()
         server.wait()
-        kubeconfig.unlink(missing_ok=True)
 
 
-def _wait_for(kubeconfig: Path, server: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not kubeconfig.exists():
-        if server.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError("the test API server did not start")
-        time.sleep(0.05)
+def changes_until_kernel(folder: Path, shape: Shape, generations: Sequence[int]) -> Timing:
+    """Change one endpoint after the other by API, and wait each time until the kernel's nftables rules have changed."""
+    client = _client(folder)
+    watch = GenerationWatch()
+    samples = []
+    for generation in generations:
+        document = _changed(shape, generation)
+        _wait_for_quiet(watch)
+        begun = time.perf_counter()
+        _put(client, document)
+        assert watch.wait(_PATIENCE), "the change did not come to the kernel"
+        samples.append(Sample(time.perf_counter() - begun))
+    watch.close()
+    return Timing(tuple(samples))
+
+
+def change_at(rate: float, folder: Path, shape: Shape, generations: Sequence[int]) -> float:
+    """Change endpoints by API at a pace; return the seconds that it took."""
+    client = _client(folder)
+    begun = time.monotonic()
+    for number, generation in enumerate(generations):
+        time.sleep(max(begun + number / rate - time.monotonic(), 0))
+        _put(client, _changed(shape, generation))
+    return time.monotonic() - begun
+
+
+def _client(folder: Path) -> Client:
+    return Client(msgspec.json.decode((folder / "access").read_bytes(), type=Access))
+
+
+def _changed(shape: Shape, generation: int) -> Document:
+    """A slice in which one endpoint is another one than in any generation before."""
+    (document,) = slice_documents(generation * 7919 % shape.services, shape, generation)
+    given = ("uid", "resourceVersion")
+    return document | {"metadata": {key: value for key, value in document["metadata"].items() if key not in given}}
+
+
+def _put(client: Client, document: Document) -> None:
+    client.put(ENDPOINT_SLICES, document["metadata"]["namespace"], document)
+
+
+def _wait_for_quiet(watch: GenerationWatch) -> None:
+    while watch.wait(0.05):
+        pass

@@ -20,7 +20,7 @@ from pykubeproxy.daemon.messages import Changed, Message
 from pykubeproxy.host.backend import Backend
 
 BURST = "burst of 1,000 changes, event to kernel"
-STEADY = "CPU at 10 changes a second"
+STEADY = "CPU at 10 changes a second, in process"
 
 _BURST = 1000
 _RATE = 10

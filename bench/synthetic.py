@@ -79,7 +79,9 @@ def service_document(number: int, shape: Shape) -> Document:
             "ipFamilies": ["IPv4"],
             "ipFamilyPolicy": "SingleStack",
             "internalTrafficPolicy": "Cluster",
-            "ports": [{"name": "http", "protocol": "TCP", "port": SERVICE_PORT, "targetPort": TARGET_PORT, **node_port}],
+            "ports": [
+                {"name": "http", "protocol": "TCP", "port": SERVICE_PORT, "targetPort": TARGET_PORT, **node_port}
+            ],
             "selector": {"app": name},
             "sessionAffinity": "None",
         },

@@ -12,22 +12,23 @@ from pykubeproxy.cluster.manifests import Manifests, SourceError
 from pykubeproxy.cluster.source import Change, Note
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
-from pykubeproxy.daemon.api_source import list_objects
 from pykubeproxy.daemon.assembly import Choices, Commit, NodeView, host_name
 from pykubeproxy.daemon.loop import CannotGoOn
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_ip
 from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.observe.logs import DEBUG_VERBOSITY
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import Ruleset
 
 _R = TypeVar("_R")
 
-# Exit statuses: of `diff`, of `run`, and of every command that could not do its work.
+# Stands for the API server where a path could.
 API = "api"
 
+# Exit statuses: of `diff`, of `run`, and of every command that could not do its work.
 DIFFERENT = 1
 NOT_IN_SYNC = 1
 FAILED = 2
@@ -151,6 +152,9 @@ def read_objects(files: tuple[str, ...], completed: Completed) -> Change:
     """
     if files and API not in files:
         return Manifests(files).load()
+    # The client of the API server takes long to import, and most commands do without.
+    from pykubeproxy.daemon.api_source import list_objects  # noqa: PLC0415
+
     return list_objects(completed)
 
 
@@ -182,7 +186,10 @@ def complain(text: str) -> None:
 
 
 def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..., _R]:
-    """Turn the errors that a command can meet into one line on stderr and a status."""
+    """Turn the errors that a command can meet into one line on stderr and a status.
+
+    Also those that nobody thought of; `-v 4` shows where they come from.
+    """
 
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> _R:
@@ -190,6 +197,13 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
             return command(*args, **kwargs)
         except (ConfigError, HostError, SourceError, CannotGoOn) as error:
             fail(str(error), status)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception as error:
+            if int(kwargs.get("flags", {}).get("v", 0)) >= DEBUG_VERBOSITY:
+                raise
+            what = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            fail(f"{' '.join(what.split())} (-v {DEBUG_VERBOSITY} tells more)", status)
 
     return guarded
 

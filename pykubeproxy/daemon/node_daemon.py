@@ -82,6 +82,8 @@ class Daemon:
             pod_cidr_patience=settings.patience.pod_cidrs,
             follows_addresses=bool(self._config.node_port_addresses),
         )
+        # Before anything on the node is changed: a source that is not there must not leave traces.
+        self._source = self._open_source()
 
     @property
     def complaint(self) -> str:
@@ -106,12 +108,14 @@ class Daemon:
             self._watch_drift(closing)
 
     def follow_objects(self, closing: ExitStack) -> None:
-        """Begin to follow Services, EndpointSlices and this node's Node. Raises SourceError."""
+        """Begin to follow Services, EndpointSlices and this node's Node."""
+        closing.callback(self._source.stop)
+        self._source.start()
+
+    def _open_source(self) -> ManifestWatcher | ApiSource:
+        """Where objects come from; nothing is asked yet. Raises SourceError."""
         if self._settings.manifests is not None:
-            watcher = ManifestWatcher(Manifests([self._settings.manifests]), self.loop.inbox)
-            closing.callback(watcher.stop)
-            watcher.start()
-            return
+            return ManifestWatcher(Manifests([self._settings.manifests]), self.loop.inbox)
         completed, patience = self._settings.completed, self._settings.patience
         self._api = ApiSource(
             connect(self._config.client_connection, completed.master, patience.api),
@@ -121,8 +125,7 @@ class Daemon:
             replace(patience.follow, can_stream=completed.feature_gates.enabled("WatchListClient")),
             emits_events=not self._settings.is_dry,
         )
-        closing.callback(self._api.stop)
-        self._api.start()
+        return self._api
 
     def _node_needs(self) -> frozenset[str]:
         """What must be known of the Node object before the first sync: its pod networks, if rules depend on them."""

@@ -3,6 +3,8 @@
 Only of commands that change nothing: `run` and `cleanup` are tried in a namespace (tests/kernel).
 """
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,30 @@ def test_a_broken_document_names_its_place_and_the_others_are_used(tmp_path: Pat
     assert first.startswith(f"{manifest}: document 1: not valid YAML: ")
     assert second.startswith(f"{manifest}: document 3: Service default/bad: spec: ")
     assert "default/web-1:http" in result.stdout
+
+
+def test_an_error_that_nobody_thought_of_is_one_line_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("no\nway")
+
+    monkeypatch.setattr("pykubeproxy.cli.render.render_lines", fail)
+    arguments = ["render", "-f", str(write(tmp_path / "objects.json", [])), "--family", "ipv4"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert result.stderr == "Error: ZeroDivisionError: no way (-v 4 tells more)\n"
+    assert isinstance(CliRunner().invoke(main, [*arguments, "-v", "4"]).exception, ZeroDivisionError)
+
+
+def test_output_that_cannot_be_written(tmp_path: Path) -> None:
+    source = write(tmp_path / "objects.json", web(Family.IPV4))
+    command = [sys.executable, "-m", "pykubeproxy", "render", "-f", str(source)]
+    with Path("/dev/full").open("w") as full:
+        run = subprocess.run(
+            command, cwd=Path(__file__).parents[2], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert run.returncode != 0
+    assert run.stderr.startswith("Error: [Errno 28] No space left on device")
+    assert "Traceback" not in run.stderr
 
 
 def assert_one_error(result: Result) -> None:

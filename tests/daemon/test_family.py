@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from pykubeproxy.daemon import family
 from pykubeproxy.daemon.family import FamilyProxy, ShadowProxy
 from pykubeproxy.host.errors import HostError, LockTimeout, RestoreError
 from pykubeproxy.host.memory import MemoryHost
@@ -15,11 +16,11 @@ from pykubeproxy.host.protocol import Counted
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import ObjectId, Snapshot
-from pykubeproxy.plan.diff import diff
+from pykubeproxy.plan.diff import Plan, diff, diff_chains
 from pykubeproxy.plan.sections import sections
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import RuleOptions
-from pykubeproxy.rules.ruleset import TABLES, Ruleset
+from pykubeproxy.rules.ruleset import TABLES, ChainId, Ruleset
 from tests.builders import options, port, service, slice_of, snapshot
 from tests.strategies import Event, events, name_of, rule_options
 
@@ -115,6 +116,23 @@ def test_a_change_writes_what_it_changes(host: WatchedHost, proxy: FamilyProxy) 
     assert is_in_sync(host, objects)
 
 
+def test_a_sync_looks_only_at_what_has_changed_since_the_last_one(
+    proxy: FamilyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[set[ChainId]] = []
+
+    def recorded(desired: Ruleset, live: Ruleset, chains: Iterable[ChainId]) -> Plan:
+        looked_at.append(set(chains))
+        return diff_chains(desired, live, looked_at[-1])
+
+    monkeypatch.setattr(family, "diff_chains", recorded)
+    objects = cluster()
+    proxy.update(objects, objects.put(slice_of("ns/web", "10.0.0.1", "10.0.0.3")))
+    proxy.sync()
+    proxy.sync()
+    assert [len(chains) for chains in looked_at] == [3, 0]
+
+
 def test_a_service_that_goes_takes_its_chains_with_it(host: WatchedHost, proxy: FamilyProxy) -> None:
     objects = cluster()
     proxy.update(objects, objects.remove(ObjectId("Service", "ns", "web")))
@@ -155,7 +173,25 @@ def test_waiting_for_the_lock_is_not_a_reason_to_try_at_once(host: WatchedHost, 
     with pytest.raises(LockTimeout):
         proxy.sync()
     assert not is_in_sync(host, objects)
-    proxy.sync()
+    assert proxy.sync().was_read, "a part of it may have been committed before"
+    assert is_in_sync(host, objects)
+
+
+def test_what_was_stopped_halfway_is_not_believed(
+    host: WatchedHost, proxy: FamilyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told to end in the middle of a restore: some of it is in the kernel, and nobody knows how much."""
+    objects = cluster()
+    proxy.update(objects, objects.put(slice_of("ns/web", "10.0.0.9")))
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(host, "restore", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            proxy.sync()
+    assert proxy.sync().was_read
     assert is_in_sync(host, objects)
 
 

@@ -47,6 +47,17 @@ if [ -e {while_there} ]; then awk '{spoil}' | "$real" "$@"; else exec "$real" "$
 case "$*" in *--test*) ;; *) while [ ! -e {until_there} ]; do sleep 0.01; done ;; esac
 exec "$real" "$@\"""")
 
+    def stopping_after(self, lines: int, until_there: Path) -> "StandIns":
+        """Pass some lines on, and the others only once a file is there."""
+        hold = f'fflush(); while (system("test -e {until_there}")) system("sleep 0.01")'
+        return self._install(f"""awk '{{ print }} NR == {lines} {{ {hold} }}' | "$real" "$@\"""")
+
+    def copying_to(self, file: Path) -> "StandIns":
+        """Keep what is written."""
+        return self._install(f"""\
+case "$*" in *--test*) exec "$real" "$@" ;; esac
+tee -a {file} | "$real" "$@\"""")
+
     def _install(self, action: str) -> "StandIns":
         for kind in KINDS:
             tool = f"{kind.program}-restore"

@@ -21,7 +21,7 @@ EXTERNAL = {Family.IPV4: "198.51.100.{}", Family.IPV6: "2001:db8:100::{}"}
 
 ENDPOINTS = 130
 # The millionth of the chi-squared distribution with 129 degrees of freedom that is largest.
-LARGEST_DEVIATION = 218.0
+LARGEST_DEVIATION = 221.0
 
 
 def test_the_deepest_tree_is_taken_and_printed_back(machine: Machine, kind: Kind) -> None:
@@ -81,7 +81,7 @@ def test_connections_find_the_same_services(nodes: dict[Dispatch, ServiceNode], 
     objects, expected = services(kind.family)
     source = write(tmp_path / "objects.json", objects)
     refused = [place for place, pods in expected.items() if not pods]
-    near = [(address, port + 1) for address, port in expected]
+    near = [(address, port + 1) for address, port in expected if address != NODE_ADDRESS[kind.family]]
     for dispatch, node in nodes.items():
         done = node.machine.once(source, *kind.flags, "--dispatch", dispatch)
         assert done.returncode == 0, done.stderr
@@ -93,16 +93,14 @@ def test_connections_find_the_same_services(nodes: dict[Dispatch, ServiceNode], 
         assert set(node.ask(near).values()) == {SILENT}
 
 
-@pytest.mark.parametrize("dispatch", Dispatch)
-def test_many_endpoints_are_chosen_alike(machine: Machine, kind: Kind, dispatch: Dispatch, tmp_path: Path) -> None:
+def test_many_endpoints_are_chosen_alike(machine: Machine, kind: Kind, tmp_path: Path) -> None:
     """Pearson's test; a wrong verdict on a fair choice is one in a million."""
     source = write(tmp_path / "objects.json", web(kind.family, 1, endpoints=range(1, ENDPOINTS + 1)))
     with service_node(machine, kind.family) as node:
-        assert machine.once(source, *kind.flags, "--dispatch", dispatch).returncode == 0
+        assert machine.once(source, *kind.flags).returncode == 0
         place = (cluster_ip(kind.family, 1), 80)
         answers = node.connect_often([place], lambda made: made >= 40 * ENDPOINTS)
     assert len(answers) == ENDPOINTS
     expected = answers.total() / ENDPOINTS
     assert sum((found - expected) ** 2 / expected for found in answers.values()) < LARGEST_DEVIATION
-    has_groups = any(chain.count("-") > 2 for chain in machine.rules(kind).tables["nat"].chains)
-    assert has_groups is (dispatch is Dispatch.TREE)
+    assert len([chain for chain in machine.rules(kind).tables["nat"].chains if chain.count("-") > 2]) == 16

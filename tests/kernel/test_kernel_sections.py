@@ -1,29 +1,213 @@
-"""A Plan that is too large for one COMMIT of the nft tools."""
+"""Large restores in sections: no connection is lost, and whatever ends them early leaves Services old or new."""
 
+import fcntl
+import os
+import re
+import signal
+import sys
+import termios
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from tests.kernel.machine import Kind, Machine
-from tests.kernel.objects import web, write
+import pytest
+
+from e2e import netns
+from pykubeproxy.host.backend import Backend
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.snapshot import Object
+from pykubeproxy.plan.diff import diff
+from pykubeproxy.plan.payload import Payload
+from pykubeproxy.plan.sections import sections
+from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.rules.names import ChainNames
+from pykubeproxy.rules.options import Dispatch
+from pykubeproxy.rules.ruleset import Ruleset, render
+from tests.builders import options, port, service, service_port, slice_of, snapshot
+from tests.kernel.machine import IPV4_KINDS, Kind, Machine, wait_until, why_without
+from tests.kernel.objects import Manifest, cluster_ip, web, write
+from tests.kernel.service_node import Place, ServiceNode, service_node
 from tests.kernel.stand_ins import StandIns
+from tests.packets import CLIENTS, Client, Destination, Fate, Walk, destinations
+
+NFT = next(kind for kind in IPV4_KINDS if kind.backend is Backend.NFT)
+MANY, SEVERAL = 2000, 600
+WATCHED = range(1, MANY, 20)
 
 
-def test_many_sections_end_where_a_single_commit_does(machine: Machine, kind: Kind, tmp_path: Path) -> None:
-    large = [web(kind.family, number, endpoints=(number % 200, 201)) for number in range(250)]
-    source = write(tmp_path / "objects.json", *large)
-    sections = machine.pykubeproxy("diff", "-f", str(source), *kind.flags, "--output", "restore").stdout
-    assert (sections.count("COMMIT\n") > 2) is (kind.backend == "nft")
-    tools = StandIns(tmp_path / "bin").watching()
-    assert machine.once(source, *kind.flags, path=tools.path).returncode == 0
-    assert len(tools.calls) == 1
-    in_sections = machine.dump(kind)
+def cluster(number: int, generation: int = 0) -> list[Manifest]:
+    """Some Services with two endpoints each, of which the second is another one in each generation."""
+    return [
+        obj
+        for index in range(1, number + 1)
+        for obj in web(
+            Family.IPV4, index, endpoints=[f"10.244.{index % 250}.1", f"10.244.{index % 250}.{2 + generation}"]
+        )
+    ]
 
-    # Nearly everything goes and something else comes, in sections; then everything is back, in one.
-    write(source, *large[:5], *(web(kind.family, number) for number in range(300, 320)))
-    assert machine.once(source, *kind.flags).returncode == 0
-    assert machine.pykubeproxy("diff", "-f", str(source), *kind.flags).returncode == 0
-    write(source, *large)
-    assert machine.once(source, *kind.flags, "--commit", "single").returncode == 0
-    assert machine.dump(kind) == in_sections
 
-    assert machine.pykubeproxy("cleanup", *kind.flags).returncode == 0
-    assert "KUBE-S" not in machine.dump(kind)
+@contextmanager
+def connecting(node: ServiceNode, places: list[Place]) -> Iterator[None]:
+    """Connect round and round for as long as this is open; then none may have been lost, and all rightly answered."""
+    is_over = threading.Event()
+    lost = node.lost_packets()
+    with ThreadPoolExecutor(1) as client:
+        answers = client.submit(node.connect_often, places, lambda _made: is_over.is_set())
+        try:
+            yield
+        finally:
+            is_over.set()
+    assert len({place for place, _ in answers.result()}) == len(places)
+    assert answers.result().total() > 10 * len(places)
+    for (address, _), pod in answers.result():
+        assert pod.split(".")[2] == str(web_number(address) % 250), f"{address} has no endpoint {pod}"
+    assert node.lost_packets() == lost, "each first packet of a connection was answered"
+
+
+def web_number(address: str) -> int:
+    """The Service with a cluster IP."""
+    *_, high, low = map(int, address.split("."))
+    return (high - 1) * 200 + low - 1
+
+
+@pytest.fixture(autouse=True)
+def _has_nft() -> None:
+    if lack := why_without(NFT):
+        pytest.skip(lack)
+
+
+def test_connections_do_not_notice_that_everything_is_written_anew(machine: Machine, tmp_path: Path) -> None:
+    source = write(tmp_path / "objects.json", cluster(MANY))
+    with service_node(machine, Family.IPV4) as node:
+        sync(machine, source)
+        with connecting(node, [(cluster_ip(Family.IPV4, number), 80) for number in WATCHED]):
+            for generation, dispatch in enumerate((Dispatch.LINEAR, Dispatch.TREE, Dispatch.TREE), 1):
+                write(source, cluster(MANY, generation))
+                sync(machine, source, "--dispatch", dispatch)
+            live = machine.rules(NFT)
+            for number in WATCHED[:5]:
+                machine.iptables(NFT, "-t", "nat", "-F", policy_chain(number + 1))
+            assert not same(machine.rules(NFT), live)
+            sync(machine, source)
+    assert same(machine.rules(NFT), live)
+
+
+def policy_chain(number: int) -> str:
+    """The chain that spreads the traffic of a Service over its endpoints."""
+    return ChainNames(service_port(f"default/web-{number}", ports=(port("http"),))).cluster
+
+
+def sync(machine: Machine, source: Path, *arguments: str) -> None:
+    done = machine.once(source, *NFT.flags, *arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def same(one: Ruleset, other: Ruleset) -> bool:
+    return {name: table.chains for name, table in one.tables.items()} == {
+        name: table.chains for name, table in other.tables.items()
+    }
+
+
+def test_a_restore_that_is_killed_leaves_every_service_old_or_new(machine: Machine) -> None:
+    old, new = ruleset(Dispatch.LINEAR, 0), ruleset(Dispatch.TREE, 1)
+    services = Services(old, new)
+    lines: list[str] = []
+    for eighth in range(1, 8):
+        machine.clear(NFT)
+        restore(machine, render(old))
+        lines = lines or list(Payload(*sections(diff(new, machine.rules(NFT)), 60)))
+        # Further and further, and within sections as well as between them.
+        restore_and_kill(machine, lines[: len(lines) * eighth // 8])
+        services.check(machine.rules(NFT))
+    restore(machine, Payload(*sections(diff(new, machine.rules(NFT)))))
+    assert diff(new, machine.rules(NFT)).is_empty
+    assert lines.count("COMMIT") > 20
+
+
+def restore(machine: Machine, lines: Iterable[str]) -> None:
+    machine.load(NFT, "".join(f"{line}\n" for line in lines))
+
+
+def ruleset(dispatch: Dispatch, generation: int) -> Ruleset:
+    """The rules of some Services. In the next generation an endpoint is another one; some Services come and some go."""
+    objects: list[Object] = []
+    for number in range(40 * generation, 240 + 40 * generation):
+        name, pods = f"ns/s{number}", (f"10.244.{number % 250}.1", f"10.244.{number % 250}.{2 + generation}")
+        # Some have no endpoints before, and others none after.
+        is_empty = number % 10 == generation
+        objects += [service(name, f"10.96.{number // 200}.{number % 200 + 1}")]
+        objects += [slice_of(name, *(() if is_empty else pods))]
+    return compile_ruleset(snapshot(*objects), options(dispatch=dispatch))
+
+
+def restore_and_kill(machine: Machine, lines: list[str]) -> None:
+    """Feed lines to iptables-restore, and kill it when it has read them all and waits for more."""
+    process = machine.popen([f"{NFT.program}-restore", "--noflush", "--counters"])
+    stdin = process.stdin
+    assert stdin is not None
+    stdin.write("".join(f"{line}\n" for line in lines))
+    stdin.flush()
+    wait_until(lambda: unread(stdin) == 0 and state_of(process.pid) == "S", "the tool has read all, and waits for more")
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def unread(pipe: IO[str]) -> int:
+    """The number of bytes that wait in a pipe."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def state_of(pid: int) -> str:
+    """`R` for a process that runs, `S` for one that waits (proc_pid_stat(5))."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+
+
+class Services:
+    """What packets to Services meet under old and under new rules."""
+
+    def __init__(self, old: Ruleset, new: Ruleset) -> None:
+        self._asked = destinations(old, Family.IPV4) | destinations(new, Family.IPV4)
+        self._old, self._new = self._fates(old), self._fates(new)
+
+    def check(self, live: Ruleset) -> None:
+        """Under `live` ones, they meet what they do under the old rules, or under the new ones."""
+        now = self._fates(live)
+        assert [packet for packet, fate in now.items() if fate not in (self._old[packet], self._new[packet])] == []
+
+    def _fates(self, ruleset: Ruleset) -> dict[tuple[Destination, Client], Fate]:
+        return Walk(ruleset).fates(self._asked, CLIENTS[Family.IPV4])
+
+
+def test_a_daemon_that_is_killed_leaves_every_service_old_or_new(machine: Machine, tmp_path: Path) -> None:
+    source = write(tmp_path / "objects.json", cluster(SEVERAL))
+    sync(machine, source)
+    old = machine.rules(NFT)
+    write(source, cluster(SEVERAL, 1))
+    go_on = tmp_path / "go-on"
+    tools = StandIns(tmp_path / "bin").stopping_after(2000, until_there=go_on)
+    daemon = machine.start(source, tmp_path / "log", *NFT.flags, path=tools.path)
+    wait_until(lambda: not same(machine.rules(NFT), old), "the first sections")
+    os.kill(daemon.pid, signal.SIGKILL)
+    daemon.wait()
+    go_on.touch()
+    wait_until(lambda: not netns.pids(machine.name), "the tool has seen the end of its input")
+    killed = machine.rules(NFT)
+    assert machine.pykubeproxy("diff", "-f", str(source), *NFT.flags).returncode == 1, "it was killed in the middle"
+    sync(machine, source)
+    Services(old, machine.rules(NFT)).check(killed)
+    assert machine.pykubeproxy("diff", "-f", str(source), *NFT.flags).returncode == 0
+
+
+@pytest.mark.parametrize(("choice", "is_divided"), [("auto", True), ("single", False)])
+def test_how_often_is_committed(
+    machine: Machine, kind4: Kind, choice: str, *, is_divided: bool, tmp_path: Path
+) -> None:
+    tools = StandIns(tmp_path / "bin").copying_to(tmp_path / "input")
+    source = write(tmp_path / "objects.json", cluster(SEVERAL))
+    assert machine.once(source, *kind4.flags, "--commit", choice, path=tools.path).returncode == 0
+    tables = re.findall(r"^\*(\w+)$", (tmp_path / "input").read_text(), flags=re.MULTILINE)
+    assert (len(tables) > 3) is (is_divided and kind4.backend is Backend.NFT)
+    assert set(tables) == {"filter", "nat"}

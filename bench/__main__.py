@@ -1,0 +1,81 @@
+"""The whole suite: `python -m bench`, or `make bench`. Needs root; works in network namespaces of its own."""
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from bench import report
+from bench.figures import Figure
+from bench.plots import write_plots
+from bench.runs import Run, installed_backends
+from e2e.lab import missing
+
+# The modules, in the order in which they are run: those that want the machine quiet first.
+MEASUREMENTS = (
+    "latency",
+    "one_change",
+    "growth",
+    "first_sync",
+    "reading",
+    "many_changes",
+    "memory",
+    "following",
+    "peer",
+)
+
+progress = Console(stderr=True, highlight=False)
+
+
+@click.command(epilog="Example: python -m bench --quick --only latency --only one_change")
+@click.option("--quick", is_flag=True, help="Smaller clusters and fewer samples: some two minutes.")
+@click.option("--only", multiple=True, type=click.Choice(MEASUREMENTS), help="Only this measurement. Repeatable.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures to this file.")
+@click.option("--plots", type=click.Path(path_type=Path), help="Draw plots of growth into this folder.")
+@click.option("--document", type=click.Path(path_type=Path), help="Put the figures into this Markdown file.")
+@click.option("--from-json", type=click.Path(path_type=Path), help="Measure nothing: take the figures of this file.")
+def main(  # noqa: PLR0913  one for each option
+    *,
+    quick: bool,
+    only: tuple[str, ...],
+    json_file: Path | None,
+    plots: Path | None,
+    document: Path | None,
+    from_json: Path | None,
+) -> None:
+    """Measure how fast and how large pykubeproxy is; exit with 1 if a target is missed."""
+    if from_json is not None:
+        done = report.read_json(from_json)
+    else:
+        if lack := missing():
+            raise click.ClickException(lack)
+        done = measure(only or MEASUREMENTS, is_quick=quick)
+    report.print_table(done.figures)
+    if json_file is not None:
+        report.write_json(done, json_file)
+    for path in write_plots(done.figures, plots) if plots is not None else ():
+        progress.print(f"drawn: {path}")
+    if document is not None:
+        report.write_document(done, document)
+    missed = [figure for figure in done.figures if figure.is_reached is False]
+    for figure in missed:
+        progress.print(f"missed: {figure.measurement}: {figure.case} {figure.backend}", style="red")
+    sys.exit(1 if missed else 0)
+
+
+def measure(names: Sequence[str], *, is_quick: bool) -> report.Report:
+    """Run some measurements."""
+    load = os.getloadavg()[0]
+    run = Run(is_quick=is_quick, backends=installed_backends(), say=progress.print)
+    figures: list[Figure] = []
+    for name in names:
+        figures.extend(importlib.import_module(f"bench.{name}").figures(run))
+    return report.Report(machine=report.this_machine(load), is_quick=is_quick, figures=tuple(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""kube-proxy itself beside this program: the same cluster, API server, tools, and metrics, in one run.
+
+KUBE_PROXY_BIN names the program, and KUBEBUILDER_ASSETS the folder with the etcd and kube-apiserver that both follow.
+What a sync takes, each program tells itself, by the metric that both have.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from bench.figures import Figure, Floor, Unit
+from bench.harness import quantile, settle, tool
+from bench.namespaces import run_in_fresh
+from bench.runs import Run
+from bench.synthetic import CLUSTER_CIDR, Document, Shape, documents, slice_documents
+from pykubeproxy.host.backend import Backend
+from tests.apiserver.cluster import Cluster
+from tests.apiserver.real import RealApiServer, assets
+from tests.apiserver.server import ApiServer
+
+FIRST, CHANGE, PEAK = "beside kube-proxy: first sync", "beside kube-proxy: one change", "beside kube-proxy: peak memory"
+
+_METRICS = "http://127.0.0.1:10249/metrics"
+_SYNCS = re.compile(r'^kubeproxy_sync_proxy_rules_duration_seconds_(sum|count)(?:\{ip_family="IPv4"\})? (\S+)$', re.M)
+_PATIENCE_SECONDS = 1800.0
+_QUIET_SECONDS = 3.0
+_NODE = ("--hostname-override", "node-0", "--cluster-cidr", CLUSTER_CIDR, "--proxy-mode", "iptables")
+_UNMANAGED = (
+    "--conntrack-max-per-core=0",
+    "--conntrack-min=0",
+    "--conntrack-tcp-timeout-established=0s",
+    "--conntrack-tcp-timeout-close-wait=0s",
+)
+_TOOLS = ("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore")
+
+
+class Measured(Struct, frozen=True, kw_only=True):
+    """Seconds in syncs until there were no more, seconds in the sync for one change, and memory in MB."""
+
+    first: float
+    change: float
+    peak_megabytes: float
+
+
+def figures(run: Run) -> Iterator[Figure]:
+    """Measure both programs; nothing where no kube-proxy is named."""
+    peer = os.environ.get("KUBE_PROXY_BIN")
+    if not peer:
+        return
+    shape = Shape(1000, 5) if run.is_quick else Shape(10_000, 5)
+    for backend in run.backends:
+        run.say(f"beside kube-proxy: {backend}, {shape}")
+        own, theirs = run_in_fresh(compare, shape, backend, (_own_program(), (peer,)), 3 if run.is_quick else 15)
+        for measurement, unit, value, floor in (
+            (FIRST, Unit.SECONDS, own.first, theirs.first),
+            (CHANGE, Unit.SECONDS, own.change, theirs.change),
+            (PEAK, Unit.MEGABYTES, own.peak_megabytes, theirs.peak_megabytes),
+        ):
+            yield Figure(
+                measurement=measurement,
+                case=str(shape),
+                backend=backend,
+                services=shape.services,
+                unit=unit,
+                value=value,
+                floor=Floor(what="kube-proxy", value=floor),
+            )
+
+
+def compare(shape: Shape, backend: Backend, programs: Sequence[Sequence[str]], rounds: int) -> list[Measured]:
+    """Measure one program after the other, in the namespace of the calling process."""
+    programs_folder = assets()
+    with (
+        tempfile.TemporaryDirectory(prefix="pykubeproxy-bench-") as name,
+        RealApiServer(programs_folder) if programs_folder else ApiServer(kubernetes_service=False) as server,
+    ):
+        folder = Path(name)
+        server.kubeconfig(folder / "kubeconfig")
+        for document in documents(shape):
+            server.create(_as_made(document))
+        environment = os.environ | {"PATH": f"{_tools(folder, backend)}{os.pathsep}{os.environ['PATH']}"}
+        return [_measure(program, server, shape, folder, environment, rounds) for program in programs]
+
+
+def _own_program() -> tuple[str, ...]:
+    """This program with kube-proxy's own command line."""
+    return (str(Path(sys.executable).with_name("kube-proxy")),)
+
+
+def _measure(  # noqa: PLR0913  all that a run depends on
+    program: Sequence[str], server: Cluster, shape: Shape, folder: Path, environment: dict[str, str], rounds: int
+) -> Measured:
+    command = [*program, "--kubeconfig", str(folder / "kubeconfig"), *_NODE, *_UNMANAGED]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    try:
+        first = _quiet(process, folder)
+        changes = []
+        for number in range(rounds):
+            seconds, count = _syncs()
+            (document,) = slice_documents(number, shape, generation=id(command) % 100_000 + number)
+            server.apply(_as_made(document))
+            while _syncs()[1] == count:
+                time.sleep(0.02)
+            changes.append(_syncs()[0] - seconds)
+        status = Path("/proc", str(process.pid), "status").read_text()
+    finally:
+        process.terminate()
+        process.wait()
+    for restore in ("iptables-restore", "ip6tables-restore"):
+        tool([str(folder / "bin" / restore)], b"*filter\nCOMMIT\n*nat\nCOMMIT\n*mangle\nCOMMIT\n")
+    settle()
+    peak = re.search(r"VmHWM:\s+(\d+)", status)
+    assert peak is not None
+    return Measured(first=first, change=quantile(changes, 0.5), peak_megabytes=int(peak[1]) / 1024)
+
+
+def _quiet(process: "subprocess.Popen[bytes]", folder: Path) -> float:
+    """Wait until a program has synced and has nothing more to do; return the seconds that its syncs took."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    last, since = (0.0, 0.0), time.monotonic()
+    while not last[1] or time.monotonic() - since < _QUIET_SECONDS:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{process.args!r} did not sync: {(folder / 'log').read_text()[-500:]}")
+        time.sleep(0.1)
+        now = _syncs()
+        if now != last:
+            last, since = now, time.monotonic()
+    return last[0]
+
+
+def _syncs() -> tuple[float, float]:
+    """The seconds that IPv4 syncs have taken until now, and their number."""
+    try:
+        with urllib.request.urlopen(_METRICS, timeout=60) as answer:
+            found = {kind: float(value) for kind, value in _SYNCS.findall(answer.read().decode())}
+    except OSError:
+        return 0.0, 0.0
+    return found.get("sum", 0.0), found.get("count", 0.0)
+
+
+def _tools(folder: Path, backend: Backend) -> Path:
+    """A folder in which the plain names of the tools mean those of one backend."""
+    tools = folder / "bin"
+    tools.mkdir()
+    for name in _TOOLS:
+        program, dash, action = name.partition("-")
+        found = shutil.which(f"{program}-{backend}{dash}{action}")
+        assert found is not None, name
+        (tools / name).symlink_to(found)
+    return tools
+
+
+def _as_made(document: Document) -> Document:
+    """An object without what the API server gives."""
+    given = ("uid", "resourceVersion", "generation", "creationTimestamp")
+    metadata = {key: value for key, value in document["metadata"].items() if key not in given}
+    return {key: value for key, value in document.items() if key != "status"} | {"metadata": metadata}

@@ -1,0 +1,140 @@
+"""Figures for people and for programs: a table on the terminal, JSON, and Markdown for the documentation."""
+
+import os
+import platform
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from bench.figures import Figure, written
+
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+_FILE_WIDTH = 170
+_COLUMNS = ("Case", "Tools", "Figure", "CPU", "Beside it", "Ratio", "in CPU", "Target", "Reached")
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """Where and when was measured; `load` are the load averages at the beginning and at the end."""
+
+    time: str
+    cpus: int
+    processor: str
+    kernel: str
+    python: str
+    iptables: str
+    load: tuple[float, float]
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """One run: the machine, whether it was a quick run, and all figures."""
+
+    machine: Machine
+    is_quick: bool
+    figures: tuple[Figure, ...]
+
+
+def this_machine(load_before: float) -> Machine:
+    """The machine as it is now."""
+    version = subprocess.run(["iptables", "--version"], capture_output=True, text=True, check=False).stdout
+    return Machine(
+        time=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        cpus=os.cpu_count() or 1,
+        processor=_processor(),
+        kernel=platform.release().partition("-")[0],
+        python=platform.python_version(),
+        iptables=" ".join(version.split()[1:2]),
+        load=(load_before, os.getloadavg()[0]),
+    )
+
+
+def print_table(figures: Sequence[Figure]) -> None:
+    """Print all figures, one table for each measurement."""
+    output = Console(highlight=False)
+    console = output if output.is_terminal else Console(width=_FILE_WIDTH, highlight=False)
+    for measurement, its in groupby(figures, key=_measurement):
+        table = Table(*_COLUMNS, box=SIMPLE_HEAD, title=measurement, title_justify="left")
+        for figure in its:
+            style = {True: "green", False: "red", None: ""}[figure.is_reached]
+            table.add_row(*_cells(figure), style=style)
+        console.print(table)
+
+
+def write_json(report: Report, path: Path) -> None:
+    """Write everything as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+
+
+def read_json(path: Path) -> Report:
+    """Read what `write_json` has written."""
+    return msgspec.json.decode(path.read_bytes(), type=Report)
+
+
+def write_document(report: Report, path: Path) -> None:
+    """Put the figures between the two marks of a Markdown file."""
+    text = path.read_text()
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path}: there is no place for figures: {BEGIN} and {END} are expected")
+    path.write_text("".join([before, begin, "\n", "\n".join(_markdown(report)), "\n", end, after]))
+
+
+def _markdown(report: Report) -> Iterator[str]:
+    machine = report.machine
+    yield f"Measured on {machine.time}: {machine.cpus} CPUs ({machine.processor}), Linux {machine.kernel}, "
+    yield f"iptables {machine.iptables}, Python {machine.python}; load average {machine.load[0]:.1f} at the beginning, "
+    yield f"{machine.load[1]:.1f} at the end{' (quick run)' if report.is_quick else ''}."
+    targets = [figure for figure in report.figures if figure.is_reached is not None]
+    yield from ("", "### Targets", "")
+    yield from _rows(targets, with_measurement=True)
+    for measurement, its in groupby(report.figures, key=_measurement):
+        yield from ("", f"### {measurement}", "")
+        yield from _rows(list(its), with_measurement=False)
+
+
+def _rows(figures: Sequence[Figure], *, with_measurement: bool) -> Iterator[str]:
+    """A Markdown table, without the columns in which nothing stands."""
+    columns = (("Measurement",) if with_measurement else ()) + _COLUMNS
+    rows = [((figure.measurement,) if with_measurement else ()) + _cells(figure) for figure in figures]
+    used = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+    for row in (columns, ("---",) * len(columns), *rows):
+        yield f"| {' | '.join(row[index] for index in used)} |"
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    spread = ""
+    if figure.low is not None and figure.high is not None and figure.low != figure.high:
+        spread = f" ({written(figure.low, figure.unit)} to {written(figure.high, figure.unit)})"
+    floor = f"{figure.floor.what}: {written(figure.floor.value, figure.unit)}" if figure.floor is not None else ""
+    target = f"{figure.target.text} = {written(figure.target.limit, figure.unit)}" if figure.target is not None else ""
+    return (
+        figure.case,
+        figure.backend,
+        written(figure.value, figure.unit) + spread,
+        written(figure.cpu, figure.unit) if figure.cpu is not None else "",
+        floor,
+        f"{figure.ratio:.2f}" if figure.ratio is not None else "",
+        f"{figure.cpu_ratio:.2f}" if figure.cpu_ratio is not None else "",
+        target,
+        {True: "yes", False: "**no**", None: ""}[figure.is_reached],
+    )
+
+
+def _measurement(figure: Figure) -> str:
+    return figure.measurement
+
+
+def _processor() -> str:
+    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return found[1] if found else platform.machine() or sys.platform
