@@ -67,7 +67,7 @@ class Figure(Struct, frozen=True, kw_only=True):
         return None if self.target is None else self.value <= self.target.limit
 
 
-def timed(
+def timed(  # noqa: PLR0913  a figure is all of this
     measurement: str,
     case: str,
     timing: Timing,
@@ -104,7 +104,7 @@ def at_most(times: float, floor: Floor, *, plus: float = 0.0) -> Target:
 
 
 def written(value: float | None, unit: Unit) -> str:
-    """A number with its unit, as people write it."""
+    """A number with its unit, as people write it; empty for None."""
     if value is None:
         return ""
     match unit:
@@ -114,8 +114,11 @@ def written(value: float | None, unit: Unit) -> str:
             return f"{100 * value:.1f} %"
         case Unit.TIMES:
             return f"{value:.2f} x"
-        case Unit.SECONDS if value >= 1:
-            return f"{value:.2f} s"
-        case Unit.SECONDS if value >= 0.001:
-            return f"{1000 * value:.1f} ms"
-    return f"{1_000_000 * value:.1f} µs"
+        case Unit.SECONDS:
+            return _duration(value)
+
+
+def _duration(seconds: float) -> str:
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    return f"{1000 * seconds:.1f} ms" if seconds >= 0.001 else f"{1_000_000 * seconds:.1f} µs"

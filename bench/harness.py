@@ -10,6 +10,7 @@ import resource
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -95,17 +96,14 @@ def settle(seconds: float = 30.0) -> None:
 
 
 def _kernel_worker_seconds() -> float:
-    """CPU seconds of the kernel's own threads that remove namespaces."""
+    """CPU seconds of the kernel's own threads that work for others, such as the one that removes namespaces."""
     ticks = 0
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdecimal():
-            continue
+    for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            with open(f"/proc/{entry.name}/stat", "rb") as file:
-                name, _, rest = file.read().partition(b") ")
+            name, _, rest = stat.read_text(errors="replace").partition(") ")
         except OSError:
             continue
-        if b"(kworker" in name:
+        if "(kworker" in name:
             fields = rest.split()
             ticks += int(fields[11]) + int(fields[12])
     return ticks / os.sysconf("SC_CLK_TCK")

@@ -30,7 +30,9 @@ from tests.apiserver.server import ApiServer
 FIRST, CHANGE, PEAK = "beside kube-proxy: first sync", "beside kube-proxy: one change", "beside kube-proxy: peak memory"
 
 _METRICS = "http://127.0.0.1:10249/metrics"
-_SYNCS = re.compile(r'^kubeproxy_sync_proxy_rules_duration_seconds_(sum|count)(?:\{ip_family="IPv4"\})? (\S+)$', re.M)
+_SYNCS = re.compile(
+    r'^kubeproxy_sync_proxy_rules_duration_seconds_(sum|count)(?:\{ip_family="IPv4"\})? (\S+)$', re.MULTILINE
+)
 _PATIENCE_SECONDS = 1800.0
 _QUIET_SECONDS = 3.0
 _NODE = ("--hostname-override", "node-0", "--cluster-cidr", CLUSTER_CIDR, "--proxy-mode", "iptables")
@@ -96,7 +98,7 @@ def _own_program() -> tuple[str, ...]:
     return (str(Path(sys.executable).with_name("kube-proxy")),)
 
 
-def _measure(  # noqa: PLR0913  all that a run depends on
+def _measure(  # noqa: PLR0913, PLR0917  all that a run depends on
     program: Sequence[str], server: Cluster, shape: Shape, folder: Path, environment: dict[str, str], rounds: int
 ) -> Measured:
     command = [*program, "--kubeconfig", str(folder / "kubeconfig"), *_NODE, *_UNMANAGED]

@@ -1,13 +1,14 @@
+import click
 import pytest
 from click.testing import CliRunner
 
 from pykubeproxy.cli.main import main
 
-COMMANDS = sorted(main.commands)
+COMMANDS = main.list_commands(click.Context(main))
 
 
 def test_every_command_of_the_contract_is_there() -> None:
-    assert {"run", "render", "diff", "cleanup", "version"} <= set(COMMANDS)
+    assert {"run", "render", "diff", "trace", "top", "cleanup", "version"} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
