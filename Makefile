@@ -5,17 +5,18 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 SCRIPTS := $(shell grep -lsE '^\#!.*\bbash' .ci/* hack/* e2e/*/*)
-BENCHES := $(patsubst bench/%.py,%,$(wildcard bench/[a-z]*.py))
+PARTS := conntrack reflector trace
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo env PYTHONDONTWRITEBYTECODE=1)
+PEER := $(if $(AS_ROOT),KUBE_PROXY_BIN="$$KUBE_PROXY_BIN" KUBEBUILDER_ASSETS="$$KUBEBUILDER_ASSETS")
 
 export PYTHON
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help docs run test lint bench image-test lock ready clean
+.PHONY: help docs run test lint bench bench-quick image-test lock ready clean
 
 help: ## this list
-	@awk -F ':|## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
+	@awk -F ':|## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
 
 run: ## the main job with no cluster; two nodes on this machine, every Service of examples/ asked with curl (root or sudo)
 	@hack/setup
@@ -35,8 +36,14 @@ lint: $(STAMP) ## linters, types and import contracts only
 docs: $(STAMP) ## runs every command in README.md and docs/ again, and draws their pictures
 	$(PY) -m docs.regenerate
 
-bench: $(STAMP) ## how fast and how large; every module of bench/
-	@for name in $(BENCHES); do echo "bench.$$name"; $(AS_ROOT) $(PY) -m bench.$$name || exit; done
+bench: $(STAMP) ## how fast, how large, and how both grow; writes docs/performance.md and its plots; an hour (root or sudo)
+	@hack/setup
+	$(AS_ROOT) $(PEER) $(PY) -m bench --json build/bench.json --plots docs/img --document docs/performance.md $(ARGS)
+	@for name in $(PARTS); do echo "bench.$$name"; $(AS_ROOT) $(PY) -m bench.$$name || exit; done
+
+bench-quick: $(STAMP) ## the same on small clusters, and nothing is written; some two minutes (root or sudo)
+	@hack/setup
+	$(AS_ROOT) $(PEER) $(PY) -m bench --quick $(ARGS)
 
 image-test: ready ## builds the container image here, without a registry, and runs it; some two minutes (root or sudo)
 	@$(AS_ROOT) hack/image-test

@@ -32,7 +32,7 @@ class Target(Struct, frozen=True, kw_only=True):
 
 
 class Figure(Struct, frozen=True, kw_only=True):
-    """One measured figure, and how far the samples were apart.
+    """One measured figure: the middle one of several samples, with the least, the greatest, and the 99th of 100.
 
     `services` is the size of the cluster, for plots; `cpu` are seconds of CPU time where the figure is a time.
     """
@@ -45,6 +45,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     value: float
     low: float | None = None
     high: float | None = None
+    p99: float | None = None
     cpu: float | None = None
     floor: Floor | None = None
     target: Target | None = None
@@ -86,7 +87,7 @@ def timed(  # noqa: PLR0913  a figure is all of this
         value=timing.median,
         low=timing.low,
         high=timing.high,
-        cpu=timing.cpu,
+        cpu=timing.cpu or None,
         floor=floor,
         target=target,
     )
@@ -94,7 +95,7 @@ def timed(  # noqa: PLR0913  a figure is all of this
 
 def floor_of(what: str, timing: Timing) -> Floor:
     """A floor from a Timing: its median."""
-    return Floor(what=what, value=timing.median, cpu=timing.cpu)
+    return Floor(what=what, value=timing.median, cpu=timing.cpu or None)
 
 
 def at_most(times: float, floor: Floor, *, plus: float = 0.0) -> Target:

@@ -35,7 +35,7 @@ from pykubeproxy.daemon.messages import Changed
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.rules.options import Dispatch
 
-P50, P99 = "connect() p50", "connect() p99"
+TITLE = "connect()"
 
 NODE, CLIENT = "192.0.2.1", "192.0.2.2"
 _PREFIX = 24
@@ -84,7 +84,7 @@ def figures(run: Run) -> Iterator[Figure]:
     variants = [
         Variant(backend=backend, dispatch=dispatch, services=size)
         for backend in run.backends
-        for dispatch in Dispatch
+        for dispatch in (Dispatch.TREE, Dispatch.LINEAR)
         for size in sizes
     ]
     with ExitStack() as stack:
@@ -97,24 +97,22 @@ def figures(run: Run) -> Iterator[Figure]:
     for variant, its in zip(variants, samples, strict=True):
         small = samples[variants.index(Variant(backend=variant.backend, dispatch=variant.dispatch, services=sizes[0]))]
         for title, measured in its.items():
-            yield from _figures_of(variant, title, measured, small[title], is_largest=variant.services == sizes[-1])
+            yield _figure(variant, title, measured, small[title], is_largest=variant.services == sizes[-1])
 
 
-def _figures_of(
-    variant: Variant, title: str, measured: Nanoseconds, small: Nanoseconds, *, is_largest: bool
-) -> Iterator[Figure]:
-    for measurement, share in ((P50, 0.5), (P99, 0.99)):
-        floor = Floor(what="10 Services", value=quantile(small, share) / 1e9)
-        is_held = share == 0.5 and is_largest and variant.dispatch is Dispatch.TREE
-        yield Figure(
-            measurement=measurement,
-            case=f"{variant.dispatch}, {in_short(variant.services)}, {title}",
-            backend=variant.backend,
-            services=variant.services,
-            value=quantile(measured, share) / 1e9,
-            floor=floor if measured is not small else None,
-            target=at_most(1.15, floor) if is_held else None,
-        )
+def _figure(variant: Variant, title: str, measured: Nanoseconds, small: Nanoseconds, *, is_largest: bool) -> Figure:
+    floor = Floor(what="10 Services", value=quantile(small, 0.5) / 1e9)
+    is_held = is_largest and variant.dispatch is Dispatch.TREE
+    return Figure(
+        measurement=TITLE,
+        case=f"{variant.dispatch}, {in_short(variant.services)}, {title}",
+        backend=variant.backend,
+        services=variant.services,
+        value=quantile(measured, 0.5) / 1e9,
+        p99=quantile(measured, 0.99) / 1e9,
+        floor=floor if measured is not small else None,
+        target=at_most(1.15, floor) if is_held else None,
+    )
 
 
 def ways(shape: Shape) -> tuple[Way, ...]:
@@ -150,8 +148,8 @@ def _connect(client: Namespace, node: Namespace) -> None:
 def _write_rules(variant: Variant) -> None:
     loop = loop_for(proxy_for(real_host(variant.backend), variant.backend, variant.dispatch))
     for number in range(variant.services):
-        objects = (service(number, variant.shape), *slices(number, variant.shape, address=NODE))
-        loop.take(Changed(Change(put=objects)))
+        endpoints = slices(number, variant.shape, address=NODE)
+        loop.take(Changed(Change(put=(service(number, variant.shape), *endpoints))))
     assert loop.sync(), "the first sync failed"
 
 

@@ -59,7 +59,7 @@ def _connect(figures: Sequence[Figure], way: str) -> Iterator[Series]:
             found = [
                 each
                 for each in figures
-                if each.measurement == latency.P50
+                if each.measurement == latency.TITLE
                 and each.backend == backend
                 and each.case.startswith(f"{dispatch}, ")
                 and each.case.endswith(way)

@@ -5,9 +5,8 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -20,7 +19,9 @@ from bench.figures import Figure, written
 
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 _FILE_WIDTH = 170
-_COLUMNS = ("Case", "Tools", "Figure", "CPU", "Beside it", "Ratio", "in CPU", "Target", "Reached")
+_COLUMNS = ("Case", "Tools", "Figure", "p99", "Range", "CPU", "Beside it", "Ratio", "in CPU", "Target", "Reached")
+
+Row = tuple[str, ...]
 
 
 class Machine(Struct, frozen=True, kw_only=True):
@@ -61,11 +62,11 @@ def print_table(figures: Sequence[Figure]) -> None:
     """Print all figures, one table for each measurement."""
     output = Console(highlight=False)
     console = output if output.is_terminal else Console(width=_FILE_WIDTH, highlight=False)
-    for measurement, its in groupby(figures, key=_measurement):
-        table = Table(*_COLUMNS, box=SIMPLE_HEAD, title=measurement, title_justify="left")
-        for figure in its:
-            style = {True: "green", False: "red", None: ""}[figure.is_reached]
-            table.add_row(*_cells(figure), style=style)
+    for measurement, its in _by_measurement(figures).items():
+        columns, rows = _used(_COLUMNS, [_cells(figure) for figure in its])
+        table = Table(*columns, box=SIMPLE_HEAD, title=measurement, title_justify="left")
+        for figure, row in zip(its, rows, strict=True):
+            table.add_row(*row, style={True: "green", False: "red", None: ""}[figure.is_reached])
         console.print(table)
 
 
@@ -97,42 +98,54 @@ def _markdown(report: Report) -> Iterator[str]:
     yield f"{machine.load[1]:.1f} at the end{' (quick run)' if report.is_quick else ''}."
     targets = [figure for figure in report.figures if figure.is_reached is not None]
     yield from ("", "### Targets", "")
-    yield from _rows(targets, with_measurement=True)
-    for measurement, its in groupby(report.figures, key=_measurement):
-        yield from ("", f"### {measurement}", "")
-        yield from _rows(list(its), with_measurement=False)
+    cells = [(figure.measurement, *_cells(figure)) for figure in targets]
+    yield from _markdown_table(*_used(("Measurement", *_COLUMNS), cells))
+    for measurement, its in _by_measurement(report.figures).items():
+        yield from ("", f"### {measurement[0].upper()}{measurement[1:]}", "")
+        yield from _markdown_table(*_used(_COLUMNS, [_cells(figure) for figure in its]))
 
 
-def _rows(figures: Sequence[Figure], *, with_measurement: bool) -> Iterator[str]:
-    """A Markdown table, without the columns in which nothing stands."""
-    columns = (("Measurement",) if with_measurement else ()) + _COLUMNS
-    rows = [((figure.measurement,) if with_measurement else ()) + _cells(figure) for figure in figures]
-    used = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+def _markdown_table(columns: Row, rows: Sequence[Row]) -> Iterator[str]:
     for row in (columns, ("---",) * len(columns), *rows):
-        yield f"| {' | '.join(row[index] for index in used)} |"
+        yield f"| {' | '.join(row)} |"
 
 
-def _cells(figure: Figure) -> tuple[str, ...]:
+def _used(columns: Row, rows: Sequence[Row]) -> tuple[Row, list[Row]]:
+    """A table without the columns in which nothing stands."""
+    used = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+    return tuple(columns[index] for index in used), [tuple(row[index] for index in used) for row in rows]
+
+
+def _cells(figure: Figure) -> Row:
+    """A figure's row, for `_COLUMNS`."""
     spread = ""
     if figure.low is not None and figure.high is not None and figure.low != figure.high:
-        spread = f" ({written(figure.low, figure.unit)} to {written(figure.high, figure.unit)})"
-    floor = f"{figure.floor.what}: {written(figure.floor.value, figure.unit)}" if figure.floor is not None else ""
-    target = f"{figure.target.text} = {written(figure.target.limit, figure.unit)}" if figure.target is not None else ""
+        spread = f"{written(figure.low, figure.unit)} to {written(figure.high, figure.unit)}"
+    floor, target = figure.floor, figure.target
     return (
         figure.case,
         figure.backend,
-        written(figure.value, figure.unit) + spread,
-        written(figure.cpu, figure.unit) if figure.cpu is not None else "",
-        floor,
-        f"{figure.ratio:.2f}" if figure.ratio is not None else "",
-        f"{figure.cpu_ratio:.2f}" if figure.cpu_ratio is not None else "",
-        target,
-        {True: "yes", False: "**no**", None: ""}[figure.is_reached],
+        written(figure.value, figure.unit),
+        written(figure.p99, figure.unit),
+        spread,
+        written(figure.cpu, figure.unit),
+        f"{floor.what}: {written(floor.value, figure.unit)}" if floor is not None else "",
+        _times(figure.ratio),
+        _times(figure.cpu_ratio),
+        f"{target.text} ({written(target.limit, figure.unit)})" if target is not None else "",
+        {True: "yes", False: "no", None: ""}[figure.is_reached],
     )
 
 
-def _measurement(figure: Figure) -> str:
-    return figure.measurement
+def _times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f}"
+
+
+def _by_measurement(figures: Iterable[Figure]) -> dict[str, list[Figure]]:
+    found: dict[str, list[Figure]] = {}
+    for figure in figures:
+        found.setdefault(figure.measurement, []).append(figure)
+    return found
 
 
 def _processor() -> str:

@@ -23,6 +23,7 @@ from e2e.processes import Processes
 from e2e.running import run_case
 
 WIDTH = 132
+PAUSE_SECONDS = 0.1
 
 
 @click.group()
@@ -50,7 +51,7 @@ def ask() -> None:
 
 @main.command(name="requests")
 def keep_asking() -> None:
-    """Make requests without a pause until SIGTERM or Ctrl-C; then say how many failed."""
+    """Make requests until SIGTERM or Ctrl-C; say when all have begun, and in the end how many failed."""
     manifests = cluster.live_services()
     processes = Processes()
     lab = places.lab(cluster.live_topology(), processes, OUTSIDER_PREFIX)
@@ -60,6 +61,9 @@ def keep_asking() -> None:
         signal.signal(number, lambda *_: stopped.set())
     with tempfile.TemporaryDirectory() as folder:
         streams = list(requests.start(lab, asked, Path(folder)))
+        while not all(map(requests.has_begun, streams)) and not stopped.wait(PAUSE_SECONDS):
+            pass
+        click.echo(f"{len(streams)} streams of requests have begun.")
         stopped.wait()
         sys.exit(_tell(_stopped(streams, processes)))
 

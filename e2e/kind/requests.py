@@ -73,6 +73,11 @@ def start(lab: Lab, asked: Iterable[Question], folder: Path) -> Iterator[Stream]
         yield Stream(question=question, process=process, lines=lines)
 
 
+def has_begun(stream: Stream) -> bool:
+    """Whether something has come of the first request, or nothing ever will."""
+    return stream.lines.stat().st_size > 0 or stream.process.poll() is not None
+
+
 def tally(lines: Sequence[str], *, ended_early: bool) -> Tally:
     """What the lines of a stream amount to. A last one without an end is not whole, and does not count."""
     whole = [line.strip() for line in lines if line.endswith("\n")]

@@ -27,9 +27,13 @@ from tests.clusters import served
 from tests.packets import CLIENTS, UNRELATED, Walk, destinations
 from tests.strategies import rule_options
 
-# A failure is best looked at as it is found: to make it smaller, thousands of packets would be walked again and again.
-few = settings(max_examples=15, phases=(Phase.generate,))
-some = settings(max_examples=25, phases=(Phase.generate,))
+
+def one_in(share: int) -> settings:
+    """A share of the usual number of examples.
+
+    A failure is best looked at as it is found: to make it smaller, thousands of packets would be walked over and over.
+    """
+    return settings(max_examples=settings().max_examples // share, phases=(Phase.generate,))
 
 
 @contextmanager
@@ -94,7 +98,7 @@ def parts_of(plan: Plan, size: int) -> list[list[str]]:
     return list(commits(Payload(*sections(plan, size))))
 
 
-@few
+@one_in(4)
 @given(changes(), st.integers(1, 12))
 def test_packets_fare_as_before_or_as_after(change: Change, size: int) -> None:
     named = (destinations(ruleset, change.family) for ruleset in (change.old, change.new))
@@ -110,7 +114,7 @@ def test_packets_fare_as_before_or_as_after(change: Change, size: int) -> None:
     assert Walk(host.ruleset).fates(asked, clients) == new
 
 
-@some
+@one_in(2)
 @given(changes(), st.integers(1, 12), st.data())
 def test_what_was_interrupted_is_completed_by_the_next_plan(change: Change, size: int, data: st.DataObject) -> None:
     host = MemoryHost(copy(change.old))
@@ -130,7 +134,7 @@ def chains(host: MemoryHost) -> dict[ChainId, Lines]:
     return {(name, chain): lines for name, table in tables.items() for chain, lines in table.chains.items()}
 
 
-@some
+@one_in(2)
 @given(changes(), st.integers(1, 12))
 def test_nothing_is_written_once_deleting_has_begun(change: Change, size: int) -> None:
     plan = change.plan(change.old)
@@ -143,7 +147,7 @@ def test_nothing_is_written_once_deleting_has_begun(change: Change, size: int) -
         has_begun |= bool(deletes)
 
 
-@some
+@one_in(2)
 @given(changes(), st.integers(1, 12))
 def test_what_a_service_has_changes_in_one_section(change: Change, size: int) -> None:
     """Chains that it is about to get, and to which nothing leads, may come before."""
@@ -157,7 +161,7 @@ def test_what_a_service_has_changes_in_one_section(change: Change, size: int) ->
     assert all(len(numbers) == 1 for numbers in changed_in.values())
 
 
-@some
+@one_in(2)
 @given(changes(), st.integers(1, 12), st.data())
 def test_a_chain_that_others_use_is_emptied_when_no_service_leads_there(
     change: Change, size: int, data: st.DataObject
@@ -191,7 +195,7 @@ def reached(ruleset: Ruleset) -> set[str]:
     return found
 
 
-@some
+@one_in(2)
 @given(changes())
 def test_a_single_commit_per_table_if_that_is_asked_for(change: Change) -> None:
     plan = change.plan(change.old)
