@@ -1,4 +1,4 @@
-"""`kube-proxy`, or `pykubeproxy` if the first argument is `run`, with less patience: for tests that wait for its end."""
+"""`kube-proxy`, or `pykubeproxy` if the first argument is `run`, with less patience: for tests that await its end."""
 
 import sys
 from functools import partial

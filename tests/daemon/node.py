@@ -59,7 +59,9 @@ class Daemon:
         """The log lines with this text, or the beginning of it, and these fields."""
         lines = (json.loads(line) for line in self.log.splitlines() if line.startswith("{") and line.endswith("}"))
         return [
-            line for line in lines if line["event"].startswith(event) and all(line.get(k) == v for k, v in fields.items())
+            line
+            for line in lines
+            if line["event"].startswith(event) and all(line.get(key) == value for key, value in fields.items())
         ]
 
     def wait_told(self, event: str, count: int = 1, **fields: object) -> list[dict[str, Any]]:
@@ -154,7 +156,8 @@ class Node(Generic[Api]):
         """Start a program with a log of its own."""
         self._count += 1
         log = self.folder / f"log-{self._count}"
-        environment = ("env", "-u", "HTTPS_PROXY", "-u", "https_proxy", *((f"PATH={path}{os.pathsep}{os.environ['PATH']}",) if path else ()))
+        first_in_path = (f"PATH={path}{os.pathsep}{os.environ['PATH']}",) if path else ()
+        environment = ("env", "-u", "HTTPS_PROXY", "-u", "https_proxy", *first_in_path)
         with log.open("w") as stream:
             process = self.machine.popen([*environment, *command], stdout=stream, stderr=subprocess.STDOUT)
         return Daemon(process, log, self.namespace)

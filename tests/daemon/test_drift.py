@@ -1,4 +1,4 @@
-"""Another program changes the rules: whatever it was, they come back, and the log says who did it as far as is known."""
+"""Another program changes the rules: whatever it was, they come back, and the log says who did it, if that is known."""
 
 from pathlib import Path
 

@@ -51,8 +51,11 @@ def test_services_and_endpoints_are_followed(node: Node[Cluster]) -> None:
 def test_both_families_are_programmed(node: Node[Cluster]) -> None:
     daemon = start(node)
     ips = ["10.96.0.30", "fd00:10:96::30"]
-    both = {"clusterIP": ips[0], "clusterIPs": ips, "ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "RequireDualStack"}
-    node.api.create(testing.service("dual", **both))
+    families = ["IPv4", "IPv6"]
+    dual = testing.service(
+        "dual", clusterIP=ips[0], clusterIPs=ips, ipFamilies=families, ipFamilyPolicy="RequireDualStack"
+    )
+    node.api.create(dual)
     node.api.create(testing.endpoint_slice("dual-6", "fd00:10:244::5", of="dual", addressType="IPv6"))
     daemon.wait(lambda: node.sends_to("[fd00:10:244::5]:8080", kind=NFT6), "the endpoint")
     daemon.wait(lambda: "fd00:10:96::30/128" in node.dump(NFT6), "the Service")

@@ -39,7 +39,7 @@ def test_pod_networks_are_waited_for_and_followed(node: Node[Cluster]) -> None:
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_pod_networks_that_never_come_end_it(node: Node[Cluster], exists: bool) -> None:
+def test_pod_networks_that_never_come_end_it(node: Node[Cluster], *, exists: bool) -> None:
     create_web(node.api)
     if exists:
         node.api.create(testing.node(NAME, "192.0.2.1"))

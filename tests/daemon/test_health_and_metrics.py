@@ -8,7 +8,7 @@ import pytest
 
 from tests.apiserver import testing
 from tests.apiserver.cluster import Cluster
-from tests.daemon.node import HEALTHZ, METRICS, NAME, Daemon, Node
+from tests.daemon.node import HEALTHZ, NAME, Daemon, Node
 from tests.daemon.traffic import answering, connect, lay_out
 
 WEB, PODS = "10.96.0.20", ("10.244.0.5", "10.244.0.6")
@@ -16,22 +16,33 @@ CHECK = 30500
 AUTOSCALER = {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}
 
 # health-and-metrics.md section 6, but for those that need something to go wrong, or nfacct.
-NAMES = """
-sync_proxy_rules_duration_seconds_bucket sync_full_proxy_rules_duration_seconds_bucket
-sync_partial_proxy_rules_duration_seconds_bucket sync_proxy_rules_last_timestamp_seconds
-sync_proxy_rules_last_queued_timestamp_seconds network_programming_duration_seconds_bucket
-sync_proxy_rules_endpoint_changes_pending sync_proxy_rules_endpoint_changes_total
-sync_proxy_rules_service_changes_pending sync_proxy_rules_service_changes_total sync_proxy_rules_iptables_total
-sync_proxy_rules_iptables_last sync_proxy_rules_no_local_endpoints_total
-iptables_ct_state_invalid_dropped_packets_total conntrack_reconciler_sync_duration_seconds_bucket
-conntrack_reconciler_deleted_entries_total proxy_healthz_total proxy_livez_total
-""".split()
+NAMES = (
+    "sync_proxy_rules_duration_seconds_bucket",
+    "sync_full_proxy_rules_duration_seconds_bucket",
+    "sync_partial_proxy_rules_duration_seconds_bucket",
+    "sync_proxy_rules_last_timestamp_seconds",
+    "sync_proxy_rules_last_queued_timestamp_seconds",
+    "network_programming_duration_seconds_bucket",
+    "sync_proxy_rules_endpoint_changes_pending",
+    "sync_proxy_rules_endpoint_changes_total",
+    "sync_proxy_rules_service_changes_pending",
+    "sync_proxy_rules_service_changes_total",
+    "sync_proxy_rules_iptables_total",
+    "sync_proxy_rules_iptables_last",
+    "sync_proxy_rules_no_local_endpoints_total",
+    "iptables_ct_state_invalid_dropped_packets_total",
+    "conntrack_reconciler_sync_duration_seconds_bucket",
+    "conntrack_reconciler_deleted_entries_total",
+    "proxy_healthz_total",
+    "proxy_livez_total",
+)
 
 
 def load_balancer(name: str, cluster_ip: str, check: int) -> testing.JsonObject:
     """A Service whose load balancer asks each node for local endpoints."""
-    local = {"externalTrafficPolicy": "Local", "healthCheckNodePort": check}
-    its = testing.service(name, clusterIP=cluster_ip, type="LoadBalancer", **local)
+    its = testing.service(
+        name, clusterIP=cluster_ip, type="LoadBalancer", externalTrafficPolicy="Local", healthCheckNodePort=check
+    )
     return its | {"status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.7"}]}}}
 
 
@@ -58,7 +69,8 @@ def test_health(node: Node[Cluster], daemon: Daemon) -> None:
     report = json.loads(body)
     assert list(report) == ["lastUpdated", "currentTime", "nodeEligible", "healthy", "status"]
     assert list(report["status"]) == ["IPv4", "IPv6"]
-    assert list(json.loads(daemon.get("/livez", HEALTHZ, "::1")[1])) == ["lastUpdated", "currentTime", "healthy", "status"]
+    livez = json.loads(daemon.get("/livez", HEALTHZ, "::1")[1])
+    assert list(livez) == ["lastUpdated", "currentTime", "healthy", "status"]
     assert daemon.get("/other", HEALTHZ) == (404, b"404 page not found\n")
 
     node.api.patch("Node", "", NAME, {"spec": {"taints": [AUTOSCALER]}})
@@ -87,7 +99,8 @@ def test_health_checks_of_services(node: Node[Cluster], daemon: Daemon) -> None:
 
     api.apply(slice_on("node-b", *PODS))
     daemon.wait(lambda: daemon.get("/", CHECK)[0] == 503, "no local endpoint")
-    assert daemon.metrics()['kubeproxy_sync_proxy_rules_no_local_endpoints_total{ip_family="IPv4",traffic_policy="external"}'] == 1
+    series = 'kubeproxy_sync_proxy_rules_no_local_endpoints_total{ip_family="IPv4",traffic_policy="external"}'
+    assert daemon.metrics()[series] == 1
 
     taken = node.inside(lambda: socket.create_server(("0.0.0.0", CHECK + 1)))  # noqa: S104  in a namespace
     with taken:

@@ -10,7 +10,7 @@ import pytest
 from tests.apiserver import testing
 from tests.apiserver.faults import BREAK_KINDS, Faults
 from tests.apiserver.server import ApiServer
-from tests.daemon.node import HEALTHZ, NAME, Daemon, Node
+from tests.daemon.node import HEALTHZ, NAME, Node
 from tests.kernel.machine import wait_until
 
 TROUBLE = "cannot follow the API server"

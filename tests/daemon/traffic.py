@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Self
 
 from tests.apiserver.cluster import Cluster
 from tests.daemon.node import Node
@@ -51,7 +52,7 @@ class Client:
         except OSError:
             return ""
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
