@@ -82,7 +82,9 @@ class FamilyProxy:
 
     def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> None:
         """Compile what a change of the Snapshot touches; nothing is written yet."""
-        self._changed |= self._compiler.update(snapshot, touched)
+        changed = self._compiler.update(snapshot, touched)
+        if self._is_trusted:
+            self._changed |= changed
 
     def reconfigure(self, options: RuleOptions, snapshot: Snapshot) -> None:
         """Compile everything anew with other options."""

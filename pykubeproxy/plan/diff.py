@@ -23,7 +23,7 @@ _FREE_TEXT = ("--comment", "--string")
 _OUR_PREFIX = "KUBE-"
 
 
-class ChainChange(msgspec.Struct, frozen=True, kw_only=True):
+class ChainChange(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One chain before and after; None before it exists, and after it is removed."""
 
     table: str
@@ -65,15 +65,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def diff(desired: Ruleset, live: Ruleset) -> Plan:
     """Everything that must change for `live`, as read from the kernel, to become `desired`."""
-    wanted = {(table, chain) for table, content in desired.tables.items() for chain in content.chains}
+    wanted = [(table, chain) for table, content in desired.tables.items() for chain in content.chains]
     stale = {
         (table, chain)
         for table, content in live.tables.items()
         for chain in content.chains
-        if is_stale_candidate(table, chain) and (table, chain) not in wanted
+        if is_stale_candidate(table, chain) and desired.lines(table, chain) is None
     }
     in_use = stale & referenced_by_others(live) if stale else set()
-    return diff_chains(desired, live, wanted | stale, in_use)
+    return diff_chains(desired, live, [*wanted, *stale], in_use)
 
 
 def diff_chains(

@@ -7,6 +7,8 @@ cannot differ in kind from a full one.
 
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from pykubeproxy.model.endpoint import Endpoint, PortKey
 from pykubeproxy.model.service import ServiceKey, ServicePort, service_ports
 from pykubeproxy.model.snapshot import Snapshot
@@ -32,6 +34,18 @@ from pykubeproxy.rules.spread import spread
 LARGE_CLUSTER_ENDPOINTS = 1000
 
 
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a Service's fragments: the rules themselves are in the Ruleset, by the names of their chains."""
+
+    chains: tuple[str, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    endpoint_count: int = 0
+    has_comments: bool = True
+
+
+_NOTHING = _Kept()
+
+
 class Compiler:
     """The Ruleset of one node and family, kept up to date with a Snapshot.
 
@@ -43,7 +57,7 @@ class Compiler:
         self.options = options
         self.ruleset = Ruleset(tables={name: Table(chains={}) for name in TABLES}, shared=shared_chains(options))
         self.rule_counts = dict.fromkeys(TABLES, 0)
-        self._fragments: dict[ServiceKey, tuple[Fragment, ...]] = {}
+        self._kept: dict[ServiceKey, _Kept] = {}
         self._dispatch = make_dispatch(options)
         self._endpoint_count = 0
         for (table, chain), lines in JUMPS.items():
@@ -67,22 +81,25 @@ class Compiler:
         for key in touched:
             self._replace(key, snapshot, changes)
         # The limit may have been crossed, or crossed and left again while the touched Services were compiled.
-        for key in touched if self.is_large == was_large else tuple(self._fragments):
-            if any(fragment.has_comments == self.is_large for fragment in self._fragments.get(key, ())):
+        for key in touched if self.is_large == was_large else tuple(self._kept):
+            kept = self._kept.get(key)
+            if kept is not None and kept.has_comments == self.is_large:
                 self._replace(key, snapshot, changes)
         return changes.chains | self._change_dispatch(changes)
 
     def _replace(self, key: ServiceKey, snapshot: Snapshot, changes: "_Changes") -> None:
         """Compile one Service anew, and put its fragments in the place of the old ones."""
-        old = self._fragments.get(key, ())
-        self._endpoint_count -= sum(fragment.endpoint_count for fragment in old)
-        new = self._compile(key, snapshot)
-        if new:
-            self._fragments[key] = new
-        else:
-            self._fragments.pop(key, None)
-        self._replace_chains(dict(_chains(old)), dict(_chains(new)), changes)
-        changes.replace_entries(_entries(old), _entries(new))
+        old = self._kept.pop(key, _NOTHING)
+        self._endpoint_count -= old.endpoint_count
+        fragments = self._compile(key, snapshot)
+        new = _kept(fragments)
+        if fragments:
+            self._kept[key] = new
+        for chain in set(old.chains).difference(new.chains):
+            changes.chains |= self._set("nat", chain, None)
+        for chain, lines in _chains(fragments):
+            changes.chains |= self._set("nat", chain, lines)
+        changes.replace_entries(old.entries, new.entries)
 
     def _compile(self, key: ServiceKey, snapshot: Snapshot) -> tuple[Fragment, ...]:
         """The fragments of one Service as it is now; its endpoints are counted in."""
@@ -97,12 +114,6 @@ class Compiler:
             compile_port(port, its, self.options, comments=not self.is_large)
             for port, its in zip(ports, endpoints, strict=True)
         )
-
-    def _replace_chains(self, old: dict[str, Lines], new: dict[str, Lines], changes: "_Changes") -> None:
-        for chain in old.keys() - new.keys():
-            changes.chains |= self._set("nat", chain, None)
-        for chain, lines in new.items():
-            changes.chains |= self._set("nat", chain, lines)
 
     def _change_dispatch(self, changes: "_Changes") -> set[ChainId]:
         """Carry the changed entries over into the shared chains; return those that differ now."""
@@ -144,8 +155,13 @@ def _chains(fragments: tuple[Fragment, ...]) -> Iterator[tuple[str, Lines]]:
         yield from fragment.chains
 
 
-def _entries(fragments: tuple[Fragment, ...]) -> tuple[Entry, ...]:
-    return tuple(entry for fragment in fragments for entry in fragment.entries)
+def _kept(fragments: tuple[Fragment, ...]) -> _Kept:
+    return _Kept(
+        chains=tuple(chain for chain, _ in _chains(fragments)),
+        entries=tuple(entry for fragment in fragments for entry in fragment.entries),
+        endpoint_count=sum(fragment.endpoint_count for fragment in fragments),
+        has_comments=any(fragment.has_comments for fragment in fragments),
+    )
 
 
 def compile_port(

@@ -202,3 +202,10 @@ def test_a_single_commit_per_table_if_that_is_asked_for(change: Change) -> None:
     tables = [part[0] for part in commits(Payload(*whole(plan)))]
     assert len(tables) == len(set(tables)) <= 2
     assert parts_of(plan, len(plan.chains)) == list(commits(Payload(plan)))
+
+
+@one_in(2)
+@given(changes(), st.integers(1, 12))
+def test_the_number_of_lines_is_known_before_they_are_made(change: Change, size: int) -> None:
+    payload = Payload(*sections(change.plan(change.old), size))
+    assert payload.line_count == sum(line != "COMMIT" and not line.startswith("*") for line in payload)
