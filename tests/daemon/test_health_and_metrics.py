@@ -83,7 +83,7 @@ def test_health(node: Node[Cluster], daemon: Daemon) -> None:
     assert daemon.get("/healthz", HEALTHZ)[0] == 503, "the last state counts"
     samples = daemon.metrics()
     assert samples['kubeproxy_proxy_livez_total{code="200"}'] == 2
-    assert samples['kubeproxy_proxy_healthz_total{code="200"}'] == 1
+    assert samples['kubeproxy_proxy_healthz_total{code="200"}'] >= 1
     assert samples['kubeproxy_proxy_healthz_total{code="503"}'] >= 3
 
 
