@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import Family
+from pykubeproxy.rules.ruleset import Lines
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.real import RealApiServer, assets
 from tests.apiserver.server import ApiServer
@@ -165,6 +166,10 @@ class Node(Generic[Api]):
     def dump(self, kind: Kind = NFT4) -> str:
         """The live rules."""
         return self.machine.dump(kind)
+
+    def chains(self, kind: Kind = NFT4) -> dict[str, dict[str, Lines]]:
+        """The live rules by table and chain."""
+        return {name: table.chains for name, table in self.machine.rules(kind).tables.items()}
 
     def sends_to(self, *endpoints: str, kind: Kind = NFT4) -> bool:
         """True if rules send to just these endpoints, as `ip:port`."""

@@ -1,0 +1,61 @@
+"""Shadow mode (`--dry-run`) beside the rules of a kube-proxy: it watches and plans, tells all of it, and never writes."""
+
+import pytest
+
+from pykubeproxy.host.backend import Backend
+from pykubeproxy.host.generations import GenerationWatch
+from pykubeproxy.model.ip import Family
+from tests.apiserver import testing
+from tests.apiserver.server import ApiServer
+from tests.corpus import GOLDEN, Example
+from tests.daemon.node import HEALTHZ, Daemon, Node
+from tests.kernel.machine import Kind, why_without
+
+EXAMPLE = Example(GOLDEN / "loadbalancer-source-ranges")
+LOCALNET = "/proc/sys/net/ipv4/conf/all/route_localnet"
+PENDING = 'pykubeproxy_pending_chains{ip_family="IPv4"}'
+
+
+@pytest.fixture(params=Backend)
+def kinds(request: pytest.FixtureRequest) -> list[Kind]:
+    its = [Kind(family=family, backend=request.param) for family in Family]
+    for kind in its:
+        if lack := why_without(kind):
+            pytest.skip(lack)
+    return its
+
+
+def test_it_watches_and_plans_and_never_writes(fake_node: Node[ApiServer], kinds: list[Kind]) -> None:
+    node, machine, api = fake_node, fake_node.machine, fake_node.api
+    for kind in kinds:
+        machine.load(kind, EXAMPLE.saved(kind.family.lower()))
+    before = [node.chains(kind) for kind in kinds]
+    api.load(GOLDEN / EXAMPLE.folder.name / "objects.yaml")
+    generations = node.inside(GenerationWatch)
+    daemon = start(node, kinds[0].backend)
+    assert {line["family"] for line in daemon.wait_told("in sync", 2)} == set(Family), "with what kube-proxy has written"
+    assert daemon.metrics()[PENDING] == 0
+
+    api.create(testing.service("more", clusterIP="10.96.7.7"))
+    api.create(testing.endpoint_slice("more", "10.244.9.9"))
+    daemon.wait(
+        lambda: any(line["plan"].startswith("2 chains to add") for line in daemon.told("would write")), "a plan"
+    )
+    assert daemon.metrics()[PENDING] > 2
+    assert daemon.get("/healthz", HEALTHZ)[0] == 200
+    api.delete("Service", "default", "more")
+    daemon.wait(lambda: daemon.metrics()[PENDING] == 0, "nothing to do")
+
+    daemon.end()
+    try:
+        assert generations.wait(0) == ()
+    finally:
+        generations.close()
+    assert [node.chains(kind) for kind in kinds] == before
+    assert machine.exec(["cat", LOCALNET]).stdout == "0\n"
+    assert daemon.told("unable to create proxier: this mode never writes settings")
+    assert api.objects("events.k8s.io/v1/Event") == []
+
+
+def start(node: Node[ApiServer], backend: Backend) -> Daemon:
+    return node.start(*EXAMPLE.flags, "--dry-run", "--dispatch=linear", f"--backend={backend}")
