@@ -1,4 +1,4 @@
-"""Shadow mode (`--dry-run`) beside the rules of a kube-proxy: it watches and plans, tells all of it, and never writes."""
+"""Shadow mode (`--dry-run`) beside the rules of a kube-proxy: it watches and plans, tells all of it."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_it_watches_and_plans_and_never_writes(fake_node: Node[ApiServer], kinds
     api.load(GOLDEN / EXAMPLE.folder.name / "objects.yaml")
     generations = node.inside(GenerationWatch)
     daemon = start(node, kinds[0].backend)
-    assert {line["family"] for line in daemon.wait_told("in sync", 2)} == set(Family), "with what kube-proxy has written"
+    assert {line["family"] for line in daemon.wait_told("in sync", 2)} == set(Family)
     assert daemon.metrics()[PENDING] == 0
 
     api.create(testing.service("more", clusterIP="10.96.7.7"))
