@@ -7,7 +7,7 @@ that is found by reading the rules and comparing.
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
 
 import structlog
@@ -18,12 +18,14 @@ from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.generations import Generation, GenerationWatch
 from pykubeproxy.host.table_info import TableInfo, table_info
 from pykubeproxy.model.ip import Family
-from pykubeproxy.rules.ruleset import TABLES
+from pykubeproxy.rules.ruleset import TABLES, Ruleset, is_builtin
 
 log = structlog.get_logger()
 
 # Seconds between two looks at the legacy tables.
 POLL_INTERVAL = 0.5
+
+_Tables = dict[tuple[Family, str], TableInfo | None]
 
 
 class DriftPoll:
@@ -31,13 +33,17 @@ class DriftPoll:
 
     def __init__(self, families: Iterable[Family]) -> None:
         self._families = tuple(families)
-        self._expected: tuple[TableInfo | None, ...] = ()
+        self._expected: _Tables = {}
         self._is_refused = False
         self.due = 0.0
 
-    def remember(self) -> None:
-        """Take the tables as they are now, just after a sync, for as they should be."""
-        self._expected = self._look()
+    def remember(self, believed: Mapping[Family, Ruleset | None]) -> None:
+        """Take the tables as they are now, just after a sync, for as they should be.
+
+        Unless somebody was so quick that they have not even the number of rules that is `believed` of them.
+        """
+        found = self._look()
+        self._expected = {table: info for table, info in found.items() if _may_be(info, believed.get(table[0]))}
         self.due = time.monotonic() + POLL_INTERVAL
 
     def ask(self) -> bool:
@@ -45,9 +51,9 @@ class DriftPoll:
         self.due = time.monotonic() + POLL_INTERVAL
         return self._look() != self._expected
 
-    def _look(self) -> tuple[TableInfo | None, ...]:
+    def _look(self) -> _Tables:
         try:
-            found = tuple(table_info(family, table) for family in self._families for table in TABLES)
+            found = {(family, table): table_info(family, table) for family in self._families for table in TABLES}
         except HostError as error:
             if not self._is_refused:
                 log.warning("cannot ask about the legacy tables; drift is found by reading only", error=str(error))
@@ -55,6 +61,19 @@ class DriftPoll:
             return self._expected
         self._is_refused = False
         return found
+
+
+def _may_be(info: TableInfo | None, believed: Ruleset | None) -> bool:
+    """False if a table cannot be what is believed of it, as it has not that number of entries.
+
+    Besides rules there are an end of each built-in chain, a head and an end of every other, and one of the table
+    (`linux/netfilter_ipv4/ip_tables.h`).
+    """
+    if info is None or believed is None:
+        return True
+    table = believed.table(info.table)
+    builtin = sum(is_builtin(info.table, chain) for chain in table.chains)
+    return info.entries == table.rule_count() + builtin + 2 * (len(table.chains) - builtin) + 1
 
 
 class DriftWatch(Follower):

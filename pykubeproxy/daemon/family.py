@@ -76,6 +76,11 @@ class FamilyProxy:
         return self._compiler.ruleset
 
     @property
+    def believed(self) -> Ruleset | None:
+        """The rules that are believed to be in the kernel; None if nothing is known of them."""
+        return self._applied
+
+    @property
     def rule_counts(self) -> Mapping[str, int]:
         """The number of rules that should be in chains of our own, by table."""
         return self._compiler.rule_counts

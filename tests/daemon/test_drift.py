@@ -58,14 +58,13 @@ def damages(kind: Kind, service_chain: str) -> dict[str, list[list[str]]]:
 
 def test_every_damage_is_repaired_and_told(fake_node: Node[ApiServer], kind: Kind, daemon: Daemon) -> None:
     machine = fake_node.machine
-    whole = machine.rules(kind).tables
-    (service_chain,) = (name for name in whole["nat"].chains if name.startswith("KUBE-SVC-") and "." not in name)
-    chains = {table: content.chains for table, content in whole.items()}
+    chains = fake_node.chains(kind)
+    (service_chain,) = (name for name in chains["nat"] if name.startswith("KUBE-SVC-") and "." not in name)
     repaired = 0
     for what, commands in damages(kind, service_chain).items():
         for command in commands:
             machine.exec(command)
-        daemon.wait(lambda: chains_of(fake_node, kind) == chains, what)
+        daemon.wait(lambda: fake_node.chains(kind) == chains, what)
         # The last of several repairs may be told just after it can be seen.
         daemon.wait_told(REPAIRED, repaired + 1)
         repaired = len(daemon.told(REPAIRED))
@@ -79,14 +78,14 @@ def test_every_damage_is_repaired_and_told(fake_node: Node[ApiServer], kind: Kin
 
 
 def test_two_damages_in_a_row_are_both_repaired(fake_node: Node[ApiServer], kind: Kind, daemon: Daemon) -> None:
-    chains = chains_of(fake_node, kind)
+    chains = fake_node.chains(kind)
     for table in ("nat", "filter", "nat", "nat"):
         fake_node.machine.iptables(kind, "-t", table, "-F")
-    daemon.wait(lambda: chains_of(fake_node, kind) == chains, "everything")
+    daemon.wait(lambda: fake_node.chains(kind) == chains, "everything")
     fake_node.machine.iptables(kind, "-t", "nat", "-F")
     fake_node.api.apply(testing.endpoint_slice("web", "10.244.0.6"))
     daemon.wait(lambda: fake_node.sends_to("10.244.0.6:8080", kind=kind), "a change that comes together with a damage")
-    daemon.wait(lambda: chains_of(fake_node, kind).keys() == chains.keys(), "all tables")
+    daemon.wait(lambda: fake_node.chains(kind).keys() == chains.keys(), "all tables")
     daemon.wait(lambda: jumps(fake_node, kind) == [len(chains["nat"][name]) for name in JUMPING], "all jumps")
 
 
@@ -114,8 +113,3 @@ JUMPING = ("PREROUTING", "OUTPUT", "POSTROUTING")
 def jumps(node: Node[ApiServer], kind: Kind) -> list[int]:
     """How many rules the built-in chains of nat have."""
     return [len(node.machine.rules(kind).lines("nat", name) or ()) for name in JUMPING]
-
-
-def chains_of(node: Node[ApiServer], kind: Kind) -> dict[str, dict[str, tuple[str, ...]]]:
-    """The live rules by table and chain."""
-    return {name: table.chains for name, table in node.machine.rules(kind).tables.items()}
