@@ -17,6 +17,7 @@ CONTEXT_SETTINGS: Mapping[str, Any] = {
 """For commands with these options: kube-proxy takes `_` for `-` in flag names."""
 
 _GIVEN = "pykubeproxy.flags"
+_PROBLEMS = "pykubeproxy.flags.problems"
 
 _R = TypeVar("_R")
 
@@ -31,8 +32,10 @@ def kube_proxy_flags(*, leave_out: Collection[str] = ()) -> Callable[[Callable[.
     def decorate(command: Callable[..., _R]) -> Callable[..., _R]:
         @functools.wraps(command)
         def with_flags(*args: Any, **kwargs: Any) -> _R:
-            given = click.get_current_context().meta.get(_GIVEN, {})
-            return command(*args, flags=dict(given), **kwargs)
+            meta = click.get_current_context().meta
+            if _PROBLEMS in meta:
+                raise click.UsageError("; ".join(meta[_PROBLEMS]))
+            return command(*args, flags=dict(meta.get(_GIVEN, {})), **kwargs)
 
         decorated: Callable[..., _R] = with_flags
         for flag in reversed(FLAGS):
@@ -50,7 +53,10 @@ def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
         try:
             value = _value(flag, texts)
         except ValueError as error:
-            raise click.BadParameter(str(error), ctx=ctx, param=param) from None
+            # Told together with those of other flags, once all have been read.
+            problem = click.BadParameter(str(error), ctx=ctx, param=param).format_message()
+            ctx.meta.setdefault(_PROBLEMS, []).append(problem.removesuffix("."))
+            return
         if value is not None:
             ctx.meta.setdefault(_GIVEN, {})[flag.name] = value
 
