@@ -71,7 +71,7 @@ def _ways(
     yield Plan(chains=tuple(sorted([*used, *together], key=_name)), inserts=inserts)
 
 
-def _services(changes: Iterable[ChainChange], ways: Sequence[ChainChange]) -> tuple[list[Unit], Unit]:
+def _services(changes: Sequence[ChainChange], ways: Sequence[ChainChange]) -> tuple[list[Unit], Unit]:
     """The chains of Services: those to write before the ways that lead there, and those to write together with them.
 
     A way that ends, or will lead to another chain of its Service, is in use until then, and so are the chains that the
@@ -106,33 +106,22 @@ def _ending(ways: Iterable[ChainChange]) -> set[str]:
     return {names.service_hash(_target(rule)) for rule in rules}
 
 
-def _units(changes: Iterable[ChainChange]) -> dict[str, Unit]:
+def _units(changes: Sequence[ChainChange]) -> dict[str, Unit]:
     """The chains of Services, those of each one together, by hash.
 
     All but the endpoint chains of a ServicePort share a hash. An endpoint chain goes with the one that leads to it.
     """
+    endpoints = {change.chain: change for change in changes if change.chain.startswith(names.ENDPOINT)}
     units: dict[str, Unit] = {}
-    endpoints = {}
-    owner: dict[str, str] = {}
     for change in changes:
-        own_hash = names.service_hash(change.chain)
-        if not own_hash:
-            continue
-        if change.chain.startswith(names.ENDPOINT):
-            endpoints[change.chain] = change
-        else:
-            units.setdefault(own_hash, []).append(change)
-        owner.update((target, change.chain) for target in _targets(change) if target.startswith(names.ENDPOINT))
-    for name, change in endpoints.items():
-        units.setdefault(_owner_hash(name, owner), []).append(change)
+        if change.chain not in endpoints:
+            units.setdefault(names.service_hash(change.chain), []).append(change)
+    for unit in units.values():
+        for change in unit:  # it grows on the way, for groups of endpoints lead to endpoints
+            found = (endpoints.pop(target, None) for target in _targets(change))
+            unit.extend(endpoint for endpoint in found if endpoint is not None)
+    units.update((names.service_hash(name), [change]) for name, change in endpoints.items())
     return units
-
-
-def _owner_hash(chain: str, owner: dict[str, str]) -> str:
-    """The hash of the Service that an endpoint chain belongs to; its own if nothing in the Plan leads to it."""
-    while chain.startswith(names.ENDPOINT) and chain in owner:
-        chain = owner[chain]
-    return names.service_hash(chain)
 
 
 def _targets_first(changes: Sequence[ChainChange]) -> list[ChainChange]:
