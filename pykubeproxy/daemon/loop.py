@@ -186,23 +186,24 @@ class Loop:
         return min(self._agenda(), default=(self._clock() + _FOREVER, _nothing), key=_time)
 
     def _agenda(self) -> Iterator[_Step]:
-        """What to do when, as far as that is known now."""
+        """What to do when, as far as that is known now; of what is due at the same time, the most thorough first."""
         if self._first.missing:
             if self._first.given_up_at is not None:
                 yield self._first.given_up_at, self._give_up
             return
-        read = {"last_read": self._last_read, "read_seconds": sum(self._read_seconds.values())}
         due = self._schedule.sync_due(pending=self._is_pending, failed=self._has_failed, last_end=self._last_end)
+        if self._last_end is not None:
+            read = {"last_read": self._last_read, "read_seconds": sum(self._read_seconds.values())}
+            check_due = self._schedule.check_due(**read)
+            if self._disturbed is not None:
+                yield check_due, self.audit
+            yield self._schedule.audit_due(**read), self.audit
+            if due is not None and any(proxy.always_reads for proxy in self._families.values()):
+                due = max(due, check_due)
+            for poll in self._polls:
+                yield poll.due, partial(self._ask, poll)
         if due is not None:
-            reads = self._last_end is not None and any(proxy.always_reads for proxy in self._families.values())
-            yield max(due, self._schedule.check_due(**read) if reads else 0.0), self.sync
-        if self._last_end is None:
-            return
-        if self._disturbed is not None:
-            yield self._schedule.check_due(**read), self.audit
-        yield self._schedule.audit_due(**read), self.audit
-        for poll in self._polls:
-            yield poll.due, partial(self._ask, poll)
+            yield due, self.sync
 
     def _ask(self, poll: DriftPoll) -> None:
         if self._last_end is not None and poll.ask():

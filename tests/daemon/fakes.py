@@ -1,0 +1,135 @@
+"""Stand-ins for what the loop works with: a clock that stands still, and parts that do as they are told."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pykubeproxy.cluster.source import Change
+from pykubeproxy.daemon.drift import DriftPoll
+from pykubeproxy.daemon.family import FamilyProxy, Synced
+from pykubeproxy.daemon.follower import Follower, Outcome
+from pykubeproxy.daemon.loop import Loop
+from pykubeproxy.daemon.messages import Changed
+from pykubeproxy.host.errors import HostError
+from pykubeproxy.host.memory import MemoryHost
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.node import Node
+from pykubeproxy.model.snapshot import Object, ObjectId
+from pykubeproxy.plan.diff import Plan
+from pykubeproxy.plan.schedule import Schedule
+from pykubeproxy.rules.options import RuleOptions
+from pykubeproxy.rules.ruleset import Ruleset
+from tests.builders import NODE, options
+
+
+class Clock:
+    """Seconds that pass only when somebody says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeProxy(FamilyProxy):
+    """Notes when it is synced. A sync takes `seconds`, of which `read_seconds` for reading if it has to read."""
+
+    def __init__(self, clock: Clock, family: Family = Family.IPV4) -> None:
+        super().__init__(options(family), MemoryHost())
+        self._clock = clock
+        self._has_read = False
+        self.syncs: list[float] = []
+        self.reads: list[float] = []
+        self.seconds = 0.0
+        self.read_seconds = 0.0
+        self.failure: HostError | None = None
+
+    def sync(self) -> Synced:
+        self.syncs.append(self._clock.now)
+        self._clock.now += self.seconds
+        if self.failure is not None:
+            self._has_read = False
+            raise self.failure
+        if self._has_read and not self.always_reads:
+            return Synced(plan=Plan())
+        self.reads.append(self.syncs[-1])
+        self._has_read = True
+        return Synced(plan=Plan(), was_read=True, read_seconds=self.read_seconds)
+
+    def distrust(self) -> None:
+        self._has_read = False
+
+
+class FakeShadow(FakeProxy):
+    """The same, but reading in every sync."""
+
+    always_reads = True
+
+
+class FakePoll(DriftPoll):
+    """Answers as it is told to."""
+
+    def __init__(self, due: float) -> None:
+        super().__init__(())
+        self.due = due
+        self.answers: list[bool] = []
+        self.remembered = 0
+
+    def remember(self, believed: Mapping[Family, Ruleset | None]) -> None:
+        del believed
+        self.remembered += 1
+
+    def ask(self) -> bool:
+        self.due += 0.5
+        return bool(self.answers) and self.answers.pop(0)
+
+
+class Recorder(Follower):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.changes: list[Change] = []
+        self.asked_times = 0
+
+    def took(self, change: Change, touched: object) -> None:
+        del touched
+        self.changes.append(change)
+
+    def asked(self) -> None:
+        self.asked_times += 1
+
+    def synced(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+
+def loop_of(
+    clock: Clock,
+    *proxies: FamilyProxy,
+    options_for: Callable[[Node | None, Family], RuleOptions] | None = None,
+    min_interval: float = 1.0,
+    retry_interval: float = 30.0,
+    **fields: Any,
+) -> Loop:
+    """A loop with kube-proxy's intervals."""
+    return Loop(
+        {proxy.options.family: proxy for proxy in proxies},
+        options_for or (lambda _, family: options(family)),
+        Schedule(min_interval=min_interval, retry_interval=retry_interval),
+        NODE,
+        clock=clock,
+        **fields,
+    )
+
+
+def changed(*put: Object, removed: Iterable[ObjectId] = ()) -> Changed:
+    """A message with news of objects."""
+    return Changed(Change(put=put, removed=tuple(removed)))
+
+
+def act_until(loop: Loop, clock: Clock, end: float) -> None:
+    """Let time pass, and the loop do whatever becomes due."""
+    while clock.now + loop.patience <= end:
+        clock.now += loop.patience
+        loop.act()
+    clock.now = max(clock.now, end)

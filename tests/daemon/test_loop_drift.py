@@ -1,0 +1,110 @@
+"""What the loop does when somebody has changed rules: what was noticed is not forgotten, and costs little."""
+
+import pytest
+
+from pykubeproxy.daemon.messages import Disturbed
+from pykubeproxy.host.errors import HostError
+from pykubeproxy.model.ip import Family
+from tests.builders import service
+from tests.daemon.fakes import Clock, FakePoll, FakeProxy, Recorder, act_until, changed, loop_of
+
+T0 = 1000.0
+FIREWALLD = Disturbed("firewalld", 7)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def proxy(clock: Clock) -> FakeProxy:
+    return FakeProxy(clock)
+
+
+def test_a_disturbance_is_looked_at_soon(clock: Clock, proxy: FakeProxy) -> None:
+    loop, recorder = loop_of(clock, proxy), Recorder()
+    loop.follow(recorder)
+    loop.act()
+    clock.now += 5
+    loop.take(FIREWALLD)
+    assert loop.patience == 0
+    loop.act()
+    assert proxy.reads == [T0, T0 + 5]
+    assert [outcome.cause for outcome in recorder.outcomes] == [None, FIREWALLD]
+    loop.take(FIREWALLD)
+    act_until(loop, clock, T0 + 6)
+    assert proxy.reads[2:] == [T0 + 5.25]
+    act_until(loop, clock, T0 + 10)
+    assert len(proxy.reads) == 3, "once is enough"
+
+
+def test_what_costs_much_is_done_rarely(clock: Clock, proxy: FakeProxy) -> None:
+    proxy.read_seconds = 0.5
+    loop = loop_of(clock, proxy, FakeProxy(clock, Family.IPV6))
+    loop.act()
+    for _ in range(100):
+        clock.now += 0.2
+        loop.take(FIREWALLD)
+        loop.act()
+    assert len(proxy.reads) == 1 + 4, "a tenth of the time"
+
+
+def test_a_change_that_comes_in_between_does_not_hide_it(clock: Clock, proxy: FakeProxy) -> None:
+    proxy.read_seconds = 0.3
+    loop, recorder = loop_of(clock, proxy, min_interval=0.0), Recorder()
+    loop.follow(recorder)
+    loop.act()
+    loop.take(FIREWALLD)
+    loop.take(changed(service()))
+    loop.act()
+    assert proxy.reads == [T0], "the change was written without a look"
+    act_until(loop, clock, T0 + 5)
+    assert proxy.reads == [T0, T0 + 3]
+    assert recorder.outcomes[-1].cause == FIREWALLD
+
+
+def test_a_look_that_fails_is_not_repeated_at_once(clock: Clock, proxy: FakeProxy) -> None:
+    loop = loop_of(clock, proxy)
+    loop.act()
+    proxy.failure = HostError("cannot read")
+    clock.now += 1
+    loop.take(FIREWALLD)
+    act_until(loop, clock, T0 + 20)
+    assert proxy.syncs == [T0, T0 + 1]
+    proxy.failure = None
+    act_until(loop, clock, T0 + 31)
+    assert proxy.syncs == [T0, T0 + 1, T0 + 31]
+
+
+def test_polls_are_asked_twice_a_second(clock: Clock, proxy: FakeProxy) -> None:
+    loop, recorder, poll = loop_of(clock, proxy), Recorder(), FakePoll(due=T0 + 0.5)
+    loop.follow(recorder)
+    loop.poll(poll)
+    loop.act()
+    assert poll.remembered == 1
+    poll.answers = [False, False, True]
+    act_until(loop, clock, T0 + 3)
+    assert proxy.reads == [T0, T0 + 1.5]
+    assert recorder.outcomes[-1].cause == Disturbed()
+    assert poll.remembered == 2
+
+
+def test_polls_are_asked_before_a_sync_makes_them_forget(clock: Clock, proxy: FakeProxy) -> None:
+    loop, poll = loop_of(clock, proxy, min_interval=0.0), FakePoll(due=T0 + 0.5)
+    loop.poll(poll)
+    loop.act()
+    poll.answers = [True]
+    loop.take(changed(service()))
+    loop.act()
+    assert proxy.reads == [T0]
+    act_until(loop, clock, T0 + 0.4)
+    assert proxy.reads == [T0, T0 + 0.25]
+
+
+def test_polls_are_not_asked_before_the_first_sync(clock: Clock, proxy: FakeProxy) -> None:
+    loop, poll = loop_of(clock, proxy, wait_for=["Service"]), FakePoll(due=T0 + 0.5)
+    loop.poll(poll)
+    poll.answers = [True]
+    act_until(loop, clock, T0 + 10)
+    assert (poll.answers, proxy.syncs) == ([True], [])

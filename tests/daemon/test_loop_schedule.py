@@ -1,0 +1,137 @@
+"""When the loop syncs: lifecycle.md section 11. Time is a number here."""
+
+import pytest
+
+from pykubeproxy.daemon.loop import CannotGoOn
+from pykubeproxy.daemon.messages import ALL_KINDS, Failed, Listed
+from pykubeproxy.host.errors import HostError
+from pykubeproxy.model.ip import Family
+from tests.builders import service, slice_of
+from tests.daemon.fakes import Clock, FakeProxy, FakeShadow, Recorder, act_until, changed, loop_of
+
+T0 = 1000.0
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def proxy(clock: Clock) -> FakeProxy:
+    return FakeProxy(clock)
+
+
+def test_nothing_is_synced_before_everything_is_listed(clock: Clock, proxy: FakeProxy) -> None:
+    loop = loop_of(clock, proxy, wait_for=ALL_KINDS)
+    loop.take(changed(service()))
+    for kind in ("Service", "Node"):
+        loop.take(Listed(frozenset({kind})))
+        act_until(loop, clock, clock.now + 10_000)
+    assert proxy.syncs == []
+    assert loop.waits_for == {"EndpointSlice"}
+    loop.take(Listed(frozenset({"EndpointSlice"})))
+    assert loop.patience == 0
+    loop.act()
+    assert len(proxy.syncs) == 1
+
+
+def test_the_reference_example(clock: Clock, proxy: FakeProxy) -> None:
+    """Lifecycle.md example F."""
+    loop = loop_of(clock, proxy)
+    act_until(loop, clock, T0)
+    clock.now = start = T0 + 10
+    loop.take(changed(service("ns/a", "172.30.0.1")))
+    proxy.seconds, proxy.failure = 0.15, None
+    loop.act()
+    clock.now = start + 0.2
+    for name in ("ns/b", "ns/c"):
+        loop.take(changed(service(name, "172.30.0.2")))
+    proxy.failure = HostError("no")
+    act_until(loop, clock, start + 31)
+    assert proxy.syncs[1:] == pytest.approx([start, start + 1.15])
+    act_until(loop, clock, start + 32)
+    assert proxy.syncs[3:] == pytest.approx([start + 31.3]), "a retry after syncPeriod"
+    loop.take(changed(service("ns/d", "172.30.0.4")))
+    act_until(loop, clock, start + 34)
+    assert proxy.syncs[4:] == pytest.approx([start + 32.45]), "or earlier, if a change asks for it"
+
+
+def test_without_a_minimum_each_change_is_synced_at_once(clock: Clock, proxy: FakeProxy) -> None:
+    loop = loop_of(clock, proxy, min_interval=0.0)
+    for number in range(5):
+        loop.take(changed(service(f"ns/a{number}", f"172.30.0.{number}")))
+        assert loop.patience == 0
+        loop.act()
+    assert proxy.syncs == [T0] * 5
+
+
+def test_changes_that_come_together_are_one_sync(clock: Clock, proxy: FakeProxy) -> None:
+    loop, recorder = loop_of(clock, proxy), Recorder()
+    loop.follow(recorder)
+    for number in range(5):
+        loop.take(changed(service(f"ns/a{number}", f"172.30.0.{number}")))
+    loop.act()
+    (outcome,) = recorder.outcomes
+    assert {key.name for key in outcome.touched} == {f"a{number}" for number in range(5)}
+    assert loop.patience > 1
+
+
+def test_what_changes_nothing_asks_for_nothing(clock: Clock, proxy: FakeProxy) -> None:
+    loop = loop_of(clock, proxy)
+    loop.take(changed(service()))
+    loop.act()
+    loop.take(changed(service()))
+    act_until(loop, clock, T0 + 20)
+    assert len(proxy.syncs) == 1
+
+
+def test_a_family_that_fails_does_not_stop_the_other(clock: Clock, proxy: FakeProxy) -> None:
+    other = FakeProxy(clock, Family.IPV6)
+    proxy.failure = HostError("no")
+    loop, recorder = loop_of(clock, proxy, other), Recorder()
+    loop.follow(recorder)
+    assert not loop.sync()
+    assert [outcome.error is None for outcome in recorder.outcomes] == [False, True]
+    proxy.failure = None
+    act_until(loop, clock, T0 + 30)
+    assert len(proxy.syncs) == len(other.syncs) == 2
+    assert recorder.outcomes[-2].error is None
+
+
+def test_live_rules_are_read_now_and_then_at_little_cost(clock: Clock, proxy: FakeProxy) -> None:
+    other = FakeProxy(clock, Family.IPV6)
+    loop = loop_of(clock, proxy, other)
+    loop.act()
+    act_until(loop, clock, T0 + 100)
+    assert proxy.reads == other.reads == [T0, T0 + 30, T0 + 60, T0 + 90]
+    proxy.read_seconds, other.read_seconds = 1.5, 0.5
+    act_until(loop, clock, T0 + 900)
+    assert proxy.reads[4:] == [T0 + 120, T0 + 320, T0 + 520, T0 + 720], "1 % of the time, for both families together"
+
+
+def test_a_sync_that_does_not_read_does_not_put_reading_off(clock: Clock, proxy: FakeProxy) -> None:
+    loop = loop_of(clock, proxy)
+    loop.act()
+    for number in range(29):
+        clock.now += 1
+        loop.take(changed(slice_of("ns/web", f"10.0.0.{number}")))
+        loop.act()
+    act_until(loop, clock, T0 + 30)
+    assert proxy.reads == [T0, T0 + 30]
+    assert len(proxy.syncs) == 31
+
+
+def test_a_shadow_reads_no_more_often_than_it_may(clock: Clock) -> None:
+    shadow = FakeShadow(clock)
+    shadow.read_seconds = 2.0
+    loop = loop_of(clock, shadow)
+    loop.act()
+    loop.take(changed(service()))
+    act_until(loop, clock, T0 + 100)
+    assert shadow.syncs == [T0, T0 + 20]
+
+
+def test_what_cannot_go_on_ends_it(clock: Clock, proxy: FakeProxy) -> None:
+    with pytest.raises(CannotGoOn, match="no more"):
+        loop_of(clock, proxy).take(Failed("no more"))
