@@ -26,6 +26,8 @@ class ConfigFileWatch:
         self._content = content
         self._inbox = inbox
         self._file = path.open("rb")
+        self._seen: tuple[int, int] | None = None
+        self._is_moved = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="config-file", daemon=True)
 
@@ -36,25 +38,32 @@ class ConfigFileWatch:
     def stop(self) -> None:
         """End the thread."""
         self._stopped.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         self._file.close()
 
+    def has_changed(self) -> bool:
+        """Look at the file: True if there is something else in it than what was read, or it has another name now."""
+        status = os.fstat(self._file.fileno())
+        look = (status.st_mtime_ns, status.st_size)
+        differs = look != self._seen and self._differs()
+        self._seen = look
+        # Believed at the second look only: a ConfigMap volume has the old file for a moment beside the new one.
+        was_moved, self._is_moved = self._is_moved, self._has_other_name(status)
+        return differs or (was_moved and self._is_moved)
+
     def _run(self) -> None:
-        seen = None
         while not self._stopped.wait(_INTERVAL):
-            status = os.fstat(self._file.fileno())
-            look = (status.st_mtime_ns, status.st_size)
-            if self._was_moved(status) or (look != seen and self._differs()):
+            if self.has_changed():
                 self._inbox.put(Failed(_UPDATED))
                 return
-            seen = look
 
     def _differs(self) -> bool:
         self._file.seek(0)
         return self._file.read() != self._content
 
-    def _was_moved(self, status: os.stat_result) -> bool:
-        """True if the file has another name now; one that was deleted is of no interest."""
+    def _has_other_name(self, status: os.stat_result) -> bool:
+        """True if the file is not at its path any more, but somewhere; one that was deleted is of no interest."""
         try:
             return status.st_nlink > 0 and not os.path.samestat(self._path.stat(), status)
         except OSError:

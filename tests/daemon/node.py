@@ -41,7 +41,7 @@ FLAGS = (
 )
 
 Result = TypeVar("Result")
-Api = TypeVar("Api", bound=Cluster)
+Api_co = TypeVar("Api_co", bound=Cluster, covariant=True)
 
 
 class Daemon:
@@ -137,10 +137,10 @@ class Daemon:
         return len(list((proc / "task").iterdir())), len(list((proc / "fd").iterdir()))
 
 
-class Node(Generic[Api]):
+class Node(Generic[Api_co]):
     """The machine, its API server, and where the files of the test are."""
 
-    def __init__(self, machine: Machine, api: Api, folder: Path) -> None:
+    def __init__(self, machine: Machine, api: Api_co, folder: Path) -> None:
         self.machine = machine
         self.api = api
         self.folder = folder

@@ -1,0 +1,76 @@
+"""A signal ends the daemon at once, whatever it is doing, and leaves the rules in force."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.apiserver import testing
+from tests.apiserver.cluster import Cluster
+from tests.apiserver.server import ApiServer
+from tests.daemon.node import HEALTHZ, KUBE_PROXY, Node
+from tests.kernel.stand_ins import StandIns
+
+# It takes a second at most where nothing else runs; threads or tools that were waited for would take ten.
+AT_ONCE = 3.0
+NOWHERE = "https://192.0.2.99:6443"
+
+
+def create_web(node: Node[Cluster]) -> None:
+    node.api.create(testing.service("web", clusterIP="10.96.0.20"))
+    node.api.create(testing.endpoint_slice("web", "10.244.0.5"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_idle(node: Node[Cluster], number: signal.Signals) -> None:
+    create_web(node)
+    daemon = node.start(command=KUBE_PROXY).wait_synced()
+    daemon.wait(lambda: node.sends_to("10.244.0.5:8080"), "the rules")
+    before = node.chains()
+    assert daemon.end(number) < AT_ONCE
+    assert node.chains() == before
+    assert daemon.told("stopping; the rules stay in force", why=number.name)
+
+
+def test_in_the_middle_of_a_large_first_sync(fake_node: Node[ApiServer], tmp_path: Path) -> None:
+    node = fake_node
+    for number in range(300):
+        node.api.create(testing.service(f"web-{number}", clusterIP=f"10.96.{number // 200 + 1}.{number % 200 + 1}"))
+        node.api.create(testing.endpoint_slice(f"web-{number}", "10.244.0.5", "10.244.0.6"))
+    go_on = tmp_path / "go-on"
+    tools = StandIns(tmp_path / "bin").waiting(go_on)
+    daemon = node.start(path=tools.path)
+    daemon.wait(lambda: tools.calls, "iptables-restore")
+    try:
+        assert daemon.end() < AT_ONCE
+    finally:
+        go_on.touch()
+    assert "Traceback" not in daemon.log
+
+
+def test_while_the_api_server_refuses_connections(fake_node: Node[ApiServer]) -> None:
+    create_rules(fake_node)
+    before = fake_node.dump()
+    fake_node.api.faults.refuse()
+    daemon = fake_node.start(command=KUBE_PROXY)
+    daemon.wait_told("cannot follow the API server")
+    assert daemon.end() < AT_ONCE
+    assert fake_node.dump() == before
+
+
+def test_while_the_api_server_answers_nothing(node: Node[Cluster]) -> None:
+    lines = ["link add nowhere type bridge", "addr add 192.0.2.1/24 dev nowhere", "link set nowhere up"]
+    node.machine.ip([*lines, "neigh add 192.0.2.99 lladdr 02:00:00:00:00:99 dev nowhere nud permanent"])
+    node.kubeconfig.write_text(node.kubeconfig.read_text().replace(node.api.url, NOWHERE))
+    daemon = node.start(command=KUBE_PROXY)
+    daemon.wait(lambda: daemon.told("serving", server="healthz"), "the health server")
+    assert daemon.get("/livez", HEALTHZ)[0] == 200
+    assert daemon.end() < AT_ONCE
+    assert "KUBE-" not in node.dump()
+
+
+def create_rules(node: Node[Cluster]) -> None:
+    """Have the daemon leave rules behind."""
+    create_web(node)
+    node.start().wait_synced().end()
+    assert node.sends_to("10.244.0.5:8080")

@@ -1,0 +1,259 @@
+"""What happens in the loop, as metrics, health and health checks tell it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from pykubeproxy.daemon.family import Refusal, Synced
+from pykubeproxy.daemon.follower import Outcome
+from pykubeproxy.daemon.messages import Disturbed
+from pykubeproxy.daemon.reporting import report
+from pykubeproxy.daemon.telemetry import Telemetry
+from pykubeproxy.host.errors import HostError, RestoreError
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.node import Node
+from pykubeproxy.model.service import ServiceKey, ServiceType
+from pykubeproxy.model.snapshot import ObjectId, Snapshot
+from pykubeproxy.observe.check_server import CheckFailed
+from pykubeproxy.observe.clock import Moment
+from pykubeproxy.observe.health import ProxyHealth
+from pykubeproxy.observe.metrics import Metrics
+from pykubeproxy.observe.servers import Addresses, Servers
+from pykubeproxy.observe.service_health import HealthCheck
+from pykubeproxy.observe.web import Request, Response
+from pykubeproxy.plan.diff import ChainChange, Plan
+from tests.builders import NODE, at, service, slice_of, snapshot
+from tests.daemon.fakes import Clock, FakeProxy, changed
+
+WEB = ServiceKey("ns", "web")
+IPV4, IPV6 = {"ip_family": "IPv4"}, {"ip_family": "IPv6"}
+FUTURE = 32503680000.0
+REFUSED = RestoreError("iptables-restore", "no")
+PLAN = Plan(chains=(ChainChange(table="nat", chain="KUBE-SVC-X", before=None, after=("-A KUBE-SVC-X -j ACCEPT",)),))
+DNAT = '[{}:60] -A KUBE-SEP-X -p tcp -m comment --comment "ns/web:http" -m tcp -j DNAT --to-destination 10.0.0.1:80'
+
+
+class FakeServers(Servers):
+    """Keeps the health checks that it is to serve; cannot serve those of `taken` ports."""
+
+    def __init__(self, health: ProxyHealth) -> None:
+        super().__init__(Addresses(health="", metrics=""), health, health_pages=_nothing, metrics_pages=_nothing)
+        self.served: dict[ServiceKey, HealthCheck] | None = None
+        self.taken: set[int] = set()
+
+    def serve_checks(self, family: Family, checks: Mapping[ServiceKey, HealthCheck]) -> tuple[CheckFailed, ...]:
+        del family
+        self.served = dict(checks)
+        return tuple(
+            CheckFailed(service=key, port=check.port, error="in use")
+            for key, check in checks.items()
+            if check.port in self.taken
+        )
+
+
+def _nothing(request: Request) -> Response:
+    raise AssertionError(request)
+
+
+class Told:
+    """The telemetry of two families, and what it has told."""
+
+    def __init__(self) -> None:
+        self.metrics = Metrics()
+        self.now = 0.0
+        self.health = ProxyHealth(timeout=60.0, clock=lambda: Moment(wall=0, monotonic=self.now))
+        self.servers = FakeServers(self.health)
+        self.failed: list[CheckFailed] = []
+        self.telemetry = Telemetry(
+            families=tuple(Family),
+            node_name=NODE,
+            metrics=self.metrics,
+            health=self.health,
+            servers=self.servers,
+            on_check_failed=self.failed.append,
+        )
+
+    def value(self, name: str, labels: dict[str, str] | None = None) -> float | None:
+        return self.metrics.registry.get_sample_value(name, labels or {})
+
+    def proxy_value(self, name: str, labels: dict[str, str] | None = None) -> float | None:
+        return self.value(f"kubeproxy_sync_proxy_rules_{name}", labels)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+NOTHING_DONE = Synced(plan=Plan())
+
+
+def outcome(synced: Synced | None = NOTHING_DONE, objects: Snapshot | None = None, **fields: Any) -> Outcome:
+    """A sync of IPv4 that succeeded without doing anything, unless said otherwise."""
+    known = objects or Snapshot()
+    family = fields.pop("family", Family.IPV4)
+    return Outcome(
+        family=family,
+        proxy=FakeProxy(Clock(), family),
+        snapshot=known,
+        touched=known.services,
+        seconds=0.1,
+        synced=synced,
+        **fields,
+    )
+
+
+def failure(*refusals: Refusal) -> Outcome:
+    return outcome(None, error=REFUSED, refusals=refusals)
+
+
+def test_changes_are_counted_and_pending_until_the_next_sync(told: Told) -> None:
+    change = changed(service("ns/web"), slice_of("ns/web", "10.0.0.1"), slice_of("ns/web", "10.0.0.2", part="b")).change
+    told.telemetry.took(change, {WEB})
+    told.telemetry.took(changed(slice_of("ns/other", "10.0.0.3")).change, ())
+    told.telemetry.took(changed(removed=[ObjectId("Service", "ns", "gone")]).change, ())
+    assert told.proxy_value("service_changes_total") == 4, "each for both families"
+    assert told.proxy_value("endpoint_changes_total") == 3
+    assert told.proxy_value("service_changes_pending") == 1
+    assert told.proxy_value("endpoint_changes_pending") == 2
+    told.telemetry.synced(outcome())
+    assert told.proxy_value("service_changes_pending") == 0
+    assert told.proxy_value("endpoint_changes_pending") == 0
+
+
+def test_the_time_from_a_change_of_endpoints_to_rules(told: Told) -> None:
+    def counted(labels: dict[str, str]) -> float | None:
+        return told.value("kubeproxy_network_programming_duration_seconds_count", labels)
+
+    web = ServiceKey("ns", "web")
+    for part, when in (("a", FUTURE), ("b", FUTURE), ("c", 1.0), ("d", None)):
+        told.telemetry.took(changed(slice_of("ns/web", "10.0.0.1", part=part, triggered_at=when)).change, {web})
+    told.telemetry.took(changed(slice_of("ns/web", "10.0.0.1", triggered_at=FUTURE)).change, ())
+    told.telemetry.took(changed(removed=[ObjectId("EndpointSlice", "ns", "web-b")]).change, {web})
+    told.telemetry.synced(outcome())
+    assert counted(IPV4) == 1, "not of what is gone, happened before the start, or was no change"
+    told.telemetry.took(changed(slice_of("ns/web", "10.0.0.2", triggered_at=FUTURE)).change, {web})
+    told.telemetry.synced(failure(Refusal(REFUSED, is_full=True)))
+    told.telemetry.synced(outcome())
+    assert counted(IPV4) == 1, "a sync that fails loses them"
+    assert counted(IPV6) is None
+
+
+def test_refusals_are_counted_by_kind(told: Told) -> None:
+    told.telemetry.synced(outcome(refusals=(Refusal(REFUSED, is_full=False),)))
+    assert told.proxy_value("iptables_restore_failures_total", IPV4) == 1
+    assert told.proxy_value("iptables_partial_restore_failures_total", IPV4) == 1
+    told.telemetry.synced(failure(Refusal(REFUSED, is_full=False), Refusal(REFUSED, is_full=True)))
+    assert told.proxy_value("iptables_restore_failures_total", IPV4) == 3
+    assert told.proxy_value("iptables_partial_restore_failures_total", IPV4) == 2
+    told.telemetry.synced(failure())
+    assert told.proxy_value("iptables_restore_failures_total", IPV4) == 3, "a read that fails is no refused restore"
+    assert told.proxy_value("duration_seconds_count", IPV4) == 3
+
+
+def test_full_and_partial_syncs(told: Told) -> None:
+    told.telemetry.synced(outcome(Synced(plan=PLAN, was_read=True)))
+    told.telemetry.synced(outcome(Synced(plan=PLAN)))
+    told.telemetry.synced(outcome(Synced(plan=Plan(), is_sectioned=True)))
+    assert told.value("kubeproxy_sync_full_proxy_rules_duration_seconds_count", IPV4) == 1
+    assert told.value("kubeproxy_sync_partial_proxy_rules_duration_seconds_count", IPV4) == 2
+    assert told.value("pykubeproxy_adopted_chains", IPV4 | {"result": "added"}) == 1, "of the first sync only"
+    assert told.value("pykubeproxy_sectioned_restores_total", IPV4) == 1
+
+
+def test_drift_is_counted_by_culprit(told: Told) -> None:
+    drifted = Synced(plan=PLAN, was_read=True, drifted=(("nat", "KUBE-SVC-X"),))
+    told.telemetry.synced(outcome(drifted, cause=Disturbed("firewalld", 7)))
+    told.telemetry.synced(outcome(drifted))
+    told.telemetry.synced(outcome(Synced(plan=PLAN, was_read=True), cause=Disturbed("docker", 8)))
+    for name in ("detected", "repaired"):
+        found = {
+            cause: told.value(f"pykubeproxy_drift_{name}_total", IPV4 | {"cause": cause})
+            for cause in ("firewalld", "unknown", "docker")
+        }
+        assert found == {"firewalld": 1, "unknown": 1, "docker": None}
+
+
+def test_health_follows_the_node_and_requests(told: Told) -> None:
+    assert not told.health.is_eligible
+    told.telemetry.took(changed(Node(name="other"), Node(name=NODE)).change, ())
+    assert told.health.is_eligible
+    told.telemetry.took(changed(removed=[ObjectId("Node", "", NODE)]).change, ())
+    assert told.health.is_eligible, "the last one that was seen counts"
+    told.telemetry.started()
+    told.telemetry.asked()
+    assert told.health.is_healthy
+    assert told.proxy_value("last_queued_timestamp_seconds", IPV6)
+    told.now += 60
+    assert not told.health.is_healthy
+    for family in Family:
+        told.telemetry.synced(outcome(family=family))
+    assert told.health.is_healthy
+
+
+def test_health_checks_are_served_after_each_written_sync(told: Told) -> None:
+    objects = snapshot(
+        service("ns/web", external_traffic_local=True, health_check_node_port=30500, type=ServiceType.LOAD_BALANCER),
+        slice_of("ns/web", at("10.0.0.1", NODE), at("10.0.0.2", "other")),
+    )
+    told.telemetry.synced(outcome(objects=objects))
+    assert told.servers.served == {WEB: HealthCheck(port=30500, local_endpoints=1)}
+    told.servers.taken = {30500}
+    for _ in range(3):
+        told.telemetry.synced(outcome(objects=objects))
+    assert [(each.service, each.port) for each in told.failed] == [(WEB, 30500)], "told once, though tried each time"
+    told.servers.taken = set()
+    told.telemetry.synced(outcome(objects=objects))
+    told.servers.taken = {30500}
+    told.telemetry.synced(outcome(objects=objects))
+    assert len(told.failed) == 2
+
+
+def test_a_shadow_tells_what_it_would_do_and_serves_nothing(told: Told) -> None:
+    told.telemetry.took(changed(slice_of("ns/web", "10.0.0.1", triggered_at=FUTURE)).change, {WEB})
+    told.telemetry.synced(outcome(Synced(plan=PLAN, was_read=True, is_written=False)))
+    assert told.value("pykubeproxy_pending_chains", IPV4) == 1
+    assert told.proxy_value("last_timestamp_seconds", IPV4) is None
+    assert told.servers.served is None
+    told.telemetry.synced(outcome())
+    assert told.value("kubeproxy_network_programming_duration_seconds_count", IPV4) is None, "times are not kept"
+
+
+def test_connections_count_from_the_first_look_even_if_there_was_nothing_to_see(told: Told) -> None:
+    labels = IPV4 | {"namespace": "ns", "service": "web", "port": "http", "protocol": "TCP"}
+    told.telemetry.synced(outcome(Synced(plan=PLAN, was_read=True)))
+    told.telemetry.synced(outcome(Synced(plan=Plan(), was_read=True, counted=(DNAT.format(5),))))
+    assert told.value("pykubeproxy_service_new_connections_total", labels) == 5
+    told.telemetry.synced(outcome(Synced(plan=Plan())))
+    told.telemetry.synced(outcome(Synced(plan=Plan(), was_read=True, counted=(DNAT.format(7),))))
+    assert told.value("pykubeproxy_service_new_connections_total", labels) == 7
+
+
+@pytest.mark.parametrize(
+    ("its", "level", "words"),
+    [
+        (outcome(Synced(plan=Plan(), was_read=True)), "info", "in sync"),
+        (outcome(Synced(plan=Plan())), "debug", "in sync"),
+        (outcome(Synced(plan=Plan(), was_read=True), is_routine=True), "debug", "in sync"),
+        (outcome(Synced(plan=PLAN)), "info", "synced"),
+        (outcome(Synced(plan=PLAN, is_written=False)), "info", "would write"),
+        (failure(), "error", "sync failed; the rules in force stay"),
+        (outcome(Synced(plan=PLAN, drifted=(("nat", "X"),) * 7)), "warning", "rules were changed by another program"),
+    ],
+)
+def test_the_log_of_a_sync(its: Outcome, level: str, words: str) -> None:
+    with capture_logs() as logs:
+        report(its)
+    (line,) = logs
+    assert line["log_level"] == level
+    assert line["event"].startswith(words)
+    if its.synced is not None and its.synced.drifted:
+        assert (line["by"], line["chains"]) == ("unknown", "nat X, nat X, nat X, nat X, nat X and 2 more")
+
+
+def test_a_refusal_that_was_overcome_is_logged() -> None:
+    with capture_logs() as logs:
+        report(outcome(Synced(plan=PLAN), refusals=(Refusal(HostError("line 3"), is_full=False),)))
+    assert [(line["log_level"], line.get("error")) for line in logs] == [("warning", "line 3"), ("info", None)]
