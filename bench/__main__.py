@@ -68,12 +68,15 @@ def main(  # noqa: PLR0913  one for each option
 
 
 def measure(names: Sequence[str], *, is_quick: bool) -> report.Report:
-    """Run some measurements."""
+    """Run some measurements. One that fails is told, and stops no other."""
     load = os.getloadavg()[0]
     run = Run(is_quick=is_quick, backends=installed_backends(), say=progress.print)
     figures: list[Figure] = []
     for name in names:
-        figures.extend(importlib.import_module(f"bench.{name}").figures(run))
+        try:
+            figures.extend(importlib.import_module(f"bench.{name}").figures(run))
+        except Exception:  # noqa: BLE001  an hour's figures are not to be lost
+            progress.print_exception()
     return report.Report(machine=report.this_machine(load), is_quick=is_quick, figures=tuple(figures))
 
 

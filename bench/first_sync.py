@@ -106,7 +106,8 @@ def _figures_of(shape: Shape, backend: Backend, rounds: list[Round]) -> Iterator
     first = Timing(tuple(its.first.process for its in rounds))
     yield timed(TITLE, str(shape), first, backend=backend, services=size, floor=alone, target=target)
     sync = Timing(tuple(Sample(its.first.sync_seconds) for its in rounds))
-    yield timed(SYNC, str(shape), sync, backend=backend, services=size, floor=Floor(what=alone.what, value=alone.value))
+    wall = Floor(what=alone.what, value=alone.value)
+    yield timed(SYNC, str(shape), sync, backend=backend, services=size, floor=wall, target=target)
     restart = Timing(tuple(its.restart.process for its in rounds))
     read = floor_of("one iptables-save", Timing(tuple(its.read for its in rounds)))
     limit = Target(text="no write; ≤ one read + 1.5 s", limit=read.value + 1.5) if is_targeted else None

@@ -19,6 +19,9 @@ EVENT = "one change, API server to kernel"
 
 _RATE = 10
 
+# Seconds within which the daemon reads all rules for the first time, to find out how long that takes.
+_FIRST_LOOK = 40.0
+
 # What a namespace of its own may not set; and one sync after the other, without a second's pause.
 _UNMANAGED = ("--conntrack-max-per-core", "0", "--conntrack-min", "0", "--conntrack-tcp-timeout-established", "0s")
 _AT_ONCE = ("--conntrack-tcp-timeout-close-wait", "0s", "--iptables-min-sync-period", "0s")
@@ -37,6 +40,8 @@ def figures(run: Run) -> Iterator[Figure]:
             arguments = ("--kubeconfig", str(kubeconfig), *_UNMANAGED)
             with daemon(node, Backend.NFT, (*arguments, *_AT_ONCE[:2])) as program:
                 program.wait_until_synced()
+                if not run.is_quick:
+                    program.idle(_FIRST_LOOK)
                 idle = program.idle(3.0 if run.is_quick else 15.0)
                 spent = program.spent()
                 count = (5 if run.is_quick else 30) * _RATE

@@ -9,7 +9,7 @@ import os
 import resource
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -64,17 +64,6 @@ def clocked(action: Callable[[], object]) -> Sample:
     cpu, wall = cpu_seconds(), time.perf_counter()
     action()
     return Sample(time.perf_counter() - wall, cpu_seconds() - cpu)
-
-
-def in_turns(actions: Mapping[str, Callable[[], Sample]], rounds: int, warm_up: int = 0) -> dict[str, Timing]:
-    """Take samples of several actions in turns, so that whatever disturbs the machine disturbs all of them."""
-    taken: dict[str, list[Sample]] = {name: [] for name in actions}
-    for number in range(warm_up + rounds):
-        for name, action in actions.items():
-            sample = action()
-            if number >= warm_up:
-                taken[name].append(sample)
-    return {name: Timing(tuple(samples)) for name, samples in taken.items()}
 
 
 def tool(command: Sequence[str], text: bytes = b"") -> Sample:

@@ -1,7 +1,7 @@
 import pytest
 
 from bench.figures import Figure, Floor, Target, Unit, at_most, written
-from bench.harness import Sample, Timing, in_turns, quantile
+from bench.harness import Sample, Timing, quantile
 
 
 @pytest.mark.parametrize(
@@ -46,15 +46,3 @@ def test_quantiles() -> None:
 def test_the_middle_sample_counts() -> None:
     timing = Timing(tuple(Sample(wall, wall * 2) for wall in (9.0, 1.0, 2.0)))
     assert (timing.median, timing.low, timing.high, timing.cpu) == (2.0, 1.0, 9.0, 4.0)
-
-
-def test_actions_take_turns_and_warm_up_first() -> None:
-    calls: list[str] = []
-
-    def action(name: str) -> Sample:
-        calls.append(name)
-        return Sample(float(len(calls)))
-
-    timings = in_turns({"a": lambda: action("a"), "b": lambda: action("b")}, rounds=2, warm_up=1)
-    assert calls == ["a", "b"] * 3
-    assert [sample.wall for sample in timings["b"].samples] == [4.0, 6.0]
