@@ -5,7 +5,9 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from e2e.asking import Destination, Fate, ask
@@ -24,14 +26,33 @@ class Proxy(Struct, frozen=True, kw_only=True):
     process: subprocess.Popen[str]
     log: Path
 
+    def told(self, event: str, **fields: object) -> list[dict[str, Any]]:
+        """The lines of a log in JSON with this event, or the beginning of it, and these fields."""
+        lines = (msgspec.json.decode(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
+        return [
+            line
+            for line in lines
+            if line["event"].startswith(event) and all(line.get(key) == value for key, value in fields.items())
+        ]
+
+    def has_synced(self, families: int = 2) -> bool:
+        """True once it has said that the first sync of so many families is done."""
+        return len({line["family"] for event in ("synced", "in sync") for line in self.told(event)}) >= families
+
+
+def launch(node: Node, command: Sequence[str], log: Path) -> Proxy:
+    """Starts a proxy by its command line."""
+    with log.open("w") as stream:
+        process = node.popen(command, stdout=stream, stderr=subprocess.STDOUT)
+    return Proxy(node=node, process=process, log=log)
+
 
 def start_proxy(node: Node, source: Path, log: Path, arguments: Sequence[str] = ()) -> Proxy:
     """Starts `pykubeproxy run --source SOURCE` as this node, with any further command-line arguments."""
     command = [sys.executable, "-m", "pykubeproxy", "run", "--source", str(source)]
-    command += ["--hostname-override", node.spec.name, "--cluster-cidr", CLUSTER_CIDR, *arguments]
-    with log.open("w") as stream:
-        process = node.popen(command, stdout=stream, stderr=subprocess.STDOUT)
-    return Proxy(node=node, process=process, log=log)
+    return launch(
+        node, [*command, "--hostname-override", node.spec.name, "--cluster-cidr", CLUSTER_CIDR, *arguments], log
+    )
 
 
 def start_proxies(lab: Lab, source: Path, logs: Path, arguments: Sequence[str] = ()) -> tuple[Proxy, ...]:

@@ -51,16 +51,20 @@ def assets() -> Path | None:
 
 
 class RealApiServer(Cluster):
-    """A running etcd and kube-apiserver on free loopback ports, with their files in a temporary folder."""
+    """A running etcd and kube-apiserver on free ports, with their files in a temporary folder."""
 
-    def __init__(self, programs: Path) -> None:
-        """Start both and wait until /readyz says ok. Raises RuntimeError with the ends of their logs if it does not."""
+    def __init__(self, programs: Path, host: str = "127.0.0.1") -> None:
+        """Start both and wait until /readyz says ok; kube-apiserver listens at `host`, etcd on loopback.
+
+        Raises RuntimeError with the ends of their logs if it does not.
+        """
+        self._host = host
         self._home = Path(tempfile.mkdtemp(prefix="real-apiserver-"))
         self._processes: list[subprocess.Popen[bytes]] = []
         self._namespaces = {"default"}
-        certificates = pki.issue(("127.0.0.1",))
+        self._certificates = pki.issue((host, "127.0.0.1"))
         etcd, peer, port = _free_ports(3)
-        self.access = Access(url=f"https://127.0.0.1:{port}", pki=certificates, token=secrets.token_urlsafe(24))
+        self.access = Access(url=f"https://{host}:{port}", pki=self._certificates, token=secrets.token_urlsafe(24))
         self._client = Client(self.access)
         try:
             self._start(programs / "etcd", _etcd_flags(self._home, etcd, peer))
@@ -135,7 +139,7 @@ class RealApiServer(Cluster):
         return namespace
 
     def _apiserver_flags(self, etcd: int, port: int) -> list[str]:
-        certificates = pki.issue(("127.0.0.1",))
+        certificates = self._certificates
         files = {
             "ca.crt": certificates.authority,
             "tls.crt": certificates.server.certificate,
@@ -148,8 +152,8 @@ class RealApiServer(Cluster):
         # The key of the certificate signs service account tokens as well: nobody here asks for any.
         return [
             f"--etcd-servers=http://127.0.0.1:{etcd}",
-            "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
+            f"--bind-address={self._host}",
+            f"--advertise-address={self._host}",
             f"--secure-port={port}",
             f"--tls-cert-file={self._home / 'tls.crt'}",
             f"--tls-private-key-file={self._home / 'tls.key'}",

@@ -1,0 +1,114 @@
+"""A lab whose nodes follow an API server: one `pykubeproxy run` per node, as in a cluster.
+
+The API server stands where the router is, at the router's address on the wire. It is the one of the test bed, or real
+etcd and kube-apiserver if KUBEBUILDER_ASSETS says where they are.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from e2e.lab import Lab, open_lab
+from e2e.netns import LabError
+from e2e.proxies import PAUSE_SECONDS, Proxy, last_line, launch, require_running
+from e2e.topology import WIRE_NETWORKS, Topology, gateway
+from tests.apiserver.cluster import Cluster as Api
+from tests.apiserver.cluster import JsonObject
+from tests.apiserver.real import RealApiServer, assets
+from tests.apiserver.server import ApiServer
+from tests.daemon.inside import Inside
+from tests.host.namespace import Namespace as Network
+
+API_ADDRESS = str(gateway(WIRE_NETWORKS[0]))
+CONVERGENCE_SECONDS = 30.0
+
+# What a network namespace may not set, and no second's pause between two syncs.
+FLAGS = (
+    *("--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0"),
+    *("--iptables-min-sync-period=10ms", "--log-format=json"),
+)
+
+
+class Cluster:
+    """The lab, its API, and the proxies that run on its nodes."""
+
+    def __init__(self, lab: Lab, api: Api, folder: Path, flags: Sequence[str] = ()) -> None:
+        self.lab = lab
+        self.api = api
+        self.proxies: dict[str, Proxy] = {}
+        self._folder = folder
+        self._flags = tuple(flags)
+        self._kubeconfig = api.kubeconfig(folder / "kubeconfig")
+        self._count = 0
+
+    def start(
+        self, node: str, *flags: str, program: Sequence[str] = (sys.executable, "-m", "pykubeproxy", "run")
+    ) -> Proxy:
+        """Start the proxy of a node, in place of one that has ended; its log is a file of its own."""
+        self._count += 1
+        log = self._folder / f"{node}-{self._count}.log"
+        its = (f"--kubeconfig={self._kubeconfig}", f"--hostname-override={node}")
+        self.proxies[node] = launch(self.lab.node(node), [*program, *its, *FLAGS, *self._flags, *flags], log)
+        return self.proxies[node]
+
+    def start_all(self, *flags: str) -> None:
+        """Start the proxy of every node, and wait until all have done their first sync."""
+        for node in self.lab.nodes:
+            self.start(node, *flags)
+        self.wait(lambda: all(proxy.has_synced() for proxy in self.proxies.values()), "the first sync of every node")
+
+    def stop(self, node: str) -> None:
+        """End the proxy of a node in good order."""
+        proxy = self.proxies.pop(node)
+        proxy.process.terminate()
+        if status := proxy.process.wait(CONVERGENCE_SECONDS):
+            raise LabError(f"proxy on {node} ended with status {status}: {last_line(proxy)}")
+
+    def kill(self, node: str) -> None:
+        """End the proxy of a node with SIGKILL."""
+        proxy = self.proxies.pop(node)
+        proxy.process.kill()
+        proxy.process.wait()
+
+    def load(self, objects: Iterable[JsonObject]) -> None:
+        """Apply objects to the API."""
+        self.api.load(objects)
+
+    def wait(self, condition: Callable[[], bool], what: str, seconds: float = CONVERGENCE_SECONDS) -> None:
+        """Wait for something while all proxies run. Raises LabError if it does not come, or one of them ends."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            for proxy in self.proxies.values():
+                require_running(proxy)
+            if time.monotonic() > deadline:
+                ends = "; ".join(f"{node}: {last_line(proxy)}" for node, proxy in self.proxies.items())
+                raise LabError(f"no {what} within {seconds:g} s: {ends}")
+            time.sleep(PAUSE_SECONDS)
+
+
+@contextmanager
+def open_cluster(
+    topology: Topology, folder: Path, flags: Sequence[str] = (), *, fake: bool = False
+) -> Iterator[Cluster]:
+    """Build the lab and its API server, without objects or proxies; `fake` insists on the test bed's own server.
+
+    Logs and the kubeconfig go to `folder`; `flags` are for every proxy. Nothing but that folder is left at the end.
+    """
+    programs = None if fake else assets()
+    with open_lab(topology) as lab:
+        router = Network(f"{lab.prefix}router")
+        with _api_server(router, programs) as api:
+            cluster = Cluster(lab, api, folder, flags)
+            try:
+                yield cluster
+            finally:
+                for node in tuple(cluster.proxies):
+                    cluster.kill(node)
+
+
+def _api_server(router: Network, programs: Path | None) -> Api:
+    if programs is None:
+        return router.run(lambda: ApiServer(host=API_ADDRESS))
+    return Inside(router.run(lambda: RealApiServer(programs, host=API_ADDRESS)), router)
