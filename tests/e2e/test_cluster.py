@@ -1,4 +1,4 @@
-"""The cluster that tests are run on, by itself: nodes that follow an API server, and traffic that tells its failures."""
+"""The cluster that tests are run on, by itself: its nodes follow an API server, its traffic tells what failed."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
