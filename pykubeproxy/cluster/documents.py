@@ -5,7 +5,8 @@ document and field.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ DEFAULT_NAMESPACE = "default"
 
 # A document begins at a line `---`, which YAML allows nowhere else in the first column.
 _DOCUMENT_START = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
+_LINE = re.compile(r"[^\n]+")
 
 
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +77,7 @@ def _documents(text: str) -> Iterator[tuple[int, str]]:
     """
     line = 0
     for document in _DOCUMENT_START.split(text):
-        if any(map(_is_content, document.splitlines())):
+        if any(_is_content(found[0]) for found in _LINE.finditer(document)):
             yield line, document
         line += document.count("\n")
 
@@ -130,7 +132,31 @@ class _Reader:
             self._break(f"{place}: items: a list is expected")
             return
         for i, item in enumerate(items):
-            self._take(item, f"{place}: items[{i}]", kind, version if kind else None)
+            its_place, its_version = f"{place}: items[{i}]", version if kind else None
+            if not isinstance(item, msgspec.Raw):
+                self._take(item, its_place, kind, its_version)
+            elif not self._take_plain(item, its_place, kind, its_version):
+                self._take_text(item, its_place, kind, its_version)
+
+    def _take_plain(self, item: msgspec.Raw, place: str, listed_as: str, list_version: object) -> bool:
+        """An object of a list in JSON, straight to its own type. False for one that needs a closer look."""
+        with suppress(msgspec.DecodeError, BadObject):
+            head = msgspec.json.decode(item, type=_Head)
+            kind, version = head.kind or listed_as, head.api_version or list_version
+            rules, name = _KINDS.get(kind), ObjectId(kind, head.metadata.namespace, head.metadata.name)
+            is_named = bool(name.name) and bool(name.namespace) is (rules is not None and rules.is_namespaced)
+            if rules is not None and version == rules.api_version and is_named:
+                self._keep(name, place, *rules.translate(msgspec.json.decode(item, type=rules.wire)))
+                return True
+        return False
+
+    def _take_text(self, item: msgspec.Raw, place: str, listed_as: str, list_version: object) -> None:
+        try:
+            content = msgspec.json.decode(item)
+        except msgspec.DecodeError as error:
+            self._break(f"{place}: not valid JSON: {error}")
+        else:
+            self._take(content, place, listed_as, list_version)
 
     def _take_object(self, content: dict[str, Any], place: str, kind: str, version: object) -> None:
         rules = _KINDS[kind]
@@ -138,18 +164,20 @@ class _Reader:
         if name is None:
             self._break(f"{place}: {kind}: metadata.name: not set")
             return
-        place = f"{place}: {name}"
         try:
             _check_version(version, rules.api_version)
-            obj, ignored = rules.translate(msgspec.convert(content, rules.wire))
+            translated = rules.translate(msgspec.convert(content, rules.wire))
         except (BadObject, msgspec.ValidationError) as error:
             self.bad.add(name)
-            self.notes.append(Note(f"{place}: {field_first(str(error))}; skipped"))
+            self.notes.append(Note(f"{place}: {name}: {field_first(str(error))}; skipped"))
             return
-        self.notes.extend(Note(f"{place}: {part}; left out", is_error=False) for part in ignored)
+        self._keep(name, place, *translated)
+
+    def _keep(self, name: ObjectId, place: str, obj: Object | None, ignored: Iterable[Ignored]) -> None:
+        self.notes.extend(Note(f"{place}: {name}: {part}; left out", is_error=False) for part in ignored)
         if obj is not None:
             if name in self.objects:
-                self.notes.append(Note(f"{place}: defined twice; this one is used"))
+                self.notes.append(Note(f"{place}: {name}: defined twice; this one is used"))
             self.objects[identify(obj)] = obj
 
     def _break(self, problem: str) -> None:
@@ -162,12 +190,35 @@ def _check_version(version: object, expected: str) -> None:
         raise BadObject("apiVersion", f"{version!r} is not {expected}")
 
 
+class _HeadMetadata(msgspec.Struct):
+    name: str
+    namespace: str = ""
+
+
+class _Head(msgspec.Struct, rename="camel"):
+    """What tells of which kind an object is, and which one."""
+
+    metadata: _HeadMetadata
+    kind: str = ""
+    api_version: str = ""
+
+
+class _List(msgspec.Struct, rename="camel"):
+    """A list in JSON, whose items are read one after the other: all at once would take five times their text."""
+
+    kind: str
+    items: list[msgspec.Raw]
+    api_version: str | None = None
+
+
 def _load(document: str) -> object:
     if document.lstrip().startswith("{"):
-        try:
+        with suppress(msgspec.DecodeError):
+            found = msgspec.json.decode(document, type=_List)
+            if found.kind.endswith("List"):
+                return {"kind": found.kind, "apiVersion": found.api_version, "items": found.items}
+        with suppress(msgspec.DecodeError):  # YAML's flow style looks like JSON
             return msgspec.json.decode(document)
-        except msgspec.DecodeError:
-            pass  # YAML's flow style looks like JSON
     return yaml.load(document, Loader=_Loader)  # noqa: S506  a safe loader
 
 

@@ -78,6 +78,7 @@ def service(obj: wire.Service) -> tuple[Service, tuple[Ignored, ...]]:
     """A Service, and what was left out of it. Raises BadObject."""
     spec = obj.spec or wire.ServiceSpec()
     ignored: list[Ignored] = []
+    external_ips = tuple(_ips(spec.external_ips or (), "spec.externalIPs", ignored))
     translated = Service(
         key=ServiceKey(
             _dns_label(obj.metadata.namespace, "metadata.namespace"), _dns_label(obj.metadata.name, "metadata.name")
@@ -87,7 +88,8 @@ def service(obj: wire.Service) -> tuple[Service, tuple[Ignored, ...]]:
         cluster_ips=_cluster_ips(spec),
         ip_families=tuple(spec.ip_families or ()),
         ports=_service_ports(spec),
-        external_ips=tuple(_ips(spec.external_ips or (), "spec.externalIPs", ignored)),
+        external_ips=external_ips,
+        has_unusable_external_ips=len(external_ips) < len(spec.external_ips or ()),
         load_balancer_ips=_load_balancer_ips(obj.status),
         source_ranges=tuple(_cidrs(spec.load_balancer_source_ranges or (), "spec.loadBalancerSourceRanges", ignored)),
         affinity_seconds=_affinity_seconds(spec),

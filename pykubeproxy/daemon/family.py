@@ -54,6 +54,9 @@ class FamilyProxy:
     always_reads = False
     """True for a proxy that reads the live rules in every sync."""
 
+    reads_counters = False
+    """Whether to read the counters of connections together with the live rules."""
+
     def __init__(self, options: RuleOptions, host: Host, split: Split = whole) -> None:
         """`split` divides a Plan into those that are committed one after the other; by default it stays whole."""
         self._host = host
@@ -87,6 +90,9 @@ class FamilyProxy:
 
     def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> None:
         """Compile what a change of the Snapshot touches; nothing is written yet."""
+        if not self._is_trusted:
+            # The kernel takes its time to tell all rules: meanwhile they are compiled.
+            self._host.prefetch(with_counters=self.reads_counters)
         changed = self._compiler.update(snapshot, touched)
         if self._is_trusted:
             self._changed |= changed
@@ -137,7 +143,7 @@ class FamilyProxy:
                 counted.append(line)
 
         start = time.monotonic()
-        live = self._host.save(known=self.desired, counted=keep)
+        live = self._host.save(known=self.desired, counted=keep if self.reads_counters else None)
         return live, _Read(seconds=time.monotonic() - start, counted=tuple(counted))
 
     def _carry_out(self, plan: Plan, live: Ruleset) -> Synced:

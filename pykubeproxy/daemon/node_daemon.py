@@ -16,6 +16,7 @@ from pykubeproxy.daemon.assembly import Choices, NodeView, check_tools, find_too
 from pykubeproxy.daemon.drift import DriftPoll, DriftWatch
 from pykubeproxy.daemon.family import FamilyProxy, ShadowProxy
 from pykubeproxy.daemon.flows import FlowCleaner
+from pykubeproxy.daemon.heap import Heap
 from pykubeproxy.daemon.loop import CannotGoOn, Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS
 from pykubeproxy.daemon.patience import Patience
@@ -70,8 +71,9 @@ class Daemon:
         self._view = NodeView(settings.completed, settings.choices, self._tools)
         self._api: ApiSource | None = None
         self._metrics = Metrics()
+        self._proxies = {family: self._proxy(family, its) for family, its in self._tools.items()}
         self.loop = Loop(
-            families={family: self._proxy(family, its) for family, its in self._tools.items()},
+            families=self._proxies,
             options_for=self._view.options_for,
             schedule=Schedule(
                 min_interval=self._config.iptables.min_sync_period.seconds,
@@ -109,6 +111,9 @@ class Daemon:
 
     def follow_objects(self, closing: ExitStack) -> None:
         """Begin to follow Services, EndpointSlices and this node's Node."""
+        heap = Heap(self._tools)
+        closing.callback(heap.close)
+        self.loop.follow(heap)
         closing.callback(self._source.stop)
         self._source.start()
 
@@ -161,6 +166,8 @@ class Daemon:
         closing.callback(servers.stop)
         telemetry.started()
         self.loop.follow(telemetry)
+        for proxy in self._proxies.values():
+            proxy.reads_counters = True
 
     def _check_failed(self, failed: CheckFailed) -> None:
         if self._api is not None:

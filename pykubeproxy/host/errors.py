@@ -9,6 +9,10 @@ class ToolMissing(HostError):
     """A program that is needed is not installed."""
 
 
+class NotStarted(HostError):
+    """A program could not be started: this process or the machine is short of files, processes or memory."""
+
+
 class NotPermitted(HostError):
     """The process may not do what was asked."""
 

@@ -11,10 +11,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain, islice
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from pykubeproxy.host.backend import Backend, Tools
-from pykubeproxy.host.errors import HostError, LockTimeout, NotPermitted, RestoreError, SaveError, ToolMissing
+from pykubeproxy.host.errors import (
+    HostError,
+    LockTimeout,
+    NotPermitted,
+    NotStarted,
+    RestoreError,
+    SaveError,
+    ToolMissing,
+)
 from pykubeproxy.host.protocol import Counted
 from pykubeproxy.rules.parse import DumpError, parse
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
@@ -46,10 +54,19 @@ class IptablesHost:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._pids: deque[int] = deque(maxlen=_REMEMBERED_PIDS)
+        self._prefetched: _Dump | None = None
 
     def has_run(self, pid: int) -> bool:
         """True if `pid` is, or was lately, a tool that this host has started to write rules."""
         return pid in self._pids
+
+    def prefetch(self, *, with_counters: bool = False) -> None:
+        """Start the tool: it fetches the rules while the caller is busy, and then waits for a reader."""
+        self._drop_prefetched()
+        which = () if self._tools.backend is Backend.NFT else ("-t", "nat")  # the larger one by far
+        # If it cannot be started, `save` will say so.
+        with suppress(HostError):
+            self._prefetched = _Dump(self._save_command(which, with_counters=with_counters))
 
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
@@ -58,16 +75,10 @@ class IptablesHost:
 
         Where reading has to begin anew, `counted` is given the same rules once more.
         """
-        wanted = tuple(tables)
-        if self._tools.backend is Backend.NFT and len(wanted) > 1:
-            # Whichever table it is asked for, iptables-nft-save fetches the chains of all, so one run is half the
-            # work of two. It fails if it cannot read a table that is of no concern here.
-            with suppress(SaveError):
-                return self._save((), wanted, known, counted)
-        ruleset = Ruleset(tables={})
-        for table in wanted:
-            ruleset.tables.update(self._save(("-t", table), (table,), known, counted).tables)
-        return ruleset
+        try:
+            return self._save_tables(tuple(tables), known, counted)
+        finally:
+            self._drop_prefetched()
 
     def check(self) -> None:
         """Find out whether rules can be written here, without writing any. Raises HostError."""
@@ -90,30 +101,90 @@ class IptablesHost:
         if status:
             raise _restore_error(self._tools.restore, status, said, lines)
 
+    def _save_tables(self, wanted: tuple[str, ...], known: Ruleset | None, counted: Counted | None) -> Ruleset:
+        if self._tools.backend is Backend.NFT and len(wanted) > 1:
+            # Whichever table it is asked for, iptables-nft-save fetches the chains of all, so one run is half the
+            # work of two. It fails if it cannot read a table that is of no concern here.
+            with suppress(SaveError):
+                return self._save((), wanted, known, counted)
+        ruleset = Ruleset(tables={})
+        for table in wanted:
+            ruleset.tables.update(self._save(("-t", table), (table,), known, counted).tables)
+        return ruleset
+
     def _save(
         self, which: tuple[str, ...], wanted: tuple[str, ...], known: Ruleset | None, counted: Counted | None
     ) -> Ruleset:
         """The `wanted` tables of what the tool prints with the arguments `which`."""
-        command = [self._tools.save, *(("-c",) if counted else ()), *which]
+        dump = self._dump(self._save_command(which, with_counters=counted is not None))
         parsed: Ruleset | DumpError
         remarks: list[str] = []
-        with _memory() as said, _popen(command, said) as process:
-            assert process.stdout is not None
-            lines = _of_tables(process.stdout, wanted, remarks)
+        with dump:
+            lines = _of_tables(dump.lines, wanted, remarks)
             try:
                 parsed = parse(_told(lines, counted) if counted else lines, known)
             except DumpError as problem:
                 parsed = problem
-                process.stdout.read()
-            process.wait()
-            message = _text_in(said)
+            status, message = dump.finish()
         # A tool that failed half-way says why, which is more than its unfinished dump tells.
-        if process.returncode:
-            raise _failed(SaveError, command, _complaint(message) or f"exit status {process.returncode}")
+        if status:
+            raise _failed(SaveError, dump.command, _complaint(message) or f"exit status {status}")
         if isinstance(parsed, DumpError):
-            raise SaveError(f"{' '.join(command)}: {parsed}")
+            raise SaveError(f"{' '.join(dump.command)}: {parsed}")
         _require_readable(wanted, remarks)
         return parsed
+
+    def _save_command(self, which: tuple[str, ...], *, with_counters: bool) -> list[str]:
+        return [self._tools.save, *(("-c",) if with_counters else ()), *which]
+
+    def _dump(self, command: list[str]) -> "_Dump":
+        """The dump that is being fetched already, if it is the one that is wanted."""
+        if self._prefetched is not None and self._prefetched.command == command:
+            prefetched, self._prefetched = self._prefetched, None
+            return prefetched
+        return _Dump(command)
+
+    def _drop_prefetched(self) -> None:
+        if self._prefetched is not None:
+            self._prefetched.close()
+        self._prefetched = None
+
+
+class _Dump:
+    """A run of iptables-save, ended with the block."""
+
+    def __init__(self, command: list[str]) -> None:
+        """Start it. Raises ToolMissing."""
+        self.command = command
+        self._said = _memory()
+        try:
+            self._process = _popen(command, self._said)
+        except HostError:
+            self._said.close()
+            raise
+
+    @property
+    def lines(self) -> Iterable[str]:
+        """What it prints, as it comes."""
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def finish(self) -> tuple[int, str]:
+        """Wait for its end, whatever it still has to print; its status, and what it said beside the dump."""
+        deque(self.lines, maxlen=0)
+        return self._process.wait(), _text_in(self._said)
+
+    def close(self) -> None:
+        """End it, if it runs."""
+        self._process.kill()
+        with self._process:  # closes its pipe and awaits its end
+            self._said.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _told(lines: Iterator[str], counted: Counted) -> Iterator[str]:
@@ -168,8 +239,8 @@ def _feed(command: list[str], text: Iterator[bytes], pids: deque[int]) -> tuple[
     with _memory() as said:
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
-        except FileNotFoundError:
-            raise _missing(command[0]) from None
+        except OSError as error:
+            raise _not_started(command[0], error) from None
         pids.append(process.pid)
         assert process.stdin is not None
         # A tool that ends early breaks the pipe, and says why.
@@ -183,13 +254,16 @@ def _popen(command: list[str], said: BinaryIO) -> "subprocess.Popen[str]":
     pipe = subprocess.PIPE
     try:
         return subprocess.Popen(command, stdout=pipe, stderr=said, encoding="utf-8", errors=_ENCODING_ERRORS)
-    except FileNotFoundError:
-        raise _missing(command[0]) from None
+    except OSError as error:
+        raise _not_started(command[0], error) from None
 
 
 def _memory() -> BinaryIO:
     """A place for what a tool says beside its work, so that it never waits for a reader."""
-    return os.fdopen(os.memfd_create("said"), "w+b")
+    try:
+        return os.fdopen(os.memfd_create("said"), "w+b")
+    except OSError as error:
+        raise _not_started("iptables", error) from None
 
 
 def _text_in(said: BinaryIO) -> str:
@@ -197,8 +271,10 @@ def _text_in(said: BinaryIO) -> str:
     return said.read().decode(errors=_ENCODING_ERRORS)
 
 
-def _missing(tool: str) -> ToolMissing:
-    return ToolMissing(f"{tool} is not installed: install the iptables package of this machine")
+def _not_started(tool: str, error: OSError) -> HostError:
+    if isinstance(error, FileNotFoundError):
+        return ToolMissing(f"{tool} is not installed: install the iptables package of this machine")
+    return NotStarted(f"cannot start {tool}: {error.strerror}")
 
 
 def _failed(kind: type[HostError], command: list[str], complaint: str) -> HostError:

@@ -39,6 +39,9 @@ class MemoryHost:
         self.ruleset = ruleset if ruleset is not None else Ruleset(tables={})
         self.restores = 0
 
+    def prefetch(self, *, with_counters: bool = False) -> None:
+        """Do nothing: there is nothing to wait for."""
+
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
     ) -> Ruleset:

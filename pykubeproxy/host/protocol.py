@@ -13,6 +13,9 @@ Counted = Callable[[str], None]
 class Host(Protocol):
     """The rules of one family on one node."""
 
+    def prefetch(self, *, with_counters: bool = False) -> None:
+        """Begin to fetch the live rules for a `save` of all tables that follows at once; nothing comes of it else."""
+
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
     ) -> Ruleset:
@@ -30,6 +33,10 @@ class ReadOnlyHost:
 
     def __init__(self, host: Host) -> None:
         self._host = host
+
+    def prefetch(self, *, with_counters: bool = False) -> None:
+        """Begin to fetch."""
+        self._host.prefetch(with_counters=with_counters)
 
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None

@@ -56,7 +56,7 @@ def table_info(family: Family, table: str) -> TableInfo | None:
         return None
     buffer = ctypes.create_string_buffer(table.encode(), _INFO.size)
     length = ctypes.c_uint32(_INFO.size)
-    with socket.socket(_ADDRESS_FAMILY[family], socket.SOCK_DGRAM) as asked:
+    with _socket(family, table) as asked:
         # Python's getsockopt cannot hand over the table's name.
         failed = _libc.getsockopt(asked.fileno(), _LEVEL[family], _GET_INFO, buffer, ctypes.byref(length))
         number = ctypes.get_errno()
@@ -76,6 +76,13 @@ def loaded_tables(family: Family) -> tuple[str, ...]:
         return ()
     except OSError as error:
         raise _error(family, "names", error.errno or 0) from error
+
+
+def _socket(family: Family, table: str) -> socket.socket:
+    try:
+        return socket.socket(_ADDRESS_FAMILY[family], socket.SOCK_DGRAM)
+    except OSError as error:
+        raise _error(family, table, error.errno or 0) from None
 
 
 def _error(family: Family, table: str, number: int) -> HostError:

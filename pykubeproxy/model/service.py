@@ -55,6 +55,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     `cluster_ip` and `cluster_ips` keep the API's text, because `""` and `"None"` have a meaning there.
     `affinity_seconds` is None without ClientIP affinity. `load_balancer_ips` holds the ingress addresses in VIP mode.
+    `has_unusable_external_ips`: `spec.externalIPs` has entries that are no addresses, and not in `external_ips`.
     """
 
     key: ServiceKey
@@ -64,6 +65,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     ip_families: tuple[str, ...] = ()
     ports: tuple[PortSpec, ...] = ()
     external_ips: tuple[IP, ...] = ()
+    has_unusable_external_ips: bool = False
     load_balancer_ips: tuple[IP, ...] = ()
     source_ranges: tuple[CIDR, ...] = ()
     affinity_seconds: int | None = None
@@ -78,7 +80,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         if not self.external_traffic_local:
             return False
         if self.type is ServiceType.CLUSTER_IP:
-            return bool(self.external_ips)
+            # Also those that are no addresses count: the list is asked whether it is empty.
+            return bool(self.external_ips) or self.has_unusable_external_ips
         return self.type in (ServiceType.NODE_PORT, ServiceType.LOAD_BALANCER)
 
 

@@ -2,7 +2,9 @@
 
 import os
 import sys
+from contextlib import suppress
 from enum import StrEnum
+from typing import TextIO, cast
 
 import structlog
 
@@ -12,6 +14,27 @@ class LogFormat(StrEnum):
 
     CONSOLE = "console"
     JSON = "json"
+
+
+class Lossy:
+    """A text stream that loses what cannot be written: on a full disk, or with nobody left who reads the pipe.
+
+    Rules have to follow their Services also when nobody can be told.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, if possible."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if possible."""
+        with suppress(OSError):
+            self._stream.flush()
 
 
 # Verbosities as kube-proxy's -v counts them: 0 is for operators, 4 for those who debug the program.
@@ -34,6 +57,6 @@ def set_up(log_format: LogFormat, verbosity: int) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", Lossy(sys.stderr))),
         cache_logger_on_first_use=True,
     )

@@ -31,41 +31,56 @@ def parse(lines: Iterable[str], known: Ruleset | None = None) -> Ruleset:
     number = 0
     for number, line in enumerate(lines, 1):
         text = line.rstrip("\n")
-        if reader.has_open_rule:
+        rule = text.partition("] ")[2] or text if text.startswith("[") else text
+        if rule == reader.awaited:
+            reader.take_awaited()
+        elif reader.has_open_rule:
             reader.continue_rule(text)
-            continue
-        match text[:1]:
-            case "-" | "[":
-                reader.add_rule(number, text)
-            case ":":
-                reader.add_chain(number, text)
-            case "*":
-                reader.begin(number, text[1:])
-            case "" | "#":
-                continue
-            case _ if text == "COMMIT":
-                name, table = reader.finish(number)
-                if name in ruleset.tables:
-                    raise DumpError(number, f"table {name} is there twice; one dump is of one family")
-                ruleset.tables[name] = table
-            case _:
-                raise DumpError(number, f"{text[:60]!r} is not a line of iptables-save")
+        elif rule.startswith("-"):
+            reader.add_rule(number, rule)
+        elif text == "COMMIT":
+            name, table = reader.finish(number)
+            if name in ruleset.tables:
+                raise DumpError(number, f"table {name} is there twice; one dump is of one family")
+            ruleset.tables[name] = table
+        else:
+            _read_other(reader, number, text)
     if reader.name:
         raise DumpError(number, f"the dump ends inside table {reader.name}: there is no COMMIT")
     return ruleset
 
 
+def _read_other(reader: "_TableReader", number: int, text: str) -> None:
+    """A line that is neither a rule nor the end of a table."""
+    match text[:1]:
+        case ":":
+            reader.add_chain(number, text)
+        case "*":
+            reader.begin(number, text[1:])
+        case "" | "#":
+            return
+        case _:
+            raise DumpError(number, f"{text[:60]!r} is not a line of iptables-save")
+
+
 class _TableReader:
-    """Collects the chains and rules of one table, from its `*name` line to its COMMIT."""
+    """Collects the chains and rules of one table, from its `*name` line to its COMMIT.
+
+    While the rules of a chain are those that are expected of it, they are only counted: in most dumps that is all.
+    """
 
     def __init__(self, known: Ruleset) -> None:
         self.name = ""
         self.has_open_rule = False
+        self.awaited: str | None = None
+        """The next rule, if the chain goes on as expected; None if nothing is expected."""
         self._known = known
         self._expected: Mapping[str, Lines] = {}
         self._table = Table(chains={}, policies={})
         self._chain = ""
-        self._lines: list[str] = []
+        self._expected_lines: Lines = ()
+        self._count = 0
+        self._others: list[str] = []
 
     def begin(self, number: int, name: str) -> None:
         if self.name:
@@ -82,9 +97,12 @@ class _TableReader:
         if not policy.startswith("-"):
             self._table.policies[chain] = policy
 
+    def take_awaited(self) -> None:
+        """The rule that was awaited has come."""
+        self._count += 1
+        self.awaited = self._expected_lines[self._count] if self._count < len(self._expected_lines) else None
+
     def add_rule(self, number: int, text: str) -> None:
-        if text.startswith("["):
-            text = text.partition("] ")[2]
         command, _, rest = text.partition(" ")
         chain, _, _ = rest.partition(" ")
         is_known = chain in self._table.chains or is_builtin(self.name, chain)
@@ -92,14 +110,18 @@ class _TableReader:
             raise DumpError(number, f"{text[:60]!r} is not a rule of a chain of table {self.name or '(none)'}")
         if chain != self._chain:
             self._end_chain()
-            self._chain = chain
-        self._lines.append(text)
+            self._begin_chain(chain)
+            if text == self.awaited:
+                self.take_awaited()
+                return
+        self.awaited = None
+        self._others.append(text)
         self.has_open_rule = _is_open(text)
 
     def continue_rule(self, text: str) -> None:
         """Add a line to the last rule: other programs' comments may have line breaks in them."""
-        self._lines[-1] += f"\n{text}"
-        self.has_open_rule = _is_open(self._lines[-1])
+        self._others[-1] += f"\n{text}"
+        self.has_open_rule = _is_open(self._others[-1])
 
     def finish(self, number: int) -> tuple[str, Table]:
         if not self.name:
@@ -108,14 +130,22 @@ class _TableReader:
         name, self.name = self.name, ""
         return name, self._table
 
+    def _begin_chain(self, chain: str) -> None:
+        """Expect the rules of a chain, unless some of it have been there before: they come together, as a rule."""
+        self._chain = chain
+        self._expected_lines = () if self._table.chains.get(chain) else self._expected.get(chain, ())
+        self.awaited = self._expected_lines[0] if self._expected_lines else None
+
     def _end_chain(self) -> None:
-        """Store the rules collected for one chain; they come together, as iptables-save prints them."""
+        """Store the rules collected for one chain."""
         if self._chain:
-            lines = self._table.chains.get(self._chain, ()) + tuple(self._lines)
-            expected = self._expected.get(self._chain)
-            self._table.chains[self._chain] = expected if expected == lines else lines
-        self._chain = ""
-        self._lines.clear()
+            lines = self._expected_lines
+            if self._others or self._count < len(lines):
+                before = self._table.chains.get(self._chain, ())
+                lines = before + lines[: self._count] + tuple(self._others)
+            self._table.chains[self._chain] = lines
+        self._chain, self._expected_lines, self._count, self.awaited = "", (), 0, None
+        self._others.clear()
 
 
 def _is_open(rule: str) -> bool:

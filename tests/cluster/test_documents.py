@@ -244,3 +244,34 @@ def test_the_objects_themselves() -> None:
     assert its_service.key == ServiceKey("ns", "web")  # type: ignore[union-attr]
     assert its_slice.service == ServiceKey("ns", "web")  # type: ignore[union-attr]
     assert its_slice.family is Family.IPV4  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        service(),
+        service(metadata__namespace=GONE),
+        service(namespace=""),
+        service(name=""),
+        service(metadata__name=5),
+        service(metadata=GONE),
+        service(apiVersion="v2"),
+        service(ports="none"),
+        service(ports=[{"port": 80}], clusterIP="fe80::1%eth0"),
+        untyped(service()),
+        node(),
+        node(metadata__namespace="ns"),
+        list_of([service(), endpoint_slice()]),
+        list_of([untyped(service())], kind="ServiceList"),
+        {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "a", "namespace": "ns"}},
+        {"kind": "", "metadata": None},
+        "text",
+        ["a", "list"],
+        7,
+        None,
+    ],
+)
+@pytest.mark.parametrize("kind", ["List", "ServiceList", "NodeList"])
+def test_items_of_a_list_in_json_are_read_as_those_in_yaml(item: Any, kind: str) -> None:
+    items = list_of([endpoint_slice(), item, service(name="other")], kind=kind)
+    assert read(as_json(items)) == read(as_yaml(items))

@@ -77,6 +77,13 @@ def test_example_c() -> None:
     assert its.external_policy_local
 
 
+@pytest.mark.parametrize(("external_ips", "is_local"), [(["localhost"], True), ([" "], True), ([], False)])
+def test_an_external_ip_that_is_none_counts_for_the_traffic_policy(external_ips: list[str], *, is_local: bool) -> None:
+    its, _ = translated(service(type="ClusterIP", externalIPs=external_ips, externalTrafficPolicy="Local"))
+    assert its.external_ips == ()
+    assert its.external_policy_local is is_local
+
+
 @pytest.mark.parametrize(
     ("fields", "cluster_ip", "cluster_ips"),
     [

@@ -42,6 +42,9 @@ class Sink:
     def __init__(self) -> None:
         self.lines = 0
 
+    def prefetch(self, *, with_counters: bool = False) -> None:
+        """Nothing is there to be fetched."""
+
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
     ) -> Ruleset:

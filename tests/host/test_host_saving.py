@@ -4,6 +4,7 @@ import pytest
 
 from pykubeproxy.host.errors import NotPermitted, SaveError, ToolMissing
 from tests.host.fake_tools import FakeTools
+from tests.kernel.machine import wait_until
 
 NAT = "*nat\n:PREROUTING ACCEPT [0:0]\n:A - [0:0]\n-A A -j RETURN\nCOMMIT\n"
 
@@ -108,3 +109,53 @@ def test_a_table_of_no_concern_that_is_not_shown_does_no_harm(tools: FakeTools) 
     tools.add("save", f"# Table `nat' is incompatible, use 'nft' tool.\n{FILTER}")
     with pytest.raises(SaveError, match=r"^table nat holds rules that iptables cannot read"):
         tools.host().save(tables=("filter", "nat"))
+
+
+def runs(tools: FakeTools) -> list[str]:
+    return (tools.folder / "runs").read_text().splitlines()
+
+
+def add_noted_save(tools: FakeTools, dump: str = NAT) -> None:
+    """A tool that writes down with which arguments it is run."""
+    tools.add("save", dump, body=f'echo "run $*" >> {tools.folder}/runs')
+
+
+def test_what_was_fetched_beforehand_is_what_is_read(tools: FakeTools) -> None:
+    add_noted_save(tools)
+    host = tools.host()
+    host.prefetch()
+    assert "A" in host.save().tables["nat"].chains
+    assert runs(tools) == ["run "]
+
+
+@pytest.mark.parametrize("with_counters", [True, False])
+def test_something_else_that_was_fetched_beforehand_is_not(tools: FakeTools, *, with_counters: bool) -> None:
+    add_noted_save(tools)
+    host = tools.host()
+    host.prefetch(with_counters=with_counters)
+    host.save(tables=["nat"])
+    assert runs(tools)[-1] == "run -t nat"
+    add_noted_save(tools, NAT.replace(":A - ", ":B - ").replace("-A A", "-A B"))
+    counted: list[str] = []
+    live = host.save(counted=counted.append if with_counters else None)
+    assert set(live.tables["nat"].chains) == {"PREROUTING", "B"}
+
+
+def test_a_large_dump_that_nobody_reads_leaves_no_process(tools: FakeTools) -> None:
+    tools.add("save", body=f"echo $$ >> {tools.folder}/runs; exec /usr/bin/yes")
+    host = tools.host()
+    for count in (1, 2):
+        host.prefetch()
+        wait_until(
+            lambda count=count: (tools.folder / "runs").exists() and len(runs(tools)) == count, "the tool to run"
+        )  # type: ignore[misc]
+    tools.add("save", NAT)
+    host.save(tables=["nat"])
+    assert not any(Path("/proc", pid).exists() for pid in runs(tools))
+
+
+def test_fetching_beforehand_without_a_tool_is_told_when_reading(tools: FakeTools) -> None:
+    host = tools.host()
+    host.prefetch()
+    with pytest.raises(ToolMissing):
+        host.save()

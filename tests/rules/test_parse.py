@@ -142,3 +142,22 @@ def test_values() -> None:
     assert is_builtin("nat", "INPUT")
     assert not is_builtin("nat", "FORWARD")
     assert not is_builtin("bogus", "INPUT")
+
+
+RULES = tuple(f"-A {chain} -s 10.0.0.{number}/32 -j RETURN" for chain in ("A", "B") for number in range(3))
+SPLIT_RULE = '-A A -m comment --comment "one\n-A A -s 10.0.0.1/32 -j RETURN" -j RETURN'
+
+
+@given(
+    live=st.lists(st.sampled_from((*RULES, SPLIT_RULE)), max_size=8),
+    known=st.lists(st.sampled_from(RULES), max_size=8),
+    counters=st.booleans(),
+)
+def test_what_is_known_changes_nothing(live: list[str], known: list[str], counters: bool) -> None:  # noqa: FBT001
+    prefix = "[1:60] " if counters else ""
+    assert parse(dump_of(live, prefix), parse(dump_of(known))) == parse(dump_of(live))
+
+
+def dump_of(rules: list[str], prefix: str = "") -> list[str]:
+    text = "".join(f"{prefix}{rule}\n" for rule in rules)
+    return f"*nat\n:A - [0:0]\n:B - [0:0]\n{text}COMMIT\n".splitlines()
