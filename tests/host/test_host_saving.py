@@ -134,7 +134,7 @@ def test_something_else_that_was_fetched_beforehand_is_not(tools: FakeTools, *, 
     host = tools.host()
     host.prefetch(with_counters=with_counters)
     host.save(tables=["nat"])
-    assert runs(tools)[-1] == "run -t nat"
+    assert "run -t nat" in runs(tools)
     add_noted_save(tools, NAT.replace(":A - ", ":B - ").replace("-A A", "-A B"))
     counted: list[str] = []
     live = host.save(counted=counted.append if with_counters else None)
