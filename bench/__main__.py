@@ -19,6 +19,7 @@ from e2e.lab import missing
 MEASUREMENTS = (
     "latency",
     "one_change",
+    "kernel_check",
     "growth",
     "first_sync",
     "reading",
