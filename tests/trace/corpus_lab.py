@@ -40,6 +40,7 @@ _OWN_TABLE = "100"
 
 # A refusal of IPv6 TCP may be heard of only when the SYN is repeated, a second later.
 _SILENCE_SECONDS = {4: 0.4, 6: 1.6}
+_PATIENCE_SECONDS = 10.0
 _REFUSALS = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES}
 _NUMBER = struct.Struct("!I")
 _KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM, "sctp": socket.SOCK_STREAM}
@@ -62,12 +63,16 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection or datagram to send, from an address that one of the machines has."""
+    """A connection or datagram to send, from an address that one of the machines has.
+
+    `may_be_dropped` tells that nobody need wait long for what becomes of it.
+    """
 
     source: str
     destination: str
     port: int
     protocol: str
+    may_be_dropped: bool = False
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +126,11 @@ class CorpusLab:
             _begin(client, attempts[number], number)
         accepted: list[socket.socket] = []
         last = time.monotonic()
-        while len(seen) < len(attempts) and time.monotonic() < last + _SILENCE_SECONDS[self._version]:
+        while len(seen) < len(attempts):
+            open_attempts = (attempt for number, attempt in enumerate(attempts) if number not in seen)
+            is_dropped = all(attempt.may_be_dropped for attempt in open_attempts)
+            if time.monotonic() > last + (_SILENCE_SECONDS[self._version] if is_dropped else _PATIENCE_SECONDS):
+                break
             clients = [each for each, number in waiting.items() if number not in seen]
             readable, writable, _ = select.select([*self._listening, *accepted, *clients], clients, [], 0.05)
             found = dict(self._events(readable, writable, waiting, accepted))

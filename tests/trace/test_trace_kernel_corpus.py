@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from fractions import Fraction
 
+import msgspec
 import pytest
 import yaml
 
@@ -15,7 +16,7 @@ from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.parse import parse
 from pykubeproxy.rules.ruleset import render
-from pykubeproxy.trace import Environment, Packet, Tracer, Verdict, local_address, trace
+from pykubeproxy.trace import Environment, Outcome, Packet, Tracer, Verdict, local_address, trace
 from tests.builders import ip, options, port, service, slice_of, slice_port, snapshot
 from tests.corpus import GOLDEN, GOLDEN_NODE, Example, examples, host_addresses, rendered
 from tests.host.namespace import needs_root
@@ -49,10 +50,7 @@ class Expected:
         client = question.client
         source = question.address if question.address in LOOPBACK.values() else client.address
         self.question = question
-        self.attempt = Attempt(
-            source=source, destination=question.address, port=question.port, protocol=question.protocol
-        )
-        packet = Packet(
+        self.packet = Packet(
             source=ip(source),
             destination=ip(question.address),
             protocol=question.protocol,
@@ -60,12 +58,28 @@ class Expected:
             from_node=client.is_node,
             in_interface=client.interface,
         )
-        self.shares = {
-            Seen(verdict="ACCEPT", endpoint=each.dnat, client=THE_NODE if each.masquerade or client.is_node else source)
+        self.shares = self.traced(tracer)
+        self.attempt = Attempt(
+            source=source,
+            destination=question.address,
+            port=question.port,
+            protocol=question.protocol,
+            may_be_dropped=any(seen.verdict == "DROP" for seen in self.shares),
+        )
+
+    def traced(self, tracer: Tracer) -> dict[Seen, Fraction]:
+        """What the trace says, as it can be seen."""
+        client = self.packet.source.text
+        return {
+            Seen(verdict="ACCEPT", endpoint=each.dnat, client=THE_NODE if self.is_seen_as_node(each) else client)
             if each.verdict is Verdict.ACCEPT
             else Seen(verdict=each.verdict.value): each.probability
-            for each in tracer.trace(packet).outcomes
+            for each in tracer.trace(self.packet).outcomes
         }
+
+    def is_seen_as_node(self, outcome: Outcome) -> bool:
+        """Whether endpoints take the client for the node."""
+        return outcome.masquerade or self.packet.from_node
 
     @property
     def is_testable(self) -> bool:
@@ -144,6 +158,23 @@ def test_under_measured_rules_everything_fares_as_traced(
 def test_under_our_rules_as_well(labs: dict[int, CorpusLab], example: Example, version: int) -> None:
     dump = rendered(example, "--dispatch", "tree", *host_addresses(GOLDEN_NODE))[f"ipv{version}"]
     check(labs[version], example, dump, version)
+
+
+def test_a_client_stays_with_its_endpoint(labs: dict[int, CorpusLab]) -> None:
+    example = Example(GOLDEN / "session-affinity")
+    dump, lab = example.saved("ipv4"), labs[4]
+    answered = [each for each in expectations(example, dump, 4) if Seen(verdict="REJECT") not in each.shares]
+    assert answered
+    prepare(lab, dump, answered)
+    try:
+        first = lab.send([each.attempt for each in answered])
+        for _ in range(5):
+            assert lab.send([each.attempt for each in answered]) == first
+    finally:
+        lab.close()
+    for each, seen in zip(answered, first, strict=True):
+        again = msgspec.structs.replace(environment(4), seen_at=seen.endpoint)
+        assert list(each.traced(Tracer(parse(dump.splitlines()), again))) == [seen]
 
 
 SHARED = {
