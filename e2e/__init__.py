@@ -10,12 +10,18 @@
 - lab: builds a topology out of namespaces, and takes it down again
 - sweep: removes what killed labs have left behind
 - pod_server: what runs in a pod: answers with its own name and the client's address
-- socket_client: asks a pod's server where curl cannot
+- socket_client: asks pods' servers where curl cannot, or not as fast
 - asking: asks once, and says what came of it
+- resident: asks many questions with one process per place
+- steady: asks all the time (steady_client is what it runs)
 - expectation: a test case as a value, and its judge
-- cases: the cases themselves, one definition for every kind of cluster
+- vocabulary: the words in which cases are written
+- cases: the cases of examples/, one definition for every kind of cluster
 - running: puts cases to a lab
 - proxies: one real proxy process per node
+- cluster: a lab whose nodes follow an API server
+- making: objects for that API server
+- three_nodes: every kind of Service, dual stack, on three nodes in two zones
 - changing: changes a manifest under running proxies
 - demo: what `make run` shows
 """

@@ -19,13 +19,14 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from e2e.cases import CASES, CLUSTER_IP
+from e2e.cases import CASES
 from e2e.changing import CHANGE_SECONDS, GROWING, SERVICE, Change, grow_and_shrink
 from e2e.examples import read_manifests, topology_of
 from e2e.lab import open_lab
 from e2e.netns import LabError
 from e2e.proxies import start_proxies, wait_until_programmed
 from e2e.running import Result, probes, resolve, run_case
+from e2e.vocabulary import CLUSTER_IP
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 COLUMNS = ("Service", "From", "To", "Answered by", "Client seen", "As expected")

@@ -36,21 +36,38 @@ class Manifests(Struct, frozen=True, kw_only=True):
     slices: tuple[EndpointSlice, ...]
 
 
+_KINDS = {"Node": Node, "Service": Service, "EndpointSlice": EndpointSlice}
+
+
 def read_manifests(folder: Path) -> Manifests:
     """Reads every *.yaml in the folder. Raises LabError, naming file and field, for what cannot be understood."""
-    found: dict[str, list[Any]] = defaultdict(list)
-    kinds = {"Node": Node, "Service": Service, "EndpointSlice": EndpointSlice}
+    understood: list[Node | Service | EndpointSlice] = []
     for path in sorted(folder.glob("*.yaml")):
         try:
-            for document in yaml.safe_load_all(path.read_text()):
-                if document and document.get("kind") in kinds:
-                    found[document["kind"]].append(msgspec.convert(document, kinds[document["kind"]]))
+            understood += _understood(yaml.safe_load_all(path.read_text()))
         except (yaml.YAMLError, msgspec.ValidationError) as error:
             raise LabError(f"{path}: {error}") from error
+    return _sorted_by_kind(understood)
+
+
+def manifests_of(documents: Iterable[Any]) -> Manifests:
+    """The same of API objects, as dicts."""
+    return _sorted_by_kind(_understood(documents))
+
+
+def _understood(documents: Iterable[Any]) -> list[Node | Service | EndpointSlice]:
+    wanted = (document for document in documents if document and document.get("kind") in _KINDS)
+    return [msgspec.convert(document, _KINDS[document["kind"]]) for document in wanted]
+
+
+def _sorted_by_kind(objects: Iterable[Node | Service | EndpointSlice]) -> Manifests:
+    found: dict[type, list[Any]] = defaultdict(list)
+    for each in objects:
+        found[type(each)].append(each)
     return Manifests(
-        nodes=tuple(found["Node"]),
-        services={service.key: service for service in found["Service"]},
-        slices=tuple(found["EndpointSlice"]),
+        nodes=tuple(found[Node]),
+        services={service.key: service for service in found[Service]},
+        slices=tuple(found[EndpointSlice]),
     )
 
 
@@ -69,15 +86,27 @@ def topology_of(manifests: Manifests) -> Topology:
         virtual_addresses=tuple(
             VirtualAddress(address=address, node=nodes[0].name)
             for service in manifests.services.values()
-            for address in virtual_addresses(service)
+            for address in (*_balanced(service, "VIP"), *external_addresses(service))
         ),
     )
 
 
 def virtual_addresses(service: Service) -> tuple[Address, ...]:
-    """The addresses under which the outside knows a Service: of its load balancer, then its external IPs."""
-    balanced = [ingress.ip for ingress in service.status.load_balancer.ingress if ingress.ip]
-    return tuple(map(ip_address, [*balanced, *service.spec.external_ips]))
+    """The addresses of a Service's load balancer, whether nodes are to serve them or it does so by itself."""
+    return (*_balanced(service, "VIP"), *_balanced(service, "Proxy"))
+
+
+def external_addresses(service: Service) -> tuple[Address, ...]:
+    """A Service's external IPs."""
+    return tuple(map(ip_address, service.spec.external_ips))
+
+
+def _balanced(service: Service, mode: str) -> Iterable[Address]:
+    return (
+        ip_address(ingress.ip)
+        for ingress in service.status.load_balancer.ingress
+        if ingress.ip and ingress.ip_mode == mode
+    )
 
 
 def _node_spec(node: Node) -> NodeSpec:

@@ -38,6 +38,7 @@ class Entrance(StrEnum):
     NODE_PORT = "node port"
     LOCALHOST = "node port on localhost"
     VIRTUAL_IP = "load balancer"
+    EXTERNAL_IP = "external IP"
     POD_IP = "pod IP"
 
 

@@ -41,6 +41,7 @@ from e2e.topology import NodeSpec, OutsiderSpec, PodSpec, Topology
 
 NAME_PREFIX = "pkp-"
 READY_SECONDS = 20.0
+OUTSIDE = "outside"  # the node of which a machine outside says that it runs there
 POD_SERVER = Path(__file__).with_name("pod_server.py")
 
 
@@ -145,18 +146,19 @@ def _build(prefix: str, topology: Topology, processes: Processes) -> Lab:
         home = nodes[pod.node]
         pods[pod.name] = Pod(name=made(pod.name), processes=processes, spec=pod)
         wiring.connect_pod(home, pods[pod.name], pod, index, home.spec.pod_networks)
-    _start_servers(pods.values())
+    _start_servers((*pods.values(), *outsiders.values()))
     return Lab(prefix=prefix, topology=topology, nodes=nodes, pods=pods, outsiders=outsiders)
 
 
-def _start_servers(pods: Iterable[Pod]) -> None:
+def _start_servers(hosts: Iterable[Pod | Outsider]) -> None:
     """Starts all servers side by side, then waits for each to say that it is ready."""
     starting = {}
-    for pod in pods:
-        if pod.spec.listeners:
-            command = [sys.executable, "-IS", str(POD_SERVER), "--pod", pod.spec.name, "--node", pod.spec.node]
-            listeners = [f"{listener.protocol}/{listener.port}" for listener in pod.spec.listeners]
-            starting[pod.spec.name] = pod.popen([*command, *listeners])
+    for host in hosts:
+        if host.spec.listeners:
+            node = host.spec.node if isinstance(host, Pod) else OUTSIDE
+            command = [sys.executable, "-IS", str(POD_SERVER), "--pod", host.spec.name, "--node", node]
+            listeners = [f"{listener.protocol}/{listener.port}" for listener in host.spec.listeners]
+            starting[host.spec.name] = host.popen([*command, *listeners])
     deadline = time.monotonic() + READY_SECONDS
     for name, server in starting.items():
         if not _says_ready(server, deadline - time.monotonic()):

@@ -61,10 +61,11 @@ class ServiceSpec(Struct, frozen=True, kw_only=True):
     external_ips: tuple[str, ...] = msgspec.field(name="externalIPs", default=())
 
 
-class Ingress(Struct, frozen=True, kw_only=True):
-    """LoadBalancerIngress."""
+class Ingress(Struct, frozen=True, kw_only=True, rename="camel"):
+    """LoadBalancerIngress; with the mode Proxy, packets are for the load balancer itself."""
 
     ip: str = ""
+    ip_mode: str = "VIP"
 
 
 class LoadBalancer(Struct, frozen=True, kw_only=True):

@@ -47,11 +47,15 @@ class PodSpec(Struct, frozen=True, kw_only=True):
 
 
 class OutsiderSpec(Struct, frozen=True, kw_only=True):
-    """A machine outside the cluster, alone in its networks; the router holds the first address of each."""
+    """A machine outside the cluster, alone in its networks; the router holds the first address of each.
+
+    With listeners it also answers, as pods do.
+    """
 
     name: str
     addresses: tuple[Address, ...]
     networks: tuple[Network, ...]
+    listeners: tuple[Listener, ...] = ()
 
 
 class VirtualAddress(Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ import yaml
 from pykubeproxy.cluster.connections import SOCKET_OPTIONS
 from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.cluster.trouble import Trouble
+from pykubeproxy.config.addresses import without_secrets
 
 # Token files are rotated under us; client-go, too, reads them again after a minute.
 _FRESH_SECONDS = 60.0
@@ -28,6 +30,8 @@ _NO_CLUSTER = (
     "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined"
 )
 _CLUSTER_VARIABLES = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
+# What a YAML error quotes of a kubeconfig may be a password that begins with `*` or `!`.
+_QUOTED = re.compile(r"'[^'<]{2,}'")
 
 Configuration = Any
 """The client's own class, which has type annotations in some of its versions."""
@@ -72,6 +76,20 @@ class Access:
     def server(self) -> str:
         """The API server's address, as in `https://10.0.0.1:6443`."""
         return str(self._loaded.configuration.host).rstrip("/")
+
+    @property
+    def shown(self) -> str:
+        """The same for messages: without a password, if somebody put one there."""
+        return without_secrets(self.server)
+
+    @property
+    def weakness(self) -> str | None:
+        """Why we cannot know whom we talk to, or who listens; None if neither is so."""
+        if not self.server.lower().startswith("https://"):
+            return "the connection is not encrypted: its URL is not https://"
+        if not self._loaded.configuration.verify_ssl:
+            return "its certificate is not verified: insecure-skip-tls-verify is set"
+        return None
 
     def credentials(self) -> Credentials:
         """What to use for a request now. Raises Trouble if there is nothing to prove who we are with."""
@@ -133,7 +151,7 @@ def _load(kubeconfig: str, master: str) -> Loaded:
         configuration.host = _as_url(master, configuration)
     if not urlsplit(configuration.host).hostname:
         where = "--master" if master else f"kubeconfig {kubeconfig}: server"
-        raise AccessError(f"{where}: {configuration.host!r} is not a URL such as https://10.0.0.1:6443")
+        raise AccessError(f"{where}: {without_secrets(configuration.host)!r} is not a URL such as https://10.0.0.1:6443")
     if not configuration.verify_ssl:
         _silence_insecure_warnings()
     return loaded
@@ -196,11 +214,14 @@ def _without_credentials(problem: str) -> Trouble:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(str(error).split())
+    if isinstance(error, yaml.YAMLError):
+        text = _QUOTED.sub("'...'", text)
+    return text or type(error).__name__
 
 
 def _silence_insecure_warnings() -> None:
-    """`insecure-skip-tls-verify` is somebody's decision, and needs no warning with every request."""
+    """`insecure-skip-tls-verify` is somebody's decision: we warn of it once, and not with every request."""
     urllib3 = importlib.import_module("urllib3")
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 

@@ -54,8 +54,13 @@ class ApiClient:
 
     @property
     def server(self) -> str:
-        """The API server's address."""
-        return self._access.server
+        """The API server's address, for messages."""
+        return self._access.shown
+
+    @property
+    def weakness(self) -> str | None:
+        """Why we cannot know whom we talk to, or who listens; None if neither is so."""
+        return self._access.weakness
 
     def session(self) -> "Session":
         """Connections for one thread."""
@@ -146,7 +151,7 @@ class Session:
         except (HTTPError, OSError, ValueError) as error:
             if self._sockets.aborted.is_set():
                 raise Aborted from None
-            raise unreachable(error, self._access.server) from error
+            raise unreachable(error, self._access.shown) from error
 
 
 class Lines:

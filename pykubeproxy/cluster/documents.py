@@ -16,6 +16,7 @@ from pykubeproxy.cluster import translate, wire
 from pykubeproxy.cluster.source import Note
 from pykubeproxy.cluster.translate import BadObject, Ignored
 from pykubeproxy.cluster.validation import field_first
+from pykubeproxy.config.aliases import AliasLimit
 from pykubeproxy.model.snapshot import Object, ObjectId, identify
 
 DEFAULT_NAMESPACE = "default"
@@ -50,7 +51,7 @@ _KINDS: Mapping[str, _Kind] = {
 }
 
 
-class _Loader(yaml.CSafeLoader):
+class _Loader(AliasLimit, yaml.CSafeLoader):
     """YAML as Kubernetes reads it: a timestamp is text."""
 
 

@@ -3,21 +3,27 @@
 import msgspec
 from msgspec.structs import force_setattr
 
+from pykubeproxy.model.printable import printable
 from pykubeproxy.model.snapshot import Object, ObjectId
+
+_LONGEST_TEXT = 1000
 
 
 class Note(msgspec.Struct, frozen=True):
     """One line for the user about input that was not used as it is. `is_error` tells a mistake from a remark.
 
-    Line breaks and other control characters, which the input may have brought along, are shown as escapes.
+    Line breaks and other control characters, which the input may have brought along, are shown as escapes; of a text
+    that is too long, the middle is left out.
     """
 
     text: str
     is_error: bool = True
 
     def __post_init__(self) -> None:
-        if not self.text.isprintable():
-            force_setattr(self, "text", "".join(c if c.isprintable() else ascii(c)[1:-1] for c in self.text))
+        text = printable(self.text)
+        if len(text) > _LONGEST_TEXT:
+            text = f"{text[: _LONGEST_TEXT // 2]}...{text[-_LONGEST_TEXT // 2 :]}"
+        force_setattr(self, "text", text)
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from pykubeproxy.cluster import wire
 from pykubeproxy.cluster.resources import Resource
 from pykubeproxy.cluster.source import Change, Note
 from pykubeproxy.cluster.translate import BadObject
-from pykubeproxy.cluster.validation import field_first
+from pykubeproxy.cluster.validation import decode, field_first
 from pykubeproxy.model.snapshot import Object, ObjectId
 
 
@@ -81,7 +81,7 @@ class Tracker:
         Raises msgspec.DecodeError for what is no JSON.
         """
         try:
-            obj = self._decoder.decode(data)
+            obj = decode(self._decoder, data)
         except msgspec.ValidationError as error:
             return self._put_bad(data, field_first(str(error)))
         metadata: wire.Metadata = obj.metadata
@@ -149,6 +149,6 @@ class Tracker:
 def _identity(data: bytes | msgspec.Raw) -> _Identity:
     """What can be told of an object of whatever shape."""
     try:
-        return _NAMED.decode(data).metadata
+        return decode(_NAMED, data).metadata
     except msgspec.ValidationError:
         return _Identity()

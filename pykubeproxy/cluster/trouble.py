@@ -2,10 +2,14 @@
 
 import msgspec
 
+from pykubeproxy.cluster.validation import decode
+
 SILENT = "silent"
 """The kind of Trouble with a connection that is open, and over which nothing comes."""
 
 _LONGEST_TEXT = 300
+_LONGEST_WAIT = 600
+"""Seconds; a server that asks for more is asked again all the same."""
 
 
 class Trouble(Exception):
@@ -73,11 +77,13 @@ def refused(status: int, body: bytes | msgspec.Raw, retry_after: str | None = No
     watch has no HTTP status of its own: pass 0, and its object as the body.
     """
     try:
-        said = _STATUS.decode(body)
+        said = decode(_STATUS, body)
     except msgspec.MsgspecError:
         said = _Status(message=bytes(body).decode(errors="replace"))
     code = status or said.code
     in_body = said.details.retry_after_seconds if said.details else None
-    seconds = int(retry_after) if retry_after and retry_after.isdecimal() else in_body
-    message = " ".join(said.message.split())[:_LONGEST_TEXT] or said.reason or "no explanation"
+    # Nine digits are more than anybody waits for, and fewer than Python refuses to read.
+    seconds = int(retry_after[:9]) if retry_after and retry_after.isdecimal() else in_body
+    seconds = None if seconds is None else min(max(seconds, 0), _LONGEST_WAIT)
+    message = " ".join(said.message.split() or said.reason.split())[:_LONGEST_TEXT] or "no explanation"
     return Trouble(f"the API server answers {code}: {message}", kind=f"status {code}", status=code, retry_after=seconds)

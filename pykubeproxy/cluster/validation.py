@@ -1,8 +1,21 @@
-"""How msgspec's complaints are told: with the field first, where all our messages have it."""
+"""JSON from elsewhere, and how msgspec's complaints about it are told: with the field first, as in all our messages."""
 
 import re
+from typing import TypeVar
+
+import msgspec
+
+_T = TypeVar("_T")
 
 _VALIDATION_PATH = re.compile(r" - at `\$?\.?(.*)`$")
+
+
+def decode(decoder: msgspec.json.Decoder[_T], data: bytes | msgspec.Raw) -> _T:
+    """Decode JSON. Raises msgspec.DecodeError, also for text that is not UTF-8, of which msgspec says otherwise."""
+    try:
+        return decoder.decode(data)
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"not UTF-8 text: {error.reason}") from None
 
 
 def field_first(problem: str) -> str:

@@ -19,8 +19,11 @@ import msgspec
 
 from pykubeproxy.cluster.tracker import Tracker
 from pykubeproxy.cluster.trouble import SILENT, Trouble, refused
+from pykubeproxy.cluster.validation import decode
 
 PAGE_SIZE = 500
+# Digits; Python refuses to read numbers of thousands of them.
+_LONGEST_VERSION = 100
 _LIST_END = "k8s.io/initial-events-end"
 
 Query = dict[str, str]
@@ -236,14 +239,14 @@ class _Conversation:
     def _take(self, line: Line) -> "_Taken":
         """Take in one event. Raises Trouble if it is an ERROR, or no event at all."""
         try:
-            event = _EVENT.decode(line.data)
+            event = decode(_EVENT, line.data)
             match event.type:
                 case "ADDED" | "MODIFIED":
                     return _Taken(self._tracker.put(event.object))
                 case "DELETED":
                     return _Taken(self._tracker.remove(event.object))
                 case "BOOKMARK":
-                    metadata = _MARKED.decode(event.object).metadata
+                    metadata = decode(_MARKED, event.object).metadata
                     return _Taken(metadata.resource_version, (metadata.annotations or {}).get(_LIST_END) == "true")
                 case "ERROR":
                     raise refused(0, event.object)
@@ -285,7 +288,7 @@ def _page(heard: Heard) -> _List:
         raise heard.trouble
     assert isinstance(heard, Body)
     try:
-        page = _LIST.decode(heard.data)
+        page = decode(_LIST, heard.data)
     except msgspec.MsgspecError:
         raise _no_list() from None
     if not page.metadata.resource_version:
@@ -299,4 +302,5 @@ def _no_list() -> Trouble:
 
 
 def _is_older(version: str, other: str) -> bool:
-    return version.isdecimal() and other.isdecimal() and int(version) < int(other)
+    is_known = all(each.isdecimal() and len(each) <= _LONGEST_VERSION for each in (version, other))
+    return is_known and int(version) < int(other)

@@ -1,9 +1,13 @@
-"""`IP:port` texts of the health and metrics servers."""
+"""`IP:port` texts of the health and metrics servers, and URLs as they may be shown."""
+
+import re
 
 from pykubeproxy.model.ip import Family, parse_ip
 
 HEALTHZ_PORT = 10256
 METRICS_PORT = 10249
+
+_USER = re.compile(r"^((?:[^/?#]*:)?//)?[^/?#]*@")
 
 
 def split_host_port(text: str) -> tuple[str, str] | None:
@@ -37,3 +41,8 @@ def default_addresses(bind_address: str) -> tuple[str, str]:
     if ip is not None and ip.family is Family.IPV4:
         return f"0.0.0.0:{HEALTHZ_PORT}", f"127.0.0.1:{METRICS_PORT}"
     return f"[::]:{HEALTHZ_PORT}", f"[::1]:{METRICS_PORT}"
+
+
+def without_secrets(url: str) -> str:
+    """A URL, or `host:port`, for messages: a user, password or token in it is not shown."""
+    return _USER.sub(r"\1xxxxx@", url)

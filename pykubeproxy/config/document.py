@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from pykubeproxy.config.aliases import AliasLimit
 from pykubeproxy.config.errors import ConfigError
 
 _MERGE_TAG = "tag:yaml.org,2002:merge"
@@ -48,7 +49,7 @@ class _Pairs(list[tuple[Any, Any]]):
     """A mapping as its (key, value) pairs, so that duplicate keys are still there."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(AliasLimit, yaml.SafeLoader):
     """PyYAML's safe loader, with mappings as pairs and without dates: the API has none, so 2024-01-01 is a string."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  PyYAML's own way to configure a loader

@@ -16,6 +16,7 @@ from pykubeproxy.config.kinds import (
     QUANTITY,
     STRING,
     UINT32,
+    URL,
     VERSION,
     VMODULE,
     WORDS,
@@ -57,7 +58,7 @@ _INSTRUCTIONS = (
     _instruction("cleanup", BOOL, False, "Remove everything that was installed and exit."),
     _instruction("init-only", BOOL, False, "Do what needs full root privileges and exit; run again without them."),
     _instruction("version", VERSION, "false", "Print the version and exit."),
-    _instruction("master", STRING, "", "Address of the API server; overrides the one in the kubeconfig."),
+    _instruction("master", URL, "", "Address of the API server; overrides the one in the kubeconfig."),
     _instruction("hostname-override", STRING, "", "Name of this Node; otherwise the host name."),
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from pykubeproxy.config.addresses import is_port, split_host_port
+from pykubeproxy.config.addresses import is_port, split_host_port, without_secrets
 from pykubeproxy.config.duration import Duration
 from pykubeproxy.config.quantity import Quantity
 from pykubeproxy.config.types import VModuleItem
@@ -95,7 +95,10 @@ def _read_ip_port(text: str) -> str | None:
 
 def _read_list(text: str) -> tuple[str, ...]:
     """Comma-separated words; one that holds a comma itself is put in double quotes."""
-    return tuple(word for row in csv.reader([text]) for word in row)
+    try:
+        return tuple(word for row in csv.reader([text]) for word in row)
+    except csv.Error:
+        raise ValueError(f"{text!r} is not a list of words separated by commas") from None
 
 
 def _concatenate(values: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -145,6 +148,7 @@ def _read_version(text: str) -> str:
 
 
 STRING = Kind(metavar="TEXT", read=str)
+URL = Kind(metavar="TEXT", read=str, show=without_secrets)
 BOOL = Kind(metavar="[true|false]", read=_read_bool, show=_show_bool, bare="true")
 INT32 = Kind(metavar="INT", read=_integer_reader(low=-(2**31), high=2**31 - 1))
 UINT32 = Kind(metavar="INT", read=_integer_reader(low=0, high=2**32 - 1))

@@ -54,7 +54,7 @@ def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
             value = _value(flag, texts)
         except ValueError as error:
             # Told together with those of other flags, once all have been read.
-            problem = click.BadParameter(str(error), ctx=ctx, param=param).format_message()
+            problem = click.BadParameter(" ".join(str(error).split()), ctx=ctx, param=param).format_message()
             ctx.meta.setdefault(_PROBLEMS, []).append(problem.removesuffix("."))
             return
         if value is not None:

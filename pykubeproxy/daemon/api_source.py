@@ -44,6 +44,7 @@ class ApiSource:
         self._inbox = inbox
         self._node_name = node_name
         self._has_node = False
+        self._client = client
         self._events = EventRecorder(client, host_name) if emits_events else None
         self._reflectors = {
             resource.kind: Reflector(client, resource, on_change=self._changed, on_listed=self._listed, options=options)
@@ -60,6 +61,8 @@ class ApiSource:
 
     def start(self) -> None:
         """Begin to follow."""
+        if self._client.weakness is not None:
+            log.warning("anybody on the way can pose as the API server", server=self._client.server, why=self._client.weakness)
         if self._events is not None:
             self._events.start()
             self._events.emit(starting(self._node_name))

@@ -13,6 +13,7 @@ from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.types import LocalMode
 from pykubeproxy.daemon.api_source import ApiSource
 from pykubeproxy.daemon.assembly import Choices, NodeView, check_tools, find_tools, split_for
+from pykubeproxy.daemon.conntrack_watch import ConntrackWatch
 from pykubeproxy.daemon.drift import DriftPoll, DriftWatch
 from pykubeproxy.daemon.family import FamilyProxy, ShadowProxy
 from pykubeproxy.daemon.flows import FlowCleaner
@@ -26,6 +27,7 @@ from pykubeproxy.daemon.watching import ManifestWatcher
 from pykubeproxy.host import interfaces
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.conntrack import ConntrackTable, ReadOnlyConntrackTable, Removal
+from pykubeproxy.host.conntrack_room import Room
 from pykubeproxy.host.generations import Generation
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.host.protocol import ReadOnlyHost
@@ -106,6 +108,7 @@ class Daemon:
         protect_from_oom_killer(self._settings.completed)
         self._serve(closing)
         self._watch_flows(closing)
+        self._watch_conntrack(closing)
         if not self._settings.is_dry:
             self._watch_drift(closing)
 
@@ -187,6 +190,14 @@ class Daemon:
 
     def _flows_removed(self, family: Family, removal: Removal, seconds: float) -> None:
         self._metrics.conntrack_reconciled(family, seconds=seconds, deleted=removal.deleted)
+
+    def _watch_conntrack(self, closing: ExitStack) -> None:
+        watch = ConntrackWatch(self._table_seen)
+        closing.callback(watch.stop)
+        watch.start()
+
+    def _table_seen(self, room: Room) -> None:
+        self._metrics.connections_tracked(entries=room.entries, limit=room.limit, dropped=room.dropped)
 
     def _watch_drift(self, closing: ExitStack) -> None:
         legacy = [family for family, its in self._tools.items() if its.backend is Backend.LEGACY]

@@ -104,9 +104,12 @@ class FlowReader:
         self._layout = blank & self._mask
 
     def read(self, entry: bytes) -> Flow | None:
-        """The flow that the message `entry` describes; None if it is not UDP."""
+        """The flow that the message `entry` describes; None if it is not UDP, or not told in full."""
         if _number(entry[self._whole]) & self._mask != self._layout:
-            return self._follow(entry)
+            try:
+                return self._follow(entry)
+            except (KeyError, IndexError):
+                return None
         return Flow(
             entry[self._service] + entry[self._service_port], entry[self._endpoint] + entry[self._endpoint_port], entry
         )

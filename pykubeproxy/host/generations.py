@@ -106,7 +106,7 @@ class GenerationWatch:
 def _generation(message: Message) -> Generation:
     attributes = parse_attributes(message.body, _PREFIX_BYTES)
     return Generation(
-        id=int.from_bytes(attributes[_ID], "big"),
+        id=int.from_bytes(attributes.get(_ID, b""), "big"),
         pid=int.from_bytes(attributes.get(_PID, b""), "big"),
         process=attributes.get(_PROCESS, b"").rstrip(b"\0").decode(errors="replace"),
         port=message.port,

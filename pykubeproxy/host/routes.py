@@ -36,7 +36,7 @@ _CLONED = 0x200
 _DESTINATION, _DEVICE, _GATEWAY, _METRIC, _SOURCE, _NEXT_HOPS, _VIA = 1, 4, 5, 6, 7, 9, 18
 
 # struct rtnexthop: length, flags, hops, index of the interface.
-_NEXT_HOP = struct.Struct("=HBBi")
+_NEXT_HOP = struct.Struct("=HBBI")
 
 
 class KernelRoute(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +84,8 @@ def _routes(
     if family is None or kind is None or table not in (_LOCAL, _MAIN) or flags & _CLONED:
         return
     destination = _cidr(attributes.get(_DESTINATION, bytes(family.bits // 8)), prefix)
+    if destination is None:
+        return
     for hop in _next_hops(attributes):
         device = devices.get(to_number(hop.get(_DEVICE)))
         route = Route(destination=destination, device=device, via=_gateway(hop), kind=kind)
@@ -110,8 +112,6 @@ def _gateway(hop: Attributes) -> IP | None:
     return to_ip(hop.get(_GATEWAY)) or to_ip(hop.get(_VIA, b"")[2:])
 
 
-def _cidr(packed: bytes, prefix: int) -> CIDR:
+def _cidr(packed: bytes, prefix: int) -> CIDR | None:
     ip = to_ip(packed)
-    cidr = parse_cidr(f"{ip.text}/{prefix}") if ip is not None else None
-    assert cidr is not None
-    return cidr
+    return parse_cidr(f"{ip.text}/{prefix}") if ip is not None else None

@@ -21,7 +21,8 @@ def dump(what: str, kind: int, fixed: struct.Struct) -> Iterator[tuple[tuple[int
     with Netlink(ROUTE) as netlink:
         messages = netlink.dump_all(what, kind, bytes(fixed.size))
     for message in messages:
-        yield fixed.unpack_from(message.body), parse_attributes(message.body, fixed.size)
+        if len(message.body) >= fixed.size:
+            yield fixed.unpack_from(message.body), parse_attributes(message.body, fixed.size)
 
 
 def device_names() -> dict[int, str]:

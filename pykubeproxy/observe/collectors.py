@@ -50,6 +50,29 @@ class ConnectionCollector(Collector):
             )
 
 
+class TableCollector(Collector):
+    """The kernel's table of connections; nothing before the first look at it."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[int, int, int] | None = None
+
+    def saw(self, entries: int, limit: int, dropped: int) -> None:
+        """What the last look has shown."""
+        self._seen = entries, limit, dropped
+
+    def collect(self) -> Iterator[Metric]:
+        """As of that look."""
+        if self._seen is None:
+            return
+        entries, limit, dropped = self._seen
+        name = "pykubeproxy_conntrack"
+        yield GaugeMetricFamily(f"{name}_entries", "Connections in the kernel's table of connections", entries)
+        yield GaugeMetricFamily(f"{name}_entries_limit", "Connections for which that table has room", limit)
+        yield CounterMetricFamily(
+            f"{name}_dropped_packets", "Packets of new connections dropped since that table is full", dropped
+        )
+
+
 class BuildCollector(Collector):
     """`kubernetes_build_info`: what runs here."""
 

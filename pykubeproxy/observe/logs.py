@@ -7,6 +7,9 @@ from enum import StrEnum
 from typing import TextIO, cast
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from pykubeproxy.model.printable import printable
 
 
 class LogFormat(StrEnum):
@@ -44,7 +47,7 @@ DEBUG_VERBOSITY = 4
 def set_up(log_format: LogFormat, verbosity: int) -> None:
     """Set up structlog for the process. Nothing is ever logged to stdout, which belongs to data."""
     level = "debug" if verbosity >= DEBUG_VERBOSITY else "info"
-    renderer: structlog.typing.Processor
+    renderer: Processor
     if log_format is LogFormat.JSON:
         renderer = structlog.processors.JSONRenderer()
     else:
@@ -53,10 +56,24 @@ def set_up(log_format: LogFormat, verbosity: int) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _on_one_line,
             structlog.processors.ExceptionRenderer(),
+            _indented,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", Lossy(sys.stderr))),
         cache_logger_on_first_use=True,
     )
+
+
+def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """No text that came from elsewhere begins a line of its own, or speaks to the reader's terminal."""
+    return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _indented(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """The same of a traceback, which has several lines: each of them can be told from a line of the log."""
+    if isinstance(trace := event.get("exception"), str):
+        event["exception"] = "\n".join(f"    {printable(line)}" for line in trace.split("\n"))
+    return event

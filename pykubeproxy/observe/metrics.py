@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from pykubeproxy.config.gates import FeatureGates
 from pykubeproxy.model.ip import Family
 from pykubeproxy.observe.about import build
-from pykubeproxy.observe.collectors import BuildCollector, ConnectionCollector, GateCollector
+from pykubeproxy.observe.collectors import BuildCollector, ConnectionCollector, GateCollector, TableCollector
 from pykubeproxy.observe.connections import OTHER, ConnectionCounter, Limits, Owners
 from pykubeproxy.observe.counters import Reading
 from pykubeproxy.observe.no_local_endpoints import Dropped
@@ -54,6 +54,8 @@ class Metrics:
         self._causes: set[str] = set()
         self._connections = {family: ConnectionCounter(limits or Limits()) for family in Family}
         self.registry.register(ConnectionCollector(self._connections))
+        self._table = TableCollector()
+        self.registry.register(self._table)
         self.registry.register(BuildCollector(build()))
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -157,6 +159,10 @@ class Metrics:
         """Stale conntrack entries were looked for, and `deleted`."""
         self._conntrack.seconds.labels(family).observe(seconds)
         self._conntrack.deleted.labels(family).inc(deleted)
+
+    def connections_tracked(self, *, entries: int, limit: int, dropped: int) -> None:
+        """The kernel's table of connections was looked at; `dropped` counts packets since boot."""
+        self._table.saw(entries, limit, dropped)
 
     def counters_read(self, family: Family, reading: Reading, owners: Owners) -> None:
         """The counters of the rules were read, before any sync that comes after. `reading` is kept."""

@@ -190,9 +190,8 @@ class Store:
                 for key, version in table.items.items():
                     if version.revision > revision:
                         table.items[key] = version.at(revision)
-                if table.log:
-                    table.forgotten = min(table.log[-1].revision, revision)
-                    table.log.clear()
+                table.forgotten = min(table.log[-1].revision if table.log else table.forgotten, revision)
+                table.log.clear()
             self.revision = self.compacted = revision
             self._advanced.notify_all()
 

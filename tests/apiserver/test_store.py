@@ -107,6 +107,15 @@ def test_going_back_to_a_lower_revision_keeps_the_objects_and_renumbers_them() -
     assert write(store, "y") == 51
 
 
+def test_what_was_lost_before_going_back_does_not_count_any_more() -> None:
+    store = Store(revision=1000)
+    write(store, "x")
+    store.compact()
+    store.rebase(50)
+    listed = store.snapshot(TABLE)
+    assert store.changes(TABLE, listed.revision) == []
+
+
 def test_waiting_for_a_revision_ends_when_it_is_written() -> None:
     store = Store()
     writer = threading.Timer(0.01, write, (store, "x"))

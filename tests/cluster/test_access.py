@@ -118,6 +118,71 @@ class TestServer:
         assert find_access(kubeconfig(tmp_path), "").credentials().configuration.proxy == "http://10.0.0.9:3128"
 
 
+class TestWeakness:
+    """What an operator is warned of."""
+
+    @pytest.mark.parametrize(
+        ("cluster", "why"),
+        [
+            ({}, None),
+            ({"insecure-skip-tls-verify": True}, "its certificate is not verified: insecure-skip-tls-verify is set"),
+            ({"server": "http://10.0.0.1:8080"}, "the connection is not encrypted: its URL is not https://"),
+        ],
+    )
+    def test_of_the_kubeconfig(self, tmp_path: Path, cluster: dict[str, Any], why: str | None) -> None:
+        assert find_access(kubeconfig(tmp_path, cluster=cluster), "").weakness == why
+
+    def test_of_master(self) -> None:
+        assert find_access("", "HTTPS://10.0.0.1").weakness is None
+        assert str(find_access("", "10.0.0.1:8080").weakness).startswith("the connection is not encrypted")
+
+
+class TestSecrets:
+    """No message has any."""
+
+    def test_in_the_servers_url(self, tmp_path: Path) -> None:
+        access = find_access(kubeconfig(tmp_path, cluster={"server": f"https://u:{TOKEN}@10.0.0.1:6443"}), "")
+        assert access.shown == "https://xxxxx@10.0.0.1:6443"
+
+    @pytest.mark.parametrize("server", [f"https://u:{TOKEN}@", f"u:{TOKEN}@10.0.0.1"])
+    def test_in_a_server_that_is_no_url(self, tmp_path: Path, server: str) -> None:
+        with pytest.raises(AccessError) as caught:
+            find_access(kubeconfig(tmp_path, cluster={"server": server}), "")
+        assert "xxxxx@" in str(caught.value)
+        assert TOKEN not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "user",
+        [
+            f"{{token: *{TOKEN}}}",
+            f"{{token: @{TOKEN}}}",
+            f"{{token: !{TOKEN} x}}",
+            f"{{token: '{TOKEN}}}",
+            f"{{token: {{{TOKEN}: 1}}}}",
+            f"{{token: {TOKEN}\n}}}}",
+            f"{{client-certificate-data: '{TOKEN}', client-key-data: '{TOKEN}'}}",
+            f"{{username: u, password: [{TOKEN}]}}",
+        ],
+    )
+    def test_in_a_kubeconfig_that_cannot_be_read(self, tmp_path: Path, user: str) -> None:
+        path = Path(kubeconfig(tmp_path))
+        path.write_text(path.read_text().replace("user: {}", f"user: {user}"))
+        assert TOKEN in path.read_text()
+        told = ""
+        try:
+            find_access(str(path), "").credentials()
+        except (AccessError, Trouble) as error:
+            told = str(error)
+        assert TOKEN not in told
+
+    @pytest.mark.parametrize("text", [f"echo {TOKEN}", f"echo '{{\"{TOKEN}\": 1}}'", f"echo {TOKEN}; exit 1"])
+    def test_in_the_output_of_a_plugin_that_cannot_be_read(self, tmp_path: Path, text: str) -> None:
+        access = find_access(kubeconfig(tmp_path, plugin(script(tmp_path, text))), "")
+        with pytest.raises(Trouble) as caught:
+            access.credentials()
+        assert TOKEN not in str(caught.value)
+
+
 class TestMistakes:
     def test_nothing_at_all(self) -> None:
         with pytest.raises(AccessError) as caught:

@@ -157,3 +157,12 @@ def test_any_value_in_a_field_that_counts(data: st.DataObject) -> None:
 def test_a_note_is_one_line() -> None:
     assert Note("a\nb\x1b[0m\u2028\ud800 \u00fc").text == "a\\nb\\x1b[0m\\u2028\\ud800 \u00fc"
     assert Note("plain").text == "plain"
+
+
+def test_a_note_is_not_long() -> None:
+    text = Note(f"f.yaml: {10_000 * 'x'}: is not a name; skipped").text
+    assert len(text) == 1003
+    assert text.startswith("f.yaml: xxx")
+    assert "xxx...xxx" in text
+    assert text.endswith("xxx: is not a name; skipped")
+    assert Note("y" * 1000).text == "y" * 1000

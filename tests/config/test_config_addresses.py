@@ -1,8 +1,8 @@
-"""IP:port texts."""
+"""IP:port texts, and what is shown of URLs."""
 
 import pytest
 
-from pykubeproxy.config.addresses import default_addresses, is_port, split_host_port, with_port
+from pykubeproxy.config.addresses import default_addresses, is_port, split_host_port, with_port, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,22 @@ def test_a_bare_ip_gets_the_port(address: str, complete: str) -> None:
 )
 def test_defaults_follow_the_bind_address(bind_address: str, addresses: tuple[str, str]) -> None:
     assert default_addresses(bind_address) == addresses
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://10.0.0.1:6443", "https://10.0.0.1:6443"),
+        ("https://user:s3cr3t@10.0.0.1:6443/a@b", "https://xxxxx@10.0.0.1:6443/a@b"),
+        ("https://s3cr3t@[fd00::1]:6443", "https://xxxxx@[fd00::1]:6443"),
+        ("https://s3@cr3t@host", "https://xxxxx@host"),
+        ("https://s3cr3t@", "https://xxxxx@"),
+        ("user:s3cr3t@10.0.0.1:6443", "xxxxx@10.0.0.1:6443"),
+        ("//s3cr3t@10.0.0.1", "//xxxxx@10.0.0.1"),
+        ("10.0.0.1:6443", "10.0.0.1:6443"),
+        ("https://10.0.0.1?a@b", "https://10.0.0.1?a@b"),
+        ("", ""),
+    ],
+)
+def test_a_url_is_shown_without_what_is_secret(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -77,8 +78,8 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     FakeReflector.may_end.set()
 
 
-def source(inbox: Inbox, **fields: Any) -> ApiSource:
-    client: Any = None
+def source(inbox: Inbox, weakness: str | None = None, **fields: Any) -> ApiSource:
+    client: Any = SimpleNamespace(server="https://10.0.0.1", weakness=weakness)
     return ApiSource(client, NODE, "host", inbox, FollowOptions(), **fields)
 
 
@@ -98,6 +99,14 @@ def test_what_reflectors_tell_reaches_the_loop() -> None:
     assert told[:2] == [Changed(change), Listed(frozenset({"Service"}))]
     assert told[3] == Listed(frozenset({"Node"}))
     assert [event.reason for event in FakeRecorder.emitted] == ["Starting"]
+
+
+@pytest.mark.parametrize("weakness", [None, "its certificate is not verified"])
+def test_a_server_that_anybody_could_pose_as_is_warned_of_once(weakness: str | None) -> None:
+    with capture_logs() as logs:
+        source(SimpleQueue(), weakness).start()
+    warnings = [(line["server"], line["why"]) for line in logs if line["log_level"] == "warning"]
+    assert warnings == ([("https://10.0.0.1", weakness)] if weakness else [])
 
 
 @pytest.mark.parametrize(("nodes", "levels"), [((Node(name=NODE),), []), ((), ["error"])], ids=["there", "not there"])

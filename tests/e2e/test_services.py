@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-from e2e.cases import CASES, CLUSTER_IP
+from e2e.cases import CASES
 from e2e.changing import SERVICE, grow_and_shrink
 from e2e.examples import Manifests, read_manifests, topology_of
 from e2e.expectation import Case
 from e2e.lab import Lab, missing, open_lab
 from e2e.proxies import Proxy, require_running, start_proxies, wait_until_programmed
 from e2e.running import probes, resolve, run_case
+from e2e.vocabulary import CLUSTER_IP
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=f"no lab can be built here: {missing()}")
 

@@ -55,6 +55,7 @@ def use_all(metrics: Metrics) -> None:
     metrics.programmed(V4, 1)
     metrics.conntrack_reconciled(V4, seconds=0.1, deleted=0)
     metrics.counters_read(V4, {INVALID: 5}, dict)
+    metrics.connections_tracked(entries=1, limit=2, dropped=3)
     metrics.healthz_answered(200)
     metrics.livez_answered(503)
 
@@ -89,6 +90,16 @@ def test_there_is_nothing_else_under_that_name(families: dict[str, Metric]) -> N
     named = {name.removeprefix("kubeproxy_") for name in families if name.startswith("kubeproxy_")}
     # Read from a counter of kube-proxy's own that our rules do without.
     assert named == {row[0] for row in ROWS}
+
+
+def test_the_table_of_connections(families: dict[str, Metric]) -> None:
+    samples = {
+        sample.name.removeprefix("pykubeproxy_conntrack_"): (family.type, sample.value)
+        for name, family in families.items()
+        for sample in family.samples
+        if name.startswith("pykubeproxy_conntrack_")
+    }
+    assert samples == {"entries": ("gauge", 1), "entries_limit": ("gauge", 2), "dropped_packets_total": ("counter", 3)}
 
 
 def test_net_buckets_are_eighty() -> None:
