@@ -1,0 +1,74 @@
+"""Three nodes with every kind of Service, built once per module and combination of backend and dispatch."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from msgspec import Struct
+
+from e2e.cluster import Cluster, open_cluster
+from e2e.lab import has_sctp, missing
+from e2e.proxies import CLUSTER_CIDR
+from e2e.resident import Residents
+from e2e.three_nodes.asker import Asker
+from e2e.three_nodes.services import OBJECTS, topology
+
+needs_a_lab = pytest.mark.skipif(missing() is not None, reason=f"no lab can be built here: {missing()}")
+
+
+class Combination(Struct, frozen=True, kw_only=True):
+    """Which iptables tools, and which layout of the chains that find a packet's Service."""
+
+    backend: str
+    dispatch: str
+
+    def __str__(self) -> str:
+        return f"{self.backend}-{self.dispatch}"
+
+
+class ThreeNodes(Struct, frozen=True, kw_only=True):
+    """The running cluster, and a client in each place from which something is asked."""
+
+    cluster: Cluster
+    residents: Residents
+    asker: Asker
+    combination: Combination
+
+
+FIRST = Combination(backend="nft", dispatch="tree")
+ALL = (
+    FIRST,
+    Combination(backend="nft", dispatch="linear"),
+    Combination(backend="legacy", dispatch="tree"),
+    Combination(backend="legacy", dispatch="linear"),
+)
+
+on_every_combination = pytest.mark.parametrize("three_nodes", ALL, indirect=True, scope="module", ids=str)
+on_the_first_combination = pytest.mark.parametrize("three_nodes", [FIRST], indirect=True, scope="module", ids=str)
+
+
+@contextmanager
+def open_three_nodes(combination: Combination, folder: Path) -> Iterator[ThreeNodes]:
+    """Build the cluster, load the Services, and wait until every node serves them."""
+    if shutil.which(f"iptables-{combination.backend}") is None:
+        pytest.skip(f"there is no iptables-{combination.backend}")
+    flags = (
+        f"--cluster-cidr={CLUSTER_CIDR}",
+        f"--backend={combination.backend}",
+        f"--dispatch={combination.dispatch}",
+    )
+    with open_cluster(topology(sctp=has_sctp()), folder, flags) as cluster:
+        cluster.load(OBJECTS)
+        cluster.start_all()
+        with Residents() as residents:
+            asker = Asker(cluster, residents)
+            yield ThreeNodes(cluster=cluster, residents=residents, asker=asker, combination=combination)
+
+
+def has_rule(cluster: Cluster, node: str, *words: str) -> bool:
+    """Whether a node has a rule, of either family and in either backend's tables, with all these words."""
+    tools = ("iptables-nft-save", "ip6tables-nft-save", "iptables-legacy-save", "ip6tables-legacy-save")
+    dumps = (cluster.lab.node(node).exec([tool]).stdout for tool in tools)
+    return any(all(word in line for word in words) for dump in dumps for line in dump.splitlines())
