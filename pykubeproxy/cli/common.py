@@ -18,7 +18,7 @@ from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_ip
 from pykubeproxy.model.snapshot import Snapshot
-from pykubeproxy.observe.logs import DEBUG_VERBOSITY
+from pykubeproxy.observe.logs import DEBUG_VERBOSITY, LogFormat, set_up
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import Ruleset
@@ -188,11 +188,13 @@ def complain(text: str) -> None:
 def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..., _R]:
     """Turn the errors that a command can meet into one line on stderr and a status.
 
-    Also those that nobody thought of; `-v 4` shows where they come from.
+    Also those that nobody thought of; `-v 4` shows where they come from. What is logged goes to stderr: by default, it
+    would go where the data is expected.
     """
 
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> _R:
+        set_up(LogFormat.CONSOLE, 0)
         try:
             return command(*args, **kwargs)
         except (ConfigError, HostError, SourceError, CannotGoOn) as error:

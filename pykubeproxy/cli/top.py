@@ -18,7 +18,6 @@ from pykubeproxy.config.options import CONTEXT_SETTINGS
 from pykubeproxy.daemon.assembly import Choices, find_tools
 from pykubeproxy.host import backend as backends
 from pykubeproxy.observe.clock import now, rfc3339
-from pykubeproxy.observe.logs import LogFormat, set_up
 from pykubeproxy.observe.rates import Rates
 
 _JSON = "json"
@@ -67,7 +66,6 @@ def top(once: bool, interval: float, output: str, namespace: str | None, limit: 
     EXPECTED is what it should be if the client makes no difference, 1/n of the n endpoints behind the cluster IP.
     On a terminal the table is live, and ends with q or Ctrl-C; elsewhere one follows the other.
     """
-    set_up(LogFormat.CONSOLE, 0)
     tools = find_tools(choices)
     for its in tools.values():
         backends.check(its)

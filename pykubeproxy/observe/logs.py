@@ -20,7 +20,7 @@ class LogFormat(StrEnum):
 
 
 class Lossy:
-    """A text stream that loses what cannot be written: on a full disk, or with nobody left who reads the pipe.
+    """A text stream that loses what cannot be written: on a full disk, with nobody left who reads the pipe, or closed.
 
     Rules have to follow their Services also when nobody can be told.
     """
@@ -30,13 +30,13 @@ class Lossy:
 
     def write(self, text: str) -> int:
         """Write, if possible."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         """Flush, if possible."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             self._stream.flush()
 
 
@@ -63,7 +63,6 @@ def set_up(log_format: LogFormat, verbosity: int) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", Lossy(sys.stderr))),
-        cache_logger_on_first_use=True,
     )
 
 
