@@ -1,0 +1,44 @@
+"""How full the kernel's table of connections is. Once it is full, packets that begin a connection are dropped.
+
+Source: `nf_conntrack-sysctl.rst` of the kernel's documentation (nf_conntrack_count, nf_conntrack_max), and the columns
+of /proc/net/stat/nf_conntrack, of which `drop` counts packets for which there was no room.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+# What the calling thread's network namespace has.
+_PROC = Path("/proc/thread-self/net/stat/nf_conntrack")
+_SYSCTLS = Path("/proc/sys/net/netfilter")
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """The number of connections in the table and its `limit`, and how many packets were `dropped` since boot."""
+
+    entries: int
+    limit: int
+    dropped: int
+
+    @property
+    def is_full(self) -> bool:
+        """True if there is room for no other connection."""
+        return 0 < self.limit <= self.entries
+
+
+def conntrack_room(sysctls: Path = _SYSCTLS, statistics: Path = _PROC) -> Room | None:
+    """How full the table is now; None where the kernel has none, or does not tell."""
+    try:
+        entries, limit = (int((sysctls / f"nf_conntrack_{name}").read_text()) for name in ("count", "max"))
+    except (OSError, ValueError):
+        return None
+    return Room(entries=entries, limit=limit, dropped=_dropped(statistics))
+
+
+def _dropped(statistics: Path) -> int:
+    """The sum of the column `drop` over all CPUs; 0 where the kernel has no such file. Numbers are hexadecimal."""
+    try:
+        head, *rows = (line.split() for line in statistics.read_text().splitlines())
+        return sum(int(row[head.index("drop")], 16) for row in rows)
+    except (OSError, ValueError, IndexError):
+        return 0
