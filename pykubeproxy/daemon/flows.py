@@ -60,6 +60,9 @@ class FlowCleaner(Follower):
                 left_behind=live_udp_frontends(_before(outcome.synced.plan)),
             )
         check = self._frontends[family].update(outcome.snapshot, touched)
+        if outcome.synced is not None and outcome.synced.drifted:
+            # Flows that have begun while rules were missing go past the endpoints, and would for ever.
+            check = check.then(self._frontends[family].everything())
         waiting = self._unsynced.pop(family, None)
         if waiting is not None:
             check = waiting.then(check)

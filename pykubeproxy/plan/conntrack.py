@@ -124,6 +124,10 @@ class UdpFrontends:
         serving = {frontend: self._serving(frontend) for frontend in concerned if frontend in self._of_frontend}
         return FlowCheck(family=self._family, serving=serving, retired=frozenset(changed - serving.keys()))
 
+    def everything(self) -> FlowCheck:
+        """What to check all flows to Services for: the rules were not in force for a while, whoever's fault it was."""
+        return FlowCheck(family=self._family, serving={each: self._serving(each) for each in self._of_frontend})
+
     def _frontends(self, key: ServiceKey, snapshot: Snapshot) -> dict[Frontend, Serving]:
         """What one Service asks for as it is now."""
         service = snapshot.services.get(key)

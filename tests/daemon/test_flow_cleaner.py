@@ -129,6 +129,19 @@ def test_then_only_what_changes_for_udp(loop: Loop, table: FakeTable) -> None:
     assert {socket_text(each) for each in table.next().retired} == {f"{DNS}:53"}
 
 
+def test_everything_once_more_after_somebody_has_taken_rules_away(
+    loop: Loop, table: FakeTable, host: FailingHost
+) -> None:
+    loop.take(changed(dns(), served_by("10.0.0.1")))
+    loop.sync()
+    first = table.next()
+    assert loop.audit()
+    host.restore(["*nat", ":KUBE-SERVICES - [0:0]", "COMMIT"])
+    assert loop.audit()
+    assert shown(table.next()) == shown(first), "flows that began meanwhile go past the endpoints"
+    assert table.checks.empty(), "nothing was looked at while all was well"
+
+
 def test_what_a_failed_sync_was_for_is_looked_at_after_one_that_succeeds(
     loop: Loop, table: FakeTable, host: FailingHost
 ) -> None:

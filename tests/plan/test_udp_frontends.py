@@ -224,3 +224,13 @@ def possible_flows(objects: Snapshot) -> set[Flow]:
 
 def _any_order(endpoints: Serving) -> list[bytes]:
     return sorted(endpoints)
+
+
+def test_after_the_rules_were_gone_all_flows_to_services_are_looked_at() -> None:
+    cluster = Cluster(dns(node_port=30053), udp_slice("ns/dns", "10.0.0.1"), dns("ns/other", "10.96.0.11"))
+    check = cluster.frontends.everything()
+    past_the_endpoints, right = flow("10.96.0.10:53 -> 10.96.0.10:53"), flow("10.96.0.10:53 -> 10.0.0.1:5353")
+    assert [check.is_stale(each) for each in (past_the_endpoints, right)] == [True, False]
+    assert check.is_stale(flow("10.96.0.11:53 -> 10.96.0.11:53"))
+    assert check.is_stale(flow(f"{NODE_IP}:30053 -> {NODE_IP}:30053"))
+    assert not check.is_stale(flow("8.8.8.8:53 -> 8.8.8.8:53"))
