@@ -151,7 +151,9 @@ def _load(kubeconfig: str, master: str) -> Loaded:
         configuration.host = _as_url(master, configuration)
     if not urlsplit(configuration.host).hostname:
         where = "--master" if master else f"kubeconfig {kubeconfig}: server"
-        raise AccessError(f"{where}: {without_secrets(configuration.host)!r} is not a URL such as https://10.0.0.1:6443")
+        raise AccessError(
+            f"{where}: {without_secrets(configuration.host)!r} is not a URL such as https://10.0.0.1:6443"
+        )
     if not configuration.verify_ssl:
         _silence_insecure_warnings()
     return loaded

@@ -62,7 +62,9 @@ class ApiSource:
     def start(self) -> None:
         """Begin to follow."""
         if self._client.weakness is not None:
-            log.warning("anybody on the way can pose as the API server", server=self._client.server, why=self._client.weakness)
+            log.warning(
+                "anybody on the way can pose as the API server", server=self._client.server, why=self._client.weakness
+            )
         if self._events is not None:
             self._events.start()
             self._events.emit(starting(self._node_name))

@@ -1,0 +1,33 @@
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.lab import missing
+from tests.apiserver.server import ApiServer
+from tests.daemon.node import NFT4, NFT6, Node, node_of_fake_cluster
+from tests.kernel.machine import why_without
+from tests.security.contained import Contained, open_contained
+
+
+@pytest.fixture(scope="module", params=["nft", "legacy"])
+def contained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contained]:
+    """The cluster on each backend, its proxies contained."""
+    backend = request.param
+    if lack := missing():
+        pytest.skip(lack)
+    if shutil.which(f"iptables-{backend}") is None:
+        pytest.skip(f"there is no iptables-{backend}")
+    with open_contained(backend, tmp_path_factory.mktemp(f"contained-{backend}")) as its:
+        yield its
+
+
+@pytest.fixture
+def fake_node(tmp_path: Path) -> Iterator[Node[ApiServer]]:
+    """One node, and the test server, which can be told to do what no real one would."""
+    for kind in (NFT4, NFT6):
+        if lack := why_without(kind):
+            pytest.skip(lack)
+    with node_of_fake_cluster(tmp_path) as its:
+        yield its

@@ -1,0 +1,120 @@
+"""Tokens, keys and passwords are used, and never shown: not in logs, pages, Events, or the command line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.apiserver import kubeconfig, testing
+from tests.apiserver.kubeconfig import Auth
+from tests.apiserver.server import ApiServer
+from tests.daemon.node import HEALTHZ, IMPATIENT, METRICS, NAME, Daemon, Node
+from tests.security.wallets import PASSWORD, Wallet, refused, wallet, with_password
+
+PAGES = {
+    METRICS: ("/metrics", "/metrics/slis", "/configz", "/flagz", "/statusz", "/healthz?verbose", "/proxyMode", "/x"),
+    HEALTHZ: ("/healthz", "/livez", "/x"),
+}
+VERBOSE = ("--v=10", "--vmodule=*=10", "--profiling=true")
+TROUBLE = "cannot follow the API server"
+
+
+def start(node: Node[ApiServer], its: Wallet, *flags: str) -> Daemon:
+    """The daemon with these credentials, as talkative as it can be, its temporary files in a folder of their own."""
+    tmp = node.folder / "tmp"
+    tmp.mkdir()
+    command = (*IMPATIENT, f"--kubeconfig={its.kubeconfig}", f"--hostname-override={NAME}", *its.flags)
+    settled = ("--conntrack-max-per-core=0", "--iptables-min-sync-period=10ms", "--log-format=json")
+    return node.run("env", f"TMPDIR={tmp}", *command, *settled, *VERBOSE, *flags)
+
+
+def check(daemon: Daemon, node: Node[ApiServer], its: Wallet) -> None:
+    """Look everywhere, at the running program, and at its end."""
+    shown = {f"{port}{path}": daemon.get(path, port)[1].decode() for port, paths in PAGES.items() for path in paths}
+    shown |= {f"Event {event['metadata']['name']}": str(event) for event in node.api.objects("Event")}
+    shown["command line"] = Path(f"/proc/{daemon.process.pid}/cmdline").read_text()
+    shown["rules"] = node.dump()
+    tmp = node.folder / "tmp"
+    modes = {each.stat().st_mode & 0o777 for each in tmp.rglob("*") if each.is_file()}
+    assert modes <= {0o600}, "what has to be in a file is for nobody else to read"
+    daemon.end()
+    assert list(tmp.iterdir()) == [], "and is gone at the end"
+    shown["log"] = daemon.log
+    assert len(daemon.log.splitlines()) > 5
+    assert {place: found for place, text in shown.items() if (found := its.found_in(text))} == {}
+
+
+def provoke(daemon: Daemon, node: Node[ApiServer], renew: Callable[[], object]) -> None:
+    """Everything about the API server that there is anything to say about."""
+    api = node.api
+    api.create(testing.service("web", clusterIP="10.96.0.20"))
+    api.create(testing.endpoint_slice("web", "10.244.0.5"))
+    daemon.wait(lambda: node.sends_to("10.244.0.5:8080"), "rules")
+    api.faults.break_watches("garbage")
+    orders: list[Callable[[], object]] = [
+        api.faults.untrusted_certificate,
+        api.faults.refuse,
+        lambda: api.faults.fail(500, count=None),
+    ]
+    for order in orders:
+        told = len(daemon.told(TROUBLE))
+        order()
+        api.faults.break_watches("reset")
+        daemon.wait(lambda told=told: len(daemon.told(TROUBLE)) > told, "a word on it")  # type: ignore[misc]
+        api.faults.clear()
+        api.wait_watchers(3)
+    renew()
+    api.apply(testing.endpoint_slice("web", "10.244.0.6"))
+    daemon.wait(lambda: node.sends_to("10.244.0.6:8080"), "it goes on")
+
+
+@pytest.mark.parametrize("auth", ["token", "token-file", "exec", "client-certificate"])
+def test_of_every_way_to_say_who_we_are(fake_node: Node[ApiServer], auth: Auth) -> None:
+    node = fake_node
+    its = with_password(node.api, node.folder, auth)
+    daemon = start(node, its)
+
+    def renew() -> None:
+        if auth in ("token-file", "exec"):
+            kubeconfig.write_token(its.kubeconfig, node.api.rotate_token(), auth)
+            node.api.faults.break_watches("end")
+            node.api.wait_watchers(3)
+
+    provoke(daemon, node, renew)
+    events = node.api.objects("Event")
+    assert events, "there were Events to look at"
+    new = wallet(node.api, node.folder, auth)
+    check(daemon, node, Wallet(kubeconfig=its.kubeconfig, secrets=its.secrets | new.secrets))
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"token": PASSWORD},
+        {"username": "admin", "password": PASSWORD},
+        {"token": f"two\n{PASSWORD}"},
+        {"token": f"\u2603{PASSWORD}"},
+        {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "echo", "args": [PASSWORD]}},
+        {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "env", "env": [{"name": "A"}]}},
+    ],
+    ids=["wrong-token", "password", "line-break", "snowman", "plugin-that-says-nonsense", "broken-plugin"],
+)
+def test_of_credentials_that_are_refused(fake_node: Node[ApiServer], user: dict[str, Any]) -> None:
+    node = fake_node
+    its = refused(node.api, node.folder, user)
+    daemon = start(node, its)
+    daemon.wait_told(TROUBLE)
+    check(daemon, node, its)
+
+
+def test_of_a_url_on_the_command_line_but_for_the_command_line_itself(fake_node: Node[ApiServer]) -> None:
+    node = fake_node
+    its = wallet(node.api, node.folder, "token")
+    url = f"https://admin:{PASSWORD}@{node.api.url.removeprefix('https://')}"
+    daemon = start(node, its, f"--master={url}").wait_synced()
+    flagz = daemon.get("/flagz")[1].decode()
+    assert f"master:{url.replace(f'admin:{PASSWORD}', 'xxxxx')}" in flagz
+    assert PASSWORD not in flagz
+    node.api.faults.refuse()
+    assert PASSWORD not in str(daemon.wait_told(TROUBLE))
