@@ -1,0 +1,133 @@
+"""The API server fails in every way that it can: Services work on, and what was changed meanwhile is made up for."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+
+from tests.apiserver.faults import BREAK_KINDS, BreakKind, Faults
+from tests.apiserver.server import ApiServer
+from tests.chaos.bed import IMPATIENT, IS_FULL, PODS, Bed, cluster_ips
+from tests.kernel.machine import wait_until
+
+ROUNDS = 5 if IS_FULL else 1
+CHANGED = 2
+HTML = "<html><head><title>Sign in</title></head><body>Welcome to the hotel</body></html>"
+
+
+@contextmanager
+def watches_break(how: BreakKind, api: ApiServer) -> Iterator[None]:
+    """All watches break, in one of the ways in which they can; what is changed next is not seen by any."""
+    api.faults.refuse(drop=False)
+    api.faults.break_watches(how)
+    yield
+    api.faults.accept()
+
+
+@contextmanager
+def restart(api: ApiServer, revision: int | None = None) -> Iterator[None]:
+    """It comes back without its history, or from a backup with a lower revision."""
+    api.faults.refuse()
+    yield
+    api.faults.restart(revision=revision)
+
+
+@contextmanager
+def storm_of_410(api: ApiServer, *, as_http: bool) -> Iterator[None]:
+    """Every watch is told that its history is lost, until several have been."""
+    api.faults.expire_as_http(as_http)
+    api.faults.stream_lists(False)
+    api.faults.break_next_watches("expired", count=None)
+    api.compact()
+    api.requests.clear()
+    api.faults.break_watches("expired")
+    yield
+    assert api.requests.wait(10, "watch"), "it keeps trying"
+
+
+@contextmanager
+def answers(order: Callable[[Faults], None], api: ApiServer) -> Iterator[None]:
+    """What is asked next is answered wrongly, slowly, or not at all."""
+    order(api.faults)
+    api.compact()
+    api.requests.clear()
+    api.faults.break_watches("expired")
+    yield
+    assert api.requests.wait(2), "it asks"
+
+
+def truncated(faults: Faults) -> None:
+    faults.stream_lists(False)
+    faults.truncate(count=6, verb="list")
+
+
+def refused_watches(code: int, faults: Faults) -> None:
+    faults.fail(code, count=12, retry_after=1 if code == 429 else None)
+
+
+def garbage(body: str, faults: Faults) -> None:
+    faults.fail(200, count=12, body=body)
+
+
+OUTAGES: dict[str, Callable[[ApiServer], AbstractContextManager[None]]] = {
+    **{f"watches: {how}": partial(watches_break, how) for how in BREAK_KINDS if how != "half-open"},
+    "restart with lost history": restart,
+    "restart from a backup": partial(restart, revision=5),
+    "410 storm, as events": partial(storm_of_410, as_http=False),
+    "410 storm, as answers": partial(storm_of_410, as_http=True),
+    **{f"answers: {code}": partial(answers, partial(refused_watches, code)) for code in (403, 429, 500, 503)},
+    "answers: HTML with 200": partial(answers, partial(garbage, HTML)),
+    "answers: half a list": partial(answers, truncated),
+    "answers: not JSON": partial(answers, partial(garbage, '{"kind": "ServiceList", "items": [')),
+    "answers: nothing in it": partial(answers, partial(garbage, "")),
+    "answers: some other object": partial(answers, partial(garbage, '{"kind":"Status","apiVersion":"v1"}')),
+    "answers: byte by byte": partial(answers, lambda faults: faults.trickle(40, 0.001)),
+    "answers: late": partial(answers, lambda faults: faults.delay(500)),
+    "answers: none": partial(answers, lambda faults: faults.stall()),
+}
+
+
+def test_nobody_notices_what_goes_wrong_with_the_api_server(
+    nft_bed: Bed, figure: Callable[[str, object], None]
+) -> None:
+    bed = nft_bed
+    bed.load(CHANGED, PODS[0])
+    bed.start(program=IMPATIENT)
+    with bed.unharmed() as sent:
+        for number, (name, outage) in enumerate(list(OUTAGES.items()) * ROUNDS, 1):
+            pod = PODS[number % len(PODS)]
+            with telling(name):
+                for resource in ("services", "endpointslices", "nodes"):
+                    bed.api.wait_watchers(1, resource, timeout=20)
+                with outage(bed.api):
+                    bed.load(CHANGED, pod)
+                bed.api.faults.clear()
+                bed.wait_answer(cluster_ips(CHANGED)[number % 4], pod.name)
+        bed.wait_converged()
+    assert not bed.proxy.told("internal error")
+    assert not bed.proxy.told("sync failed")
+    figure("outages of the API server", len(OUTAGES) * ROUNDS)
+    figure("connections during outages", sent.asked)
+
+
+def test_a_server_that_falls_silent_is_noticed(nft_bed: Bed) -> None:
+    bed = nft_bed
+    bed.load(CHANGED, PODS[0])
+    bed.start(program=IMPATIENT)
+    with bed.unharmed():
+        bed.wait_answer(cluster_ips(CHANGED)[0], PODS[0].name)
+        bed.api.faults.half_open()
+        wait_until(lambda: bed.api.watcher_count() == 0, "silence")
+        bed.load(CHANGED, PODS[1])
+        bed.api.faults.clear()
+        bed.wait_answer(cluster_ips(CHANGED)[0], PODS[1].name)
+        bed.wait_converged()
+
+
+@contextmanager
+def telling(name: str) -> Iterator[None]:
+    """A failure in here tells what it was about."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"during {name}")
+        raise

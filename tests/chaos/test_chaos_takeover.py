@@ -1,0 +1,199 @@
+"""A node is taken over from kube-proxy, and given back: no connection through a Service fails."""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+
+from e2e.asking import Destination
+from e2e.cluster import Cluster, open_cluster
+from e2e.netns import Namespace
+from e2e.topology import (
+    CLIENT,
+    Listener,
+    NodeSpec,
+    PodSpec,
+    Protocol,
+    Topology,
+    VirtualAddress,
+    client_pod,
+)
+from pykubeproxy.host.backend import Backend
+from pykubeproxy.model.ip import Family
+from pykubeproxy.rules.parse import parse
+from tests.apiserver import testing
+from tests.apiserver.cluster import JsonObject, read_objects
+from tests.chaos.asking import unharmed
+from tests.chaos.live import is_in_sync
+from tests.corpus import GOLDEN, GOLDEN_NODE, Example, host_addresses
+from tests.kernel.kube_proxy import as_kube_proxy_leaves_it
+from tests.kernel.machine import Kind
+from tests.kernel.stand_ins import StandIns
+
+EXAMPLE = Example(GOLDEN / "dual-stack")
+NODE = "node-0"
+MORE = 60
+STALE = re.compile(r"KUBE-(?:SVC|SEP|FW|EXT|XLB)-")
+
+NODES = tuple(
+    NodeSpec(
+        name=f"node-{index}",
+        addresses=(ip_address(f"172.31.0.{11 + index}"), ip_address(f"fd00:31::{11 + index}")),
+        pod_networks=(ip_network(f"10.244.{index}.0/24"), ip_network(f"fd00:10:244:{index}::/64")),
+    )
+    for index in range(3)
+)
+# The endpoints of the golden Service.
+PODS = tuple(
+    PodSpec(
+        name=f"ds-{index}",
+        node=f"node-{index}",
+        addresses=tuple(map(ip_address, addresses)),
+        listeners=(Listener(protocol=Protocol.TCP, port=8080),),
+    )
+    for index, addresses in enumerate(
+        (("10.244.0.11", "fd00:10:244::11"), ("10.244.1.12", "fd00:10:244:1::12"), ("10.244.2.13",))
+    )
+)
+TOPOLOGY = Topology(
+    nodes=NODES,
+    pods=(*PODS, client_pod(NODES[0])),
+    outsiders=(CLIENT,),
+    virtual_addresses=(VirtualAddress(address=ip_address("198.51.100.7"), node=NODE),),
+)
+
+
+def through(address: str, port: int = 80) -> Destination:
+    return Destination(address=ip_address(address), port=port, protocol=Protocol.TCP)
+
+
+INSIDE = [through("10.96.1.1"), through("fd00:10:96::11")]
+OUTSIDE = [through("172.31.0.11", 30084), through("fd00:31::11", 30084), through("198.51.100.7")]
+
+
+class Node:
+    """The node that changes hands."""
+
+    def __init__(self, cluster: Cluster, folder: Path, flags: tuple[str, ...], backend: Backend) -> None:
+        self.cluster = cluster
+        self._folder = folder
+        self._flags = flags
+        self._kinds = [Kind(family=family, backend=backend) for family in Family]
+        self.node = cluster.lab.node(NODE)
+
+    def clients(self) -> dict[Namespace, list[Destination]]:
+        return {self.cluster.lab.pod(f"client-{NODE}"): INSIDE, self.cluster.lab.outsider("client"): OUTSIDE}
+
+    def load(self, documents: dict[str, str]) -> None:
+        """Feed rules to iptables-restore, by family; what is there stays."""
+        for kind in self._kinds:
+            self.node.exec([f"{kind.program}-restore", "--noflush"], stdin=documents[kind.family.lower()])
+
+    def dump(self) -> dict[str, str]:
+        """The live rules, by family."""
+        return {kind.family.lower(): self.node.exec([f"{kind.program}-save"]).stdout for kind in self._kinds}
+
+    def rendered(self) -> dict[str, str]:
+        """What kube-proxy has for the objects in the API; the golden corpus proves it."""
+        command = [sys.executable, "-m", "pykubeproxy", "render", "--source=api", *self._its, *self._flags]
+        parts = re.split(r"^# (ipv[46])\n", self.node.exec([*command, "--dispatch=linear"]).stdout, flags=re.MULTILINE)
+        return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+    def is_in_sync(self, *flags: str) -> bool:
+        return is_in_sync(self.node, [*self._its, *self._flags, *flags])
+
+    @property
+    def _its(self) -> tuple[str, str]:
+        return f"--kubeconfig={self._folder / 'kubeconfig'}", f"--hostname-override={NODE}"
+
+
+@pytest.fixture(name="node")
+def fixture_node(tmp_path: Path, backend: Backend) -> Iterator[Node]:
+    # The rules were measured on a node with these addresses.
+    flags = (f"--backend={backend}", *EXAMPLE.flags, *host_addresses(GOLDEN_NODE))
+    with open_cluster(TOPOLOGY, tmp_path, flags, fake=True) as cluster:
+        cluster.api.delete("EndpointSlice", "default", "kubernetes")
+        cluster.load(read_objects(Path(EXAMPLE.objects)))
+        yield Node(cluster, tmp_path, flags, backend)
+
+
+@pytest.fixture(name="more")
+def fixture_more(node: Node) -> Node:
+    """With so many Services that a tree has branches."""
+    node.cluster.load(more())
+    return node
+
+
+def more() -> Iterator[JsonObject]:
+    for number in range(MORE):
+        yield testing.service(f"more-{number}", clusterIP=f"10.96.{number % 5 + 2}.{number + 1}")
+        if number % 6:
+            yield testing.endpoint_slice(f"more-{number}", "10.244.0.11", "10.244.1.12")
+
+
+def measured() -> dict[str, str]:
+    return {family: EXAMPLE.saved(family) for family in ("ipv4", "ipv6")}
+
+
+@contextmanager
+def taking_over(node: Node, rules: dict[str, str], *flags: str, path: str) -> Iterator[None]:
+    """Rules of kube-proxy are there, and the daemon begins; in the block it has done so."""
+    node.load({family: as_kube_proxy_leaves_it(dump, seed=family) for family, dump in rules.items()})
+    with unharmed(node.clients()):
+        proxy = node.cluster.start(
+            NODE,
+            *flags,
+            program=("env", f"PATH={path}{os.pathsep}{os.environ['PATH']}", sys.executable, "-m", "pykubeproxy", "run"),
+        )
+        node.cluster.wait(proxy.has_synced, "first sync")
+        yield
+
+
+def test_the_linear_layout_is_taken_over_without_a_write(node: Node, tmp_path: Path) -> None:
+    tools = StandIns(tmp_path / "bin").watching()
+    with taking_over(node, measured(), "--dispatch=linear", path=tools.path):
+        assert tools.calls == []
+    assert node.is_in_sync("--dispatch=linear")
+
+
+def test_the_tree_takes_over_and_no_connection_fails(more: Node, tmp_path: Path) -> None:
+    tools = StandIns(tmp_path / "bin").watching()
+    with taking_over(more, more.rendered(), "--dispatch=tree", path=tools.path):
+        assert tools.calls != []
+    assert more.is_in_sync("--dispatch=tree")
+
+
+def test_kube_proxy_takes_the_node_back_and_no_connection_fails(more: Node, tmp_path: Path) -> None:
+    tools = StandIns(tmp_path / "bin").watching()
+    its = more.rendered()
+    with taking_over(more, its, "--dispatch=tree", path=tools.path):
+        more.cluster.stop(NODE)
+        live = more.dump()
+        starting = {family: as_kube_proxy_starts(its[family], live[family]) for family in its}
+        assert "-X KUBE-SVC-10.96." in starting["ipv4"], "the tree's chains are stale to kube-proxy"
+        more.load(starting)
+    assert more.is_in_sync("--dispatch=linear")
+
+
+def as_kube_proxy_starts(wanted: str, live: str) -> str:
+    """What kube-proxy writes at its start over rules that it finds: all its chains, each with all its rules.
+
+    And chains whose names are those of Services, but of none that it knows, are deleted.
+    """
+    found = parse(live.splitlines()).tables["nat"].chains
+    text = []
+    for table in wanted.split("COMMIT\n"):
+        lines = [line for line in table.splitlines() if not re.match(r":[A-Z]+ |-A [A-Z]+ ", line)]
+        declared = {line.split()[0][1:] for line in lines if line.startswith(":")}
+        stale = [chain for chain in found if "*nat" in lines and STALE.match(chain) and chain not in declared]
+        heads = [line for line in lines if not line.startswith("-A ")]
+        rules = [line for line in lines if line.startswith("-A ")]
+        if heads:
+            gone = [f":{chain} - [0:0]" for chain in stale]
+            text += [*heads, *gone, *rules, *(f"-X {chain}" for chain in stale), "COMMIT"]
+    return "".join(f"{line}\n" for line in text)
