@@ -1,0 +1,299 @@
+"""The parsers of the project, each with inputs that it accepts."""
+
+import struct
+from contextlib import suppress
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from unittest import mock
+
+import msgspec
+
+from fuzz.compiling import chains_of, options_for
+from fuzz.findings import Finding
+from fuzz.parsers import Target
+from fuzz.rule_lines import check_lines
+from fuzz.states import make_state
+from pykubeproxy.cluster.documents import parse_manifest
+from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
+from pykubeproxy.cluster.tracker import Tracker
+from pykubeproxy.cluster.trouble import refused
+from pykubeproxy.cluster.watch_protocol import Body, Ended, Fetch, Line, follow
+from pykubeproxy.config import ConfigError, check, complete, write
+from pykubeproxy.config.defaults import DEFAULTS
+from pykubeproxy.config.flag_table import FLAGS
+from pykubeproxy.host import conntrack_wire, generations, interfaces, netlink, routes, rtnetlink
+from pykubeproxy.host.netlink import Message, Netlink, NetlinkError, attribute, nested
+from pykubeproxy.model.ip import Family, parse_cidr, parse_ip
+from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.plan.cleanup import cleanup
+from pykubeproxy.plan.diff import diff
+from pykubeproxy.plan.live_frontends import live_udp_frontends
+from pykubeproxy.plan.payload import Payload
+from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.rules.options import Dispatch
+from pykubeproxy.rules.parse import DumpError, parse
+from pykubeproxy.rules.ruleset import Ruleset, render
+from pykubeproxy.trace import Environment, Packet, trace
+from tests.corpus import GOLDEN
+
+_FOLDERS = ("dual-stack", "session-affinity", "loadbalancer-source-ranges", "nodeport-local", "headless")
+_LONGEST_PAUSE = 3600.0
+_CONFIGS = Path(__file__).parents[1] / "tests" / "config" / "data"
+
+
+@cache
+def targets() -> tuple[Target, ...]:
+    """All of them."""
+    return (
+        Target("iptables-save text", _dump, _dumps(), (DumpError,)),
+        Target("manifest", _manifest, (*_manifests(), *_objects())),
+        Target("object", _object, _objects(), (msgspec.DecodeError,)),
+        Target("watch", _watch, _watch_lines()),
+        Target("list", _list, _lists()),
+        Target("error answer", _answer, (*_watch_lines()[-2:], b'{"code": 410, "details": {"retryAfterSeconds": 3}}')),
+        Target("configuration file", _config, _configs(), (ConfigError,)),
+        Target("flag value", _flags, (b"0.0.0.0/0,::/0", b"1h2m3s", b"true", b"10256", b"A=true,B=false", b"x=2,y=3")),
+        Target("address", _address, (b"10.0.0.1", b"fd00::1", b"::ffff:1.2.3.4", b"10.0.0.0/8", b"::ffff:0:0/96")),
+        Target("conntrack message", _flow, _flow_messages()),
+        Target("netlink datagram", _datagram, _datagrams()),
+    )
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="replace")
+
+
+# Rules
+
+
+def _dump(data: bytes) -> None:
+    """What somebody else has put into the kernel: it is read, compared, repaired, cleaned up and traced."""
+    lines = _text(data).splitlines()
+    live = parse(lines)
+    desired = _desired()
+    with_known = parse(lines, known=desired)
+    if chains_of(with_known) != chains_of(live):
+        raise Finding("a dump means something else where its rules are expected")
+    for line in (*Payload(diff(desired, live)), *Payload(cleanup(live))):
+        _one_line(line, live)
+    live_udp_frontends(live)
+    client, cluster_ip = parse_ip("10.244.0.9"), parse_ip("10.96.0.1")
+    assert client is not None
+    assert cluster_ip is not None
+    trace(live, Packet(source=client, destination=cluster_ip, destination_port=80), Environment(addresses=()))
+
+
+def _one_line(line: str, live: Ruleset) -> None:
+    """Of foreign text, nothing is written back but the names of chains, and rules to be deleted."""
+    if "\n" in line and not any(line[3:] in rule for lines in chains_of(live).values() for rule in lines):
+        raise Finding(f"a line break in what is written: {line!r}")
+
+
+@cache
+def _desired() -> Ruleset:
+    text = (GOLDEN / "dual-stack" / "ipv4.save").read_text()
+    return parse(text.splitlines())
+
+
+def _dumps() -> tuple[bytes, ...]:
+    saved = [(GOLDEN / folder / "ipv4.save").read_bytes() for folder in _FOLDERS]
+    counted = saved[0].replace(b"\n-A ", b"\n[12:3456] -A ")
+    foreign = b'*filter\n:INPUT ACCEPT [1:2]\n:MY - [0:0]\n-A INPUT -m comment --comment "a\nb \\"c\\"" -j MY\nCOMMIT\n'
+    return (*saved, counted, foreign)
+
+
+# Objects
+
+
+def _manifest(data: bytes) -> None:
+    parsed = parse_manifest(_text(data), "f")
+    for note in parsed.notes:
+        if not note.text.isprintable():
+            raise Finding(f"a note that is not one line: {note.text!r}")
+    snapshot = Snapshot()
+    for obj in parsed.objects.values():
+        snapshot.put(obj)
+    _check_rules(snapshot)
+
+
+def _object(data: bytes) -> None:
+    """Whatever the API server sends as an object: what is used of it makes rules that say what they should."""
+    for resource in (SERVICES, ENDPOINT_SLICES, own_node("node-0")):
+        tracker = Tracker(resource)
+        tracker.begin_list()
+        tracker.put(data)
+        tracker.end_list()
+        tracker.remove(data)
+        tracker.put(data)
+        snapshot = Snapshot()
+        for obj in tracker.take().put:
+            snapshot.put(obj)
+        _check_rules(snapshot)
+
+
+def _check_rules(snapshot: Snapshot) -> None:
+    for family in Family:
+        its = options_for((), None, family, Dispatch.TREE)
+        ruleset = compile_ruleset(snapshot, its)
+        check_lines(ruleset)
+        again = parse(render(ruleset))
+        if chains_of(again).items() - chains_of(ruleset).items():
+            raise Finding("what was written reads back otherwise")
+
+
+def _objects() -> tuple[bytes, ...]:
+    found = [msgspec.json.encode(obj) for number in range(30) for obj in make_state(number).objects]
+    found.sort(key=len)
+    return tuple(found[: len(found) * 9 // 10])
+
+
+def _manifests() -> tuple[bytes, ...]:
+    yaml = [(GOLDEN / folder / "objects.yaml").read_bytes() for folder in _FOLDERS]
+    listed = [b'{"kind":"List","apiVersion":"v1","items":[' + b",".join(_objects()[10:14]) + b"]}"]
+    typed = [b'{"kind":"ServiceList","apiVersion":"v1","items":[' + b",".join(_objects()[10:12]) + b"]}"]
+    return (*yaml, *listed, *typed, *_bombs())
+
+
+def _bombs() -> tuple[bytes, ...]:
+    """Few lines that would mean very many values."""
+    names = "abcdefghijklmnop"
+    lists = [f"{each}: &{each} [{', '.join([f'*{before}'] * 9)}]" for before, each in pairwise(names)]
+    laughs = "\n".join(["a: &a [x, x, x, x, x, x, x, x, x]", *lists, "kind: Service", "apiVersion: v1"])
+    labels = f"{laughs}\nmetadata: {{name: x}}\nspec: {{externalIPs: *p, ports: *p}}\n"
+    inner = "&a {kind: List, items: []}"
+    for each, before in zip(names[1:], names, strict=False):
+        inner = f"&{each} {{kind: List, items: [{inner}{f', *{before}' * 8}]}}"
+    merges = "".join(f"\n{each}: &{each} {{<<: [{', '.join([f'*{before}'] * 9)}]}}" for before, each in pairwise(names))
+    return laughs.encode(), labels.encode(), inner.encode(), f"a: &a {{x: 1, y: 2}}{merges}\nkind: x\n".encode()
+
+
+# The API server
+
+
+def _watch(data: bytes) -> None:
+    """Lines of a watch, good and bad ones: the conversation goes on whatever was said."""
+    conversation = follow(Tracker(SERVICES), can_stream=True, watch_seconds=lambda: 300)
+    step = next(conversation)
+    for line in data.splitlines()[:50]:
+        step = conversation.send(Line(line) if not isinstance(step, Fetch) else Body(line))
+    conversation.send(Ended() if not isinstance(step, Fetch) else Body(data))
+
+
+def _list(data: bytes) -> None:
+    """Answers to lists."""
+    conversation = follow(Tracker(ENDPOINT_SLICES), can_stream=False, watch_seconds=lambda: 300)
+    step = next(conversation)
+    for _ in range(4):
+        step = conversation.send(Body(data) if isinstance(step, Fetch) else Line(data))
+
+
+def _answer(data: bytes) -> None:
+    trouble = refused(500, data, _text(data)[:100])
+    if len(str(trouble).splitlines()) > 1:
+        raise Finding(f"trouble of more than one line: {trouble}")
+    if not 0 <= (trouble.retry_after or 0) <= _LONGEST_PAUSE:
+        raise Finding(f"a pause of {trouble.retry_after} s")
+
+
+def _watch_lines() -> tuple[bytes, ...]:
+    objects = _objects()[::7]
+    kinds = Random(0).choices((b"ADDED", b"MODIFIED", b"DELETED"), k=len(objects))
+    events = [b'{"type":"' + kind + b'","object":' + obj + b"}" for kind, obj in zip(kinds, objects, strict=True)]
+    version = b'{"kind":"Service","apiVersion":"v1","metadata":{"resourceVersion":"12"'
+    mark = b',"annotations":{"k8s.io/initial-events-end":"true"}}}}'
+    bookmark = b'{"type":"BOOKMARK","object":' + version + mark
+    gone = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired","message":"too old"}}'
+    return (*events, b"\n".join([*events[:3], bookmark, *events[3:6]]), bookmark, gone)
+
+
+def _lists() -> tuple[bytes, ...]:
+    items = b",".join(_objects()[5:9])
+    whole = b'{"kind":"ServiceList","metadata":{"resourceVersion":"7"},"items":[' + items + b"]}"
+    page = whole.replace(b'"7"', b'"7","continue":"abc","remainingItemCount":3')
+    return whole, page, *_watch_lines()[-2:]
+
+
+# Configuration
+
+
+def _config(data: bytes) -> None:
+    check(complete({}, data, "node-0"))
+
+
+def _flags(data: bytes) -> None:
+    for flag in FLAGS:
+        with suppress(ValueError):
+            flag.kind.combine([flag.kind.read(_text(data))])
+
+
+def _configs() -> tuple[bytes, ...]:
+    files = [path.read_bytes() for path in sorted(_CONFIGS.iterdir()) if path.suffix in (".conf", ".yaml", ".json")]
+    head = b"apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
+    bombs = [
+        head + bomb.replace(b"kind: Service\napiVersion: v1", b"nodePortAddresses: *p\nmode: *p") for bomb in _bombs()
+    ]
+    return (*files, write(DEFAULTS).encode(), head + b"clusterCIDR: 10.0.0.0/8\niptables: {syncPeriod: 30s}\n", *bombs)
+
+
+def _address(data: bytes) -> None:
+    text = _text(data)
+    for found in (parse_ip(text), parse_cidr(text)):
+        if found is not None and not (found.text.isascii() and found.text.isprintable() and " " not in found.text):
+            raise Finding(f"{text!r} is taken for the address {found.text!r}")
+
+
+# The kernel
+
+
+def _flow(data: bytes) -> None:
+    flow = conntrack_wire.FlowReader(Family.IPV6 if data[:1] == b"\n" else Family.IPV4).read(data)
+    if flow is not None:
+        conntrack_wire.identity(flow.entry)
+
+
+def _flow_messages() -> tuple[bytes, ...]:
+    found = []
+    for family, width in ((Family.IPV4, 4), (Family.IPV6, 16)):
+        ends = [bytes([number]) * width + struct.pack("!H", 1000 + number) for number in (1, 2, 3)]
+        for protocol in (17, 6):
+            original = conntrack_wire.direction(conntrack_wire.ORIGINAL, ends[0], ends[1], protocol)
+            reply = conntrack_wire.direction(conntrack_wire.REPLY, ends[2], ends[0], protocol)
+            zone = attribute(18, struct.pack("!H", 7)) + attribute(12, struct.pack("!I", 99))
+            found += [conntrack_wire.prefix(family) + original + reply + rest for rest in (b"", zone)]
+    return tuple(found)
+
+
+class _Netlink(Netlink):
+    """Answers every request with the same datagram."""
+
+    answer = b""
+
+    def dump_all(self, what: str, kind: int, body: bytes) -> list[Message]:
+        """What the datagram holds."""
+        del what, kind, body
+        return list(netlink._messages(self.answer))  # noqa: SLF001
+
+
+def _datagram(data: bytes) -> None:
+    """A datagram, taken for each kind of answer in turn."""
+    _Netlink.answer = data
+    with mock.patch.object(rtnetlink, "Netlink", _Netlink):
+        for ask in (interfaces.interface_addresses, routes.kernel_routes):
+            with suppress(NetlinkError):
+                ask()
+    for message in netlink._messages(data):  # noqa: SLF001
+        generations._generation(message)  # noqa: SLF001
+
+
+def _datagrams() -> tuple[bytes, ...]:
+    address = struct.pack("=BBBBI", 2, 24, 0, 0, 1) + attribute(1, bytes(4)) + attribute(2, b"\x0a\x00\x00\x01")
+    hop = struct.pack("=HBBi", 16, 0, 0, 1) + attribute(5, b"\x0a\x00\x00\x02")
+    route = struct.pack("=BBBBBBBBI", 2, 16, 0, 0, 254, 0, 0, 1, 0) + attribute(1, b"\x0a\x00\x00\x00")
+    several = nested(9, hop, hop)
+    generation = (
+        bytes(4) + attribute(1, struct.pack("!I", 9)) + attribute(2, struct.pack("!I", 8)) + attribute(3, b"x\0")
+    )
+    bodies = (address, route + attribute(4, struct.pack("=I", 1)), route + several, generation)
+    return tuple(struct.pack("=IHHII", 16 + len(body), 24, 2, 1, 0) + body for body in bodies)
