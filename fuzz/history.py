@@ -25,10 +25,11 @@ _KIND_ORDERS = (
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that the API server tells; a list has no object of its own."""
+    """One thing that the API server tells; a list has no object of its own, but may lack some that nobody saw go."""
 
     kind: Kind
     obj: Object | None = None
+    missed: tuple[Object, ...] = ()
 
 
 def batches(state: State) -> list[list[Event]]:
@@ -51,19 +52,24 @@ class Told:
         self._used: dict[tuple[str, str, str], Object] = {}
 
     def tell(self, event: Event) -> None:
-        """Take in one event. A list changes nothing, as it only repeats what there is."""
+        """Take in one event. A list repeats what there is; what it lacks is gone."""
+        for obj in event.missed:
+            self._forget(identity(obj))
         if event.obj is None:
             return
         key = identity(event.obj)
         if event.kind == "remove":
-            self._now.pop(key, None)
-            self._used.pop(key, None)
+            self._forget(key)
             return
         self._now[key] = event.obj
         if is_usable(event.obj):
             self._used[key] = event.obj
             if event.obj["kind"] == "EndpointSlice" and is_foreign(event.obj):
                 del self._used[key]
+
+    def _forget(self, key: tuple[str, str, str]) -> None:
+        self._now.pop(key, None)
+        self._used.pop(key, None)
 
     @property
     def now(self) -> list[Object]:
@@ -107,12 +113,17 @@ def _in_some_order(objects: list[Object], random: Random) -> list[Object]:
 
 
 def _disturbance(current: dict[tuple[str, str, str], Object], random: Random) -> Event:
-    """A deletion, a repetition, or a list."""
+    """A deletion, a list with or without all that was known, or a repetition."""
     key = random.choice(sorted(current))
-    case = random.randrange(4)
-    if case == 0 and key != _OWN_NODE:
-        return Event("remove", current.pop(key))
-    return Event("relist") if case == 1 else Event("put", current[key])
+    match random.randrange(5):
+        case 0 if key != _OWN_NODE:
+            return Event("remove", current.pop(key))
+        case 1 if key != _OWN_NODE:
+            return Event("relist", missed=(current.pop(key),))
+        case 2:
+            return Event("relist")
+        case _:
+            return Event("put", current[key])
 
 
 def _numbered(events: Iterator[Event]) -> Iterator[Event]:

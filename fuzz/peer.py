@@ -57,13 +57,13 @@ def why_no_peer() -> str | None:
 def open_peer(command: Sequence[str] = ()) -> Iterator["Peer"]:
     """A namespace for kube-proxy and its API server; `command` stands in for the program, in tests."""
     with namespace("peer") as node:
-        node.ip(["link add dummy0 type dummy", "link set dummy0 up", *map(_address, ADDRESSES[:4])])
+        node.ip(["link add eth0 type veth peer name eth1", "link set eth0 up", *map(_address, ADDRESSES[:4])])
         yield Peer(node, tuple(command) or (os.environ[PROGRAM],))
 
 
 def _address(text: str) -> str:
-    bits = "24" if known(text).version == 4 else "64 nodad"
-    return f"address add {text}/{bits.partition(' ')[0]} dev dummy0{' nodad' if ' ' in bits else ''}"
+    rest = "/24 dev eth0" if known(text).version == 4 else "/64 dev eth0 nodad"
+    return f"address add {text}{rest}"
 
 
 class Peer:
