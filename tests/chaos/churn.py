@@ -1,6 +1,7 @@
 """Services that come, change and go: at random, and the same way for the same seed."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from random import Random
@@ -9,7 +10,7 @@ from tests.apiserver.server import ApiServer
 from tests.chaos.bed import PODS, SEED, name, objects
 
 FIRST, COUNT = 100, 30
-INTERVAL = 0.02
+RATE = 50
 
 
 class Churn:
@@ -36,15 +37,16 @@ class Churn:
 
 
 @contextmanager
-def churning(api: ApiServer, seed: int = SEED) -> Iterator[Churn]:
-    """During the block, Services change all the time; a failure in it tells the seed."""
+def churning(api: ApiServer, seed: int = SEED, rate: float = RATE) -> Iterator[Churn]:
+    """During the block, Services change so many times a second; a failure in it tells the seed."""
     churn = Churn(api, Random(seed))  # noqa: S311  it has to be repeatable
     is_over = threading.Event()
     errors: list[Exception] = []
 
     def change() -> None:
+        begun = time.monotonic()
         try:
-            while not is_over.wait(INTERVAL):
+            while not is_over.wait(max(0.0, begun + churn.steps / rate - time.monotonic())):
                 churn.step()
         except Exception as error:  # noqa: BLE001  it is raised where the block ends
             errors.append(error)
