@@ -13,7 +13,7 @@ export PYTHON
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help docs run test lint bench bench-quick image-test lock ready clean
+.PHONY: help docs run test lint bench bench-quick chaos fuzz soak promises image-test lock ready clean
 
 help: ## this list
 	@awk -F ':|## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
@@ -44,6 +44,18 @@ bench: $(STAMP) ## how fast, how large, and how both grow; writes docs/performan
 bench-quick: $(STAMP) ## the same on small clusters, and nothing is written; some two minutes (root or sudo)
 	@hack/setup
 	$(AS_ROOT) $(PEER) $(PY) -m bench --quick $(ARGS)
+
+chaos: ready ## every fault of tests/chaos in full, 100 kills among them; ten minutes (root or sudo)
+	@$(AS_ROOT) env PYKUBEPROXY_CHAOS=full $(PY) -m pytest tests/chaos $(ARGS)
+
+fuzz: ready ## 10,000 random clusters against what must hold for all; half an hour (root or sudo)
+	@$(AS_ROOT) $(PEER) $(PY) -m fuzz --states 10000 --json build/fuzz.json $(ARGS)
+
+soak: ready ## twenty changes a second for an hour, with each backend that is there (root or sudo)
+	@$(AS_ROOT) env PYKUBEPROXY_SOAK_SECONDS=3600 $(PY) -m pytest -v tests/chaos/test_soak.py $(ARGS)
+
+promises: ready ## breaks each promise of docs/reliability.md on purpose, and shows that its test tells; half an hour (root or sudo)
+	@$(AS_ROOT) $(PY) -m tests.promises --document docs/reliability.md $(ARGS)
 
 image-test: ready ## builds the container image here, without a registry, and runs it; some two minutes (root or sudo)
 	@$(AS_ROOT) hack/image-test

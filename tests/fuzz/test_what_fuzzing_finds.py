@@ -13,7 +13,7 @@ from fuzz.states import State, make_state
 from pykubeproxy.cluster.tracker import Tracker
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules import compile as compiling
-from pykubeproxy.rules import service, spread, text
+from pykubeproxy.rules import service, text
 
 WITHIN = 60
 Patch = pytest.MonkeyPatch
@@ -21,7 +21,7 @@ Patch = pytest.MonkeyPatch
 
 def shares_are_wrong(patch: Patch) -> None:
     right = text.probability
-    patch.setattr(spread.text, "probability", lambda chosen, choices: right(chosen, choices + 1))
+    patch.setattr(text, "probability", lambda chosen, choices: right(chosen, choices + 1))
 
 
 def nothing_is_masqueraded(patch: Patch) -> None:

@@ -1,0 +1,226 @@
+"""What is promised when things go wrong: Services that are not concerned notice nothing, and all is put right."""
+
+from tests.promises.promise import Broken, Promise
+
+_STARTS = "        self._serve(closing)\n"
+_FLUSHES = (
+    "        import subprocess\n"
+    "        for tools in self._tools.values():\n"
+    "            subprocess.run([tools.restore.removesuffix('-restore'), '-t', 'nat', '-F'])\n"
+)
+_BELIEVES = "        self._applied = None\n        try:"
+
+PROMISES = (
+    Promise(
+        words="kill -9 of the daemon at any moment, 100 times: no connection fails",
+        test="tests/chaos/test_chaos_kills.py",
+        only="nft",
+        broken=Broken(
+            how="it begins with a flush",
+            file="pykubeproxy/daemon/node_daemon.py",
+            old=_STARTS,
+            new=_FLUSHES + _STARTS,
+        ),
+    ),
+    Promise(
+        words="kill -9 of iptables-restore: what it was for is made up for",
+        test="tests/chaos/test_chaos_restores.py",
+        only="restores_are_killed and nft",
+        broken=Broken(
+            how="what was to be written is believed to be there before it is",
+            file="pykubeproxy/daemon/family.py",
+            old=_BELIEVES,
+            new="        apply(plan, live)\n        self._applied, self._is_trusted = live, True\n"
+            "        self._changed.clear()\n        try:",
+        ),
+    ),
+    Promise(
+        words="A killed iptables-restore does not pass for one that has succeeded",
+        test="tests/chaos/test_chaos_restores.py",
+        only="restores_are_killed and nft",
+        broken=Broken(
+            how="only positive exit statuses are errors",
+            file="pykubeproxy/host/iptables.py",
+            old="        if status:\n            raise _restore_error",
+            new="        if status > 0:\n            raise _restore_error",
+        ),
+    ),
+    Promise(
+        words="A large restore that is interrupted leaves every Service either old or new",
+        test="tests/chaos/test_chaos_restores.py",
+        only="sections",
+        broken=Broken(
+            how="what will be deleted is emptied first",
+            file="pykubeproxy/plan/sections.py",
+            old="    yield Plan(chains=tuple(_kept(fixed)), deletes=plan.deletes)\n",
+            new="    yield from _packed([[replace(each, after=())] for each in plan.chains "
+            "if _is_gone(each) and each.before], size)\n"
+            "    yield Plan(chains=tuple(_kept(fixed)), deletes=plan.deletes)\n",
+        ),
+    ),
+    Promise(
+        words="The API server restarts, loses its history, or answers 410 again and again: nothing is missed",
+        test="tests/chaos/test_chaos_api.py",
+        only="goes_wrong",
+        broken=Broken(
+            how="no new list after a 410",
+            file="pykubeproxy/cluster/watch_protocol.py",
+            old="if trouble.is_expired or trouble.is_too_new or trouble.is_unsupported:",
+            new="if trouble.is_too_new or trouble.is_unsupported:",
+        ),
+    ),
+    Promise(
+        words="It answers slowly, in parts, or with garbage: nothing is lost",
+        test="tests/chaos/test_chaos_api.py",
+        only="goes_wrong",
+        broken=Broken(
+            how="whatever comes with status 200 is a list",
+            file="pykubeproxy/cluster/watch_protocol.py",
+            old="    if not page.metadata.resource_version:",
+            new="    if False:",
+        ),
+    ),
+    Promise(
+        words="Another program flushes, deletes or inserts rules: that is put right at once (nft)",
+        test="tests/chaos/test_chaos_others.py",
+        only="nft and concern",
+        broken=Broken(
+            how="announcements of the kernel are taken for our own",
+            file="pykubeproxy/daemon/node_daemon.py",
+            old="        return any(host.has_run(pid) for",
+            new="        return True or any(host.has_run(pid) for",
+        ),
+    ),
+    Promise(
+        words="The same with the legacy tools",
+        test="tests/chaos/test_chaos_others.py",
+        only="legacy and cuts",
+        broken=Broken(
+            how="the kernel is not asked for the state of its tables",
+            file="pykubeproxy/daemon/drift.py",
+            old="        return self._look() != self._expected",
+            new="        return False",
+        ),
+    ),
+    Promise(
+        words="Another process holds the xtables lock: what could not be written is written later",
+        test="tests/chaos/test_chaos_lock.py",
+        broken=Broken(
+            how="what has failed is not tried again",
+            file="pykubeproxy/daemon/node_daemon.py",
+            old="retry_interval=self._config.iptables.sync_period.seconds",
+            new="retry_interval=1e9",
+        ),
+    ),
+    Promise(
+        words="The clock jumps: syncs go on",
+        test="tests/chaos/test_chaos_clock.py",
+        only="-1",
+        broken=Broken(
+            how="the loop goes by the time of day",
+            file="pykubeproxy/daemon/loop.py",
+            old="clock: Callable[[], float] = time.monotonic,",
+            new="clock: Callable[[], float] = time.time,",
+        ),
+    ),
+    Promise(
+        words="10,000 events at once are taken in, and take no memory afterwards",
+        test="tests/chaos/test_chaos_queue.py",
+        broken=Broken(
+            how="every event is kept",
+            file="pykubeproxy/daemon/loop.py",
+            old="        for note in change.notes:",
+            new="        self.__dict__.setdefault('kept', []).append((change, str(change) * 4))\n"
+            "        for note in change.notes:",
+        ),
+    ),
+    Promise(
+        words="Out of file descriptors: the daemon waits, and goes on",
+        test="tests/chaos/test_chaos_resources.py",
+        only="nft and files",
+        broken=Broken(
+            how="a tool that cannot be started ends it",
+            file="pykubeproxy/host/iptables.py",
+            old='    return NotStarted(f"cannot start {tool}: {error.strerror}")',
+            new="    raise error",
+        ),
+    ),
+    Promise(
+        words="The disk is full, so nothing can be logged: the daemon goes on",
+        test="tests/chaos/test_chaos_resources.py",
+        only="log",
+        broken=Broken(
+            how="a log that cannot be written ends it",
+            file="pykubeproxy/observe/logs.py",
+            old='cast("TextIO", Lossy(sys.stderr))',
+            new="sys.stderr",
+        ),
+    ),
+    Promise(
+        words="A full table of connections is reported",
+        test="tests/chaos/test_chaos_conntrack.py",
+        broken=Broken(
+            how="nobody looks",
+            file="pykubeproxy/daemon/conntrack_watch.py",
+            old="                self._report.look(room)\n",
+            new="",
+        ),
+    ),
+    Promise(
+        words="kube-proxy's rules are adopted without a write (linear)",
+        test="tests/chaos/test_chaos_takeover.py",
+        only="nft and linear",
+        broken=Broken(
+            how="rules that mean the same in other words are written again",
+            file="pykubeproxy/plan/equivalence.py",
+            old="    counted = _without_counters(chain, live)\n",
+            new="    return False\n    counted = _without_counters(chain, live)\n",
+        ),
+    ),
+    Promise(
+        words="Taking over from kube-proxy drops no connection, nor does going back",
+        test="tests/chaos/test_chaos_takeover.py",
+        only="nft and tree",
+        broken=Broken(
+            how="it begins with a flush",
+            file="pykubeproxy/daemon/node_daemon.py",
+            old=_STARTS,
+            new=_FLUSHES + _STARTS,
+        ),
+    ),
+    Promise(
+        words="A UDP client that began while rules were missing is answered once they are back",
+        test="tests/chaos/test_chaos_udp.py",
+        only="nft",
+        broken=Broken(
+            how="flows are not looked at after a repair",
+            file="pykubeproxy/daemon/flows.py",
+            old="        if outcome.synced is not None and outcome.synced.drifted:\n",
+            new="        if False:\n",
+        ),
+    ),
+    Promise(
+        words="Twenty changes a second for an hour: no thread or descriptor is left behind",
+        test="tests/chaos/test_soak.py",
+        only="nft",
+        broken=Broken(
+            how="each list from the API server leaves a file open",
+            file="pykubeproxy/cluster/tracker.py",
+            old="        self._listed = None\n        self.has_listed = True\n",
+            new="        self._listed = None\n        self.has_listed = True\n"
+            "        self.__dict__.setdefault('kept', []).append(open('/dev/null'))\n",
+        ),
+    ),
+    Promise(
+        words="and memory stays as it is, within 5%",
+        test="tests/chaos/test_soak.py",
+        only="nft",
+        broken=Broken(
+            how="every event is kept",
+            file="pykubeproxy/daemon/loop.py",
+            old="        for note in change.notes:",
+            new="        self.__dict__.setdefault('kept', []).append((change, str(change) * 4))\n"
+            "        for note in change.notes:",
+        ),
+    ),
+)

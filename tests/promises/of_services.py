@@ -1,0 +1,212 @@
+"""What is promised of each kind of Service, shown by asking: three nodes, and clients everywhere."""
+
+from tests.promises.promise import Broken, Promise
+
+_CASES = "tests/e2e/test_three_nodes_cases.py"
+_ENDPOINTS = "tests/e2e/test_three_nodes_endpoints.py"
+_HERE = "nft-tree"
+
+PROMISES = (
+    Promise(
+        words="Every endpoint gets its equal share of connections",
+        test="tests/e2e/test_three_nodes_sharing.py",
+        only=f"{_HERE} and not crowd",
+        broken=Broken(
+            how="each choice is made with the chance that the next one should have",
+            file="pykubeproxy/rules/spread.py",
+            old="text.probability(leg.endpoints, left)",
+            new="text.probability(leg.endpoints, left + 1)",
+        ),
+    ),
+    Promise(
+        words="Also where there are so many that a group is chosen first",
+        test="tests/e2e/test_three_nodes_sharing.py",
+        only=f"{_HERE} and crowd",
+        broken=Broken(
+            how="every group has the same chance, however many endpoints it has",
+            file="pykubeproxy/rules/spread.py",
+            old="    return Leg(group, note, len(legs))",
+            new="    return Leg(group, note)",
+        ),
+    ),
+    Promise(
+        words="Headless Services have no rule",
+        test=_CASES,
+        only=f"{_HERE} and headless_service_has_no_rule",
+        broken=Broken(
+            how="the cluster IP None passes for an address",
+            file="pykubeproxy/cluster/translate.py",
+            old='is not an IP address, "None" or empty\')\n    return text\n',
+            new="is not an IP address, \"None\" or empty')\n    return '10.96.250.250' if text == 'None' else text\n",
+        ),
+    ),
+    Promise(
+        words="Node ports answer on every node",
+        test=_CASES,
+        only=f"{_HERE} and answered and shop",
+        broken=Broken(
+            how="only nodes that have an endpoint open them",
+            file="pykubeproxy/rules/external.py",
+            old="    if not port.node_port:\n",
+            new="    if not port.node_port or not any(each.is_local for each in routing.endpoints.reachable):\n",
+        ),
+    ),
+    Promise(
+        words="External IPs are served",
+        test=_CASES,
+        only=f"{_HERE} and answered and branch",
+        broken=Broken(
+            how="they are forgotten",
+            file="pykubeproxy/rules/external.py",
+            old="    if not options.external_ips:\n",
+            new="    if options.external_ips:\n",
+        ),
+    ),
+    Promise(
+        words="Who is not in loadBalancerSourceRanges is dropped",
+        test=_CASES,
+        only=f"{_HERE} and refused_or_dropped and office",
+        broken=Broken(
+            how="nothing drops what the ranges do not let in",
+            file="pykubeproxy/rules/firewall.py",
+            old="    if routing.firewall_chain:\n",
+            new="    if not routing.firewall_chain and routing.port.source_ranges:\n",
+        ),
+    ),
+    Promise(
+        words="ipMode Proxy: the load balancer itself is asked",
+        test=_CASES,
+        only=f"{_HERE} and proxied",
+        broken=Broken(
+            how="its address is taken as any other",
+            file="pykubeproxy/cluster/translate.py",
+            old='if entry.ip and entry.ip_mode in (None, "", "VIP"))',
+            new="if entry.ip)",
+        ),
+    ),
+    Promise(
+        words="externalTrafficPolicy Local keeps the client's address",
+        test=_CASES,
+        only=f"{_HERE} and audit and answered",
+        broken=Broken(
+            how="all traffic from outside is masqueraded",
+            file="pykubeproxy/rules/external.py",
+            old="    if port.external_policy_local:\n",
+            new="    if False:\n",
+        ),
+    ),
+    Promise(
+        words="Policy Local drops where no endpoint is local",
+        test=_CASES,
+        only=f"{_HERE} and refused_or_dropped and (audit or agent)",
+        broken=Broken(
+            how="it is rejected instead",
+            file="pykubeproxy/rules/routing.py",
+            old='if entrance.refusal is Refusal.NO_ENDPOINTS else "DROP"',
+            new='if entrance.refusal else "DROP"',
+        ),
+    ),
+    Promise(
+        words="A Service without endpoints is refused at once",
+        test=_CASES,
+        only=f"{_HERE} and refused_or_dropped and soon",
+        broken=Broken(
+            how="it is dropped instead, so that clients wait",
+            file="pykubeproxy/rules/routing.py",
+            old='if entrance.refusal is Refusal.NO_ENDPOINTS else "DROP"',
+            new='if entrance.refusal is None else "DROP"',
+        ),
+    ),
+    Promise(
+        words="A pod can reach itself by its own Service (hairpin)",
+        test=_CASES,
+        only=f"{_HERE} and alone",
+        broken=Broken(
+            how="it is not masqueraded",
+            file="pykubeproxy/rules/endpoint.py",
+            old='    yield f"-A {chain} -s {text.host(endpoint.ip)} {note}-j {names.MARK_MASQ}"\n',
+            new="",
+        ),
+    ),
+    Promise(
+        words="Session affinity: a client stays with its endpoint",
+        test="tests/e2e/test_three_nodes_affinity.py",
+        only="endpoints_come_and_go",
+        broken=Broken(
+            how="nobody asks which endpoint remembers the client",
+            file="pykubeproxy/rules/spread.py",
+            old="        yield chain, _with_affinity(chain, legs, routing, options)\n",
+            new="        yield chain, _choose(chain, legs)\n",
+        ),
+    ),
+    Promise(
+        words="and is free after the timeout of the Service",
+        test="tests/e2e/test_three_nodes_affinity.py",
+        only="silent_for_the_timeout",
+        broken=Broken(
+            how="the timeout is always three hours",
+            file="pykubeproxy/rules/spread.py",
+            old="--rcheck --seconds {routing.port.affinity_seconds} ",
+            new="--rcheck --seconds 10800 ",
+        ),
+    ),
+    Promise(
+        words="Rolling update with policy Local: terminating endpoints stand in, and no request fails",
+        test=_ENDPOINTS,
+        only="rolling_update",
+        broken=Broken(
+            how="an endpoint that terminates is not used any more",
+            file="pykubeproxy/model/topology.py",
+            old="    local = _ready(here) or _terminating(here)\n",
+            new="    local = _ready(here)\n",
+        ),
+    ),
+    Promise(
+        words="Topology hints are followed when all endpoints have them",
+        test="tests/e2e/test_three_nodes_services.py",
+        only="hints",
+        broken=Broken(
+            how="they are followed when only some have them",
+            file="pykubeproxy/model/topology.py",
+            old="    if not here or not all(hints(endpoint) for endpoint in ready):\n",
+            new="    if not here:\n",
+        ),
+    ),
+    Promise(
+        words="The health-check node port tells whether the node has endpoints",
+        test="tests/e2e/test_three_nodes_services.py",
+        only="health_check_follows",
+        broken=Broken(
+            how="endpoints that come or go later do not count",
+            file="pykubeproxy/observe/service_health.py",
+            old="            if check is None:\n",
+            new="            if key in self._checks and check is not None:\n"
+            "                continue\n"
+            "            if check is None:\n",
+        ),
+    ),
+    Promise(
+        words="Services that come, change and go disturb no other",
+        test=_ENDPOINTS,
+        only="come_and_go",
+        broken=Broken(
+            how="every change first empties the chain of all Services, and then fills it again",
+            file="pykubeproxy/daemon/family.py",
+            old="            plan = diff_chains(self.desired, believed, self._changed)\n",
+            new="            self._host.restore(['*nat', ':KUBE-SERVICES - [0:0]', 'COMMIT'])\n"
+            "            believed = self._read()[0]\n"
+            "            plan = diff(self.desired, believed)\n",
+        ),
+    ),
+    Promise(
+        words="A UDP client that keeps its socket follows its endpoint: replaced, to zero, and back",
+        test="tests/e2e/test_three_nodes_udp.py",
+        only="through_replacement",
+        broken=Broken(
+            how="nobody forgets the flows of endpoints that are gone",
+            file="pykubeproxy/plan/conntrack.py",
+            old="            return flow.answered_by not in serving\n",
+            new="            return False\n",
+        ),
+    ),
+)
