@@ -1,10 +1,14 @@
-"""How property tests search: the same examples every time, few enough for every run.
+"""What holds for all tests.
 
+Property tests search the same examples every time, few enough for every run.
 `HYPOTHESIS_PROFILE=thorough pytest tests/plan` searches further, at random.
 """
 
 import os
+from collections.abc import Iterator
 
+import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -17,3 +21,10 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=400, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_usual() -> Iterator[None]:
+    """A command sets up the logs of its process, which in tests is that of all tests."""
+    yield
+    structlog.reset_defaults()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pykubeproxy.host.backend import Tools, is_in_use
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import Family
-from pykubeproxy.observe.counters import read_counters
+from pykubeproxy.observe.counters import CounterReader
 from pykubeproxy.observe.meter import LiveNat, Meter
 from pykubeproxy.observe.rates import Rates, next_reading
 from pykubeproxy.rules.ruleset import Ruleset
@@ -30,15 +30,11 @@ class LiveReader:
         if not is_in_use(tools):
             # Asking the legacy tools for a table would load it.
             return LiveNat(Ruleset(tables={}), {})
-        counted: list[str] = []
-
-        def keep(line: str) -> None:
-            if " -j DNAT " in line:
-                counted.append(line)
-
-        rules = IptablesHost(tools).save(known=self._known.get(family), tables=("nat",), counted=keep)
+        known = self._known.get(family, Ruleset(tables={}))
+        counters = CounterReader(known)
+        rules = IptablesHost(tools).save(known=known, tables=("nat",), counted=counters)
         self._known[family] = rules
-        return LiveNat(rules, read_counters(counted, rules))
+        return LiveNat(rules, counters.reading)
 
 
 class Measuring:

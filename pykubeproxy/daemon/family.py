@@ -10,6 +10,7 @@ from pykubeproxy.host.errors import HostError, LockTimeout
 from pykubeproxy.host.protocol import Host
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.observe.counters import CounterReader, Reading
 from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.diff import Plan, diff, diff_chains
 from pykubeproxy.plan.payload import Payload
@@ -24,8 +25,8 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
 
     `was_read` tells that it compared with the live rules, not with what was believed of them, which took
     `read_seconds`; `drifted` are the chains in which those differed from what had been written; `is_written` is False
-    if the Plan was only made; `is_sectioned` tells that it was committed in several parts. `counted` are rules that
-    count connections, as printed with their counters when they were read.
+    if the Plan was only made; `is_sectioned` tells that it was committed in several parts. `counters` are those that
+    count connections, if they were read.
     """
 
     plan: Plan
@@ -34,7 +35,7 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
     drifted: tuple[ChainId, ...] = ()
     is_written: bool = True
     is_sectioned: bool = False
-    counted: tuple[str, ...] = ()
+    counters: Reading = {}
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -131,20 +132,15 @@ class FamilyProxy:
             read_seconds=read.seconds,
             drifted=drifted,
             is_sectioned=synced.is_sectioned,
-            counted=read.counted,
+            counters=read.counters,
         )
 
     def _read(self) -> tuple[Ruleset, "_Read"]:
         """The live rules, and what else there is to say about them."""
-        counted: list[str] = []
-
-        def keep(line: str) -> None:
-            if " -j DNAT " in line or " INVALID " in line:
-                counted.append(line)
-
+        counters = CounterReader(self.desired)
         start = time.monotonic()
-        live = self._host.save(known=self.desired, counted=keep if self.reads_counters else None)
-        return live, _Read(seconds=time.monotonic() - start, counted=tuple(counted))
+        live = self._host.save(known=self.desired, counted=counters if self.reads_counters else None)
+        return live, _Read(seconds=time.monotonic() - start, counters=counters.reading)
 
     def _carry_out(self, plan: Plan, live: Ruleset) -> Synced:
         parts = tuple(self._split(plan))
@@ -164,10 +160,10 @@ class FamilyProxy:
 
 
 class _Read(msgspec.Struct, frozen=True, kw_only=True):
-    """How long reading took, and the rules that count connections."""
+    """How long reading took, and what rules that count connections have counted."""
 
     seconds: float
-    counted: tuple[str, ...]
+    counters: Reading
 
 
 class ShadowProxy(FamilyProxy):
@@ -184,7 +180,7 @@ class ShadowProxy(FamilyProxy):
             was_read=True,
             read_seconds=read.seconds,
             is_written=False,
-            counted=read.counted,
+            counters=read.counters,
         )
 
 

@@ -1,7 +1,9 @@
-"""The garbage collector, told what this program is like: it loads much that stays, in values without cycles."""
+"""Memory management, told what this program is like: it loads much that stays, in values without cycles."""
 
+import ctypes
 import gc
 from collections.abc import Iterable
+from contextlib import suppress
 
 from pykubeproxy.daemon.follower import Follower, Outcome
 from pykubeproxy.model.ip import Family
@@ -11,6 +13,12 @@ from pykubeproxy.model.ip import Family
 _WHILE_LOADING = 100_000
 
 
+# Parameters of glibc (malloc.h). Blocks from this size on, in bytes, are mapped each for itself, and unmapped if freed:
+# by default the limit rises with what is freed, and large dictionaries, as they grow and go, leave holes for good. And
+# threads, of which one runs at a time, need no arenas of their own.
+_MALLOC = {"M_MMAP_THRESHOLD": (-3, 128 * 1024), "M_ARENA_MAX": (-8, 1)}
+
+
 class Heap(Follower):
     """Has the collector look less often until all families are synced, and then only at what is new since then."""
 
@@ -18,6 +26,9 @@ class Heap(Follower):
         self._missing = set(families)
         self._usual = gc.get_threshold()
         gc.set_threshold(_WHILE_LOADING, *self._usual[1:])
+        for parameter, value in _MALLOC.values():
+            with suppress(OSError, AttributeError):  # other C libraries do otherwise
+                ctypes.CDLL(None).mallopt(parameter, value)
 
     def synced(self, outcome: Outcome) -> None:
         """Leave alone what has been loaded."""

@@ -14,8 +14,7 @@ from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import Service, ServiceKey
 from pykubeproxy.model.snapshot import ObjectId
 from pykubeproxy.observe.check_server import CheckFailed
-from pykubeproxy.observe.connections import chain_owners
-from pykubeproxy.observe.counters import read_counters
+from pykubeproxy.observe.connections import rule_owners
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.no_local_endpoints import NoLocalEndpoints
@@ -146,8 +145,11 @@ class Telemetry(Follower):
         """Tell what a sync has found."""
         family = outcome.family
         if synced.was_read:
-            reading = read_counters(synced.counted, outcome.proxy.desired)
-            self._metrics.counters_read(family, reading, lambda: chain_owners(outcome.snapshot, outcome.proxy.options))
+            self._metrics.counters_read(
+                family,
+                synced.counters,
+                lambda: rule_owners(outcome.snapshot, outcome.proxy.options, outcome.proxy.desired),
+            )
         self._metrics.planned(family, synced.plan, outcome.proxy.rule_counts)
         if synced.drifted:
             program = outcome.cause.program if outcome.cause is not None else ""

@@ -4,7 +4,7 @@ The kernel counts for a rule only while its chain lives; totals go on. How many 
 becomes a time series of every node: what has no place of its own is counted together, under OTHER.
 """
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -12,9 +12,10 @@ import msgspec
 from pykubeproxy.model.endpoint import PortKey
 from pykubeproxy.model.service import Protocol, service_ports
 from pykubeproxy.model.snapshot import Snapshot
-from pykubeproxy.observe.counters import Increases, Reading, RuleKey, drops_invalid, target_of
+from pykubeproxy.observe.counters import Increases, Reading, drops_invalid, target_of
 from pykubeproxy.rules.names import ChainNames
 from pykubeproxy.rules.options import RuleOptions
+from pykubeproxy.rules.ruleset import Ruleset
 
 OTHER = "_other"
 """Stands for everything without a place of its own; no name in Kubernetes has an underscore."""
@@ -39,8 +40,8 @@ class EndpointName(NamedTuple):
 OTHER_PORTS = PortName("", OTHER, "", "")
 OTHER_ENDPOINTS = EndpointName(OTHER_PORTS, "")
 
-Owners = Callable[[], Mapping[str, PortName]]
-"""Tells the Service port of each endpoint chain. Asked only where rules have no comments: in large clusters."""
+Owners = Callable[[], Iterable[tuple[str, PortName]]]
+"""Tells the Service port of each rule that sends to an endpoint. Asked only where those have no comments."""
 
 _Name = TypeVar("_Name", bound=Hashable)
 
@@ -63,14 +64,17 @@ class Totals(Generic[_Name]):
         self._limit = limit
         self._totals: dict[_Name, int] = {}
         self._rest = 0
-        self._existing: Collection[_Name] = ()
+        self._existing: set[_Name] = set()
         self._gone: dict[_Name, None] = {}
 
-    def exist(self, names: Collection[_Name]) -> None:
-        """These names exist now; all others are gone."""
-        self._existing = names
-        self._gone = {name: None for name in self._gone if name not in names}
-        self._gone |= {name: None for name in self._totals if name not in names}
+    def exist(self, names: Iterable[_Name]) -> None:
+        """These names exist now; all others are gone. Of silent ones, no more are kept than could be shown."""
+        self._existing = set()
+        for name in names:
+            if name in self._totals or len(self._existing) <= self._limit:
+                self._existing.add(name)
+        self._gone = {name: None for name in self._gone if name not in self._existing}
+        self._gone |= {name: None for name in self._totals if name not in self._existing}
 
     def add(self, name: _Name, amount: int) -> None:
         """Count for one name."""
@@ -110,7 +114,7 @@ class ConnectionCounter:
     def __init__(self, limits: Limits) -> None:
         self.counts = ConnectionCounts()
         self._increases = Increases()
-        self._names: dict[RuleKey, EndpointName | None] = {}
+        self._ports: dict[str, PortName | None] = {}
         self._services: Totals[PortName] = Totals(limits.services)
         self._endpoints: Totals[EndpointName] = Totals(limits.endpoints)
         self._invalid: int | None = None
@@ -121,14 +125,14 @@ class ConnectionCounter:
 
     def take(self, reading: Reading, owners: Owners) -> None:
         """Count what is new in a complete reading, which is kept."""
-        if reading.keys() != self._names.keys():
+        if reading.keys() != self._ports.keys():
             self._learn(reading, owners)
-        for key, packets in self._increases.take(reading):
-            endpoint = self._names[key]
-            if endpoint is not None:
-                self._services.add(endpoint.port, packets)
-                self._endpoints.add(endpoint, packets)
-            elif drops_invalid(key[1]):
+        for rule, packets in self._increases.take(reading):
+            port = self._ports[rule]
+            if port is not None:
+                self._services.add(port, packets)
+                self._endpoints.add(_endpoint(rule, port), packets)
+            elif drops_invalid(rule):
                 self._invalid = (self._invalid or 0) + packets
         self.counts = ConnectionCounts(
             services=self._services.series(OTHER_PORTS),
@@ -138,46 +142,58 @@ class ConnectionCounter:
 
     def _learn(self, reading: Reading, owners: Owners) -> None:
         """Find out what the rules of a reading count."""
-        self._names = _name_all(reading, self._names, owners)
-        endpoints = {name for name in self._names.values() if name is not None}
-        self._endpoints.exist(endpoints)
-        self._services.exist({endpoint.port for endpoint in endpoints})
-        if self._invalid is None and any(drops_invalid(rule) for _, rule in reading):
+        self._ports = _ports_of(reading, self._ports, owners)
+        self._endpoints.exist(_endpoint(rule, port) for rule, port in self._ports.items() if port is not None)
+        self._services.exist(port for port in self._ports.values() if port is not None)
+        if self._invalid is None and any(port is None and drops_invalid(rule) for rule, port in self._ports.items()):
             self._invalid = 0
 
 
-def chain_owners(snapshot: Snapshot, options: RuleOptions) -> dict[str, PortName]:
+def rule_owners(snapshot: Snapshot, options: RuleOptions, ruleset: Ruleset) -> Iterator[tuple[str, PortName]]:
+    """The Service port of each rule that sends to an endpoint, in the Ruleset that a Snapshot leads to.
+
+    One after the other: where they are asked for there are many thousands.
+    """
+    for chain, owner in chain_owners(snapshot, options):
+        lines = ruleset.lines("nat", chain)
+        if lines:
+            yield lines[-1], owner
+
+
+def chain_owners(snapshot: Snapshot, options: RuleOptions) -> Iterator[tuple[str, PortName]]:
     """The Service port of each endpoint chain that a Snapshot leads to."""
-    owners = {}
     for key, service in snapshot.services.items():
         by_port = snapshot.endpoints(key, options.family, options.node_name)
         for port in service_ports(service, options.family):
             names, owner = ChainNames(port), _titled(port.title, port.protocol)
             for endpoint in by_port.get(PortKey(port.name, port.protocol), ()):
-                owners[names.endpoint(endpoint.text)] = owner
-    return owners
+                yield names.endpoint(endpoint.text), owner
 
 
-def _name_all(
-    reading: Reading, known: Mapping[RuleKey, EndpointName | None], owners: Owners
-) -> dict[RuleKey, EndpointName | None]:
-    """What each rule sends to; None for a rule that sends to no endpoint, or to one of nobody's."""
-    named: dict[RuleKey, EndpointName | None] = {}
+def _ports_of(reading: Reading, known: Mapping[str, PortName | None], owners: Owners) -> dict[str, PortName | None]:
+    """Whose endpoint each rule sends to; None for a rule that sends to no endpoint, or to one of nobody's."""
+    ports: dict[str, PortName | None] = {}
     by_title: dict[tuple[Protocol, str], PortName] = {}
-    by_chain: Mapping[str, PortName] | None = None
-    for key in reading:
-        named[key] = known.get(key)
-        target = target_of(key[1]) if named[key] is None else None
+    has_untitled = False
+    for rule in reading:
+        ports[rule] = known.get(rule)
+        target = target_of(rule) if ports[rule] is None else None
         if target is None:
             continue
-        protocol, title, endpoint = target
+        protocol, title, _ = target
         if title:
-            owner: PortName | None = by_title.setdefault((protocol, title), _titled(title, protocol))
+            ports[rule] = by_title.setdefault((protocol, title), _titled(title, protocol))
         else:
-            by_chain = owners() if by_chain is None else by_chain
-            owner = by_chain.get(key[0])
-        named[key] = None if owner is None else EndpointName(owner, endpoint)
-    return named
+            has_untitled = True
+    for rule, owner in owners() if has_untitled else ():
+        if rule in ports:
+            ports[rule] = owner
+    return ports
+
+
+def _endpoint(rule: str, port: PortName) -> EndpointName:
+    """The endpoint of a port that a rule sends to."""
+    return EndpointName(port, rule.partition(" --to-destination ")[2].partition(" ")[0])
 
 
 def _titled(title: str, protocol: Protocol) -> PortName:

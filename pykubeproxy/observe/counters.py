@@ -11,30 +11,42 @@ from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules import names
 from pykubeproxy.rules.ruleset import Ruleset
 
-RuleKey = tuple[str, str]
-"""A rule: its chain, and its text as iptables-save prints it without counters (`-A CHAIN ...`)."""
+Reading = Mapping[str, int]
+"""Packets that rules have counted, since they were made or their chain was last rewritten.
 
-Reading = Mapping[RuleKey, int]
-"""Packets that rules have counted, since they were made or their chain was last rewritten."""
+By the rule's text as iptables-save prints it without counters (`-A CHAIN ...`).
+"""
 
-_COUNTED = re.compile(r"\[([0-9]+):[0-9]+\] (-A (\S+) .*)")
+_TO_ENDPOINTS = f"-A {names.ENDPOINT}"
 _TO_ENDPOINT = re.compile(
     r'-A \S+ -p (tcp|udp|sctp) (?:-m comment --comment "([^"]*)" )?.*-j DNAT --to-destination (\S+)'
 )
 _INVALID = re.compile(rf"-A {names.FORWARD} -m conntrack --ctstate INVALID .*-j DROP")
 
 
-def read_counters(dump: Iterable[str], known: Ruleset) -> dict[RuleKey, int]:
-    """The counters of interest in a dump of nat and filter. Texts that are `known` share its strings."""
-    reading = {}
-    for line in dump:
-        if " -j DNAT " not in line and " INVALID " not in line:
-            continue
-        found = _COUNTED.match(line)
-        if found and (target_of(found[2]) or drops_invalid(found[2])):
-            chain = found[3]
-            reading[chain, _shared(known, chain, found[2])] = int(found[1])
-    return reading
+class CounterReader:
+    """Takes the lines of a dump of nat and filter, and keeps the counters of interest as its `reading`.
+
+    Texts that are `known` share its strings: of a large node's rules there is no room for a second copy.
+    """
+
+    def __init__(self, known: Ruleset) -> None:
+        self._known = known
+        self.reading: dict[str, int] = {}
+
+    def __call__(self, line: str) -> None:
+        """Take one line; the same one again changes nothing."""
+        is_dnat = " -j DNAT " in line
+        if not is_dnat and " INVALID " not in line:
+            return
+        counters, _, rule = line.rstrip("\n").partition("] ")
+        if counters.startswith("[") and (rule.startswith(_TO_ENDPOINTS) if is_dnat else drops_invalid(rule)):
+            self.reading[_shared(self._known, rule)] = int(counters[1:].partition(":")[0])
+
+
+def chain_of(rule: str) -> str:
+    """The chain that a rule is in."""
+    return rule.split(" ", 2)[1]
 
 
 def target_of(rule: str) -> tuple[Protocol, str, str] | None:
@@ -42,7 +54,7 @@ def target_of(rule: str) -> tuple[Protocol, str, str] | None:
 
     None for any other rule.
     """
-    if not rule.startswith(f"-A {names.ENDPOINT}"):
+    if not rule.startswith(_TO_ENDPOINTS):
         return None
     found = _TO_ENDPOINT.match(rule)
     return None if found is None else (Protocol(found[1].upper()), found[2] or "", found[3])
@@ -68,20 +80,21 @@ class Increases:
         """These chains have been written anew since the last reading, and their counters started from zero."""
         self._rewritten.update(chains)
 
-    def take(self, reading: Reading) -> Iterator[tuple[RuleKey, int]]:
+    def take(self, reading: Reading) -> Iterator[tuple[str, int]]:
         """The rules that have counted packets since the last reading, and how many. Keeps `reading`."""
         last, self._last = self._last, reading
         rewritten, self._rewritten = self._rewritten, set()
         if last is None:
             return
-        for key, packets in reading.items():
-            before = 0 if key[0] in rewritten else last.get(key, 0)
+        for rule, packets in reading.items():
+            before = 0 if rewritten and chain_of(rule) in rewritten else last.get(rule, 0)
             increase = packets - before if packets >= before else packets
             if increase:
-                yield key, increase
+                yield rule, increase
 
 
-def _shared(known: Ruleset, chain: str, text: str) -> str:
+def _shared(known: Ruleset, text: str) -> str:
+    chain = chain_of(text)
     for table in ("nat", "filter"):
         lines = known.lines(table, chain) or ()
         if text in lines:

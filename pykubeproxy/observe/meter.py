@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from pykubeproxy.model.ip import Family
-from pykubeproxy.observe.counters import Increases, Reading
+from pykubeproxy.observe.counters import Increases, Reading, chain_of
 from pykubeproxy.observe.rates import EndpointRate, Rates, ServiceRate, share
 from pykubeproxy.observe.served import Served
 from pykubeproxy.rules.ruleset import Lines, Ruleset
@@ -122,7 +122,7 @@ class _FamilyMeter:
         if _chains(live.rules) != _chains(self._rules):
             self.served = Served(live.rules)
         self._rules = live.rules
-        return ((chain, packets) for (chain, _), packets in self._increases.take(live.counters))
+        return ((chain_of(rule), packets) for rule, packets in self._increases.take(live.counters))
 
 
 class _Histories:

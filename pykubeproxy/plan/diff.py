@@ -6,7 +6,7 @@ moved, and nobody else's rule is touched.
 """
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
@@ -65,7 +65,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def diff(desired: Ruleset, live: Ruleset) -> Plan:
     """Everything that must change for `live`, as read from the kernel, to become `desired`."""
-    wanted = [(table, chain) for table, content in desired.tables.items() for chain in content.chains]
     stale = {
         (table, chain)
         for table, content in live.tables.items()
@@ -73,20 +72,30 @@ def diff(desired: Ruleset, live: Ruleset) -> Plan:
         if is_stale_candidate(table, chain) and desired.lines(table, chain) is None
     }
     in_use = stale & referenced_by_others(live) if stale else set()
-    return diff_chains(desired, live, [*wanted, *stale], in_use)
+    return _plan(desired, live, _in_order(desired, stale), in_use)
 
 
-def diff_chains(
-    desired: Ruleset, live: Ruleset, chains: Iterable[ChainId], in_use: Iterable[ChainId] = frozenset()
-) -> Plan:
-    """The same for some chains only: those that an update of `desired` has touched.
+def diff_chains(desired: Ruleset, live: Ruleset, chains: Iterable[ChainId]) -> Plan:
+    """The same for some chains only: those that an update of `desired` has touched."""
+    return _plan(desired, live, sorted(chains), frozenset())
+
+
+def _in_order(desired: Ruleset, stale: Collection[ChainId]) -> Iterator[ChainId]:
+    """All chains that are desired or stale, sorted, one after the other: a list of all would take much memory."""
+    for table in sorted({*desired.tables, *(table for table, _ in stale)}):
+        wanted = desired.tables[table].chains if table in desired.tables else ()
+        for chain in sorted([*wanted, *(chain for its, chain in stale if its == table)]):
+            yield table, chain
+
+
+def _plan(desired: Ruleset, live: Ruleset, chains: Iterable[ChainId], in_use: Collection[ChainId]) -> Plan:
+    """The changes of some chains, which come in order.
 
     Chains that are `in_use` by others cannot be removed; they are emptied, and go once nobody uses them.
     """
     changes: list[ChainChange] = []
     inserts: list[RuleInsert] = []
-    in_use = set(in_use)
-    for table, chain in sorted(chains):
+    for table, chain in chains:
         want, have = desired.lines(table, chain), live.lines(table, chain)
         if is_builtin(table, chain):
             inserts.extend(_inserts(table, chain, want or (), have or ()))

@@ -26,10 +26,9 @@ def halfway(
 ) -> tuple[list[ChainChange], list[ChainChange]]:
     """Divide the changes of filter into those to carry out before the changes of nat, and those for after them.
 
-    Both are about the chains in which packets find their Service, those that are deleted included.
+    Both are about the chains in which packets find their Service, those that are deleted included. Where none of nat's
+    change, the Services' own may: then filter refuses both what it did and what it will.
     """
-    if not nat_changes:
-        return list(filter_changes), []
     known = _destinations(change.before for change in nat_changes)
     wanted = _destinations(change.after for change in nat_changes)
     first, last = [], []

@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-from tests.kernel.machine import wait_until
 from tests.chaos.usage import Sample, Trend, look, trend, watched
+from tests.kernel.machine import wait_until
 
 MB = 1 << 20
 LEAKING = """

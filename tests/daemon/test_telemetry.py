@@ -32,7 +32,7 @@ IPV4, IPV6 = {"ip_family": "IPv4"}, {"ip_family": "IPv6"}
 FUTURE = 32503680000.0
 REFUSED = RestoreError("iptables-restore", "no")
 PLAN = Plan(chains=(ChainChange(table="nat", chain="KUBE-SVC-X", before=None, after=("-A KUBE-SVC-X -j ACCEPT",)),))
-DNAT = '[{}:60] -A KUBE-SEP-X -p tcp -m comment --comment "ns/web:http" -m tcp -j DNAT --to-destination 10.0.0.1:80'
+DNAT = '-A KUBE-SEP-X -p tcp -m comment --comment "ns/web:http" -m tcp -j DNAT --to-destination 10.0.0.1:80'
 
 
 class FakeServers(Servers):
@@ -224,10 +224,10 @@ def test_a_shadow_tells_what_it_would_do_and_serves_nothing(told: Told) -> None:
 def test_connections_count_from_the_first_look_even_if_there_was_nothing_to_see(told: Told) -> None:
     labels = IPV4 | {"namespace": "ns", "service": "web", "port": "http", "protocol": "TCP"}
     told.telemetry.synced(outcome(Synced(plan=PLAN, was_read=True)))
-    told.telemetry.synced(outcome(Synced(plan=Plan(), was_read=True, counted=(DNAT.format(5),))))
+    told.telemetry.synced(outcome(Synced(plan=Plan(), was_read=True, counters={DNAT: 5})))
     assert told.value("pykubeproxy_service_new_connections_total", labels) == 5
     told.telemetry.synced(outcome(Synced(plan=Plan())))
-    told.telemetry.synced(outcome(Synced(plan=Plan(), was_read=True, counted=(DNAT.format(7),))))
+    told.telemetry.synced(outcome(Synced(plan=Plan(), was_read=True, counters={DNAT: 7})))
     assert told.value("pykubeproxy_service_new_connections_total", labels) == 7
 
 

@@ -22,7 +22,7 @@ def by_endpoint(ruleset: Ruleset) -> dict[str, str]:
 def reading(ruleset: Ruleset, packets: Mapping[str, int]) -> LiveNat:
     """A complete reading, in which endpoints, as `ip:port`, have counted packets since their rules were written."""
     rules = endpoint_rules(ruleset)
-    counters = dict.fromkeys(rules.items(), 0)
+    counters = dict.fromkeys(rules.values(), 0)
     for endpoint, chain in by_endpoint(ruleset).items():
-        counters[chain, rules[chain]] = packets.get(endpoint, 0)
+        counters[rules[chain]] = packets.get(endpoint, 0)
     return LiveNat(ruleset, counters)

@@ -1,7 +1,7 @@
 """Totals of connections: they never shrink, they miss nothing that was read, and they stay few."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,8 +18,9 @@ from pykubeproxy.observe.connections import (
     PortName,
     Totals,
     chain_owners,
+    rule_owners,
 )
-from pykubeproxy.observe.counters import RuleKey
+from pykubeproxy.observe.counters import chain_of, target_of
 from pykubeproxy.rules.compile import compile_ruleset
 from tests.builders import options, port, service, slice_of, slice_port, snapshot
 
@@ -27,18 +28,18 @@ WEB = PortName("ns1", "web", "http", "TCP")
 DNS = PortName("ns1", "dns", "", "UDP")
 
 
-def dnat(chain: str, title: str, endpoint: str, protocol: str = "tcp") -> RuleKey:
+def dnat(chain: str, title: str, endpoint: str, protocol: str = "tcp") -> str:
     note = f'-m comment --comment "{title}" ' if title else ""
-    return chain, f"-A {chain} -p {protocol} {note}-m {protocol} -j DNAT --to-destination {endpoint}"
+    return f"-A {chain} -p {protocol} {note}-m {protocol} -j DNAT --to-destination {endpoint}"
 
 
 WEB_1 = dnat("KUBE-SEP-1", "ns1/web:http", "10.0.0.1:80")
 WEB_2 = dnat("KUBE-SEP-2", "ns1/web:http", "10.0.0.2:80")
 DNS_1 = dnat("KUBE-SEP-3", "ns1/dns", "10.0.0.1:53", "udp")
-DROP = ("KUBE-FORWARD", "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP")
+DROP = "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP"
 
 
-def counted(*readings: Mapping[RuleKey, int], limits: Limits | None = None) -> ConnectionCounts:
+def counted(*readings: Mapping[str, int], limits: Limits | None = None) -> ConnectionCounts:
     counter = ConnectionCounter(limits or Limits())
     for reading in readings:
         counter.take(reading, dict)
@@ -74,18 +75,19 @@ def test_packets_of_no_connection() -> None:
 
 
 def test_rules_of_nobody_are_not_counted() -> None:
-    counts = counted({}, {dnat("KUBE-SEP-9", "", "10.0.0.1:80"): 3, ("KUBE-SVC-1", "-A KUBE-SVC-1 -j X"): 4})
+    counts = counted({}, {dnat("KUBE-SEP-9", "", "10.0.0.1:80"): 3, "-A KUBE-SVC-1 -j X": 4})
     assert (counts.services, counts.endpoints, counts.invalid) == ({}, {}, None)
 
 
-def test_without_comments_the_chain_tells_the_service() -> None:
+def test_without_comments_the_rules_tell_the_service() -> None:
     silent = dnat("KUBE-SEP-1", "", "10.0.0.1:80")
     asked = 0
 
-    def owners() -> Mapping[str, PortName]:
+    def owners() -> Iterator[tuple[str, PortName]]:
         nonlocal asked
         asked += 1
-        return {"KUBE-SEP-1": WEB}
+        yield silent, WEB
+        yield DNS_1.replace("10.0.0.1", "10.0.0.9"), DNS
 
     counter = ConnectionCounter(Limits())
     for packets in (0, 3, 5):
@@ -101,10 +103,13 @@ def test_owners_are_those_of_the_compiled_chains() -> None:
         slice_of("ns1/web", "10.0.0.1", "10.0.0.2", ports=(slice_port("http", 8080), slice_port("https", 8443))),
         slice_of("ns1/dns", "10.0.0.3", ports=(slice_port("", 53),)),
     )
-    chains = compile_ruleset(cluster, options(Family.IPV4)).tables["nat"].chains
-    endpoint_chains = {chain for chain in chains if chain.startswith("KUBE-SEP-")}
-    owners = chain_owners(cluster, options(Family.IPV4))
+    ruleset = compile_ruleset(cluster, options(Family.IPV4))
+    endpoint_chains = {chain for chain in ruleset.tables["nat"].chains if chain.startswith("KUBE-SEP-")}
+    owners = dict(chain_owners(cluster, options(Family.IPV4)))
     assert owners.keys() == endpoint_chains
+    by_rule = dict(rule_owners(cluster, options(Family.IPV4), ruleset))
+    assert {chain_of(rule): owner for rule, owner in by_rule.items()} == owners
+    assert all(target_of(rule) for rule in by_rule)
     assert Counter(owners.values()) == {
         PortName("ns1", "web", "http", "TCP"): 2,
         PortName("ns1", "web", "https", "TCP"): 2,
@@ -172,31 +177,31 @@ class Kernel(RuleBasedStateMachine):
     def begin(self, services: int, endpoints: int) -> None:
         self.limits = Limits(services=services, endpoints=endpoints)
         self.counter = ConnectionCounter(self.limits)
-        self.live: dict[RuleKey, int] = {}
-        self.unread: Counter[RuleKey] = Counter()
+        self.live: dict[str, int] = {}
+        self.unread: Counter[str] = Counter()
         self.true_total = 0
         self.shown: dict[PortName | EndpointName, int] = {}
         self.counter.take({}, dict)
 
     @rule(key=st.sampled_from(KEYS))
-    def add_chain(self, key: RuleKey) -> None:
+    def add_chain(self, key: str) -> None:
         self.live.setdefault(key, 0)
 
     @rule(key=st.sampled_from(KEYS))
-    def remove_chain(self, key: RuleKey) -> None:
+    def remove_chain(self, key: str) -> None:
         # What was counted and never read is lost with the rule; only the kernel knew it.
         self.live.pop(key, None)
         self.unread.pop(key, None)
 
     @rule(key=st.sampled_from(KEYS))
-    def rewrite_chain(self, key: RuleKey) -> None:
+    def rewrite_chain(self, key: str) -> None:
         if key in self.live:
             self.live[key] = 0
             self.unread.pop(key, None)
-            self.counter.rewritten([key[0]])
+            self.counter.rewritten([chain_of(key)])
 
     @rule(key=st.sampled_from(KEYS), packets=st.integers(1, 1000))
-    def connect(self, key: RuleKey, packets: int) -> None:
+    def connect(self, key: str, packets: int) -> None:
         if key in self.live:
             self.live[key] += packets
             self.unread[key] += packets
@@ -238,7 +243,7 @@ TestRoomyKernel = RoomyKernel.TestCase
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(KEYS), st.integers(0, 50), max_size=8), max_size=8))
-def test_any_sequence_of_readings_gives_totals_that_only_grow(readings: list[dict[RuleKey, int]]) -> None:
+def test_any_sequence_of_readings_gives_totals_that_only_grow(readings: list[dict[str, int]]) -> None:
     counter = ConnectionCounter(Limits())
     before: dict[PortName, int] = {}
     for reading in readings:
@@ -247,3 +252,16 @@ def test_any_sequence_of_readings_gives_totals_that_only_grow(readings: list[dic
         assert now.keys() >= {name for name, total in before.items() if total}
         assert all(now.get(name, 0) >= total for name, total in before.items())
         before = now
+
+
+def test_no_more_names_are_kept_than_could_be_shown() -> None:
+    totals: Totals[str] = Totals(limit=2)
+    totals.add("z", 1)
+    totals.exist(["a", "b", "c", "d", "z"])
+    assert totals.series("rest") == {"z": 1}, "there is no room for all that are silent"
+    totals.exist(["a", "z"])
+    assert totals.series("rest") == {"z": 1, "a": 0}
+    totals.add("a", 1)
+    totals.exist(["a", "b", "c", "d", "e"])
+    totals.add("e", 5)
+    assert totals.series("rest") == {"a": 1, "e": 5}, "of those with a total, the one that is gone gives way"

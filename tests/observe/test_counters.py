@@ -1,11 +1,11 @@
 """Counters of rules: which are read, and what they counted in between."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import pytest
 
 from pykubeproxy.model.service import Protocol
-from pykubeproxy.observe.counters import Increases, RuleKey, drops_invalid, read_counters, target_of
+from pykubeproxy.observe.counters import CounterReader, Increases, Reading, drops_invalid, target_of
 from pykubeproxy.rules.ruleset import Ruleset, Table
 
 DUMP = """\
@@ -25,10 +25,7 @@ COMMIT
 [34:2040] -A KUBE-SEP-A -p tcp -m comment --comment "ns/web:http" -m tcp -j DNAT --to-destination 10.0.0.1:80
 COMMIT
 """
-SEP_A = (
-    "KUBE-SEP-A",
-    '-A KUBE-SEP-A -p tcp -m comment --comment "ns/web:http" -m tcp -j DNAT --to-destination 10.0.0.1:80',
-)
+SEP_A = '-A KUBE-SEP-A -p tcp -m comment --comment "ns/web:http" -m tcp -j DNAT --to-destination 10.0.0.1:80'
 WITH_AFFINITY = (
     '-A KUBE-SEP-D -p tcp -m comment --comment "ns/web" -m recent --set --name KUBE-SEP-D --mask 255.255.255.255'
     " --rsource -m tcp -j DNAT --to-destination 10.0.0.1:80"
@@ -36,28 +33,39 @@ WITH_AFFINITY = (
 WITH_NFACCT = (
     "-A KUBE-FORWARD -m conntrack --ctstate INVALID -m nfacct --nfacct-name  ct_state_invalid_dropped_pkts -j DROP"
 )
-INVALID = ("KUBE-FORWARD", "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP")
+INVALID = "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP"
+
+
+def read(lines: Iterable[str], known: Ruleset | None = None) -> dict[str, int]:
+    reader = CounterReader(known or Ruleset(tables={}))
+    for line in lines:
+        reader(line)
+    return reader.reading
 
 
 def test_reads_the_rules_that_count_something() -> None:
-    assert read_counters(DUMP.splitlines(), Ruleset(tables={})) == {SEP_A: 34, INVALID: 7}
+    assert read(DUMP.splitlines()) == read(DUMP.splitlines(keepends=True)) == {SEP_A: 34, INVALID: 7}
+
+
+def test_rules_that_are_read_again_count_once() -> None:
+    assert read([*DUMP.splitlines(), *DUMP.splitlines()]) == {SEP_A: 34, INVALID: 7}
 
 
 def test_a_dump_without_counters_has_none() -> None:
     plain = [line.partition("] ")[2] or line for line in DUMP.splitlines()]
-    assert read_counters(plain, Ruleset(tables={})) == {}
+    assert read(plain) == {}
 
 
 def test_known_texts_are_shared() -> None:
-    known = Ruleset(tables={"nat": Table(chains={"KUBE-SEP-A": ("x", SEP_A[1])})})
-    (text,) = [text for chain, text in read_counters(DUMP.splitlines(), known) if chain == "KUBE-SEP-A"]
-    assert text is SEP_A[1]
+    known = Ruleset(tables={"nat": Table(chains={"KUBE-SEP-A": ("x", SEP_A)})})
+    (text,) = [text for text in read(DUMP.splitlines(), known) if text.startswith("-A KUBE-SEP-A ")]
+    assert text is SEP_A
 
 
 @pytest.mark.parametrize(
     ("rule", "target"),
     [
-        (SEP_A[1], (Protocol.TCP, "ns/web:http", "10.0.0.1:80")),
+        (SEP_A, (Protocol.TCP, "ns/web:http", "10.0.0.1:80")),
         (
             '-A KUBE-SEP-B -p udp -m comment --comment "ns/dns" -m udp -j DNAT --to-destination [fd00::1]:53',
             (Protocol.UDP, "ns/dns", "[fd00::1]:53"),
@@ -66,7 +74,7 @@ def test_known_texts_are_shared() -> None:
         (WITH_AFFINITY, (Protocol.TCP, "ns/web", "10.0.0.1:80")),
         ('-A KUBE-SEP-A -s 10.0.0.1/32 -m comment --comment "ns/web" -j KUBE-MARK-MASQ', None),
         ("-A PREROUTING -p tcp -m tcp -j DNAT --to-destination 10.0.0.1:80", None),
-        (INVALID[1], None),
+        (INVALID, None),
     ],
 )
 def test_target(rule: str, target: tuple[Protocol, str, str] | None) -> None:
@@ -76,18 +84,18 @@ def test_target(rule: str, target: tuple[Protocol, str, str] | None) -> None:
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        (INVALID[1], True),
+        (INVALID, True),
         (WITH_NFACCT, True),
         ("-A INPUT -m conntrack --ctstate INVALID -j DROP", False),
-        (SEP_A[1], False),
+        (SEP_A, False),
     ],
 )
 def test_drops_invalid(rule: str, *, expected: bool) -> None:
     assert drops_invalid(rule) is expected
 
 
-A, B = ("KUBE-SEP-A", "a"), ("KUBE-SEP-B", "b")
-B_ANEW = ("KUBE-SEP-B", "b with other words")
+A, B = "-A KUBE-SEP-A a", "-A KUBE-SEP-B b"
+B_ANEW = "-A KUBE-SEP-B b with other words"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +113,7 @@ B_ANEW = ("KUBE-SEP-B", "b with other words")
     ],
     ids=["first", "quiet", "growing", "new", "reset", "reset-to-zero", "gone-and-back", "other-text", "from-nothing"],
 )
-def test_increases(readings: list[Mapping[RuleKey, int]], increases: list[dict[RuleKey, int]]) -> None:
+def test_increases(readings: list[Reading], increases: list[dict[str, int]]) -> None:
     counting = Increases()
     assert [dict(counting.take(reading)) for reading in readings] == increases
 

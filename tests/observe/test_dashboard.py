@@ -24,7 +24,7 @@ ALERTS: list[dict[str, Any]] = [
     for group in yaml.safe_load((MANIFESTS / "prometheus-rules.yaml").read_text())["spec"]["groups"]
     for rule in group["rules"]
 ]
-SEP = ("KUBE-SEP-A", '-A KUBE-SEP-A -p tcp -m comment --comment "a/b:c" -m tcp -j DNAT --to-destination 10.0.0.1:80')
+SEP = '-A KUBE-SEP-A -p tcp -m comment --comment "a/b:c" -m tcp -j DNAT --to-destination 10.0.0.1:80'
 # Words of PromQL, and what Grafana and Prometheus fill in.
 FUNCTIONS = ("sum", "max", "by", "rate", "increase", "histogram_quantile", "topk", "time", "and", "or", "vector")
 NOT_SERIES = frozenset({*FUNCTIONS, "up", "instance"})

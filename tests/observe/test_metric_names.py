@@ -5,7 +5,6 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from pykubeproxy.model.ip import Family
-from pykubeproxy.observe.counters import RuleKey
 from pykubeproxy.observe.exposition import expose
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.no_local_endpoints import Dropped
@@ -14,7 +13,7 @@ from pykubeproxy.plan.diff import Plan
 V4 = Family.IPV4
 DUR = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384]
 NET = [0.25, 0.5, *range(1, 60), *range(60, 116, 5), *range(120, 301, 30)]
-INVALID: RuleKey = ("KUBE-FORWARD", "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP")
+INVALID = "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP"
 
 # Name without `kubeproxy_`, type, labels, help. A histogram's buckets are checked by its name.
 REFERENCE = """

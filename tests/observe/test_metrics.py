@@ -208,10 +208,9 @@ def test_feature_gates(metrics: Metrics) -> None:
     assert not any("AllowServiceExternalIPs" in name for name in series)
 
 
-def rule(number: int) -> tuple[str, str]:
-    chain = f"KUBE-SEP-{number}"
+def rule(number: int) -> str:
     note = f'-m comment --comment "ns/svc{number}:http"'
-    return chain, f"-A {chain} -p tcp {note} -m tcp -j DNAT --to-destination 10.0.0.{number}:80"
+    return f"-A KUBE-SEP-{number} -p tcp {note} -m tcp -j DNAT --to-destination 10.0.0.{number}:80"
 
 
 def test_connections() -> None:
@@ -236,13 +235,12 @@ def test_connections() -> None:
 
 def test_a_sync_that_rewrites_a_chain_starts_its_counter_anew() -> None:
     metrics = Metrics()
-    chain, text = rule(1)
-    metrics.counters_read(V4, {(chain, text): 100}, dict)
+    metrics.counters_read(V4, {rule(1): 100}, dict)
     metrics.synced(
         V4,
-        Plan(chains=(ChainChange(table="nat", chain=chain, before=(text,), after=(text,)),)),
+        Plan(chains=(ChainChange(table="nat", chain="KUBE-SEP-1", before=(rule(1),), after=(rule(1),)),)),
         seconds=1,
         is_full=False,
     )
-    metrics.counters_read(V4, {(chain, text): 130}, dict)
+    metrics.counters_read(V4, {rule(1): 130}, dict)
     assert sum(shown(metrics, "pykubeproxy_service_new").values()) == 130

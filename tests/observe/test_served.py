@@ -44,7 +44,7 @@ def test_agrees_with_the_objects(
 ) -> None:
     cluster = snapshot(*objects)
     ruleset = compile_ruleset(cluster, its)
-    served, owners = Served(form(ruleset)), chain_owners(cluster, its)
+    served, owners = Served(form(ruleset)), dict(chain_owners(cluster, its))
     chains = {chain for chain in ruleset.tables["nat"].chains if chain.startswith("KUBE-SEP-")}
     for chain in chains:
         port, owner = served.ports[served.owner(chain)], owners[chain]

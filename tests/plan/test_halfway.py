@@ -27,9 +27,10 @@ def filtered(before: Lines | None, after: Lines | None) -> ChainChange:
     return ChainChange(table="filter", chain="KUBE-SERVICES", before=before, after=after)
 
 
-def test_nothing_comes_later_if_nat_stays() -> None:
+def test_where_no_way_changes_the_services_behind_may() -> None:
+    """As when the first endpoint on this node comes to a Service with policy Local: its chains change, no way does."""
     change = filtered((REFUSED,), ())
-    assert halfway([change], []) == ([change], [])
+    assert halfway([change], []) == ([], [change])
 
 
 def test_a_service_is_refused_before_its_endpoints_go() -> None:
