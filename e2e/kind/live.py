@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from e2e.examples import Manifests
 from e2e.kind.rendering import NODE_LABEL
+from e2e.kind.scenarios import Scenario
 from e2e.netns import LabError
 from e2e.objects import NodeStatus, Service
 from e2e.topology import Address, OutsiderSpec, Topology
@@ -73,9 +74,9 @@ class Attachment(Struct, frozen=True, kw_only=True):
 
 
 def topology(
-    examples: Topology, nodes: Iterable[LiveNode], pods: Iterable[LivePod], outsiders: tuple[OutsiderSpec, ...]
+    declared: Topology, nodes: Iterable[LiveNode], pods: Iterable[LivePod], outsiders: tuple[OutsiderSpec, ...]
 ) -> Topology:
-    """The topology of examples/ with the addresses that its nodes and pods have here. Raises LabError."""
+    """A scenario's topology with the addresses that its nodes and pods have here. Raises LabError."""
     node_addresses = {
         name: tuple(ip_address(entry.address) for entry in node.status.addresses if entry.type == "InternalIP")
         for node in nodes
@@ -83,26 +84,41 @@ def topology(
     }
     pod_addresses = {pod.metadata.name: tuple(ip_address(each.ip) for each in pod.status.pod_ips) for pod in pods}
     return replace(
-        examples,
+        declared,
         nodes=tuple(
             replace(node, addresses=_found(node_addresses, node.name, "node"), pod_networks=())
-            for node in examples.nodes
+            for node in declared.nodes
         ),
-        pods=tuple(replace(pod, addresses=_found(pod_addresses, pod.name, "pod")) for pod in examples.pods),
+        pods=tuple(replace(pod, addresses=_found(pod_addresses, pod.name, "pod")) for pod in declared.pods),
         outsiders=outsiders,
     )
 
 
 def node_names(nodes: Iterable[LiveNode]) -> dict[str, str]:
-    """The real name of the node that stands for each of examples/."""
+    """The real name of the node that stands for each of the scenarios'."""
     return {
         node.metadata.labels[NODE_LABEL]: node.metadata.name for node in nodes if NODE_LABEL in node.metadata.labels
     }
 
 
-def services(found: Iterable[Service]) -> Manifests:
-    """The Services as they are in the cluster."""
-    return Manifests(nodes=(), services={service.key: service for service in found}, slices=())
+def moved(declared: Topology, found: Topology) -> dict[Address, Address]:
+    """The addresses of a scenario's machines outside, and those of the containers that stand for them."""
+    here = {(each.name, address.version): address for each in found.outsiders for address in each.addresses}
+    return {
+        address: here[each.name, address.version]
+        for each in declared.outsiders
+        for address in each.addresses
+        if (each.name, address.version) in here
+    }
+
+
+def services(scenario: Scenario, found: Iterable[Service]) -> Manifests:
+    """The Services as they are in the cluster, by the names that cases have for them."""
+    keyed = {
+        f"{scenario.declared_namespace(service.metadata.namespace)}/{service.metadata.name}": service
+        for service in found
+    }
+    return Manifests(nodes=(), services=keyed, slices=())
 
 
 def outsider(name: str, attachment: Attachment) -> OutsiderSpec:

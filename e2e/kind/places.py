@@ -1,11 +1,14 @@
 """The places from which questions are asked in a cluster of kind's: the lab's, but entered by kubectl and docker."""
 
+import subprocess
 import sys
 from collections.abc import Sequence
+from typing import IO
 
 from e2e.asking import SOCKET_CLIENT
-from e2e.kind.rendering import NAMESPACE, host_pod
+from e2e.kind.rendering import host_pod
 from e2e.lab import Lab, Node, Outsider, Pod
+from e2e.netns import Namespace
 from e2e.processes import Processes
 from e2e.topology import Topology
 
@@ -13,39 +16,61 @@ from e2e.topology import Topology
 _IN_THE_IMAGE = {sys.executable: "python3", str(SOCKET_CLIENT): "/e2e/socket_client.py"}
 
 
-class KindNode(Node, frozen=True, kw_only=True):
+class Entered(Namespace, frozen=True, kw_only=True):
+    """A place into which another program leads."""
+
+    def popen(
+        self,
+        command: Sequence[str],
+        *,
+        stdout: IO[str] | int | None = subprocess.PIPE,
+        stderr: IO[str] | int | None = None,
+    ) -> subprocess.Popen[str]:
+        """Starts `command` there. It is not tied to this process, whose end it sees by that of its standard input."""
+        return self.processes.start(self.argv(command), stdout=stdout, stderr=stderr)
+
+
+class KindNode(Entered, Node, frozen=True, kw_only=True):
     """A node, entered by the pod in its own network."""
 
+    namespace: str
+
     def argv(self, command: Sequence[str]) -> list[str]:
         """The command line that runs `command` there."""
-        return _in_pod(self.name, command)
+        return _in_pod(self.namespace, self.name, command)
 
 
-class KindPod(Pod, frozen=True, kw_only=True):
+class KindPod(Entered, Pod, frozen=True, kw_only=True):
     """A pod."""
 
+    namespace: str
+
     def argv(self, command: Sequence[str]) -> list[str]:
         """The command line that runs `command` there."""
-        return _in_pod(self.name, command)
+        return _in_pod(self.namespace, self.name, command)
 
 
-class KindOutsider(Outsider, frozen=True, kw_only=True):
+class KindOutsider(Entered, Outsider, frozen=True, kw_only=True):
     """A container beside those that are nodes."""
 
     def argv(self, command: Sequence[str]) -> list[str]:
         """The command line that runs `command` there."""
-        return ["docker", "exec", self.name, *_translated(command)]
+        return ["docker", "exec", "--interactive", self.name, *_translated(command)]
 
 
-def lab(topology: Topology, processes: Processes, prefix: str) -> Lab:
-    """The cluster as a lab; `prefix` begins the names of the outsiders' containers."""
+def lab(topology: Topology, processes: Processes, *, namespace: str, prefix: str) -> Lab:
+    """The cluster as a lab: its pods are in `namespace`, the names of its outsiders' containers begin with `prefix`."""
     return Lab(
         prefix=prefix,
         topology=topology,
         nodes={
-            spec.name: KindNode(name=host_pod(spec.name), processes=processes, spec=spec) for spec in topology.nodes
+            spec.name: KindNode(name=host_pod(spec.name), processes=processes, spec=spec, namespace=namespace)
+            for spec in topology.nodes
         },
-        pods={spec.name: KindPod(name=spec.name, processes=processes, spec=spec) for spec in topology.pods},
+        pods={
+            spec.name: KindPod(name=spec.name, processes=processes, spec=spec, namespace=namespace)
+            for spec in topology.pods
+        },
         outsiders={
             spec.name: KindOutsider(name=f"{prefix}{spec.name}", processes=processes, spec=spec)
             for spec in topology.outsiders
@@ -53,8 +78,8 @@ def lab(topology: Topology, processes: Processes, prefix: str) -> Lab:
     )
 
 
-def _in_pod(name: str, command: Sequence[str]) -> list[str]:
-    return ["kubectl", "exec", "--namespace", NAMESPACE, name, "--", *_translated(command)]
+def _in_pod(namespace: str, name: str, command: Sequence[str]) -> list[str]:
+    return ["kubectl", "exec", "--stdin", "--namespace", namespace, name, "--", *_translated(command)]
 
 
 def _translated(command: Sequence[str]) -> list[str]:

@@ -1,31 +1,53 @@
-"""The objects of examples/ as a real cluster takes them: pure.
+"""The objects of a scenario as a real cluster takes them: pure.
 
-In files, addresses can be made up. In a cluster they are given out: cluster IPs by the API server, pod IPs by the
-network plugin. So pods come first, and EndpointSlices are then written with the addresses that these were given.
+In a lab, addresses can be made up. In a cluster they are given out: cluster IPs by the API server, pod IPs by the
+network plugin, those of machines outside by docker. So machines and pods come first, and what names their addresses is
+then written with those that they were given. Load balancer addresses, external IPs and node ports stay.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
-from e2e.topology import CLIENT, Address, NodeSpec, OutsiderSpec, PodSpec, Topology
+from e2e.kind.scenarios import DEFAULT, Scenario
+from e2e.lab import OUTSIDE
+from e2e.making import JsonObject
+from e2e.topology import Address, Listener, NodeSpec, OutsiderSpec, PodSpec, Topology
 
-JsonObject = dict[str, Any]
-
-NODE_LABEL = "example-node"
-"""Which node of examples/ a node of the cluster stands for."""
-PART_OF = {"app.kubernetes.io/part-of": "pykubeproxy-examples"}
+NODE_LABEL = "stands-for"
+"""Which node of the scenarios a node of the cluster stands for."""
 SERVER = "/e2e/pod_server.py"
-NAMESPACE = "default"
+ACCOUNT = "e2e"
+
+Moved = Mapping[Address, Address]
+"""The addresses of machines outside, and which they have here instead."""
 
 
-def pods(topology: Topology, image: str) -> Iterator[JsonObject]:
-    """A pod for each of the topology's, and one in the network of each node, from which nodes ask."""
-    for pod in topology.pods:
-        yield _pod(pod.name, pod.node, image, command=_command(pod))
-    for node in topology.nodes:
-        yield _pod(host_pod(node.name), node.name, image, command=["sleep", "infinity"], hostNetwork=True)
+def labels(scenario: Scenario) -> dict[str, str]:
+    """What tells the objects of a scenario from others."""
+    return {"app.kubernetes.io/part-of": f"pykubeproxy-{scenario.name}"}
+
+
+def namespaces(scenario: Scenario) -> Iterator[JsonObject]:
+    """The namespaces that a scenario needs and no cluster has."""
+    declared = {document["metadata"].get("namespace", DEFAULT) for document in scenario.objects}
+    for name in sorted({scenario.real_namespace(each) for each in declared} - {DEFAULT}):
+        yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def account(scenario: Scenario) -> JsonObject:
+    """Whose pods these are. The account that each namespace has by itself is there only some time after it."""
+    metadata = {"name": ACCOUNT, "namespace": scenario.namespace, "labels": labels(scenario)}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": False}
+
+
+def pods(scenario: Scenario, image: str) -> Iterator[JsonObject]:
+    """A pod for each of the scenario's, and one in the network of each node, from which nodes ask."""
+    for pod in scenario.topology.pods:
+        yield _pod(scenario, pod.name, pod.node, image, command=_command(pod.name, pod.node, pod.listeners))
+    for node in scenario.topology.nodes:
+        yield _pod(scenario, host_pod(node.name), node.name, image, command=_command("", "", ()), hostNetwork=True)
 
 
 def host_pod(node: str) -> str:
@@ -33,20 +55,18 @@ def host_pod(node: str) -> str:
     return f"host-{node}"
 
 
-def namespaces(documents: Iterable[JsonObject]) -> Iterator[JsonObject]:
-    """The namespaces that these objects need and no cluster has."""
-    needed = {document["metadata"].get("namespace", NAMESPACE) for document in documents} - {NAMESPACE}
-    for name in sorted(needed):
-        yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+def outsider_command(outsider: OutsiderSpec) -> list[str]:
+    """What runs in a machine outside."""
+    return _command(outsider.name, OUTSIDE, outsider.listeners)
 
 
-def service(document: JsonObject, client: OutsiderSpec) -> JsonObject:
+def service(scenario: Scenario, document: JsonObject, moved: Moved) -> JsonObject:
     """A Service without what the cluster gives out.
 
-    Nothing selects its pods, so that its endpoints are those that the example lists. Source ranges that contain the
-    client of the examples contain this one instead.
+    Nothing selects its pods, so that its endpoints are those that the scenario lists. Source ranges that contain
+    machines outside contain these where they are here instead, and nobody else.
     """
-    made = _labelled(document)
+    made = _ours(scenario, document)
     made.pop("status", None)
     spec = made["spec"]
     spec.pop("selector", None)
@@ -54,27 +74,35 @@ def service(document: JsonObject, client: OutsiderSpec) -> JsonObject:
         spec.pop("clusterIP", None)
         spec.pop("clusterIPs", None)
     if "loadBalancerSourceRanges" in spec:
-        spec["loadBalancerSourceRanges"] = [_range(text, client) for text in spec["loadBalancerSourceRanges"]]
+        ranges = spec["loadBalancerSourceRanges"]
+        spec["loadBalancerSourceRanges"] = [each for text in ranges for each in _ranges(text, moved)]
     return made
 
 
-def balancer_patch(document: JsonObject) -> JsonObject | None:
-    """The status that a load balancer would write into a Service, or None."""
-    ingress = document.get("status", {}).get("loadBalancer", {}).get("ingress")
+def balancer_patch(document: JsonObject, moved: Moved) -> JsonObject | None:
+    """The status that a load balancer would write into a Service, or None; one that is a machine names itself."""
+    ingress = [
+        each | {"ip": str(moved.get(ip_address(each["ip"]), each["ip"]))}
+        for each in document.get("status", {}).get("loadBalancer", {}).get("ingress", ())
+    ]
     return {"status": {"loadBalancer": {"ingress": ingress}}} if ingress else None
 
 
-def endpoint_slice(document: JsonObject, topology: Topology, node_names: dict[str, str]) -> JsonObject:
+def endpoint_slice(
+    scenario: Scenario, document: JsonObject, topology: Topology, node_names: Mapping[str, str]
+) -> JsonObject:
     """An EndpointSlice with the addresses of the running pods of these names; `node_names` are the real ones."""
-    made = _labelled(document)
-    made["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"] = "pykubeproxy-examples"
+    made = _ours(scenario, document)
+    made["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"] = "pykubeproxy-e2e"
     version = 6 if made["addressType"] == "IPv6" else 4
     running = {pod.name: pod for pod in topology.pods}
     for endpoint in made["endpoints"]:
         pod = running[endpoint["targetRef"]["name"]]
         endpoint["addresses"] = [str(_of_family(pod, version))]
         endpoint["nodeName"] = node_names[pod.node]
-        endpoint["targetRef"]["namespace"] = NAMESPACE
+        endpoint["targetRef"]["namespace"] = scenario.namespace
+        for hint in endpoint.get("hints", {}).get("forNodes", ()):
+            hint["name"] = node_names[hint["name"]]
     return made
 
 
@@ -89,36 +117,37 @@ def routes(topology: Topology) -> Iterator[tuple[str, ...]]:
         yield (f"-{version}", "route", "replace", str(virtual.address), "via", str(way))
 
 
-def _pod(name: str, node: str, image: str, *, command: list[str], **spec: Any) -> JsonObject:
+def _pod(scenario: Scenario, name: str, node: str, image: str, *, command: list[str], **spec: Any) -> JsonObject:
     container = {"name": "pod", "image": image, "imagePullPolicy": "IfNotPresent", "command": command, "stdin": True}
-    selector = {NODE_LABEL: node}
+    placed = {"nodeSelector": {NODE_LABEL: node}, "serviceAccountName": ACCOUNT, "terminationGracePeriodSeconds": 0}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": dict(PART_OF)},
-        "spec": {"containers": [container], "nodeSelector": selector, "terminationGracePeriodSeconds": 0, **spec},
+        "metadata": {"name": name, "namespace": scenario.namespace, "labels": labels(scenario)},
+        "spec": {"containers": [container], **placed, **spec},
     }
 
 
-def _command(pod: PodSpec) -> list[str]:
-    if not pod.listeners:
-        return ["sleep", "infinity"]
-    listeners = [f"{listener.protocol}/{listener.port}" for listener in pod.listeners]
-    return ["python3", SERVER, "--pod", pod.name, "--node", pod.node, *listeners]
+def _command(name: str, node: str, listeners: Iterable[Listener]) -> list[str]:
+    """What answers there, or nothing but waiting where nobody is asked."""
+    ports = [f"{listener.protocol}/{listener.port}" for listener in listeners]
+    return ["python3", SERVER, "--pod", name, "--node", node, *ports] if ports else ["sleep", "infinity"]
 
 
-def _labelled(document: JsonObject) -> JsonObject:
+def _ours(scenario: Scenario, document: JsonObject) -> JsonObject:
+    """A copy that can be changed, with our label, in the namespace where it belongs here."""
     made = deepcopy(document)
-    made["metadata"]["labels"] = {**made["metadata"].get("labels", {}), **PART_OF}
+    metadata = made["metadata"]
+    metadata["namespace"] = scenario.real_namespace(metadata.get("namespace", DEFAULT))
+    metadata["labels"] = {**metadata.get("labels", {}), **labels(scenario)}
     return made
 
 
-def _range(text: str, client: OutsiderSpec) -> str:
+def _ranges(text: str, moved: Moved) -> list[str]:
     network = ip_network(text)
-    if any(address in network for address in CLIENT.addresses):
-        return str(ip_network(_of_family(client, network.version)))
-    return text
+    inside = [str(ip_network(here)) for declared, here in moved.items() if declared in network]
+    return inside or [text]
 
 
-def _of_family(owner: PodSpec | NodeSpec | OutsiderSpec, version: int) -> Address:
+def _of_family(owner: PodSpec | NodeSpec, version: int) -> Address:
     return next(address for address in owner.addresses if address.version == version)

@@ -1,6 +1,5 @@
 """Cases and requests go through kubectl and docker: these are stand-ins, and the cluster behind them is a lab."""
 
-import os
 import re
 import shutil
 import signal
@@ -11,17 +10,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from msgspec import Struct
+from click.testing import CliRunner
+from msgspec.structs import replace
 
-from e2e.cases import CASES
-from e2e.examples import read_manifests, topology_of
-from e2e.expectation import Case
-from e2e.kind import places
-from e2e.lab import Lab, Node, missing, open_lab
-from e2e.processes import Processes
-from e2e.proxies import start_proxies, wait_until_programmed
-from e2e.running import probes, run_case
-from tests.e2e.kind_like import EXAMPLES, install
+from e2e.expectation import Answers, Case
+from e2e.kind import __main__ as program
+from e2e.kind.exclusions import SCTP
+from e2e.kind.scenarios import SCENARIOS, Scenario
+from e2e.lab import Node, missing
+from e2e.vocabulary import DROPPED
+from tests.e2e.kind_lab import KindLab, open_kind_lab
+from tests.e2e.kind_like import worker
 
 pytestmark = [
     pytest.mark.skipif(missing() is not None, reason=f"no lab can be built here: {missing()}"),
@@ -29,42 +28,54 @@ pytestmark = [
 ]
 
 PROJECT = Path(__file__).parents[2]
-MANIFESTS = read_manifests(EXAMPLES)
-# From a pod, a node, and outside; answered, and not; over UDP, too.
-TELLING = ("infra/dns", "default/office", "default/coming-soon")
+COMMAND = [sys.executable, "-m", "e2e.kind", "--scenario"]
 
 
-class Cluster(Struct, frozen=True, kw_only=True):
-    """A lab, the same through the stand-ins, and the folder with what was asked of them."""
-
-    lab: Lab
-    through: Lab
-    folder: Path
+@pytest.fixture(scope="module", params=list(SCENARIOS))
+def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KindLab]:
+    with open_kind_lab(SCENARIOS[request.param](), tmp_path_factory.mktemp("kind")) as its:
+        yield its
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("kind")
-    with open_lab(topology_of(MANIFESTS)) as lab, pytest.MonkeyPatch.context() as patch:
-        proxies = start_proxies(lab, EXAMPLES, folder, ["--backend", "nft"])
-        wait_until_programmed(proxies, probes(lab.topology, MANIFESTS))
-        programs = install(folder, lab.topology)
-        patch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-        patch.setenv("STAND_IN", str(folder))
-        patch.setenv("LAB", lab.prefix)
-        yield Cluster(lab=lab, through=places.lab(lab.topology, Processes(), "pykubeproxy-"), folder=folder)
+only_examples = pytest.mark.parametrize("kind", ["examples"], indirect=True, scope="module")
+only_three_nodes = pytest.mark.parametrize("kind", ["three-nodes"], indirect=True, scope="module")
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case.service in TELLING], ids=lambda case: f"{case.service}: {case.shows}"
-)
-def test_case(cluster: Cluster, case: Case) -> None:
-    assert run_case(cluster.through, MANIFESTS, case).complaint is None
+def test_every_case_of_a_scenario(kind: KindLab) -> None:
+    done = subprocess.run(
+        [*COMMAND, kind.scenario.name, "ask"], cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False
+    )
+    total = len(kind.scenario.cases)
+    assert f"\n{total} of {total} as expected.\n" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0
+
+
+def ask(scenario: Scenario, case: Case) -> tuple[int, str]:
+    """Asks this case only; returns the exit status and what was said."""
+    result = CliRunner().invoke(program.ask, obj=[replace(scenario, cases=(case,))])
+    return result.exit_code, result.output
+
+
+@only_three_nodes
+def test_a_case_that_does_not_hold_is_told(kind: KindLab) -> None:
+    case = next(case for case in kind.scenario.cases if isinstance(case.expect, Answers))
+    status, output = ask(kind.scenario, replace(case, expect=DROPPED))
+    assert re.search(rf"^{case.service}, .*, {case.origin} to \S+: answered", output, re.MULTILINE)
+    assert "\n0 of 1 as expected." in output
+    assert status == 1
+
+
+@only_three_nodes
+def test_what_is_left_out_is_told_with_the_reason(kind: KindLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAILS", "IPPROTO_SCTP")
+    status, output = ask(replace(kind.scenario, exclusions=(SCTP,)), kind.scenario.cases[0])
+    assert output.endswith(f"{SCTP.service} was not asked: {SCTP.reason}.\n")
+    assert status == 0
 
 
 def keep_asking(meanwhile: Callable[[], None]) -> tuple[int, str]:
     """Makes requests while something else is done, as a user would; returns their exit status and what they said."""
-    command = [sys.executable, "-m", "e2e.kind", "requests"]
+    command = [*COMMAND, "examples", "requests"]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         try:
             meanwhile()
@@ -87,22 +98,24 @@ def wait_for_packets(node: Node, rule: str, table: str, count: int) -> None:
         time.sleep(0.05)
 
 
-def test_requests_that_are_all_answered(cluster: Cluster) -> None:
-    node = cluster.lab.nodes["node-a"]
+@only_examples
+def test_requests_that_are_all_answered(kind: KindLab) -> None:
+    node = kind.lab.nodes[worker("node-a")]
     status, output = keep_asking(lambda: wait_for_packets(node, r"-A KUBE-SEP-\S+ .*-j DNAT", "nat", 50))
     assert re.fullmatch(r"\d+ streams of requests have begun\.\n0 of \d{2,} requests failed\.\n", output)
     assert status == 0
 
 
-def test_requests_of_which_some_fail(cluster: Cluster) -> None:
-    node = cluster.lab.nodes["node-a"]
-    clients = ["FORWARD", "-s", "10.244.0.100", "-p", "tcp", "-j", "REJECT"]
+@only_examples
+def test_requests_of_which_some_fail(kind: KindLab) -> None:
+    node, pod = kind.lab.nodes[worker("node-a")], str(kind.lab.pods["client-node-a"].spec.addresses[0])
+    clients = ["FORWARD", "-s", pod, "-p", "tcp", "-j", "REJECT"]
 
     def refuse_for_a_while() -> None:
         wait_for_packets(node, r"-A KUBE-SEP-\S+ .*-j DNAT", "nat", 50)
         node.exec(["iptables-nft", "-I", *clients])
         try:
-            wait_for_packets(node, r"-A FORWARD -s 10\.244\.0\.100/32 .*-j REJECT", "filter", 5)
+            wait_for_packets(node, rf"-A FORWARD -s {re.escape(pod)}/32 .*-j REJECT", "filter", 5)
         finally:
             node.exec(["iptables-nft", "-D", *clients])
 

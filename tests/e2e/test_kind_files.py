@@ -1,23 +1,35 @@
 """What is in e2e/kind besides Python belongs to the rest of the project."""
 
 import re
-from pathlib import Path
 
 import yaml
 
 import pykubeproxy
-from e2e.kind.rendering import NODE_LABEL, SERVER
+from e2e.kind.cluster import OUTSIDER_PREFIX
+from e2e.kind.rendering import SERVER
+from e2e.kind.scenarios import SCENARIOS
+from e2e.three_nodes.places import ZONES
 from pykubeproxy.config import check, complete
 from pykubeproxy.config.types import LocalMode
-from tests.e2e.kind_like import TOPOLOGY
+from tests.e2e.kind_like import KIND as FOLDER
+from tests.e2e.kind_like import workers
 
-FOLDER = Path(__file__).parents[2] / "e2e/kind"
+ALL = [made() for made in SCENARIOS.values()]
 
 
-def test_the_cluster_has_a_node_for_each_of_the_examples() -> None:
+def test_the_cluster_has_a_node_for_each_of_the_scenarios() -> None:
     nodes = yaml.safe_load((FOLDER / "cluster.yaml").read_text())["nodes"]
-    labels = [node["labels"][NODE_LABEL] for node in nodes if "labels" in node]
-    assert labels == [node.name for node in TOPOLOGY.nodes]
+    assert len(nodes) == 1 + len(workers())
+    assert workers().keys() == {node.name for scenario in ALL for node in scenario.topology.nodes}
+
+
+def test_nodes_are_in_their_zones() -> None:
+    assert {name: labels["topology.kubernetes.io/zone"] for name, labels in workers().items()} == ZONES
+
+
+def test_machines_outside_are_removed_in_the_end() -> None:
+    (line,) = re.findall(r"^outsiders=\((.+)\)$", (FOLDER / "steps").read_text(), re.MULTILINE)
+    assert set(line.split()) == {OUTSIDER_PREFIX + each.name for made in ALL for each in made.topology.outsiders}
 
 
 def test_the_configuration_leaves_alone_what_containers_cannot_set() -> None:

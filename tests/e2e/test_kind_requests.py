@@ -5,26 +5,32 @@ from ipaddress import ip_address
 import pytest
 
 from e2e.asking import Destination
-from e2e.cases import CASES
-from e2e.examples import read_manifests
+from e2e.examples import manifests_of
 from e2e.expectation import Answers, Place
 from e2e.kind import requests
+from e2e.kind.requests import Question
+from e2e.kind.scenarios import SCENARIOS, Scenario
 from e2e.topology import Protocol
-from tests.e2e.kind_like import EXAMPLES, TOPOLOGY
 
-ASKED = requests.questions(TOPOLOGY, read_manifests(EXAMPLES), CASES)
-
-
-def test_every_service_that_answers_is_asked_from_every_kind_of_place() -> None:
-    services = {case.service for case in CASES if isinstance(case.expect, Answers)}
-    assert {question.case.service for question in ASKED} == services
-    assert {question.case.origin.place for question in ASKED} == set(Place)
-    assert {question.case.target.family for question in ASKED} == {4, 6}
+on_every_scenario = pytest.mark.parametrize("scenario", [made() for made in SCENARIOS.values()], ids=list(SCENARIOS))
 
 
-def test_only_what_can_be_answered_over_tcp_is_asked() -> None:
-    assert all(isinstance(question.case.expect, Answers) for question in ASKED)
-    assert {question.destination.protocol for question in ASKED} == {Protocol.TCP}
+def asked(scenario: Scenario) -> list[Question]:
+    return requests.questions(scenario.topology, manifests_of(scenario.documents), scenario.cases)
+
+
+@on_every_scenario
+def test_every_service_that_answers_is_asked_from_every_kind_of_place(scenario: Scenario) -> None:
+    services = {case.service for case in scenario.cases if isinstance(case.expect, Answers)} - {"default/stream"}
+    assert {question.case.service for question in asked(scenario)} == services
+    assert {question.case.origin.place for question in asked(scenario)} == set(Place)
+    assert {question.case.target.family for question in asked(scenario)} == {4, 6}
+
+
+@on_every_scenario
+def test_only_what_can_be_answered_over_tcp_is_asked(scenario: Scenario) -> None:
+    assert all(isinstance(question.case.expect, Answers) for question in asked(scenario))
+    assert {question.destination.protocol for question in asked(scenario)} == {Protocol.TCP}
 
 
 def test_addresses_of_both_families_are_urls() -> None:
