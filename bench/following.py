@@ -8,7 +8,7 @@ from bench.api import api_server, change_at, changes_until_kernel
 from bench.figures import Figure, Unit, timed
 from bench.memory import PEAK, RESTING, limit
 from bench.namespaces import namespace, run_inside
-from bench.program import daemon
+from bench.program import FIRST_LOOK, daemon
 from bench.runs import Run
 from bench.synthetic import Shape
 from pykubeproxy.host.backend import Backend
@@ -18,9 +18,6 @@ STEADY = "CPU at 10 changes a second"
 EVENT = "one change, API server to kernel"
 
 _RATE = 10
-
-# Seconds within which the daemon reads all rules for the first time, to find out how long that takes.
-_FIRST_LOOK = 40.0
 
 # What a namespace of its own may not set; and one sync after the other, without a second's pause.
 _UNMANAGED = ("--conntrack-max-per-core", "0", "--conntrack-min", "0", "--conntrack-tcp-timeout-established", "0s")
@@ -41,7 +38,7 @@ def figures(run: Run) -> Iterator[Figure]:
             with daemon(node, Backend.NFT, (*arguments, *_AT_ONCE[:2])) as program:
                 program.wait_until_synced()
                 if not run.is_quick:
-                    program.idle(_FIRST_LOOK)
+                    program.idle(FIRST_LOOK)
                 idle = program.idle(3.0 if run.is_quick else 15.0)
                 spent = program.spent()
                 count = (5 if run.is_quick else 30) * _RATE

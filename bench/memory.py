@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.figures import Figure, Target, Unit
 from bench.namespaces import namespace
-from bench.program import daemon
+from bench.program import FIRST_LOOK, daemon
 from bench.runs import Run
 from bench.synthetic import Shape, write_manifest
 from pykubeproxy.host.backend import Backend
@@ -34,6 +34,8 @@ def figures(run: Run) -> Iterator[Figure]:
 def _figures_of(run: Run, shape: Shape, backend: Backend, source: Path) -> Iterator[Figure]:
     with namespace() as node, daemon(node, backend, ("--source", str(source))) as program:
         program.wait_until_synced()
+        if not run.is_quick:
+            program.idle(FIRST_LOOK)
         idle = program.idle(3.0 if run.is_quick else 15.0)
         spent = program.spent()
     case = f"{shape}, manifests"

@@ -1,14 +1,17 @@
 """The real program, as its users start it: what a run of it cost, and what it said about its syncs."""
 
+import atexit
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
@@ -19,8 +22,18 @@ from e2e.netns import Namespace
 from pykubeproxy.host.backend import Backend
 
 PATIENCE_SECONDS = 300.0
+
+# Seconds within which a daemon reads all rules for the first time after its start, to find out how long that takes.
+FIRST_LOOK = 40.0
+
 _SYNCED = ("synced", "in sync; nothing to write")
 _TICKS = os.sysconf("SC_CLK_TCK")
+_WARM_UP = """
+import importlib, pkgutil, kubernetes.config, pykubeproxy
+for module in pkgutil.walk_packages(pykubeproxy.__path__, "pykubeproxy."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+"""
 
 
 class Ended(Struct, frozen=True, kw_only=True):
@@ -39,10 +52,25 @@ class Spent(Struct, frozen=True, kw_only=True):
     peak_megabytes: float
 
 
+def as_installed(argv: Sequence[str]) -> list[str]:
+    """A command line of Python's, to be run as that of an installed program: with modules that are compiled already."""
+    return ["env", "--unset=PYTHONDONTWRITEBYTECODE", f"PYTHONPYCACHEPREFIX={_bytecode()}", *argv]
+
+
+@cache
+def _bytecode() -> str:
+    """A folder with the compiled modules, removed when this process ends."""
+    folder = tempfile.mkdtemp(prefix="pykubeproxy-bench-bytecode-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([sys.executable, "-c", _WARM_UP], env=variables | {"PYTHONPYCACHEPREFIX": folder}, check=True)
+    return folder
+
+
 def command(backend: Backend, *arguments: str) -> list[str]:
     """The command line of `pykubeproxy run` for the measured node."""
     node = ("--hostname-override", "node-0", "--cluster-cidr", CLUSTER_CIDR, "--family", "ipv4", "--backend", backend)
-    return [sys.executable, "-m", "pykubeproxy", "run", *node, "--log-format", "json", *arguments]
+    return as_installed([sys.executable, "-m", "pykubeproxy", "run", *node, "--log-format", "json", *arguments])
 
 
 def run_once(name: str, backend: Backend, source: Path, *arguments: str) -> Ended:

@@ -18,6 +18,7 @@ import msgspec
 from bench.figures import Figure, Target, timed, written
 from bench.harness import Sample, Timing, clocked
 from bench.in_process import options
+from bench.program import as_installed
 from bench.synthetic import CLUSTER_CIDR, Shape, cluster_ip, objects, write_manifest
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.compile import compile_ruleset, in_print_order
@@ -68,7 +69,7 @@ def write_dump(path: Path, shape: Shape) -> int:
 def ask(command: Sequence[str]) -> Sample:
     """What one run of the program costs. Raises RuntimeError if it has no answer."""
     statuses: list[int] = []
-    argv = [sys.executable, "-m", "pykubeproxy", *command]
+    argv = as_installed([sys.executable, "-m", "pykubeproxy", *command])
     sample = clocked(lambda: statuses.append(subprocess.run(argv, capture_output=True, check=False).returncode))
     if statuses[0] not in _ANSWERS:
         raise RuntimeError(f"{' '.join(argv)}: status {statuses[0]}")

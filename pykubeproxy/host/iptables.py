@@ -120,7 +120,9 @@ class IptablesHost:
         parsed: Ruleset | DumpError
         remarks: list[str] = []
         with dump:
-            lines = _of_tables(dump.lines, wanted, remarks)
+            # The legacy tools print the one table that they are asked for, and nothing else.
+            is_plain = self._tools.backend is Backend.LEGACY
+            lines = iter(dump.lines) if is_plain else _of_tables(dump.lines, wanted, remarks)
             try:
                 parsed = parse(_told(lines, counted) if counted else lines, known)
             except DumpError as problem:

@@ -6,7 +6,7 @@ moved, and nobody else's rule is touched.
 """
 
 import shlex
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -68,11 +68,11 @@ def diff(desired: Ruleset, live: Ruleset) -> Plan:
     stale = {
         (table, chain)
         for table, content in live.tables.items()
-        for chain in content.chains
-        if is_stale_candidate(table, chain) and desired.lines(table, chain) is None
+        for chain in content.chains.keys() - _chains(desired, table).keys()
+        if is_stale_candidate(table, chain)
     }
     in_use = stale & referenced_by_others(live) if stale else set()
-    return _plan(desired, live, _in_order(desired, stale), in_use)
+    return _plan(desired, live, sorted([*_different(desired, live), *stale]), in_use)
 
 
 def diff_chains(desired: Ruleset, live: Ruleset, chains: Iterable[ChainId]) -> Plan:
@@ -80,12 +80,17 @@ def diff_chains(desired: Ruleset, live: Ruleset, chains: Iterable[ChainId]) -> P
     return _plan(desired, live, sorted(chains), frozenset())
 
 
-def _in_order(desired: Ruleset, stale: Collection[ChainId]) -> Iterator[ChainId]:
-    """All chains that are desired or stale, sorted, one after the other: a list of all would take much memory."""
-    for table in sorted({*desired.tables, *(table for table, _ in stale)}):
-        wanted = desired.tables[table].chains if table in desired.tables else ()
-        for chain in sorted([*wanted, *(chain for its, chain in stale if its == table)]):
-            yield table, chain
+def _different(desired: Ruleset, live: Ruleset) -> Iterator[ChainId]:
+    """The desired chains, without those of our own whose rules are the very same, as `parse` shares them: most."""
+    for table, content in desired.tables.items():
+        found = _chains(live, table)
+        for chain, lines in content.chains.items():
+            if found.get(chain) is not lines or is_builtin(table, chain):
+                yield table, chain
+
+
+def _chains(ruleset: Ruleset, table: str) -> Mapping[str, Lines]:
+    return ruleset.tables[table].chains if table in ruleset.tables else {}
 
 
 def _plan(desired: Ruleset, live: Ruleset, chains: Iterable[ChainId], in_use: Collection[ChainId]) -> Plan:

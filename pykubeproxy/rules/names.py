@@ -5,7 +5,6 @@ recognises the former one's chains by them (`services.md` section 12, `iptables-
 """
 
 import re
-from base64 import b32encode
 from hashlib import sha256
 
 from pykubeproxy.model.service import ServicePort
@@ -37,6 +36,9 @@ LONGEST_NAME = 28
 
 # Groups of endpoints in one chain, at most: their names have room for two hexadecimal digits.
 MOST_GROUPS = 256
+
+_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PAIRS = [first + second for first in _BASE32 for second in _BASE32]
 
 HASHED_PREFIXES = (CLUSTER_POLICY, LOCAL_POLICY, ENDPOINT, SOURCE_RANGES, EXTERNAL)
 
@@ -78,8 +80,12 @@ def region(prefix: str, title: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """The first 16 characters of the base32 of the SHA-256; these 80 bits are the first 10 bytes."""
-    return b32encode(sha256(text.encode()).digest()[:10]).decode()
+    """The first 16 characters of the base32 (RFC 4648) of the SHA-256: its first 80 bits, ten at a time.
+
+    `base64.b32encode` would take three times as long, for every endpoint of a cluster.
+    """
+    bits = int.from_bytes(sha256(text.encode()).digest()[:10], "big")
+    return "".join([_PAIRS[bits >> shift & 0x3FF] for shift in range(70, -1, -10)])
 
 
 def is_stale_candidate(table: str, chain: str) -> bool:

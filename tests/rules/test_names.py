@@ -1,6 +1,11 @@
 """Names of chains: services.md section 12, test-scenarios.md section 4."""
 
+from base64 import b32encode
+from hashlib import sha256
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules.names import LONGEST_NAME, ChainNames, is_stale_candidate, region, service_hash
@@ -99,3 +104,9 @@ def test_the_hash_in_a_name() -> None:
     assert {service_hash(chain) for chain in chains} == {"XPGD46QRK7WJZT7O"}
     assert service_hash(names.endpoint("10.180.0.1:80")) == "SXIVWICOYRO3J4NJ"
     assert [service_hash(chain) for chain in ("KUBE-SERVICES", "KUBE-SVC-10.96.0.0/16", "INPUT")] == ["", "", ""]
+
+
+@given(st.text())
+def test_hashes_are_those_of_the_standard_library(endpoint: str) -> None:
+    expected = b32encode(sha256(f"ns/web:httptcp{endpoint}".encode()).digest())[:16].decode()
+    assert names_of("ns/web", "http", "TCP").endpoint(endpoint) == f"KUBE-SEP-{expected}"
