@@ -6,7 +6,6 @@ What a sync takes, each program tells itself, by the metric that both have.
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from bench.harness import quantile, settle, tool
 from bench.namespaces import run_in_fresh
 from bench.runs import Run
 from bench.synthetic import CLUSTER_CIDR, Document, Shape, documents, slice_documents
+from e2e.kube_proxy import UNMANAGED, plain_tools
 from pykubeproxy.host.backend import Backend
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.real import RealApiServer, assets
@@ -36,13 +36,6 @@ _SYNCS = re.compile(
 _PATIENCE_SECONDS = 1800.0
 _QUIET_SECONDS = 3.0
 _NODE = ("--hostname-override", "node-0", "--cluster-cidr", CLUSTER_CIDR, "--proxy-mode", "iptables")
-_UNMANAGED = (
-    "--conntrack-max-per-core=0",
-    "--conntrack-min=0",
-    "--conntrack-tcp-timeout-established=0s",
-    "--conntrack-tcp-timeout-close-wait=0s",
-)
-_TOOLS = ("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore")
 
 
 class Measured(Struct, frozen=True, kw_only=True):
@@ -89,7 +82,7 @@ def compare(shape: Shape, backend: Backend, programs: Sequence[Sequence[str]], r
         server.kubeconfig(folder / "kubeconfig")
         for document in documents(shape):
             server.create(_as_made(document))
-        environment = os.environ | {"PATH": f"{_tools(folder, backend)}{os.pathsep}{os.environ['PATH']}"}
+        environment = os.environ | {"PATH": f"{plain_tools(folder / 'bin', backend)}{os.pathsep}{os.environ['PATH']}"}
         return [_measure(program, server, shape, folder, environment, rounds) for program in programs]
 
 
@@ -101,7 +94,7 @@ def _own_program() -> tuple[str, ...]:
 def _measure(  # noqa: PLR0913, PLR0917  all that a run depends on
     program: Sequence[str], server: Cluster, shape: Shape, folder: Path, environment: dict[str, str], rounds: int
 ) -> Measured:
-    command = [*program, "--kubeconfig", str(folder / "kubeconfig"), *_NODE, *_UNMANAGED]
+    command = [*program, "--kubeconfig", str(folder / "kubeconfig"), *_NODE, *UNMANAGED]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
@@ -148,18 +141,6 @@ def _syncs() -> tuple[float, float]:
     except OSError:
         return 0.0, 0.0
     return found.get("sum", 0.0), found.get("count", 0.0)
-
-
-def _tools(folder: Path, backend: Backend) -> Path:
-    """A folder in which the plain names of the tools mean those of one backend."""
-    tools = folder / "bin"
-    tools.mkdir()
-    for name in _TOOLS:
-        program, dash, action = name.partition("-")
-        found = shutil.which(f"{program}-{backend}{dash}{action}")
-        assert found is not None, name
-        (tools / name).symlink_to(found)
-    return tools
 
 
 def _as_made(document: Document) -> Document:

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.namespaces import namespace, run_inside
+from e2e.kube_proxy import UNMANAGED
 from e2e.netns import Namespace
 from fuzz.addresses import known
 from fuzz.compiling import options_for, snapshot_of
@@ -36,12 +37,6 @@ SECONDS = 20.0
 _POLL_SECONDS = 0.25
 _SAVE = {Family.IPV4: "iptables-save", Family.IPV6: "ip6tables-save"}
 _CLEAN = "*filter\nCOMMIT\n*nat\nCOMMIT\n*mangle\nCOMMIT\n"
-_UNMANAGED = (
-    "--conntrack-max-per-core=0",
-    "--conntrack-min=0",
-    "--conntrack-tcp-timeout-established=0s",
-    "--conntrack-tcp-timeout-close-wait=0s",
-)
 _KINDS = ("Node", "Service", "EndpointSlice")
 
 
@@ -100,7 +95,7 @@ def compare(command: Sequence[str], state: State) -> str:
         server.kubeconfig(folder / "kubeconfig")
         flags = ("--kubeconfig", str(folder / "kubeconfig"), "--hostname-override", NODE, "--proxy-mode", "iptables")
         log = stack.enter_context((folder / "log").open("w"))
-        process = subprocess.Popen([*command, *flags, *_UNMANAGED, *state.flags], stdout=log, stderr=log)
+        process = subprocess.Popen([*command, *flags, *UNMANAGED, *state.flags], stdout=log, stderr=log)
         try:
             return _wait_for_equality(process, _wanted(state, taken), folder / "log")
         finally:

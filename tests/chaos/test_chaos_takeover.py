@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address, ip_network
@@ -12,7 +13,9 @@ import pytest
 
 from e2e.asking import Destination
 from e2e.cluster import Cluster, open_cluster
+from e2e.kube_proxy import UNMANAGED, plain_tools
 from e2e.netns import Namespace
+from e2e.proxies import Proxy, launch
 from e2e.topology import (
     CLIENT,
     Listener,
@@ -72,6 +75,12 @@ def through(address: str, port: int = 80) -> Destination:
     return Destination(address=ip_address(address), port=port, protocol=Protocol.TCP)
 
 
+def kube_proxy() -> tuple[str, ...]:
+    """kube-proxy's command line."""
+    its = os.environ.get("KUBE_PROXY_BIN")
+    return (its,) if its else (sysconfig.get_path("scripts") + "/kube-proxy", "--dispatch=linear")
+
+
 INSIDE = [through("10.96.1.1"), through("fd00:10:96::11")]
 OUTSIDE = [through("172.31.0.11", 30084), through("fd00:31::11", 30084), through("198.51.100.7")]
 
@@ -83,6 +92,7 @@ class Node:
         self.cluster = cluster
         self._folder = folder
         self._flags = flags
+        self._backend = backend
         self._kinds = [Kind(family=family, backend=backend) for family in Family]
         self.node = cluster.lab.node(NODE)
 
@@ -103,6 +113,13 @@ class Node:
         command = [sys.executable, "-m", "pykubeproxy", "render", "--source=api", *self._its, *self._flags]
         parts = re.split(r"^# (ipv[46])\n", self.node.exec([*command, "--dispatch=linear"]).stdout, flags=re.MULTILINE)
         return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+    def start_kube_proxy(self, folder: Path) -> Proxy:
+        """Start kube-proxy, with the tools of this backend."""
+        tools = plain_tools(folder, self._backend)
+        path = f"PATH={tools}{os.pathsep}{os.environ['PATH']}"
+        flags = (*self._its, "--proxy-mode=iptables", *UNMANAGED, *EXAMPLE.flags)
+        return launch(self.node, ["env", path, *kube_proxy(), *flags], folder.with_suffix(".log"))
 
     def is_in_sync(self, *flags: str) -> bool:
         return is_in_sync(self.node, [*self._its, *self._flags, *flags])
@@ -144,14 +161,19 @@ def measured() -> dict[str, str]:
 def taking_over(node: Node, rules: dict[str, str], *flags: str, path: str) -> Iterator[None]:
     """Rules of kube-proxy are there, and the daemon begins; in the block it has done so."""
     node.load({family: as_kube_proxy_leaves_it(dump, seed=family) for family, dump in rules.items()})
-    with unharmed(node.clients()):
-        proxy = node.cluster.start(
-            NODE,
-            *flags,
-            program=("env", f"PATH={path}{os.pathsep}{os.environ['PATH']}", sys.executable, "-m", "pykubeproxy", "run"),
-        )
-        node.cluster.wait(proxy.has_synced, "first sync")
+    with unharmed(node.clients()), running(node, *flags, path=path):
         yield
+
+
+@contextmanager
+def running(node: Node, *flags: str, path: str) -> Iterator[None]:
+    """The daemon is there, and in the block it has done its first sync; afterwards it is ended, if it still runs."""
+    program = ("env", f"PATH={path}{os.pathsep}{os.environ['PATH']}", sys.executable, "-m", "pykubeproxy", "run")
+    proxy = node.cluster.start(NODE, *flags, program=program)
+    node.cluster.wait(proxy.has_synced, "first sync")
+    yield
+    if NODE in node.cluster.proxies:
+        node.cluster.stop(NODE)
 
 
 def test_the_linear_layout_is_taken_over_without_a_write(node: Node, tmp_path: Path) -> None:
@@ -178,6 +200,23 @@ def test_kube_proxy_takes_the_node_back_and_no_connection_fails(more: Node, tmp_
         assert "-X KUBE-SVC-10.96." in starting["ipv4"], "the tree's chains are stale to kube-proxy"
         more.load(starting)
     assert more.is_in_sync("--dispatch=linear")
+
+
+def test_a_node_changes_hands_there_and_back_while_kube_proxy_runs(more: Node, tmp_path: Path) -> None:
+    """kube-proxy is KUBE_PROXY_BIN, or else this project's program of that name: it shows that the test can be passed."""
+    tools = StandIns(tmp_path / "bin").watching()
+    theirs = more.start_kube_proxy(tmp_path / "theirs")
+    more.cluster.wait(lambda: more.is_in_sync("--dispatch=linear"), "diff that says: no changes")
+    with unharmed(more.clients()):
+        for dispatch in ("linear", "tree"):
+            theirs.process.terminate()
+            theirs.process.wait()
+            with running(more, f"--dispatch={dispatch}", path=tools.path):
+                assert more.is_in_sync(f"--dispatch={dispatch}")
+                assert (tools.calls == []) == (dispatch == "linear")
+            theirs = more.start_kube_proxy(tmp_path / f"theirs-after-{dispatch}")
+            more.cluster.wait(lambda: more.is_in_sync("--dispatch=linear"), "kube-proxy's layout again")
+    theirs.process.terminate()
 
 
 def as_kube_proxy_starts(wanted: str, live: str) -> str:
