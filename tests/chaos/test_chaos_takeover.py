@@ -203,7 +203,7 @@ def test_kube_proxy_takes_the_node_back_and_no_connection_fails(more: Node, tmp_
 
 
 def test_a_node_changes_hands_there_and_back_while_kube_proxy_runs(more: Node, tmp_path: Path) -> None:
-    """kube-proxy is KUBE_PROXY_BIN, or else this project's program of that name: it shows that the test can be passed."""
+    """kube-proxy is KUBE_PROXY_BIN, or else this project's program of that name: which shows that this can pass."""
     tools = StandIns(tmp_path / "bin").watching()
     theirs = more.start_kube_proxy(tmp_path / "theirs")
     more.cluster.wait(lambda: more.is_in_sync("--dispatch=linear"), "diff that says: no changes")
