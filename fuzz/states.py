@@ -6,7 +6,7 @@ from random import Random
 from fuzz import hostile
 from fuzz.proxy import ZONE, Client, Proxy
 from fuzz.services import EXTERNAL, NODES, ZONES, endpoint_slice, maybe, service
-from fuzz.shapes import Object
+from fuzz.shapes import SERVICE_NAME, Object
 
 NODE = NODES[0]
 PRIMARY = ("172.31.1.2", "fd00:31:1::2")
@@ -77,12 +77,14 @@ def make_state(number: int) -> State:
     nodes = [_node(random, name) for name in NODES if random.random() < 0.8]
     objects = {identity(obj): obj for obj in (*services, *slices, *nodes)}
     older_nodes = [_node(random, NODE)] if random.random() < 0.3 and own_node(tuple(objects.values())) else []
+    flags, has_small_limits = _flags(random), random.random() < 0.5
+    moved = [_of_another(random, each, services) for each in slices if random.random() < 0.5]
     return State(
         number=number,
-        flags=_flags(random),
+        flags=flags,
         objects=tuple(objects.values()),
-        history=(*versions[count:], *older, *older_nodes),
-        has_small_limits=random.random() < 0.5,
+        history=(*versions[count:], *older, *older_nodes, *moved),
+        has_small_limits=has_small_limits,
     )
 
 
@@ -109,6 +111,12 @@ def _again(random: Random, former: Object, number: int) -> Object:
     other = service(random, number if random.random() < 0.7 else number + 50)
     metadata = other["metadata"] | {key: former["metadata"][key] for key in ("name", "namespace")}
     return other | {"metadata": metadata}
+
+
+def _of_another(random: Random, former: Object, services: list[Object]) -> Object:
+    """The same slice when it belonged to another Service."""
+    labels = {SERVICE_NAME: random.choice(services)["metadata"]["name"]}
+    return former | {"metadata": former["metadata"] | {"labels": labels}}
 
 
 def _crowd(random: Random, services: list[Object]) -> Object:

@@ -52,10 +52,10 @@ PROMISES = (
         test=_FINDS,
         only="parsers",
         broken=Broken(
-            how="rules of chains that a dump does not have are taken",
+            how="a line that makes no sense is an error of another kind",
             file="pykubeproxy/rules/parse.py",
-            old='        if command != "-A" or not is_known or not self.name:\n',
-            new='        if command != "-A":\n',
+            old='            raise DumpError(number, f"{text[:60]!r} is not a line of iptables-save")\n',
+            new="            raise ValueError(text)\n",
         ),
     ),
     Promise(

@@ -31,8 +31,8 @@ PROMISES = (
     ),
     Promise(
         words="Headless Services have no rule",
-        test=_CASES,
-        only=f"{_HERE} and headless_service_has_no_rule",
+        test="tests/rules/test_golden.py",
+        only="headless",
         broken=Broken(
             how="the cluster IP None passes for an address",
             file="pykubeproxy/cluster/translate.py",

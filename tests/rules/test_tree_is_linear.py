@@ -15,7 +15,7 @@ from pykubeproxy.rules import spread, tree, trie
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.trace import Verdict
-from tests.builders import options, port, service, slice_of, snapshot
+from tests.builders import options, port, service, slice_of, slice_port, snapshot
 from tests.clusters import serving_clusters
 from tests.packets import CLIENTS, UNRELATED, Destination, Walk, destinations, neighbours
 from tests.strategies import clusters, rule_options
@@ -65,6 +65,15 @@ def test_a_cluster_with_branches_at_every_nibble_of_one_path(family: Family) -> 
         name = f"ns/s{number}"
         objects += [service(name, place, ports=(port(number=80 + number),)), slice_of(name, _pod(family, number + 1))]
     check_same_fates(snapshot(*objects), options(family))
+
+
+@pytest.mark.parametrize("family", Family)
+def test_every_port_of_one_address_and_of_the_node(family: Family) -> None:
+    """So many that there are regions of ports, and each of them has its first and its last."""
+    address = "10.96.7.1" if family is Family.IPV4 else "fd00:96::7:1"
+    ports = tuple(port(f"p{number}", 8064 + number, node_port=30064 + number) for number in range(40))
+    endpoints = slice_of("ns/many", _pod(family, 1), ports=tuple(slice_port(each.name, 80) for each in ports))
+    check_same_fates(snapshot(service("ns/many", address, ports=ports), endpoints), options(family))
 
 
 @pytest.mark.parametrize("number", [spread.GROUPED_FROM, 1000])
