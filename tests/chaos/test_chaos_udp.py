@@ -1,6 +1,7 @@
 """A UDP client that begins while the rules are gone finds its Service as soon as they are back."""
 
 import os
+import re
 import signal
 import socket
 from functools import partial
@@ -11,6 +12,8 @@ from tests.chaos.bed import Bed, cluster_ips
 from tests.host.namespace import Namespace
 
 PATIENCE = 0.1
+PASSES = 4
+"""After the first sync, in each family: one, and another a little later."""
 REPAIRED = "rules were changed by another program; repaired"
 
 
@@ -34,8 +37,16 @@ class Client:
         self._socket.close()
 
 
+def passes(bed: Bed) -> float:
+    """How often flows have been looked through since the start."""
+    metrics = bed.node.exec(["curl", "--silent", "http://127.0.0.1:10249/metrics"], check=False).stdout
+    found = re.findall(r"^kubeproxy_conntrack_reconciler_sync_duration_seconds_count\S* (\S+)$", metrics, re.MULTILINE)
+    return sum(map(float, found))
+
+
 def test_a_client_that_began_while_nat_was_flushed_is_answered(bed: Bed) -> None:
     bed.start()
+    bed.cluster.wait(lambda: passes(bed) >= PASSES, "a node that has looked through its flows")
     pod = Namespace(bed.client.name)
     destinations = [each for each in cluster_ips() if each.protocol is Protocol.UDP]
     os.kill(bed.pid, signal.SIGSTOP)

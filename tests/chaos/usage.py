@@ -49,7 +49,7 @@ def watched(pid: int, interval: float) -> Iterator[list[Sample]]:
 
 
 class Trend(msgspec.Struct, frozen=True, kw_only=True):
-    """The second quarter of some samples beside the last one: the first is warming up."""
+    """The second quarter of some samples beside the last one: in the first, the program is warming up."""
 
     early: tuple[Sample, ...]
     late: tuple[Sample, ...]
@@ -59,15 +59,15 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
         """By which factor memory has grown: the middle of one quarter over the middle of the other."""
         return median(each.memory for each in self.late) / median(each.memory for each in self.early)
 
-    @property
-    def threads(self) -> int:
-        """How many threads more there are, between two things to do."""
-        return min(each.threads for each in self.late) - min(each.threads for each in self.early)
 
-    @property
-    def files(self) -> int:
-        """How many open files more there are, between two things to do."""
-        return min(each.files for each in self.late) - min(each.files for each in self.early)
+def least(samples: Sequence[Sample]) -> Sample:
+    """The least of everything: what is held between two things to do."""
+    return Sample(
+        at=samples[-1].at,
+        memory=min(each.memory for each in samples),
+        threads=min(each.threads for each in samples),
+        files=min(each.files for each in samples),
+    )
 
 
 def trend(samples: Sequence[Sample]) -> Trend:

@@ -67,10 +67,10 @@ PROMISES = (
         test="tests/security/test_hostile_clients.py",
         only="rude",
         broken=Broken(
-            how="a request may be as large as it likes",
+            how="a bad request is an error of the server's",
             file="pykubeproxy/observe/web_connection.py",
-            old="    head_bytes: int = 16 * 1024\n",
-            new="    head_bytes: int = 1 << 40\n",
+            old="        except BadRequest as bad:\n",
+            new="        except KeyError as bad:\n",
         ),
     ),
     Promise(
