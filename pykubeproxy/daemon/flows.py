@@ -101,7 +101,8 @@ class _Worker:
 
     def stop(self) -> None:
         self._inbox.put(None)
-        self._thread.join(timeout=1)
+        if self._thread.is_alive():
+            self._thread.join(timeout=1)
 
     def put(self, check: FlowCheck) -> None:
         self._inbox.put(check)

@@ -4,22 +4,27 @@ import threading
 from queue import SimpleQueue
 
 from pykubeproxy.cluster.manifests import POLL_INTERVAL, Manifests
+from pykubeproxy.cluster.source import Change
 from pykubeproxy.daemon.messages import ALL_KINDS, Changed, Listed, Message
 
 
 class ManifestWatcher:
-    """Tells the loop what is in the manifests: everything at first, and then every change, until stopped."""
+    """Tells the loop what is in the manifests: everything at first, and then every change, until stopped.
+
+    If nothing of them can be read, that is not the same as nothing being there: the loop is left to wait for its first
+    objects, and the rules in force stay, as while an API server does not answer.
+    """
 
     def __init__(self, manifests: Manifests, inbox: "SimpleQueue[Message]") -> None:
         self._manifests = manifests
         self._inbox = inbox
         self._stopped = threading.Event()
+        self._is_listed = False
         self._thread = threading.Thread(target=self._watch, name="manifests", daemon=True)
 
     def start(self) -> None:
         """Read everything, then go on watching in the background."""
-        self._inbox.put(Changed(self._manifests.load()))
-        self._inbox.put(Listed(ALL_KINDS))
+        self._tell(self._manifests.load())
         self._thread.start()
 
     def stop(self) -> None:
@@ -30,4 +35,10 @@ class ManifestWatcher:
         while not self._stopped.wait(POLL_INTERVAL):
             change = self._manifests.poll()
             if not change.is_empty:
-                self._inbox.put(Changed(change))
+                self._tell(change)
+
+    def _tell(self, change: Change) -> None:
+        self._inbox.put(Changed(change))
+        if not self._is_listed and not self._manifests.is_unreadable:
+            self._is_listed = True
+            self._inbox.put(Listed(ALL_KINDS))
