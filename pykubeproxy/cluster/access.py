@@ -27,7 +27,8 @@ from pykubeproxy.config.addresses import without_secrets
 # Token files are rotated under us; client-go, too, reads them again after a minute.
 _FRESH_SECONDS = 60.0
 _NO_CLUSTER = (
-    "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined"
+    "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined; "
+    "elsewhere, --kubeconfig FILE says where the API server is"
 )
 _CLUSTER_VARIABLES = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 # What a YAML error quotes of a kubeconfig may be a password that begins with `*` or `!`.

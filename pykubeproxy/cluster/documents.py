@@ -5,7 +5,7 @@ document and field.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 import yaml
 
 from pykubeproxy.cluster import translate, wire
+from pykubeproxy.cluster.nesting import DepthLimit
 from pykubeproxy.cluster.source import Note
 from pykubeproxy.cluster.translate import BadObject, Ignored
 from pykubeproxy.cluster.validation import field_first
@@ -23,6 +24,7 @@ DEFAULT_NAMESPACE = "default"
 
 # A document begins at a line `---`, which YAML allows nowhere else in the first column.
 _DOCUMENT_START = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
+_MERGE = "<<"
 _LINE = re.compile(r"[^\n]+")
 
 
@@ -51,8 +53,21 @@ _KINDS: Mapping[str, _Kind] = {
 }
 
 
-class _Loader(AliasLimit, yaml.CSafeLoader):
-    """YAML as Kubernetes reads it: a timestamp is text."""
+class _Loader(AliasLimit, DepthLimit, yaml.CSafeLoader):
+    """YAML as Kubernetes reads it: a timestamp is text, and a key that is there twice is an error.
+
+    It mostly means that two objects run into each other, of which one would be lost without a word.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != _MERGE:
+                if key.value in seen:
+                    problem = f"{key.value} is there twice: is a line --- missing?"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -102,6 +117,9 @@ class _Reader:
         place = f"{self._where}: document {number}"
         try:
             content = _load(document)
+        except RecursionError:
+            self._break(f"{place}: nested too deeply")
+            return
         except Exception as error:  # noqa: BLE001  PyYAML's constructors raise whatever they stumble over
             self._break(f"{place}: not valid YAML: {_yaml_problem(error, line)}")
             return

@@ -37,10 +37,11 @@ class _Signature(msgspec.Struct, frozen=True):
 
 
 class _File(msgspec.Struct):
-    """A manifest: what it looked like when it was read, and the objects it gave."""
+    """A manifest: what it looked like when it was read, and the objects it gave; more, perhaps, if it is broken."""
 
     signature: _Signature | None = None
     objects: dict[ObjectId, Object] = {}
+    is_broken: bool = False
 
 
 class Manifests:
@@ -73,6 +74,11 @@ class Manifests:
         self._is_unreachable = False
         return self._update(found, settled_only=True)
 
+    @property
+    def is_unreadable(self) -> bool:
+        """True if there are no objects because something could not be read: what there should be is not known."""
+        return not self._current and any(file.is_broken for file in self._files.values())
+
     def _look(self) -> dict[Path, _Signature]:
         """What the files look like now. Raises SourceError if a path is not there or cannot be listed."""
         try:
@@ -104,7 +110,9 @@ class Manifests:
         try:
             text = sys.stdin.read() if str(path) == STDIN else path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            self._notes.append(Note(f"{path}: cannot be read: {error}; its objects stay as last read"))
+            kept_note = "; its objects stay as last read" if file.objects else ""
+            self._notes.append(Note(f"{path}: cannot be read: {_reading_problem(error)}{kept_note}"))
+            file.is_broken = True
             return
         if file.objects and not text.strip():
             # More likely about to be written than meant: a shell empties a file long before it has what goes there.
@@ -116,6 +124,7 @@ class Manifests:
         if kept:
             self._notes.append(Note(f"{path}: kept as last read: {', '.join(map(str, kept))}", is_error=False))
         file.objects = kept | parsed.objects
+        file.is_broken = parsed.is_broken
 
     def _diff(self) -> Change:
         """The objects of all files against those that were told last; a later file wins over an earlier one."""
@@ -136,6 +145,12 @@ class Manifests:
     def _flush_notes(self) -> Change:
         notes, self._notes = tuple(self._notes), []
         return Change(notes=notes)
+
+
+def _reading_problem(error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}"
+    return error.strerror or str(error)
 
 
 def _still_valid(before: dict[ObjectId, Object], parsed: Parsed) -> Iterator[tuple[ObjectId, Object]]:

@@ -189,7 +189,8 @@ class TestMistakes:
             find_access("", "")
         assert str(caught.value) == (
             "unable to load in-cluster configuration, "
-            "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined"
+            "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined; "
+            "elsewhere, --kubeconfig FILE says where the API server is"
         )
 
     def test_no_such_file(self) -> None:

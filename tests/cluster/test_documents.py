@@ -1,5 +1,7 @@
 """Manifest text to objects, and what is said about what is wrong with it."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -114,6 +116,10 @@ BROKEN = [
     ("? [a]\n: b\n", None),
     ("a: \x00\n", None),
     ("a: \ud800\n", None),
+    (
+        "kind: Node\nmetadata: {name: a}\nkind: Node\nmetadata: {name: b}\n",
+        "f.yaml: document 1: not valid YAML: kind is there twice: is a line --- missing? (line 3, column 1)",
+    ),
     ("- a\n", "f.yaml: document 1: a Kubernetes object is expected, not list"),
     ("just words\n", "f.yaml: document 1: a Kubernetes object is expected, not str"),
     ("42\n", "f.yaml: document 1: a Kubernetes object is expected, not int"),
@@ -126,10 +132,39 @@ BROKEN = [
     ("kind: Service\nmetadata: []\n", "f.yaml: document 1: Service: metadata.name: not set"),
     ("kind: Service\nmetadata: {name: 5}\n", "f.yaml: document 1: Service: metadata.name: not set"),
     ("&a\nkind: List\nitems: [*a]\n", "f.yaml: document 1: nested too deeply"),
-    ("[" * 5000, None),
+    ("[" * 5000, "f.yaml: document 1: not valid YAML: nested too deeply"),
     ("{" * 5000, None),
     ("{" + '"a":{' * 5000, None),
 ]
+
+
+# Of what a recursion in C would take hundreds of thousands of frames for.
+ABYSSES = {
+    "brackets": "[" * 200_000,
+    "closed brackets": "[" * 200_000 + "]" * 200_000,
+    "braces": "{a: " * 200_000,
+    "dashes": "- " * 200_000,
+    "JSON": '{"kind": "Service", "metadata": ' + "[" * 200_000,
+    "a list in JSON": '{"kind": "List", "items": [' + "[" * 200_000,
+    "a complete list in JSON": '{"kind": "List", "items": [' + "[" * 200_000 + "]" * 200_000 + "]}",
+}
+
+
+@pytest.mark.parametrize("text", ABYSSES.values(), ids=ABYSSES)
+def test_no_depth_ends_the_process(text: str) -> None:
+    """In a process of its own: what goes wrong is a segmentation fault."""
+    program = (
+        "import sys; from pykubeproxy.cluster.documents import parse_manifest; "
+        "print(parse_manifest(sys.stdin.read(), 'f.yaml').is_broken)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], input=text, stdout=subprocess.PIPE, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "True\n")
+
+
+def test_a_custom_resource_may_be_deep() -> None:
+    parsed = read("kind: CustomResourceDefinition\nspec: " + "{a: " * 200 + "}" * 200 + "\n---\n" + as_yaml(node()))
+    assert set(parsed.objects) == {N1}
+    assert not parsed.is_broken
 
 
 @pytest.mark.parametrize(("text", "note"), BROKEN)

@@ -224,6 +224,31 @@ def test_a_file_that_is_not_text_keeps_its_objects(tmp_path: Path, write: Write)
     assert [note.startswith(f"{path}: cannot be read: ") for note in notes] == [True]
 
 
+def test_what_never_could_be_read_does_not_stay(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"kind: \xff\xfe")
+    source = Manifests([str(tmp_path)])
+    assert told(source.load()) == ([], [], [f"{path}: cannot be read: not UTF-8 text: byte 6 is 0xff"])
+
+
+@pytest.mark.parametrize("broken", [b"kind: \xff\xfe", b"kind: [\n"], ids=["not text", "not YAML"])
+def test_no_objects_and_unreadable_are_not_the_same(tmp_path: Path, write: Write, broken: bytes) -> None:
+    source = Manifests([str(tmp_path)])
+    source.load()
+    assert not source.is_unreadable, "an empty folder"
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(broken)
+    settled(source)
+    assert source.is_unreadable
+    write("good.yaml", service("a"))
+    settled(source)
+    assert not source.is_unreadable, "others are served"
+    path.unlink()
+    (tmp_path / "good.yaml").write_text("# nothing\n")
+    settled(source)
+    assert not source.is_unreadable
+
+
 def test_a_folder_that_goes_takes_nothing_with_it(tmp_path: Path) -> None:
     folder = tmp_path / "objects"
     folder.mkdir()
