@@ -57,10 +57,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 def find_target(asked: Asked, rules: Rules) -> Target:
     """`IP:port[/protocol]`, `[IPv6]:port[/protocol]` or `namespace/name[:port]`. Raises click.UsageError, HostError."""
     text = asked.target
-    found = _ADDRESS_PORT.fullmatch(text)
+    is_service = _SERVICE.fullmatch(text) is not None
+    found = None if is_service else _ADDRESS_PORT.fullmatch(text)
     if found:
         return _read_address(text, found)
-    if not _SERVICE.fullmatch(text):
+    if not is_service:
         raise click.UsageError(
             f"--to {text}: neither IP:port, such as 10.96.0.10:53/udp or [fd00::a]:53, "
             "nor a Service as namespace/name:port"
@@ -114,6 +115,14 @@ def read_source(text: str, target: Target, node_ips: tuple[IP, ...]) -> tuple[IP
     return ip, False
 
 
+def check_endpoint(text: str | None) -> None:
+    """Raise click.UsageError for what is no `IP:port`."""
+    found = _ADDRESS_PORT.fullmatch(text) if text is not None else None
+    is_endpoint = found and parse_ip(found[1] or found[2]) and 1 <= int(found[3]) <= 65535 and not found[4]
+    if text is not None and not is_endpoint:
+        raise click.UsageError(f"--seen-at {text}: an endpoint is expected, such as 10.244.0.11:8080")
+
+
 def make_packet(source: tuple[IP, bool], target: Target, in_interface: str | None) -> Packet:
     """The first packet of a connection."""
     address, is_node = source
@@ -131,7 +140,9 @@ def _read_address(text: str, found: "re.Match[str]") -> Target:
     address = parse_ip(found[1] or found[2])
     protocol = (found[4] or "tcp").lower()
     if address is None:
-        raise click.UsageError(f"--to {text}: {found[1] or found[2]!r} is not an IP address")
+        raise click.UsageError(
+            f"--to {text}: {found[1] or found[2]!r} is not an IP address, nor a Service as namespace/name:port"
+        )
     if protocol not in PROTOCOLS:
         raise click.UsageError(f"--to {text}: {found[4]!r} is not one of {', '.join(PROTOCOLS)}")
     if not 1 <= int(found[3]) <= 65535:

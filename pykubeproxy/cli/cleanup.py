@@ -25,15 +25,16 @@ def cleanup(choices: Choices) -> None:
 
 def clean_up(choices: Choices) -> int:
     """Clean up, say what was removed where, and return the exit status. Raises HostError."""
-    status, is_any = 0, False
-    for cleaned in clean_all(choices):
-        is_any = True
+    # First all, then the words: what cannot be printed must not keep the rest from being cleaned.
+    everything = list(clean_all(choices))
+    status = 0
+    for cleaned in everything:
         if cleaned.problem is None:
             click.echo(_describe(cleaned))
         else:
             complain(f"Error: {cleaned.problem}")
             status = FAILED
-    if not is_any:
+    if not everything:
         click.echo("nothing to remove")
     return status
 

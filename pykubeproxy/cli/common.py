@@ -1,8 +1,10 @@
 """What all commands share: our flags beside kube-proxy's, and how errors reach the user."""
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -138,8 +140,11 @@ def read_config(flags: Mapping[str, object]) -> Completed:
         file = Path(str(path)).read_bytes() if path else None
     except OSError as error:
         raise ConfigError(f"failed complete: {error.filename}: {error.strerror}") from None
-    completed = complete(flags, file, host_name())
-    check(completed)
+    try:
+        completed = complete(flags, file, host_name())
+        check(completed)
+    except ConfigError as error:
+        raise ConfigError(f"{error} (--config {path})" if path else str(error)) from None
     for warning in completed.warnings:
         complain(warning)
     return completed
@@ -148,10 +153,16 @@ def read_config(flags: Mapping[str, object]) -> Completed:
 def read_objects(files: tuple[str, ...], completed: Completed) -> Change:
     """The objects in files and folders; those of the API server if there are none, or `api` is one of them.
 
-    Raises SourceError.
+    Raises SourceError, also if there are mistakes and nothing else.
     """
     if files and API not in files:
-        return Manifests(files).load()
+        change = Manifests(files).load()
+        mistakes = [note.text for note in change.notes if note.is_error]
+        if mistakes and not change.put:
+            # Not a cluster without Services, such as `diff` would take all rules away for.
+            more = f" (the first of {len(mistakes)} mistakes)" if len(mistakes) > 1 else ""
+            raise SourceError(f"nothing to work with: {mistakes[0]}{more}")
+        return change
     # The client of the API server takes long to import, and most commands do without.
     from pykubeproxy.daemon.api_source import list_objects  # noqa: PLC0415
 
@@ -181,8 +192,9 @@ def tell(notes: tuple[Note, ...]) -> None:
 
 
 def complain(text: str) -> None:
-    """One line on stderr."""
-    click.echo(text, err=True)
+    """One line on stderr; where that is full or gone, nobody can be told, and the exit status has to do."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..., _R]:
@@ -199,13 +211,18 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
             return command(*args, **kwargs)
         except (ConfigError, HostError, SourceError, CannotGoOn) as error:
             fail(str(error), status)
-        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
+        except BrokenPipeError:
+            # Who reads has had enough, and is not to take 1 for an answer. Nothing is left to be said at the end.
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            sys.exit(status)
         except Exception as error:
             if int(kwargs.get("flags", {}).get("v", 0)) >= DEBUG_VERBOSITY:
                 raise
             what = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-            fail(f"{' '.join(what.split())} (-v {DEBUG_VERBOSITY} tells more)", status)
+            hint = f" (-v {DEBUG_VERBOSITY} tells more)" if "flags" in kwargs else ""
+            fail(f"{' '.join(what.split())}{hint}", status)
 
     return guarded
 

@@ -91,7 +91,7 @@ def _planned(live: Ruleset, told: Told) -> Ruleset:
 
 def _print_text(told: Mapping[Family, Told], tools: Mapping[Family, Tools], choices: Choices) -> None:
     del tools, choices
-    _print(as_text(told), color=False if "NO_COLOR" in os.environ else None)
+    _print(as_text(told), color=False if os.environ.get("NO_COLOR") else None)
 
 
 def _print_json(told: Mapping[Family, Told], tools: Mapping[Family, Tools], choices: Choices) -> None:

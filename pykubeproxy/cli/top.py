@@ -113,7 +113,7 @@ def _console() -> Console:
     is_terminal = sys.stdout.isatty()
     return Console(
         force_terminal=is_terminal,
-        no_color="NO_COLOR" in os.environ,
+        no_color=bool(os.environ.get("NO_COLOR")),
         width=None if is_terminal else _UNLIMITED_WIDTH,
     )
 

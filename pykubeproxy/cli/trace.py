@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import click
 import msgspec
 
-from pykubeproxy.cli.asked_packet import Asked, find_target, make_packet, read_source
+from pykubeproxy.cli.asked_packet import Asked, check_endpoint, find_target, make_packet, read_source
 from pykubeproxy.cli.common import object_options, our_options, with_errors
 from pykubeproxy.cli.one_shot import one_shot
 from pykubeproxy.cli.trace_json import as_json
@@ -75,6 +75,7 @@ def trace(
     with 0 if the packet gets through on every branch, with 1 if any branch is dropped or rejected, and with more than
     1 if something went wrong.
     """
+    check_endpoint(seen_at)
     asked = Asked(client=client, target=target, family=choices.only_family)
     rules = read_rules(objects, dumps, choices, flags, asked.known_family)
     wanted = find_target(asked, rules)
@@ -84,7 +85,7 @@ def trace(
     again = _walked(rules, packet, around, traced.affinity[0]) if traced.affinity and seen_at is None else None
     if output == "text":
         text = as_text(traced, tell(traced.tree, everything=every_step), again)
-        click.echo(text, color=False if "NO_COLOR" in os.environ else None)
+        click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
     else:
         click.echo(as_json(traced) if output == "json" else _PICTURES[output](traced))
     sys.exit(0 if all(outcome.verdict is Verdict.ACCEPT for outcome in traced.outcomes) else 1)

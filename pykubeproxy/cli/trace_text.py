@@ -5,11 +5,12 @@ from fractions import Fraction
 
 import click
 
+from pykubeproxy.model.share import percent
 from pykubeproxy.trace import Action, Outcome, Step, Trace, Verdict
 from pykubeproxy.trace.outcome import Ending
 from pykubeproxy.trace.retelling import client_text, target_text
 from pykubeproxy.trace.story import Story, is_arrival, service_of
-from pykubeproxy.trace.words import doing, exact, fate, meaning, percent, place, summed
+from pykubeproxy.trace.words import doing, exact, fate, meaning, place, summed
 
 _BAR = 16
 _EIGHTHS = " ▏▎▍▌▋▊▉"

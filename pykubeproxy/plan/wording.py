@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 
 import msgspec
 
+from pykubeproxy.model.share import percent
 from pykubeproxy.plan.owners import Owners, target_chain
 from pykubeproxy.rules import names
 from pykubeproxy.rules.ruleset import Lines
@@ -188,4 +190,4 @@ def _named(kind: str, texts: list[str]) -> str:
 
 
 def _share(count: int, prefix: str = "each ") -> str:
-    return f", {prefix}{1 / count:.1%}".replace(".0%", "%") if count > 1 else ""
+    return f", {prefix}{percent(Fraction(1, count))}" if count > 1 else ""

@@ -47,13 +47,17 @@ def named_services(ruleset: Ruleset) -> Iterator[NamedService]:
 
 
 def find_service(ruleset: Ruleset, name: str) -> NamedService:
-    """The Service port called `namespace/name:port`, or `namespace/name` if it has only one. Raises UnknownService."""
+    """The Service port called `namespace/name:port`, or `namespace/name` if it has only one. Raises UnknownService.
+
+    The port may be given by its number as well.
+    """
     known = list(named_services(ruleset))
     exact = [service for service in known if service.title == name]
     ports = exact or [service for service in known if service.title.partition(":")[0] == name]
+    service, _, port = name.partition(":")
+    ports = ports or [each for each in known if each.title.partition(":")[0] == service and str(each.port) == port]
     if len(ports) == 1:
         return ports[0]
-    service = name.partition(":")[0]
     if ports:
         raise UnknownService(f"{name} has several ports: {_choices(ports)}; name one")
     siblings = [each for each in known if each.title.partition(":")[0] == service]

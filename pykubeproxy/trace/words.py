@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
+from pykubeproxy.model.share import percent
 from pykubeproxy.rules import names
 from pykubeproxy.trace.effect import Action
 from pykubeproxy.trace.outcome import Ending, Outcome
@@ -64,11 +65,6 @@ def fate(ending: Ending | Outcome) -> str:
     if ending.dnat is not None and ending.dnat not in ending.reason:
         source = f", on its way to {ending.dnat}{source}"
     return f"{ending.reason}{source}"
-
-
-def percent(probability: Fraction) -> str:
-    """`33.3%`, `50%`."""
-    return f"{float(probability):.1%}".replace(".0%", "%")
 
 
 def exact(probability: Fraction) -> str:

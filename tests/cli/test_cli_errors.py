@@ -3,14 +3,19 @@
 Only of commands that change nothing: `run` and `cleanup` are tried in a namespace (tests/kernel).
 """
 
+import errno
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from pykubeproxy.cli.main import main
+from pykubeproxy.daemon.cleanup import Cleaned
+from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.model.ip import Family
 from tests.kernel.objects import web, write
 
@@ -93,6 +98,30 @@ def test_a_broken_document_names_its_place_and_the_others_are_used(tmp_path: Pat
     assert "default/web-1:http" in result.stdout
 
 
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"kind: [\n", b"# Words\n\nmore: of: them\n", b"just words\n"])
+@pytest.mark.parametrize("command", ["render", "diff", "trace"])
+def test_mistakes_alone_are_no_empty_cluster(content: bytes, command: str, tmp_path: Path) -> None:
+    """`diff` would say that all rules have to go."""
+    path, dump = tmp_path / "objects.yaml", tmp_path / "dump"
+    path.write_bytes(content)
+    dump.write_text("*nat\n:KUBE-SERVICES - [0:0]\nCOMMIT\n")
+    more = {"render": [], "diff": ["--live", str(dump)], "trace": ["--from", "node", "--to", "default/web"]}
+    result = CliRunner().invoke(main, [command, "-f", str(path), *more[command]])
+    assert result.exit_code == 2
+    assert_one_error(result)
+    assert result.stderr.startswith(f"Error: nothing to work with: {path}: ")
+
+
+def test_a_mistake_in_the_configuration_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    for text, problem in (("mode: 1", "failed complete: "), ("mode: ipvs", "failed validate: ")):
+        path.write_text(f"apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n{text}\n")
+        result = CliRunner().invoke(main, ["render", "-f", "-", "--config", str(path)], input="")
+        assert_one_error(result)
+        assert result.stderr.startswith(f"Error: {problem}")
+        assert result.stderr.endswith(f" (--config {path})\n")
+
+
 def test_an_error_that_nobody_thought_of_is_one_line_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fail(_: object) -> None:
         raise ZeroDivisionError("no\nway")
@@ -105,16 +134,56 @@ def test_an_error_that_nobody_thought_of_is_one_line_too(monkeypatch: pytest.Mon
     assert isinstance(CliRunner().invoke(main, [*arguments, "-v", "4"]).exception, ZeroDivisionError)
 
 
-def test_output_that_cannot_be_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [["render", "-f", "{source}"], ["version"], ["run", "--help"]])
+def test_output_that_cannot_be_written(arguments: list[str], tmp_path: Path) -> None:
     source = write(tmp_path / "objects.json", web(Family.IPV4))
-    command = [sys.executable, "-m", "pykubeproxy", "render", "-f", str(source)]
+    command = [sys.executable, "-m", "pykubeproxy", *(each.format(source=source) for each in arguments)]
     with Path("/dev/full").open("w") as full:
         run = subprocess.run(
             command, cwd=Path(__file__).parents[2], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
-    assert run.returncode != 0
+    assert run.returncode == 2
     assert run.stderr.startswith("Error: [Errno 28] No space left on device")
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
+def test_an_error_that_cannot_be_told_has_its_exit_status(stderr: str) -> None:
+    script = f"exec {shlex.quote(sys.executable)} -m pykubeproxy diff -f /no/such {stderr}"
+    assert subprocess.run(["sh", "-c", script], cwd=Path(__file__).parents[2], check=False).returncode == 2
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_no_harm(closed: str, tmp_path: Path) -> None:
+    """No file that is opened later gets their numbers, and with them what is written there."""
+    dump, objects = tmp_path / "dump", write(tmp_path / "objects.json", web(Family.IPV4))
+    dump.write_text("*nat\n:KUBE-SERVICES - [0:0]\nCOMMIT\n")
+    arguments = f"diff -f {shlex.quote(str(objects))} --live {shlex.quote(str(dump))} --ipvs-strict-arp"
+    script = f"exec {shlex.quote(sys.executable)} -m pykubeproxy {arguments} {closed}"
+    run = subprocess.run(
+        ["sh", "-c", script], cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert ("Plan: " in run.stdout) is (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_a_cleanup_that_cannot_be_told_cleans_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned = []
+
+    def clean_all(_: object) -> Iterator[Cleaned]:
+        for family in Family:
+            cleaned.append(family)
+            yield Cleaned(
+                tools=Tools(family=family, backend=Backend.NFT, save="save", restore="restore", version=(1, 8, 9))
+            )
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pykubeproxy.cli.cleanup.clean_all", clean_all)
+    monkeypatch.setattr("pykubeproxy.cli.cleanup.click.echo", fail)
+    assert CliRunner().invoke(main, ["cleanup"]).exit_code == 2
+    assert cleaned == list(Family)
 
 
 def assert_one_error(result: Result) -> None:
@@ -122,3 +191,22 @@ def assert_one_error(result: Result) -> None:
     assert result.stderr.count("\n") == 1
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["diff", "render"])
+def test_a_reader_who_has_had_enough_is_given_no_answer(command: str, tmp_path: Path) -> None:
+    (tmp_path / "empty.save").write_text("*nat\nCOMMIT\n")
+    live = ("--live", str(tmp_path / "empty.save")) if command == "diff" else ()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pykubeproxy", command, "-f", "examples", *live],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process.stderr:
+        said = process.stderr.read()
+    assert (process.wait() > 1, said) == (True, "")

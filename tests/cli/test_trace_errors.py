@@ -23,6 +23,8 @@ def assert_one_error(result: Result, *expected: str) -> None:
 QUESTIONS = {
     "unknown Service": ("default/wob", ["no Service default/wob in these rules", "did you mean default/web"]),
     "unknown port": ("default/web:https", ["default/web has no port https", "default/web:http (tcp 80)"]),
+    "unknown port number": ("default/web:81", ["default/web has no port 81", "default/web:http (tcp 80)"]),
+    "ambiguous port number": ("infra/dns:53", ["infra/dns:53 has several ports", "infra/dns:dns (udp 53)", "name one"]),
     "ambiguous port": ("infra/dns", ["infra/dns has several ports", "infra/dns:dns (udp 53)", "name one"]),
     "headless": ("default/database", ["headless (clusterIP: None)", "ask for 10.244.0.21:8080"]),
     "not a target": ("web", ["neither IP:port", "nor a Service as namespace/name:port"]),
@@ -36,6 +38,18 @@ QUESTIONS = {
 @pytest.mark.parametrize(("target", "expected"), QUESTIONS.values(), ids=QUESTIONS.keys())
 def test_a_question_without_an_answer(target: str, expected: list[str]) -> None:
     assert_one_error(example(POD, target), *expected)
+
+
+def test_a_port_by_its_number() -> None:
+    by_number = example(POD, "default/web:80")
+    assert by_number.exit_code == 0
+    assert by_number.stdout == example(POD, "default/web:http").stdout
+
+
+@pytest.mark.parametrize("endpoint", ["10.244.0.11", "web:8080", "10.244.0.300:8080", "10.244.0.11:0"])
+def test_an_endpoint_that_is_none(endpoint: str) -> None:
+    told = f"--seen-at {endpoint}: an endpoint is expected, such as 10.244.0.11:8080"
+    assert_one_error(example(POD, "default/cart", "--seen-at", endpoint), told)
 
 
 def test_a_service_without_an_address_of_the_family() -> None:

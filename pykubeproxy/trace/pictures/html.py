@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from html import escape
 
+from pykubeproxy.model.share import percent
 from pykubeproxy.trace.outcome import Ending, Outcome, Verdict
 from pykubeproxy.trace.path import Step
 from pykubeproxy.trace.pictures.cards import Card, cards, kind, picture
 from pykubeproxy.trace.pictures.svg import as_svg
 from pykubeproxy.trace.story import Story
 from pykubeproxy.trace.walk import Trace
-from pykubeproxy.trace.words import doing, exact, fate, meaning, percent, place
+from pykubeproxy.trace.words import doing, exact, fate, meaning, place
 
 _STYLE = """
 :root{color-scheme:light dark;--fg:#0f172a;--bg:#f1f5f9;--card:#fff;--dim:#64748b;--edge:#cbd5e1}

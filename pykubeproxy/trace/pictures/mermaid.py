@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from itertools import count
 
+from pykubeproxy.model.share import percent
 from pykubeproxy.trace.outcome import Ending, Verdict
 from pykubeproxy.trace.pictures.cards import Card, cards, picture, short
 from pykubeproxy.trace.story import Story
 from pykubeproxy.trace.walk import Trace
-from pykubeproxy.trace.words import brief, fate, percent, place, summed
+from pykubeproxy.trace.words import brief, fate, place, summed
 
 _STYLES = (
     "classDef packet fill:#0f172a,color:#fff,stroke:#0f172a",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from html import escape
 
+from pykubeproxy.model.share import percent
 from pykubeproxy.trace.outcome import Outcome, Verdict
 from pykubeproxy.trace.path import Step
 from pykubeproxy.trace.pictures import layout
@@ -11,7 +12,7 @@ from pykubeproxy.trace.pictures.cards import Card, Picture, kind, picture, short
 from pykubeproxy.trace.pictures.layout import COLUMN, Column, lay_out
 from pykubeproxy.trace.story import Twin
 from pykubeproxy.trace.walk import Trace
-from pykubeproxy.trace.words import brief, exact, meaning, percent, place, summed
+from pykubeproxy.trace.words import brief, exact, meaning, place, summed
 
 _MARGIN = 40
 _HEADER = 132
