@@ -2,9 +2,15 @@
 
 from collections.abc import Iterable
 
+from pykubeproxy.model.printable import printable
+
 
 class ConfigError(Exception):
     """Flags or a configuration file that cannot be used. The text is one line: what, where, what would be right."""
+
+    def __init__(self, text: str) -> None:
+        # What it quotes may have line breaks in it of which JSON knows nothing.
+        super().__init__(printable(text))
 
 
 def joined(messages: Iterable[str]) -> str:

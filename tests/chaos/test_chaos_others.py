@@ -74,7 +74,8 @@ class Changed:
         bed.cluster.wait(lambda: self._word() != before, "word of it")
         if self.backend is Backend.NFT:
             (told,) = self._word()[len(before) :]
-            assert told.startswith(f"{tool} (pid "), told
+            # Of two changes that one look at all families finds, the one that was announced first is named.
+            assert told.startswith(tuple(f"{each} (pid " for each in self.tools)), told
 
     def _word(self) -> list[str]:
         """Who the log says has changed rules."""
