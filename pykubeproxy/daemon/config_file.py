@@ -5,11 +5,11 @@ noticed, and neither is a change of its mode or times (`lifecycle.md` section 3)
 """
 
 import os
-import threading
 from pathlib import Path
 from queue import SimpleQueue
 
 from pykubeproxy.daemon.messages import Failed, Message
+from pykubeproxy.daemon.repeating import Repeating
 
 # Seconds between two looks.
 _INTERVAL = 1.0
@@ -28,18 +28,15 @@ class ConfigFileWatch:
         self._file = path.open("rb")
         self._seen: tuple[int, int] | None = None
         self._is_moved = False
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="config-file", daemon=True)
+        self._looking = Repeating("config-file", _INTERVAL, self._look)
 
     def start(self) -> None:
         """Begin to watch."""
-        self._thread.start()
+        self._looking.start()
 
     def stop(self) -> None:
         """End the thread."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._looking.join()
         self._file.close()
 
     def has_changed(self) -> bool:
@@ -52,11 +49,11 @@ class ConfigFileWatch:
         was_moved, self._is_moved = self._is_moved, self._has_other_name(status)
         return differs or (was_moved and self._is_moved)
 
-    def _run(self) -> None:
-        while not self._stopped.wait(_INTERVAL):
-            if self.has_changed():
-                self._inbox.put(Failed(_UPDATED))
-                return
+    def _look(self) -> bool:
+        has_changed = self.has_changed()
+        if has_changed:
+            self._inbox.put(Failed(_UPDATED))
+        return has_changed
 
     def _differs(self) -> bool:
         self._file.seek(0)

@@ -1,10 +1,10 @@
 """Telling that the kernel's table of connections is full: new connections fail then, whatever the rules say."""
 
-import threading
 from collections.abc import Callable
 
 import structlog
 
+from pykubeproxy.daemon.repeating import Repeating
 from pykubeproxy.host.conntrack_room import Room, conntrack_room
 
 log = structlog.get_logger()
@@ -47,24 +47,20 @@ class ConntrackWatch:
         self._on_look = on_look
         self._look = look
         self._report = ConntrackReport()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="conntrack-room", daemon=True)
+        self._looking = Repeating("conntrack-room", _INTERVAL, self._look_once)
 
     def start(self) -> None:
         """Begin to look."""
-        self._thread.start()
+        self._look_once()
+        self._looking.start()
 
     def stop(self) -> None:
-        """End the thread, if it has begun."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        """End the thread."""
+        self._looking.join()
 
-    def _run(self) -> None:
-        is_over = False
-        while not is_over:
-            room = self._look()
-            if room is not None:
-                self._report.look(room)
-                self._on_look(room)
-            is_over = self._stopped.wait(_INTERVAL)
+    def _look_once(self) -> bool:
+        room = self._look()
+        if room is not None:
+            self._report.look(room)
+            self._on_look(room)
+        return False

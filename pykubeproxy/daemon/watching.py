@@ -1,11 +1,11 @@
 """The thread that watches manifests for the loop."""
 
-import threading
 from queue import SimpleQueue
 
 from pykubeproxy.cluster.manifests import POLL_INTERVAL, Manifests
 from pykubeproxy.cluster.source import Change
 from pykubeproxy.daemon.messages import ALL_KINDS, Changed, Listed, Message
+from pykubeproxy.daemon.repeating import Repeating
 
 
 class ManifestWatcher:
@@ -18,24 +18,23 @@ class ManifestWatcher:
     def __init__(self, manifests: Manifests, inbox: "SimpleQueue[Message]") -> None:
         self._manifests = manifests
         self._inbox = inbox
-        self._stopped = threading.Event()
         self._is_listed = False
-        self._thread = threading.Thread(target=self._watch, name="manifests", daemon=True)
+        self._polling = Repeating("manifests", POLL_INTERVAL, self._poll)
 
     def start(self) -> None:
         """Read everything, then go on watching in the background."""
         self._tell(self._manifests.load())
-        self._thread.start()
+        self._polling.start()
 
     def stop(self) -> None:
         """End the thread. It is not waited for: it may be in the middle of a large manifest."""
-        self._stopped.set()
+        self._polling.stop()
 
-    def _watch(self) -> None:
-        while not self._stopped.wait(POLL_INTERVAL):
-            change = self._manifests.poll()
-            if not change.is_empty:
-                self._tell(change)
+    def _poll(self) -> bool:
+        change = self._manifests.poll()
+        if not change.is_empty:
+            self._tell(change)
+        return False
 
     def _tell(self, change: Change) -> None:
         self._inbox.put(Changed(change))

@@ -149,7 +149,7 @@ PROMISES = (
         broken=Broken(
             how="nobody looks",
             file="pykubeproxy/daemon/conntrack_watch.py",
-            old="                self._report.look(room)\n",
+            old="            self._report.look(room)\n",
             new="",
         ),
     ),
