@@ -65,12 +65,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def diff(desired: Ruleset, live: Ruleset) -> Plan:
     """Everything that must change for `live`, as read from the kernel, to become `desired`."""
-    stale = {
-        (table, chain)
-        for table, content in live.tables.items()
-        for chain in content.chains.keys() - _chains(desired, table).keys()
-        if is_stale_candidate(table, chain)
-    }
+    stale = set(_stale(desired, live))
     in_use = stale & referenced_by_others(live) if stale else set()
     return _plan(desired, live, sorted([*_different(desired, live), *stale]), in_use)
 
@@ -86,6 +81,15 @@ def _different(desired: Ruleset, live: Ruleset) -> Iterator[ChainId]:
         found = _chains(live, table)
         for chain, lines in content.chains.items():
             if found.get(chain) is not lines or is_builtin(table, chain):
+                yield table, chain
+
+
+def _stale(desired: Ruleset, live: Ruleset) -> Iterator[ChainId]:
+    """The chains that a Service proxy made for some Service, and that none needs any more."""
+    for table, content in live.tables.items():
+        wanted = _chains(desired, table)
+        for chain in content.chains:
+            if chain not in wanted and is_stale_candidate(table, chain):
                 yield table, chain
 
 
