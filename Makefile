@@ -36,7 +36,7 @@ lint: $(STAMP) ## linters, types and import contracts only
 docs: $(STAMP) ## runs every command in README.md and docs/ again, and draws their pictures
 	$(PY) -m docs.regenerate
 
-bench: $(STAMP) ## how fast, how large, and how both grow; writes docs/performance.md and its plots; an hour (root or sudo)
+bench: $(STAMP) ## how fast, how large, and how both grow; writes docs/performance.md and its plots; half an hour (root or sudo)
 	@hack/setup
 	$(AS_ROOT) $(PEER) $(PY) -m bench --json build/bench.json --plots docs/img --document docs/performance.md $(ARGS)
 	@for name in $(PARTS); do echo "bench.$$name"; $(AS_ROOT) $(PY) -m bench.$$name || exit; done
