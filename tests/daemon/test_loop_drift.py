@@ -1,7 +1,5 @@
 """What the loop does when somebody has changed rules: what was noticed is not forgotten, and costs little."""
 
-import pytest
-
 from pykubeproxy.daemon.messages import Disturbed
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
@@ -10,16 +8,6 @@ from tests.daemon.fakes import Clock, FakePoll, FakeProxy, Recorder, act_until, 
 
 T0 = 1000.0
 FIREWALLD = Disturbed("firewalld", 7)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def proxy(clock: Clock) -> FakeProxy:
-    return FakeProxy(clock)
 
 
 def test_a_disturbance_is_looked_at_soon(clock: Clock, proxy: FakeProxy) -> None:

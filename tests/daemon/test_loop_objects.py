@@ -31,11 +31,6 @@ def zone_of_node(node: Node | None, family: Family) -> RuleOptions:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def host() -> MemoryHost:
     return MemoryHost()
 

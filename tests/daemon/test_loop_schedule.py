@@ -12,16 +12,6 @@ from tests.daemon.fakes import Clock, FakeProxy, FakeShadow, Recorder, act_until
 T0 = 1000.0
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def proxy(clock: Clock) -> FakeProxy:
-    return FakeProxy(clock)
-
-
 def test_nothing_is_synced_before_everything_is_listed(clock: Clock, proxy: FakeProxy) -> None:
     loop = loop_of(clock, proxy, wait_for=ALL_KINDS)
     loop.take(changed(service()))

@@ -115,8 +115,14 @@ class CorpusLab:
         self._listening.clear()
 
     def load(self, dump: str) -> None:
-        """Replace the node's rules."""
+        """Replace the node's rules, and forget the connections made under others: ports are used again."""
         self._node.exec("iptables-restore" if self._version == 4 else "ip6tables-restore", stdin=dump)
+        self._node.exec("conntrack", "-F")
+
+    def flows_of(self, attempt: Attempt) -> str:
+        """The connections to the same port that the node knows of, for whoever wonders what became of one."""
+        which = ("-f", f"ipv{self._version}", "-p", attempt.protocol, "--orig-port-dst", str(attempt.port))
+        return self._node.exec("conntrack", "-L", *which)
 
     def send(self, attempts: Sequence[Attempt]) -> list[Seen]:
         """Make all attempts at once; what became of each."""

@@ -37,8 +37,9 @@ pytestmark = needs_root
 
 @pytest.fixture(name="labs", scope="module")
 def fixture_labs() -> Iterator[dict[int, CorpusLab]]:
-    if not shutil.which("iptables-restore"):
-        pytest.skip("there is no iptables-restore")
+    for tool in ("iptables-restore", "conntrack"):
+        if not shutil.which(tool):
+            pytest.skip(f"there is no {tool}")
     with open_corpus_labs() as labs:
         yield labs
 
@@ -133,7 +134,7 @@ def check(lab: CorpusLab, example: Example, dump: str, version: int) -> None:
     try:
         for _ in range(MOST_ROUNDS):
             for each, seen in zip(missing, lab.send([each.attempt for each in missing]), strict=True):
-                assert seen in each.shares, str(each.question)
+                assert seen in each.shares, f"{each.question}: {lab.flows_of(each.attempt)}"
                 missing[each].discard(seen)
                 if any(name in each.question.about for name in sticky) or len(each.shares) > MOST_ENDPOINTS:
                     missing[each].clear()
