@@ -6,6 +6,7 @@ tolerate (`services.md` section 14, `endpoints.md` section 3) is left out and to
 """
 
 import re
+import sys
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -80,13 +81,11 @@ def service(obj: wire.Service) -> tuple[Service, tuple[Ignored, ...]]:
     ignored: list[Ignored] = []
     external_ips = tuple(_ips(spec.external_ips or (), "spec.externalIPs", ignored))
     translated = Service(
-        key=ServiceKey(
-            _dns_label(obj.metadata.namespace, "metadata.namespace"), _dns_label(obj.metadata.name, "metadata.name")
-        ),
+        key=ServiceKey(_namespace(obj.metadata), _dns_label(obj.metadata.name, "metadata.name")),
         type=_choice(ServiceType, spec.type or "ClusterIP", "spec.type"),
         cluster_ip=_cluster_ip(spec),
         cluster_ips=_cluster_ips(spec),
-        ip_families=tuple(spec.ip_families or ()),
+        ip_families=_shared(spec.ip_families or ()),
         ports=_service_ports(spec),
         external_ips=external_ips,
         has_unusable_external_ips=len(external_ips) < len(spec.external_ips or ()),
@@ -106,9 +105,7 @@ def endpoint_slice(obj: wire.EndpointSlice) -> tuple[EndpointSlice | None, tuple
 
     Raises BadObject.
     """
-    key = SliceKey(
-        _dns_label(obj.metadata.namespace, "metadata.namespace"), _dns_subdomain(obj.metadata.name, "metadata.name")
-    )
+    key = SliceKey(_namespace(obj.metadata), _dns_subdomain(obj.metadata.name, "metadata.name"))
     labels = obj.metadata.labels or {}
     if obj.address_type not in (Family.IPV4, Family.IPV6):
         return None, (Ignored("addressType", f"{obj.address_type!r} is neither IPv4 nor IPv6"),)
@@ -253,12 +250,12 @@ def _slice_endpoints(
         hints = endpoint.hints or _NO_HINTS
         yield SliceEndpoint(
             address=address.text,
-            node_name=endpoint.node_name or "",
+            node_name=sys.intern(endpoint.node_name or ""),
             ready=conditions.ready is not False,
             serving=conditions.serving is not False,
             terminating=conditions.terminating is True,
-            zones=tuple(hint.name for hint in hints.for_zones or ()),
-            nodes=tuple(hint.name for hint in hints.for_nodes or ()),
+            zones=_shared(hint.name for hint in hints.for_zones or ()),
+            nodes=_shared(hint.name for hint in hints.for_nodes or ()),
         )
 
 
@@ -267,6 +264,15 @@ _NO_HINTS = wire.Hints()
 
 
 # Fields
+
+
+def _shared(texts: Iterable[str]) -> tuple[str, ...]:
+    """The same texts, of which there are few in a cluster and many in its objects: one copy of each is kept."""
+    return tuple(map(sys.intern, texts))
+
+
+def _namespace(metadata: wire.Metadata) -> str:
+    return sys.intern(_dns_label(metadata.namespace, "metadata.namespace"))
 
 
 def _dns_label(text: str, field: str) -> str:
@@ -282,7 +288,7 @@ def _dns_subdomain(text: str, field: str) -> str:
 
 
 def _port_name(text: str, field: str) -> str:
-    return _dns_label(text, field) if text else ""
+    return sys.intern(_dns_label(text, field)) if text else ""
 
 
 def _port(number: int, field: str, lowest: int = 1) -> int:

@@ -43,7 +43,8 @@ class Snapshot:
         self.services: dict[ServiceKey, Service] = {}
         self.nodes: dict[str, Node] = {}
         self._slices: dict[SliceKey, EndpointSlice] = {}
-        self._slices_of: dict[ServiceKey, dict[SliceKey, EndpointSlice]] = {}
+        # Nearly all Services have one slice: for each a dictionary would take more memory than the slice.
+        self._slices_of: dict[ServiceKey, tuple[EndpointSlice, ...]] = {}
 
     def put(self, obj: Object) -> Touched:
         """Add `obj`, or replace the object of the same kind and name; return the Services whose rules may change."""
@@ -70,7 +71,7 @@ class Snapshot:
 
     def endpoints(self, key: ServiceKey, family: Family, node_name: str) -> dict[PortKey, tuple[Endpoint, ...]]:
         """All endpoints of a Service in one family, by port, whether or not there is such a Service."""
-        slices = [slice_ for slice_ in self._slices_of.get(key, {}).values() if slice_.family is family]
+        slices = [slice_ for slice_ in self._slices_of.get(key, ()) if slice_.family is family]
         return merge_slices(slices, node_name)
 
     def slices(self) -> Iterator[EndpointSlice]:
@@ -81,10 +82,9 @@ class Snapshot:
         old = self._slices.pop(key, None)
         if old is None:
             return NOTHING
-        siblings = self._slices_of[old.service]
-        del siblings[key]
-        if not siblings:
-            del self._slices_of[old.service]
+        siblings = tuple(slice_ for slice_ in self._slices_of.pop(old.service) if slice_ is not old)
+        if siblings:
+            self._slices_of[old.service] = siblings
         return frozenset({old.service})
 
     def _put_service(self, service: Service) -> Touched:
@@ -100,5 +100,5 @@ class Snapshot:
         # A slice whose service-name label changed leaves its old Service; kube-proxy forgets to let it go.
         touched = self._remove_slice(slice_.key)
         self._slices[slice_.key] = slice_
-        self._slices_of.setdefault(slice_.service, {})[slice_.key] = slice_
+        self._slices_of[slice_.service] = (*self._slices_of.get(slice_.service, ()), slice_)
         return touched | {slice_.service}

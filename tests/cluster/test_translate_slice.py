@@ -231,3 +231,16 @@ def test_the_zone_is_that_label_and_no_other() -> None:
 def test_a_bad_node_name() -> None:
     with pytest.raises(BadObject, match=r"^metadata\.name: 'N 1' is not a DNS name"):
         node_of(metadata__name="N 1")
+
+
+def test_what_many_objects_repeat_is_kept_once() -> None:
+    """A cluster's endpoints name the same few nodes, zones and ports, tens of thousands of times."""
+    entry = {"addresses": ["10.0.0.1"], "nodeName": "node-1", "hints": {"forZones": [{"name": "zone-1"}]}}
+    content = msgspec.json.encode(endpoint_slice(endpoints=[entry]))
+    one, other = (translate.endpoint_slice(msgspec.json.decode(content, type=wire.EndpointSlice))[0] for _ in range(2))
+    assert one is not None
+    assert other is not None
+    assert one.key.namespace is other.key.namespace
+    assert one.ports[0].name is other.ports[0].name
+    assert one.endpoints[0].node_name is other.endpoints[0].node_name
+    assert one.endpoints[0].zones[0] is other.endpoints[0].zones[0]
