@@ -127,6 +127,14 @@ class ServicePort(msgspec.Struct, frozen=True, kw_only=True):
 
 def why_unserved(service: Service, family: Family) -> str | None:
     """Why a proxy makes no rules for `service` in `family`; None if it does (`services.md` sections 2 to 4)."""
+    why = _why_unserved(service)
+    if why is None and cluster_ip_of(service, family) is None:
+        return f"it has no {family} clusterIP"
+    return why
+
+
+def _why_unserved(service: Service) -> str | None:
+    """The same for what is the case in all families."""
     if service.has_foreign_proxy:
         return f"label {SERVICE_PROXY_NAME_LABEL} hands it to another proxy"
     if service.type is ServiceType.EXTERNAL_NAME:
@@ -135,8 +143,6 @@ def why_unserved(service: Service, family: Family) -> str | None:
         return "headless (clusterIP: None): clients reach its pods directly"
     if not service.cluster_ip:
         return "it has no clusterIP"
-    if cluster_ip_of(service, family) is None:
-        return f"it has no {family} clusterIP"
     return None
 
 
@@ -152,8 +158,8 @@ def cluster_ip_of(service: Service, family: Family) -> str | None:
 
 def service_ports(service: Service, family: Family) -> tuple[ServicePort, ...]:
     """The ServicePorts of `service` in `family`, in the order of `spec.ports`; empty if it is not served there."""
-    cluster_ip = cluster_ip_of(service, family)
-    if cluster_ip is None or why_unserved(service, family) is not None:
+    cluster_ip = cluster_ip_of(service, family) if _why_unserved(service) is None else None
+    if cluster_ip is None:
         return ()
     return tuple(
         ServicePort(

@@ -96,9 +96,9 @@ class Compiler:
         if fragments:
             self._kept[key] = new
         for chain in set(old.chains).difference(new.chains):
-            changes.chains |= self._set("nat", chain, None)
+            self._set("nat", chain, None, changes.chains)
         for chain, lines in _chains(fragments):
-            changes.chains |= self._set("nat", chain, lines)
+            self._set("nat", chain, lines, changes.chains)
         changes.replace_entries(old.entries, new.entries)
 
     def _compile(self, key: ServiceKey, snapshot: Snapshot) -> tuple[Fragment, ...]:
@@ -120,20 +120,23 @@ class Compiler:
         return self._store(self._dispatch.change(changes.removed, changes.added))
 
     def _store(self, updates: ChainUpdates) -> set[ChainId]:
-        return {done for (table, chain), lines in updates.items() for done in self._set(table, chain, lines)}
+        changed: set[ChainId] = set()
+        for (table, chain), lines in updates.items():
+            self._set(table, chain, lines, changed)
+        return changed
 
-    def _set(self, table: str, chain: str, lines: Lines | None) -> set[ChainId]:
-        """Put a chain's rules in place, or take the chain away; return it if that makes a difference."""
+    def _set(self, table: str, chain: str, lines: Lines | None, changed: set[ChainId]) -> None:
+        """Put a chain's rules in place, or take the chain away; add it to `changed` if that makes a difference."""
         chains = self.ruleset.tables[table].chains
         before = chains.get(chain)
         if before == lines:
-            return set()
+            return
         self.rule_counts[table] += len(lines or ()) - len(before or ())
         if lines is None:
             del chains[chain]
         else:
             chains[chain] = lines
-        return {(table, chain)}
+        changed.add((table, chain))
 
 
 class _Changes:

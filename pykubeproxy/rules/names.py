@@ -85,7 +85,10 @@ def _hash(text: str) -> str:
     `base64.b32encode` would take three times as long, for every endpoint of a cluster.
     """
     bits = int.from_bytes(sha256(text.encode()).digest()[:10], "big")
-    return "".join([_PAIRS[bits >> shift & 0x3FF] for shift in range(70, -1, -10)])
+    return (
+        f"{_PAIRS[bits >> 70]}{_PAIRS[bits >> 60 & 0x3FF]}{_PAIRS[bits >> 50 & 0x3FF]}{_PAIRS[bits >> 40 & 0x3FF]}"
+        f"{_PAIRS[bits >> 30 & 0x3FF]}{_PAIRS[bits >> 20 & 0x3FF]}{_PAIRS[bits >> 10 & 0x3FF]}{_PAIRS[bits & 0x3FF]}"
+    )
 
 
 def is_stale_candidate(table: str, chain: str) -> bool:

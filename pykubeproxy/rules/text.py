@@ -1,5 +1,7 @@
 """The words of a rule, in the order and form in which iptables-save prints them (`iptables-rules.md` section 17)."""
 
+from functools import lru_cache
+
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules.options import PodTraffic
@@ -41,6 +43,7 @@ def reject(family: Family) -> str:
     return f"REJECT --reject-with {answer}"
 
 
+@lru_cache(maxsize=1024)
 def probability(chosen: int, choices: int) -> str:
     """The chance of `chosen` in `choices`, as the kernel keeps it: a multiple of 2^-31.
 

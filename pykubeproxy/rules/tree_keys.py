@@ -5,9 +5,9 @@ those of the port. A region is the first few nibbles of a key: a network, an add
 ports.
 """
 
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 
-from pykubeproxy.model.ip import Family
+from pykubeproxy.model.ip import Family, number_of
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules import text
 from pykubeproxy.rules.fragment import Entry
@@ -27,7 +27,7 @@ class KeySpace:
 
     def key(self, entry: Entry) -> int:
         """The key of an entry."""
-        address = int(ip_address(entry.address)) if self._family is not None else 0
+        address = number_of(entry.address) if self._family is not None else 0
         return (address << _NIBBLE | _PROTOCOLS.index(entry.protocol)) << _NIBBLE * _PORT_NIBBLES | entry.port
 
     def match(self, prefix: int, depth: int) -> str:
