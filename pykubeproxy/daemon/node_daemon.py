@@ -101,7 +101,7 @@ class Daemon:
         sysctls = Sysctls(read_only=self._settings.is_dry)
         facts = self._view.facts(None, next(iter(self._tools)))
         must_succeed = self._settings.manifests is None and not self._settings.is_dry
-        prepare(self._settings.completed, facts, sysctls, must_succeed=must_succeed)
+        prepare(self._settings.completed, facts, sysctls, families=self._tools.keys(), must_succeed=must_succeed)
 
     def watch(self, closing: ExitStack) -> None:
         """Start what runs beside the loop for as long as `closing` is open. Raises CannotGoOn."""

@@ -1,5 +1,7 @@
 """The kernel settings that a Service proxy needs, made before the first sync (`lifecycle.md` section 8)."""
 
+from collections.abc import Collection
+
 import structlog
 
 from pykubeproxy.config.completed import Completed
@@ -8,6 +10,7 @@ from pykubeproxy.daemon.settings import NodeFacts, localhost_node_ports
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.machine import OomScoreError, online_cpus, set_oom_score_adj
 from pykubeproxy.host.sysctl import Sysctls
+from pykubeproxy.model.ip import Family
 from pykubeproxy.plan.sysctls import ROUTE_LOCALNET, ConntrackSettings
 
 log = structlog.get_logger()
@@ -17,8 +20,13 @@ class PreparationError(HostError):
     """A setting without which the proxy does not start."""
 
 
-def prepare(completed: Completed, facts: NodeFacts, sysctls: Sysctls, *, must_succeed: bool) -> None:
+def prepare(
+    completed: Completed, facts: NodeFacts, sysctls: Sysctls, *, families: Collection[Family], must_succeed: bool
+) -> None:
     """Size connection tracking, and open 127.0.0.0/8 to node ports where they answer there.
+
+    `families` are those that are served. Localhost stays closed where IPv4 is not one of them: only its rules keep
+    neighbours on the link away from what listens on 127.0.0.1 (`rules.skeleton`).
 
     With `must_succeed`, a failure raises PreparationError, as kube-proxy's does; without, as where nobody manages the
     machine for us, it is logged.
@@ -29,7 +37,7 @@ def prepare(completed: Completed, facts: NodeFacts, sysctls: Sysctls, *, must_su
             log.info("kernel setting changed", name=setting.name, value=setting.value)
     except HostError as error:
         _fail(f"could not set conntrack parameters from kube-proxy configuration: {error}", must_succeed=must_succeed)
-    if localhost_node_ports(completed, facts):
+    if Family.IPV4 in families and localhost_node_ports(completed, facts):
         try:
             sysctls.ensure(ROUTE_LOCALNET)
         except HostError as error:

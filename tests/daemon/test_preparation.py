@@ -11,6 +11,9 @@ from pykubeproxy.daemon.preparation import PreparationError, prepare, protect_fr
 from pykubeproxy.daemon.settings import NodeFacts
 from pykubeproxy.host.machine import OomScoreError
 from pykubeproxy.host.sysctl import Sysctls
+from pykubeproxy.model.ip import Family
+from tests.apiserver.cluster import Cluster
+from tests.daemon.node import Node
 
 LOCALNET = "proc/sys/net/ipv4/conf/all/route_localnet"
 ESTABLISHED = "proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established"
@@ -33,16 +36,32 @@ def completed(**flags: object) -> Completed:
 
 def test_settings_are_made_and_told(root: Path) -> None:
     with capture_logs() as logs:
-        prepare(completed(), NodeFacts(), Sysctls(root), must_succeed=True)
+        prepare(completed(), NodeFacts(), Sysctls(root), families=Family, must_succeed=True)
     assert (root / ESTABLISHED).read_text() == "86400\n"
     assert (root / LOCALNET).read_text() == "1\n"
     assert [line["value"] for line in logs] == [86400, 3600]
 
 
 def test_localhost_stays_closed_where_node_ports_do_not_answer_there(root: Path) -> None:
-    prepare(completed(iptables_localhost_nodeports=False), NodeFacts(), Sysctls(root), must_succeed=True)
-    prepare(completed(nodeport_addresses=("192.0.2.0/24",)), NodeFacts(), Sysctls(root), must_succeed=True)
+    prepare(
+        completed(iptables_localhost_nodeports=False), NodeFacts(), Sysctls(root), families=Family, must_succeed=True
+    )
+    prepare(
+        completed(nodeport_addresses=("192.0.2.0/24",)), NodeFacts(), Sysctls(root), families=Family, must_succeed=True
+    )
     assert (root / LOCALNET).read_text() == "0\n"
+
+
+def test_localhost_stays_closed_where_no_ipv4_rule_would_keep_neighbours_out(root: Path) -> None:
+    prepare(completed(), NodeFacts(), Sysctls(root), families={Family.IPV6}, must_succeed=True)
+    assert (root / LOCALNET).read_text() == "0\n"
+    assert (root / ESTABLISHED).read_text() == "86400\n"
+
+
+@pytest.mark.parametrize(("family", "value"), [("ipv6", "0"), ("ipv4", "1")])
+def test_a_daemon_opens_localhost_for_ipv4_only(node: Node[Cluster], family: str, value: str) -> None:
+    node.start(f"--family={family}").wait_synced(1)
+    assert node.inside(Path("/", LOCALNET).read_text) == f"{value}\n"
 
 
 @pytest.mark.parametrize(
@@ -55,17 +74,17 @@ def test_localhost_stays_closed_where_node_ports_do_not_answer_there(root: Path)
 def test_a_failure_is_fatal_where_a_cluster_manages_the_node(root: Path, missing: str, problem: str) -> None:
     (root / missing).unlink()
     with pytest.raises(PreparationError) as failed:
-        prepare(completed(), NodeFacts(), Sysctls(root), must_succeed=True)
+        prepare(completed(), NodeFacts(), Sysctls(root), families=Family, must_succeed=True)
     assert str(failed.value).startswith(problem)
     with capture_logs() as logs:
-        prepare(completed(), NodeFacts(), Sysctls(root), must_succeed=False)
+        prepare(completed(), NodeFacts(), Sysctls(root), families=Family, must_succeed=False)
     warnings = [line["event"] for line in logs if line["log_level"] == "warning"]
     assert [text.startswith(problem) for text in warnings] == [True]
 
 
 def test_a_shadow_tells_what_it_does_not_do(root: Path) -> None:
     with capture_logs() as logs:
-        prepare(completed(), NodeFacts(), Sysctls(root, read_only=True), must_succeed=False)
+        prepare(completed(), NodeFacts(), Sysctls(root, read_only=True), families=Family, must_succeed=False)
     assert {name: (root / name).read_text().strip() for name in SETTINGS} == SETTINGS
     assert [line["log_level"] for line in logs] == ["warning", "warning"]
     assert all("this mode never writes settings" in line["event"] for line in logs)
