@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from pykubeproxy.config.completed import Completed
-from pykubeproxy.daemon.settings import NodeFacts, rule_options
+from pykubeproxy.daemon.settings import NodeFacts, health_check_addresses, rule_options
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host import interfaces
 from pykubeproxy.host.backend import Backend, Tools
@@ -112,6 +112,12 @@ class NodeView:
     def options_for(self, node: Node | None, family: Family) -> RuleOptions:
         """The rule options of one family."""
         return rule_options(self._completed, self.facts(node, family), family, self._choices.dispatch)
+
+    def health_check_addresses(self, node: Node | None, family: Family) -> tuple[str, ...] | None:
+        """The local addresses on which health checks of Services are answered; None for all. Raises HostError."""
+        if not self._completed.config.node_port_addresses:
+            return None
+        return health_check_addresses(self._completed, self.facts(node, family), family)
 
 
 def host_name() -> str:

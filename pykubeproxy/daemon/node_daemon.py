@@ -13,6 +13,7 @@ from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.types import LocalMode
 from pykubeproxy.daemon.api_source import ApiSource
 from pykubeproxy.daemon.assembly import Choices, NodeView, check_tools, find_tools, split_for
+from pykubeproxy.daemon.check_addresses import CheckAddresses
 from pykubeproxy.daemon.conntrack_watch import ConntrackWatch
 from pykubeproxy.daemon.drift import DriftPoll, DriftWatch
 from pykubeproxy.daemon.family import FamilyProxy, ShadowProxy
@@ -146,9 +147,8 @@ class Daemon:
         if self._settings.manifests is not None:
             # Nobody is about to delete a node that no cluster manages.
             health.saw_node(Node(name=self._settings.completed.node_name))
-        node_ports = {family: self._view.options_for(None, family).node_port_addresses for family in self._tools}
         servers = Servers(
-            addresses_of(self._config, node_ports),
+            addresses_of(self._config),
             health,
             health_pages=HealthPages(health, self._metrics),
             metrics_pages=MetricsPages(self._metrics, self._config, self._settings.flags),
@@ -159,6 +159,7 @@ class Daemon:
             metrics=self._metrics,
             health=health,
             servers=servers,
+            check_addresses=CheckAddresses(self._view.health_check_addresses),
             on_check_failed=self._check_failed,
         )
         self._metrics.uses_gates(self._settings.completed.feature_gates)

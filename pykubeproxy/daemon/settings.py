@@ -71,6 +71,15 @@ def localhost_node_ports(completed: Completed, facts: NodeFacts) -> bool:
     return configured and _node_port_cidrs(completed, facts, Family.IPV4).includes_localhost
 
 
+def health_check_addresses(completed: Completed, facts: NodeFacts, family: Family) -> tuple[str, ...] | None:
+    """The local addresses on which health checks of Services are answered; None for all of them.
+
+    Those of loopback interfaces count, be node ports answered there or not (`health-and-metrics.md` section 4).
+    """
+    networks = _node_port_cidrs(completed, facts, family).cidrs
+    return None if networks is None else _within(networks, facts.host_addresses)
+
+
 class _CIDRs(msgspec.Struct, frozen=True, kw_only=True):
     """The node-port networks of a family; None stands for all addresses."""
 
@@ -84,12 +93,12 @@ def _node_port_addresses(completed: Completed, facts: NodeFacts, family: Family)
     if networks is None:
         return None
     is_localhost_open = family is Family.IPV4 and localhost_node_ports(completed, facts)
-    addresses = {
-        ip.text
-        for ip in facts.host_addresses
-        if any(cidr.contains(ip) for cidr in networks) and (is_localhost_open or not ip.is_loopback)
-    }
-    return tuple(sorted(addresses))
+    return _within(networks, (ip for ip in facts.host_addresses if is_localhost_open or not ip.is_loopback))
+
+
+def _within(networks: Iterable[CIDR], addresses: Iterable[IP]) -> tuple[str, ...]:
+    """Those of `addresses` that are in one of `networks`, each once."""
+    return tuple(sorted({ip.text for ip in addresses if any(cidr.contains(ip) for cidr in networks)}))
 
 
 def _node_port_cidrs(completed: Completed, facts: NodeFacts, family: Family) -> _CIDRs:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 import structlog
 
 from pykubeproxy.cluster.source import Change
+from pykubeproxy.daemon.check_addresses import CheckAddresses
 from pykubeproxy.daemon.family import Synced
 from pykubeproxy.daemon.follower import Follower, Outcome
 from pykubeproxy.model.endpoint import EndpointSlice
@@ -61,6 +62,7 @@ class Telemetry(Follower):
         metrics: Metrics,
         health: ProxyHealth,
         servers: Servers,
+        check_addresses: CheckAddresses,
         on_check_failed: Callable[[CheckFailed], None],
     ) -> None:
         self._families = families
@@ -68,6 +70,7 @@ class Telemetry(Follower):
         self._metrics = metrics
         self._health = health
         self._servers = servers
+        self._check_addresses = check_addresses
         self._on_check_failed = on_check_failed
         self._checks = {family: HealthChecks(family, node_name) for family in families}
         self._local = {family: NoLocalEndpoints() for family in families}
@@ -167,11 +170,12 @@ class Telemetry(Follower):
             self._has_synced.add(family)
             self._metrics.adopted(family, synced.plan, outcome.proxy.desired)
         self._metrics.dropped_without_local_endpoints(family, self._local[family].total)
-        self._serve_checks(family)
+        self._serve_checks(family, outcome.snapshot.nodes.get(self._node_name))
 
-    def _serve_checks(self, family: Family) -> None:
+    def _serve_checks(self, family: Family, node: Node | None) -> None:
         """Serve the health checks of Services; tell once of each that cannot be served, though it is tried again."""
-        failed = self._servers.serve_checks(family, self._checks[family].checks)
+        addresses = self._check_addresses(node, family)
+        failed = self._servers.serve_checks(family, self._checks[family].checks, addresses)
         for check in failed:
             if check not in self._failed_checks[family]:
                 self._on_check_failed(check)

@@ -29,54 +29,64 @@ class CheckFailed(msgspec.Struct, frozen=True, kw_only=True):
         return f'node {node} failed to start healthcheck "{self.service}" on port {self.port}: {self.error}'
 
 
-class _OpenCheck(msgspec.Struct, frozen=True, kw_only=True):
+class _Place(msgspec.Struct, frozen=True):
+    """Where a check is served; `addresses` None is all of the family."""
+
     port: int
+    addresses: tuple[str, ...] | None
+
+
+class _OpenCheck(msgspec.Struct, frozen=True, kw_only=True):
+    place: _Place
     listeners: tuple[Listener, ...]
 
 
 class CheckServer:
     """The listeners of one family's health checks, opened and closed as Services come and go."""
 
-    def __init__(
-        self, family: Family, addresses: tuple[str, ...] | None, web: WebThread, health: ProxyHealth | None
-    ) -> None:
+    def __init__(self, family: Family, web: WebThread, health: ProxyHealth | None) -> None:
         self._family = family
-        self._addresses = addresses
         self._web = web
         self._health = health
         self._open: dict[ServiceKey, _OpenCheck] = {}
         # Replaced, never changed: the web thread reads it.
         self._checks: Mapping[ServiceKey, HealthCheck] = {}
 
-    def serve(self, checks: Mapping[ServiceKey, HealthCheck]) -> tuple[CheckFailed, ...]:
-        """Serve these checks and no others. A port that cannot be had is tried again with every call."""
+    def serve(
+        self, checks: Mapping[ServiceKey, HealthCheck], addresses: tuple[str, ...] | None
+    ) -> tuple[CheckFailed, ...]:
+        """Serve these checks and no others, on `addresses`; None is all of the family.
+
+        A port that cannot be had is tried again with every call.
+        """
         self._checks = dict(checks)
-        wanted = {service: check.port for service, check in checks.items()}
-        if wanted == {service: check.port for service, check in self._open.items()}:
+        wanted = {service: _Place(check.port, addresses) for service, check in checks.items()}
+        if wanted == {service: check.place for service, check in self._open.items()}:
             return ()
         return self._web.call(partial(self._change, wanted))
 
-    def _change(self, wanted: Mapping[ServiceKey, int]) -> tuple[CheckFailed, ...]:
+    def _change(self, wanted: Mapping[ServiceKey, _Place]) -> tuple[CheckFailed, ...]:
         # Closed first: a port may pass from one Service to another.
         for service, check in list(self._open.items()):
-            if wanted.get(service) != check.port:
+            if wanted.get(service) != check.place:
                 del self._open[service]
                 for listener in check.listeners:
                     self._web.remove(listener)
-                log.info("health check closed", service=str(service), port=check.port, family=self._family)
-        failures = [self._listen(service, port) for service, port in wanted.items() if service not in self._open]
+                log.info("health check closed", service=str(service), port=check.place.port, family=self._family)
+        failures = [self._listen(service, place) for service, place in wanted.items() if service not in self._open]
         return tuple(failure for failure in failures if failure is not None)
 
-    def _listen(self, service: ServiceKey, port: int) -> CheckFailed | None:
+    def _listen(self, service: ServiceKey, place: _Place) -> CheckFailed | None:
+        port = place.port
         try:
-            sockets = listen_in_family(self._family, self._addresses, port)
+            sockets = listen_in_family(self._family, place.addresses, port)
         except CannotListen as error:
             log.error("cannot serve a health check", service=str(service), port=port, error=str(error))
             return CheckFailed(service=service, port=port, error=str(error))
         listeners = tuple(Listener(sock, partial(self._answer, service)) for sock in sockets)
         for listener in listeners:
             self._web.add(listener)
-        self._open[service] = _OpenCheck(port=port, listeners=listeners)
+        self._open[service] = _OpenCheck(place=place, listeners=listeners)
         log.info("health check opened", service=str(service), port=port, family=self._family)
         return None
 

@@ -25,24 +25,21 @@ log = structlog.get_logger()
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     """Where to listen.
 
-    `health` and `metrics` are `IP:port`, or empty for no such server. `node_ports` are the local addresses, by family,
-    on which node ports answer; None for all of them. With `hard_fail`, a port that is taken ends the program;
-    otherwise it is tried again every `retry_seconds`.
+    `health` and `metrics` are `IP:port`, or empty for no such server. With `hard_fail`, a port that is taken ends the
+    program; otherwise it is tried again every `retry_seconds`.
     """
 
     health: str
     metrics: str
-    node_ports: Mapping[Family, tuple[str, ...] | None] = {}
     hard_fail: bool = False
     retry_seconds: float = 5.0
 
 
-def addresses_of(config: KubeProxyConfiguration, node_ports: Mapping[Family, tuple[str, ...] | None]) -> Addresses:
+def addresses_of(config: KubeProxyConfiguration) -> Addresses:
     """The addresses of a configuration."""
     return Addresses(
         health=config.healthz_bind_address,
         metrics=config.metrics_bind_address,
-        node_ports=node_ports,
         hard_fail=config.bind_address_hard_fail,
     )
 
@@ -92,10 +89,7 @@ class Servers:
         self._ports: dict[str, int] = {}
         # Where nobody asks for the proxy's health, nothing tells whether it is fine; kube-proxy crashes here.
         self._checks = {
-            family: CheckServer(
-                family, addresses.node_ports.get(family), self._web, health if addresses.health else None
-            )
-            for family in Family
+            family: CheckServer(family, self._web, health if addresses.health else None) for family in Family
         }
 
     def start(self) -> None:
@@ -117,9 +111,14 @@ class Servers:
         """The port that `healthz` or `metrics` listens on by now."""
         return self._ports.get(name)
 
-    def serve_checks(self, family: Family, checks: Mapping[ServiceKey, HealthCheck]) -> tuple[CheckFailed, ...]:
-        """After each successful sync: serve these health checks and no others. Returns those that cannot be served."""
-        return self._checks[family].serve(checks)
+    def serve_checks(
+        self, family: Family, checks: Mapping[ServiceKey, HealthCheck], addresses: tuple[str, ...] | None
+    ) -> tuple[CheckFailed, ...]:
+        """After each successful sync: serve these health checks and no others, on `addresses`; None is all.
+
+        Returns those that cannot be served.
+        """
+        return self._checks[family].serve(checks, addresses)
 
     def _open(self, server: _Server) -> None:
         try:

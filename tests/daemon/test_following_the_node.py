@@ -5,7 +5,9 @@ import pytest
 from tests.apiserver import testing
 from tests.apiserver.cluster import Cluster
 from tests.daemon.node import NAME, Node
+from tests.observe.client import is_listening
 
+CHECK = 30500
 NODE_CIDR = "--detect-local-mode=NodeCIDR"
 
 
@@ -74,6 +76,28 @@ def test_node_ports_of_primary_addresses_follow_the_node(node: Node[Cluster]) ->
     status = {"addresses": [{"type": "InternalIP", "address": "192.0.2.2"}]}
     node.api.patch("Node", "", NAME, {"status": status}, subresource="status")
     daemon.wait(lambda: node_ports_at(node) == {"192.0.2.2"}, "node ports on its other address")
+
+
+def test_health_checks_are_answered_on_the_primary_address_that_the_node_object_tells(node: Node[Cluster]) -> None:
+    node.machine.ip(
+        ["link add pods type bridge", *(f"addr add 192.0.2.{n}/24 dev pods" for n in (1, 2)), "link set pods up"]
+    )
+    node.api.create(testing.node(NAME, "192.0.2.2"))
+    load_balancer = testing.service(
+        "web", clusterIP="10.96.0.20", type="LoadBalancer", externalTrafficPolicy="Local", healthCheckNodePort=CHECK
+    )
+    node.api.create(load_balancer)
+    daemon = node.start("--nodeport-addresses=primary")
+    daemon.wait(lambda: checks_at(node) == {"192.0.2.2"}, "health checks on the node's address")
+    status = {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}]}
+    node.api.patch("Node", "", NAME, {"status": status}, subresource="status")
+    daemon.wait(lambda: checks_at(node) == {"192.0.2.1"}, "health checks on its other address")
+
+
+def checks_at(node: Node[Cluster]) -> set[str]:
+    """The addresses on which the health check is answered."""
+    hosts = ("127.0.0.1", "192.0.2.1", "192.0.2.2")
+    return node.inside(lambda: {host for host in hosts if is_listening(CHECK, host)})
 
 
 def node_ports_at(node: Node[Cluster]) -> set[str]:

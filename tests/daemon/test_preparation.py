@@ -17,6 +17,7 @@ from tests.daemon.node import Node
 
 LOCALNET = "proc/sys/net/ipv4/conf/all/route_localnet"
 ESTABLISHED = "proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established"
+BOTH = tuple(Family)
 SETTINGS = {LOCALNET: "0", ESTABLISHED: "432000", "proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait": "60"}
 
 
@@ -36,18 +37,16 @@ def completed(**flags: object) -> Completed:
 
 def test_settings_are_made_and_told(root: Path) -> None:
     with capture_logs() as logs:
-        prepare(completed(), NodeFacts(), Sysctls(root), families=Family, must_succeed=True)
+        prepare(completed(), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=True)
     assert (root / ESTABLISHED).read_text() == "86400\n"
     assert (root / LOCALNET).read_text() == "1\n"
     assert [line["value"] for line in logs] == [86400, 3600]
 
 
 def test_localhost_stays_closed_where_node_ports_do_not_answer_there(root: Path) -> None:
+    prepare(completed(iptables_localhost_nodeports=False), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=True)
     prepare(
-        completed(iptables_localhost_nodeports=False), NodeFacts(), Sysctls(root), families=Family, must_succeed=True
-    )
-    prepare(
-        completed(nodeport_addresses=("192.0.2.0/24",)), NodeFacts(), Sysctls(root), families=Family, must_succeed=True
+        completed(nodeport_addresses=("192.0.2.0/24",)), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=True
     )
     assert (root / LOCALNET).read_text() == "0\n"
 
@@ -74,17 +73,17 @@ def test_a_daemon_opens_localhost_for_ipv4_only(node: Node[Cluster], family: str
 def test_a_failure_is_fatal_where_a_cluster_manages_the_node(root: Path, missing: str, problem: str) -> None:
     (root / missing).unlink()
     with pytest.raises(PreparationError) as failed:
-        prepare(completed(), NodeFacts(), Sysctls(root), families=Family, must_succeed=True)
+        prepare(completed(), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=True)
     assert str(failed.value).startswith(problem)
     with capture_logs() as logs:
-        prepare(completed(), NodeFacts(), Sysctls(root), families=Family, must_succeed=False)
+        prepare(completed(), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=False)
     warnings = [line["event"] for line in logs if line["log_level"] == "warning"]
     assert [text.startswith(problem) for text in warnings] == [True]
 
 
 def test_a_shadow_tells_what_it_does_not_do(root: Path) -> None:
     with capture_logs() as logs:
-        prepare(completed(), NodeFacts(), Sysctls(root, read_only=True), families=Family, must_succeed=False)
+        prepare(completed(), NodeFacts(), Sysctls(root, read_only=True), families=BOTH, must_succeed=False)
     assert {name: (root / name).read_text().strip() for name in SETTINGS} == SETTINGS
     assert [line["log_level"] for line in logs] == ["warning", "warning"]
     assert all("this mode never writes settings" in line["event"] for line in logs)

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from pykubeproxy.config.completed import Completed, complete
-from pykubeproxy.daemon.settings import NodeFacts, localhost_node_ports, node_ips, rule_options
+from pykubeproxy.daemon.settings import NodeFacts, health_check_addresses, localhost_node_ports, node_ips, rule_options
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.rules.options import Dispatch, PodTraffic, RuleOptions
@@ -138,6 +138,24 @@ def test_node_port_addresses(
     assert (first.node_port_addresses, first.localhost_node_ports) == (ipv4, is_open)
     assert (second.node_port_addresses, second.localhost_node_ports) == (ipv6, False)
     assert localhost_node_ports(its, facts("192.168.0.2")) is is_open
+
+
+@pytest.mark.parametrize(
+    ("configured", "ipv4", "ipv6"),
+    [
+        ((), None, None),
+        (("192.168.0.0/24", "127.0.0.0/8", "::1/128"), ("127.0.0.1", "192.168.0.2"), ("::1",)),
+        (("10.99.0.0/16", "2001:db8::/64"), (), ("2001:db8::1",)),
+        (("primary",), ("192.168.0.2",), ("2001:db8::1",)),
+    ],
+)
+@pytest.mark.parametrize("localhost", [True, False])
+def test_health_checks_are_answered_on_loopback_addresses_too(
+    *, configured: tuple[str, ...], ipv4: tuple[str, ...] | None, ipv6: tuple[str, ...] | None, localhost: bool
+) -> None:
+    its = completed(nodeport_addresses=configured, iptables_localhost_nodeports=localhost)
+    known = facts("192.168.0.2", "2001:db8::1")
+    assert [health_check_addresses(its, known, family) for family in Family] == [ipv4, ipv6]
 
 
 def test_a_family_without_a_primary_address_answers_everywhere() -> None:

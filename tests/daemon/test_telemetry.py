@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from pykubeproxy.daemon.check_addresses import CheckAddresses
 from pykubeproxy.daemon.family import Refusal, Synced
 from pykubeproxy.daemon.follower import Outcome
 from pykubeproxy.daemon.messages import Disturbed
@@ -15,7 +16,7 @@ from pykubeproxy.host.errors import HostError, RestoreError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import ServiceKey, ServiceType
-from pykubeproxy.model.snapshot import ObjectId, Snapshot
+from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
 from pykubeproxy.observe.check_server import CheckFailed
 from pykubeproxy.observe.clock import Moment
 from pykubeproxy.observe.health import ProxyHealth
@@ -24,7 +25,7 @@ from pykubeproxy.observe.servers import Addresses, Servers
 from pykubeproxy.observe.service_health import HealthCheck
 from pykubeproxy.observe.web import Request, Response
 from pykubeproxy.plan.diff import ChainChange, Plan
-from tests.builders import NODE, at, service, slice_of, snapshot
+from tests.builders import NODE, at, ip, service, slice_of, snapshot
 from tests.daemon.fakes import Clock, FakeProxy, changed
 
 WEB = ServiceKey("ns", "web")
@@ -41,11 +42,14 @@ class FakeServers(Servers):
     def __init__(self, health: ProxyHealth) -> None:
         super().__init__(Addresses(health="", metrics=""), health, health_pages=_nothing, metrics_pages=_nothing)
         self.served: dict[ServiceKey, HealthCheck] | None = None
+        self.addresses: tuple[str, ...] | None = None
         self.taken: set[int] = set()
 
-    def serve_checks(self, family: Family, checks: Mapping[ServiceKey, HealthCheck]) -> tuple[CheckFailed, ...]:
+    def serve_checks(
+        self, family: Family, checks: Mapping[ServiceKey, HealthCheck], addresses: tuple[str, ...] | None
+    ) -> tuple[CheckFailed, ...]:
         del family
-        self.served = dict(checks)
+        self.served, self.addresses = dict(checks), addresses
         return tuple(
             CheckFailed(service=key, port=check.port, error="in use")
             for key, check in checks.items()
@@ -63,6 +67,7 @@ class Told:
     def __init__(self) -> None:
         self.metrics = Metrics()
         self.now = 0.0
+        self.is_deaf = False
         self.health = ProxyHealth(timeout=60.0, clock=lambda: Moment(wall=0, monotonic=self.now))
         self.servers = FakeServers(self.health)
         self.failed: list[CheckFailed] = []
@@ -72,8 +77,14 @@ class Told:
             metrics=self.metrics,
             health=self.health,
             servers=self.servers,
+            check_addresses=CheckAddresses(self.check_addresses),
             on_check_failed=self.failed.append,
         )
+
+    def check_addresses(self, node: Node | None, family: Family) -> tuple[str, ...] | None:
+        if self.is_deaf:
+            raise HostError("no netlink")
+        return None if node is None else tuple(ip.text for ip in node.ips if ip.family is family)
 
     def value(self, name: str, labels: dict[str, str] | None = None) -> float | None:
         return self.metrics.registry.get_sample_value(name, labels or {})
@@ -209,6 +220,26 @@ def test_health_checks_are_served_after_each_written_sync(told: Told) -> None:
     told.servers.taken = {30500}
     told.telemetry.synced(outcome(objects=objects))
     assert len(told.failed) == 2
+
+
+def test_health_checks_are_served_where_the_node_says(told: Told) -> None:
+    def served_on(*objects: Object, family: Family = Family.IPV4) -> tuple[str, ...] | None:
+        told.telemetry.synced(outcome(objects=snapshot(*objects), family=family))
+        return told.servers.addresses
+
+    told.is_deaf = True
+    assert served_on() is None, "all, as long as nothing is known"
+    told.is_deaf = False
+    assert served_on(Node(name="other", addresses=(ip("192.0.2.7"),))) is None
+    its = Node(name=NODE, addresses=(ip("192.0.2.1"), ip("2001:db8::1")))
+    assert served_on(its) == ("192.0.2.1",)
+    assert served_on(its, family=Family.IPV6) == ("2001:db8::1",)
+    moved = Node(name=NODE, addresses=(ip("192.0.2.2"),))
+    assert served_on(moved) == ("192.0.2.2",)
+    told.is_deaf = True
+    with capture_logs() as logs:
+        assert served_on(its) == ("192.0.2.2",), "what was known last"
+    assert [line["error"] for line in logs if line["log_level"] == "warning"] == ["no netlink"]
 
 
 def test_a_shadow_tells_what_it_would_do_and_serves_nothing(told: Told) -> None:

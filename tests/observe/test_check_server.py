@@ -16,6 +16,7 @@ from tests.observe.client import ask, descriptors, dialled, free_port, is_listen
 from tests.observe.ticking import Ticking
 
 ONE, TWO, THREE, FOUR = (ServiceKey("ns", name) for name in ("one", "two", "three", "four"))
+LOCAL = ("127.0.0.1",)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def web() -> Iterator[WebThread]:
 
 @pytest.fixture
 def server(web: WebThread) -> CheckServer:
-    return CheckServer(Family.IPV4, ("127.0.0.1",), web, ProxyHealth(60))
+    return CheckServer(Family.IPV4, web, ProxyHealth(60))
 
 
 def check(port: int, local_endpoints: int = 0) -> HealthCheck:
@@ -47,25 +48,25 @@ def seen(port: int, host: str = "127.0.0.1") -> tuple[int, str, str, int]:
 
 def test_one_service(server: CheckServer) -> None:
     port = free_port()
-    assert server.serve({}) == ()
+    assert server.serve({}, LOCAL) == ()
     assert not is_listening(port)
     for count, status in ((0, 503), (18, 200), (1, 200), (0, 503)):
-        assert server.serve({ONE: check(port, count)}) == ()
+        assert server.serve({ONE: check(port, count)}, LOCAL) == ()
         assert seen(port) == (status, "ns/one", str(count), count)
     assert ask(port, "/", method="POST").headers["Content-Type"] == "application/json"
-    server.serve({})
+    server.serve({}, LOCAL)
     assert not is_listening(port)
 
 
 def test_several_services_come_and_go(server: CheckServer) -> None:
     ports = [free_port() for _ in range(5)]
-    server.serve({ONE: check(ports[0], 1), TWO: check(ports[1], 2), THREE: check(ports[2])})
+    server.serve({ONE: check(ports[0], 1), TWO: check(ports[1], 2), THREE: check(ports[2])}, LOCAL)
     assert [seen(port)[:2] for port in ports[:3]] == [(200, "ns/one"), (200, "ns/two"), (503, "ns/three")]
     with dialled(ports[0]) as kept, dialled(ports[1]) as cut:
         for sock in (kept, cut):
             sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert sock.recv(4096).startswith(b"HTTP/1.1 200")
-        server.serve({ONE: check(ports[0], 1), THREE: check(ports[3], 7), FOUR: check(ports[4], 9)})
+        server.serve({ONE: check(ports[0], 1), THREE: check(ports[3], 7), FOUR: check(ports[4], 9)}, LOCAL)
         assert read_all(cut) == b""
         kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert kept.recv(4096).startswith(b"HTTP/1.1 200")
@@ -79,17 +80,17 @@ def test_several_services_come_and_go(server: CheckServer) -> None:
 
 def test_a_port_passes_from_one_service_to_another(server: CheckServer) -> None:
     port, other = free_port(), free_port()
-    server.serve({TWO: check(port, 1), ONE: check(other, 1)})
-    assert server.serve({ONE: check(port, 2), TWO: check(other, 3)}) == ()
+    server.serve({TWO: check(port, 1), ONE: check(other, 1)}, LOCAL)
+    assert server.serve({ONE: check(port, 2), TWO: check(other, 3)}, LOCAL) == ()
     assert (seen(port)[1], seen(other)[1]) == ("ns/one", "ns/two")
 
 
 def test_an_unhealthy_proxy_is_said_to_be(web: WebThread) -> None:
     clock = Ticking()
     health = ProxyHealth(60, clock)
-    server = CheckServer(Family.IPV4, None, web, health)
+    server = CheckServer(Family.IPV4, web, health)
     port = free_port()
-    server.serve({ONE: check(port, 3)})
+    server.serve({ONE: check(port, 3)}, None)
     health.updated(Family.IPV6)
     health.queued(Family.IPV6)
     assert seen(port)[0] == 200
@@ -100,9 +101,9 @@ def test_an_unhealthy_proxy_is_said_to_be(web: WebThread) -> None:
 
 
 def test_without_a_health_server_the_proxy_counts_as_healthy(web: WebThread) -> None:
-    server = CheckServer(Family.IPV4, None, web, None)
+    server = CheckServer(Family.IPV4, web, None)
     port = free_port()
-    server.serve({ONE: check(port, 1)})
+    server.serve({ONE: check(port, 1)}, None)
     assert json.loads(ask(port).body)["serviceProxyHealthy"] is True
 
 
@@ -112,22 +113,22 @@ def test_a_port_that_is_taken_is_tried_with_every_sync(server: CheckServer) -> N
         port = taken.getsockname()[1]
         checks = {ONE: check(port, 1), TWO: check(good, 1)}
         for _ in range(2):
-            (failure,) = server.serve(checks)
+            (failure,) = server.serve(checks, LOCAL)
             assert (failure.service, failure.port) == (ONE, port)
             assert failure.note("n1") == (
                 f'node n1 failed to start healthcheck "ns/one" on port {port}: '
                 f"listen tcp4 127.0.0.1:{port}: bind: address already in use"
             )
         assert seen(good)[:2] == (200, "ns/two")
-    assert server.serve(checks) == ()
+    assert server.serve(checks, LOCAL) == ()
     assert seen(port)[:2] == (200, "ns/one")
 
 
 @pytest.mark.filterwarnings("error")  # a socket left to the garbage collector is one that somebody forgot
 def test_no_address_of_a_service_stays_open_if_one_fails(web: WebThread) -> None:
-    server = CheckServer(Family.IPV4, ("127.0.0.1", "192.0.2.77"), web, None)
+    server = CheckServer(Family.IPV4, web, None)
     port = free_port()
-    (failure,) = server.serve({ONE: check(port, 1)})
+    (failure,) = server.serve({ONE: check(port, 1)}, ("127.0.0.1", "192.0.2.77"))
     assert "listen tcp4 192.0.2.77:" in failure.error
     assert not is_listening(port)
 
@@ -146,14 +147,33 @@ def test_no_address_of_a_service_stays_open_if_one_fails(web: WebThread) -> None
 def test_listens_on_node_port_addresses(
     web: WebThread, family: Family, addresses: tuple[str, ...] | None, answers_on: set[str]
 ) -> None:
-    server = CheckServer(family, addresses, web, None)
+    server = CheckServer(family, web, None)
     port = free_port()
-    assert server.serve({ONE: check(port, 1)}) == ()
+    assert server.serve({ONE: check(port, 1)}, addresses) == ()
     assert {host for host in ("127.0.0.1", "127.0.0.2", "::1") if is_listening(port, host)} == answers_on
+
+
+def test_moves_to_other_addresses_and_only_then(server: CheckServer) -> None:
+    port = free_port()
+    hosts = ("127.0.0.1", "127.0.0.2")
+
+    def answers_on(addresses: tuple[str, ...] | None) -> list[bool]:
+        assert server.serve({ONE: check(port, 1)}, addresses) == ()
+        return [is_listening(port, host) for host in hosts]
+
+    assert answers_on(hosts[:1]) == [True, False]
+    with dialled(port) as kept:
+        assert answers_on(hosts[:1]) == [True, False]
+        kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert kept.recv(4096).startswith(b"HTTP/1.1 200")
+        assert answers_on(hosts[1:]) == [False, True]
+        assert read_all(kept) == b""
+    assert answers_on(None) == [True, True]
+    assert answers_on(()) == [False, False]
 
 
 def test_both_families_serve_the_same_port_with_counts_of_their_own(web: WebThread) -> None:
     port = free_port()
     for family, count in ((Family.IPV4, 4), (Family.IPV6, 6)):
-        assert CheckServer(family, None, web, None).serve({ONE: check(port, count)}) == ()
+        assert CheckServer(family, web, None).serve({ONE: check(port, count)}, None) == ()
     assert (seen(port)[3], seen(port, "::1")[3]) == (4, 6)

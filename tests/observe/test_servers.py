@@ -9,7 +9,6 @@ import pytest
 
 from pykubeproxy.config.defaults import DEFAULTS
 from pykubeproxy.config.flags import put_at
-from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
@@ -160,11 +159,9 @@ def test_a_port_can_be_taken_again_at_once() -> None:
 
 def test_addresses_of_a_configuration() -> None:
     config = put_at(DEFAULTS, "bind_address_hard_fail", value=True)
-    node_ports = {Family.IPV4: ("127.0.0.1",), Family.IPV6: None}
-    assert addresses_of(config, node_ports) == Addresses(
+    assert addresses_of(config) == Addresses(
         health="0.0.0.0:10256",
         metrics="127.0.0.1:10249",
-        node_ports=node_ports,
         hard_fail=True,
         retry_seconds=5,
     )
