@@ -1,7 +1,7 @@
 """Putting the parts together for one node: which families and tools, and what is known of the node."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
@@ -104,7 +104,7 @@ class NodeView:
         return NodeFacts(
             node=node,
             host_addresses=given or interfaces.local_addresses(),
-            own_ips=given or interfaces.default_node_ips(),
+            own_ips=_node_ips(given) if given else interfaces.default_node_ips(),
             random_fully=tools is None or tools.has_random_fully,
             conntrack_tcp_liberal=tools is not None and _conntrack_is_liberal(),
         )
@@ -118,6 +118,11 @@ class NodeView:
         if not self._completed.config.node_port_addresses:
             return None
         return health_check_addresses(self._completed, self.facts(node, family), family)
+
+
+def _node_ips(given: Iterable[IP]) -> tuple[IP, ...]:
+    """Those by which others may know a node, in the order in which they were given."""
+    return tuple(ip for ip in given if not (ip.is_loopback or ip.is_link_local))
 
 
 def host_name() -> str:

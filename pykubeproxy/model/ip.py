@@ -40,6 +40,11 @@ class IP(msgspec.Struct, frozen=True, gc=False):
         """True within 127.0.0.0/8, and for ::1."""
         return ipaddress.ip_address(self.text).is_loopback
 
+    @property
+    def is_link_local(self) -> bool:
+        """True within 169.254.0.0/16, and within fe80::/10."""
+        return ipaddress.ip_address(self.text).is_link_local
+
 
 class CIDR(msgspec.Struct, frozen=True, gc=False):
     """A network: its family, its canonical masked text (`10.20.0.0/16`), and its prefix length in bits."""

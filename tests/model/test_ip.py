@@ -165,3 +165,11 @@ def test_containment_is_within_a_family(network: str, address: str, *, inside: b
 )
 def test_loopback(address: str, *, loopback: bool) -> None:
     assert ip(address).is_loopback is loopback
+
+
+@pytest.mark.parametrize(
+    ("address", "link_local"),
+    [("169.254.0.1", True), ("169.253.0.1", False), ("fe80::1", True), ("febf::1", True), ("fec0::1", False)],
+)
+def test_link_local(address: str, *, link_local: bool) -> None:
+    assert ip(address).is_link_local is link_local
