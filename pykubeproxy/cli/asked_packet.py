@@ -1,15 +1,16 @@
 """The packet that `trace` is asked about: from the words on the command line to a Packet."""
 
 import re
+from collections.abc import Iterable
 
 import click
 import msgspec
 
-from pykubeproxy.cli.trace_rules import Rules
+from pykubeproxy.cli.trace_rules import Rules, own_address
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_ip
 from pykubeproxy.trace import Packet
-from pykubeproxy.trace.naming import NamedService, UnknownService, find_service, named_services
+from pykubeproxy.trace.naming import NamedService, UnknownService, find_service, meant, named_services
 
 NODE = "node"
 PROTOCOLS = ("tcp", "udp", "sctp")
@@ -61,19 +62,26 @@ def find_target(asked: Asked, rules: Rules) -> Target:
     found = None if is_service else _ADDRESS_PORT.fullmatch(text)
     if found:
         return _read_address(text, found)
+    families = (asked.known_family,) if asked.known_family else tuple(rules.rulesets) or (Family.IPV4,)
     if not is_service:
+        hints = (meant(rules.of(family), text, _names_in(rules, family)) for family in families)
         raise click.UsageError(
             f"--to {text}: neither IP:port, such as 10.96.0.10:53/udp or [fd00::a]:53, "
-            "nor a Service as namespace/name:port"
+            f"nor a Service as namespace/name:port{next(filter(None, hints), '')}"
         )
-    families = (asked.known_family,) if asked.known_family else tuple(rules.rulesets) or (Family.IPV4,)
     problems = []
     for family in families:
         try:
-            return _as_target(find_service(rules.of(family), text))
+            return _as_target(find_service(rules.of(family), text, _names_in(rules, family)))
         except UnknownService as problem:
             problems.append(_why_unknown(text, rules, family) or str(problem))
     raise NoSuchService(f"{problems[0]}{_elsewhere(text, rules, families)}")
+
+
+def _names_in(rules: Rules, family: Family) -> list[str]:
+    """The Services that the objects know, if there are objects."""
+    known = rules.knowledge(family)
+    return known.titles() if known is not None else []
 
 
 def _as_target(service: NamedService) -> Target:
@@ -99,11 +107,10 @@ def _elsewhere(name: str, rules: Rules, tried: tuple[Family, ...]) -> str:
     return ""
 
 
-def read_source(text: str, target: Target, node_ips: tuple[IP, ...]) -> tuple[IP, bool]:
+def read_source(text: str, target: Target, rules: Rules) -> tuple[IP, bool]:
     """The client's address, and whether it is the node itself. Raises click.UsageError."""
     if text == NODE:
-        own = next((ip for ip in node_ips if ip.family is target.address.family), UNTOLD[target.address.family])
-        return own, True
+        return own_address(rules, target.address) or UNTOLD[target.address.family], True
     ip = parse_ip(text)
     if ip is None:
         raise click.UsageError(f"--from {text}: neither an IP address nor the word node")
@@ -115,6 +122,16 @@ def read_source(text: str, target: Target, node_ips: tuple[IP, ...]) -> tuple[IP
     return ip, False
 
 
+def require_known_node(packet: Packet, reasons: Iterable[str]) -> None:
+    """Raise click.UsageError if what becomes of a packet depends on an address of the node that nobody has told."""
+    asked = f"source {packet.source.text} not in"
+    if packet.source == UNTOLD[packet.family] and any(asked in each for each in reasons):
+        raise click.UsageError(
+            "--from node: what becomes of it depends on the node's address, which these rules do not tell: "
+            "give it with --host-address"
+        )
+
+
 def check_endpoint(text: str | None) -> None:
     """Raise click.UsageError for what is no `IP:port`."""
     found = _ADDRESS_PORT.fullmatch(text) if text is not None else None
@@ -123,9 +140,19 @@ def check_endpoint(text: str | None) -> None:
         raise click.UsageError(f"--seen-at {text}: an endpoint is expected, such as 10.244.0.11:8080")
 
 
+def require_remembering(seen_at: str, affinity: Iterable[str]) -> None:
+    """Raise click.UsageError if no rule asks whether a client was sent to `seen_at` before, but only to others."""
+    endpoints = tuple(affinity)
+    if seen_at not in endpoints:
+        known = f"only those of {', '.join(endpoints)}" if endpoints else "no clients: there is no session affinity"
+        raise click.UsageError(f"--seen-at {seen_at}: the rules on this way remember {known}")
+
+
 def make_packet(source: tuple[IP, bool], target: Target, in_interface: str | None) -> Packet:
-    """The first packet of a connection."""
+    """The first packet of a connection. Raises click.UsageError."""
     address, is_node = source
+    if is_node and in_interface:
+        raise click.UsageError("--in-interface: what the node sends itself arrives by no interface; leave it out")
     return Packet(
         source=address,
         destination=target.address,

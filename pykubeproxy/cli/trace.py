@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping
 import click
 import msgspec
 
-from pykubeproxy.cli.asked_packet import Asked, check_endpoint, find_target, make_packet, read_source
+from pykubeproxy.cli.asked_packet import (
+    Asked,
+    check_endpoint,
+    find_target,
+    make_packet,
+    read_source,
+    require_known_node,
+    require_remembering,
+)
 from pykubeproxy.cli.common import object_options, our_options, with_errors
 from pykubeproxy.cli.one_shot import one_shot
 from pykubeproxy.cli.trace_json import as_json
@@ -15,8 +23,9 @@ from pykubeproxy.cli.trace_rules import Rules, environment, read_rules
 from pykubeproxy.cli.trace_text import as_text
 from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.daemon.assembly import Choices
-from pykubeproxy.trace import Environment, Packet, Trace, Verdict
+from pykubeproxy.trace import Environment, Outcome, Packet, Trace, Verdict
 from pykubeproxy.trace import trace as walk
+from pykubeproxy.trace.outcome import decided
 from pykubeproxy.trace.pictures.html import as_html
 from pykubeproxy.trace.pictures.mermaid import as_mermaid
 from pykubeproxy.trace.pictures.svg import as_svg
@@ -79,16 +88,29 @@ def trace(
     asked = Asked(client=client, target=target, family=choices.only_family)
     rules = read_rules(objects, dumps, choices, flags, asked.known_family)
     wanted = find_target(asked, rules)
-    packet = make_packet(read_source(client, wanted, rules.addresses or ()), wanted, in_interface)
+    packet = make_packet(read_source(client, wanted, rules), wanted, in_interface)
     around = environment(rules, packet)
     traced = _walked(rules, packet, around, seen_at)
+    require_known_node(packet, (ending.reason for ending in decided(traced.outcomes)))
+    if seen_at is not None:
+        require_remembering(seen_at, traced.affinity)
     again = _walked(rules, packet, around, traced.affinity[0]) if traced.affinity and seen_at is None else None
+    if in_interface is None and not packet.from_node and any(map(_asks_for_interface, traced.outcomes)):
+        click.echo("hint: what cannot be decided may be, with --in-interface", err=True)
     if output == "text":
         text = as_text(traced, tell(traced.tree, everything=every_step), again)
         click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
     else:
         click.echo(as_json(traced) if output == "json" else _PICTURES[output](traced))
-    sys.exit(0 if all(outcome.verdict is Verdict.ACCEPT for outcome in traced.outcomes) else 1)
+    # Whichever way open questions would be answered.
+    sys.exit(0 if all(ending.verdict is Verdict.ACCEPT for ending in decided(traced.outcomes)) else 1)
+
+
+def _asks_for_interface(outcome: Outcome) -> bool:
+    """True if it is open how a packet fares because nobody has said by which interface it arrives."""
+    return any(
+        each.question.startswith("-i ") or any(map(_asks_for_interface, each.outcomes)) for each in outcome.alternatives
+    )
 
 
 def _walked(rules: Rules, packet: Packet, around: Environment, seen_at: str | None) -> Trace:

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from pykubeproxy.cli.common import API, compile_for, read_config, read_objects, tell
-from pykubeproxy.cli.dumps import read_dumps
+from pykubeproxy.cli.dumps import missing_tables, read_dumps
 from pykubeproxy.cluster.source import Change
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.assembly import Choices, find_tools
@@ -14,17 +14,22 @@ from pykubeproxy.host import interfaces
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import SaveError
 from pykubeproxy.host.iptables import IptablesHost
-from pykubeproxy.host.routes import routes
+from pykubeproxy.host.routes import routes, source_towards
+from pykubeproxy.host.sysctl import SysctlError, Sysctls
 from pykubeproxy.host.table_info import loaded_tables
-from pykubeproxy.model.ip import IP, Family
+from pykubeproxy.model.ip import IP, Family, parse_ip
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, Ruleset
 from pykubeproxy.trace import Environment, Packet, local_address
 from pykubeproxy.trace.diagnosis import Knowledge
-from pykubeproxy.trace.naming import is_node_port
+from pykubeproxy.trace.naming import is_endpoint, is_node_port, services_at
 
 # All that a packet may meet; iptables-save of one table each.
 _TABLES = tuple(BUILTIN_CHAINS)
+
+_LOOPBACK = {Family.IPV4: "127.0.0.1", Family.IPV6: "::1"}
+_FORWARDING = {Family.IPV4: "net/ipv4/ip_forward", Family.IPV6: "net/ipv6/conf/all/forwarding"}
+_ROUTE_LOCALNET = "net/ipv4/conf/all/route_localnet"
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +85,10 @@ def read_rules(
 def _read_live(dumps: tuple[str, ...], choices: Choices, family: Family | None) -> Rules:
     told = choices.host_addresses or None
     if dumps:
-        return Rules(rulesets=read_dumps(dumps, choices.only_family), addresses=told)
+        rulesets = read_dumps(dumps, choices.only_family)
+        for each, name in missing_tables(rulesets):
+            click.echo(f"assumed: table {name} has no {each} rules; it is not in what --live names", err=True)
+        return Rules(rulesets=rulesets, addresses=told)
     tools = {each: its for each, its in find_tools(choices).items() if family in (None, each)}
     live = {each: IptablesHost(its).save(tables=_existing_tables(its)) for each, its in tools.items()}
     return Rules(rulesets=live, addresses=told or interfaces.local_addresses(), is_this_node=not told)
@@ -100,19 +108,47 @@ def _compiled(change: Change, completed: Completed, choices: Choices, family: Fa
     return Rules(rulesets=compiled, addresses=choices.host_addresses or None)
 
 
+def own_address(rules: Rules, destination: IP) -> IP | None:
+    """The address from which the node's own packets to `destination` come; None if nothing tells it."""
+    if rules.is_this_node:
+        return source_towards(destination)
+    if destination.is_loopback:
+        return parse_ip(_LOOPBACK[destination.family])
+    known = (ip for ip in rules.addresses or () if ip.family is destination.family)
+    return next((ip for ip in known if not ip.is_loopback), None)
+
+
 def environment(rules: Rules, packet: Packet) -> Environment:
     """What the walk is told of the node; where nothing is known, the likely is assumed and said."""
     addresses = list(rules.addresses or ())
     if packet.from_node and packet.source not in addresses:
         addresses.append(packet.source)
-        _assume(f"the node's address is {packet.source.text}")
-    if rules.addresses is None and _looks_local(rules.of(packet.family), packet):
-        addresses.append(packet.destination)
-        _assume(f"{packet.destination.text} is an address of the node")
-    return Environment(
-        addresses=tuple(local_address(ip.text) for ip in addresses),
-        routes=tuple(routes()) if rules.is_this_node else None,
+        if not packet.source.is_loopback:
+            _assume(f"the node's address is {packet.source.text}")
+    doubtful: frozenset[IP] = frozenset()
+    if rules.addresses is None:
+        if _looks_local(rules.of(packet.family), packet):
+            addresses.append(packet.destination)
+            _assume(f"{packet.destination.text} is an address of the node")
+        elif not _is_in_cluster(rules, packet.destination):
+            doubtful = frozenset({packet.destination})
+    around = Environment(addresses=tuple(local_address(ip.text) for ip in addresses), doubtful=doubtful)
+    if not rules.is_this_node:
+        return around
+    return msgspec.structs.replace(
+        around,
+        routes=tuple(routes()),
+        forwarding=_is_set(_FORWARDING[packet.family]),
+        route_localnet=_is_set(_ROUTE_LOCALNET),
     )
+
+
+def _is_set(sysctl: str) -> bool:
+    """True for a setting of this node that is on, and for one that cannot be read: proxies turn them all on."""
+    try:
+        return Sysctls(read_only=True).read(sysctl) != "0"
+    except SysctlError:
+        return True
 
 
 def _assume(what: str) -> None:
@@ -123,3 +159,11 @@ def _looks_local(ruleset: Ruleset, packet: Packet) -> bool:
     """True if the packet goes to a node port, at an address that is no Service's."""
     port = packet.destination_port
     return port is not None and is_node_port(ruleset, packet.destination.text, packet.protocol, port)
+
+
+def _is_in_cluster(rules: Rules, ip: IP) -> bool:
+    """True for addresses that are known as those of Services or endpoints, which are hardly the node's own."""
+    address, ruleset, known = ip.text, rules.of(ip.family), rules.knowledge(ip.family)
+    if known is not None and (known.service_at(address) is not None or known.is_endpoint(address)):
+        return True
+    return bool(services_at(ruleset, address)) or is_endpoint(ruleset, address)

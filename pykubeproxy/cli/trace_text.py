@@ -87,7 +87,8 @@ class _Way:
             yield f"{indent}{_verdict(story.ending)}  {fate(story.ending)}"
         for number, branch in enumerate(story.branches, 1):
             is_last = number == len(story.branches)
-            yield f"{indent}  {'└' if is_last and not branch.twins else '├'}─ {_share(branch.probability)}"
+            corner = "└" if is_last and not branch.twins else "├"
+            yield f"{indent}  {corner}─ {branch.answer or _share(branch.probability)}"
             bar = " " if is_last and not branch.twins else "│"
             yield from self.lines(branch, f"{indent}  {bar}  ", heading)
             yield from _twins(branch, f"{indent}  ", is_last=is_last)

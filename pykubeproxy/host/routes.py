@@ -3,6 +3,7 @@
 Source: rtnetlink(7) and `linux/rtnetlink.h`. Other tables, which `ip rule` may bring in, are not read.
 """
 
+import socket
 import struct
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ import msgspec
 
 from pykubeproxy.host.netlink import parse_attributes
 from pykubeproxy.host.rtnetlink import FAMILY, Attributes, device_names, dump, to_ip, to_number
-from pykubeproxy.model.ip import CIDR, IP, parse_cidr
+from pykubeproxy.model.ip import CIDR, IP, Family, parse_cidr, parse_ip
 from pykubeproxy.model.route import Route, RouteKind
 
 _GET_ROUTES = 26
@@ -34,6 +35,9 @@ _KIND = {
 _CLONED = 0x200
 
 _DESTINATION, _DEVICE, _GATEWAY, _METRIC, _SOURCE, _NEXT_HOPS, _VIA = 1, 4, 5, 6, 7, 9, 18
+
+# Routes do not depend on ports.
+_ANY_PORT = 9
 
 # struct rtnexthop: length, flags, hops, index of the interface.
 _NEXT_HOP = struct.Struct("=HBBI")
@@ -73,6 +77,20 @@ def kernel_routes() -> tuple[KernelRoute, ...]:
         for table_order, known in _routes(fields, attributes, devices)
     ]
     return tuple(known for _, _, known in sorted(found, key=lambda item: item[:2]))
+
+
+def source_towards(destination: IP) -> IP | None:
+    """The address from which this node's own packets to `destination` come; None if they cannot go anywhere.
+
+    The kernel tells it for a datagram socket that is connected. Nothing is sent.
+    """
+    kind = socket.AF_INET if destination.family is Family.IPV4 else socket.AF_INET6
+    with socket.socket(kind, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect((destination.text, _ANY_PORT))
+        except OSError:
+            return None
+        return parse_ip(asking.getsockname()[0])
 
 
 def _routes(

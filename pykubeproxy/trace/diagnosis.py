@@ -11,10 +11,11 @@ from difflib import get_close_matches
 
 import msgspec
 
-from pykubeproxy.model.endpoint import EndpointSlice, SliceEndpoint, host_port
+from pykubeproxy.model.endpoint import Endpoint, EndpointSlice, PortKey, SliceEndpoint, host_port
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Service, ServiceKey, ServicePort, service_ports, why_unserved
 from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.model.topology import usable_endpoints
 
 _TITLE = re.compile(r" (?:for|of) ([a-z0-9][-a-z0-9]*)/([a-z0-9][-a-z0-9]*)(?::([a-z0-9][-a-z0-9]*))?$")
 _SHOWN = 3
@@ -39,8 +40,20 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
         if reason.startswith("source "):
             more = ", ".join(cidr.text for cidr in port.source_ranges)
         else:
-            more = self._census(port)
+            more = self._contradiction(reason, port) or self._census(port)
         return f"{reason}: {more}" if more else reason
+
+    def why_stale(self, title: str, endpoint: str) -> str:
+        """What speaks against a way to `endpoint` (`ip:port`) of a ServicePort; empty if nothing does."""
+        port = self._port_of(title)
+        if port is None:
+            return f"stale rules: {title} is not among the objects given"
+        listed = [each for each in self._endpoints(port) if each.text == endpoint]
+        if not listed:
+            return f"stale rules: no EndpointSlice of {title} lists that endpoint"
+        if not any(each.ready or each.serves_while_terminating for each in listed):
+            return f"stale rules: that endpoint is {_condition(listed[0])}"
+        return ""
 
     def why_absent(self, name: str) -> str:
         """Why a Service that was asked for by name is not in the rules; empty if the objects do not know it."""
@@ -65,6 +78,37 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
         """The names of all Services, for suggestions."""
         return sorted(map(str, self.snapshot.services))
 
+    def service_at(self, address: str) -> Service | None:
+        """The Service that has an address as cluster IP, load-balancer IP or external IP."""
+        for _, service in sorted(self.snapshot.services.items()):
+            outside = (ip.text for ip in (*service.load_balancer_ips, *service.external_ips))
+            if address in (service.cluster_ip, *service.cluster_ips, *outside):
+                return service
+        return None
+
+    def is_endpoint(self, address: str) -> bool:
+        """True for an address that an EndpointSlice lists."""
+        return any(its.address == address for slice_ in self.snapshot.slices() for its in slice_.endpoints)
+
+    def _contradiction(self, reason: str, port: ServicePort) -> str:
+        """What speaks against a refusal for lack of endpoints; empty if nothing does."""
+        usable = usable_endpoints(port, self._endpoints(port), self.node_name, "")
+        if reason.startswith("no ready endpoints"):
+            found = len(usable.cluster or usable.local) if usable.exist_anywhere else 0
+            return f"stale rules: its EndpointSlices list {_count(found)} that can be used" if found else ""
+        found = len(usable.local) if self.node_name else 0
+        return f"stale rules: its EndpointSlices list {_count(found)} on {self.node_name}" if found else ""
+
+    def _endpoints(self, port: ServicePort) -> tuple[Endpoint, ...]:
+        by_port = self.snapshot.endpoints(port.service, self.family, self.node_name)
+        return by_port.get(PortKey(port.name, port.protocol), ())
+
+    def _port_of(self, title: str) -> ServicePort | None:
+        """The ServicePort of `namespace/name:port`."""
+        service, _, name = title.partition(":")
+        namespace, _, its_name = service.partition("/")
+        return self._port(ServiceKey(namespace, its_name), name)
+
     def _port(self, key: ServiceKey, name: str) -> ServicePort | None:
         service = self.snapshot.services.get(key)
         ports = service_ports(service, self.family) if service is not None else ()
@@ -85,6 +129,9 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
         if not fitting:
             offered = sorted({f"{its.name or 'unnamed'}/{its.protocol}" for each in slices for its in each.ports})
             wanted = f"{port.name or 'unnamed'}/{port.protocol}"
+            if not offered:
+                verb = "has" if len(listed) == 1 else "have"
+                return f"its {_count(len(listed))} {verb} no port: does a container name the targetPort of {wanted}?"
             verb = "is" if len(listed) == 1 else "are"
             return f"its {_count(len(listed))} {verb} for port {' and '.join(offered)}, not {wanted}"
         return _conditions([endpoint for each in fitting for endpoint in each.endpoints], self.node_name)
@@ -128,7 +175,7 @@ def _conditions(endpoints: list[SliceEndpoint], node_name: str) -> str:
     return f"{total}: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}"
 
 
-def _condition(endpoint: SliceEndpoint) -> str:
+def _condition(endpoint: SliceEndpoint | Endpoint) -> str:
     if endpoint.terminating:
         return "terminating"
     return "ready" if endpoint.ready else "not ready"

@@ -20,17 +20,21 @@ class LocalAddress(msgspec.Struct, frozen=True, kw_only=True):
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """The node, as far as it is known. None means unknown: what depends on it cannot be decided.
 
-    `addresses`: the node's own addresses, of any family; loopback need not be listed.
+    `addresses`: the node's own addresses, of any family; loopback need not be listed. `doubtful` are addresses that may
+    be the node's although they are not listed.
     `routes`: its routing table, of any family; of equal prefixes the first counts. If those of the kind `local` are
     among them, they tell the addresses as well.
     `forwarding`: whether it forwards packets (`net.ipv4.ip_forward`, `net.ipv6.conf.all.forwarding`).
+    `route_localnet`: whether packets from 127.0.0.0/8 may leave it (`net.ipv4.conf.all.route_localnet`).
     `seen_at`: the endpoint (`ip:port`) that the client was last sent to, within the time of its session affinity; None
     for a client that was not seen before. `recent` names further lists of `-m recent` that hold the client's address.
     """
 
     addresses: tuple[LocalAddress, ...] | None = None
+    doubtful: frozenset[IP] = frozenset()
     routes: tuple[Route, ...] | None = None
     forwarding: bool = True
+    route_localnet: bool = True
     seen_at: str | None = None
     recent: frozenset[str] = frozenset()
 

@@ -4,7 +4,7 @@ Comments say `namespace/name:port cluster IP`, or that it `has no endpoints` (`i
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -16,6 +16,7 @@ _ADDRESS = re.compile(r" -d (\S+)/(?:32|128) ")
 _PROTOCOL = re.compile(r" -p (tcp|udp|sctp) ")
 _COMMENT = re.compile(r'--comment "(\S+/\S+) (cluster IP|has no endpoints|has no local endpoints)"')
 _SERVICE = re.compile(r'--comment "(\S+/\S+) (cluster IP|external IP|loadbalancer IP|has no |traffic not accepted)')
+_SUGGESTED = 3
 _PORT = re.compile(r" --dport (\d+) ")
 
 
@@ -46,10 +47,10 @@ def named_services(ruleset: Ruleset) -> Iterator[NamedService]:
                     yield found
 
 
-def find_service(ruleset: Ruleset, name: str) -> NamedService:
+def find_service(ruleset: Ruleset, name: str, others: Iterable[str] = ()) -> NamedService:
     """The Service port called `namespace/name:port`, or `namespace/name` if it has only one. Raises UnknownService.
 
-    The port may be given by its number as well.
+    The port may be given by its number as well. `others` are names that may have been meant, besides those in rules.
     """
     known = list(named_services(ruleset))
     exact = [service for service in known if service.title == name]
@@ -63,8 +64,26 @@ def find_service(ruleset: Ruleset, name: str) -> NamedService:
     siblings = [each for each in known if each.title.partition(":")[0] == service]
     if siblings:
         raise UnknownService(f"{service} has no port {name.partition(':')[2]} in these rules, but {_choices(siblings)}")
-    titles = [title for each in known for title in (each.title, each.title.partition(":")[0])]
-    raise UnknownService(f"no Service {name} in these rules{unknown(name, titles)}")
+    raise UnknownService(f"no Service {name} in these rules{unknown(name, [*_titles(known), *others])}")
+
+
+def meant(ruleset: Ruleset, name: str, others: Iterable[str] = ()) -> str:
+    """The end of a sentence about what is no `namespace/name`: the Services of that name, in whatever spelling."""
+    wanted = name.lower()
+    found = {title for title in (*_titles(named_services(ruleset)), *others) if wanted in (title, _name_in(title))}
+    return f"; did you mean {' or '.join(sorted(found)[:_SUGGESTED])}?" if found else ""
+
+
+def _titles(services: Iterable[NamedService]) -> Iterator[str]:
+    """The names by which Services may be asked for, with and without their ports'."""
+    for each in services:
+        yield each.title
+        yield each.title.partition(":")[0]
+
+
+def _name_in(title: str) -> str:
+    """The name in `namespace/name:port`."""
+    return title.partition("/")[2].partition(":")[0]
 
 
 def services_at(ruleset: Ruleset, address: str) -> tuple[NamedService, ...]:
@@ -78,6 +97,18 @@ def services_at(ruleset: Ruleset, address: str) -> tuple[NamedService, ...]:
                     if service is not None:
                         found[service] = None
     return tuple(found)
+
+
+def is_endpoint(ruleset: Ruleset, address: str) -> bool:
+    """True if rules send traffic for Services to an address."""
+    table = ruleset.tables.get("nat")
+    target = f" --to-destination {f'[{address}]' if ':' in address else address}:"
+    return any(
+        target in line
+        for chain, lines in (table.chains.items() if table is not None else ())
+        if chain.startswith(names.ENDPOINT)
+        for line in lines
+    )
 
 
 def is_node_port(ruleset: Ruleset, address: str, protocol: str, port: int) -> bool:

@@ -1,6 +1,6 @@
 """What becomes of a packet: the endings of all its branches, summed up."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from fractions import Fraction
 
@@ -79,6 +79,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     path: tuple[Step, ...]
     alternatives: tuple[Alternative, ...] = ()
+
+
+def decided(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """The outcomes, and in the place of those that depend on an open question what follows from either answer."""
+    for outcome in outcomes:
+        if outcome.alternatives:
+            yield from (inner for each in outcome.alternatives for inner in decided(each.outcomes))
+        else:
+            yield outcome
 
 
 # What makes two undecided outcomes equal: the question, and how their packets fare with either answer.

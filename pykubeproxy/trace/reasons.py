@@ -13,6 +13,9 @@ from pykubeproxy.trace.state import Scene, State
 
 _NO_ENDPOINTS = " has no endpoints"
 _NO_LOCAL_ENDPOINTS = " has no local endpoints"
+# How the sentence begins about a packet that stays on the node.
+DELIVERED = "delivered to "
+
 _SOURCE_RANGES = " traffic not accepted by "
 
 
@@ -81,7 +84,7 @@ def arrival(state: State, scene: Scene, *, local: bool) -> str:
     """Where a packet that gets through goes."""
     target = scene.destination_text(state) if state.dnat is None else state.dnat
     if local:
-        return f"delivered to {target} on this node itself"
+        return f"{DELIVERED}{target} on this node itself"
     gateway = f" by way of {state.via}" if state.via else ""
     device = f" on {state.out_interface}" if state.out_interface else ""
     unchanged = ", as no rule redirects it" if state.dnat is None else ""

@@ -1,6 +1,6 @@
 """A Trace with its reasons put into more words, by somebody who knows more than the rules do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -8,11 +8,11 @@ from pykubeproxy.model.endpoint import host_port
 from pykubeproxy.rules import names
 from pykubeproxy.rules.ruleset import Ruleset
 from pykubeproxy.trace.diagnosis import Knowledge
-from pykubeproxy.trace.effect import Action
 from pykubeproxy.trace.naming import services_at
-from pykubeproxy.trace.outcome import Alternative, Ending, Outcome, Verdict
+from pykubeproxy.trace.outcome import Alternative, Ending, Outcome, Verdict, decided
 from pykubeproxy.trace.packet import Packet
-from pykubeproxy.trace.path import Step
+from pykubeproxy.trace.reasons import DELIVERED
+from pykubeproxy.trace.story import service_of
 from pykubeproxy.trace.tree import Node
 from pykubeproxy.trace.walk import Trace
 
@@ -24,14 +24,19 @@ def retold(traced: Trace, ruleset: Ruleset, knowledge: Knowledge | None) -> Trac
 
     A refusal says what has become of the endpoints; a packet that no rule redirects, what there is at its address.
     """
-    missed = _missed(traced, ruleset, knowledge)
+    outcomes = tuple(decided(traced.outcomes))
+    missed = _missed(traced.packet, outcomes, ruleset, knowledge)
+    title = service_of(step for outcome in outcomes for step in outcome.path)
 
     def reworded(ending: Ending) -> str:
         if ending.verdict is Verdict.ACCEPT and ending.dnat is None and missed:
             return f"{ending.reason}: {missed}"
-        if ending.verdict in (Verdict.DROP, Verdict.REJECT) and knowledge is not None:
+        if knowledge is None:
+            return ending.reason
+        if ending.verdict in (Verdict.DROP, Verdict.REJECT):
             return knowledge.elaborate(ending.reason)
-        return ending.reason
+        stale = knowledge.why_stale(title, ending.dnat) if ending.dnat and title else ""
+        return f"{ending.reason}; {stale}" if stale else ending.reason
 
     return msgspec.structs.replace(
         traced,
@@ -40,32 +45,26 @@ def retold(traced: Trace, ruleset: Ruleset, knowledge: Knowledge | None) -> Trac
     )
 
 
-def _missed(traced: Trace, ruleset: Ruleset, knowledge: Knowledge | None) -> str:
+def _missed(packet: Packet, outcomes: Sequence[Outcome], ruleset: Ruleset, knowledge: Knowledge | None) -> str:
     """What is at the address of a packet that no rule redirects; empty if some rule does, or nothing is known there."""
-    if all(outcome.dnat is not None or outcome.verdict is not Verdict.ACCEPT for outcome in traced.outcomes):
+    if all(outcome.dnat is not None or outcome.verdict is not Verdict.ACCEPT for outcome in outcomes):
         return ""
-    packet = traced.packet
     address, port = packet.destination.text, packet.destination_port
     at = services_at(ruleset, address)
     if at and not any((each.protocol, each.port) == (packet.protocol, port) for each in at):
         listens = ", ".join(f"{each.port}/{each.protocol} ({each.title})" for each in at)
         return f"{address} has only {listens}"
-    if not at and any(_is_node_port_jump(step) for outcome in traced.outcomes for step in outcome.path):
+    knows_node_ports = ruleset.lines("nat", names.NODE_PORTS) is not None
+    if not at and knows_node_ports and any(outcome.reason.startswith(DELIVERED) for outcome in outcomes):
         return f"no Service has node port {port}/{packet.protocol}"
     return "" if at or knowledge is None else _in_objects(packet, knowledge)
 
 
 def _in_objects(packet: Packet, knowledge: Knowledge) -> str:
-    """The Service whose cluster IP it is, according to the objects, though no rule is for it."""
+    """The Service whose address it is, according to the objects, though no rule is for it."""
     address = packet.destination.text
-    for key, service in sorted(knowledge.snapshot.services.items()):
-        if address in (service.cluster_ip, *service.cluster_ips, *(ip.text for ip in service.load_balancer_ips)):
-            return f"{address} belongs to {key}; {knowledge.why_absent(str(key))}"
-    return ""
-
-
-def _is_node_port_jump(step: Step) -> bool:
-    return step.action is Action.JUMP and step.table == "nat" and step.says.endswith(names.NODE_PORTS)
+    service = knowledge.service_at(address)
+    return f"{address} belongs to {service.key}; {knowledge.why_absent(str(service.key))}" if service else ""
 
 
 def _outcome(outcome: Outcome, reworded: Reworded) -> Outcome:

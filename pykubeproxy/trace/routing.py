@@ -14,6 +14,9 @@ T = TypeVar("T")
 
 LOOPBACK_DEVICE = "lo"
 
+# 127.0.0.0/8
+_LOOPBACK_NETWORK = 127
+
 
 class PrefixMap(Generic[T]):
     """Values by network, looked up by the longest prefix. Of equal networks the first counts."""
@@ -55,6 +58,7 @@ class Locality:
         loopback = CIDR(Family.IPV4, "127.0.0.0/8", 8) if family is Family.IPV4 else CIDR(Family.IPV6, "::1/128", 128)
         self._family = family
         self._complete = environment.addresses is not None or bool(from_routes)
+        self._doubtful = {ip.number for ip in environment.doubtful if ip.family is family}
         items = [(address.cidr, address.device or "") for address in mine]
         if own is not None:
             items.append((CIDR(family, own.text, family.bits), ""))
@@ -74,7 +78,7 @@ class Locality:
             return self._on_device(AddressType.BROADCAST, self._broadcast[number], device)
         holder = self._own.find(number)
         if holder is None:
-            return AddressType.UNICAST if self._complete else None
+            return AddressType.UNICAST if self._complete and number not in self._doubtful else None
         return self._on_device(AddressType.LOCAL, holder or None, device)
 
     def address_on(self, device: str | None) -> int | None:
@@ -124,15 +128,23 @@ class Router:
     def __init__(self, family: Family, environment: Environment, locality: Locality) -> None:
         self.locality = locality
         self._forwarding = environment.forwarding
+        self._keeps_loopback = family is Family.IPV4 and not environment.route_localnet
         self._routes = None
         if environment.routes is not None:
             mine = [route for route in environment.routes if route.destination.family is family]
             self._routes = PrefixMap(family.bits, [(route.destination, route) for route in mine])
 
-    def decide(self, number: int, *, local: bool, from_node: bool, device: str | None) -> Decision:
+    def decide(
+        self, number: int, *, local: bool, from_node: bool, device: str | None, source: int | None = None
+    ) -> Decision:
         """Where a packet for an address goes that is `local` or not; `device` is believed where no routes are known."""
         if local:
             return Decision(way=Way.LOCAL, device=LOOPBACK_DEVICE)
+        if from_node and self._keeps_loopback and source is not None and source >> 24 == _LOOPBACK_NETWORK:
+            return Decision(
+                way=Way.DROPPED,
+                why="packets from 127.0.0.0/8 must not leave this node (net.ipv4.conf.all.route_localnet is 0)",
+            )
         if not (from_node or self._forwarding):
             return Decision(way=Way.DROPPED, why="this node does not forward packets (ip_forward is 0)")
         if self._routes is None:

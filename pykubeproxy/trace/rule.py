@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import msgspec
 
+from pykubeproxy.model.printable import printable
 from pykubeproxy.trace.answers import Chance, Matcher, Noted, Undecided
 from pykubeproxy.trace.effect import Target
 from pykubeproxy.trace.matches.registry import matchers
@@ -41,7 +42,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=1 << 16)
 def make_rule(line: str) -> Rule:
-    """A line of a Ruleset (`-A CHAIN …`), made ready."""
+    """A line of a Ruleset (`-A CHAIN …`), made ready; what is shown of it has no control characters."""
+    line = printable(line)
     parsed = parse_rule(line)
     return Rule(
         text=line,

@@ -17,6 +17,8 @@ from pykubeproxy.trace.path import Step
 from pykubeproxy.trace.tree import Node
 
 _HASH = re.compile(r"-[A-Z2-7]{16}(?:-[0-9a-f]{1,2})?")
+_OPEN = re.compile(r"cannot decide: (.*); here: (yes|no)")
+_OWN_ADDRESS = " is an address of this node"
 _JUMPS = (Action.JUMP, Action.GOTO)
 _TITLE = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-a-z0-9]*(?::[a-z0-9][-a-z0-9]*)?")
 
@@ -29,13 +31,22 @@ class Twin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of the way, then its branches or its end; `twins` are branches told by this one."""
+    """A stretch of the way, then its branches or its end; `twins` are branches told by this one.
+
+    `answer` says on which answer this branch is taken (`if -i cni0`), where a question is open.
+    """
 
     probability: Fraction
     steps: tuple[Step, ...]
     branches: tuple["Story", ...] = ()
     ending: Ending | None = None
     twins: tuple[Twin, ...] = ()
+    answer: str = ""
+
+    @property
+    def told(self) -> Fraction:
+        """The share of all packets that this branch and its twins stand for."""
+        return sum((twin.probability for twin in self.twins), self.probability)
 
 
 def tell(tree: Node, *, everything: bool = False, most_alike: int = 1) -> Story:
@@ -43,14 +54,10 @@ def tell(tree: Node, *, everything: bool = False, most_alike: int = 1) -> Story:
 
     Equal branches are joined where there are more than `most_alike` of them.
     """
+    children = [_answered(tell(child, everything=everything, most_alike=most_alike), tree) for child in tree.children]
     if everything:
-        return Story(
-            probability=tree.probability,
-            steps=tree.steps,
-            branches=tuple(tell(child, everything=True) for child in tree.children),
-            ending=tree.ending,
-        )
-    branches = [inner for child in tree.children for inner in _hoisted(tell(child, most_alike=most_alike))]
+        return Story(probability=tree.probability, steps=tree.steps, branches=tuple(children), ending=tree.ending)
+    branches = [inner for child in children for inner in _hoisted(child)]
     following = [branch.steps[0] for branch in branches if branch.steps]
     return Story(
         probability=tree.probability,
@@ -77,6 +84,19 @@ def is_arrival(step: Step) -> bool:
 def jump_target(step: Step) -> str:
     """The chain to which a step leads; empty if it leads to none."""
     return step.says.removeprefix("-> ") if step.action in _JUMPS else ""
+
+
+def _answered(story: Story, parent: Node) -> Story:
+    """A branch with the answer that it assumes: each branch of an open question has all packets, not its share."""
+    is_open = len(parent.children) > 1 and story.probability == parent.probability
+    if not is_open or not story.steps:
+        return story
+    first = story.steps[0]
+    if found := _OPEN.fullmatch(first.says):
+        answer = f"{'if' if found[2] == 'yes' else 'if not'} {found[1]}"
+    else:
+        answer = f"if {first.says}" if first.says.endswith(_OWN_ADDRESS) else "if not"
+    return msgspec.structs.replace(story, answer=answer)
 
 
 def _refuses(step: Step) -> bool:
@@ -138,4 +158,4 @@ def _way(story: Story) -> object:
         return id(story)
     ending = story.ending
     steps = tuple((step.hook, step.table, _HASH.sub("", step.chain), step.action) for step in story.steps)
-    return steps, ending.verdict, ending.masquerade, ending.snat
+    return steps, ending.verdict, ending.masquerade, ending.snat, story.answer

@@ -172,7 +172,7 @@ class _Walk:
                 device = self._scene.packet.out_interface
                 from_node = self._scene.packet.from_node
                 decision = self._scene.router.decide(
-                    each.state.destination, local=local, from_node=from_node, device=device
+                    each.state.destination, local=local, from_node=from_node, device=device, source=each.state.source
                 )
                 target = self._scene.address_text(each.state.destination)
                 routed = each.then(_route_step(each, _describe(decision, target)))

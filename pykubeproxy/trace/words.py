@@ -8,7 +8,7 @@ from pykubeproxy.rules import names
 from pykubeproxy.trace.effect import Action
 from pykubeproxy.trace.outcome import Ending, Outcome
 from pykubeproxy.trace.path import Step
-from pykubeproxy.trace.story import jump_target
+from pykubeproxy.trace.story import Story, jump_target
 
 # Comments of the fixed chains say less than the words here.
 _CHAINS = {
@@ -65,6 +65,23 @@ def fate(ending: Ending | Outcome) -> str:
     if ending.dnat is not None and ending.dnat not in ending.reason:
         source = f", on its way to {ending.dnat}{source}"
     return f"{ending.reason}{source}"
+
+
+def leads_there(branch: Story) -> str:
+    """What stands at the way into a branch: its share of all packets, or the answer to a question that is open.
+
+    Of branches that are told together, it is the share of each, if they are equal.
+    """
+    if branch.answer:
+        return branch.answer
+    if branch.twins and all(twin.probability == branch.probability for twin in branch.twins):
+        return f"{_fraction(branch.probability)} to each of {1 + len(branch.twins)}"
+    return _fraction(branch.told)
+
+
+def _fraction(probability: Fraction) -> str:
+    fraction = exact(probability)
+    return percent(probability) + (f" = {fraction}" if fraction else "")
 
 
 def exact(probability: Fraction) -> str:

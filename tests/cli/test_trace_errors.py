@@ -27,7 +27,10 @@ QUESTIONS = {
     "ambiguous port number": ("infra/dns:53", ["infra/dns:53 has several ports", "infra/dns:dns (udp 53)", "name one"]),
     "ambiguous port": ("infra/dns", ["infra/dns has several ports", "infra/dns:dns (udp 53)", "name one"]),
     "headless": ("default/database", ["headless (clusterIP: None)", "ask for 10.244.0.21:8080"]),
-    "not a target": ("web", ["neither IP:port", "nor a Service as namespace/name:port"]),
+    "not a target": ("wob", ["neither IP:port", "nor a Service as namespace/name:port"]),
+    "no namespace": ("web", ["nor a Service as namespace/name:port; did you mean default/web or default/web:http?"]),
+    "not spelled so": ("default/Web", ["did you mean default/web?"]),
+    "headless, nearly": ("default/databas", ["did you mean default/database"]),
     "port too large": ("10.0.0.1:70000", ["port 70000 is not within 1 to 65535"]),
     "protocol": ("10.0.0.1:80/icmp", ["'icmp' is not one of tcp, udp, sctp"]),
     "address": ("10.0.0.300:80", ["'10.0.0.300' is not an IP address"]),
@@ -77,6 +80,32 @@ def test_a_service_that_another_proxy_serves(tmp_path: Path) -> None:
     )
     result = trace(POD, "default/web", "-f", str(file), "--family", "ipv4")
     assert_one_error(result, "label service.kubernetes.io/service-proxy-name hands it to another proxy")
+
+
+def test_an_endpoint_whose_clients_no_rule_remembers() -> None:
+    told = "the rules on this way remember only those of 10.244.0.11:8080, 10.244.0.12:8080, 10.244.1.11:8080"
+    assert_one_error(example(POD, "default/cart", "--seen-at", "10.244.9.9:8080"), "--seen-at 10.244.9.9:8080", told)
+    none = example(POD, "default/web", "--seen-at", "10.244.0.11:8080")
+    assert_one_error(none, "remember no clients: there is no session affinity")
+
+
+def test_an_interface_by_which_the_node_s_own_packets_do_not_arrive() -> None:
+    told = "what the node sends itself arrives by no interface"
+    assert_one_error(example("node", "default/web", "--in-interface", "eth9"), told)
+
+
+def test_what_depends_on_an_address_of_the_node_that_nobody_told() -> None:
+    dump = ("--live", str(GOLDEN / "loadbalancer-source-ranges" / "ipv4.save"))
+    assert_one_error(trace("node", "198.51.100.7:80", *dump), "depends on the node's address", "--host-address")
+    assert trace("node", "198.51.100.7:80", *dump, "--host-address", "172.31.1.2").exit_code == 0
+    assert trace("node", "ns1/lb", *dump).exit_code == 0, "most things do not depend on it"
+
+
+def test_a_dump_that_says_what_it_lacks(tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    dump.write_text("# Table `filter' is incompatible, use 'nft' tool.\n*nat\nCOMMIT\n")
+    result = trace(POD, "10.0.0.1:80", "--live", str(dump))
+    assert_one_error(result, f"{dump}: line 1: table filter is not in this dump", "made with nft")
 
 
 @pytest.mark.parametrize(

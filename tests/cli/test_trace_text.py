@@ -1,10 +1,14 @@
 """What `trace` tells a person: who, how it ends, and the way there on one screen."""
 
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
+from click.testing import CliRunner
 
+from pykubeproxy.cli.main import main
 from tests.cli.tracing import EXAMPLES, POD, STRANGER, endings, example, trace
+from tests.corpus import GOLDEN
 
 
 def test_a_service_by_name_on_every_branch() -> None:
@@ -144,3 +148,63 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch: pytest.MonkeyPatch) -
     assert "\x1b[" not in example(POD, "default/web").stdout
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[" not in example(POD, "default/web", color=True).stdout
+
+
+def test_tables_that_a_dump_lacks_are_told() -> None:
+    text = (GOLDEN / "clusterip-three-endpoints" / "ipv4.save").read_text()
+    nat = text[text.index("*nat") :]
+    result = CliRunner().invoke(main, ["trace", "--from", POD, "--to", "ns1/web", "--live", "-"], input=nat)
+    assert result.exit_code == 0
+    assert result.stderr == "assumed: table filter has no IPv4 rules; it is not in what --live names\n"
+
+
+def test_what_render_printed_is_a_dump(tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    dump.write_text(CliRunner().invoke(main, ["render", "-f", str(EXAMPLES)]).stdout)
+    assert trace(POD, "default/web:http", "--live", str(dump)).exit_code == 0
+    assert trace("fd00:10:244::99", "default/portal:http", "--live", str(dump)).exit_code == 0
+
+
+def test_an_address_that_may_be_the_node_s_is_a_fork() -> None:
+    dump = ("--live", str(Path(__file__).parents[1] / "trace/foreign/docker.save"))
+    asked = ("203.0.113.7", "192.168.1.10:8080", "--in-interface", "eth0", *dump)
+    result = trace(*asked)
+    assert "cannot decide: 192.168.1.10 is an address of this node" in result.stdout
+    assert result.exit_code == 1
+    told = trace(*asked, "--host-address", "192.168.1.10").stdout
+    assert "if 192.168.1.10 is" not in told
+    assert "sent to 172.17.0.2:80" in told
+
+
+def test_a_node_port_that_nobody_has_by_a_dump_alone() -> None:
+    dump = ("--live", str(GOLDEN / "loadbalancer-source-ranges" / "ipv4.save"))
+    result = trace("203.0.113.7", "172.31.1.2:30999", *dump)
+    assert "delivered to 172.31.1.2:30999 on this node itself: no Service has node port 30999/tcp" in result.stdout
+
+
+def test_an_open_question_that_makes_no_difference_is_no_failure() -> None:
+    dump = ("--live", str(GOLDEN / "detect-local-interface-prefix" / "ipv4.save"))
+    result = trace(POD, "ns1/web", *dump)
+    assert "? UNDECIDED" in result.stdout
+    assert "├─ if -i veth+" in result.stdout
+    assert result.exit_code == 0, "it gets through, whatever the answer"
+    assert "--in-interface" in result.stderr
+    assert "UNDECIDED" not in trace(POD, "ns1/web", *dump, "--in-interface", "veth1").stdout
+
+
+def test_rules_that_the_objects_contradict() -> None:
+    dump = Path(__file__).parents[2] / "docs/troubles/stale.save"
+    result = example(POD, "default/web", "--live", str(dump))
+    (stale,) = [line for line in endings(result) if "stale" in line]
+    assert stale.endswith("10.244.1.87:8080; stale rules: no EndpointSlice of default/web:http lists that endpoint")
+
+
+def test_control_characters_of_a_comment_stay_in_the_dump(tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    rule = '-A FORWARD -m comment --comment "\x1b]0;x\x07" -j DROP'
+    dump.write_text(f"*filter\n:FORWARD ACCEPT [0:0]\n{rule}\nCOMMIT\n*nat\nCOMMIT\n")
+    asked = (POD, "10.0.0.1:80", "--live", str(dump), "--host-address", "10.0.0.9")
+    text = trace(*asked).stdout
+    assert "\\x1b]0;x\\x07" in text
+    assert "\x1b]" not in text
+    ET.fromstring(trace(*asked, "--output", "svg").stdout)  # noqa: S314  our own text

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from tests.corpus import GOLDEN, without_nfacct
 from tests.kernel.machine import Kind, Machine
 from tests.kernel.objects import cluster_ip, web, write
 
@@ -12,6 +13,7 @@ def served(machine: Machine, kind: Kind, folder: Path) -> None:
     machine.ip(["link set lo up", "link add eth0 type veth peer name pod0", "addr add 10.244.0.254/24 dev eth0"])
     machine.ip(["link set pod0 up", "link set eth0 up"])
     machine.ip(["route add 10.244.9.0/24 via 10.244.0.1 dev eth0"])
+    machine.set_sysctls(1, ["ipv4/ip_forward"])
     source = write(folder / "objects.json", web(kind.family, 1, endpoints=("10.244.0.7", "10.244.9.7")))
     assert machine.once(source, *kind.flags).returncode == 0
 
@@ -27,6 +29,37 @@ def test_the_routing_decision_names_interface_and_gateway(machine: Machine, kind
     assert "sent to 10.244.0.7:8080 on eth0" in result.stdout
     assert "sent to 10.244.9.7:8080 by way of 10.244.0.1 on eth0" in result.stdout
     assert machine.dump(kind4) == before, "asking changes nothing: not even a table of the legacy tools is made"
+
+
+def test_a_node_that_does_not_forward(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+    served(machine, kind4, tmp_path)
+    machine.set_sysctls(0, ["ipv4/ip_forward"])
+    asked = ("trace", "--from", "10.244.0.9", "--to", "default/web-1", "--in-interface", "eth0")
+    result = machine.pykubeproxy(*asked, "--backend", kind4.backend)
+    assert result.returncode == 1
+    assert "this node does not forward packets (ip_forward is 0)" in result.stdout
+
+
+def test_the_node_s_own_packets_come_from_the_address_that_the_kernel_takes(
+    machine: Machine, kind4: Kind, tmp_path: Path
+) -> None:
+    served(machine, kind4, tmp_path)
+    machine.ip(["route add default via 10.244.0.1"])
+    for target, source in (("10.96.9.9:80", "10.244.0.254"), ("127.0.0.1:80", "127.0.0.1")):
+        result = machine.pykubeproxy("trace", "--from", "node", "--to", target, "--backend", kind4.backend)
+        assert result.stdout.startswith(f"the node ({source}) → {target}/tcp")
+
+
+def test_node_ports_at_localhost_need_route_localnet(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+    served(machine, kind4, tmp_path)
+    machine.ip(["route add default via 10.244.0.1"])
+    machine.load(kind4, without_nfacct((GOLDEN / "nodeport" / "ipv4.save").read_text()))
+    asked = ("trace", "--from", "node", "--to", "127.0.0.1:30080", "--backend", kind4.backend)
+    for value, returncode in ((0, 1), (1, 0)):
+        machine.set_sysctls(value, ["ipv4/conf/all/route_localnet"])
+        result = machine.pykubeproxy(*asked)
+        assert result.returncode == returncode, result.stdout
+        assert ("must not leave this node" in result.stdout) is (value == 0)
 
 
 def test_a_pod_without_a_route(machine: Machine, kind4: Kind, tmp_path: Path) -> None:

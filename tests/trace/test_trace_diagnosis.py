@@ -9,7 +9,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Protocol, ServiceType
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.trace.diagnosis import Knowledge, unknown
-from tests.builders import at, cidr, service, slice_of, slice_port, snapshot
+from tests.builders import at, cidr, ip, service, slice_of, slice_port, snapshot
 
 NO_ENDPOINTS = "no ready endpoints for ns1/svc1:p80"
 NO_LOCAL = "externalTrafficPolicy: Local and no endpoint on this node for ns1/svc1:p80"
@@ -37,6 +37,14 @@ ENDPOINTS = {
         (slice_of("ns1/svc1", *pods(2), ports=(slice_port("web"),)),),
         "its 2 endpoints are for port web/TCP, not p80/TCP",
     ),
+    "no port": (
+        (slice_of("ns1/svc1", *pods(2), ports=()),),
+        "its 2 endpoints have no port: does a container name the targetPort of p80/TCP?",
+    ),
+    "usable": (
+        (slice_of("ns1/svc1", *pods(2), *pods(1, ready=False)[:0]),),
+        "stale rules: its EndpointSlices list 2 endpoints that can be used",
+    ),
     "other protocol": (
         (slice_of("ns1/svc1", *pods(1), ports=(slice_port(protocol=Protocol.UDP),)),),
         "its 1 endpoint is for port p80/UDP, not p80/TCP",
@@ -52,6 +60,31 @@ def test_what_has_become_of_the_endpoints(slices: tuple[Object, ...], words: str
 def test_where_the_endpoints_are() -> None:
     known = knowledge(service(), slice_of("ns1/svc1", at("10.0.1.1", "node-b"), at("10.0.1.2", "node-c")))
     assert known.elaborate(NO_LOCAL) == f"{NO_LOCAL}: 2 endpoints, on node-b, node-c"
+
+
+def test_a_refusal_that_the_objects_contradict() -> None:
+    objects = service(type=ServiceType.LOAD_BALANCER, external_traffic_local=True, load_balancer_ips=(ip("192.0.2.9"),))
+    known = knowledge(objects, slice_of("ns1/svc1", at("10.0.1.1", "node-a"), at("10.0.1.2", "node-c")))
+    assert known.elaborate(NO_LOCAL) == f"{NO_LOCAL}: stale rules: its EndpointSlices list 1 endpoint on node-a"
+
+
+def test_ways_to_endpoints_that_are_none() -> None:
+    known = knowledge(service(), slice_of("ns1/svc1", at("10.0.1.1"), at("10.0.1.2", **GONE)))
+    assert known.why_stale("ns1/svc1:p80", "10.0.1.1:80") == ""
+    assert known.why_stale("ns1/svc1:p80", "10.0.1.2:80") == "stale rules: that endpoint is terminating"
+    wrong = known.why_stale("ns1/svc1:p80", "10.0.1.3:80")
+    assert wrong == "stale rules: no EndpointSlice of ns1/svc1:p80 lists that endpoint"
+    assert known.why_stale("ns1/other", "10.0.1.1:80") == "stale rules: ns1/other is not among the objects given"
+
+
+def test_addresses_that_objects_know() -> None:
+    known = knowledge(service(), slice_of("ns1/svc1", at("10.0.1.1")))
+    at_address = known.service_at(service().cluster_ip)
+    assert at_address is not None
+    assert str(at_address.key) == "ns1/svc1"
+    assert known.service_at("10.0.1.1") is None
+    assert known.is_endpoint("10.0.1.1")
+    assert not known.is_endpoint("10.0.1.2")
 
 
 def test_which_sources_are_allowed() -> None:

@@ -17,7 +17,7 @@ from pykubeproxy.trace.pictures.layout import COLUMN, GAP, lay_out
 from pykubeproxy.trace.pictures.mermaid import as_mermaid
 from pykubeproxy.trace.pictures.svg import as_svg
 from tests.builders import options, service, slice_of, snapshot
-from tests.trace.asking import NODE, packet
+from tests.trace.asking import NODE, follow, packet
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -80,7 +80,7 @@ def test_a_flowchart_names_only_boxes_that_it_has() -> None:
     edges = re.findall(r"^    (p\d+) -.*?--?> (p\d+)", "\n".join(lines), flags=re.MULTILINE)
     assert len(edges) > 5
     assert {end for edge in edges for end in edge} == boxes
-    assert sum('"33.3%"' in line for line in lines) == 3
+    assert sum('"33.3% = 1/3"' in line for line in lines) == 3
 
 
 def test_hashes_are_cut() -> None:
@@ -132,3 +132,33 @@ def unfiltered(kind: int, row: bytearray, above: bytearray, size: int) -> bytear
         nearest = min((left, above[x], corner), key=lambda value: abs(guess - value))
         row[x] = (row[x] + (0, left, above[x], (left + above[x]) // 2, nearest)[kind]) & 0xFF
     return row
+
+
+def asked_of_the_interface() -> Trace:
+    dump = {"nat": "PREROUTING -i cni0 -j DNAT --to-destination 10.0.1.1"}
+    return follow(dump=dump)
+
+
+def test_an_open_question_is_no_share() -> None:
+    for text in (as_svg(asked_of_the_interface()), as_html(asked_of_the_interface())):
+        assert "if -i cni0" in text
+        assert "if not -i cni0" in text
+        assert "100%</text>" not in text
+    flowchart = as_mermaid(asked_of_the_interface())
+    assert '-- "if -i cni0" -->' in flowchart
+    assert '-- "if not -i cni0" -->' in flowchart
+    assert '<div class="dim case">if -i cni0:</div>' in as_html(asked_of_the_interface())
+
+
+def test_of_branches_that_are_told_together_each_has_its_share() -> None:
+    text = as_svg(traced(*(f"10.0.1.{number + 1}" for number in range(10))))
+    assert "10% = 1/10 to each of 10" in text
+    assert all(f"10.0.1.{number + 1}:80" in text for number in range(10))
+
+
+def test_a_client_that_affinity_remembers_is_told_of() -> None:
+    objects = (service("ns1/svc1", "10.96.0.1", affinity_seconds=60), slice_of("ns1/svc1", *ADDRESSES))
+    found = trace(compile_ruleset(snapshot(*objects), options()), packet(), NODE)
+    for text in (as_svg(found), as_html(found), as_mermaid(found)):
+        assert "a client that session affinity remembers goes where it went before" in text
+    assert "affinity remembers" not in as_svg(traced(*ADDRESSES))

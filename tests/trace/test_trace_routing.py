@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from pykubeproxy.model.route import Route, RouteKind
@@ -72,6 +73,24 @@ def test_a_node_that_does_not_forward() -> None:
     )
     assert sent("10.0.0.1", silent).verdict is Verdict.ACCEPT
     assert sent("10.96.0.1", silent, source="10.0.0.1", from_node=True).verdict is Verdict.ACCEPT
+
+
+def test_loopback_addresses_stay_on_a_node_without_route_localnet() -> None:
+    dump = {"nat": "OUTPUT -p tcp --dport 30080 -j DNAT --to-destination 10.244.1.7:8080"}
+    asked = {"dump": dump, "source": "127.0.0.1", "destination": "127.0.0.1", "destination_port": 30080}
+    found = only(follow(msgspec.structs.replace(ROUTED, route_localnet=False), from_node=True, **asked))
+    assert found.verdict is Verdict.DROP
+    assert "127.0.0.0/8 must not leave this node (net.ipv4.conf.all.route_localnet is 0)" in found.reason
+    assert only(follow(ROUTED, from_node=True, **asked)).verdict is Verdict.ACCEPT
+
+
+def test_an_address_that_may_be_the_node_s_own_is_a_fork() -> None:
+    doubting = Environment(addresses=NODE.addresses, doubtful=frozenset({ip("10.0.9.9")}))
+    found = sent("10.0.9.9", doubting)
+    assert found.verdict is Verdict.UNDECIDED
+    assert {each.question for each in found.alternatives} == {"10.0.9.9 is an address of this node"}
+    assert sent("10.0.9.8", doubting).verdict is Verdict.ACCEPT
+    assert sent("10.0.0.1", doubting).reason == "delivered to 10.0.0.1:80 on this node itself"
 
 
 @pytest.mark.parametrize(

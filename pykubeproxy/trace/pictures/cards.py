@@ -15,6 +15,8 @@ from pykubeproxy.trace.walk import Trace
 # So many equal branches still have their own place in a picture.
 MOST_ALIKE = 4
 
+_AFFINITY = "a client that session affinity remembers goes where it went before; this one is new"
+
 _HASH = re.compile(r"(-[A-Z2-7]{4})[A-Z2-7]{12}")
 
 
@@ -32,12 +34,13 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands above the cards, and the story that they tell."""
+    """What stands above the cards, and the story that they tell. `note` says what it leaves out."""
 
     client: str
     target: str
     service: str
     story: Story
+    note: str = ""
 
 
 def picture(traced: Trace) -> Picture:
@@ -47,6 +50,7 @@ def picture(traced: Trace) -> Picture:
         target=target_text(traced.packet),
         service=service_of(step for outcome in traced.outcomes for step in outcome.path),
         story=tell(traced.tree, most_alike=MOST_ALIKE),
+        note=_AFFINITY if traced.affinity and len(traced.outcomes) > 1 else "",
     )
 
 

@@ -20,7 +20,7 @@ main{max-width:1100px;margin:0 auto;padding:28px}h1{font-size:24px;margin:0}h2{f
 .dim{color:var(--dim)}code{font:13px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace}
 .end{display:flex;gap:14px;align-items:center;background:var(--card);border:1px solid var(--edge);
 border-radius:10px;padding:8px 14px;margin:6px 0}
-.bar{flex:0 0 120px;height:10px;border-radius:5px;background:var(--edge);overflow:hidden}
+.case{margin-left:24px}.bar{flex:0 0 120px;height:10px;border-radius:5px;background:var(--edge);overflow:hidden}
 .bar i{display:block;height:100%}
 .share{flex:0 0 110px;font-variant-numeric:tabular-nums}.v{font-weight:700;flex:0 0 90px}
 .accept{color:#16a34a}.refuse{color:#dc2626}.undecided,.mark{color:#d97706}.rewrite{color:#3b82f6}.route{color:#0d9488}
@@ -41,6 +41,7 @@ def as_html(traced: Trace) -> str:
     body = [
         f"<h1>{title}</h1>",
         f'<div class="dim">{escape(shown.service)}</div>',
+        *([f'<div class="dim">{escape(shown.note)}</div>'] if shown.note else []),
         *(line for outcome in traced.outcomes for line in _outcome(outcome)),
         "<h2>The way as a picture</h2>",
         f"<figure>{as_svg(traced)}</figure>",
@@ -63,14 +64,19 @@ def _outcome(outcome: Outcome) -> Iterator[str]:
         f'<span class="share">{share}</span><span class="v {style}">{outcome.verdict}</span>'
         f"<span>{escape(fate(outcome))}</span></div>"
     )
+    for alternative in outcome.alternatives:
+        yield f'<div class="dim case">{"if" if alternative.holds else "if not"} {escape(alternative.question)}:</div>'
+        yield '<div class="case">'
+        for inner in alternative.outcomes:
+            yield from _outcome(inner)
+        yield "</div>"
 
 
 def _story(story: Story) -> Iterator[str]:
     for card in cards(story.steps):
         yield from _card(card)
     for branch in story.branches:
-        told = sum((twin.probability for twin in branch.twins), branch.probability)
-        summary = f"{percent(told)} of the packets"
+        summary = branch.answer or f"{percent(branch.told)} of the packets"
         if branch.ending is not None:
             summary += f": {fate(branch.ending)}"
         if branch.twins:

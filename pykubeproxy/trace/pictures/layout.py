@@ -18,6 +18,9 @@ PADDING = 10
 BETWEEN = 22
 FAN = 92
 
+# Lines in the box of branches that are told together.
+MOST_TWINS = 16
+
 # Characters of a line in an ending's box.
 _WRAP = 56
 
@@ -61,7 +64,7 @@ def ending_height(lines: Sequence[str]) -> int:
 
 def twins_height(number: int) -> int:
     """A box that counts the branches that go the same way."""
-    return 34 + 17 * min(number, 6) if number else 0
+    return 34 + 17 * min(number, MOST_TWINS) if number else 0
 
 
 def stretch_height(shown: Sequence[Card], ending: Sequence[str], twins: int) -> int:

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from itertools import count
 
-from pykubeproxy.model.share import percent
 from pykubeproxy.trace.outcome import Ending, Verdict
 from pykubeproxy.trace.pictures.cards import Card, cards, picture, short
 from pykubeproxy.trace.story import Story
 from pykubeproxy.trace.walk import Trace
-from pykubeproxy.trace.words import brief, fate, place, summed
+from pykubeproxy.trace.words import brief, fate, leads_there, place, summed
 
 _STYLES = (
     "classDef packet fill:#0f172a,color:#fff,stroke:#0f172a",
@@ -23,7 +22,7 @@ _CLASSES = {Verdict.ACCEPT: "accept", Verdict.UNDECIDED: "undecided"}
 def as_mermaid(traced: Trace) -> str:
     """A flowchart from top to bottom; edges that not all packets take tell their share."""
     shown = picture(traced)
-    service = f"<br/>{shown.service}" if shown.service else ""
+    service = "".join(f"<br/>{_escaped(line)}" for line in (shown.service, shown.note) if line)
     title = f'    p0(["{_escaped(f"{shown.client} → {shown.target}")}{service}"]):::packet'
     body = _Chart().lines(shown.story, "p0", "")
     return "\n".join(["flowchart TD", title, *(f"    {line}" for line in (*body, *_STYLES))])
@@ -41,7 +40,7 @@ class _Chart:
             yield from self._box(before, label, f'["{_card(card)}"]', "stage")
             before, label = self._last, ""
         for branch in story.branches:
-            yield from self.lines(branch, before, percent(branch.probability))
+            yield from self.lines(branch, before, _escaped(leads_there(branch)))
         if story.ending is not None:
             yield from self._ending(before, label, story.ending)
         if story.twins:

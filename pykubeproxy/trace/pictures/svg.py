@@ -1,7 +1,6 @@
 """A trace as a drawing: cards from top to bottom, branches as columns, and how each of them ends."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 from html import escape
 
 from pykubeproxy.model.share import percent
@@ -12,7 +11,7 @@ from pykubeproxy.trace.pictures.cards import Card, Picture, kind, picture, short
 from pykubeproxy.trace.pictures.layout import COLUMN, Column, lay_out
 from pykubeproxy.trace.story import Twin
 from pykubeproxy.trace.walk import Trace
-from pykubeproxy.trace.words import brief, exact, meaning, place, summed
+from pykubeproxy.trace.words import brief, leads_there, meaning, place, summed
 
 _MARGIN = 40
 _HEADER = 132
@@ -57,7 +56,8 @@ def as_svg(traced: Trace) -> str:
 def _header(shown: Picture, outcomes: tuple[Outcome, ...], width: int) -> Iterator[str]:
     """Who asks whom, and one bar that all outcomes share."""
     yield _text(_MARGIN, 52, f"{shown.client} → {shown.target}", "h1")
-    yield _text(_MARGIN, 76, shown.service or "a packet's way through netfilter", "h2")
+    subtitle = shown.service or "a packet's way through netfilter"
+    yield _text(_MARGIN, 76, f"{subtitle} · {shown.note}" if shown.note else subtitle, "h2")
     at, whole = float(_MARGIN), width - 2 * _MARGIN
     for number, outcome in enumerate(outcomes):
         part = float(outcome.probability) * whole
@@ -97,21 +97,19 @@ def _branches(column: Column, left: float, middle: float, bottom: float) -> Iter
     at, top = left + (column.width - inner) / 2, bottom + layout.FAN
     for branch in column.columns:
         to = at + branch.width / 2
-        told = sum((twin.probability for twin in branch.story.twins), branch.story.probability)
-        share = told / column.story.probability
+        share = branch.story.told / column.story.probability
         low, half = top - 26, (top - 26 - bottom) / 2
         yield (
             f'<path class="flow" stroke-width="{2 + 8 * float(share):.1f}" d="M{middle:.1f} {bottom:.1f}'
             f' C{middle:.1f} {bottom + half:.1f} {to:.1f} {bottom + half:.1f} {to:.1f} {low:.1f} V{top - 2:.1f}"/>'
         )
-        yield from _pill(to, top - 26, told)
+        yield from _pill(to, top - 26, leads_there(branch.story))
         yield from _column(branch, at, top)
         at += branch.width + layout.GAP
 
 
-def _pill(middle: float, y: float, probability: Fraction) -> Iterator[str]:
-    fraction = exact(probability)
-    label = percent(probability) + (f" = {fraction}" if fraction else "")
+def _pill(middle: float, y: float, words: str) -> Iterator[str]:
+    label = _cut(words, 50)
     width = 22 + 8 * len(label)
     yield (
         f'<rect x="{middle - width / 2:.1f}" y="{y - 13:.1f}" width="{width}" height="24" rx="12" fill="#fff"'
@@ -172,7 +170,7 @@ def _twins(twins: tuple[Twin, ...], x: float, y: float) -> Iterator[str]:
     yield f'<rect x="{x:.1f}" y="{y:.1f}" width="{COLUMN}" height="{height}" rx="10" fill="#dcfce7" stroke="#16a34a"/>'
     total = summed([twin.probability for twin in twins])
     yield _text(x + 16, y + 21, f"{total} likewise, to {len(twins)} more endpoints", "s")
-    shown = twins if len(twins) <= 6 else twins[:5]
+    shown = twins if len(twins) <= layout.MOST_TWINS else twins[: layout.MOST_TWINS - 1]
     for number, twin in enumerate(shown):
         line = f"{percent(twin.probability):>6}  {twin.ending.dnat or twin.ending.reason}"
         yield _text(x + 16, y + 40 + 17 * number, line, "m")
