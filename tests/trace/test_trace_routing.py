@@ -77,11 +77,11 @@ def test_a_node_that_does_not_forward() -> None:
 
 def test_loopback_addresses_stay_on_a_node_without_route_localnet() -> None:
     dump = {"nat": "OUTPUT -p tcp --dport 30080 -j DNAT --to-destination 10.244.1.7:8080"}
-    asked = {"dump": dump, "source": "127.0.0.1", "destination": "127.0.0.1", "destination_port": 30080}
-    found = only(follow(msgspec.structs.replace(ROUTED, route_localnet=False), from_node=True, **asked))
+    asked: dict[str, Any] = {"source": "127.0.0.1", "destination": "127.0.0.1", "destination_port": 30080}
+    found = only(follow(msgspec.structs.replace(ROUTED, route_localnet=False), dump=dump, from_node=True, **asked))
     assert found.verdict is Verdict.DROP
     assert "127.0.0.0/8 must not leave this node (net.ipv4.conf.all.route_localnet is 0)" in found.reason
-    assert only(follow(ROUTED, from_node=True, **asked)).verdict is Verdict.ACCEPT
+    assert only(follow(ROUTED, dump=dump, from_node=True, **asked)).verdict is Verdict.ACCEPT
 
 
 def test_an_address_that_may_be_the_node_s_own_is_a_fork() -> None:
