@@ -8,7 +8,7 @@ import pytest
 from tests.apiserver import testing
 from tests.apiserver.cluster import Cluster
 from tests.daemon.node import Daemon, Node
-from tests.daemon.traffic import PORT, Client, answering, lay_out
+from tests.daemon.traffic import PORT, SILENCE_SECONDS, Client, answering, lay_out
 
 DNS, WEB = "10.96.0.10", "10.96.0.20"
 PODS = ("10.244.0.5", "10.244.0.6")
@@ -54,7 +54,10 @@ def test_a_flow_follows_its_service(node: Node[Cluster]) -> None:
         api.delete("Service", "default", "dns")
         wait_for(daemon, udp, "", "the Service is gone")
         assert tcp.ask() == PODS[0]
-    assert sum(line["flows"] for line in daemon.told("stale UDP flows removed")) == daemon.metrics()[DELETED]
+    daemon.wait(
+        lambda: sum(line["flows"] for line in daemon.told("stale UDP flows removed")) == daemon.metrics()[DELETED],
+        "every removed flow in the log as in the metrics",
+    )
 
 
 def test_a_service_deleted_while_nobody_looked(node: Node[Cluster]) -> None:
@@ -71,5 +74,5 @@ def test_a_service_deleted_while_nobody_looked(node: Node[Cluster]) -> None:
 
 
 def wait_for(daemon: Daemon, client: Client, answer: str, why: str) -> None:
-    """Go on asking until the answer changes to what it should be."""
-    daemon.wait(lambda: client.ask() == answer, f"answers from {answer or 'nobody'}, since {why}")
+    """Go on asking until the answer changes to what it should be; a question that was lost meanwhile is asked again."""
+    daemon.wait(lambda: client.ask(SILENCE_SECONDS) == answer, f"answers from {answer or 'nobody'}, since {why}")
