@@ -18,7 +18,7 @@ from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.generations import Generation, GenerationWatch
 from pykubeproxy.host.table_info import TableInfo, table_info
 from pykubeproxy.model.ip import Family
-from pykubeproxy.rules.ruleset import TABLES, Ruleset, is_builtin
+from pykubeproxy.rules.ruleset import TABLES
 
 log = structlog.get_logger()
 
@@ -37,10 +37,11 @@ class DriftPoll:
         self._is_refused = False
         self.due = 0.0
 
-    def remember(self, believed: Mapping[Family, Ruleset | None]) -> None:
+    def remember(self, believed: Mapping[Family, Mapping[str, int] | None]) -> None:
         """Take the tables as they are now, just after a sync, for as they should be.
 
-        Unless somebody was so quick that they have not even the number of rules that is `believed` of them.
+        Unless somebody was so quick that they have not even the number of entries that is `believed` of each; of a
+        family of which nothing is believed, anything will do.
         """
         found = self._look()
         self._expected = {table: info for table, info in found.items() if _may_be(info, believed.get(table[0]))}
@@ -63,17 +64,9 @@ class DriftPoll:
         return found
 
 
-def _may_be(info: TableInfo | None, believed: Ruleset | None) -> bool:
-    """False if a table cannot be what is believed of it, as it has not that number of entries.
-
-    Besides rules there are an end of each built-in chain, a head and an end of every other, and one of the table
-    (`linux/netfilter_ipv4/ip_tables.h`).
-    """
-    if info is None or believed is None:
-        return True
-    table = believed.table(info.table)
-    builtin = sum(is_builtin(info.table, chain) for chain in table.chains)
-    return info.entries == table.rule_count() + builtin + 2 * (len(table.chains) - builtin) + 1
+def _may_be(info: TableInfo | None, believed: Mapping[str, int] | None) -> bool:
+    """False if a table cannot be what is believed of it, as it has not that number of entries."""
+    return info is None or believed is None or info.entries == believed.get(info.table)
 
 
 class DriftWatch(Follower):

@@ -13,6 +13,7 @@ from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.observe.counters import CounterReader, Reading
 from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.diff import Plan, diff, diff_chains
+from pykubeproxy.plan.entries import count_entries, entries_after
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.sections import Split, whole
 from pykubeproxy.rules.compile import Compiler
@@ -64,6 +65,7 @@ class FamilyProxy:
         self._split = split
         self._compiler = Compiler(options)
         self._applied: Ruleset | None = None
+        self._entries: dict[str, int] = {}
         self._is_trusted = False
         self._changed: set[ChainId] = set()
         self.refusals: tuple[Refusal, ...] = ()
@@ -83,6 +85,11 @@ class FamilyProxy:
     def believed(self) -> Ruleset | None:
         """The rules that are believed to be in the kernel; None if nothing is known of them."""
         return self._applied
+
+    @property
+    def believed_entries(self) -> Mapping[str, int] | None:
+        """The number of entries that each legacy table is believed to have; None if nothing is known of them."""
+        return None if self._applied is None else self._entries
 
     @property
     def rule_counts(self) -> Mapping[str, int]:
@@ -145,6 +152,7 @@ class FamilyProxy:
     def _carry_out(self, plan: Plan, live: Ruleset) -> Synced:
         parts = tuple(self._split(plan))
         payload = Payload(*parts)
+        entries = self._entries if live is self._applied else count_entries(live)
         # Also when the process is told to end in the middle: what is in the kernel now, nobody knows.
         self._applied = None
         try:
@@ -153,7 +161,7 @@ class FamilyProxy:
             self.refusals += (Refusal(error, is_full=not self._is_trusted),)
             raise
         apply(plan, live)
-        self._applied = live
+        self._applied, self._entries = live, entries_after(plan, entries)
         self._is_trusted = True
         self._changed.clear()
         return Synced(plan=plan, is_sectioned=len(parts) > 1)

@@ -134,7 +134,7 @@ class Loop:
             self._sync(family, proxy, touched, is_routine=is_routine) for family, proxy in self._families.items()
         ]
         for poll in self._polls:
-            poll.remember({family: proxy.believed for family, proxy in self._families.items()})
+            poll.remember({family: proxy.believed_entries for family, proxy in self._families.items()})
         self._conclude(outcomes)
         return not self._has_failed
 

@@ -17,7 +17,6 @@ from pykubeproxy.model.snapshot import Object, ObjectId
 from pykubeproxy.plan.diff import Plan
 from pykubeproxy.plan.schedule import Schedule
 from pykubeproxy.rules.options import RuleOptions
-from pykubeproxy.rules.ruleset import Ruleset
 from tests.builders import NODE, options
 
 
@@ -75,7 +74,7 @@ class FakePoll(DriftPoll):
         self.answers: list[bool] = []
         self.remembered = 0
 
-    def remember(self, believed: Mapping[Family, Ruleset | None]) -> None:
+    def remember(self, believed: Mapping[Family, Mapping[str, int] | None]) -> None:
         del believed
         self.remembered += 1
 
