@@ -7,9 +7,9 @@ from e2e.cluster import Cluster
 from e2e.expectation import Origin
 from e2e.netns import LabError, Namespace
 from e2e.resident import Resident, Residents
-from e2e.running import SILENCE_SECONDS, place
+from e2e.running import ANSWER_SECONDS, SILENCE_SECONDS, place
 
-ANSWER_SECONDS = 0.5  # what was asked too early is lost, and asked again
+AGAIN_SECONDS = 0.5  # what was asked too early is lost, and asked again
 TIMES = 20  # of two endpoints, one in 10^6 such bursts leaves one out
 
 
@@ -32,9 +32,9 @@ class Asker:
         """The name of the pod that answers a new connection; or what becomes of it."""
         return _name(self.at(origin).ask(destination, seconds=seconds))
 
-    def who_keeps(self, origin: Origin, destination: Destination) -> str:
+    def who_keeps(self, origin: Origin, destination: Destination, *, seconds: float = ANSWER_SECONDS) -> str:
         """The same of the one socket that is kept for this destination."""
-        return _name(self.at(origin).ask_kept(destination, seconds=ANSWER_SECONDS))
+        return _name(self.at(origin).ask_kept(destination, seconds=seconds))
 
     def until(self, origin: Origin, destination: Destination, *pods: str) -> None:
         """Wait until new connections are answered by all of these pods and no other. Raises LabError."""
@@ -47,12 +47,12 @@ class Asker:
 
     def until_all_keep(self, questions: Collection[tuple[Origin, Destination]], pod: str) -> None:
         """Wait until this pod answers on every kept socket, all of which are used on meanwhile. Raises LabError."""
-        self._wait(lambda origin, where: {self.who_keeps(origin, where)}, questions, {pod})
+        self._wait(lambda origin, where: {self.who_keeps(origin, where, seconds=AGAIN_SECONDS)}, questions, {pod})
 
     def _answering(self, origin: Origin, destination: Destination, wanted: set[str]) -> set[str]:
         """Who answers, asked until that is clear; the first one that is not wanted is enough."""
         seen: set[str] = set()
-        seconds = SILENCE_SECONDS if wanted <= set(Fate) else ANSWER_SECONDS
+        seconds = SILENCE_SECONDS if wanted <= set(Fate) else AGAIN_SECONDS
         for number in range(1, 4 * TIMES):
             seen.add(self.who(origin, destination, seconds=seconds))
             if seen - wanted or (seen == wanted and (number >= TIMES or seen <= set(Fate))):
