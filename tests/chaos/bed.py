@@ -174,9 +174,9 @@ class Bed:
         """Wait until this pod answers."""
         self.cluster.wait(lambda: self.answer(destination) == pod, f"answer of {pod} from {destination}", SYNC_SECONDS)
 
-    def answer(self, destination: Destination) -> str | None:
-        """The pod that answers one on the node, or None; not the one that is asking all the time."""
-        outcome = ask(self._asking, destination, seconds=1)
+    def answer(self, destination: Destination, *, seconds: float = 1.0) -> str | None:
+        """The pod that answers one on the node in time, or None; not the one that is asking all the time."""
+        outcome = ask(self._asking, destination, seconds=seconds)
         return outcome.reply.pod if outcome.fate is Fate.ANSWERED and outcome.reply else None
 
     def dump(self, tool: str = "iptables-nft") -> str:

@@ -18,7 +18,7 @@ def test_nobody_notices_that_the_lock_is_held(legacy_bed: Bed, tmp_path: Path) -
         with churning(bed.api):
             bed.load(2, PODS[1])
             bed.cluster.wait(lambda: {line["family"] for line in proxy.told(REFUSED)} == {"IPv4", "IPv6"}, "refusals")
-        assert bed.answer(cluster_ips(2)[0]) == PODS[0].name, "the rules in force stay"
+        assert bed.answer(cluster_ips(2)[0], seconds=5.0) == PODS[0].name, "the rules in force stay"
         told = len(proxy.told(REFUSED))
         bed.cluster.wait(lambda: len(proxy.told(REFUSED)) >= told + 3, "that it is tried again, though nothing changes")
         fcntl.flock(lock, fcntl.LOCK_UN)
