@@ -11,6 +11,8 @@ from tests.apiserver.faults import Faults
 from tests.apiserver.server import ApiServer
 from tests.cluster.following import Follow, wait_until
 
+AT_ONCE = 3.0
+"""Seconds: far from what a watch may last, and not so little that a busy machine fails."""
 PATIENT = FollowOptions(first_pause=60.0, longest_pause=60.0)
 
 
@@ -52,9 +54,9 @@ def test_before_it_was_started(api: Cluster, follow: Follow) -> None:
     assert not follows()
 
 
-def test_within_a_second(api: Cluster, follow: Follow) -> None:
+def test_at_once(api: Cluster, follow: Follow) -> None:
     told = follow(api).wait_listed()
     begun = time.monotonic()
     told.stop()
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < AT_ONCE
     assert not follows()
