@@ -78,6 +78,8 @@ class Telemetry(Follower):
         self._options: dict[Family, RuleOptions] = {}
         self._pending: set[ServiceKey] = set()
         self._has_synced: set[Family] = set()
+        self._unserved = set(families)
+        self._served_on: dict[Family, tuple[str, ...] | None] = {}
         self._failed_checks: dict[Family, frozenset[CheckFailed]] = dict.fromkeys(families, frozenset())
 
     def started(self) -> None:
@@ -116,7 +118,8 @@ class Telemetry(Follower):
         """Tell how a sync went."""
         self._pending.clear()
         self._metrics.drained()
-        self._checks[outcome.family].update(outcome.snapshot, outcome.touched)
+        if self._checks[outcome.family].update(outcome.snapshot, outcome.touched):
+            self._unserved.add(outcome.family)
         self._local[outcome.family].update(outcome.snapshot, self._concerned(outcome), outcome.proxy.options)
         for refusal in outcome.refusals:
             self._metrics.restore_failed(outcome.family, is_full=refusal.is_full)
@@ -173,9 +176,17 @@ class Telemetry(Follower):
         self._serve_checks(family, outcome.snapshot.nodes.get(self._node_name))
 
     def _serve_checks(self, family: Family, node: Node | None) -> None:
-        """Serve the health checks of Services; tell once of each that cannot be served, though it is tried again."""
+        """Serve the health checks of Services, if any of them, or their addresses, are others than before.
+
+        Those that cannot be served are told once, though they are tried again.
+        """
         addresses = self._check_addresses(node, family)
+        if family not in self._unserved and self._served_on[family] == addresses:
+            return
         failed = self._servers.serve_checks(family, self._checks[family].checks, addresses)
+        self._served_on[family] = addresses
+        if not failed:
+            self._unserved.discard(family)
         for check in failed:
             if check not in self._failed_checks[family]:
                 self._on_check_failed(check)

@@ -20,32 +20,33 @@ class Dropped(NamedTuple):
     external: int
 
 
+_NONE = Dropped(0, 0)
+
+
 class NoLocalEndpoints:
     """The counts of one family, kept up to date with a Snapshot in proportion to what changes in it."""
 
     def __init__(self) -> None:
         self._dropped: dict[ServiceKey, Dropped] = {}
-
-    @property
-    def total(self) -> Dropped:
+        self.total = _NONE
         """The counts over all Services."""
-        counts = self._dropped.values()
-        return Dropped(sum(count.internal for count in counts), sum(count.external for count in counts))
 
     def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey], options: RuleOptions) -> None:
         """Take in a change of the Snapshot that touches some Services; all of them, if the options have changed."""
         for key in touched:
-            dropped = _count(snapshot, key, options)
-            if any(dropped):
-                self._dropped[key] = dropped
-            else:
-                self._dropped.pop(key, None)
+            before, after = self._dropped.pop(key, _NONE), _count(snapshot, key, options)
+            if any(after):
+                self._dropped[key] = after
+            self.total = Dropped(
+                self.total.internal + after.internal - before.internal,
+                self.total.external + after.external - before.external,
+            )
 
 
 def _count(snapshot: Snapshot, key: ServiceKey, options: RuleOptions) -> Dropped:
     service = snapshot.services.get(key)
     if service is None or not (service.internal_traffic_local or service.external_policy_local):
-        return Dropped(0, 0)
+        return _NONE
     by_port = snapshot.endpoints(key, options.family, options.node_name)
     routings = [
         route(port, by_port.get(PortKey(port.name, port.protocol), ()), options)

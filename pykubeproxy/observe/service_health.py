@@ -36,14 +36,15 @@ class HealthChecks:
         """All health checks as of now; the caller's own copy."""
         return dict(self._checks)
 
-    def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> None:
-        """Take in a change of the Snapshot that touches some Services."""
+    def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> bool:
+        """Take in a change of the Snapshot that touches some Services; True if it changes any check."""
+        is_other = False
         for key in touched:
-            check = self._check(snapshot, key)
-            if check is None:
-                self._checks.pop(key, None)
-            else:
-                self._checks[key] = check
+            before, after = self._checks.pop(key, None), self._check(snapshot, key)
+            if after is not None:
+                self._checks[key] = after
+            is_other |= before != after
+        return is_other
 
     def _check(self, snapshot: Snapshot, key: ServiceKey) -> HealthCheck | None:
         service = snapshot.services.get(key)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -15,7 +16,7 @@ from pykubeproxy.daemon.telemetry import Telemetry
 from pykubeproxy.host.errors import HostError, RestoreError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
-from pykubeproxy.model.service import ServiceKey, ServiceType
+from pykubeproxy.model.service import Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
 from pykubeproxy.observe.check_server import CheckFailed
 from pykubeproxy.observe.clock import Moment
@@ -27,6 +28,7 @@ from pykubeproxy.observe.web import Request, Response
 from pykubeproxy.plan.diff import ChainChange, Plan
 from tests.builders import NODE, at, ip, service, slice_of, snapshot
 from tests.daemon.fakes import Clock, FakeProxy, changed
+from tests.watched import watch
 
 WEB = ServiceKey("ns", "web")
 IPV4, IPV6 = {"ip_family": "IPv4"}, {"ip_family": "IPv6"}
@@ -44,11 +46,13 @@ class FakeServers(Servers):
         self.served: dict[ServiceKey, HealthCheck] | None = None
         self.addresses: tuple[str, ...] | None = None
         self.taken: set[int] = set()
+        self.calls = 0
 
     def serve_checks(
         self, family: Family, checks: Mapping[ServiceKey, HealthCheck], addresses: tuple[str, ...] | None
     ) -> tuple[CheckFailed, ...]:
         del family
+        self.calls += 1
         self.served, self.addresses = dict(checks), addresses
         return tuple(
             CheckFailed(service=key, port=check.port, error="in use")
@@ -204,22 +208,46 @@ def test_health_follows_the_node_and_requests(told: Told) -> None:
     assert told.health.is_healthy
 
 
-def test_health_checks_are_served_after_each_written_sync(told: Told) -> None:
-    objects = snapshot(
-        service("ns/web", external_traffic_local=True, health_check_node_port=30500, type=ServiceType.LOAD_BALANCER),
-        slice_of("ns/web", at("10.0.0.1", NODE), at("10.0.0.2", "other")),
-    )
-    told.telemetry.synced(outcome(objects=objects))
-    assert told.servers.served == {WEB: HealthCheck(port=30500, local_endpoints=1)}
+def test_health_checks_are_served_after_a_written_sync(told: Told) -> None:
+    objects = snapshot(balanced(), slice_of("ns/web", at("10.0.0.1", NODE), at("10.0.0.2", "other")))
     told.servers.taken = {30500}
     for _ in range(3):
         told.telemetry.synced(outcome(objects=objects))
     assert [(each.service, each.port) for each in told.failed] == [(WEB, 30500)], "told once, though tried each time"
     told.servers.taken = set()
     told.telemetry.synced(outcome(objects=objects))
-    told.servers.taken = {30500}
+    assert told.servers.served == {WEB: HealthCheck(port=30500, local_endpoints=1)}
+    told.servers.taken = {30501}
+    objects.put(balanced(30501))
     told.telemetry.synced(outcome(objects=objects))
     assert len(told.failed) == 2
+
+
+def balanced(port: int = 30500) -> Service:
+    return service("ns/web", type=ServiceType.LOAD_BALANCER, external_traffic_local=True, health_check_node_port=port)
+
+
+def test_health_checks_that_are_served_already_cost_nothing(told: Told) -> None:
+    known = snapshot(balanced(), slice_of("ns/web", at("10.0.0.1", NODE)), service("ns/other"))
+    told.telemetry.synced(outcome(objects=known))
+    watch(told.telemetry._checks[Family.IPV4], "_checks")
+    watch(told.telemetry._local[Family.IPV4], "_dropped")
+    touched = known.put(slice_of("ns/other", "10.0.0.7"))
+    again = msgspec.structs.replace(outcome(objects=known), touched=touched)
+    told.telemetry._options[Family.IPV4] = again.proxy.options
+    told.telemetry.synced(again)
+    assert told.servers.calls == 1
+
+
+def test_health_checks_that_could_not_be_served_are_tried_again(told: Told) -> None:
+    told.servers.taken = {30500}
+    for calls in (1, 2):
+        told.telemetry.synced(outcome(objects=snapshot(balanced())))
+        assert told.servers.calls == calls
+    told.servers.taken.clear()
+    for _ in range(2):
+        told.telemetry.synced(outcome(objects=snapshot(balanced())))
+    assert told.servers.calls == 3
 
 
 def test_health_checks_are_served_where_the_node_says(told: Told) -> None:

@@ -89,6 +89,14 @@ def test_counts_local_ready_addresses(slices: list[Object], count: int) -> None:
     assert checks(balanced(ports=ports), *slices)[LB].local_endpoints == count
 
 
+def test_tells_whether_anything_is_new() -> None:
+    known, made = Snapshot(), HealthChecks(Family.IPV4, NODE)
+    assert not made.update(known, known.put(slice_of("ns1/lb", at("10.0.0.1", NODE))))
+    assert made.update(known, known.put(balanced()))
+    assert not made.update(known, known.services), "the same again"
+    assert made.update(known, known.remove(ObjectId("Service", "ns1", "lb")))
+
+
 def test_follows_changes() -> None:
     known, made = Snapshot(), HealthChecks(Family.IPV4, NODE)
 
