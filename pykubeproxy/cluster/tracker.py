@@ -4,12 +4,12 @@ The objects themselves are not kept: per object there is its name and the versio
 leave out what a new list only repeats, and to notice what is gone from it.
 """
 
-import sys
 
 import msgspec
 
 from pykubeproxy.cluster import wire
 from pykubeproxy.cluster.resources import Resource
+from pykubeproxy.cluster.shared_text import shared
 from pykubeproxy.cluster.source import Change, Note
 from pykubeproxy.cluster.translate import BadObject
 from pykubeproxy.cluster.validation import decode, field_first
@@ -142,8 +142,7 @@ class Tracker:
             self._listed.discard(name)
 
     def _name(self, metadata: wire.Metadata | _Identity) -> ObjectId:
-        # There are few namespaces and many objects in each.
-        return ObjectId(self._resource.kind, sys.intern(metadata.namespace), metadata.name)
+        return ObjectId(self._resource.kind, shared(metadata.namespace), metadata.name)
 
 
 def _identity(data: bytes | msgspec.Raw) -> _Identity:

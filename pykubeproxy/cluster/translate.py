@@ -6,7 +6,6 @@ tolerate (`services.md` section 14, `endpoints.md` section 3) is left out and to
 """
 
 import re
-import sys
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -15,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from pykubeproxy.cluster import wire
+from pykubeproxy.cluster.shared_text import all_shared, shared
 from pykubeproxy.model.endpoint import (
     HEADLESS_LABEL,
     SERVICE_NAME_LABEL,
@@ -85,7 +85,7 @@ def service(obj: wire.Service) -> tuple[Service, tuple[Ignored, ...]]:
         type=_choice(ServiceType, spec.type or "ClusterIP", "spec.type"),
         cluster_ip=_cluster_ip(spec),
         cluster_ips=_cluster_ips(spec),
-        ip_families=_shared(spec.ip_families or ()),
+        ip_families=all_shared(spec.ip_families or ()),
         ports=_service_ports(spec),
         external_ips=external_ips,
         has_unusable_external_ips=len(external_ips) < len(spec.external_ips or ()),
@@ -250,12 +250,12 @@ def _slice_endpoints(
         hints = endpoint.hints or _NO_HINTS
         yield SliceEndpoint(
             address=address.text,
-            node_name=sys.intern(endpoint.node_name or ""),
+            node_name=shared(endpoint.node_name or ""),
             ready=conditions.ready is not False,
             serving=conditions.serving is not False,
             terminating=conditions.terminating is True,
-            zones=_shared(hint.name for hint in hints.for_zones or ()),
-            nodes=_shared(hint.name for hint in hints.for_nodes or ()),
+            zones=all_shared(hint.name for hint in hints.for_zones or ()),
+            nodes=all_shared(hint.name for hint in hints.for_nodes or ()),
         )
 
 
@@ -266,13 +266,8 @@ _NO_HINTS = wire.Hints()
 # Fields
 
 
-def _shared(texts: Iterable[str]) -> tuple[str, ...]:
-    """The same texts, of which there are few in a cluster and many in its objects: one copy of each is kept."""
-    return tuple(map(sys.intern, texts))
-
-
 def _namespace(metadata: wire.Metadata) -> str:
-    return sys.intern(_dns_label(metadata.namespace, "metadata.namespace"))
+    return shared(_dns_label(metadata.namespace, "metadata.namespace"))
 
 
 def _dns_label(text: str, field: str) -> str:
@@ -288,7 +283,7 @@ def _dns_subdomain(text: str, field: str) -> str:
 
 
 def _port_name(text: str, field: str) -> str:
-    return sys.intern(_dns_label(text, field)) if text else ""
+    return shared(_dns_label(text, field)) if text else ""
 
 
 def _port(number: int, field: str, lowest: int = 1) -> int:
