@@ -14,7 +14,7 @@ from tests.apiserver.cluster import JsonObject
 from tests.chaos.bed import IS_FULL, PODS, SEED, Bed
 from tests.chaos.children import killing_restores, restoring
 from tests.chaos.churn import churning
-from tests.kernel.machine import wait_until
+from tests.kernel.reading import has_read_all
 from tests.kernel.stand_ins import StandIns
 from tests.packets import CLIENTS, Walk, destinations
 
@@ -50,9 +50,10 @@ def test_a_restore_that_is_killed_between_its_sections_leaves_services_whole(nft
     tools = StandIns(tmp_path / "bin").stopping_after(MANY * 3, until_there=go_on)
     with bed.unharmed():
         proxy = bed.launch(SYNC_PERIOD, path=tools.path)
-        bed.cluster.wait(lambda: live(bed) != old, "the first sections")
-        half = settled(bed)
+        bed.cluster.wait(tools.passed_on.exists, "some sections")
         (killed,) = restoring(bed.pid)
+        bed.cluster.wait(lambda: has_read_all(killed), "that they are written")
+        half = live(bed)
         os.kill(killed, signal.SIGKILL)
         bed.cluster.wait(lambda: killed not in restoring(bed.pid), "its end")
         go_on.touch()
@@ -73,25 +74,6 @@ def many(*endpoints: object) -> Iterator[JsonObject]:
 def live(bed: Bed) -> Ruleset:
     """The live IPv4 rules."""
     return parse(bed.dump().splitlines())
-
-
-def settled(bed: Bed) -> Ruleset:
-    """The rules once iptables-restore has written all that it was given."""
-    seen: list[Ruleset] = [live(bed)]
-
-    def is_settled() -> bool:
-        seen.append(live(bed))
-        return same(seen[-1], seen[-2])
-
-    wait_until(is_settled, "all that is complete has been written")
-    return seen[-1]
-
-
-def same(one: Ruleset, other: Ruleset) -> bool:
-    """True if all chains are the same."""
-    return {name: table.chains for name, table in one.tables.items()} == {
-        name: table.chains for name, table in other.tables.items()
-    }
 
 
 def assert_whole(half: Ruleset, old: Ruleset, new: Ruleset) -> None:

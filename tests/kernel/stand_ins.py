@@ -26,6 +26,11 @@ class StandIns:
         return str(self.folder)
 
     @property
+    def passed_on(self) -> Path:
+        """A file that is there once `stopping_after` has passed on its lines."""
+        return self.folder / "passed-on"
+
+    @property
     def calls(self) -> list[str]:
         """The command lines of the iptables-restore that were run to write something, in their order."""
         lines = self._log.read_text().splitlines() if self._log.exists() else []
@@ -48,8 +53,10 @@ case "$*" in *--test*) ;; *) while [ ! -e {until_there} ]; do sleep 0.01; done ;
 exec "$real" "$@\"""")
 
     def stopping_after(self, lines: int, until_there: Path) -> "StandIns":
-        """Pass some lines on, and the others only once a file is there."""
-        hold = f'fflush(); while (system("test -e {until_there}")) system("sleep 0.01")'
+        """Pass some lines on, then make the file `passed_on`; pass on the others only once another file is there."""
+        hold = (
+            f'fflush(); system("touch {self.passed_on}"); while (system("test -e {until_there}")) system("sleep 0.01")'
+        )
         return self._install(f"""awk '{{ print }} NR == {lines} {{ {hold} }}' | "$real" "$@\"""")
 
     def copying_to(self, file: Path) -> "StandIns":

@@ -1,17 +1,13 @@
 """Large restores in sections: no connection is lost, and whatever ends them early leaves Services old or new."""
 
-import fcntl
 import os
 import re
 import signal
-import sys
-import termios
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -29,6 +25,7 @@ from pykubeproxy.rules.ruleset import Ruleset, render
 from tests.builders import options, port, service, service_port, slice_of, snapshot
 from tests.kernel.machine import IPV4_KINDS, Kind, Machine, wait_until, why_without
 from tests.kernel.objects import Manifest, cluster_ip, web, write
+from tests.kernel.reading import has_read_all
 from tests.kernel.service_node import Place, ServiceNode, service_node
 from tests.kernel.stand_ins import StandIns
 from tests.packets import CLIENTS, Client, Destination, Fate, Walk, destinations
@@ -150,19 +147,9 @@ def restore_and_kill(machine: Machine, lines: list[str]) -> None:
     assert stdin is not None
     stdin.write("".join(f"{line}\n" for line in lines))
     stdin.flush()
-    wait_until(lambda: unread(stdin) == 0 and state_of(process.pid) == "S", "the tool has read all, and waits for more")
+    wait_until(lambda: has_read_all(process.pid), "the tool has read all, and waits for more")
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-
-
-def unread(pipe: IO[str]) -> int:
-    """The number of bytes that wait in a pipe."""
-    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
-
-
-def state_of(pid: int) -> str:
-    """`R` for a process that runs, `S` for one that waits (proc_pid_stat(5))."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
 
 
 class Services:
