@@ -3,10 +3,12 @@
 import contextlib
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.apiserver.server import ApiServer
 from tests.daemon.node import Node
@@ -15,8 +17,8 @@ HELD = 200
 """Connections that are held open at the same time, to each port."""
 
 _ASKING = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
-_TRICKLE = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 1000
-_PAUSE = 0.05
+_SIEGE = Path(__file__).with_name("siege.py")
+_SECONDS = 15.0
 
 RUDE: dict[str, bytes] = {
     "nothing": b"",
@@ -59,50 +61,21 @@ def break_off(node: Node[ApiServer], port: int, times: int) -> None:
 @contextmanager
 def besieged(node: Node[ApiServer], ports: Sequence[int]) -> Iterator[None]:
     """During the block, hundreds of clients each send a byte at a time; those that are thrown out come back at once."""
-    is_over = threading.Event()
-
-    def besiege(port: int) -> None:
-        node.inside(lambda: _besiege(port, is_over))
-
-    threads = [threading.Thread(target=besiege, args=(port,)) for port in ports]
-    for thread in threads:
-        thread.start()
+    siege = node.machine.popen([sys.executable, "-IS", str(_SIEGE), str(HELD), *map(str, ports)])
     try:
         yield
+        assert siege.poll() is None, "the siege has lasted until the end"
     finally:
-        is_over.set()
-        for thread in threads:
-            thread.join()
-
-
-def _besiege(port: int, is_over: threading.Event) -> None:
-    held: dict[socket.socket, int] = {}
-    while not is_over.wait(_PAUSE):
-        for sock, sent in tuple(held.items()):
-            try:
-                sock.send(_TRICKLE[sent : sent + 1])
-                held[sock] += 1
-            except BlockingIOError:
-                continue
-            except OSError:
-                del held[sock]
-                sock.close()
-        while len(held) < HELD and not is_over.is_set():
-            sock = socket.socket()
-            sock.setblocking(False)
-            sock.connect_ex(("127.0.0.1", port))
-            held[sock] = 0
-    for sock in held:
-        sock.close()
+        siege.communicate(timeout=_SECONDS)
 
 
 def _say(port: int, data: bytes) -> bytes:
     received = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=15) as sock, contextlib.suppress(ConnectionError):
+    with socket.create_connection(("127.0.0.1", port), timeout=_SECONDS) as sock, contextlib.suppress(ConnectionError):
         sender = threading.Thread(target=_send, args=(sock, data))
         sender.start()
         try:
-            deadline = time.monotonic() + 15
+            deadline = time.monotonic() + _SECONDS
             while time.monotonic() < deadline and (piece := sock.recv(65536)):
                 received += piece
         finally:
