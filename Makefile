@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 SCRIPTS := $(shell grep -lsE '^\#!.*\bbash' .ci/* hack/* e2e/*/*)
-PARTS := conntrack reflector trace
+PARTS := conntrack reflector
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo env PYTHONDONTWRITEBYTECODE=1)
 PEER := $(if $(AS_ROOT),KUBE_PROXY_BIN="$$KUBE_PROXY_BIN" KUBEBUILDER_ASSETS="$$KUBEBUILDER_ASSETS")
 
@@ -38,8 +38,9 @@ docs: $(STAMP) ## runs every command in README.md and docs/ again, and draws the
 
 bench: $(STAMP) ## how fast, how large, and how both grow; writes docs/performance.md and its plots; half an hour (root or sudo)
 	@hack/setup
-	$(AS_ROOT) $(PEER) $(PY) -m bench --json build/bench.json --plots docs/img --document docs/performance.md $(ARGS)
-	@for name in $(PARTS); do echo "bench.$$name"; $(AS_ROOT) $(PY) -m bench.$$name || exit; done
+	@status=0; $(AS_ROOT) $(PEER) $(PY) -m bench --json build/bench.json --plots docs/img \
+	  --document docs/performance.md $(ARGS) || status=$$?; \
+	for name in $(PARTS); do echo "bench.$$name"; $(AS_ROOT) $(PY) -m bench.$$name || status=$$?; done; exit $$status
 
 bench-quick: $(STAMP) ## the same on small clusters, and nothing is written; some two minutes (root or sudo)
 	@hack/setup
