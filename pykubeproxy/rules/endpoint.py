@@ -23,4 +23,4 @@ def endpoint_rules(
     if port.affinity_seconds is not None:
         remember = f"-m recent --set --name {chain} --mask {text.full_mask(options.family)} --rsource "
     yield f"-A {chain} -s {text.host(endpoint.ip)} {note}-j {names.MARK_MASQ}"
-    yield f"-A {chain} -p {word} {note}{remember}-m {word} -j DNAT --to-destination {endpoint.text}"
+    yield f"-A {chain} -p {word} {note}{remember}-m {word} -j DNAT --to-destination {text.endpoint(endpoint.text)}"

@@ -66,7 +66,7 @@ def external_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterat
         cluster = routing.names.cluster
         if options.pod_traffic is not None:
             note = text.comment(f"pod traffic for {port.title} external destinations")
-            yield f"-A {chain} {text.from_pods(options.pod_traffic)} {note} -j {cluster}"
+            yield f"-A {chain} {text.from_pods(options.pod_traffic)}{note} -j {cluster}"
         note = text.comment(f"masquerade LOCAL traffic for {port.title} external destinations")
         yield f"-A {chain} {note} -m addrtype --src-type LOCAL -j {names.MARK_MASQ}"
         note = text.comment(f"route LOCAL traffic for {port.title} external destinations")

@@ -31,7 +31,7 @@ def firewall_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterat
     port = routing.port
     note = text.comment(f"{port.title} loadbalancer IP")
     for cidr in port.source_ranges:
-        yield f"-A {chain} -s {cidr.text} {note} -j {routing.external_chain}"
+        yield f"-A {chain} -s {text.network(cidr.text)} {note} -j {routing.external_chain}"
     if options.node_ip is not None and any(cidr.contains(options.node_ip) for cidr in port.source_ranges):
         for address in port.load_balancer_ips:
             yield f"-A {chain} -s {text.host(address)} {note} -j {routing.external_chain}"

@@ -26,6 +26,11 @@ class PodTraffic(msgspec.Struct, frozen=True):
     source: str = ""
     interface: str = ""
 
+    @property
+    def is_everything(self) -> bool:
+        """True if every source counts as a pod of this node: 0.0.0.0/0, or ::/0."""
+        return self.source.endswith("/0")
+
 
 class RuleOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Everything besides Services and endpoints that rules depend on.

@@ -23,11 +23,15 @@ def cluster_ip_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry
 
 
 def internal_masquerade(routing: Routing, options: RuleOptions) -> Iterator[str]:
-    """Mark traffic to the cluster IP that does not come from a pod of this node, so that replies come back here."""
+    """Mark traffic to the cluster IP that does not come from a pod of this node, so that replies come back here.
+
+    Where every source counts as a pod, there is no such traffic, and no rule for it. kube-proxy writes one: the legacy
+    tools take `! -s 0.0.0.0/0` and it never matches; the nft tools refuse it, and all other rules with it.
+    """
     chain, port = routing.internal.chain, routing.port
     note = f"{port.title} cluster IP"
     where = (port.cluster_ip, port.protocol, port.port, note)
     if options.masquerade_all:
         yield f"-A {chain} {text.to_port(*where)} -j {names.MARK_MASQ}"
-    elif options.pod_traffic is not None:
+    elif options.pod_traffic is not None and not options.pod_traffic.is_everything:
         yield f"-A {chain} {text.outside_pods_to_port(options.pod_traffic, *where)} -j {names.MARK_MASQ}"

@@ -1,8 +1,9 @@
 """The words of a rule, in the order and form in which iptables-save prints them (`iptables-rules.md` section 17)."""
 
 from functools import lru_cache
+from ipaddress import IPv4Address
 
-from pykubeproxy.model.ip import Family
+from pykubeproxy.model.ip import Family, number_of
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules.options import PodTraffic
 
@@ -12,29 +13,58 @@ def comment(text: str) -> str:
     return f'-m comment --comment "{text}"'
 
 
-def host(address: str) -> str:
+# `::1:0` and up, to `::ffff:ffff`: what glibc takes for IPv4 addresses in IPv6, unlike `::5`.
+_IPV4_COMPATIBLE = range(1 << 16, 1 << 32)
+
+
+def address(canonical: str) -> str:
+    """An address as the tools print it: like Go, but for those that glibc's inet_ntop takes for IPv4-compatible ones.
+
+    Of `::1:5` they make `::0.1.0.5`. IPv4-mapped ones are IPv4 by the time they get here.
+    """
+    if not canonical.startswith("::"):
+        return canonical
+    number = number_of(canonical)
+    return f"::{IPv4Address(number)}" if number in _IPV4_COMPATIBLE else canonical
+
+
+def network(canonical: str) -> str:
+    """A CIDR as the tools print it."""
+    base, slash, prefix = canonical.partition("/")
+    return f"{address(base)}{slash}{prefix}"
+
+
+def host(canonical: str) -> str:
     """An address with the prefix length that is printed for a single host."""
-    return f"{address}/128" if ":" in address else f"{address}/32"
+    return f"{address(canonical)}/128" if ":" in canonical else f"{canonical}/32"
 
 
-def to_port(address: str, protocol: Protocol, port: int, note: str) -> str:
+def endpoint(canonical: str) -> str:
+    """`ip:port` or `[ip]:port` as the tools print it."""
+    base, bracket, port = canonical.removeprefix("[").partition("]")
+    return f"[{address(base)}]{port}" if bracket else canonical
+
+
+def to_port(destination: str, protocol: Protocol, port: int, note: str) -> str:
     """The match of one destination address and port."""
     word = protocol.lower()
-    return f"-d {host(address)} -p {word} {comment(note)} -m {word} --dport {port}"
+    return f"-d {host(destination)} -p {word} {comment(note)} -m {word} --dport {port}"
 
 
-def outside_pods_to_port(traffic: PodTraffic, address: str, protocol: Protocol, port: int, note: str) -> str:
-    """The same, for traffic that does not come from this node's pods."""
+def outside_pods_to_port(traffic: PodTraffic, destination: str, protocol: Protocol, port: int, note: str) -> str:
+    """The same, for traffic that does not come from this node's pods; there must be some."""
+    match = to_port(destination, protocol, port, note)
     if traffic.source:
-        return f"! -s {traffic.source} {to_port(address, protocol, port, note)}"
-    destination = f"-d {host(address)} "
-    rest = to_port(address, protocol, port, note).removeprefix(destination)
-    return f"{destination}! -i {traffic.interface} {rest}"
+        return f"! -s {network(traffic.source)} {match}"
+    first = f"-d {host(destination)} "
+    return f"{first}! -i {traffic.interface} {match.removeprefix(first)}"
 
 
 def from_pods(traffic: PodTraffic) -> str:
-    """The match of traffic from this node's pods."""
-    return f"-s {traffic.source}" if traffic.source else f"-i {traffic.interface}"
+    """The match of traffic from this node's pods, and a space; nothing where that is all traffic."""
+    if traffic.is_everything:
+        return ""
+    return f"-s {network(traffic.source)} " if traffic.source else f"-i {traffic.interface} "
 
 
 def reject(family: Family) -> str:

@@ -34,7 +34,7 @@ class KeySpace:
         """The match of all packets to a region."""
         beyond = depth - self._address_nibbles
         if beyond <= 0:
-            return f"-d {self._network(prefix, depth)}"
+            return f"-d {text.network(self._network(prefix, depth))}"
         address, protocol, ports = self._split(prefix, beyond)
         destination = f"-d {text.host(address)} -p {protocol}" if address else f"-p {protocol}"
         return f"{destination} -m {protocol} --dport {ports}" if ports else destination

@@ -26,6 +26,12 @@ def kind4(request: pytest.FixtureRequest) -> Kind:
     return _available(request.param)
 
 
+@pytest.fixture(params=[kind for kind in KINDS if kind not in IPV4_KINDS], ids=str)
+def kind6(request: pytest.FixtureRequest) -> Kind:
+    """The same for IPv6 alone."""
+    return _available(request.param)
+
+
 def _available(kind: Kind) -> Kind:
     if lack := why_without(kind):
         pytest.skip(lack)

@@ -51,6 +51,8 @@ MASQUERADE_ALL = "-d 172.30.0.41/32 -p tcp -m tcp --dport 80 -j KUBE-MARK-MASQ"
         ({"masquerade_all": True}, MASQUERADE_ALL),
         ({"masquerade_all": True, "pod_traffic": None}, MASQUERADE_ALL),
         ({"pod_traffic": None}, None),
+        ({"pod_traffic": PodTraffic(source="0.0.0.0/0")}, None),
+        ({"pod_traffic": PodTraffic(source="0.0.0.0/0"), "masquerade_all": True}, MASQUERADE_ALL),
     ],
 )
 @pytest.mark.parametrize(("internal", "chain"), [(False, SVC), (True, SVL)])
