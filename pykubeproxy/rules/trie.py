@@ -186,12 +186,22 @@ class Trie(Generic[T]):
     def _moved(self, node: Node[T], before: int, after: int) -> Node[T]:
         """`node`, which comes to stand at another level.
 
-        One that reaches down to `DEEPEST` would be too deep if it went down, and may branch further if it goes up.
+        What reaches down to `DEEPEST` would be too deep if it went down, and may branch further if it goes up: that
+        alone is made anew.
         """
         if before + node.height < DEEPEST:
             return node
-        self._touched.extend(_nodes(node))
-        return self._split(_merged(node), after)
+        if isinstance(node, Leaf) or after == DEEPEST:
+            self._touched.extend(_nodes(node))
+            return self._split(_merged(node), after)
+        for slot, child in node.children.items():
+            inside = child.prefix << NIBBLE * (self.nibbles - child.depth)
+            moved = self._in_slot(self._moved(child, before + 1, after + 1), inside, node.depth + 1)
+            if moved is not child:
+                self._touched.append(node)
+                node.children[slot] = moved
+        node.height = 1 + _height(node.children)
+        return node
 
 
 def _key(item: tuple[int, T]) -> int:

@@ -191,6 +191,21 @@ def test_what_reaches_the_ground_is_made_anew_when_something_comes_above() -> No
     check(trie, its)
 
 
+@pytest.mark.parametrize("number", [200, 20000])
+def test_one_deep_path_does_not_make_all_others_move(number: int) -> None:
+    """Whoever may choose addresses and ports can make a path as deep as it may be, and an address above all others."""
+    network = 0x0A60 << 36
+    spread = [(network | index * 40503 % 65536 << 20 | 80, "a") for index in range(number)]
+    deep = [(network | step << NIBBLE * place, "b") for place in range(9) for step in (1, 2, 3) for _ in range(6)]
+    trie = made([*spread, *deep])
+    assert trie.root.height == DEEPEST
+    above = (0xC0A80101 << 20, "c")
+    for act in (trie.add, trie.remove):
+        told = {(node.prefix, node.depth) for node in act(*above)}
+        assert len(told) < 40
+    check(trie, [*spread, *deep])
+
+
 def test_only_what_is_there_can_be_removed() -> None:
     trie = made([(1, "a")])
     with pytest.raises(ValueError, match="not in list"):
