@@ -18,6 +18,7 @@ from pykubeproxy.cluster.source import Note
 from pykubeproxy.cluster.translate import BadObject, Ignored
 from pykubeproxy.cluster.validation import field_first
 from pykubeproxy.config.aliases import AliasLimit
+from pykubeproxy.config.yaml_values import as_go_reads
 from pykubeproxy.model.snapshot import Object, ObjectId, identify
 
 DEFAULT_NAMESPACE = "default"
@@ -53,8 +54,9 @@ _KINDS: Mapping[str, _Kind] = {
 }
 
 
+@as_go_reads
 class _Loader(AliasLimit, DepthLimit, yaml.CSafeLoader):
-    """YAML as Kubernetes reads it: a timestamp is text, and a key that is there twice is an error.
+    """YAML as Kubernetes reads it, where a key that is there twice is an error.
 
     It mostly means that two objects run into each other, of which one would be lost without a word.
     """
@@ -68,12 +70,6 @@ class _Loader(AliasLimit, DepthLimit, yaml.CSafeLoader):
                     raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 def parse_manifest(text: str, where: str) -> Parsed:

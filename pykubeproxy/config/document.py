@@ -11,9 +11,9 @@ import yaml
 
 from pykubeproxy.config.aliases import AliasLimit
 from pykubeproxy.config.errors import ConfigError
+from pykubeproxy.config.yaml_values import as_go_reads
 
 _MERGE_TAG = "tag:yaml.org,2002:merge"
-_TIMESTAMP_TAG = "tag:yaml.org,2002:timestamp"
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,13 +49,9 @@ class _Pairs(list[tuple[Any, Any]]):
     """A mapping as its (key, value) pairs, so that duplicate keys are still there."""
 
 
+@as_go_reads
 class _Loader(AliasLimit, yaml.SafeLoader):
-    """PyYAML's safe loader, with mappings as pairs and without dates: the API has none, so 2024-01-01 is a string."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  PyYAML's own way to configure a loader
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP_TAG]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    """YAML as Kubernetes reads it, with mappings as pairs."""
 
     def construct_pairs_of(self, node: yaml.MappingNode) -> _Pairs:
         merged = any(key.tag == _MERGE_TAG for key, _ in node.value)
