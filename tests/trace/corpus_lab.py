@@ -38,6 +38,9 @@ _NODE_ADDRESSES = frozenset(
 _LENGTH = {4: 30, 6: 64}
 _OWN_TABLE = "100"
 
+# Of the ports from which to send to endpoints that listen on lower ones.
+_FIRST_PORT = 20_000
+
 # A refusal of IPv6 TCP may be heard of only when the SYN is repeated, a second later.
 _SILENCE_SECONDS = {4: 0.4, 6: 1.6}
 _PATIENCE_SECONDS = 10.0
@@ -148,10 +151,13 @@ class CorpusLab:
         return [seen.get(number, Seen(verdict="DROP")) for number in range(len(attempts))]
 
     def spread(self, attempt: Attempt, count: int) -> dict[str, int]:
-        """Send so many datagrams from as many ports; how many have come to each endpoint."""
+        """Send so many datagrams from as many ports; how many have come to each endpoint.
+
+        Ports that the kernel chooses come again, and the flow that it remembers then goes where it went before.
+        """
         taken: dict[str, int] = {}
-        for _ in range(count // 100):
-            clients = [self._client(attempt) for _ in range(100)]
+        for first in range(_FIRST_PORT, _FIRST_PORT + count, 100):
+            clients = [self._client(attempt, port) for port in range(first, first + 100)]
             for client in clients:
                 client.sendto(_NUMBER.pack(0), (attempt.destination, attempt.port))
             arrived = 0
@@ -205,8 +211,8 @@ class CorpusLab:
             return self._node
         return self._pods if number in POD_NETWORK[self._version] else self._outside
 
-    def _client(self, attempt: Attempt) -> socket.socket:
-        return self._home(attempt.source).run(partial(_bound, self._version, attempt))
+    def _client(self, attempt: Attempt, port: int = 0) -> socket.socket:
+        return self._home(attempt.source).run(partial(_bound, self._version, attempt, port))
 
 
 def _listen(version: int, protocol: str, port: int) -> socket.socket:
@@ -223,10 +229,10 @@ def _listen(version: int, protocol: str, port: int) -> socket.socket:
     return made
 
 
-def _bound(version: int, attempt: Attempt) -> socket.socket:
+def _bound(version: int, attempt: Attempt, port: int) -> socket.socket:
     made = socket.socket(_FAMILIES[version], _KINDS[attempt.protocol], _PROTOCOLS[attempt.protocol])
     made.setblocking(False)
-    made.bind((attempt.source, 0))
+    made.bind((attempt.source, port))
     return made
 
 
