@@ -48,12 +48,16 @@ class Owners:
         self._chains = table.chains if table is not None else {}
         self._titles: dict[str, str] = {}
 
+    def has_rules(self, chain: str) -> bool:
+        """True for a chain that is there and is not empty: one that merely cannot be removed serves nobody."""
+        return bool(self._chains.get(chain))
+
     def endpoints(self, chain: str) -> tuple[str, ...]:
         """The endpoints, as `ip:port`, that a policy chain spreads traffic over, groups of them included."""
         found: dict[str, None] = {}
         for line in self._chains.get(chain, ()):
             target = target_chain(line)
-            if not target.startswith(names.ENDPOINT):
+            if not target.startswith((names.ENDPOINT, f"{chain}-")):
                 continue
             lines = self._chains.get(target, ())
             text = destination(lines)
@@ -62,13 +66,20 @@ class Owners:
 
     def title(self, chain: str) -> str:
         """The ServicePort that a chain belongs to; empty if that cannot be told."""
-        lines = self._chains.get(chain, ())
-        own = next((title for title in map(title_of, lines) if title), "")
-        if own or not chain.startswith(names.ENDPOINT):
+        own = self._named(chain)
+        if own:
             return own
-        if not self._titles:
-            self._learn()
-        return self._titles.get(chain, "")
+        if chain.startswith(names.ENDPOINT):
+            if not self._titles:
+                self._learn()
+            return self._titles.get(chain, "")
+        digest = names.service_hash(chain)
+        related = (prefix + digest for prefix in (names.CLUSTER_POLICY, names.EXTERNAL) if digest)
+        return next(filter(None, map(self._named, related)), "")
+
+    def _named(self, chain: str) -> str:
+        """The ServicePort that a chain's own comments name; empty if none does."""
+        return next(filter(None, map(title_of, self._chains.get(chain, ()))), "")
 
     def _learn(self) -> None:
         """Name all endpoint chains by what leads to them."""

@@ -2,11 +2,14 @@
 
 import pytest
 
+from pykubeproxy.model.service import ServiceType
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.plan.owners import Owners, destination, target_chain, title_of
 from pykubeproxy.rules.compile import compile_ruleset
-from pykubeproxy.rules.ruleset import Ruleset
-from tests.builders import options, service, slice_of, snapshot
+from pykubeproxy.rules.names import service_hash
+from pykubeproxy.rules.options import Dispatch
+from pykubeproxy.rules.ruleset import Ruleset, Table
+from tests.builders import NODE, at, options, port, service, slice_of, snapshot
 
 
 def compiled(*objects: Object) -> Ruleset:
@@ -57,10 +60,34 @@ def test_an_endpoint_without_comments_belongs_to_what_leads_there() -> None:
 
 def test_groups_of_endpoints_are_seen_through() -> None:
     addresses = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(300)]
-    ruleset = compiled(service(), slice_of("ns1/svc1", *addresses))
+    objects = snapshot(service(), slice_of("ns1/svc1", *addresses))
+    chains = compile_ruleset(objects, options(dispatch=Dispatch.TREE)).tables["nat"].chains
+    policy, *groups = sorted(chain for chain in chains if chain.startswith("KUBE-SVC-") and service_hash(chain))
+    assert len(groups) > 1
+    owners = Owners(Ruleset(tables={"nat": Table(chains=chains)}))
+    assert sum(len(owners.endpoints(group)) for group in groups) == 300
+    assert len(owners.endpoints(policy)) == 300
+
+
+@pytest.mark.parametrize("dispatch", Dispatch)
+def test_where_rules_have_no_comments_every_chain_still_has_an_owner(dispatch: Dispatch) -> None:
+    addresses = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(1001)]
+    local = service(type=ServiceType.NODE_PORT, ports=(port(node_port=30080),), external_traffic_local=True)
+    objects = snapshot(local, slice_of("ns1/svc1", *(at(address, NODE) for address in addresses)))
+    ruleset = compile_ruleset(objects, options(dispatch=dispatch))
     owners = Owners(ruleset)
-    counts = [len(owners.endpoints(chain)) for chain in ruleset.tables["nat"].chains if chain.startswith("KUBE-SVC-")]
-    assert 300 in counts
+    own = [chain for chain in ruleset.tables["nat"].chains if service_hash(chain)]
+    assert any(chain.startswith("KUBE-SVL-") for chain in own)
+    assert {owners.title(chain) for chain in own} == {"ns1/svc1:p80"}
+
+
+def test_a_chain_without_rules_serves_nobody() -> None:
+    ruleset = compiled(service(), slice_of("ns1/svc1", "10.0.1.1"))
+    policy = next(chain for chain in ruleset.tables["nat"].chains if chain.startswith("KUBE-SVC-"))
+    assert Owners(ruleset).has_rules(policy)
+    ruleset.tables["nat"].chains[policy] = ()
+    assert not Owners(ruleset).has_rules(policy)
+    assert not Owners(Ruleset()).has_rules(policy)
 
 
 def test_a_chain_that_does_not_exist_is_nobodys() -> None:
