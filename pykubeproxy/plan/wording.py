@@ -4,28 +4,18 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
-import msgspec
-
 from pykubeproxy.model.share import percent
+from pykubeproxy.plan.addresses import addresses, ports
+from pykubeproxy.plan.chain_lines import ChainLines
 from pykubeproxy.plan.owners import Owners, target_chain
+from pykubeproxy.plan.refusals import is_outside, refusal_of, refusals
 from pykubeproxy.rules import names
-from pykubeproxy.rules.ruleset import Lines
+from pykubeproxy.rules.routing import Refusal
 
 _POLICY = (names.CLUSTER_POLICY, names.LOCAL_POLICY)
-_ADDRESS = re.compile(r' -d (\S+)/(?:32|128) .*--comment "\S+ (cluster IP|external IP|loadbalancer IP)"')
-_NODE_PORT = re.compile(r"-A KUBE-(?:NODEPORTS|SVC-\S+) -p (tcp|udp|sctp) .*--dport (\d+) -j KUBE-EXT-")
+_UNGUARDED = re.compile(r' loadbalancer IP" .* -j KUBE-EXT-')
 _RANGE = re.compile(r" -s (\S+) .* loadbalancer IP")
 _SECONDS = re.compile(r" -m recent --rcheck --seconds (\d+) ")
-
-
-class ChainLines(msgspec.Struct, frozen=True, kw_only=True):
-    """One chain, and the rules that go and come in it. `sign` is `+`, `-` or `~`, for the chain as a whole."""
-
-    sign: str
-    table: str
-    chain: str
-    removed: Lines = ()
-    added: Lines = ()
 
 
 def words(own: Sequence[ChainLines], dispatch: Sequence[ChainLines], now: Owners, then: Owners) -> Iterator[str]:
@@ -33,39 +23,33 @@ def words(own: Sequence[ChainLines], dispatch: Sequence[ChainLines], now: Owners
 
     `own` are the chains of one ServicePort, `dispatch` its rules in those that all share.
     """
-    is_new = _is_one_sided(own, dispatch, "+")
-    if is_new or _is_one_sided(own, dispatch, "-"):
+    is_new = _is_one_sided(own, dispatch, now, added=True)
+    if is_new or _is_one_sided(own, dispatch, then, added=False):
         yield _whole(own, then if is_new else now, dispatch, is_new=is_new)
         return
     policies = list(_policies(own, dispatch))
+    yield from ports(dispatch)
     yield from policies
-    for lines in own:
-        if not (lines.chain.startswith(_POLICY) and names.service_hash(lines.chain)):
-            continue
-        is_local = lines.chain.startswith(names.LOCAL_POLICY)
-        # Where a policy changes, its chain comes or goes, and nobody's endpoints do.
-        if not (is_local and policies):
-            kind = "local endpoint" if is_local else "endpoint"
-            yield from _endpoint_words(kind, now.endpoints(lines.chain), then.endpoints(lines.chain))
+    yield from _endpoints(own, now, then, has_new_policy=bool(policies))
     yield from _affinity(own)
-    yield from _source_ranges(own)
-    yield from _addresses(dispatch)
-    yield from _refusals(dispatch)
+    yield from _source_ranges(own, dispatch, now, then)
+    yield from addresses(dispatch)
+    yield from refusals(dispatch, has_new_policy=bool(policies))
 
 
-def _is_one_sided(own: Sequence[ChainLines], dispatch: Sequence[ChainLines], sign: str) -> bool:
-    """True for a ServicePort of which there was nothing before (`+`), or will be nothing after (`-`)."""
-    other = [line for lines in dispatch for line in (lines.removed if sign == "+" else lines.added)]
-    entries = [(lines, line) for lines in dispatch for line in (lines.added if sign == "+" else lines.removed)]
-    at_home = any(_is_of_cluster_ip(lines, line) for lines, line in entries)
-    return not other and at_home and all(lines.sign == sign for lines in own)
+def _is_one_sided(own: Sequence[ChainLines], dispatch: Sequence[ChainLines], without: Owners, *, added: bool) -> bool:
+    """True for a ServicePort that is new (`added`), or gone: it has nothing in the rules `without` it."""
+    at_home = any(_is_of_cluster_ip(lines, line) for lines in dispatch for line in lines.side(added=added))
+    return (
+        at_home
+        and not any(_sided(dispatch, added=not added))
+        and not any(without.has_rules(lines.chain) for lines in own)
+    )
 
 
 def _is_of_cluster_ip(lines: ChainLines, line: str) -> bool:
     """True for the rule that every ServicePort has: it leads from the cluster IP to endpoints, or refuses."""
-    if lines.table == "nat":
-        return ' cluster IP"' in line
-    return " has no " in line and not lines.chain.startswith((names.EXTERNAL_SERVICES, names.EXTERNAL))
+    return not is_outside(lines, line) and (lines.table == "nat" or refusal_of((line,)) is not None)
 
 
 def _whole(own: Sequence[ChainLines], owners: Owners, dispatch: Sequence[ChainLines], *, is_new: bool) -> str:
@@ -77,49 +61,37 @@ def _whole(own: Sequence[ChainLines], owners: Owners, dispatch: Sequence[ChainLi
         most = max(counts)
         count = f"{most} endpoint{'' if most == 1 else 's'}"
         return f"{what}, with {count}{_share(most)}" if is_new else f"{what}, with its {count}"
-    refusal = next((reason for reason in _REFUSALS if _mention(dispatch, reason, is_added=is_new)), "")
+    refusal = refusal_of(_sided(dispatch, added=is_new))
     return f"{what}; it {refusal}" if refusal else what
 
 
-_REFUSALS = ("has no endpoints", "has no local endpoints")
-
-
-def _refusals(dispatch: Sequence[ChainLines]) -> Iterator[str]:
-    for reason in _REFUSALS:
-        came, gone = (_mention(dispatch, reason, is_added=is_added) for is_added in (True, False))
-        if came and not gone:
-            yield f"{reason.removeprefix('has ')} any more: refused"
-        elif gone and not came:
-            yield f"{'local ' if 'local' in reason else ''}endpoints again: no longer refused"
-
-
-def _mention(dispatch: Sequence[ChainLines], reason: str, *, is_added: bool) -> bool:
-    return any(f' {reason}"' in line for line in _sided(dispatch, is_added=is_added))
-
-
-def _sided(lines: Sequence[ChainLines], *, is_added: bool) -> Iterator[str]:
+def _sided(lines: Sequence[ChainLines], *, added: bool) -> Iterator[str]:
     for each in lines:
-        yield from each.added if is_added else each.removed
+        yield from each.side(added=added)
 
 
 def _policies(own: Sequence[ChainLines], dispatch: Sequence[ChainLines]) -> Iterator[str]:
     """Traffic policies, told by what is written for them alone."""
     external = [lines for lines in own if lines.chain.startswith(names.EXTERNAL) and lines.sign == "~"]
-    is_local = [
-        any("route LOCAL traffic" in line for line in _sided(external, is_added=added)) for added in (False, True)
-    ]
+    is_local = [any("route LOCAL traffic" in line for line in _sided(external, added=added)) for added in (False, True)]
     if any(is_local):
         yield _policy_words("externalTrafficPolicy", was_local=is_local[0], is_local=is_local[1])
     before, after = (
         {
-            target_chain(line).startswith(names.LOCAL_POLICY)
-            for line in _sided(dispatch, is_added=is_added)
-            if " cluster IP" in line
+            _shows_local_policy(line)
+            for lines in dispatch
+            for line in lines.side(added=added)
+            if _is_of_cluster_ip(lines, line) and refusal_of((line,)) is not Refusal.NO_ENDPOINTS
         }
-        for is_added in (False, True)
+        for added in (False, True)
     )
     if before and after and before != after:
         yield _policy_words("internalTrafficPolicy", was_local=True in before, is_local=True in after)
+
+
+def _shows_local_policy(line: str) -> bool:
+    """True if a rule leads to local endpoints only, or refuses because there are none."""
+    return refusal_of((line,)) is Refusal.NO_LOCAL_ENDPOINTS or target_chain(line).startswith(names.LOCAL_POLICY)
 
 
 def _policy_words(name: str, *, was_local: bool, is_local: bool) -> str:
@@ -128,8 +100,7 @@ def _policy_words(name: str, *, was_local: bool, is_local: bool) -> str:
 
 def _affinity(own: Sequence[ChainLines]) -> Iterator[str]:
     gone, came = (
-        {found[1] for line in _sided(own, is_added=is_added) if (found := _SECONDS.search(line))}
-        for is_added in (False, True)
+        {found[1] for line in _sided(own, added=added) if (found := _SECONDS.search(line))} for added in (False, True)
     )
     if came == gone:
         return
@@ -139,36 +110,47 @@ def _affinity(own: Sequence[ChainLines]) -> Iterator[str]:
         yield f"session affinity for {max(came)} s" if came else "no session affinity any more"
 
 
-def _source_ranges(own: Sequence[ChainLines]) -> Iterator[str]:
+def _source_ranges(
+    own: Sequence[ChainLines], dispatch: Sequence[ChainLines], now: Owners, then: Owners
+) -> Iterator[str]:
     guards = [lines for lines in own if lines.chain.startswith(names.SOURCE_RANGES)]
-    gone, came = (_found(_RANGE, _sided(guards, is_added=is_added)) for is_added in (False, True))
-    if guards and guards[0].sign == "-":
-        yield "load-balancer addresses open to all sources"
-        return
-    if came - gone:
-        yield f"load-balancer addresses open to {', '.join(sorted(came - gone))}"
-    if gone - came:
-        yield f"load-balancer addresses closed to {', '.join(sorted(gone - came))}"
+    gone, came = (_found(_RANGE, _sided(guards, added=added)) for added in (False, True))
+    # An address that comes or goes with its guard was open to nobody, or will be.
+    was_open, is_open = (any(map(_UNGUARDED.search, _sided(dispatch, added=added))) for added in (False, True))
+    was_guarded, is_guarded = (any(owners.has_rules(lines.chain) for lines in guards) for owners in (now, then))
+    if is_guarded and not was_guarded:
+        only = f"load-balancer addresses open only to {_listed(came)}"
+        yield f"{only}, no longer to all sources" if was_open else only
+    elif was_guarded and not is_guarded:
+        if is_open:
+            yield "load-balancer addresses open to all sources"
+    else:
+        if came - gone:
+            yield f"load-balancer addresses open to {_listed(came - gone)}"
+        if gone - came:
+            yield f"load-balancer addresses closed to {_listed(gone - came)}"
+
+
+def _listed(texts: set[str]) -> str:
+    return ", ".join(sorted(texts))
 
 
 def _found(pattern: "re.Pattern[str]", lines: Iterable[str]) -> set[str]:
     return {found[1] for line in lines if (found := pattern.search(line))}
 
 
-def _addresses(dispatch: Sequence[ChainLines]) -> Iterator[str]:
-    """Addresses and node ports under which the Service is known, or is not any more."""
-    known: list[set[str]] = []
-    for is_added in (False, True):
-        lines = list(_sided(dispatch, is_added=is_added))
-        addresses = {f"{found[2]} {found[1]}" for line in lines if (found := _ADDRESS.search(line))}
-        ports = {f"node port {found[2]}/{found[1]}" for line in lines if (found := _NODE_PORT.match(line))}
-        known.append(addresses | ports)
-    gone, came = known
-    # A Service that is refused has its addresses in other rules.
-    if any(_mention(dispatch, reason, is_added=added) for reason in _REFUSALS for added in (True, False)):
-        return
-    yield from (f"{text} added" for text in sorted(came - gone))
-    yield from (f"{text} removed" for text in sorted(gone - came))
+def _endpoints(own: Sequence[ChainLines], now: Owners, then: Owners, *, has_new_policy: bool) -> Iterator[str]:
+    """The endpoints that all traffic may go to, then those for the traffic that has to stay on this node."""
+    for kind, prefix in (("endpoint", names.CLUSTER_POLICY), ("local endpoint", names.LOCAL_POLICY)):
+        # Groups of endpoints are parts of the same choice; another protocol has chains of its own.
+        hashes = dict.fromkeys(names.service_hash(lines.chain) for lines in own if lines.chain.startswith(prefix))
+        before, after = (
+            tuple(text for digest in hashes if digest for text in owners.endpoints(prefix + digest))
+            for owners in (now, then)
+        )
+        # Where a policy changes, its chain comes or goes, and nobody's endpoints do.
+        if not has_new_policy or (before and after):
+            yield from _endpoint_words(kind, before, after)
 
 
 def _endpoint_words(kind: str, before: tuple[str, ...], after: tuple[str, ...]) -> Iterator[str]:

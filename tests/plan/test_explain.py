@@ -1,44 +1,32 @@
 """A Plan in words: what a person reads before a take-over."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
 from pykubeproxy.host.memory import copy
-from pykubeproxy.model.service import ServiceType
+from pykubeproxy.model.service import Protocol, ServiceType
 from pykubeproxy.model.snapshot import Object
-from pykubeproxy.plan.diff import diff
-from pykubeproxy.plan.explain import Explanation, explain
-from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.plan.explain import Explanation
 from pykubeproxy.rules.options import Dispatch
-from pykubeproxy.rules.ruleset import Ruleset
-from tests.builders import NODE, at, cidr, ip, options, port, service, slice_of, snapshot
+from tests.builders import NODE, at, cidr, port, service, slice_of, slice_port
+from tests.plan.telling import (
+    BALANCED,
+    FIRST,
+    NAME,
+    NODE_PORT,
+    SECOND,
+    THIRD,
+    TITLE,
+    compiled,
+    told,
+    web,
+    without_endpoints,
+    words,
+)
 
-NAME = "ns1/svc1"
-TITLE = "ns1/svc1:p80"
-FIRST, SECOND, THIRD = "10.0.1.1", "10.0.1.2", "10.0.1.3"
-NODE_PORT = {"type": ServiceType.NODE_PORT, "ports": (port(node_port=30080),)}
-BALANCED = {"type": ServiceType.LOAD_BALANCER, "load_balancer_ips": (ip("192.0.2.1"),)}
-
-
-def compiled(objects: Sequence[Object], dispatch: Dispatch = Dispatch.LINEAR) -> Ruleset:
-    return compile_ruleset(snapshot(*objects), options(dispatch=dispatch))
-
-
-def told(desired: Ruleset, live: Ruleset) -> Explanation:
-    return explain(diff(desired, live), desired, live)
-
-
-def words(before: Sequence[Object], after: Sequence[Object]) -> dict[str, tuple[str, ...]]:
-    explanation = told(compiled(after), compiled(before))
-    assert not explanation.other
-    return {change.service: change.words for change in explanation.services}
-
-
-def web(*addresses: str, **fields: Any) -> tuple[Object, Object]:
-    return service(NAME, **fields), slice_of(NAME, *(at(address, NODE) for address in addresses), ports=None)
-
+RANGES = {"source_ranges": (cidr("203.0.113.0/24"), cidr("10.0.0.0/8"))}
+BOTH = "10.0.0.0/8, 203.0.113.0/24"
 
 CHANGES = {
     "endpoint added": (web(FIRST), web(FIRST, SECOND), f"endpoint {SECOND}:80 added, 1 -> 2, each now 50%"),
@@ -79,6 +67,21 @@ CHANGES = {
         web(FIRST, **BALANCED, source_ranges=(cidr("203.0.113.0/24"), cidr("198.51.100.0/24"))),
         "load-balancer addresses open to 198.51.100.0/24",
     ),
+    "source ranges at first": (
+        web(FIRST, **BALANCED),
+        web(FIRST, **BALANCED, **RANGES),
+        f"load-balancer addresses open only to {BOTH}, no longer to all sources",
+    ),
+    "source ranges with the address": (
+        web(FIRST, type=ServiceType.LOAD_BALANCER),
+        web(FIRST, **BALANCED, **RANGES),
+        f"load-balancer addresses open only to {BOTH}",
+    ),
+    "source range less": (
+        web(FIRST, **BALANCED, **RANGES),
+        web(FIRST, **BALANCED, source_ranges=(cidr("203.0.113.0/24"),)),
+        "load-balancer addresses closed to 10.0.0.0/8",
+    ),
     "no source ranges": (
         web(FIRST, **BALANCED, source_ranges=(cidr("203.0.113.0/24"),)),
         web(FIRST, **BALANCED),
@@ -94,12 +97,22 @@ def test_a_change_in_a_sentence(before: Sequence[Object], after: Sequence[Object
     assert sentence in found[TITLE]
 
 
-def test_refused_and_no_longer_refused() -> None:
-    assert words(web(FIRST), (service(NAME),))[TITLE] == (
+def test_source_ranges_that_go_with_their_address_open_nothing() -> None:
+    before, after = web(FIRST, **BALANCED, **RANGES), web(FIRST, type=ServiceType.LOAD_BALANCER)
+    assert words(before, after)[TITLE] == ("loadbalancer IP 192.0.2.1 removed",)
+    assert words(before, without_endpoints(**BALANCED, **RANGES))[TITLE] == (
         f"endpoint {FIRST}:80 removed, 1 -> 0",
         "no endpoints any more: refused",
     )
-    assert words((service(NAME),), web(FIRST))[TITLE][-1] == "endpoints again: no longer refused"
+
+
+@pytest.mark.parametrize("dispatch", Dispatch)
+def test_another_protocol_takes_no_endpoints_away(dispatch: Dispatch) -> None:
+    udp = (
+        service(NAME, ports=(port(protocol=Protocol.UDP),)),
+        slice_of(NAME, at(FIRST, NODE), at(SECOND, NODE), ports=(slice_port(protocol=Protocol.UDP),)),
+    )
+    assert words(web(FIRST, SECOND), udp, dispatch)[TITLE] == ("protocol TCP -> UDP",)
 
 
 def test_a_change_of_policy_moves_no_endpoints() -> None:
@@ -111,6 +124,15 @@ def test_many_endpoints_are_counted() -> None:
     before = web(FIRST)
     after = web(FIRST, *(f"10.0.2.{number}" for number in range(1, 8)))
     assert words(before, after)[TITLE] == ("7 endpoints added, 1 -> 8, each now 12.5%",)
+
+
+@pytest.mark.parametrize("dispatch", Dispatch)
+def test_endpoints_in_groups_are_one_choice(dispatch: Dispatch) -> None:
+    many = [f"10.0.2.{number}" for number in range(1, 200)]
+    assert words((), web(*many), dispatch)[TITLE] == ("new, with 199 endpoints, each 0.5%",)
+    assert words(web(*many), web(*many, FIRST), dispatch)[TITLE] == (
+        f"endpoint {FIRST}:80 added, 199 -> 200, each now 0.5%",
+    )
 
 
 def test_services_without_a_change_are_not_told() -> None:
@@ -144,6 +166,55 @@ def test_rules_of_others_are_kept_and_told() -> None:
         ("nat", "DOCKER"): ("-A DOCKER -i docker0 -j RETURN",),
         ("nat", "PREROUTING"): ("-A PREROUTING -j DOCKER",),
     }
+
+
+def test_the_same_rules_in_another_order_are_told() -> None:
+    desired = compiled(web(FIRST, SECOND))
+    live = copy(desired)
+    chains = live.tables["nat"].chains
+    policy = next(chain for chain in chains if chain.startswith("KUBE-SVC-"))
+    chains[policy] = chains[policy][::-1]
+    (change,) = told(desired, live).services
+    assert (change.service, change.words) == (TITLE, ("only the order of its rules differs",))
+    (lines,) = change.chains
+    assert (lines.chain, lines.order) == (policy, "the same rules in another order")
+    chains["KUBE-SERVICES"] = chains["KUBE-SERVICES"][1:]
+    (change,) = told(desired, live).services
+    assert change.words != ("only the order of its rules differs",)
+
+
+def test_node_ports_before_services_are_told_once_and_not_for_each_service() -> None:
+    desired = compiled(web(FIRST))
+    live = copy(desired)
+    chains = live.tables["nat"].chains
+    chains["KUBE-SERVICES"] = chains["KUBE-SERVICES"][::-1]
+    explanation = told(desired, live)
+    assert [lines.order for lines in explanation.other] == [
+        "the rule that leads to the node ports is not the last one, which it must be"
+    ]
+    assert explanation.services == ()
+    chains["KUBE-SERVICES"] += ('-A KUBE-SERVICES -m comment --comment "ns2/other:http cluster IP" -j RETURN',)
+    explanation = told(desired, live)
+    assert [lines.order for change in explanation.services for lines in change.chains] == [""]
+    assert [lines.order for lines in explanation.other] != [""]
+
+
+def test_a_service_is_removed_even_if_its_chain_has_to_stay() -> None:
+    desired, live = compiled(()), compiled(web(FIRST, SECOND))
+    chains = live.tables["nat"].chains
+    policy = next(chain for chain in chains if chain.startswith("KUBE-SVC-"))
+    rule = f"-A PREROUTING -d 192.0.2.7/32 -j {policy}"
+    chains["PREROUTING"] += (rule,)
+    explanation = told(desired, live)
+    assert [change.words for change in explanation.services] == [("removed, with its 2 endpoints",)]
+    assert [(stale.chain, stale.used_by) for stale in explanation.stale] == [(policy, (rule,))]
+
+
+def test_a_service_is_new_even_if_its_chain_had_to_stay() -> None:
+    desired, live = compiled(web(FIRST, SECOND)), compiled(())
+    policy = next(chain for chain in desired.tables["nat"].chains if chain.startswith("KUBE-SVC-"))
+    live.tables["nat"].chains[policy] = ()
+    assert [change.words for change in told(desired, live).services] == [("new, with 2 endpoints, each 50%",)]
 
 
 def test_jumps_that_are_missing_or_out_of_order() -> None:
