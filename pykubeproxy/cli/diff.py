@@ -10,6 +10,7 @@ from pykubeproxy.cli import external_diff
 from pykubeproxy.cli.common import (
     DIFFERENT,
     compile_for,
+    complain,
     object_options,
     our_options,
     read_config,
@@ -17,9 +18,11 @@ from pykubeproxy.cli.common import (
     tell,
     with_errors,
 )
+from pykubeproxy.cli.compared import Compared, Gap, from_dumps
 from pykubeproxy.cli.diff_output import Told, as_json, as_restore, as_text
 from pykubeproxy.cli.dumps import read_dumps
 from pykubeproxy.cli.one_shot import one_shot
+from pykubeproxy.cluster.source import Change
 from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.daemon.assembly import Choices, check_tools, find_tools, split_for
 from pykubeproxy.host.backend import Tools
@@ -29,6 +32,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.diff import diff as make_plan
 from pykubeproxy.plan.explain import explain
+from pykubeproxy.plan.sections import Split
 from pykubeproxy.rules.ruleset import Ruleset
 
 
@@ -58,23 +62,34 @@ def diff(
 
     Exits with 0 if there is no difference, 1 if there is one, and more than 1 if something went wrong.
     """
+    differ = external_diff.wanted() if output == "text" else []
     completed = read_config(flags)
     change = read_objects(objects, completed)
     tell(change.notes)
     tools = {} if dumps else find_tools(choices)
     check_tools(tools)
-    live = read_dumps(dumps, choices.only_family) if dumps else _read(tools)
-    desired = compile_for(completed, choices, change, tools, live)
-    told = {family: _tell(_visible(desired[family], its, dumps), its) for family, its in live.items()}
-    is_same = all(its.plan.is_empty for its in told.values())
-    if external_diff.wanted() and output == "text":
-        sys.exit(
-            external_diff.show(
-                external_diff.wanted(), live, {family: _planned(live[family], told[family]) for family in live}
-            )
-        )
-    _OUTPUTS[output](told, tools, choices)
-    sys.exit(0 if is_same else DIFFERENT)
+    compared = _from_dumps(dumps, choices, change) if dumps else Compared(live=_read(tools))
+    desired = compile_for(completed, choices, change, tools, compared.live)
+    told = {family: _tell(compared.limited(desired[family], family), its) for family, its in compared.live.items()}
+    if differ:
+        planned = {family: _planned(its, told[family]) for family, its in compared.live.items()}
+        sys.exit(external_diff.show(differ, compared.live, planned))
+    splits = {family: split_for(choices, its) for family, its in tools.items()}
+    _print(_OUTPUTS[output](told, compared.gaps, splits))
+    sys.exit(0 if all(its.plan.is_empty for its in told.values()) else DIFFERENT)
+
+
+def _from_dumps(dumps: tuple[str, ...], choices: Choices, change: Change) -> Compared:
+    """The rules in some dumps; what they lack is told on stderr. Raises SaveError."""
+    live = read_dumps(dumps, choices.only_family)
+    compared = from_dumps(live, dumps, choices.wanted_families, change.put)
+    for gap in compared.gaps:
+        complain(gap.note(dumps))
+    return compared
+
+
+def _read(tools: Mapping[Family, Tools]) -> dict[Family, Ruleset]:
+    return {family: IptablesHost(its).save() for family, its in tools.items()}
 
 
 def _tell(desired: Ruleset, live: Ruleset) -> Told:
@@ -89,39 +104,14 @@ def _planned(live: Ruleset, told: Told) -> Ruleset:
     return planned
 
 
-def _print_text(told: Mapping[Family, Told], tools: Mapping[Family, Tools], choices: Choices) -> None:
-    del tools, choices
-    _print(as_text(told), color=False if os.environ.get("NO_COLOR") else None)
-
-
-def _print_json(told: Mapping[Family, Told], tools: Mapping[Family, Tools], choices: Choices) -> None:
-    del tools, choices
-    _print([as_json(told)])
-
-
-def _print_restore(told: Mapping[Family, Told], tools: Mapping[Family, Tools], choices: Choices) -> None:
-    _print(as_restore(told, {family: split_for(choices, its) for family, its in tools.items()}))
-
-
-_OUTPUTS: Mapping[str, Callable[[Mapping[Family, Told], Mapping[Family, Tools], Choices], None]] = {
-    "text": _print_text,
-    "json": _print_json,
-    "restore": _print_restore,
+_OUTPUTS: Mapping[str, Callable[[Mapping[Family, Told], Iterable[Gap], Mapping[Family, Split]], Iterable[str]]] = {
+    "text": lambda told, _gaps, _splits: as_text(told),
+    "json": lambda told, gaps, _splits: (as_json(told, gaps),),
+    "restore": lambda told, _gaps, splits: as_restore(told, splits),
 }
 
 
-def _print(lines: Iterable[str], *, color: bool | None = None) -> None:
+def _print(lines: Iterable[str]) -> None:
+    color = False if os.environ.get("NO_COLOR") else None
     for line in lines:
         click.echo(line, color=color)
-
-
-def _read(tools: Mapping[Family, Tools]) -> dict[Family, Ruleset]:
-    return {family: IptablesHost(its).save() for family, its in tools.items()}
-
-
-def _visible(desired: Ruleset, live: Ruleset, dumps: tuple[str, ...]) -> Ruleset:
-    """Of a dump, only the tables that are in it can be compared; a node that lacks a table has it empty."""
-    if not dumps:
-        return desired
-    tables = {name: table for name, table in desired.tables.items() if name in live.tables}
-    return Ruleset(tables=tables, shared=desired.shared)

@@ -1,19 +1,25 @@
 """The forms in which `diff` tells a Plan: for people, for programs, and for iptables-restore."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import click
 import msgspec
 
+from pykubeproxy.cli.compared import Gap
 from pykubeproxy.model.ip import Family
-from pykubeproxy.plan.diff import Plan
+from pykubeproxy.model.printable import printable
+from pykubeproxy.plan.chain_lines import ChainLines
+from pykubeproxy.plan.diff import Plan, RuleInsert
 from pykubeproxy.plan.explain import Explanation, ServiceChange
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.sections import Split, whole
 from pykubeproxy.plan.summary import Summary, summarize
-from pykubeproxy.plan.wording import ChainLines
+from pykubeproxy.rules.ruleset import Lines
 
 NO_CHANGES = "No changes. The node matches the cluster."
+
+# Of other programs' rules in one chain, so many are shown.
+_MOST_KEPT = 5
 
 _COLORS = {"+": "green", "-": "red", "~": "yellow"}
 
@@ -28,23 +34,25 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 def as_text(told: Mapping[Family, Told]) -> Iterator[str]:
     """Service by Service, then chain by chain, with a summary as the last line."""
     for family, its in told.items():
-        if not its.plan.is_empty:
-            yield click.style(f"# {family.lower()}", bold=True)
-            yield from _family(its.explanation)
+        yield from _headed(click.style(f"# {family.lower()}", bold=True), _family(its))
     if all(its.plan.is_empty for its in told.values()):
         yield NO_CHANGES
     else:
         yield f"Plan: {sum((summarize(its.plan) for its in told.values()), Summary())}"
 
 
-def as_json(told: Mapping[Family, Told]) -> str:
-    """For programs: per family the summary, the Services, and everything else that `as_text` tells."""
+def as_json(told: Mapping[Family, Told], gaps: Iterable[Gap]) -> str:
+    """For programs: per family the summary, the Services, and everything else there is to tell.
+
+    `not_compared` are the `gaps`: the tables of which dumps say nothing, by family.
+    """
     document = {
         "changed": any(not its.plan.is_empty for its in told.values()),
         "summary": sum((summarize(its.plan) for its in told.values()), Summary()),
         "families": {
             family.lower(): {"summary": summarize(its.plan), **_fields(its.explanation)} for family, its in told.items()
         },
+        "not_compared": {gap.family.lower(): gap.tables for gap in gaps},
     }
     return msgspec.json.format(msgspec.json.encode(document)).decode()
 
@@ -62,22 +70,52 @@ def _fields(explanation: Explanation) -> dict[str, object]:
     return fields
 
 
-def _family(explanation: Explanation) -> Iterator[str]:
+def _headed(heading: str, lines: Iterator[str]) -> Iterator[str]:
+    """The lines below their heading; nothing where there are none."""
+    for first in lines:
+        yield heading
+        yield first
+        yield from lines
+
+
+def _family(told: Told) -> Iterator[str]:
+    """Everything about one family; nothing where there is neither a change nor anything worth a note."""
+    explanation = told.explanation
     for service in explanation.services:
         yield from _service(service)
-    if explanation.other:
-        yield click.style("chains of no Service", bold=True)
-        for lines in explanation.other:
-            yield from _chain(lines)
-    if explanation.inserts:
-        yield click.style("jump rules that are missing", bold=True)
-        for insert in explanation.inserts:
-            where = f"{insert.table} {insert.chain}, at position {insert.position}"
-            yield _colored("+", f"  + {insert.line}  ({where})")
+    yield from _headed(
+        click.style("chains of no Service", bold=True), (text for lines in explanation.other for text in _chain(lines))
+    )
+    yield from _headed(click.style("jump rules that are missing", bold=True), map(_insert, explanation.inserts))
+    yield from _notes(explanation)
+    yield from _kept(told)
+
+
+def _insert(insert: RuleInsert) -> str:
+    return _colored("+", f"  + {insert.line}  ({insert.table} {insert.chain}, at position {insert.position})")
+
+
+def _notes(explanation: Explanation) -> Iterator[str]:
+    """What is not as on a fresh node, and stays so."""
     for table, chain in explanation.out_of_order:
         yield f"note: jump rules in {table} {chain} are in another order than on a fresh node, and stay so"
+    for jump in explanation.repeated:
+        yield f"note: {jump.table} {jump.chain} has a jump rule {jump.count} times, and that stays so"
+        yield from _rules("=", jump.chain, (jump.rule,))
+    for stale in explanation.stale:
+        where = f"{stale.table} {stale.chain}"
+        yield f"note: {where} serves no Service any more, but is only emptied: other programs' rules lead there"
+        yield from _some("=", "", stale.used_by)
+
+
+def _kept(told: Told) -> Iterator[str]:
+    """Other programs' rules. Where nothing changes, only those beside jump rules that are worth a note."""
+    explanation = told.explanation
+    noted = {*explanation.out_of_order, *((jump.table, jump.chain) for jump in explanation.repeated)}
     for kept in explanation.kept:
-        yield f"  = {kept.table} {kept.chain}: {len(kept.rules)} of other programs' rules kept"
+        if not told.plan.is_empty or (kept.table, kept.chain) in noted:
+            yield f"  = {kept.table} {kept.chain}: {len(kept.rules)} of other programs' rules kept"
+            yield from _some("=", kept.chain, kept.rules)
 
 
 def _service(service: ServiceChange) -> Iterator[str]:
@@ -88,12 +126,25 @@ def _service(service: ServiceChange) -> Iterator[str]:
 
 
 def _chain(lines: ChainLines) -> Iterator[str]:
-    yield _colored(lines.sign, f"  {lines.sign} {lines.table} {lines.chain}")
-    prefix = f"-A {lines.chain} "
-    for sign, rules in (("-", lines.removed), ("+", lines.added)):
-        for rule in rules:
-            yield _colored(sign, f"    {sign} {rule.removeprefix(prefix)}")
+    order = f": {lines.order}" if lines.order else ""
+    yield _colored(lines.sign, f"  {lines.sign} {lines.table} {lines.chain}{order}")
+    yield from _rules("-", lines.chain, lines.removed)
+    yield from _rules("+", lines.chain, lines.added)
+
+
+def _some(sign: str, chain: str, rules: Lines) -> Iterator[str]:
+    """The first few rules, and how many more there are."""
+    yield from _rules(sign, chain, rules[:_MOST_KEPT])
+    if len(rules) > _MOST_KEPT:
+        yield f"    … and {len(rules) - _MOST_KEPT} more"
+
+
+def _rules(sign: str, chain: str, rules: Lines) -> Iterator[str]:
+    """One line per rule: comments in those of other programs may have line breaks in them."""
+    prefix = f"-A {chain} "
+    for rule in rules:
+        yield _colored(sign, f"    {sign} {printable(rule.removeprefix(prefix))}")
 
 
 def _colored(sign: str, text: str) -> str:
-    return click.style(text, fg=_COLORS[sign])
+    return click.style(text, fg=_COLORS[sign]) if sign in _COLORS else text

@@ -195,10 +195,10 @@ def assert_one_error(result: Result) -> None:
 
 @pytest.mark.parametrize("command", ["diff", "render"])
 def test_a_reader_who_has_had_enough_is_given_no_answer(command: str, tmp_path: Path) -> None:
-    (tmp_path / "empty.save").write_text("*nat\nCOMMIT\n")
+    (tmp_path / "empty.save").write_text("*filter\nCOMMIT\n*nat\nCOMMIT\n")
     live = ("--live", str(tmp_path / "empty.save")) if command == "diff" else ()
     process = subprocess.Popen(
-        [sys.executable, "-m", "pykubeproxy", command, "-f", "examples", *live],
+        [sys.executable, "-m", "pykubeproxy", command, "-f", "examples", "--family", "ipv4", *live],
         cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -54,7 +54,8 @@ def test_a_difference_service_by_service(live: Path, smaller: Path) -> None:
     assert result.exit_code == 1
     assert lines[:2] == ["# ipv4", "default/web:http: endpoint 10.244.1.11:8080 removed, 3 -> 2, each now 50%"]
     assert "  - nat KUBE-SEP-ELX6N4Z5RGB67TLC" in lines
-    assert "  = nat PREROUTING: 1 of other programs' rules kept" in lines
+    kept = lines.index("  = nat PREROUTING: 1 of other programs' rules kept")
+    assert lines[kept + 1 :] == ["    = -i docker0 -j RETURN", lines[-1]]
     assert lines[-1] == "Plan: 0 chains to add, 1 to change, 1 to remove; +2/-5 rules"
 
 
@@ -75,6 +76,100 @@ def test_jumps_in_another_order_are_only_noted(live: Path) -> None:
     live.write_text("".join([*rest[:first], *reversed(forward), *rest[first:]]))
     result = diff(EXAMPLES, live)
     assert "note: jump rules in filter FORWARD are in another order than on a fresh node, and stay so" in result.stdout
+
+
+@pytest.fixture
+def backwards(live: Path) -> Path:
+    """The same node with the jump rules of FORWARD in another order, and somebody's seven rules before them."""
+    lines = live.read_text().splitlines(keepends=True)
+    forward = [line for line in lines if line.startswith("-A FORWARD ")]
+    foreign = [f"-A FORWARD -s 192.0.2.{number}/32 -j DROP\n" for number in range(1, 8)]
+    rest = [line for line in lines if line not in forward]
+    first = rest.index(next(line for line in rest if line.startswith("-A ")))
+    live.write_text("".join([*rest[:first], *foreign, *reversed(forward), *rest[first:]]))
+    return live
+
+
+def test_without_a_change_only_what_is_worth_a_note_is_told(backwards: Path) -> None:
+    result = diff(EXAMPLES / "cluster-ip.yaml", backwards)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "# ipv4",
+        "note: jump rules in filter FORWARD are in another order than on a fresh node, and stay so",
+        "  = filter FORWARD: 7 of other programs' rules kept",
+        *(f"    = -s 192.0.2.{number}/32 -j DROP" for number in range(1, 6)),
+        "    … and 2 more",
+        SAME,
+    ]
+
+
+def test_a_jump_rule_that_is_there_twice_is_noted(live: Path) -> None:
+    jump = next(line for line in live.read_text().splitlines(keepends=True) if line.startswith("-A POSTROUTING "))
+    live.write_text(live.read_text().replace(jump, jump * 2))
+    result = diff(EXAMPLES / "cluster-ip.yaml", live)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "# ipv4",
+        "note: nat POSTROUTING has a jump rule 2 times, and that stays so",
+        f"    = {jump.strip().removeprefix('-A POSTROUTING ')}",
+        SAME,
+    ]
+    families = json.loads(diff(EXAMPLES / "cluster-ip.yaml", live, "--output", "json").stdout)["families"]
+    assert families["ipv4"]["repeated"] == [
+        {"table": "nat", "chain": "POSTROUTING", "rule": jump.strip(), "count": 2},
+    ]
+
+
+def test_rules_in_another_order_are_told_in_words(live: Path) -> None:
+    lines = live.read_text().splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if " --probability " in line)
+    lines[first : first + 2] = lines[first + 1], lines[first]
+    live.write_text("".join(lines))
+    result = diff(EXAMPLES / "cluster-ip.yaml", live)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[1:3] == [
+        "default/web:http: only the order of its rules differs",
+        "  ~ nat KUBE-SVC-CDGGSHYLG3RE2FKL: the same rules in another order",
+    ]
+    assert result.stdout.endswith("\nPlan: 0 chains to add, 1 to change, 0 to remove; +0/-0 rules\n")
+    families = json.loads(diff(EXAMPLES / "cluster-ip.yaml", live, "--output", "json").stdout)["families"]
+    assert families["ipv4"]["services"][0]["chains"][0]["order"] == "the same rules in another order"
+
+
+def test_node_ports_before_a_service_are_told_in_words(live: Path) -> None:
+    lines = live.read_text().splitlines(keepends=True)
+    last = next(line for line in lines if line.startswith("-A KUBE-SERVICES ") and line.endswith("-j KUBE-NODEPORTS\n"))
+    lines.remove(last)
+    first = lines.index(next(line for line in lines if line.startswith("-A KUBE-SERVICES ") and "cluster IP" in line))
+    live.write_text("".join([*lines[:first], last, *lines[first:]]))
+    assert diff(EXAMPLES / "cluster-ip.yaml", live).stdout.splitlines()[1:3] == [
+        "chains of no Service",
+        "  ~ nat KUBE-SERVICES: the rule that leads to the node ports is not the last one, which it must be",
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "-A KUBE-SVC-AAAAAAAAAAAAAAAA -j RETURN\n"])
+def test_a_stale_chain_that_somebody_uses_is_told(content: str, live: Path) -> None:
+    chain = "KUBE-SVC-AAAAAAAAAAAAAAAA"
+    leads = f"-A PREROUTING -d 192.0.2.9/32 -j {chain}"
+    text = live.read_text().replace("\n*nat\n", f"\n*nat\n:{chain} - [0:0]\n")
+    live.write_text(text.replace("-A PREROUTING", f"{content}{leads}\n-A PREROUTING", 1))
+    result = diff(EXAMPLES / "cluster-ip.yaml", live)
+    lines = result.stdout.splitlines()
+    note = f"note: nat {chain} serves no Service any more, but is only emptied: other programs' rules lead there"
+    assert lines[lines.index(note) + 1] == f"    = {leads}"
+    assert result.exit_code == (1 if content else 0)
+    assert (lines[-1] == SAME) is not bool(content)
+    families = json.loads(diff(EXAMPLES / "cluster-ip.yaml", live, "--output", "json").stdout)["families"]
+    assert families["ipv4"]["stale"] == [{"table": "nat", "chain": chain, "used_by": [leads]}]
+
+
+def test_a_comment_of_several_lines_does_not_break_out_of_its_rule(live: Path, smaller: Path) -> None:
+    text = live.read_text().replace("-i docker0", f'-i docker0 -m comment --comment "one\n{SAME}"')
+    live.write_text(text)
+    lines = diff(smaller, live).stdout.splitlines()
+    assert SAME not in lines
+    assert f'    = -i docker0 -m comment --comment "one\\n{SAME}" -j RETURN' in lines
 
 
 def test_the_tree_is_told_in_one_line_per_service(tmp_path: Path) -> None:
