@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pykubeproxy.cli.common import FAILED
+from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.host.errors import HostError, ToolMissing
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.compile import in_print_order
@@ -17,8 +18,15 @@ VARIABLE = "PYKUBEPROXY_EXTERNAL_DIFF"
 
 
 def wanted() -> list[str]:
-    """The program and its arguments that the environment names; empty if it names none."""
-    return shlex.split(os.environ.get(VARIABLE, ""))
+    """The program and its arguments that the environment names; empty if it names none. Raises ConfigError."""
+    text = os.environ.get(VARIABLE, "")
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        problem = str(error).lower()
+        raise ConfigError(
+            f"{VARIABLE}: {text}: {problem}; a program and its arguments are expected, quoted as for a shell"
+        ) from None
 
 
 def show(command: list[str], live: Mapping[Family, Ruleset], planned: Mapping[Family, Ruleset]) -> int:

@@ -251,6 +251,18 @@ def test_a_program_that_is_not_there(live: Path, smaller: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(("text", "problem"), [("'x", "no closing quotation"), ("x \\", "no escaped character")])
+def test_a_program_that_is_not_quoted_right(text: str, problem: str, live: Path) -> None:
+    environment = {"PYKUBEPROXY_EXTERNAL_DIFF": text}
+    result = diff(EXAMPLES / "cluster-ip.yaml", live, env=environment)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        f"Error: PYKUBEPROXY_EXTERNAL_DIFF: {text}: {problem}; "
+        "a program and its arguments are expected, quoted as for a shell\n"
+    )
+    assert diff(EXAMPLES / "cluster-ip.yaml", live, "--output", "json", env=environment).exit_code == 0
+
+
 def test_other_outputs_never_ask_another_program(live: Path, smaller: Path) -> None:
     result = diff(smaller, live, "--output", "json", env={"PYKUBEPROXY_EXTERNAL_DIFF": "/no/such/differ"})
     assert json.loads(result.stdout)["changed"] is True
