@@ -16,7 +16,7 @@ TROUBLES = {
     6: "internalTrafficPolicy: Local and no endpoint on this node for infra/agent:grpc: 1 endpoint, on node-a",
     7: "source 198.51.100.7 not in loadBalancerSourceRanges of default/office:http: 203.0.113.0/24",
     8: "default/database has no rules: headless (clusterIP: None): clients reach its pods directly",
-    9: "sent to 10.244.1.87:8080",
+    9: "sent to 10.244.1.87:8080; stale rules: no EndpointSlice of default/web:http lists that endpoint",
     10: "policy DROP of chain FORWARD in table filter: no rule there accepted the packet",
 }
 SECTIONS = re.split(r"^## \d+\. ", (ROOT / "docs" / "troubleshooting.md").read_text(), flags=re.MULTILINE)
