@@ -5,6 +5,7 @@ Property tests search the same examples every time, few enough for every run.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,13 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=400, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _programs_hear_of_interrupts() -> None:
+    """A shell that starts the tests in its background makes them ignore SIGINT, and so would all that they start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
