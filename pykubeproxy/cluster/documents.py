@@ -88,7 +88,8 @@ def _documents(text: str) -> Iterator[tuple[int, str]]:
     Those without content are left out.
     """
     line = 0
-    for document in _DOCUMENT_START.split(text):
+    # Searching for the marks of a stream takes long, and large files are in JSON, mostly.
+    for document in _DOCUMENT_START.split(text) if "---" in text else [text]:
         if any(_is_content(found[0]) for found in _LINE.finditer(document)):
             yield line, document
         line += document.count("\n")

@@ -19,6 +19,7 @@ def ask(node: Node[Cluster], *words: str) -> "subprocess.CompletedProcess[str]":
 
 def test_before_and_after_a_change(node: Node[Cluster]) -> None:
     lay_out(node, "10.244.0.5", "10.244.0.6")
+    node.machine.set_sysctls(1, ["ipv4/ip_forward"])
     node.api.create(testing.node(NAME, "192.0.2.1"))
     node.api.create(testing.service("web", clusterIP=WEB))
     node.api.create(testing.endpoint_slice("web", "10.244.0.5", "10.244.0.6"))
