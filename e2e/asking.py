@@ -37,9 +37,13 @@ class Reply(Struct, frozen=True, kw_only=True):
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What came of one question; `reply` is there if it was answered, `detail` says more if it was not."""
+    """What came of one question, after how many seconds, as the client itself has it.
+
+    `reply` is there if it was answered, `detail` says more if it was not.
+    """
 
     fate: Fate
+    seconds: float = 0.0
     reply: Reply | None = None
     detail: str = ""
 
@@ -63,17 +67,26 @@ def ask(origin: Namespace, destination: Destination, *, seconds: float, path: st
     else:
         command = _socket_client(destination, path, seconds)
     done = origin.exec(command, check=False, seconds=seconds + COMMAND_SECONDS)
+    answer, _, said = done.stdout.rpartition("\n")
+    took = _seconds(said)
     if done.returncode == 0:
         try:
-            return Outcome(fate=Fate.ANSWERED, reply=msgspec.json.decode(done.stdout, type=Reply))
+            return Outcome(fate=Fate.ANSWERED, seconds=took, reply=msgspec.json.decode(answer, type=Reply))
         except msgspec.DecodeError as error:
-            return Outcome(fate=Fate.BROKEN, detail=f"not a pod's answer: {error}")
-    return Outcome(fate=_fate(done.returncode, done.stderr), detail=(done.stderr.strip().splitlines() or [""])[-1])
+            return Outcome(fate=Fate.BROKEN, seconds=took, detail=f"not a pod's answer: {error}")
+    detail = (done.stderr.strip().splitlines() or [""])[-1]
+    return Outcome(fate=_fate(done.returncode, done.stderr), seconds=took, detail=detail)
+
+
+def _seconds(said: str) -> float:
+    """How long a client says that it took, in a line of its own behind the answer; 0 if it did not even begin."""
+    return float(said or 0)
 
 
 def _curl(destination: Destination, path: str, seconds: float) -> list[str]:
     """`--verbose`, since only there curl names the reason for which a connection failed."""
     flags = ["--silent", "--show-error", "--verbose", "--noproxy", "*", "--max-time", f"{seconds:g}"]
+    flags += ["--write-out", "\n%{time_total}"]
     return ["curl", *flags, "--header", "Connection: close", f"http://{destination}{path}"]
 
 

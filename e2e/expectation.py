@@ -89,12 +89,19 @@ class Case(Struct, frozen=True, kw_only=True):
     expect: Expectation
 
 
-def complaint(expect: Expectation, outcomes: Sequence[Outcome], own_addresses: AbstractSet[str]) -> str | None:
-    """What is wrong with these outcomes, all of one case, or None; `own_addresses` are those of the origin."""
+def complaint(
+    expect: Expectation, outcomes: Sequence[Outcome], own_addresses: AbstractSet[str], *, refused_within: float
+) -> str | None:
+    """What is wrong with these outcomes, all of one case, or None.
+
+    `own_addresses` are those of the origin; a refusal must not take more seconds than `refused_within`.
+    """
     wanted = expect.fate if isinstance(expect, Fails) else Fate.ANSWERED
     for outcome in outcomes:
         if outcome.fate is not wanted:
             return f"{outcome.fate} instead of {wanted}" + (f" ({outcome.detail})" if outcome.detail else "")
+        if outcome.fate is Fate.REFUSED and outcome.seconds > refused_within:
+            return f"refused after {outcome.seconds:.1f} s, not within {refused_within:g} s"
     if isinstance(expect, Fails):
         return None if outcomes else "nothing was asked"
     replies = [outcome.reply for outcome in outcomes if outcome.reply is not None]

@@ -2,15 +2,16 @@
 
     python socket_client.py UDP|SCTP|TCP ADDRESS PORT PATH SECONDS
 
-asks one question and prints the answer's line. Exit status 0 with an answer; 28 without one in time and 7 if the
-connection failed, as curl has it.
+asks one question and prints the answer's line, if one comes, and in another line how many seconds it took. Exit status
+0 with an answer; 28 without one in time and 7 if the connection failed, as curl has it.
 
     python socket_client.py
 
 reads questions from standard input, a line of JSON for each: {"protocol": "TCP", "address": …, "port": …, "path": …,
 "seconds": …, "times": 1, "kept": false}. For each it prints a line: the list of what came of it, in so many objects:
-{"fate": "answered", "reply": …} or {"fate": "refused" or another, "detail": …}. Every time is a new connection, or
-with `kept` a datagram from one socket that stays, whatever becomes of its questions. Standard library only.
+{"fate": "answered", "reply": …} or {"fate": "refused" or another, "detail": …}, each with its "seconds". Every time is
+a new connection, or with `kept` a datagram from one socket that stays, whatever becomes of its questions. Standard
+library only.
 """
 
 import errno
@@ -100,7 +101,12 @@ def family_of(address: str) -> socket.AddressFamily:
 
 
 def outcome(question: Mapping[str, Any]) -> dict[str, object]:
-    """What comes of asking a question once."""
+    """What comes of asking a question once, and how long that took."""
+    begun = time.monotonic()
+    return _outcome(question) | {"seconds": time.monotonic() - begun}
+
+
+def _outcome(question: Mapping[str, Any]) -> dict[str, object]:
     where = question["address"], question["port"], question["path"], question["seconds"]
     try:
         answer = ask_on_kept_socket(*where) if question["kept"] else ask(question["protocol"], *where)
@@ -120,6 +126,7 @@ def answer_questions() -> None:
 
 def ask_once(protocol: str, address: str, port: str, path: str, seconds: str) -> int:
     """Asks, prints, and returns the exit status."""
+    begun = time.monotonic()
     try:
         sys.stdout.write(ask(protocol, address, int(port), path, float(seconds)).decode())
     except TimeoutError:
@@ -127,6 +134,8 @@ def ask_once(protocol: str, address: str, port: str, path: str, seconds: str) ->
     except OSError as error:
         print(error.strerror, file=sys.stderr)
         return NO_CONNECTION
+    finally:
+        sys.stdout.write(f"\n{time.monotonic() - begun:.6f}")
     return 0
 
 

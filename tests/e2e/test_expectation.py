@@ -19,8 +19,8 @@ def answer(pod: str, client: str = "10.244.0.100") -> Outcome:
     return Outcome(fate=Fate.ANSWERED, reply=reply)
 
 
-def failure(fate: Fate) -> Outcome:
-    return Outcome(fate=fate)
+def failure(fate: Fate, seconds: float = 0.0) -> Outcome:
+    return Outcome(fate=fate, seconds=seconds)
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,12 @@ def failure(fate: Fate) -> Outcome:
         (KEPT, [answer("a")]),
         (HIDDEN, [answer("a", "172.31.0.11")]),
         (STICKY, [answer("b"), answer("b")]),
-        (REFUSED, [failure(Fate.REFUSED)]),
+        (REFUSED, [failure(Fate.REFUSED, 0.9)]),
+        (Fails(fate=Fate.DROPPED), [failure(Fate.DROPPED, 9.0)]),
     ],
 )
 def test_what_was_expected_is_no_reason_to_complain(expect: Expectation, outcomes: list[Outcome]) -> None:
-    assert complaint(expect, outcomes, OWN) is None
+    assert complaint(expect, outcomes, OWN, refused_within=1.0) is None
 
 
 @pytest.mark.parametrize(
@@ -49,11 +50,12 @@ def test_what_was_expected_is_no_reason_to_complain(expect: Expectation, outcome
         (STICKY, [answer("c"), answer("c")], "answered by c, not one of a, b"),
         (REFUSED, [failure(Fate.DROPPED)], "dropped instead of refused"),
         (REFUSED, [answer("a")], "answered instead of refused"),
+        (REFUSED, [failure(Fate.REFUSED, 1.2)], "refused after 1.2 s, not within 1 s"),
         (REFUSED, [], "nothing was asked"),
     ],
 )
 def test_anything_else_is(expect: Expectation, outcomes: list[Outcome], says: str) -> None:
-    assert complaint(expect, outcomes, OWN) == says
+    assert complaint(expect, outcomes, OWN, refused_within=1.0) == says
 
 
 @pytest.mark.parametrize(
