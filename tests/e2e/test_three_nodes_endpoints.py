@@ -52,6 +52,37 @@ def test_no_request_fails_in_a_rolling_update_with_external_traffic_policy_local
         asker.until_all(outside, [DROPPED.fate])
 
 
+def test_no_request_fails_in_a_rolling_update_with_internal_traffic_policy_local(three_nodes: ThreeNodes) -> None:
+    """The same within the cluster: who asks on a node is served by that node's endpoints, even if all terminate."""
+    cluster, asker = three_nodes.cluster, three_nodes.asker
+    made = service("inner", 105, port(80, HTTP), internalTrafficPolicy="Local")
+    with exposed(cluster, made, A1, B1) as inner, ExitStack() as traffic:
+        near = [(POD_A, inner.at(CLUSTER_IP)), (POD_A, inner.at(CLUSTER_IP_V6))]
+        far = [(POD_B, inner.at(CLUSTER_IP)), (POD_B, inner.at(CLUSTER_IP_V6))]
+        asker.until_all(near, ["a1"])
+        asker.until_all(far, ["b1"])
+        tallies = [
+            traffic.enter_context(steady_traffic(asker.place(questions[0][0]), [where for _, where in questions]))
+            for questions in (near, far)
+        ]
+        for endpoints, local in (
+            ((terminating(A1), B1), "a1"),
+            ((terminating(A1), A2, B1), "a2"),
+            ((A2, B1), "a2"),
+            ((terminating(A2), terminating(B1)), "a2"),
+            ((terminating(A2), terminating(B1), C1), "a2"),
+            ((A1, B1, C1), "a1"),
+        ):
+            inner.serve(*endpoints)
+            asker.until_all(near, [local])
+            asker.until_all(far, ["b1"])
+        traffic.close()
+        assert [tally.failures for tally in tallies] == [(), ()]
+        assert [{pod for each in tally.sums for pod in each.pods} for tally in tallies] == [{"a1", "a2"}, {"b1"}]
+        inner.serve(B1, C1)
+        asker.until_all(near, [DROPPED.fate])
+
+
 def test_endpoints_that_do_not_serve_get_nothing(three_nodes: ThreeNodes) -> None:
     made = service("broken", 102, port(80, HTTP))
     unready = replace(A1, ready=False, serving=True, terminating=False)
