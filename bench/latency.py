@@ -116,9 +116,9 @@ def _figure(variant: Variant, title: str, measured: Nanoseconds, small: Nanoseco
 
 
 def ways(shape: Shape) -> tuple[Way, ...]:
-    """First, middle and last in the order of rules that linear dispatch has, which is that of their text."""
-    addresses = sorted(map(cluster_ip, range(shape.services)), key=lambda address: f"{address}/32")
-    ports = sorted(range(shape.node_ports), key=service_name)
+    """First, middle and last in the order of rules that linear dispatch has, which is that of the Services' names."""
+    addresses = [cluster_ip(number) for number in sorted(range(shape.services), key=_port_name)]
+    ports = sorted(range(shape.node_ports), key=_port_name)
     middle = len(addresses) // 2
     return (
         Way(title="first Service", address=addresses[0], port=SERVICE_PORT),
@@ -129,6 +129,10 @@ def ways(shape: Shape) -> tuple[Way, ...]:
         Way(title="no Service, to the node", address=NODE, port=TARGET_PORT),
         Way(title="no Service, from the node", address=CLIENT, port=TARGET_PORT, is_outgoing=True),
     )
+
+
+def _port_name(number: int) -> str:
+    return f"{service_name(number)}:http"
 
 
 def _bed(stack: ExitStack, variant: Variant) -> Bed:

@@ -31,7 +31,7 @@ class Door(StrEnum):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One rule behind a door: its text without `-A CHAIN `, and what it is found by.
+    """One rule behind a door: its text without `-A CHAIN `, which names its ServicePort, and what it is found by.
 
     `address` is the destination address in the rule, empty where the rule matches any local address.
     """

@@ -14,9 +14,15 @@ from tests.corpus import (
     examples,
     host_addresses,
     rendered,
+    sorted_doors,
 )
 
 NODE = host_addresses(GOLDEN_NODE)
+
+
+def ordered(dump: str) -> str:
+    """A dump as the corpus has it, which no longer tells the order in the chains that all Services share."""
+    return canonical(sorted_doors(dump))
 
 
 def test_the_corpus_is_there() -> None:
@@ -26,7 +32,7 @@ def test_the_corpus_is_there() -> None:
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 @pytest.mark.parametrize("example", examples(GOLDEN, MORE_GOLDEN), ids=str)
 def test_render_equals_what_kube_proxy_left(example: Example, family: str) -> None:
-    assert canonical(rendered(example, "--dispatch", "linear", *NODE)[family]) == canonical(example.saved(family))
+    assert ordered(rendered(example, "--dispatch", "linear", *NODE)[family]) == canonical(example.saved(family))
 
 
 def test_the_installed_command_prints_the_same() -> None:
@@ -35,4 +41,4 @@ def test_the_installed_command_prints_the_same() -> None:
     printed = subprocess.run(
         [*command, *example.flags, *NODE, "--family", "ipv6"], check=True, capture_output=True, text=True
     ).stdout
-    assert canonical(printed) == canonical(example.saved("ipv6"))
+    assert ordered(printed) == canonical(example.saved("ipv6"))
