@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from pykubeproxy.cli.dumps import missing_tables
 from pykubeproxy.host.errors import SaveError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Service, service_ports
@@ -46,7 +47,7 @@ def from_dumps(
     A family of `families` that they do not have at all is only missed if some of the objects are served in it: most
     dumps are of one family, and so are most clusters.
     """
-    found = {family: its for family, its in live.items() if _missing(its) != TABLES}
+    found = {family: its for family, its in live.items() if missing_tables(its) != TABLES}
     if not found:
         raise SaveError(
             f"{', '.join(dumps)}: neither table {' nor table '.join(TABLES)} is there, and no other is compared; "
@@ -58,10 +59,6 @@ def from_dumps(
 def _gaps(live: Mapping[Family, Ruleset], families: Iterable[Family], objects: Iterable[Object]) -> Iterator[Gap]:
     services = [obj for obj in objects if isinstance(obj, Service)]
     for family in families:
-        missing = _missing(live.get(family, Ruleset()))
+        missing = missing_tables(live.get(family, Ruleset()))
         if missing and (family in live or any(service_ports(service, family) for service in services)):
             yield Gap(family, missing)
-
-
-def _missing(live: Ruleset) -> tuple[str, ...]:
-    return tuple(name for name in TABLES if name not in live.tables)

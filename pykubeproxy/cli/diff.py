@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 
 import click
 
@@ -34,6 +35,9 @@ from pykubeproxy.plan.diff import diff as make_plan
 from pykubeproxy.plan.explain import explain
 from pykubeproxy.plan.sections import Split
 from pykubeproxy.rules.ruleset import Ruleset
+
+Desired = Callable[[Family], Ruleset]
+"""The rules that should be there."""
 
 
 @click.command(
@@ -68,9 +72,13 @@ def diff(
     tell(change.notes)
     tools = {} if dumps else find_tools(choices)
     check_tools(tools)
-    compared = _from_dumps(dumps, choices, change) if dumps else Compared(live=_read(tools))
-    desired = compile_for(completed, choices, change, tools, compared.live)
-    told = {family: _tell(compared.limited(desired[family], family), its) for family, its in compared.live.items()}
+
+    @cache
+    def desired(family: Family) -> Ruleset:
+        return compile_for(completed, choices, change, tools, [family])[family]
+
+    compared = _from_dumps(dumps, choices, change, desired) if dumps else Compared(live=_read(tools, desired))
+    told = {family: _tell(compared.limited(desired(family), family), its) for family, its in compared.live.items()}
     if differ:
         planned = {family: _planned(its, told[family]) for family, its in compared.live.items()}
         sys.exit(external_diff.show(differ, compared.live, planned))
@@ -79,17 +87,21 @@ def diff(
     sys.exit(0 if all(its.plan.is_empty for its in told.values()) else DIFFERENT)
 
 
-def _from_dumps(dumps: tuple[str, ...], choices: Choices, change: Change) -> Compared:
+def _from_dumps(dumps: tuple[str, ...], choices: Choices, change: Change, desired: Desired) -> Compared:
     """The rules in some dumps; what they lack is told on stderr. Raises SaveError."""
-    live = read_dumps(dumps, choices.only_family)
+    live = read_dumps(dumps, choices.only_family, desired)
     compared = from_dumps(live, dumps, choices.wanted_families, change.put)
     for gap in compared.gaps:
         complain(gap.note(dumps))
     return compared
 
 
-def _read(tools: Mapping[Family, Tools]) -> dict[Family, Ruleset]:
-    return {family: IptablesHost(its).save() for family, its in tools.items()}
+def _read(tools: Mapping[Family, Tools], desired: Desired) -> dict[Family, Ruleset]:
+    """The live rules, which the tools fetch while it is found out what they should be. Raises HostError."""
+    hosts = {family: IptablesHost(its) for family, its in tools.items()}
+    for host in hosts.values():
+        host.prefetch()
+    return {family: host.save(known=desired(family)) for family, host in hosts.items()}
 
 
 def _tell(desired: Ruleset, live: Ruleset) -> Told:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pykubeproxy.host.errors import SaveError
@@ -20,26 +20,30 @@ _OUR_HEADERS = {f"# {family.lower()}": family for family in Family}
 _UNREADABLE = re.compile(r"# Table `(\w+)' is incompatible")
 
 
-def read_dumps(paths: tuple[str, ...], family: Family | None) -> dict[Family, Ruleset]:
-    """The rules in some dumps, by family: the given one, else the one that each dump shows. Raises SaveError."""
+def read_dumps(
+    paths: tuple[str, ...], family: Family | None, known: Callable[[Family], Ruleset] = lambda _family: Ruleset()
+) -> dict[Family, Ruleset]:
+    """The rules in some dumps, by family: the given one, else the one that each dump shows. Raises SaveError.
+
+    Rules that are `known` are not kept a second time, and are soon compared.
+    """
     found: dict[Family, Ruleset] = {}
     for path in paths:
-        for its_family, dump in _read(path):
-            tables = found.setdefault(family or its_family, Ruleset(tables={})).tables
+        for its_family, dump in _read(path, family, known):
+            tables = found.setdefault(its_family, Ruleset(tables={})).tables
             for name, table in dump.tables.items():
                 if name in tables:
-                    raise SaveError(f"{path}: table {name} is given twice for {family or its_family}")
+                    raise SaveError(f"{path}: table {name} is given twice for {its_family}")
                 tables[name] = table
     return found
 
 
-def missing_tables(rulesets: Mapping[Family, Ruleset]) -> Iterator[tuple[Family, str]]:
-    """The tables in which Services are, by family, that some dumps do not have."""
-    for family, ruleset in rulesets.items():
-        yield from ((family, name) for name in TABLES if name not in ruleset.tables)
+def missing_tables(ruleset: Ruleset) -> tuple[str, ...]:
+    """The tables in which Services are, that a dump does not have."""
+    return tuple(name for name in TABLES if name not in ruleset.tables)
 
 
-def _read(path: str) -> Iterator[tuple[Family, Ruleset]]:
+def _read(path: str, family: Family | None, known: Callable[[Family], Ruleset]) -> Iterator[tuple[Family, Ruleset]]:
     """The dumps in one file: each table has its own header, and the families may follow each other."""
     lines = _lines(path)
     starts = [
@@ -48,14 +52,15 @@ def _read(path: str) -> Iterator[tuple[Family, Ruleset]]:
     is_empty = True
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         part = lines[start:end]
+        its_family = family or family_of(part)
         try:
-            dump = parse(part)
+            dump = parse(part, known(its_family)) if any(part) else Ruleset()
         except DumpError as error:
             problem = f"line {start + error.line}: {error.problem}"
             raise SaveError(f"{path}: {problem}; the output of iptables-save is expected") from None
         if dump.tables:
             is_empty = False
-            yield family_of(part), dump
+            yield its_family, dump
     if is_empty:
         raise SaveError(f"{path}: no table in it; the output of iptables-save is expected")
 

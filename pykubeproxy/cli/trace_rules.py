@@ -86,8 +86,9 @@ def _read_live(dumps: tuple[str, ...], choices: Choices, family: Family | None) 
     told = choices.host_addresses or None
     if dumps:
         rulesets = read_dumps(dumps, choices.only_family)
-        for each, name in missing_tables(rulesets):
-            click.echo(f"assumed: table {name} has no {each} rules; it is not in what --live names", err=True)
+        for each, ruleset in rulesets.items():
+            for name in missing_tables(ruleset):
+                click.echo(f"assumed: table {name} has no {each} rules; it is not in what --live names", err=True)
         return Rules(rulesets=rulesets, addresses=told)
     tools = {each: its for each, its in find_tools(choices).items() if family in (None, each)}
     live = {each: IptablesHost(its).save(tables=_existing_tables(its)) for each, its in tools.items()}
