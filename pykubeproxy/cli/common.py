@@ -15,7 +15,7 @@ from pykubeproxy.cluster.source import Change, Note
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.daemon.assembly import Choices, Commit, NodeView, host_name
-from pykubeproxy.daemon.loop import CannotGoOn
+from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_ip

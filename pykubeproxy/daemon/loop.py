@@ -12,6 +12,7 @@ import structlog
 
 from pykubeproxy.cluster.source import Change
 from pykubeproxy.daemon.drift import DriftPoll
+from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.family import FamilyProxy
 from pykubeproxy.daemon.first_sync import FirstSync
 from pykubeproxy.daemon.follower import Follower, Outcome
@@ -32,10 +33,6 @@ OptionsFor = Callable[[Node | None, Family], RuleOptions]
 
 # What to do at which time.
 _Step = tuple[float, Callable[[], object]]
-
-
-class CannotGoOn(Exception):
-    """The loop has to end, and the process with it: why, in one line."""
 
 
 class Loop:

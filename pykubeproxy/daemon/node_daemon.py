@@ -16,10 +16,11 @@ from pykubeproxy.daemon.assembly import Choices, NodeView, check_tools, find_too
 from pykubeproxy.daemon.check_addresses import CheckAddresses
 from pykubeproxy.daemon.conntrack_watch import ConntrackWatch
 from pykubeproxy.daemon.drift import DriftPoll, DriftWatch
+from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.family import FamilyProxy, ShadowProxy
 from pykubeproxy.daemon.flows import FlowCleaner
 from pykubeproxy.daemon.heap import Heap
-from pykubeproxy.daemon.loop import CannotGoOn, Loop
+from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS
 from pykubeproxy.daemon.patience import Patience
 from pykubeproxy.daemon.preparation import prepare, protect_from_oom_killer

@@ -10,7 +10,7 @@ import structlog
 
 from pykubeproxy.daemon.assembly import host_name
 from pykubeproxy.daemon.config_file import ConfigFileWatch
-from pykubeproxy.daemon.loop import CannotGoOn
+from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.messages import Failed
 from pykubeproxy.daemon.node_daemon import Daemon, RunSettings
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pykubeproxy.daemon.loop import CannotGoOn
+from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.messages import ALL_KINDS, Failed, Listed
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family

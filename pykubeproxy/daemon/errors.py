@@ -1,0 +1,5 @@
+"""What ends the daemon."""
+
+
+class CannotGoOn(Exception):
+    """The loop has to end, and the process with it: why, in one line."""
