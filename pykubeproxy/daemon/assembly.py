@@ -1,7 +1,7 @@
 """Putting the parts together for one node: which families and tools, and what is known of the node."""
 
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
@@ -9,11 +9,12 @@ import msgspec
 import structlog
 
 from pykubeproxy.config.completed import Completed
-from pykubeproxy.daemon.settings import NodeFacts, health_check_addresses, rule_options
+from pykubeproxy.daemon.sanity import why_not_served
+from pykubeproxy.daemon.settings import NodeFacts, health_check_addresses, primary_family, rule_options
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host import interfaces
 from pykubeproxy.host.backend import Backend, Tools
-from pykubeproxy.host.errors import ToolMissing
+from pykubeproxy.host.errors import HostError, LockTimeout, RestoreError, ToolMissing
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.node import Node
@@ -61,32 +62,64 @@ def split_for(choices: Choices, tools: Tools) -> Split:
 
 
 def find_tools(choices: Choices) -> dict[Family, Tools]:
-    """The tools of every family to work for; IPv6 is left out where the node has none and nobody asked for it.
+    """The tools of every family to work for. One for which the node has none is left out, if nobody asked for it.
 
     Raises HostError.
     """
-    found = {}
+    found: dict[Family, Tools] = {}
+    missing: dict[Family, HostError] = {}
     for family in choices.wanted_families:
         try:
             _require_kernel_support(family)
             backend = choices.backend or backends.detect(family)
             found[family] = backends.find_tools(family, backend)
-        except ToolMissing as missing:
-            if choices.families is not None or family is Family.IPV4:
-                raise
-            log.warning("single-stack", without=family, why=str(missing))
+        except ToolMissing as problem:
+            missing[family] = problem
+    _go_on_without(missing, found, choices)
     return found
+
+
+def working_tools(choices: Choices) -> dict[Family, Tools]:
+    """The same, but for a family whose tools are there and do not work.
+
+    What fails later is tried again; what fails at the very start is a matter of rights or of the kernel. Also raises
+    HostError if another proxy uses the other backend.
+    """
+    found = find_tools(choices)
+    broken: dict[Family, HostError] = {}
+    for family, its in found.items():
+        try:
+            _check(its)
+        except LockTimeout:
+            raise
+        except RestoreError as problem:
+            broken[family] = problem
+    working = {family: its for family, its in found.items() if family not in broken}
+    _go_on_without(broken, working, choices)
+    return working
 
 
 def check_tools(tools: Mapping[Family, Tools]) -> None:
     """Refuse to work beside a proxy that uses the other backend, or where the tools do not work at all.
 
-    What fails later is tried again; what fails at the very start is a matter of rights or of the kernel.
     Raises HostError.
     """
     for its in tools.values():
-        backends.check(its)
-        IptablesHost(its).check()
+        _check(its)
+
+
+def _check(tools: Tools) -> None:
+    backends.check(tools)
+    IptablesHost(tools).check()
+
+
+def _go_on_without(problems: Mapping[Family, HostError], left: Collection[Family], choices: Choices) -> None:
+    """Do without the families that have problems. Raises the first of those if that will not do."""
+    for problem in problems.values():
+        if choices.families is not None or not left:
+            raise problem
+    for family, problem in problems.items():
+        log.warning("single-stack", without=family, why=str(problem))
 
 
 class NodeView:
@@ -118,6 +151,15 @@ class NodeView:
         if not self._completed.config.node_port_addresses:
             return None
         return health_check_addresses(self._completed, self.facts(node, family), family)
+
+    def why_not_served(self, node: Node | None) -> str | None:
+        """Why this node cannot be served; None if it can. Raises HostError.
+
+        A family that was asked for by name is the primary one, whatever the node says.
+        """
+        facts = self.facts(node, next(iter(self._tools)))
+        primary = self._choices.only_family or primary_family(self._completed, facts)
+        return why_not_served(self._completed, facts, primary, self._tools.keys())
 
 
 def _node_ips(given: Iterable[IP]) -> tuple[IP, ...]:

@@ -31,6 +31,14 @@ log = structlog.get_logger()
 OptionsFor = Callable[[Node | None, Family], RuleOptions]
 """The options of a family, given this node's Node object, if there is one."""
 
+Objection = Callable[[Node | None], str | None]
+"""Why this node cannot be served, known by its Node object if there is one; None if it can."""
+
+
+def _no_objection(node: Node | None) -> None:
+    del node
+
+
 # What to do at which time.
 _Step = tuple[float, Callable[[], object]]
 
@@ -38,9 +46,10 @@ _Step = tuple[float, Callable[[], object]]
 class Loop:
     """Keeps the rules of all families in step with what the sources tell.
 
-    Nothing is synced before all kinds in `wait_for` have been listed; pod networks are waited for `pod_cidr_patience`
-    seconds. With `follows_addresses` the options are looked at anew in every sync, since they depend on the addresses
-    of interfaces. `clock` gives seconds that never go back.
+    Nothing is synced before all kinds in `wait_for` have been listed, and nothing at all if `why_not_served` has
+    something to say then; pod networks are waited for `pod_cidr_patience` seconds. With `follows_addresses` the options
+    are looked at anew in every sync, since they depend on the addresses of interfaces. `clock` gives seconds that never
+    go back.
     """
 
     def __init__(  # noqa: PLR0913  the clock and its intervals are for tests
@@ -53,6 +62,7 @@ class Loop:
         *,
         pod_cidr_patience: float = 300.0,
         follows_addresses: bool = False,
+        why_not_served: Objection = _no_objection,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.inbox: SimpleQueue[Message] = SimpleQueue()
@@ -63,6 +73,7 @@ class Loop:
         self._own_node = ObjectId("Node", "", node_name)
         self._first = FirstSync(wait_for, node_name, pod_cidr_patience)
         self._follows_addresses = follows_addresses
+        self._why_not_served = why_not_served
         self._clock = clock
         self._polls: list[DriftPoll] = []
         self._followers: list[Follower] = []
@@ -119,7 +130,12 @@ class Loop:
             action()
 
     def sync(self, *, is_routine: bool = False) -> bool:
-        """Bring all families up to date; one that fails does not stop the others. True if all are in sync."""
+        """Bring all families up to date; one that fails does not stop the others. True if all are in sync.
+
+        Raises CannotGoOn in place of the first sync if this node cannot be served.
+        """
+        if self._last_end is None and (why := self._why_not_served(self._node)):
+            raise CannotGoOn(why)
         if self._follows_addresses:
             self._reconfigure()
         for poll in self._polls:

@@ -12,7 +12,7 @@ from pykubeproxy.cluster.manifests import Manifests
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.types import LocalMode
 from pykubeproxy.daemon.api_source import ApiSource
-from pykubeproxy.daemon.assembly import Choices, NodeView, check_tools, find_tools, split_for
+from pykubeproxy.daemon.assembly import Choices, NodeView, split_for, working_tools
 from pykubeproxy.daemon.check_addresses import CheckAddresses
 from pykubeproxy.daemon.conntrack_watch import ConntrackWatch
 from pykubeproxy.daemon.drift import DriftPoll, DriftWatch
@@ -69,8 +69,7 @@ class Daemon:
         self._settings = settings
         self._host_name = host_name
         self._config = settings.completed.config
-        self._tools = find_tools(settings.choices)
-        check_tools(self._tools)
+        self._tools = working_tools(settings.choices)
         self._hosts = {family: IptablesHost(its) for family, its in self._tools.items()}
         self._view = NodeView(settings.completed, settings.choices, self._tools)
         self._api: ApiSource | None = None
@@ -86,6 +85,7 @@ class Daemon:
             node_name=settings.completed.node_name,
             wait_for=ALL_KINDS | self._node_needs(),
             pod_cidr_patience=settings.patience.pod_cidrs,
+            why_not_served=self._view.why_not_served,
             follows_addresses=bool(self._config.node_port_addresses),
         )
         # Before anything on the node is changed: a source that is not there must not leave traces.

@@ -45,6 +45,16 @@ def node_ips(completed: Completed, facts: NodeFacts) -> dict[Family, IP]:
     return by_family
 
 
+def primary_family(completed: Completed, facts: NodeFacts) -> Family:
+    """The family that the node is known by first."""
+    return next(iter(node_ips(completed, facts)))
+
+
+def cluster_networks(completed: Completed) -> tuple[CIDR, ...]:
+    """The networks of --cluster-cidr."""
+    return tuple(_parsed(completed.cluster_cidrs))
+
+
 def rule_options(completed: Completed, facts: NodeFacts, family: Family, dispatch: Dispatch) -> RuleOptions:
     """The options of one family."""
     iptables = completed.config.iptables
@@ -143,7 +153,7 @@ def _pod_traffic(completed: Completed, facts: NodeFacts, family: Family) -> PodT
         case LocalMode.NODE_CIDR:
             cidrs: Iterable[CIDR] = facts.node.pod_cidrs if facts.node is not None else ()
         case _:
-            cidrs = _parsed(completed.cluster_cidrs)
+            cidrs = cluster_networks(completed)
     first = next((cidr for cidr in cidrs if cidr.family is family), None)
     return PodTraffic(source=first.text) if first is not None else None
 

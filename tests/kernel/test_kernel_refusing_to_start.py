@@ -1,9 +1,12 @@
 """Where the program cannot work it says why, in one line, and ends; nothing is changed."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from pykubeproxy.host.backend import Backend
+from pykubeproxy.model.ip import Family
 from tests.kernel.machine import COMMAND, Kind, Machine
 
 EXAMPLES = str(Path(__file__).parents[2] / "examples")
@@ -44,6 +47,42 @@ def test_without_rights(machine: Machine, kind4: Kind, command: tuple[str, ...])
     assert complaint.startswith((f"Error: {kind4.program}-save: ", f"Error: {kind4.program}-restore: "))
     assert "Permission denied" in complaint
     assert complaint.endswith(": run as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
+
+
+DUAL_STACK = ("run", "--once", "--source", EXAMPLES, "--conntrack-max-per-core=0", "--hostname-override=node-x")
+
+
+@pytest.mark.parametrize(
+    ("broken", "address", "refusal"),
+    [
+        ("iptables", "fd00:99::1", None),
+        ("iptables", "10.99.0.1", 'no support for primary IP family "IPv4"'),
+        ("ip6tables", "10.99.0.1", None),
+        ("ip6tables", "fd00:99::1", 'no support for primary IP family "IPv6"'),
+    ],
+)
+def test_tools_that_do_not_work_are_done_without_if_they_are_not_of_the_primary_family(
+    machine: Machine, tmp_path: Path, broken: str, address: str, refusal: str | None
+) -> None:
+    for name in (f"{broken}-nft-restore", f"{broken}-restore", f"{broken}-legacy-restore"):
+        (tmp_path / name).write_text("#!/bin/sh\necho no such table >&2\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    path = f"PATH={tmp_path}:{os.environ['PATH']}"
+    told = machine.exec(["/usr/bin/env", path, *COMMAND, *DUAL_STACK, "--host-address", address], check=False)
+    family, other = ("IPv4", "IPv6") if broken == "iptables" else ("IPv6", "IPv4")
+    assert f"without={family}" in told.stderr
+    if refusal is None:
+        assert told.returncode == 0, told.stderr
+        assert f"family={other}" in told.stderr
+        assert f"family={family}" not in told.stderr
+    else:
+        assert told.returncode == 1
+        assert told.stderr.splitlines()[-1] == f"Error: {refusal}"
+        assert "KUBE-" not in machine.dump(Kind(family=Family(other), backend=Backend.NFT))
+    asked_for = [*COMMAND, *DUAL_STACK, "--host-address", address, "--family", family.lower()]
+    refused = machine.exec(["/usr/bin/env", path, *asked_for], check=False)
+    assert refused.returncode == 1
+    assert "no such table" in only_line(refused.stderr)
 
 
 def test_without_the_source(machine: Machine) -> None:

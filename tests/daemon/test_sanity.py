@@ -1,0 +1,87 @@
+"""What a node must have before anything is written to it: lifecycle.md section 7."""
+
+import pytest
+
+from pykubeproxy.config.completed import complete
+from pykubeproxy.daemon.errors import CannotGoOn
+from pykubeproxy.daemon.sanity import why_not_served
+from pykubeproxy.daemon.settings import NodeFacts
+from pykubeproxy.host.errors import HostError
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.node import Node
+from tests.builders import NODE, cidr
+from tests.daemon.fakes import Clock, FakeProxy, changed, loop_of
+
+IPV4, IPV6 = Family.IPV4, Family.IPV6
+BOTH = (IPV4, IPV6)
+INCORRECT = "kube-proxy configuration is incorrect: cluster is "
+PODS4, PODS6 = "10.244.1.0/24", "fd00:1::/64"
+NODE_CIDR = {"detect-local-mode": "NodeCIDR"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "pods", "primary", "families", "why"),
+    [
+        ({}, (), IPV4, BOTH, None),
+        ({}, (), IPV4, (IPV4,), None),
+        ({}, (), IPV6, (IPV4,), 'no support for primary IP family "IPv6"'),
+        ({}, (), IPV4, (IPV6,), 'no support for primary IP family "IPv4"'),
+        (NODE_CIDR, (), IPV4, BOTH, None),
+        (NODE_CIDR, (PODS4,), IPV4, BOTH, None),
+        (NODE_CIDR, (PODS6, PODS4), IPV4, (IPV4,), None),
+        (
+            NODE_CIDR,
+            (PODS6,),
+            IPV4,
+            BOTH,
+            f"{INCORRECT}IPv4-primary but node.spec.podCIDRs contains only IPv6 addresses",
+        ),
+        (
+            NODE_CIDR,
+            (PODS4,),
+            IPV6,
+            (IPV6,),
+            f"{INCORRECT}IPv6-only but node.spec.podCIDRs contains only IPv4 addresses",
+        ),
+        ({}, (PODS6,), IPV4, BOTH, None),
+        ({"cluster-cidr": "fd00::/64"}, (), IPV4, BOTH, None),
+        (
+            {"cluster-cidr": "fd00::/64"},
+            (),
+            IPV4,
+            (IPV4,),
+            f"{INCORRECT}IPv4-only but clusterCIDRs contains only IPv6 addresses",
+        ),
+        ({"cluster-cidr": "10.0.0.0/8,fd00::/64"}, (), IPV4, (IPV4,), None),
+        ({"cluster-cidr": "fd00::/64", **NODE_CIDR}, (PODS4,), IPV4, (IPV4,), None),
+    ],
+)
+def test_why_not_served(
+    flags: dict[str, str], pods: tuple[str, ...], primary: Family, families: tuple[Family, ...], why: str | None
+) -> None:
+    facts = NodeFacts(node=Node(name="n1", pod_cidrs=tuple(map(cidr, pods))))
+    assert why_not_served(complete(flags, None, "n1"), facts, primary, families) == why
+
+
+def test_without_a_node_there_are_no_pod_networks() -> None:
+    assert why_not_served(complete(NODE_CIDR, None, "n1"), NodeFacts(), IPV4, BOTH) is None
+
+
+def test_it_is_asked_before_the_first_sync_and_never_again(clock: Clock, proxy: FakeProxy) -> None:
+    asked: list[Node | None] = []
+
+    def objection(node: Node | None) -> str | None:
+        asked.append(node)
+        return None if node is not None else "no node"
+
+    loop = loop_of(clock, proxy, why_not_served=objection)
+    with pytest.raises(CannotGoOn, match="no node"):
+        loop.act()
+    assert proxy.syncs == []
+    its = Node(name=NODE)
+    loop.take(changed(its))
+    proxy.failure = HostError("no")
+    assert not loop.sync()
+    proxy.failure = None
+    assert loop.sync()
+    assert asked == [None, its]
