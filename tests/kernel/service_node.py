@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pykubeproxy.model.ip import Family
 from tests.host.namespace import Namespace
 from tests.kernel.machine import Machine
+from tests.kernel.machine import machine as another_machine
 
 POD_PORT = 8080
 
@@ -47,23 +48,28 @@ _REFUSALS = (errno.ECONNREFUSED, errno.EPERM)  # the latter where the node's own
 Place = tuple[str, int]
 
 
-class ServiceNode:
-    """The server and its clients."""
+NEIGHBOUR = {Family.IPV4: "192.168.7.7", Family.IPV6: "2001:db8:7::7"}
+_CABLE = (
+    "address add 192.168.7.1/24 dev neighbour",
+    "address add 2001:db8:7::1/64 dev neighbour nodad",
+    "link set neighbour up",
+)
+_NEIGHBOUR = (
+    f"address add {NEIGHBOUR[Family.IPV4]}/24 dev eth0",
+    f"address add {NEIGHBOUR[Family.IPV6]}/64 dev eth0 nodad",
+    "link set eth0 up",
+    "route add default via 192.168.7.1",
+    "route add ::/0 via 2001:db8:7::1",
+)
+
+
+class Client:
+    """Connects from one namespace, in one family."""
 
     def __init__(self, machine: Machine, family: Family) -> None:
         self.machine = machine
         self._family = _ADDRESS_FAMILY[family]
         self._namespace = Namespace(machine.name)
-        self._listening: socket.socket = self._namespace.run(self._listen)
-        self._is_closing = threading.Event()
-        self._server = threading.Thread(target=self._serve)
-        self._server.start()
-
-    def close(self) -> None:
-        """End the server."""
-        self._is_closing.set()
-        self._server.join()
-        self._listening.close()
 
     def ask(self, places: Collection[Place], *, seconds: float = ANSWER_SECONDS) -> dict[Place, str]:
         """Connect to all at once: who answered, by address; or that it was refused, or nobody answered in time."""
@@ -88,23 +94,6 @@ class ServiceNode:
         lines = self.machine.exec(["cat", "/proc/net/netstat"]).stdout.splitlines()
         names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
         return int(dict(zip(names, values, strict=True))["TCPSynRetrans"])
-
-    def _listen(self) -> socket.socket:
-        made = socket.socket(self._family)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(("", POD_PORT))
-        made.listen(1000)
-        made.settimeout(0.05)
-        return made
-
-    def _serve(self) -> None:
-        while not self._is_closing.is_set():
-            try:
-                connection, _ = self._listening.accept()
-            except TimeoutError:
-                continue
-            with connection:
-                connection.sendall(connection.getsockname()[0].encode())
 
     def _connect(self, place: Place) -> str:
         with socket.socket(self._family) as client:
@@ -132,6 +121,40 @@ class ServiceNode:
         return answers
 
 
+class ServiceNode(Client):
+    """The node: its server, and a client beside it."""
+
+    def __init__(self, machine: Machine, family: Family) -> None:
+        super().__init__(machine, family)
+        self._listening: socket.socket = self._namespace.run(self._listen)
+        self._is_closing = threading.Event()
+        self._server = threading.Thread(target=self._serve)
+        self._server.start()
+
+    def close(self) -> None:
+        """End the server."""
+        self._is_closing.set()
+        self._server.join()
+        self._listening.close()
+
+    def _listen(self) -> socket.socket:
+        made = socket.socket(self._family)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(("", POD_PORT))
+        made.listen(1000)
+        made.settimeout(0.05)
+        return made
+
+    def _serve(self) -> None:
+        while not self._is_closing.is_set():
+            try:
+                connection, _ = self._listening.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                connection.sendall(connection.getsockname()[0].encode())
+
+
 def _answer(client: socket.socket) -> str:
     error = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if error:
@@ -151,3 +174,13 @@ def service_node(machine: Machine, family: Family) -> Iterator[ServiceNode]:
         yield node
     finally:
         node.close()
+
+
+@contextmanager
+def neighbour(of: Machine, family: Family) -> Iterator[Client]:
+    """A client that has the node for its router, so that what it asks for comes to the node from outside."""
+    with another_machine() as its:
+        of.ip([f"link add neighbour type veth peer name eth0 netns {its.name}", *_CABLE])
+        its.ip(_NEIGHBOUR)
+        of.set_sysctls(1, ["ipv4/ip_forward", "ipv6/conf/all/forwarding"])
+        yield Client(its, family)

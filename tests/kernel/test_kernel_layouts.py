@@ -9,12 +9,22 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import render
+from pykubeproxy.rules.trie import LEAF_SIZE
 from tests.builders import options, snapshot
 from tests.clusters import deep_cluster
 from tests.kernel.machine import Kind, Machine
 from tests.kernel.machine import machine as another_machine
 from tests.kernel.objects import Manifest, cluster_ip, pod_ip, web, write
-from tests.kernel.service_node import REFUSED, SILENCE_SECONDS, SILENT, Place, ServiceNode, service_node
+from tests.kernel.service_node import (
+    NEIGHBOUR,
+    REFUSED,
+    SILENCE_SECONDS,
+    SILENT,
+    Place,
+    ServiceNode,
+    neighbour,
+    service_node,
+)
 
 NODE_ADDRESS = {Family.IPV4: "192.168.0.2", Family.IPV6: "2001:db8::2"}
 EXTERNAL = {Family.IPV4: "198.51.100.{}", Family.IPV6: "2001:db8:100::{}"}
@@ -108,6 +118,52 @@ def who_answers(node: ServiceNode, expected: dict[Place, set[str]]) -> dict[Plac
         if is_complete or any(not found[place] <= expected[place] for place in expected):
             break
     return found
+
+
+def doors_outside(family: Family) -> tuple[list[Manifest], dict[Place, str]]:
+    """Services for the outside: who answers a neighbour there, or that it is refused or not heard.
+
+    There are enough of each kind for branches in filter: of load balancers with source ranges, and of external IPs
+    without endpoints.
+    """
+    objects: list[Manifest] = []
+    fates: dict[Place, str] = {}
+    for number in range(1, 61):
+        address = EXTERNAL[family].format(number)
+        pods, fate = [number], pod_ip(family, number)
+        spec: dict[str, object] = {"externalIPs": [address]}
+        if number % 3 == 1:
+            pods, fate = [], REFUSED
+        if number % 3 == 2:
+            is_allowed = number % 2 == 0
+            fate = fate if is_allowed else SILENT
+            ranges = [f"{NEIGHBOUR[family] if is_allowed else cluster_ip(family, number)}/{family.bits}"]
+            spec = {"type": "LoadBalancer", "loadBalancerSourceRanges": ranges}
+        made, its_slice = web(family, number, endpoints=pods, **spec)
+        if number % 3 == 2:
+            made["status"] = {"loadBalancer": {"ingress": [{"ip": address}]}}
+        objects += [made, its_slice]
+        fates[address, 80] = fate
+        # The load balancers' addresses are the node's own: so what is not dropped is refused, as nobody listens.
+        fates[address, 81] = REFUSED if number % 3 == 2 else SILENT
+    return objects, fates
+
+
+def test_a_neighbour_finds_the_same_doors(nodes: dict[Dispatch, ServiceNode], kind: Kind, tmp_path: Path) -> None:
+    objects, fates = doors_outside(kind.family)
+    source = write(tmp_path / "objects.json", objects)
+    heard = {place: fate for place, fate in fates.items() if fate is not SILENT}
+    unheard = dict.fromkeys(fates.keys() - heard.keys(), SILENT)
+    for dispatch, node in nodes.items():
+        node.machine.ip(f"route add local {EXTERNAL[kind.family].format(number)} dev lo" for number in range(2, 61, 3))
+        done = node.machine.once(source, *kind.flags, "--dispatch", dispatch)
+        assert done.returncode == 0, done.stderr
+        with neighbour(node.machine, kind.family) as outside:
+            assert outside.ask(heard) == heard
+            assert outside.ask(unheard, seconds=SILENCE_SECONDS) == unheard
+    chains = nodes[Dispatch.TREE].machine.rules(kind).tables["filter"].chains
+    for door in ("KUBE-PROXY-FIREWALL", "KUBE-EXTERNAL-SERVICES"):
+        assert 0 < len(chains[door]) < LEAF_SIZE, f"{door} has branches"
 
 
 def test_many_endpoints_are_chosen_alike(machine: Machine, kind: Kind, tmp_path: Path) -> None:
