@@ -7,11 +7,14 @@ import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from e2e import netns
+from e2e import asking, netns
+from e2e.lab import missing, open_lab
+from e2e.topology import Listener, Protocol, plain_topology
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.snapshot import Object
@@ -23,6 +26,7 @@ from pykubeproxy.rules.names import ChainNames
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import Ruleset, render
 from tests.builders import options, port, service, service_port, slice_of, snapshot
+from tests.chaos.asking import unharmed
 from tests.kernel.machine import IPV4_KINDS, Kind, Machine, wait_until, why_without
 from tests.kernel.objects import Manifest, cluster_ip, web, write
 from tests.kernel.reading import has_read_all
@@ -33,6 +37,13 @@ from tests.packets import CLIENTS, Client, Destination, Fate, Walk, destinations
 NFT = next(kind for kind in IPV4_KINDS if kind.backend is Backend.NFT)
 MANY, SEVERAL = 2000, 600
 WATCHED = range(1, MANY, 20)
+
+# What is asked in a lab of one node with pods of its own.
+PORTS = {Protocol.TCP: 80, Protocol.UDP: 53}
+TARGETS = {Protocol.TCP: 8080, Protocol.UDP: 5353}
+TOPOLOGY = plain_topology(1, 3, tuple(Listener(protocol=each, port=port) for each, port in TARGETS.items()))
+PODS = tuple(pod for pod in TOPOLOGY.pods if pod.listeners)
+ASKED = (0, SEVERAL + 1)
 
 
 def cluster(number: int, generation: int = 0) -> list[Manifest]:
@@ -90,6 +101,53 @@ def test_connections_do_not_notice_that_everything_is_written_anew(machine: Mach
             assert not same(machine.rules(NFT), live)
             sync(machine, source)
     assert same(machine.rules(NFT), live)
+
+
+def test_forwarded_and_kept_connections_do_not_notice_it_either(tmp_path: Path) -> None:
+    """From a pod, from outside by node ports, and from the node; over TCP and UDP; by new and by kept sockets."""
+    if lack := missing():
+        pytest.skip(lack)
+    with open_lab(TOPOLOGY) as lab:
+        node = lab.node("node-a")
+        machine = Machine(name=node.name, processes=node.processes)
+        source = write(tmp_path / "objects.json", cluster(SEVERAL), asked(0))
+        sync(machine, source)
+        cluster_ips = [
+            asking.Destination(address=ip_address(cluster_ip(Family.IPV4, number)), port=port, protocol=each)
+            for number in ASKED
+            for each, port in PORTS.items()
+        ]
+        node_ports = [
+            asking.Destination(address=node.spec.addresses[0], port=node_port(number, port), protocol=each)
+            for number in ASKED
+            for each, port in PORTS.items()
+        ]
+        origins = {lab.pod("client-node-a"): cluster_ips, node: cluster_ips, lab.outsider("client"): node_ports}
+        with unharmed(origins) as sent:
+            for generation, dispatch in enumerate((Dispatch.LINEAR, Dispatch.TREE), 1):
+                write(source, cluster(SEVERAL, generation), asked(generation))
+                sync(machine, source, "--dispatch", dispatch)
+    for tally in sent.tallies:
+        seen = {pod for each in tally.sums for pod in each.pods}
+        assert seen == {pod.name for pod in PODS}, "the Services that were asked were written anew as well"
+
+
+def asked(generation: int) -> Iterator[Manifest]:
+    """Services that are asked, first and last of all; of three pods, two others are behind them in each generation."""
+    pods = [str(PODS[(generation + index) % len(PODS)].addresses[0]) for index in range(2)]
+    for number in ASKED:
+        made, its_slice = web(Family.IPV4, number, pods, type="NodePort")
+        made["spec"]["ports"] = [
+            {"name": each.lower(), "protocol": each, "port": port, "nodePort": node_port(number, port)}
+            for each, port in PORTS.items()
+        ]
+        its_slice["ports"] = [{"name": each.lower(), "protocol": each, "port": port} for each, port in TARGETS.items()]
+        yield from (made, its_slice)
+
+
+def node_port(number: int, port: int) -> int:
+    """The node port for a port of an asked Service."""
+    return 30000 + 100 * ASKED.index(number) + port
 
 
 def policy_chain(number: int) -> str:
