@@ -4,7 +4,6 @@ The objects themselves are not kept: per object there is its name and the versio
 leave out what a new list only repeats, and to notice what is gone from it.
 """
 
-
 import msgspec
 
 from pykubeproxy.cluster import wire
@@ -121,7 +120,7 @@ class Tracker:
         except BadObject as error:
             self._note_bad(name, str(error))
             return
-        self._notes.extend(Note(f"{name}: {part}; left out", is_error=False) for part in ignored)
+        self._notes.extend(Note(f"{name}: {part}; left out", is_error=part.is_error) for part in ignored)
         self._pending[name] = translated
 
     def _put_bad(self, data: bytes | msgspec.Raw, problem: str) -> str:

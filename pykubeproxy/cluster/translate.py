@@ -66,10 +66,11 @@ class BadObject(ValueError):
 
 
 class Ignored(msgspec.Struct, frozen=True):
-    """A part of an object that was left out while the rest is used."""
+    """A part of an object that was left out while the rest is used. `is_error` tells a mistake from a remark."""
 
     field: str
     why: str
+    is_error: bool = False
 
     def __str__(self) -> str:
         return f"{self.field}: {self.why}"
@@ -97,6 +98,9 @@ def service(obj: wire.Service) -> tuple[Service, tuple[Ignored, ...]]:
         health_check_node_port=_port(spec.health_check_node_port or 0, "spec.healthCheckNodePort", lowest=0),
         has_foreign_proxy=SERVICE_PROXY_NAME_LABEL in (obj.metadata.labels or {}),
     )
+    if _lacks_health_check(translated):
+        why = "0, so that no load balancer can ask under externalTrafficPolicy Local whether this node has endpoints"
+        ignored.append(Ignored("spec.healthCheckNodePort", why, is_error=True))
     return translated, tuple(ignored)
 
 
@@ -144,6 +148,12 @@ def node(obj: wire.Node) -> tuple[Node, tuple[Ignored, ...]]:
 
 
 # Services
+
+
+def _lacks_health_check(service: Service) -> bool:
+    """True if health checks are needed and have no port, which kube-proxy calls an error (`services.md` section 14)."""
+    is_asked_for = service.type is ServiceType.LOAD_BALANCER and service.external_policy_local
+    return is_asked_for and not service.health_check_node_port and not service.has_foreign_proxy
 
 
 def _cluster_ip(spec: wire.ServiceSpec) -> str:

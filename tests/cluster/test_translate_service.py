@@ -6,11 +6,12 @@ import msgspec
 import pytest
 
 from pykubeproxy.cluster import translate, wire
-from pykubeproxy.cluster.translate import BadObject
+from pykubeproxy.cluster.documents import parse_manifest
+from pykubeproxy.cluster.translate import BadObject, Ignored
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Protocol, Service, ServiceKey, service_ports
 from tests.builders import cidr, ip
-from tests.cluster.manifest_text import GONE, service
+from tests.cluster.manifest_text import GONE, as_yaml, service
 
 
 def translated(obj: dict[str, Any]) -> tuple[Service, list[str]]:
@@ -150,6 +151,34 @@ def test_every_source_range_malformed_is_no_restriction() -> None:
         "spec.loadBalancerSourceRanges[0]: '10.0.0.0' is not a CIDR such as 10.0.0.0/8",
         "spec.loadBalancerSourceRanges[1]: ' fd00::/200 ' is not a CIDR such as 10.0.0.0/8",
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_told"),
+    [
+        ({"type": "LoadBalancer", "externalTrafficPolicy": "Local"}, True),
+        ({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 30500}, False),
+        ({"type": "LoadBalancer", "externalTrafficPolicy": "Cluster"}, False),
+        ({"type": "NodePort", "externalTrafficPolicy": "Local"}, False),
+        (
+            {
+                "type": "LoadBalancer",
+                "externalTrafficPolicy": "Local",
+                "metadata__labels": {"service.kubernetes.io/service-proxy-name": "other"},
+            },
+            False,
+        ),
+    ],
+)
+def test_a_load_balancer_without_a_port_for_its_health_checks_is_an_error(
+    fields: dict[str, Any], *, is_told: bool
+) -> None:
+    why = "0, so that no load balancer can ask under externalTrafficPolicy Local whether this node has endpoints"
+    expected = (Ignored("spec.healthCheckNodePort", why, is_error=True),) if is_told else ()
+    assert translate.service(msgspec.convert(service(**fields), wire.Service))[1] == expected
+    parsed = parse_manifest(as_yaml(service(**fields)), "f.yaml")
+    assert [note.is_error for note in parsed.notes] == [True] * is_told
+    assert len(parsed.objects) == 1
 
 
 def test_what_is_ignored_changes_nothing() -> None:
