@@ -64,6 +64,7 @@ def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
     bare: dict[str, Any] = {} if flag.kind.bare is None else {"is_flag": False, "flag_value": flag.kind.bare}
     return click.option(
         *_declarations(flag),
+        cls=click.Option if flag.kind.bare is None else _Switch,
         type=str,
         metavar=flag.kind.metavar,
         multiple=True,
@@ -73,6 +74,25 @@ def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
         help=_help(flag),
         **bare,
     )
+
+
+class _Switch(click.Option):
+    """An option that has a value only behind `=`, as Go's do; click would also take the next word for one.
+
+    `--masquerade-all true` would mean the same here, and make kube-proxy refuse to start.
+    """
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Have the parser read `--switch` as `--switch=true`."""
+        super().add_to_parser(parser, ctx)
+        parse = parser.parse_args
+
+        def parse_args(args: list[str]) -> Any:
+            return parse(
+                [f"{word}={self.flag_value}" if word.replace("_", "-") in self.opts else word for word in args]
+            )
+
+        parser.parse_args = parse_args
 
 
 def _value(flag: Flag, texts: Sequence[str]) -> Any:

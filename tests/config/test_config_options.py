@@ -68,6 +68,9 @@ def test_given_flags_arrive_and_no_others(args: list[str], flags: dict[str, Any]
         (["--iptables-sync-period=30"], "missing unit"),
         (["--no-such-flag"], "No such option"),
         (["positional"], "unexpected extra argument"),
+        (["--masquerade-all", "true"], "unexpected extra argument (true)"),
+        (["--masquerade_all", "false"], "unexpected extra argument (false)"),
+        (["--version", "raw"], "unexpected extra argument (raw)"),
     ],
 )
 def test_bad_flags(args: list[str], reason: str) -> None:
