@@ -43,6 +43,10 @@ class FlowCleaner(Follower):
         """Begin to work."""
         self._worker.start()
 
+    def finish(self) -> None:
+        """Work through what has been given, once, and end the thread; wait for that."""
+        self._worker.finish()
+
     def close(self) -> None:
         """End the thread, without finishing what it has been given."""
         self._worker.stop()
@@ -94,12 +98,18 @@ class _Worker:
         self._node_addresses = node_addresses
         self._on_removal = on_removal
         self._inbox: SimpleQueue[FlowCheck | None] = SimpleQueue()
+        self._is_hurried = False
         self._thread = threading.Thread(target=self._run, name="conntrack", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
+    def finish(self) -> None:
+        self._inbox.put(None)
+        self._thread.join()
+
     def stop(self) -> None:
+        self._is_hurried = True
         self._inbox.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout=1)
@@ -111,11 +121,14 @@ class _Worker:
         again: dict[Family, FlowCheck] = {}
         while True:
             checks = list(self._receive(_AGAIN_AFTER if again else None))
-            if None in checks:
+            is_last = None in checks
+            if is_last and self._is_hurried:
                 return
             fresh = _merged(check for check in checks if check is not None)
             for check in (fresh or again).values():
                 self._clean(check)
+            if is_last:
+                return
             again = _merged([*again.values(), *fresh.values()]) if fresh else {}
 
     def _receive(self, patience: float | None) -> Iterator[FlowCheck | None]:

@@ -109,10 +109,23 @@ class Daemon:
         """Start what runs beside the loop for as long as `closing` is open. Raises CannotGoOn."""
         protect_from_oom_killer(self._settings.completed)
         self._serve(closing)
-        self._watch_flows(closing)
+        self.follow_flows(closing)
         self._watch_conntrack(closing)
         if not self._settings.is_dry:
             self._watch_drift(closing)
+
+    def follow_flows(self, closing: ExitStack) -> FlowCleaner:
+        """Have stale UDP flows forgotten after each sync that concerns them, for as long as `closing` is open."""
+        table = ReadOnlyConntrackTable() if self._settings.is_dry else ConntrackTable()
+        flows = FlowCleaner(
+            table,
+            lambda: self._settings.choices.host_addresses or interfaces.local_addresses(),
+            self._flows_removed,
+        )
+        closing.callback(flows.close)
+        flows.start()
+        self.loop.follow(flows)
+        return flows
 
     def follow_objects(self, closing: ExitStack) -> None:
         """Begin to follow Services, EndpointSlices and this node's Node."""
@@ -178,17 +191,6 @@ class Daemon:
         if self._api is not None:
             node = self._settings.completed.node_name
             self._api.emit(health_check_failed(node, failed.service, failed.port, failed.error))
-
-    def _watch_flows(self, closing: ExitStack) -> None:
-        table = ReadOnlyConntrackTable() if self._settings.is_dry else ConntrackTable()
-        flows = FlowCleaner(
-            table,
-            lambda: self._settings.choices.host_addresses or interfaces.local_addresses(),
-            self._flows_removed,
-        )
-        closing.callback(flows.close)
-        flows.start()
-        self.loop.follow(flows)
 
     def _flows_removed(self, family: Family, removal: Removal, seconds: float) -> None:
         self._metrics.conntrack_reconciled(family, seconds=seconds, deleted=removal.deleted)

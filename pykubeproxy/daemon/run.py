@@ -30,10 +30,14 @@ def init(settings: RunSettings) -> None:
 
 
 def run_once(settings: RunSettings) -> bool:
-    """Sync once with the objects as they are now. True if the kernel is in sync. Raises HostError, CannotGoOn."""
+    """Sync once with the objects as they are now, and forget the UDP flows that lead nowhere then.
+
+    True if the kernel is in sync. Raises HostError, CannotGoOn.
+    """
     with ExitStack() as closing:
         daemon = Daemon(settings, host_name())
         daemon.prepare()
+        flows = daemon.follow_flows(closing)
         daemon.follow_objects(closing)
         patience = settings.patience.once
         deadline = time.monotonic() + patience
@@ -42,7 +46,9 @@ def run_once(settings: RunSettings) -> bool:
                 daemon.loop.take(daemon.loop.inbox.get(timeout=max(deadline - time.monotonic(), 0)))
             except Empty:
                 raise CannotGoOn(f"not in sync after {patience:g} s: {daemon.complaint}") from None
-        return daemon.loop.sync()
+        is_in_sync = daemon.loop.sync()
+        flows.finish()
+        return is_in_sync
 
 
 def run(settings: RunSettings) -> None:

@@ -72,19 +72,21 @@ def removals() -> "Queue[tuple[Family, Removal]]":
 
 
 @pytest.fixture
-def loop(
-    table: FakeTable,
-    host: FailingHost,
-    removals: "Queue[tuple[Family, Removal]]",
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Loop]:
-    """A loop of one family, with a cleaner that looks a second time only after long."""
+def cleaner(
+    table: FakeTable, removals: "Queue[tuple[Family, Removal]]", monkeypatch: pytest.MonkeyPatch
+) -> FlowCleaner:
+    """One that looks a second time only after long."""
     monkeypatch.setattr(flows, "_AGAIN_AFTER", 1000.0)
 
     def addresses() -> tuple[IP, ...]:
         return OWN_ADDRESS
 
-    cleaner = FlowCleaner(table, addresses, lambda family, removal, _: removals.put((family, removal)))
+    return FlowCleaner(table, addresses, lambda family, removal, _: removals.put((family, removal)))
+
+
+@pytest.fixture
+def loop(table: FakeTable, host: FailingHost, cleaner: FlowCleaner) -> Iterator[Loop]:
+    """A loop of one family, with a cleaner."""
     its = loop_of(Clock(), FamilyProxy(options(), host))
     its.follow(cleaner)
     cleaner.start()
@@ -193,6 +195,17 @@ def test_each_is_done_once_more(loop: Loop, table: FakeTable, monkeypatch: pytes
     loop.take(changed(dns("ns/more", "172.30.0.11")))
     loop.sync()
     assert shown(table.next()).keys() == {"172.30.0.11:53"}, "and not a third time"
+
+
+def test_what_has_been_given_can_be_waited_for(
+    loop: Loop, table: FakeTable, cleaner: FlowCleaner, removals: "Queue[tuple[Family, Removal]]"
+) -> None:
+    loop.take(changed(dns()))
+    loop.sync()
+    cleaner.finish()
+    assert removals.get_nowait() == (Family.IPV4, Removal())
+    assert table.checks.qsize() == 1
+    cleaner.close()
 
 
 def test_what_was_removed_is_told(loop: Loop, table: FakeTable, removals: "Queue[tuple[Family, Removal]]") -> None:

@@ -1,13 +1,14 @@
 """Clients that go on with their sockets while endpoints change: UDP flows follow the Service, TCP is left alone."""
 
 import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from tests.apiserver import testing
 from tests.apiserver.cluster import Cluster
-from tests.daemon.node import Daemon, Node
+from tests.daemon.node import FLAGS, NAME, Daemon, Node
 from tests.daemon.traffic import PORT, SILENCE_SECONDS, Client, answering, lay_out
 
 DNS, WEB = "10.96.0.10", "10.96.0.20"
@@ -71,6 +72,25 @@ def test_a_service_deleted_while_nobody_looked(node: Node[Cluster]) -> None:
         daemon = node.start()
         wait_for(daemon, udp, "", "the Service is gone")
         assert tcp.ask() == PODS[0]
+
+
+def test_a_single_sync_forgets_them_too(node: Node[Cluster]) -> None:
+    api = node.api
+    create_services(api, PODS[0])
+    once(node)
+    with Client(node, DNS, 53, socket.SOCK_DGRAM) as udp:
+        assert udp.ask() == PODS[0]
+        api.apply(dns_slice(PODS[1]))
+        assert once(node).told("stale UDP flows removed", flows=1)
+        assert udp.ask() == PODS[1]
+
+
+def once(node: Node[Cluster]) -> Daemon:
+    """Sync once, and wait for the end."""
+    source = (f"--kubeconfig={node.kubeconfig}", f"--hostname-override={NAME}")
+    daemon = node.run(sys.executable, "-m", "pykubeproxy", "run", "--once", *source, *FLAGS)
+    assert daemon.wait_ended() == 0, daemon.log
+    return daemon
 
 
 def wait_for(daemon: Daemon, client: Client, answer: str, why: str) -> None:
