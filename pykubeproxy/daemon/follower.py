@@ -8,6 +8,7 @@ from pykubeproxy.cluster.source import Change
 from pykubeproxy.daemon.family import FamilyProxy, Refusal, Synced
 from pykubeproxy.daemon.messages import Disturbed
 from pykubeproxy.host.errors import HostError
+from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
@@ -37,6 +38,9 @@ class Follower:
 
     def took(self, change: Change, touched: Collection[ServiceKey]) -> None:
         """Objects have changed."""
+
+    def lost(self, slices: Collection[EndpointSlice]) -> None:
+        """EndpointSlices are gone, as they were last; told after the change that took them away."""
 
     def asked(self) -> None:
         """A sync is asked for, which will be done soon."""

@@ -19,6 +19,7 @@ from pykubeproxy.daemon.follower import Follower, Outcome
 from pykubeproxy.daemon.messages import Changed, Disturbed, Failed, Listed, Message
 from pykubeproxy.daemon.reporting import report
 from pykubeproxy.host.errors import HostError
+from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import ServiceKey
@@ -239,18 +240,22 @@ class Loop:
             (log.error if note.is_error else log.info)(note.text)
         known_node = self._node
         touched: set[ServiceKey] = set()
+        lost: list[EndpointSlice] = []
         for obj in change.put:
             touched |= self.snapshot.put(obj)
         for name in change.removed:
             if name == self._own_node:
                 log.warning("this node's Node object is gone; its last state stays in force", node=name.name)
             else:
+                slice_ = self.snapshot.slice_named(name)
+                lost += [slice_] if slice_ is not None else []
                 touched |= self.snapshot.remove(name)
         self._touched |= touched
         self._is_pending |= bool(touched)
         is_other_node = self._node != known_node and self._follow_node()
         for follower in self._followers:
             follower.took(change, touched)
+            follower.lost(lost)
             if is_other_node or (touched and not self._first.missing):
                 follower.asked()
 

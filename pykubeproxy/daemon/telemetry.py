@@ -13,7 +13,6 @@ from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import Service, ServiceKey
-from pykubeproxy.model.snapshot import ObjectId
 from pykubeproxy.observe.check_server import CheckFailed
 from pykubeproxy.observe.connections import rule_owners
 from pykubeproxy.observe.health import ProxyHealth
@@ -32,18 +31,17 @@ class ProgrammingTimes:
     def __init__(self, since: float) -> None:
         """Changes that happened before `since`, in seconds since 1970, are another process's."""
         self._since = since
-        self._waiting: dict[Family, dict[ObjectId, list[float]]] = {}
+        self._waiting: dict[Family, dict[ServiceKey, list[float]]] = {}
 
-    def changed(self, name: ObjectId, slice_: EndpointSlice) -> None:
+    def changed(self, slice_: EndpointSlice) -> None:
         """A slice has changed."""
         if slice_.triggered_at is not None and slice_.triggered_at > self._since:
-            times = self._waiting.setdefault(slice_.family, {}).setdefault(name, [])
+            times = self._waiting.setdefault(slice_.family, {}).setdefault(slice_.service, [])
             times.append(slice_.triggered_at)
 
-    def removed(self, name: ObjectId) -> None:
-        """A slice is gone; nobody waits for it any more."""
-        for waiting in self._waiting.values():
-            waiting.pop(name, None)
+    def removed(self, slice_: EndpointSlice) -> None:
+        """A slice is gone, and with it, as in kube-proxy, all that its Service waits for, in other slices as well."""
+        self._waiting.get(slice_.family, {}).pop(slice_.service, None)
 
     def take(self, family: Family, now: float) -> Iterable[float]:
         """The seconds that the changes of one family have waited, which have now been synced."""
@@ -99,14 +97,18 @@ class Telemetry(Follower):
             else:
                 is_change = obj.service in touched
                 if is_change:
-                    self._times.changed(ObjectId("EndpointSlice", *obj.key), obj)
+                    self._times.changed(obj)
                 self._metrics.slice_changed(is_change=is_change)
         for name in change.removed:
             if name.kind == "Service":
                 self._service_changed(ServiceKey(name.namespace, name.name), touched)
             elif name.kind == "EndpointSlice":
-                self._times.removed(name)
                 self._metrics.slice_changed(is_change=True)
+
+    def lost(self, slices: Collection[EndpointSlice]) -> None:
+        """Nobody waits for what they brought."""
+        for slice_ in slices:
+            self._times.removed(slice_)
 
     def asked(self) -> None:
         """A sync is due from now on."""

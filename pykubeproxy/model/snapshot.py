@@ -78,6 +78,10 @@ class Snapshot:
         """All EndpointSlices, in no particular order."""
         return iter(self._slices.values())
 
+    def slice_named(self, name: ObjectId) -> EndpointSlice | None:
+        """The EndpointSlice of this name, if `name` is of one and there is one."""
+        return self._slices.get(SliceKey(name.namespace, name.name)) if name.kind == "EndpointSlice" else None
+
     def _remove_slice(self, key: SliceKey) -> Touched:
         old = self._slices.pop(key, None)
         if old is None:

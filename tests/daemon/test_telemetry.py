@@ -27,7 +27,7 @@ from pykubeproxy.observe.service_health import HealthCheck
 from pykubeproxy.observe.web import Request, Response
 from pykubeproxy.plan.diff import ChainChange, Plan
 from tests.builders import NODE, at, ip, service, slice_of, snapshot
-from tests.daemon.fakes import Clock, FakeProxy, changed
+from tests.daemon.fakes import Clock, FakeProxy, changed, loop_of
 from tests.watched import watch
 
 WEB = ServiceKey("ns", "web")
@@ -143,17 +143,32 @@ def test_the_time_from_a_change_of_endpoints_to_rules(told: Told) -> None:
         return told.value("kubeproxy_network_programming_duration_seconds_count", labels)
 
     web = ServiceKey("ns", "web")
-    for part, when in (("a", FUTURE), ("b", FUTURE), ("c", 1.0), ("d", None)):
+    for part, when in (("a", FUTURE), ("c", 1.0), ("d", None)):
         told.telemetry.took(changed(slice_of("ns/web", "10.0.0.1", part=part, triggered_at=when)).change, {web})
     told.telemetry.took(changed(slice_of("ns/web", "10.0.0.1", triggered_at=FUTURE)).change, ())
-    told.telemetry.took(changed(removed=[ObjectId("EndpointSlice", "ns", "web-b")]).change, {web})
     told.telemetry.synced(outcome())
-    assert counted(IPV4) == 1, "not of what is gone, happened before the start, or was no change"
+    assert counted(IPV4) == 1, "not of what happened before the start, or was no change"
     told.telemetry.took(changed(slice_of("ns/web", "10.0.0.2", triggered_at=FUTURE)).change, {web})
     told.telemetry.synced(failure(Refusal(REFUSED, is_full=True)))
     told.telemetry.synced(outcome())
     assert counted(IPV4) == 1, "a sync that fails loses them"
     assert counted(IPV6) is None
+
+
+def test_a_slice_that_goes_takes_all_times_of_its_service_and_family_along(told: Told) -> None:
+    loop = loop_of(Clock(), FakeProxy(Clock()), FakeProxy(Clock(), Family.IPV6))
+    loop.follow(told.telemetry)
+    for name, part, address in (
+        ("ns/web", "a", "10.0.0.1"),
+        ("ns/web", "b", "10.0.0.2"),
+        ("ns/web", "c", "fd00::1"),
+        ("ns/other", "a", "10.0.0.3"),
+    ):
+        loop.take(changed(slice_of(name, address, part=part, triggered_at=FUTURE)))
+    loop.take(changed(removed=[ObjectId("EndpointSlice", "ns", "web-b"), ObjectId("EndpointSlice", "ns", "none")]))
+    loop.act()
+    counts = [told.value("kubeproxy_network_programming_duration_seconds_count", each) for each in (IPV4, IPV6)]
+    assert counts == [1, 1]
 
 
 def test_refusals_are_counted_by_kind(told: Told) -> None:
