@@ -28,7 +28,10 @@ from e2e.topology import (
 )
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import Family
+from pykubeproxy.plan.diff import jump_target
 from pykubeproxy.rules.parse import parse
+from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.rules.trie import LEAF_SIZE
 from tests.apiserver import testing
 from tests.apiserver.cluster import JsonObject, read_objects
 from tests.chaos.asking import unharmed
@@ -121,6 +124,10 @@ class Node:
         flags = (*self._its, "--proxy-mode=iptables", *UNMANAGED, *EXAMPLE.flags)
         return launch(self.node, ["env", path, *kube_proxy(), *flags], folder.with_suffix(".log"))
 
+    def cleanup(self) -> None:
+        """Remove all rules of a Service proxy."""
+        self.node.exec([sys.executable, "-m", "pykubeproxy", "cleanup", f"--backend={self._backend}"])
+
     def is_in_sync(self, *flags: str) -> bool:
         return is_in_sync(self.node, [*self._its, *self._flags, *flags])
 
@@ -200,6 +207,42 @@ def test_kube_proxy_takes_the_node_back_and_no_connection_fails(more: Node, tmp_
         assert "-X KUBE-SVC-10.96." in starting["ipv4"], "the tree's chains are stale to kube-proxy"
         more.load(starting)
     assert more.is_in_sync("--dispatch=linear")
+
+
+def test_what_kube_proxy_leaves_in_filter_is_harmless_and_goes_with_a_cleanup(more: Node, tmp_path: Path) -> None:
+    """It deletes what is stale to it in nat only: branches for many Services without endpoints stay in filter."""
+    more.cluster.load(without_endpoints())
+    tools = StandIns(tmp_path / "bin").watching()
+    its = more.rendered()
+    with taking_over(more, its, "--dispatch=tree", path=tools.path):
+        more.cluster.stop(NODE)
+        live = more.dump()
+        more.load({family: as_kube_proxy_starts(its[family], live[family]) for family in its})
+        after = parse(more.dump()["ipv4"].splitlines())
+    left = stale(after, its["ipv4"])
+    assert left["nat"] == set()
+    assert "KUBE-SVC-10.96.0.0/24" in left["filter"]
+    assert all(chain.startswith("KUBE-SVC-10.96.") for chain in left["filter"]), "nothing but branches"
+    used = {chain: lines for chain, lines in after.tables["filter"].chains.items() if chain not in left["filter"]}
+    assert left["filter"].isdisjoint(jump_target(line) for lines in used.values() for line in lines), (
+        "nothing leads there"
+    )
+    more.cleanup()
+    assert not any("KUBE-SVC-" in dump for dump in more.dump().values())
+
+
+def without_endpoints() -> Iterator[JsonObject]:
+    """More Services than one chain of filter takes."""
+    for number in range(2 * LEAF_SIZE):
+        yield testing.service(f"idle-{number}", clusterIP=f"10.96.0.{number + 100}")
+
+
+def stale(live: Ruleset, wanted: str) -> dict[str, set[str]]:
+    """The chains with names of Services that are not in a document of wanted rules."""
+    return {
+        table: {chain for chain in live.tables[table].chains if STALE.match(chain) and f":{chain} " not in wanted}
+        for table in ("nat", "filter")
+    }
 
 
 def test_a_node_changes_hands_there_and_back_while_kube_proxy_runs(more: Node, tmp_path: Path) -> None:
