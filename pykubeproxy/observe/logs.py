@@ -46,7 +46,6 @@ DEBUG_VERBOSITY = 4
 
 def set_up(log_format: LogFormat, verbosity: int) -> None:
     """Set up structlog for the process. Nothing is ever logged to stdout, which belongs to data."""
-    level = "debug" if verbosity >= DEBUG_VERBOSITY else "info"
     renderer: Processor
     if log_format is LogFormat.JSON:
         renderer = structlog.processors.JSONRenderer()
@@ -61,9 +60,15 @@ def set_up(log_format: LogFormat, verbosity: int) -> None:
             _indented,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", Lossy(sys.stderr))),
     )
+    set_verbosity(verbosity)
+
+
+def set_verbosity(verbosity: int) -> None:
+    """Log as much as this from now on."""
+    level = "debug" if verbosity >= DEBUG_VERBOSITY else "info"
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
 
 
 def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -11,7 +11,9 @@ from pykubeproxy.observe.about import build
 from pykubeproxy.observe.clock import Clock, now
 from pykubeproxy.observe.exposition import expose
 from pykubeproxy.observe.health import ProxyHealth
+from pykubeproxy.observe.logs import set_verbosity
 from pykubeproxy.observe.metrics import Metrics
+from pykubeproxy.observe.verbosity import change_verbosity
 from pykubeproxy.observe.web import Handler, Request, Response, json_response, not_found, text_response
 from pykubeproxy.observe.zpages import Statusz, flagz
 
@@ -41,7 +43,8 @@ class HealthPages:
 class MetricsPages:
     """The metrics server, with the pages that every component of Kubernetes has beside its metrics.
 
-    `flags` are all flags of the command line with their values, as `pykubeproxy.config.flags.texts` lists them.
+    `flags` are all flags of the command line with their values, as `pykubeproxy.config.flags.texts` lists them. Where
+    profiling is enabled, clients may change how much is logged.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class MetricsPages:
             "/flagz": lambda request: flagz(request, flags),
         }
         listed = ("/configz", "/flagz", "/healthz", "/metrics", "/proxyMode")
+        if config.enable_profiling:
+            self._pages["/debug/flags/v"] = lambda request: change_verbosity(request, set_verbosity)
         self._pages["/statusz"] = Statusz(build(), listed, clock)
 
     def __call__(self, request: Request) -> Response:

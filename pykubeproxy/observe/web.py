@@ -1,7 +1,7 @@
 """HTTP/1.1 as values: a request's head as bytes to a Request, a Response to bytes (RFC 9110, RFC 9112).
 
-Pure: sockets are the business of `web_connection`. Requests are small here, and their bodies mean nothing, so a
-request is its head.
+Pure: sockets are the business of `web_connection`. Requests are small here, and their bodies mean nothing but for a few
+bytes that are PUT, so a request is its head.
 """
 
 import re
@@ -18,6 +18,7 @@ NOSNIFF = ("X-Content-Type-Options", "nosniff")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _VERSION = re.compile(r"HTTP/[0-9]\.[0-9]", re.ASCII)
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_LONGEST_BODY = 1024
 _SUPPORTED_VERSIONS = ("HTTP/1.1", "HTTP/1.0")
 
 
@@ -30,13 +31,17 @@ class BadRequest(Exception):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """The head of a request. `path` is decoded, header names are in lower case, `closes` if it is the last one."""
+    """The head of a request. `path` is decoded, header names are in lower case, `closes` if it is the last one.
+
+    `body` is empty unless `body_length` says otherwise.
+    """
 
     method: str
     path: str
     query: str = ""
     headers: Mapping[str, str] = {}
     has_body: bool = False
+    body: bytes = b""
     closes: bool = False
 
     def asks(self, name: str) -> bool:
@@ -107,6 +112,13 @@ def parse_head(head: bytes) -> Request:
         has_body="transfer-encoding" in headers or _content_length(headers) > 0,
         closes="close" in options or version == "HTTP/1.0",
     )
+
+
+def body_length(request: Request) -> int:
+    """The bytes after a head that are to be read with it: those of a PUT, if they are few and counted beforehand."""
+    length = _content_length(request.headers)
+    is_read = request.method == "PUT" and length <= _LONGEST_BODY and "transfer-encoding" not in request.headers
+    return length if is_read else 0
 
 
 def serialize(response: Response, *, date: str, closes: bool, head_only: bool = False) -> bytes:

@@ -11,12 +11,14 @@ from http import HTTPStatus
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from pykubeproxy.observe.web import (
     BadRequest,
     Handler,
     Request,
     Response,
+    body_length,
     can_become_request,
     parse_head,
     refusal,
@@ -103,8 +105,8 @@ class Connection:
             self._answer(refusal(bad), now, is_last=True)
             return
         if request is not None:
-            # What follows a head is its body, or a request sent ahead of its time: neither is read. Clients repeat a
-            # request that was sent ahead and not answered.
+            # What follows a head is its body, or a request sent ahead of its time: neither is read, but for the few
+            # bytes of `body_length`. Clients repeat a request that was sent ahead and not answered.
             is_last = request.closes or request.has_body or bool(self._received)
             self._answer(self._handled(request), now, is_last=is_last, head_only=request.method == "HEAD")
 
@@ -112,8 +114,12 @@ class Connection:
         """The request that has come in; None if it is not complete. Raises BadRequest."""
         found = split_head(self._received)
         if found is not None and len(found[0]) <= self._patience.head_bytes:
-            self._received = found[1]
-            return parse_head(found[0])
+            request = parse_head(found[0])
+            length = body_length(request)
+            if len(found[1]) < length:
+                return None
+            self._received = found[1][length:]
+            return replace(request, body=found[1][:length])
         if found is not None or len(self._received) > self._patience.head_bytes:
             problem = f"more than {self._patience.head_bytes} bytes of headers"
             raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, problem)

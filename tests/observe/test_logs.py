@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from pykubeproxy.observe.logs import DEBUG_VERBOSITY, LogFormat, set_up
+from pykubeproxy.observe.logs import DEBUG_VERBOSITY, LogFormat, set_up, set_verbosity
 
 EVIL = "a\n2026-11-22T00:00:00Z [info] synced\r\x1b[2J\x00\x9b\u2028\u202e\ud800"
 ESCAPED = r"a\n2026-11-22T00:00:00Z [info] synced\r\x1b[2J\x00\x9b\u2028\u202e\ud800"
@@ -42,6 +42,16 @@ def test_lines_of_a_traceback_cannot_be_taken_for_others(capsys: pytest.CaptureF
     assert "internal error" in first
     assert any("synced" in line for line in rest)
     assert all(line.startswith("    ") and line.isprintable() for line in rest)
+
+
+def test_verbosity_that_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up(LogFormat.JSON, 0)
+    log = structlog.get_logger()
+    for verbosity in (0, DEBUG_VERBOSITY, 0):
+        set_verbosity(verbosity)
+        log.debug("detail", verbosity=verbosity)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f'"verbosity": {DEBUG_VERBOSITY}' in line
 
 
 @pytest.mark.parametrize(("verbosity", "lines"), [(0, 1), (DEBUG_VERBOSITY - 1, 1), (DEBUG_VERBOSITY, 2)])

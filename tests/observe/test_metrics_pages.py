@@ -69,6 +69,28 @@ def test_not_found(pages: MetricsPages, path: str, words: str) -> None:
     assert (response.status, response.content_type, response.body.decode()) == (404, TEXT, words)
 
 
+@pytest.mark.parametrize(
+    ("method", "body", "status", "words"),
+    [
+        ("PUT", b"4", 200, "successfully set klog.logging.verbosity to 4"),
+        ("PUT", b"-1", 200, "successfully set klog.logging.verbosity to -1"),
+        ("PUT", b"x", 400, 'failed set klog.logging.verbosity x: parsing "x": invalid syntax'),
+        ("PUT", b"", 400, 'failed set klog.logging.verbosity : parsing "": invalid syntax'),
+        ("GET", b"", 406, "unsupported http method"),
+        ("POST", b"4", 406, "unsupported http method"),
+    ],
+)
+def test_the_page_that_sets_the_verbosity(
+    monkeypatch: pytest.MonkeyPatch, method: str, body: bytes, status: int, words: str
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("pykubeproxy.observe.pages.set_verbosity", asked.append)
+    profiling = MetricsPages(Metrics(), put_at(DEFAULTS, "enable_profiling", value=True), {}, Ticking())
+    response = profiling(Request(method=method, path="/debug/flags/v", body=body))
+    assert (response.status, response.content_type, response.body.decode()) == (status, TEXT, words)
+    assert asked == ([int(body)] if status == 200 else [])
+
+
 def test_configz_of_the_reference() -> None:
     flags = {"cluster-cidr": "10.0.0.0/8,fd00:10::/64", "hostname-override": "test-node", "profiling": True, "v": 9}
     config = complete(flags, None, "x").config

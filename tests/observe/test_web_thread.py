@@ -58,6 +58,33 @@ def test_a_body_is_not_read_and_does_not_hurt() -> None:
         assert b"Connection: close" in received
 
 
+def body_of(request: Request) -> Response:
+    return text_response(f"<{request.body.decode()}>")
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "read"),
+    [
+        (b"PUT", b"12", b"<12>"),
+        (b"PUT", b"1" * 1024, b"<" + b"1" * 1024 + b">"),
+        (b"PUT", b"1" * 1025, b"<>"),
+        (b"POST", b"12", b"<>"),
+    ],
+)
+def test_a_short_body_is_read_of_a_put_only(head: bytes, body: bytes, read: bytes) -> None:
+    length = str(len(body)).encode()
+    with served(body_of) as port, dialled(port) as sock:
+        sock.sendall(head + b" /a HTTP/1.1\r\nHost: x\r\nContent-Length: " + length + b"\r\n\r\n" + body[:1])
+        sock.sendall(body[1:])
+        assert read_all(sock).endswith(b"\r\n\r\n" + read)
+
+
+def test_a_body_that_does_not_come_is_not_waited_for_for_ever() -> None:
+    with served(body_of, patience=Patience(request=0.05)) as port, dialled(port) as sock:
+        sock.sendall(b"PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12")
+        assert read_all(sock) == b""
+
+
 def test_a_request_in_pieces() -> None:
     with served(echo) as port, dialled(port) as sock:
         for byte in b"GET /slow HTTP/1.0\r\n\r\n":
