@@ -46,7 +46,9 @@ ALL = (
 )
 
 on_every_combination = pytest.mark.parametrize("three_nodes", ALL, indirect=True, scope="module", ids=str)
-on_the_first_combination = pytest.mark.parametrize("three_nodes", [FIRST], indirect=True, scope="module", ids=str)
+on_both_tools_and_layouts = pytest.mark.parametrize(
+    "three_nodes", [FIRST, ALL[-1]], indirect=True, scope="module", ids=str
+)
 
 
 @contextmanager

@@ -25,9 +25,9 @@ from e2e.vocabulary import (
     STRANGER,
     node_port,
 )
-from tests.e2e.combinations import ThreeNodes, has_rule, needs_a_lab, on_the_first_combination
+from tests.e2e.combinations import ThreeNodes, has_rule, needs_a_lab, on_both_tools_and_layouts
 
-pytestmark = [needs_a_lab, on_the_first_combination]
+pytestmark = [needs_a_lab, on_both_tools_and_layouts]
 
 TIMEOUT_SECONDS = 6
 SILENT_SECONDS = 3  # within the timeout

@@ -11,9 +11,9 @@ from e2e.three_nodes.exposed import exposed
 from e2e.three_nodes.places import PODS, ZONES, members
 from e2e.three_nodes.services import DNS, HEALTH_PORT, HTTP
 from e2e.vocabulary import CLIENT, CLUSTER_IP, CLUSTER_IP_V6, NODE_B, POD_A, POD_B, POD_C, REFUSED, named, node_port
-from tests.e2e.combinations import ThreeNodes, needs_a_lab, on_the_first_combination
+from tests.e2e.combinations import ThreeNodes, needs_a_lab, on_both_tools_and_layouts
 
-pytestmark = [needs_a_lab, on_the_first_combination]
+pytestmark = [needs_a_lab, on_both_tools_and_layouts]
 
 A1, A2, B1, C1 = members("a1", "a2", "b1", "c1")
 
