@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from pykubeproxy.rules import names
+from pykubeproxy.rules import names, text
 from pykubeproxy.rules.ruleset import Ruleset
 from pykubeproxy.trace.diagnosis import unknown
 
@@ -89,10 +89,11 @@ def _name_in(title: str) -> str:
 def services_at(ruleset: Ruleset, address: str) -> tuple[NamedService, ...]:
     """The ServicePorts that live at an address, in whatever role: as cluster IP, external or load-balancer IP."""
     found: dict[NamedService, None] = {}
+    match = f" -d {text.address(address)}/"
     for table in ruleset.tables.values():
         for chain, lines in table.chains.items():
             for line in lines if chain.startswith("KUBE-") else ():
-                if f" -d {address}/" in line:
+                if match in line:
                     service = _in_line(line, _SERVICE)
                     if service is not None:
                         found[service] = None
@@ -102,7 +103,8 @@ def services_at(ruleset: Ruleset, address: str) -> tuple[NamedService, ...]:
 def is_endpoint(ruleset: Ruleset, address: str) -> bool:
     """True if rules send traffic for Services to an address."""
     table = ruleset.tables.get("nat")
-    target = f" --to-destination {f'[{address}]' if ':' in address else address}:"
+    written = text.address(address)
+    target = f" --to-destination {f'[{written}]' if ':' in written else written}:"
     return any(
         target in line
         for chain, lines in (table.chains.items() if table is not None else ())
@@ -117,7 +119,7 @@ def is_node_port(ruleset: Ruleset, address: str, protocol: str, port: int) -> bo
     Where nothing else is known of a node, this tells that `address` is most likely one of its own.
     """
     has_port = False
-    wanted, its, other = f" --dport {port} ", f" -p {protocol} ", f" -d {address}/"
+    wanted, its, other = f" --dport {port} ", f" -p {protocol} ", f" -d {text.address(address)}/"
     for name in ("nat", "filter"):
         table = ruleset.tables.get(name)
         for chain, lines in table.chains.items() if table is not None else ():
