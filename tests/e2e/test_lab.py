@@ -80,8 +80,13 @@ def test_the_outside_reaches_nodes(lab: Lab, address: str) -> None:
 @pytest.mark.parametrize("protocol", [Protocol.TCP, Protocol.UDP])
 @pytest.mark.parametrize("address", ["10.244.1.11", "fd00:10:244:1::11", "10.96.0.10", "fd00:10:96::10"])
 def test_the_outside_knows_no_way_to_pods_and_cluster_ips(lab: Lab, address: str, protocol: Protocol) -> None:
+    """Each protocol from another machine: the router tells one no more than five times at once that there is no way.
+
+    TCP asks again, on a busy machine more than once, and UDP does not.
+    """
     where = Destination(address=ip_address(address), port=8080, protocol=protocol)
-    assert ask(lab.outsiders["stranger"], where, seconds=5).fate is Fate.UNREACHABLE
+    asking = lab.outsiders["client" if protocol is Protocol.TCP else "stranger"]
+    assert ask(asking, where, seconds=5).fate is Fate.UNREACHABLE
 
 
 @pytest.mark.parametrize("asking", ["client-node-a", "pod-a-1", "pod-b-1"])
