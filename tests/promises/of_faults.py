@@ -9,6 +9,8 @@ _FLUSHES = (
     "            subprocess.run([tools.restore.removesuffix('-restore'), '-t', 'nat', '-F'])\n"
 )
 
+_SECTIONS = "tests/kernel/test_kernel_sections.py"
+
 PROMISES = (
     Promise(
         words="kill -9 of the daemon at any moment, 100 times: no connection fails",
@@ -43,6 +45,50 @@ PROMISES = (
             new="    yield from _packed([[replace(each, after=())] for each in plan.chains "
             "if _is_gone(each) and each.before], size)\n"
             "    yield Plan(chains=tuple(_kept(fixed)), deletes=plan.deletes)\n",
+        ),
+    ),
+    Promise(
+        words="Connections lose nothing while all rules are written anew, section by section",
+        test=_SECTIONS,
+        only="do_not_notice",
+        broken=Broken(
+            how="a Service is emptied before it is written",
+            file="pykubeproxy/plan/sections.py",
+            old="    yield from _packed(before, size)\n",
+            new="    yield from _packed([[replace(each, after=()) for each in unit] for unit in before], size)\n"
+            "    yield from _packed(before, size)\n",
+        ),
+    ),
+    Promise(
+        words="--commit single: each table is written in one COMMIT",
+        test=_SECTIONS,
+        only="how_often",
+        broken=Broken(
+            how="what is large is divided all the same",
+            file="pykubeproxy/daemon/assembly.py",
+            old="    return sections if choices.commit is Commit.AUTO and tools",
+            new="    return sections if tools",
+        ),
+    ),
+    Promise(
+        words="A restart that finds all as it should be writes nothing",
+        test="tests/kernel/test_kernel_adopting.py",
+        only="second_run",
+        broken=Broken(
+            how="the first write is always a full one",
+            file="pykubeproxy/daemon/family.py",
+            old="        plan = diff(self.desired, live)\n",
+            new="        plan = diff(self.desired, live if believed else Ruleset(tables={}))\n",
+        ),
+    ),
+    Promise(
+        words="cleanup removes all that is ours",
+        test="tests/kernel/test_kernel_cleanup.py",
+        broken=Broken(
+            how="the branches of trees are not taken for ours",
+            file="pykubeproxy/plan/cleanup.py",
+            old="    return is_owned(table, chain) and chain != names.FIREWALL\n",
+            new="    return is_owned(table, chain) and chain != names.FIREWALL and '/' not in chain\n",
         ),
     ),
     Promise(

@@ -17,6 +17,31 @@ PROMISES = (
         ),
     ),
     Promise(
+        words="An object that makes no sense leaves its former version in force, and disturbs no other",
+        test="tests/daemon/test_what_cannot_be_used.py",
+        only="no_sense",
+        broken=Broken(
+            how="it is taken for deleted",
+            file="pykubeproxy/cluster/tracker.py",
+            old="            self._note_bad(name, str(error))\n            return\n",
+            new="            self._note_bad(name, str(error))\n"
+            "            self._pending[name] = None\n"
+            "            return\n",
+        ),
+    ),
+    Promise(
+        words="YAML whose aliases multiply is refused before they do",
+        test="tests/security/test_alias_bombs.py",
+        # Sixteen levels would take all memory.
+        only="5",
+        broken=Broken(
+            how="nobody counts what it means",
+            file="pykubeproxy/config/aliases.py",
+            old="        if size > _MOST_VALUES and size > _MOST_REPETITION * len(sizes):\n",
+            new="        if not size:\n",
+        ),
+    ),
+    Promise(
         words="A log has one line for each event, whatever the event quotes",
         test="tests/security/test_hostile_objects.py",
         only="console",

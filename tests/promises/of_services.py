@@ -107,6 +107,17 @@ PROMISES = (
         ),
     ),
     Promise(
+        words="internalTrafficPolicy Local: who asks on a node is served by that node's endpoints alone",
+        test=_CASES,
+        only=f"{_HERE} and answered and agent",
+        broken=Broken(
+            how="it is served by all endpoints",
+            file="pykubeproxy/rules/routing.py",
+            old="local_only=port.internal_policy_local)",
+            new="local_only=False)",
+        ),
+    ),
+    Promise(
         words="A Service without endpoints is refused at once",
         test=_CASES,
         only=f"{_HERE} and refused_or_dropped and soon",
@@ -140,6 +151,17 @@ PROMISES = (
         ),
     ),
     Promise(
+        words="also after it was silent for less than the timeout of the Service",
+        test="tests/e2e/test_three_nodes_affinity.py",
+        only="silent_for_the_timeout",
+        broken=Broken(
+            how="the timeout is always a second",
+            file="pykubeproxy/rules/spread.py",
+            old="--rcheck --seconds {routing.port.affinity_seconds} ",
+            new="--rcheck --seconds 1 ",
+        ),
+    ),
+    Promise(
         words="and is free after the timeout of the Service",
         test="tests/e2e/test_three_nodes_affinity.py",
         only="silent_for_the_timeout",
@@ -153,12 +175,34 @@ PROMISES = (
     Promise(
         words="Rolling update with policy Local: terminating endpoints stand in, and no request fails",
         test=_ENDPOINTS,
-        only="rolling_update",
+        only="rolling_update and external",
         broken=Broken(
             how="an endpoint that terminates is not used any more",
             file="pykubeproxy/model/topology.py",
             old="    local = _ready(here) or _terminating(here)\n",
             new="    local = _ready(here)\n",
+        ),
+    ),
+    Promise(
+        words="Rolling update with internalTrafficPolicy Local: the same within the cluster",
+        test=_ENDPOINTS,
+        only=f"{_HERE} and rolling_update and internal",
+        broken=Broken(
+            how="an endpoint that terminates is not used any more",
+            file="pykubeproxy/model/topology.py",
+            old="    local = _ready(here) or _terminating(here)\n",
+            new="    local = _ready(here)\n",
+        ),
+    ),
+    Promise(
+        words="A changed selector moves all traffic and loses none",
+        test=_ENDPOINTS,
+        only=f"{_HERE} and selector",
+        broken=Broken(
+            how="slices that are deleted leave the endpoints behind",
+            file="pykubeproxy/model/snapshot.py",
+            old="        if siblings:\n            self._slices_of[old.service] = siblings\n",
+            new="        self._slices_of[old.service] = (*siblings, old)\n",
         ),
     ),
     Promise(
@@ -179,10 +223,10 @@ PROMISES = (
         broken=Broken(
             how="endpoints that come or go later do not count",
             file="pykubeproxy/observe/service_health.py",
-            old="            if check is None:\n",
-            new="            if key in self._checks and check is not None:\n"
-            "                continue\n"
-            "            if check is None:\n",
+            old="            if after is not None:\n",
+            new="            if before is not None and after is not None:\n"
+            "                after = before\n"
+            "            if after is not None:\n",
         ),
     ),
     Promise(
