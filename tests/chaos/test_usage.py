@@ -40,16 +40,22 @@ def test_the_least_is_what_is_held_at_rest() -> None:
 
 def test_of_a_process_that_leaks_everything() -> None:
     process = subprocess.Popen([sys.executable, "-c", LEAKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin is not None
+    assert stdout is not None
     try:
-        assert process.stdin is not None
-        assert process.stdout is not None
+
+        def leak() -> None:
+            stdin.write(b"\n")
+            stdin.flush()
+            stdout.readline()
+
+        leak()  # until then it has files open that Python reads when it starts
         before = look(process.pid, 0.0)
         with watched(process.pid, 0.005) as samples:
             for _ in range(30):
-                process.stdin.write(b"\n")
-                process.stdin.flush()
-                process.stdout.readline()
-            wait_until(lambda: bool(samples) and samples[-1].threads > 30, "a look at all of it")
+                leak()
+            wait_until(lambda: bool(samples) and samples[-1].threads > 31, "a look at all of it")
         after = samples[-1]
         assert after.memory - before.memory > 20 * MB
         assert after.threads - before.threads >= 30
