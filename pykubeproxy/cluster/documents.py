@@ -190,7 +190,7 @@ class _Reader:
         self._keep(name, place, *translated)
 
     def _keep(self, name: ObjectId, place: str, obj: Object | None, ignored: Iterable[Ignored]) -> None:
-        self.notes.extend(Note(f"{place}: {name}: {part}; left out", is_error=part.is_error) for part in ignored)
+        self.notes.extend(Note(f"{place}: {name}: {part.told}", is_error=part.is_error) for part in ignored)
         if obj is not None:
             if name in self.objects:
                 self.notes.append(Note(f"{place}: {name}: defined twice; this one is used"))

@@ -120,7 +120,7 @@ class Tracker:
         except BadObject as error:
             self._note_bad(name, str(error))
             return
-        self._notes.extend(Note(f"{name}: {part}; left out", is_error=part.is_error) for part in ignored)
+        self._notes.extend(Note(f"{name}: {part.told}", is_error=part.is_error) for part in ignored)
         self._pending[name] = translated
 
     def _put_bad(self, data: bytes | msgspec.Raw, problem: str) -> str:

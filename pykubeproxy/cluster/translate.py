@@ -66,11 +66,16 @@ class BadObject(ValueError):
 
 
 class Ignored(msgspec.Struct, frozen=True):
-    """A part of an object that was left out while the rest is used. `is_error` tells a mistake from a remark."""
+    """A part of an object that was left out while the rest is used; with `is_error`, a mistake that spoils its use."""
 
     field: str
     why: str
     is_error: bool = False
+
+    @property
+    def told(self) -> str:
+        """What there is to say about it."""
+        return str(self) if self.is_error else f"{self}; left out"
 
     def __str__(self) -> str:
         return f"{self.field}: {self.why}"
