@@ -134,9 +134,9 @@ def test_nobody_anywhere_is_told_at_once() -> None:
     answer = "-j REJECT --reject-with icmp-port-unreachable"
     assert words(chains["KUBE-SERVICES"]) == [f"-d 172.30.0.41/32 -p tcp -m tcp --dport 80 {answer}"]
     assert words(chains["KUBE-EXTERNAL-SERVICES"]) == [
+        f"-d 192.168.99.22/32 -p tcp -m tcp --dport 80 {answer}",
         f"-d 1.2.3.4/32 -p tcp -m tcp --dport 80 {answer}",
         f"-d 1.2.3.5/32 -p tcp -m tcp --dport 80 {answer}",
-        f"-d 192.168.99.22/32 -p tcp -m tcp --dport 80 {answer}",
         f"-p tcp -m addrtype --dst-type LOCAL -m tcp --dport 3001 {answer}",
     ]
     assert all('"ns1/svc1:p80 has no endpoints"' in line for line in chains["KUBE-EXTERNAL-SERVICES"])
@@ -159,10 +159,10 @@ def test_ipv6_answers_in_its_own_words() -> None:
 def test_every_door_leads_to_the_external_chain() -> None:
     chains = nat([service(**EVERYTHING), slice_of("ns1/svc1", REMOTE)])
     assert words(chains["KUBE-SERVICES"])[:-1] == [
-        f"-d 1.2.3.4/32 -p tcp -m tcp --dport 80 -j {EXT}",
-        f"-d 1.2.3.5/32 -p tcp -m tcp --dport 80 -j {EXT}",
         f"-d 172.30.0.41/32 -p tcp -m tcp --dport 80 -j {SVC}",
         f"-d 192.168.99.22/32 -p tcp -m tcp --dport 80 -j {EXT}",
+        f"-d 1.2.3.4/32 -p tcp -m tcp --dport 80 -j {EXT}",
+        f"-d 1.2.3.5/32 -p tcp -m tcp --dport 80 -j {EXT}",
     ]
     assert words(chains["KUBE-NODEPORTS"]) == [f"-p tcp -m tcp --dport 3001 -j {EXT}"]
 
