@@ -48,6 +48,8 @@ bench-quick: $(STAMP) ## the same on small clusters, and nothing is written; som
 
 chaos: ready ## every fault of tests/chaos in full, 100 kills among them; ten minutes (root or sudo)
 	@$(AS_ROOT) env PYKUBEPROXY_CHAOS=full $(PY) -m pytest tests/chaos $(ARGS)
+	@$(AS_ROOT) env PYKUBEPROXY_CHAOS_BACKEND=legacy $(PY) -m pytest -k 'not nft and not legacy' $(ARGS) \
+	  $(foreach fault,api clock conntrack queue resources,tests/chaos/test_chaos_$(fault).py)
 
 fuzz: ready ## 10,000 random clusters against what must hold for all; half an hour (root or sudo)
 	@$(AS_ROOT) $(PEER) $(PY) -m fuzz --states 10000 --json build/fuzz.json $(ARGS)

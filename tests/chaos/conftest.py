@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -35,8 +36,16 @@ def bed(tmp_path: Path, backend: Backend) -> Iterator[Bed]:
 
 
 @pytest.fixture
+def any_bed(tmp_path: Path) -> Iterator[Bed]:
+    """The same on one backend, where it makes no difference: `make chaos` has a second run with the other one."""
+    chosen = _available(Backend(os.environ.get("PYKUBEPROXY_CHAOS_BACKEND", "nft")))
+    with open_bed(tmp_path, f"--backend={chosen}") as its:
+        yield its
+
+
+@pytest.fixture
 def nft_bed(tmp_path: Path) -> Iterator[Bed]:
-    """The same on nft, where the backend makes no difference."""
+    """The same on nft."""
     _available(Backend.NFT)
     with open_bed(tmp_path, "--backend=nft") as its:
         yield its

@@ -87,9 +87,9 @@ OUTAGES: dict[str, Callable[[ApiServer], AbstractContextManager[None]]] = {
 
 
 def test_nobody_notices_what_goes_wrong_with_the_api_server(
-    nft_bed: Bed, figure: Callable[[str, object], None]
+    any_bed: Bed, figure: Callable[[str, object], None]
 ) -> None:
-    bed = nft_bed
+    bed = any_bed
     bed.load(CHANGED, PODS[0])
     bed.start(program=IMPATIENT)
     with bed.unharmed() as sent:
@@ -109,8 +109,8 @@ def test_nobody_notices_what_goes_wrong_with_the_api_server(
     figure("connections during outages", sent.asked)
 
 
-def test_a_server_that_falls_silent_is_noticed(nft_bed: Bed) -> None:
-    bed = nft_bed
+def test_a_server_that_falls_silent_is_noticed(any_bed: Bed) -> None:
+    bed = any_bed
     bed.load(CHANGED, PODS[0])
     bed.start(program=IMPATIENT)
     with bed.unharmed():

@@ -12,8 +12,8 @@ EVENTS = 10_000
 SERVICES = 1000
 
 
-def test_nobody_notices_ten_thousand_events(nft_bed: Bed, figure: Callable[[str, object], None]) -> None:
-    bed = nft_bed
+def test_nobody_notices_ten_thousand_events(any_bed: Bed, figure: Callable[[str, object], None]) -> None:
+    bed = any_bed
     bed.start()
     memory, seconds = [], []
     with bed.unharmed() as sent:

@@ -42,15 +42,15 @@ def test_nobody_notices_that_it_may_open_no_more_files(bed: Bed) -> None:
     assert not proxy.told("internal error")
 
 
-def test_nobody_notices_that_the_log_cannot_be_written(nft_bed: Bed) -> None:
-    bed = nft_bed
+def test_nobody_notices_that_the_log_cannot_be_written(any_bed: Bed) -> None:
+    bed = any_bed
     bed.load(2, PODS[0])
     bed.launch(program=("sh", "-c", 'exec "$@" >/dev/full 2>&1', "sh", *RUN))
     bed.wait_answer(cluster_ips(2)[0], PODS[0].name)
     with bed.unharmed():
         bed.wait_converged()
         right = bed.dump()
-        bed.node.exec(["iptables-nft", "-t", "filter", "-F"])
+        bed.node.exec([f"iptables-{bed.backend}", "-t", "filter", "-F"])
         bed.cluster.wait(lambda: bed.dump() == right, "repair")
         bed.api.faults.restart()
         bed.wait_converged()
