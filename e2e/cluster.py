@@ -110,5 +110,6 @@ def open_cluster(
 
 def _api_server(router: Network, programs: Path | None) -> Api:
     if programs is None:
-        return router.run(lambda: ApiServer(host=API_ADDRESS))
+        # Like a real server, it gives up a version from the future before its clients give it up.
+        return router.run(lambda: ApiServer(host=API_ADDRESS, patience=0.5))
     return Inside(router.run(lambda: RealApiServer(programs, host=API_ADDRESS)), router)

@@ -165,7 +165,11 @@ class _Conversation:
                 page = self._take_page(heard)
             except Trouble as trouble:
                 self._trouble = trouble
-                if trouble.is_expired or trouble.is_too_new:
+                if trouble.is_too_new or (trouble.kind == SILENT and self._version):
+                    # A silent one may be waiting for a version that it never reaches, longer than we wait for it.
+                    self._forget_version()
+                    return False
+                if trouble.is_expired:
                     self._wants_latest = True
                     return False
                 continue
@@ -198,8 +202,9 @@ class _Conversation:
                 step = Read() if isinstance(heard, Line) else self._watch()
                 continue
             self._trouble = trouble
+            if trouble.is_too_new:
+                self._forget_version()
             if trouble.is_expired or trouble.is_too_new or trouble.is_unsupported:
-                self._wants_latest = trouble.is_too_new
                 return
             if (yield from self._went_back()):
                 return
@@ -232,9 +237,13 @@ class _Conversation:
                 continue
             if not _is_older(present, self._version):
                 return False
-            self._tracker.distrust_versions()
-            self._wants_latest = True
+            self._forget_version()
             return True
+
+    def _forget_version(self) -> None:
+        """The server's versions may have begun again: list whatever there is now."""
+        self._tracker.distrust_versions()
+        self._wants_latest = True
 
     def _take(self, line: Line) -> "_Taken":
         """Take in one event. Raises Trouble if it is an ERROR, or no event at all."""

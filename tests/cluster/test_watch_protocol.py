@@ -99,9 +99,28 @@ class TestPagedList:
         }
 
     def test_a_server_that_is_behind_what_is_known_is_asked_for_the_latest(self) -> None:
-        talk = Talk(can_stream=False).say(page(30), error(410))
+        talk = Talk(can_stream=False).say(page(30, ("a", 3)), error(410))
+        assert talk.names() == (["a"], [])
         talk.say(refusal(504, "Timeout: Too large resource version: 30, current: 4"))
         assert (talk.query, talk.pauses) == ({}, True)
+        talk.say(page(9, ("a", 3)))
+        assert talk.names() == (["a"], [])
+
+    def test_a_server_that_is_behind_may_have_other_objects_of_the_same_versions(self) -> None:
+        talk = listed(("a", 8), version=30)
+        talk.say(ENDED, refusal(504, "Timeout: Too large resource version: 30, current: 9"))
+        talk.say(added("a", 8), bookmark(9, ends_list=True))
+        assert talk.names() == (["a"], [])
+
+    def test_a_server_that_waits_for_a_version_longer_than_we_for_it_is_asked_for_the_latest(self) -> None:
+        talk = Talk(can_stream=False).say(page(30, ("a", 8)), error(410), SILENCE)
+        assert (talk.query, talk.pauses) == ({}, True)
+        assert talk.names() == (["a"], [])
+        talk.say(page(9, ("a", 8)))
+        assert talk.names() == (["a"], []), "the same version may be another object now"
+
+    def test_a_server_that_is_silent_from_the_start_is_asked_for_no_more_than_before(self) -> None:
+        assert Talk(can_stream=False).say(SILENCE).query == FIRST_PAGE
 
     @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"kind":"Status","metadata":{},"status":"Success"}', b"[]"])
     def test_something_that_is_no_list_is_trouble_and_removes_nothing(self, body: bytes) -> None:

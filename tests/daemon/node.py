@@ -191,7 +191,7 @@ def node_of_any_cluster(folder: Path) -> Iterator[Node[Cluster]]:
     programs = assets()
     with machine() as its:
         namespace = Namespace(its.name)
-        api: Cluster = namespace.run(ApiServer) if programs is None else namespace.run(lambda: RealApiServer(programs))
+        api: Cluster = namespace.run(_api_server) if programs is None else namespace.run(lambda: RealApiServer(programs))
         with api:
             yield Node(its, Inside(api, namespace), folder)
 
@@ -199,5 +199,10 @@ def node_of_any_cluster(folder: Path) -> Iterator[Node[Cluster]]:
 @contextmanager
 def node_of_fake_cluster(folder: Path) -> Iterator[Node[ApiServer]]:
     """A fresh node of a test server, for what only that can do. Its calls may be made from anywhere."""
-    with machine() as its, Namespace(its.name).run(ApiServer) as api:
+    with machine() as its, Namespace(its.name).run(_api_server) as api:
         yield Node(its, api, folder)
+
+
+def _api_server() -> ApiServer:
+    """Like a real server, it gives up a version from the future before its clients give it up."""
+    return ApiServer(patience=0.5)

@@ -62,7 +62,7 @@ def is_listening(port: int, host: str = "127.0.0.1") -> bool:
     try:
         with socket.create_connection((host, port), timeout=SECONDS):
             return True
-    except ConnectionRefusedError:
+    except ConnectionError:
         return False
 
 
