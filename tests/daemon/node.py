@@ -191,7 +191,9 @@ def node_of_any_cluster(folder: Path) -> Iterator[Node[Cluster]]:
     programs = assets()
     with machine() as its:
         namespace = Namespace(its.name)
-        api: Cluster = namespace.run(_api_server) if programs is None else namespace.run(lambda: RealApiServer(programs))
+        api: Cluster = (
+            namespace.run(_api_server) if programs is None else namespace.run(lambda: RealApiServer(programs))
+        )
         with api:
             yield Node(its, Inside(api, namespace), folder)
 
