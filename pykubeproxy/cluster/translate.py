@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -309,9 +310,16 @@ def _port(number: int, field: str, lowest: int = 1) -> int:
 
 def _choice(kind: type[Choice], text: str, field: str) -> Choice:
     try:
-        return kind(text)
+        member: Choice = _member(kind, text)
     except ValueError:
         raise BadObject(field, f"{text!r} is not one of {', '.join(kind)}") from None
+    return member
+
+
+@lru_cache(maxsize=64)
+def _member(kind: type[Choice], text: str) -> Choice:
+    """The same as calling `kind`, which takes ten times as long, several times for each object."""
+    return kind(text)
 
 
 def _ips(texts: Iterable[str], field: str, ignored: list[Ignored]) -> Iterable[IP]:

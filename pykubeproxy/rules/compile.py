@@ -13,7 +13,7 @@ from pykubeproxy.model.endpoint import Endpoint, PortKey
 from pykubeproxy.model.service import ServiceKey, ServicePort, service_ports
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.dispatch import ChainUpdates, make_dispatch
-from pykubeproxy.rules.endpoint import endpoint_rules
+from pykubeproxy.rules.endpoint import endpoint_chains
 from pykubeproxy.rules.external import (
     external_ip_entries,
     external_rules,
@@ -204,9 +204,7 @@ def _port_chains(routing: Routing, options: RuleOptions, *, comments: bool) -> I
             (_, rules), *groups = spread(chain, endpoints, routing, options, comments=comments)
             yield chain, (*masquerade, *rules)
             yield from groups
-    for endpoint in routing.endpoints.reachable:
-        chain = routing.names.endpoint(endpoint.text)
-        yield chain, endpoint_rules(chain, endpoint, routing, options, comments=comments)
+    yield from endpoint_chains(routing, options, comments=comments)
 
 
 def compile_ruleset(snapshot: Snapshot, options: RuleOptions) -> Ruleset:

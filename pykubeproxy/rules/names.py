@@ -84,10 +84,11 @@ def _hash(text: str) -> str:
 
     `base64.b32encode` would take three times as long, for every endpoint of a cluster.
     """
-    bits = int.from_bytes(sha256(text.encode()).digest()[:10], "big")
+    digest = sha256(text.encode()).digest()
+    first, second = int.from_bytes(digest[:5], "big"), int.from_bytes(digest[5:10], "big")
     return (
-        f"{_PAIRS[bits >> 70]}{_PAIRS[bits >> 60 & 0x3FF]}{_PAIRS[bits >> 50 & 0x3FF]}{_PAIRS[bits >> 40 & 0x3FF]}"
-        f"{_PAIRS[bits >> 30 & 0x3FF]}{_PAIRS[bits >> 20 & 0x3FF]}{_PAIRS[bits >> 10 & 0x3FF]}{_PAIRS[bits & 0x3FF]}"
+        f"{_PAIRS[first >> 30]}{_PAIRS[first >> 20 & 0x3FF]}{_PAIRS[first >> 10 & 0x3FF]}{_PAIRS[first & 0x3FF]}"
+        f"{_PAIRS[second >> 30]}{_PAIRS[second >> 20 & 0x3FF]}{_PAIRS[second >> 10 & 0x3FF]}{_PAIRS[second & 0x3FF]}"
     )
 
 

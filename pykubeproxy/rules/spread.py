@@ -34,7 +34,7 @@ def spread(
     Yields chains with their rules, `chain` first; there are more where endpoints are grouped. ClientIP affinity has to
     ask for every endpoint anyway, and is never grouped.
     """
-    legs = [_leg(endpoint, routing, comments=comments) for endpoint in endpoints]
+    legs = list(_legs(endpoints, routing, comments=comments))
     if routing.port.affinity_seconds is not None:
         yield chain, _with_affinity(chain, legs, routing, options)
     elif options.dispatch is Dispatch.LINEAR or len(legs) < GROUPED_FROM:
@@ -49,9 +49,11 @@ def spread(
             yield group, _choose(group, its)
 
 
-def _leg(endpoint: Endpoint, routing: Routing, *, comments: bool) -> Leg:
-    note = f"{text.comment(f'{routing.port.title} -> {endpoint.text}')} " if comments else ""
-    return Leg(routing.names.endpoint(endpoint.text), note)
+def _legs(endpoints: tuple[Endpoint, ...], routing: Routing, *, comments: bool) -> Iterator[Leg]:
+    title = routing.port.title
+    for endpoint in endpoints:
+        note = f"{text.comment(f'{title} -> {endpoint.text}')} " if comments else ""
+        yield Leg(routing.names.endpoint(endpoint.text), note)
 
 
 def _with_affinity(chain: str, legs: Sequence[Leg], routing: Routing, options: RuleOptions) -> Iterator[str]:

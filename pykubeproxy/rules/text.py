@@ -41,8 +41,10 @@ def host(canonical: str) -> str:
 
 def endpoint(canonical: str) -> str:
     """`ip:port` or `[ip]:port` as the tools print it."""
-    base, bracket, port = canonical.removeprefix("[").partition("]")
-    return f"[{address(base)}]{port}" if bracket else canonical
+    if not canonical.startswith("["):
+        return canonical
+    base, _, port = canonical.removeprefix("[").partition("]")
+    return f"[{address(base)}]{port}"
 
 
 def to_port(destination: str, protocol: Protocol, port: int, note: str) -> str:
