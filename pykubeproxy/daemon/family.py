@@ -96,6 +96,10 @@ class FamilyProxy:
         """The number of rules that should be in chains of our own, by table."""
         return self._compiler.rule_counts
 
+    def expect(self) -> None:
+        """Objects are about to be told, which takes its time: have the live rules fetched meanwhile."""
+        self._host.prefetch(with_counters=self.reads_counters, early=True)
+
     def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> None:
         """Compile what a change of the Snapshot touches; nothing is written yet."""
         if not self._is_trusted:

@@ -80,6 +80,7 @@ class Loop:
         self._followers: list[Follower] = []
         self._touched: set[ServiceKey] = set()
         self._is_pending = True
+        self._is_expecting = False
         self._has_failed = False
         self._disturbed: Disturbed | None = None
         self._last_end: float | None = None
@@ -104,6 +105,13 @@ class Loop:
         """The seconds until something is to be done, if no message comes."""
         due, _ = self._next()
         return max(due - self._clock(), 0)
+
+    def expect(self) -> None:
+        """The first objects are about to be told: whatever can be done meanwhile is begun."""
+        if not self._is_expecting:
+            self._is_expecting = True
+            for proxy in self._families.values():
+                proxy.expect()
 
     def run(self) -> None:
         """Work for ever; whatever ends it leaves the rules as they are. Raises CannotGoOn."""
@@ -236,6 +244,7 @@ class Loop:
             return
 
     def _change(self, change: Change) -> None:
+        self.expect()
         for note in change.notes:
             (log.error if note.is_error else log.info)(note.text)
         known_node = self._node

@@ -133,6 +133,9 @@ class Daemon:
         closing.callback(heap.close)
         self.loop.follow(heap)
         closing.callback(self._source.stop)
+        if self._settings.manifests is not None:
+            # They are read in one go. An API server may keep us waiting: there, the first object is waited for.
+            self.loop.expect()
         self._source.start()
 
     def _open_source(self) -> ManifestWatcher | ApiSource:

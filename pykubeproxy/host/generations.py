@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pykubeproxy.host.netlink import NETFILTER, Message, Netlink, Overrun, parse_attributes
+from pykubeproxy.host.netlink import NETFILTER, Message, Netlink, NetlinkError, Overrun, parse_attributes
 
 _GROUP = 7
 _NEW_GENERATION = 0x0A0F
+_GET_GENERATION = 0x0A10
 _PREFIX_BYTES = 4
 _ID, _PID, _PROCESS = 1, 2, 3
 
@@ -42,6 +43,16 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 UNKNOWN_CHANGE = Generation(id=0)
+
+
+def current_generation() -> int | None:
+    """The number of the ruleset as it is now, in the namespace of this thread; None if the kernel does not tell."""
+    try:
+        with Netlink(NETFILTER) as netlink:
+            answer = netlink.ask("ask for the generation of nftables", _GET_GENERATION, bytes(_PREFIX_BYTES))
+            return _generation(answer).id
+    except NetlinkError:
+        return None
 
 
 class GenerationWatch:

@@ -23,6 +23,7 @@ from pykubeproxy.host.errors import (
     SaveError,
     ToolMissing,
 )
+from pykubeproxy.host.generations import current_generation
 from pykubeproxy.host.protocol import Counted
 from pykubeproxy.rules.parse import DumpError, parse
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
@@ -60,13 +61,19 @@ class IptablesHost:
         """True if `pid` is, or was lately, a tool that this host has started to write rules."""
         return pid in self._pids
 
-    def prefetch(self, *, with_counters: bool = False) -> None:
+    def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
         """Start the tool: it fetches the rules while the caller is busy, and then waits for a reader."""
+        is_nft = self._tools.backend is Backend.NFT
+        generation = current_generation() if is_nft else None
+        command = self._save_command(() if is_nft else ("-t", "nat"), with_counters=with_counters)  # the larger by far
+        if self._prefetched is not None and self._prefetched.is_of(command, generation):
+            return
         self._drop_prefetched()
-        which = () if self._tools.backend is Backend.NFT else ("-t", "nat")  # the larger one by far
+        if early and generation is None:
+            return
         # If it cannot be started, `save` will say so.
         with suppress(HostError):
-            self._prefetched = _Dump(self._save_command(which, with_counters=with_counters))
+            self._prefetched = _Dump(command, generation)
 
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
@@ -153,17 +160,22 @@ class IptablesHost:
 
 
 class _Dump:
-    """A run of iptables-save, ended with the block."""
+    """A run of iptables-save, ended with the block. `generation` is that of the rules when it began, if known."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], generation: int | None = None) -> None:
         """Start it. Raises ToolMissing."""
         self.command = command
+        self.generation = generation
         self._said = _memory()
         try:
             self._process = _popen(command, self._said)
         except HostError:
             self._said.close()
             raise
+
+    def is_of(self, command: list[str], generation: int | None) -> bool:
+        """True if it is a run of this command, and shows the rules as they are in this generation."""
+        return self.command == command and generation is not None and self.generation == generation
 
     @property
     def lines(self) -> Iterable[str]:

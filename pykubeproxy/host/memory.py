@@ -39,7 +39,7 @@ class MemoryHost:
         self.ruleset = ruleset if ruleset is not None else Ruleset(tables={})
         self.restores = 0
 
-    def prefetch(self, *, with_counters: bool = False) -> None:
+    def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
         """Do nothing: there is nothing to wait for."""
 
     def save(

@@ -126,6 +126,17 @@ class Netlink:
         """The file descriptor, to wait for messages with select or poll."""
         return self._socket.fileno()
 
+    def ask(self, what: str, kind: int, body: bytes) -> Message:
+        """The one message that answers a request; `what` is for the text of errors."""
+        sequence = self._send(what, [(kind, REQUEST, body)])
+        while True:
+            for message in self.receive(what):
+                if message.sequence != sequence:
+                    continue
+                if message.kind == _ERROR:
+                    raise NetlinkError(what, _error_number(message.body))
+                return message
+
     def dump(self, what: str, kind: int, body: bytes) -> Iterator[Message]:
         """Ask for all objects of a kind, and yield them; to be read to the end before the socket is used again.
 

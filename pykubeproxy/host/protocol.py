@@ -13,8 +13,12 @@ Counted = Callable[[str], None]
 class Host(Protocol):
     """The rules of one family on one node."""
 
-    def prefetch(self, *, with_counters: bool = False) -> None:
-        """Begin to fetch the live rules for a `save` of all tables that follows at once; nothing comes of it else."""
+    def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
+        """Begin to fetch the live rules for a `save` of all tables; nothing comes of it if there is none.
+
+        The `save` is to follow at once, or (`early`) after another `prefetch`, which begins anew if rules have changed
+        since. Where that cannot be told, nothing is fetched early.
+        """
 
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
@@ -34,9 +38,9 @@ class ReadOnlyHost:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def prefetch(self, *, with_counters: bool = False) -> None:
+    def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
         """Begin to fetch."""
-        self._host.prefetch(with_counters=with_counters)
+        self._host.prefetch(with_counters=with_counters, early=early)
 
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None

@@ -42,7 +42,7 @@ class Sink:
     def __init__(self) -> None:
         self.lines = 0
 
-    def prefetch(self, *, with_counters: bool = False) -> None:
+    def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
         """Nothing is there to be fetched."""
 
     def save(

@@ -201,3 +201,25 @@ def test_lists_are_waited_for_without_limit(waiting: Loop, clock: Clock) -> None
     waiting.take(Listed(frozenset({"Node", "Service"})))
     act_until(waiting, clock, clock.now + 10_000)
     assert waiting.waits_for == {"EndpointSlice"}
+
+
+def test_rules_are_fetched_from_the_first_object_on_and_once_more_looked_at_before_compiling(clock: Clock) -> None:
+    fetched: list[bool] = []
+
+    class FetchedHost(MemoryHost):
+        def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
+            del with_counters
+            fetched.append(early)
+
+    host = FetchedHost()
+    loop = loop_of(clock, FamilyProxy(options(), host), wait_for=ALL_KINDS)
+    assert fetched == []
+    loop.take(changed(service()))
+    loop.take(changed(slice_of("ns1/svc1", "10.0.0.1")))
+    assert fetched == [True]
+    loop.take(Listed(ALL_KINDS))
+    loop.act()
+    assert fetched == [True, False]
+    loop.take(changed(slice_of("ns1/svc1", "10.0.0.2")))
+    loop.act()
+    assert fetched == [True, False]

@@ -43,8 +43,8 @@ class FakeTools:
         self.add(f"{name}-save", body=f'[ -e "{self.folder}/{name}-$2" ] && /bin/cat "{self.folder}/{name}-$2"')
         self.add(f"{name}-restore", body="/bin/cat >/dev/null")
 
-    def host(self) -> IptablesHost:
+    def host(self, backend: Backend = Backend.NFT) -> IptablesHost:
         """A host that runs `save` and `restore`."""
         return IptablesHost(
-            Tools(family=Family.IPV4, backend=Backend.NFT, save="save", restore="restore", version=(1, 8, 9))
+            Tools(family=Family.IPV4, backend=backend, save="save", restore="restore", version=(1, 8, 9))
         )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pykubeproxy.host.generations import UNKNOWN_CHANGE, Generation, GenerationWatch
+from pykubeproxy.host.generations import UNKNOWN_CHANGE, Generation, GenerationWatch, current_generation
 from tests.host.namespace import COMMAND_SECONDS, Namespace, namespace, needs_root
 
 pytestmark = needs_root
@@ -143,3 +143,12 @@ def test_other_namespaces_do_not_matter(node: Namespace) -> None:
 def test_the_tools_are_there() -> None:
     done = subprocess.run(["iptables-nft", "--version"], capture_output=True, text=True, check=False)
     assert "nf_tables" in done.stdout
+
+
+def test_the_present_one_can_be_asked_for(node: Namespace) -> None:
+    before = node.run(current_generation)
+    assert before is not None
+    with watching(node) as watch:
+        run(node, *RULE)
+        last = announced(watch)[-1]
+    assert node.run(current_generation) == last.id > before

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from pykubeproxy.host import iptables
+from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.errors import NotPermitted, SaveError, ToolMissing
 from tests.host.fake_tools import FakeTools
 from tests.kernel.machine import wait_until
@@ -145,7 +147,7 @@ def test_a_large_dump_that_nobody_reads_leaves_no_process(tools: FakeTools) -> N
     tools.add("save", body=f"echo $$ >> {tools.folder}/runs; exec /usr/bin/yes")
     (tools.folder / "runs").touch()
     host = tools.host()
-    host.prefetch()
+    host.prefetch(with_counters=True)
     wait_until(lambda: len(runs(tools)) == 1, "the tool to run")
     host.prefetch()
     wait_until(lambda: len(runs(tools)) == 2, "the tool to run once more")
@@ -159,3 +161,45 @@ def test_fetching_beforehand_without_a_tool_is_told_when_reading(tools: FakeTool
     host.prefetch()
     with pytest.raises(ToolMissing):
         host.save()
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_what_is_being_fetched_already_is_not_fetched_again(
+    tools: FakeTools, monkeypatch: pytest.MonkeyPatch, *, early: bool
+) -> None:
+    monkeypatch.setattr(iptables, "current_generation", lambda: 7)
+    add_noted_save(tools)
+    host = tools.host()
+    host.prefetch(early=early)
+    host.prefetch()
+    assert "A" in host.save().tables["nat"].chains
+    assert runs(tools) == ["run "]
+
+
+@pytest.mark.parametrize("then", [8, None])
+def test_what_was_fetched_of_rules_that_may_have_changed_since_is_fetched_again(
+    tools: FakeTools, monkeypatch: pytest.MonkeyPatch, then: int | None
+) -> None:
+    generations = iter([7, then])
+    monkeypatch.setattr(iptables, "current_generation", lambda: next(generations))
+    add_noted_save(tools)
+    (tools.folder / "runs").touch()
+    host = tools.host()
+    host.prefetch(early=True)
+    wait_until(lambda: len(runs(tools)) == 1, "the tool to run")
+    add_noted_save(tools, NAT.replace(":A - ", ":B - ").replace("-A A", "-A B"))
+    host.prefetch()
+    assert set(host.save().tables["nat"].chains) == {"PREROUTING", "B"}
+
+
+@pytest.mark.parametrize("backend", [*Backend])
+def test_nothing_is_fetched_early_where_nobody_could_tell_what_has_changed_since(
+    tools: FakeTools, monkeypatch: pytest.MonkeyPatch, backend: Backend
+) -> None:
+    monkeypatch.setattr(iptables, "current_generation", lambda: None)
+    add_noted_save(tools)
+    host = tools.host(backend)
+    host.prefetch(early=True)
+    host.prefetch(early=True)
+    host.save(tables=["nat"])
+    assert runs(tools) == ["run -t nat"]
