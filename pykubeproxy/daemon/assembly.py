@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from pykubeproxy.config.completed import Completed
-from pykubeproxy.daemon.sanity import why_not_served
+from pykubeproxy.daemon.sanity import mistakes, why_not_served
 from pykubeproxy.daemon.settings import NodeFacts, health_check_addresses, primary_family, rule_options
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host import interfaces
@@ -153,13 +153,17 @@ class NodeView:
         return health_check_addresses(self._completed, self.facts(node, family), family)
 
     def why_not_served(self, node: Node | None) -> str | None:
-        """Why this node cannot be served; None if it can. Raises HostError.
+        """Why this node cannot be served; None if it can: then what looks like a mistake is logged. Raises HostError.
 
         A family that was asked for by name is the primary one, whatever the node says.
         """
         facts = self.facts(node, next(iter(self._tools)))
         primary = self._choices.only_family or primary_family(self._completed, facts)
-        return why_not_served(self._completed, facts, primary, self._tools.keys())
+        its = (self._completed, facts, primary, self._tools.keys())
+        why = why_not_served(*its)
+        for mistake in mistakes(*its) if why is None else ():
+            log.warning(f"kube-proxy configuration may be incomplete or incorrect: {mistake.text}")
+        return why
 
 
 def _node_ips(given: Iterable[IP]) -> tuple[IP, ...]:

@@ -1,31 +1,59 @@
 """What a node must have before anything is written to it (`lifecycle.md` section 7). Pure: the facts are arguments."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+
+import msgspec
 
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.types import LocalMode
 from pykubeproxy.daemon.settings import NodeFacts, cluster_networks
-from pykubeproxy.model.ip import CIDR, Family
+from pykubeproxy.model.ip import CIDR, Family, parse_ip
+
+_UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104  only compared
+
+
+class Mistake(msgspec.Struct, frozen=True):
+    """Something in the configuration that does not fit the node, in kube-proxy's words."""
+
+    text: str
+    is_fatal: bool = False
 
 
 def why_not_served(completed: Completed, facts: NodeFacts, primary: Family, families: Collection[Family]) -> str | None:
     """Why the node cannot be served in `families`, in kube-proxy's words; None if it can.
 
-    Its `primary` family must be one of them. Where networks tell pods apart, they must not all be of the other family:
-    all traffic would go without masquerading that needs it. For cluster CIDRs this counts if the node has one family
-    only, since the other family's proxy has no use for them then.
+    Its `primary` family must be one of them, and what `mistakes` calls fatal must not be there.
     """
     if primary not in families:
         return f'no support for primary IP family "{primary}"'
-    kind = f"{primary}-primary" if len(families) > 1 else f"{primary}-only"
-    mode = completed.config.detect_local_mode
-    pod_cidrs = facts.node.pod_cidrs if facts.node is not None else ()
-    if mode == LocalMode.NODE_CIDR and (other := _only_other(pod_cidrs, primary)):
-        return _incorrect(kind, "node.spec.podCIDRs", other)
-    if mode == LocalMode.CLUSTER_CIDR and len(families) == 1:
-        other = _only_other(cluster_networks(completed), primary)
-        return _incorrect(kind, "clusterCIDRs", other) if other else None
+    for mistake in mistakes(completed, facts, primary, families):
+        if mistake.is_fatal:
+            return f"kube-proxy configuration is incorrect: {mistake.text}"
     return None
+
+
+def mistakes(
+    completed: Completed, facts: NodeFacts, primary: Family, families: Collection[Family]
+) -> Iterator[Mistake]:
+    """What is of the other family only.
+
+    Where networks tell pods apart, that is fatal: all traffic would go without masquerading that needs it. For cluster
+    CIDRs this counts if the node has one family only, since the other family's proxy has no use for them then.
+    """
+    is_single = len(families) == 1
+    cluster = f"cluster is {primary}-{'only' if is_single else 'primary'}"
+    config = completed.config
+    pod_cidrs = facts.node.pod_cidrs if facts.node is not None else ()
+    if other := _only_other(cluster_networks(completed), primary):
+        is_fatal = is_single and config.detect_local_mode == LocalMode.CLUSTER_CIDR
+        yield Mistake(f"{cluster} but clusterCIDRs contains only {other} addresses", is_fatal)
+    if other := _only_other(pod_cidrs, primary):
+        is_fatal = config.detect_local_mode == LocalMode.NODE_CIDR
+        yield Mistake(f"{cluster} but node.spec.podCIDRs contains only {other} addresses", is_fatal)
+    servers = {"healthzBindAddress": config.healthz_bind_address, "metricsBindAddress": config.metrics_bind_address}
+    for field, address in servers.items() if is_single else ():
+        if (other := _family_of(address)) not in (None, primary):
+            yield Mistake(f"{cluster} but {field} is {other}")
 
 
 def _only_other(cidrs: Iterable[CIDR], primary: Family) -> Family | None:
@@ -34,5 +62,7 @@ def _only_other(cidrs: Iterable[CIDR], primary: Family) -> Family | None:
     return next(iter(found)) if found and primary not in found else None
 
 
-def _incorrect(kind: str, field: str, other: Family) -> str:
-    return f"kube-proxy configuration is incorrect: cluster is {kind} but {field} contains only {other} addresses"
+def _family_of(address: str) -> Family | None:
+    """The family of `ip:port`; None if that is every address, or there is none."""
+    ip = parse_ip(address.rpartition(":")[0].strip("[]"))
+    return None if ip is None or ip.text in _UNSPECIFIED else ip.family

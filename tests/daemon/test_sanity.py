@@ -4,7 +4,7 @@ import pytest
 
 from pykubeproxy.config.completed import complete
 from pykubeproxy.daemon.errors import CannotGoOn
-from pykubeproxy.daemon.sanity import why_not_served
+from pykubeproxy.daemon.sanity import Mistake, mistakes, why_not_served
 from pykubeproxy.daemon.settings import NodeFacts
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
@@ -17,6 +17,7 @@ BOTH = (IPV4, IPV6)
 INCORRECT = "kube-proxy configuration is incorrect: cluster is "
 PODS4, PODS6 = "10.244.1.0/24", "fd00:1::/64"
 NODE_CIDR = {"detect-local-mode": "NodeCIDR"}
+METRICS6 = {"metrics-bind-address": "[::1]:10249"}
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,42 @@ def test_why_not_served(
 ) -> None:
     facts = NodeFacts(node=Node(name="n1", pod_cidrs=tuple(map(cidr, pods))))
     assert why_not_served(complete(flags, None, "n1"), facts, primary, families) == why
+
+
+@pytest.mark.parametrize(
+    ("flags", "pods", "primary", "families", "told"),
+    [
+        ({}, (PODS4,), IPV4, (IPV4,), []),
+        ({"cluster-cidr": "fd00::/64"}, (), IPV4, BOTH, ["IPv4-primary but clusterCIDRs contains only IPv6 addresses"]),
+        ({}, (PODS6,), IPV4, BOTH, ["IPv4-primary but node.spec.podCIDRs contains only IPv6 addresses"]),
+        (METRICS6, (PODS4,), IPV6, (IPV6,), ["IPv6-only but node.spec.podCIDRs contains only IPv4 addresses"]),
+        (
+            {"cluster-cidr": "fd00::/64", **NODE_CIDR},
+            (PODS4,),
+            IPV4,
+            (IPV4,),
+            ["IPv4-only but clusterCIDRs contains only IPv6 addresses"],
+        ),
+        (METRICS6, (), IPV4, BOTH, []),
+        (METRICS6, (), IPV4, (IPV4,), ["IPv4-only but metricsBindAddress is IPv6"]),
+        (
+            {"healthz-bind-address": "192.0.2.1:1", **METRICS6},
+            (),
+            IPV6,
+            (IPV6,),
+            ["IPv6-only but healthzBindAddress is IPv4"],
+        ),
+        ({}, (), IPV6, (IPV6,), ["IPv6-only but metricsBindAddress is IPv4"]),
+        ({"healthz-bind-address": "[::]:10256", "metrics-bind-address": "[::]:10249"}, (), IPV4, (IPV4,), []),
+    ],
+)
+def test_what_may_be_a_mistake_is_told_and_nothing_more(
+    flags: dict[str, str], pods: tuple[str, ...], primary: Family, families: tuple[Family, ...], told: list[str]
+) -> None:
+    its = (complete(flags, None, "n1"), NodeFacts(node=Node(name="n1", pod_cidrs=tuple(map(cidr, pods)))))
+    expected = [f"cluster is {text}" for text in told]
+    assert list(mistakes(*its, primary, families)) == [Mistake(text) for text in expected]
+    assert why_not_served(*its, primary, families) is None
 
 
 def test_without_a_node_there_are_no_pod_networks() -> None:
