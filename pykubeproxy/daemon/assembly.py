@@ -162,7 +162,7 @@ class NodeView:
         its = (self._completed, facts, primary, self._tools.keys())
         why = why_not_served(*its)
         for mistake in mistakes(*its) if why is None else ():
-            log.warning(f"kube-proxy configuration may be incomplete or incorrect: {mistake.text}")
+            log.warning("kube-proxy configuration may be incomplete or incorrect", problem=mistake.text)
         return why
 
 
