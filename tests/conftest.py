@@ -31,6 +31,17 @@ def _programs_hear_of_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_xtables_lock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The legacy tools share one lock between all network namespaces: this run, or its part of it, has one of its own.
+
+    Nobody waits then for what else happens on this machine, nor it for the tests.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XTABLES_LOCKFILE", str(tmp_path_factory.mktemp("lock") / "xtables.lock"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _logs_as_usual() -> Iterator[None]:
     """A command sets up the logs of its process, which in tests is that of all tests."""

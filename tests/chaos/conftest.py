@@ -19,15 +19,6 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     return _available(request.param)
 
 
-@pytest.fixture(autouse=True)
-def _own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An xtables lock for each test, so that nobody waits for what else happens on this machine, nor it for them.
-
-    The legacy tools share one lock between all network namespaces.
-    """
-    monkeypatch.setenv("XTABLES_LOCKFILE", str(tmp_path / "xtables.lock"))
-
-
 @pytest.fixture
 def bed(tmp_path: Path, backend: Backend) -> Iterator[Bed]:
     """A cluster on each backend, its daemon not started yet."""

@@ -1,6 +1,7 @@
 """Another program holds the lock that the legacy tools share, for longer than the daemon waits for it."""
 
 import fcntl
+import os
 from pathlib import Path
 
 from tests.chaos.bed import PODS, Bed, cluster_ips
@@ -9,11 +10,11 @@ from tests.chaos.churn import churning
 REFUSED = "sync failed; the rules in force stay, and it is tried again"
 
 
-def test_nobody_notices_that_the_lock_is_held(legacy_bed: Bed, tmp_path: Path) -> None:
+def test_nobody_notices_that_the_lock_is_held(legacy_bed: Bed) -> None:
     bed = legacy_bed
     bed.load(2, PODS[0])
     proxy = bed.start("--iptables-sync-period=2s")
-    with bed.unharmed(), (tmp_path / "xtables.lock").open("w") as lock:
+    with bed.unharmed(), Path(os.environ["XTABLES_LOCKFILE"]).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with churning(bed.api):
             bed.load(2, PODS[1])

@@ -42,6 +42,8 @@ def main() -> None:
     for point in _visible_mount_points():
         if point not in (TMP, LOCK, Path("/proc")):
             _mount("-o", "remount,bind,ro", str(point))
+    # No container inherits where the lock of these tests is.
+    os.environ.pop("XTABLES_LOCKFILE", None)
     command = [*privileges(), *sys.argv[bar + 1 :]]
     os.execvp(command[0], command)  # noqa: S606  that is what it is for
 
