@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from queue import Empty, SimpleQueue
 
 import structlog
@@ -18,8 +19,10 @@ from pykubeproxy.model.snapshot import Object
 
 log = structlog.get_logger()
 
-# Seconds that a command which looks once waits for all objects.
+# Seconds without news after which a command that looks once gives up; fewer if it has never heard anything.
 _LIST_PATIENCE = 30.0
+_TROUBLE_PATIENCE = 5.0
+_LOOK_INTERVAL = 0.2
 
 # Seconds in which all threads together have to end. One that is only making a connection may not, and dies with us.
 _STOP_SECONDS = 0.5
@@ -116,22 +119,36 @@ def list_objects(completed: Completed) -> Change:
     try:
         for reflector in reflectors:
             reflector.start()
-        return _collect(inbox, len(reflectors))
+        return _collect(inbox, reflectors)
     except Empty:
-        trouble = next((found for found in (reflector.trouble for reflector in reflectors) if found), "no answer")
-        raise SourceError(f"cannot list objects: {trouble}") from None
+        raise SourceError(f"cannot list objects: {_trouble(reflectors) or 'no answer'}") from None
     finally:
         for reflector in reflectors:
             reflector.stop()
 
 
-def _collect(inbox: "SimpleQueue[Change | str]", kinds: int) -> Change:
-    """What arrives until so many kinds have been listed. Raises queue.Empty if that takes too long."""
+def _trouble(reflectors: Iterable[Reflector]) -> str | None:
+    """What keeps the first of them that cannot follow from it."""
+    return next((found for found in (reflector.trouble for reflector in reflectors) if found), None)
+
+
+def _collect(inbox: "SimpleQueue[Change | str]", reflectors: Sequence[Reflector]) -> Change:
+    """What arrives until everything has been listed. Raises queue.Empty if nothing arrives for too long.
+
+    Somebody waits for it: where there is trouble from the start, a few attempts must do.
+    """
     objects: list[Object] = []
     notes: list[Note] = []
-    deadline = time.monotonic() + _LIST_PATIENCE
+    kinds = len(reflectors)
+    last, patience = time.monotonic(), _TROUBLE_PATIENCE
     while kinds:
-        heard = inbox.get(timeout=max(deadline - time.monotonic(), 0))
+        try:
+            heard = inbox.get(timeout=_LOOK_INTERVAL)
+        except Empty:
+            if time.monotonic() - last > (patience if _trouble(reflectors) else _LIST_PATIENCE):
+                raise
+            continue
+        last, patience = time.monotonic(), _LIST_PATIENCE
         if isinstance(heard, str):
             kinds -= 1
         else:
