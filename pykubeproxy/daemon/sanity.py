@@ -1,12 +1,15 @@
-"""What a node must have before anything is written to it (`lifecycle.md` section 7). Pure: the facts are arguments."""
+"""What a node must have before anything is written to it (`lifecycle.md` sections 5 and 7).
 
-from collections.abc import Collection, Iterable, Iterator
+Pure: the facts are arguments.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.types import LocalMode
-from pykubeproxy.daemon.settings import NodeFacts, cluster_networks
+from pykubeproxy.daemon.settings import NodeFacts, cluster_networks, node_port_networks
 from pykubeproxy.model.ip import CIDR, Family, parse_ip
 
 _UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104  only compared
@@ -35,15 +38,16 @@ def why_not_served(completed: Completed, facts: NodeFacts, primary: Family, fami
 def mistakes(
     completed: Completed, facts: NodeFacts, primary: Family, families: Collection[Family]
 ) -> Iterator[Mistake]:
-    """What is of the other family only.
+    """Node ports that are open where perhaps they should not be, and what is of the other family only.
 
-    Where networks tell pods apart, that is fatal: all traffic would go without masquerading that needs it. For cluster
-    CIDRs this counts if the node has one family only, since the other family's proxy has no use for them then.
+    Where networks tell pods apart, the latter is fatal: all traffic would go without masquerading that needs it. For
+    cluster CIDRs this counts if the node has one family only, since the other family's proxy has no use for them then.
     """
     is_single = len(families) == 1
     cluster = f"cluster is {primary}-{'only' if is_single else 'primary'}"
     config = completed.config
     pod_cidrs = facts.node.pod_cidrs if facts.node is not None else ()
+    yield from _open_node_ports(completed, facts, primary, pod_cidrs)
     if other := _only_other(cluster_networks(completed), primary):
         is_fatal = is_single and config.detect_local_mode == LocalMode.CLUSTER_CIDR
         yield Mistake(f"{cluster} but clusterCIDRs contains only {other} addresses", is_fatal)
@@ -54,6 +58,31 @@ def mistakes(
     for field, address in servers.items() if is_single else ():
         if (other := _family_of(address)) not in (None, primary):
             yield Mistake(f"{cluster} but {field} is {other}")
+
+
+def _open_node_ports(
+    completed: Completed, facts: NodeFacts, primary: Family, pod_cidrs: Sequence[CIDR]
+) -> Iterator[Mistake]:
+    """Families whose node ports answer on every address, though those of the other are restricted, or none are."""
+    if not completed.config.node_port_addresses:
+        accepted = "NodePort connections will be accepted on all local IPs"
+        yield Mistake(f"nodePortAddresses is unset; {accepted}. Consider using `--nodeport-addresses primary`")
+        return
+    restricted = node_port_networks(completed, facts)
+    found = {cidr.family for cidr in restricted}
+    other = next(family for family in Family if family is not primary)
+    networks = (cluster_networks(completed), restricted, pod_cidrs)
+    is_dual = any(len({cidr.family for cidr in its}) > 1 for its in networks)
+    if is_dual and found == {primary}:
+        has, lacks, cluster = primary, other, "dual-stack"
+    elif primary not in found:
+        has, lacks, cluster = other, primary, f"{primary}-primary"
+    else:
+        return
+    yield Mistake(
+        f"cluster appears to be {cluster} but nodePortAddresses contains only {has} addresses; "
+        f"NodePort connections will be accepted on all local {lacks} IPs"
+    )
 
 
 def _only_other(cidrs: Iterable[CIDR], primary: Family) -> Family | None:

@@ -55,6 +55,11 @@ def cluster_networks(completed: Completed) -> tuple[CIDR, ...]:
     return tuple(_parsed(completed.cluster_cidrs))
 
 
+def node_port_networks(completed: Completed, facts: NodeFacts) -> tuple[CIDR, ...]:
+    """The networks of --nodeport-addresses, `primary` resolved."""
+    return tuple(_configured_cidrs(completed, facts))
+
+
 def rule_options(completed: Completed, facts: NodeFacts, family: Family, dispatch: Dispatch) -> RuleOptions:
     """The options of one family."""
     iptables = completed.config.iptables

@@ -9,7 +9,7 @@ from pykubeproxy.daemon.settings import NodeFacts
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
-from tests.builders import NODE, cidr
+from tests.builders import NODE, cidr, ip
 from tests.daemon.fakes import Clock, FakeProxy, changed, loop_of
 
 IPV4, IPV6 = Family.IPV4, Family.IPV6
@@ -17,6 +17,7 @@ BOTH = (IPV4, IPV6)
 INCORRECT = "kube-proxy configuration is incorrect: cluster is "
 PODS4, PODS6 = "10.244.1.0/24", "fd00:1::/64"
 NODE_CIDR = {"detect-local-mode": "NodeCIDR"}
+OPEN: dict[str, object] = {"nodeport-addresses": ("0.0.0.0/0", "::/0")}
 METRICS6 = {"metrics-bind-address": "[::1]:10249"}
 
 
@@ -58,7 +59,7 @@ METRICS6 = {"metrics-bind-address": "[::1]:10249"}
     ],
 )
 def test_why_not_served(
-    flags: dict[str, str], pods: tuple[str, ...], primary: Family, families: tuple[Family, ...], why: str | None
+    flags: dict[str, object], pods: tuple[str, ...], primary: Family, families: tuple[Family, ...], why: str | None
 ) -> None:
     facts = NodeFacts(node=Node(name="n1", pod_cidrs=tuple(map(cidr, pods))))
     assert why_not_served(complete(flags, None, "n1"), facts, primary, families) == why
@@ -92,12 +93,60 @@ def test_why_not_served(
     ],
 )
 def test_what_may_be_a_mistake_is_told_and_nothing_more(
-    flags: dict[str, str], pods: tuple[str, ...], primary: Family, families: tuple[Family, ...], told: list[str]
+    flags: dict[str, object], pods: tuple[str, ...], primary: Family, families: tuple[Family, ...], told: list[str]
 ) -> None:
-    its = (complete(flags, None, "n1"), NodeFacts(node=Node(name="n1", pod_cidrs=tuple(map(cidr, pods)))))
+    its = (complete(OPEN | flags, None, "n1"), NodeFacts(node=Node(name="n1", pod_cidrs=tuple(map(cidr, pods)))))
     expected = [f"cluster is {text}" for text in told]
     assert list(mistakes(*its, primary, families)) == [Mistake(text) for text in expected]
     assert why_not_served(*its, primary, families) is None
+
+
+ONLY_IPV4 = (
+    "nodePortAddresses contains only IPv4 addresses; NodePort connections will be accepted on all local IPv6 IPs"
+)
+ONLY_IPV6 = (
+    "nodePortAddresses contains only IPv6 addresses; NodePort connections will be accepted on all local IPv4 IPs"
+)
+UNSET = (
+    "nodePortAddresses is unset; NodePort connections will be accepted on all local IPs. "
+    "Consider using `--nodeport-addresses primary`"
+)
+
+
+@pytest.mark.parametrize(
+    ("flags", "pods", "addresses", "told"),
+    [
+        ({}, (), (), UNSET),
+        ({"nodeport-addresses": ("192.0.2.0/24",)}, (PODS4,), (), None),
+        (
+            {"nodeport-addresses": ("192.0.2.0/24",)},
+            (PODS4, PODS6),
+            (),
+            f"cluster appears to be dual-stack but {ONLY_IPV4}",
+        ),
+        (
+            {"nodeport-addresses": ("192.0.2.0/24",), "cluster-cidr": "10.0.0.0/8,fd00::/64"},
+            (),
+            (),
+            f"cluster appears to be dual-stack but {ONLY_IPV4}",
+        ),
+        ({"nodeport-addresses": ("192.0.2.0/24", "2001:db8::/64")}, (PODS4, PODS6), (), None),
+        ({"nodeport-addresses": ("2001:db8::/64",)}, (), (), f"cluster appears to be IPv4-primary but {ONLY_IPV6}"),
+        ({"nodeport-addresses": ("primary",)}, (PODS4, PODS6), ("192.0.2.1", "2001:db8::1"), None),
+        (
+            {"nodeport-addresses": ("primary",)},
+            (PODS4, PODS6),
+            ("192.0.2.1",),
+            f"cluster appears to be dual-stack but {ONLY_IPV4}",
+        ),
+    ],
+)
+def test_node_ports_that_are_open_though_perhaps_they_should_not_be(
+    flags: dict[str, object], pods: tuple[str, ...], addresses: tuple[str, ...], told: str | None
+) -> None:
+    node = Node(name="n1", pod_cidrs=tuple(map(cidr, pods)), addresses=tuple(map(ip, addresses)))
+    found = list(mistakes(complete(flags, None, "n1"), NodeFacts(node=node), IPV4, BOTH))
+    assert found == ([Mistake(told)] if told else [])
 
 
 def test_without_a_node_there_are_no_pod_networks() -> None:
