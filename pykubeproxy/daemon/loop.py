@@ -116,7 +116,7 @@ class Loop:
     def run(self) -> None:
         """Work for ever; whatever ends it leaves the rules as they are. Raises CannotGoOn."""
         while True:
-            for message in self._receive(self.patience):
+            for message in self._receive(min(self.patience, _LONGEST_WAIT)):
                 self.take(message)
             self.act()
 
@@ -291,6 +291,10 @@ class Loop:
         self._is_pending |= bool(changed)
         return bool(changed)
 
+
+# A signal interrupts a wait only if it comes to the waiting thread, and not just before the wait. What it asks for is
+# done after that many seconds otherwise.
+_LONGEST_WAIT = 0.5
 
 # Long enough to mean no end, and short enough for any clock.
 _FOREVER = 86400.0

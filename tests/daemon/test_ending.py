@@ -1,6 +1,8 @@
 """A signal ends the daemon at once, whatever it is doing, and leaves the rules in force."""
 
+import ctypes
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,17 @@ def test_idle(node: Node[Cluster], number: signal.Signals) -> None:
     assert daemon.end(number) < AT_ONCE
     assert node.chains() == before
     assert daemon.told("stopping; the rules stay in force", why=number.name)
+
+
+def test_by_a_signal_that_does_not_interrupt_its_waiting(node: Node[Cluster]) -> None:
+    """Any thread may be given a signal for the process; and one that is about to wait is not woken by it."""
+    daemon = node.start(command=KUBE_PROXY).wait_synced()
+    pid = daemon.process.pid
+    others = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir() if task.name != str(pid)]
+    begun = time.monotonic()
+    assert ctypes.CDLL(None).tgkill(pid, others[0], signal.SIGTERM) == 0
+    assert daemon.wait_ended() == 0
+    assert time.monotonic() - begun < AT_ONCE
 
 
 def test_in_the_middle_of_a_large_first_sync(fake_node: Node[ApiServer], tmp_path: Path) -> None:

@@ -135,8 +135,8 @@ PROMISES = (
         broken=Broken(
             how="it is not masqueraded",
             file="pykubeproxy/rules/endpoint.py",
-            old='    yield f"-A {chain} -s {text.host(endpoint.ip)} {note}-j {names.MARK_MASQ}"\n',
-            new="",
+            old="        yield chain, (hairpin, f",
+            new="        yield chain, (f",
         ),
     ),
     Promise(
