@@ -24,6 +24,16 @@ PROMISES = (
         ),
     ),
     Promise(
+        words="SIGTERM ends the daemon within a second or so, and leaves the rules in force",
+        test="tests/daemon/test_ending.py",
+        broken=Broken(
+            how="it waits for a message, whoever was given the signal",
+            file="pykubeproxy/daemon/loop.py",
+            old="_LONGEST_WAIT = 0.5\n",
+            new="_LONGEST_WAIT = 86400.0\n",
+        ),
+    ),
+    Promise(
         words="kill -9 of iptables-restore is noticed, and what it was for is made up for",
         test="tests/chaos/test_chaos_restores.py",
         only="restores_are_killed and nft",
