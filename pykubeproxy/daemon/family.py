@@ -100,6 +100,10 @@ class FamilyProxy:
         """Objects are about to be told, which takes its time: have the live rules fetched meanwhile."""
         self._host.prefetch(with_counters=self.reads_counters, early=True)
 
+    def stop_expecting(self) -> None:
+        """Objects are long in coming: do without, until they have."""
+        self._host.forget()
+
     def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> None:
         """Compile what a change of the Snapshot touches; nothing is written yet."""
         if not self._is_trusted:

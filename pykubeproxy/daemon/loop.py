@@ -3,6 +3,7 @@
 Sources and watchers run beside it and only put messages into the queue; nothing is shared.
 """
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
@@ -80,7 +81,7 @@ class Loop:
         self._followers: list[Follower] = []
         self._touched: set[ServiceKey] = set()
         self._is_pending = True
-        self._is_expecting = False
+        self._expecting_until: float | None = None
         self._has_failed = False
         self._disturbed: Disturbed | None = None
         self._last_end: float | None = None
@@ -108,8 +109,8 @@ class Loop:
 
     def expect(self) -> None:
         """The first objects are about to be told: whatever can be done meanwhile is begun."""
-        if not self._is_expecting:
-            self._is_expecting = True
+        if self._expecting_until is None:
+            self._expecting_until = self._clock() + _EXPECTATION
             for proxy in self._families.values():
                 proxy.expect()
 
@@ -212,6 +213,8 @@ class Loop:
         if self._first.missing:
             if self._first.given_up_at is not None:
                 yield self._first.given_up_at, self._give_up
+            if self._expecting_until is not None:
+                yield self._expecting_until, self._stop_expecting
             return
         due = self._schedule.sync_due(pending=self._is_pending, failed=self._has_failed, last_end=self._last_end)
         if self._last_end is not None:
@@ -230,6 +233,11 @@ class Loop:
     def _ask(self, poll: DriftPoll) -> None:
         if self._last_end is not None and poll.ask():
             self._disturbed = self._disturbed or Disturbed()
+
+    def _stop_expecting(self) -> None:
+        self._expecting_until = math.inf
+        for proxy in self._families.values():
+            proxy.stop_expecting()
 
     def _give_up(self) -> None:
         raise CannotGoOn(self._first.complaint)
@@ -291,6 +299,10 @@ class Loop:
         self._is_pending |= bool(changed)
         return bool(changed)
 
+
+# Seconds in which all objects are expected from the first one on. A tool that has fetched all rules of a large node and
+# waits for a reader holds as much memory as this program.
+_EXPECTATION = 10.0
 
 # A signal interrupts a wait only if it comes to the waiting thread, and not just before the wait. What it asks for is
 # done after that many seconds otherwise.

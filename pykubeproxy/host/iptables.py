@@ -68,12 +68,18 @@ class IptablesHost:
         command = self._save_command(() if is_nft else ("-t", "nat"), with_counters=with_counters)  # the larger by far
         if self._prefetched is not None and self._prefetched.is_of(command, generation):
             return
-        self._drop_prefetched()
+        self.forget()
         if early and generation is None:
             return
         # If it cannot be started, `save` will say so.
         with suppress(HostError):
             self._prefetched = _Dump(command, generation)
+
+    def forget(self) -> None:
+        """End the tool that was started beforehand."""
+        if self._prefetched is not None:
+            self._prefetched.close()
+        self._prefetched = None
 
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
@@ -85,7 +91,7 @@ class IptablesHost:
         try:
             return self._save_tables(tuple(tables), known, counted)
         finally:
-            self._drop_prefetched()
+            self.forget()
 
     def check(self) -> None:
         """Find out whether rules can be written here, without writing any. Raises HostError."""
@@ -152,11 +158,6 @@ class IptablesHost:
             prefetched, self._prefetched = self._prefetched, None
             return prefetched
         return _Dump(command)
-
-    def _drop_prefetched(self) -> None:
-        if self._prefetched is not None:
-            self._prefetched.close()
-        self._prefetched = None
 
 
 class _Dump:

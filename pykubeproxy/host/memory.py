@@ -42,6 +42,9 @@ class MemoryHost:
     def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
         """Do nothing: there is nothing to wait for."""
 
+    def forget(self) -> None:
+        """Do nothing: nothing is fetched beforehand."""
+
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
     ) -> Ruleset:

@@ -20,6 +20,9 @@ class Host(Protocol):
         since. Where that cannot be told, nothing is fetched early.
         """
 
+    def forget(self) -> None:
+        """Give up what is being fetched beforehand, and the memory that it takes."""
+
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
     ) -> Ruleset:
@@ -41,6 +44,10 @@ class ReadOnlyHost:
     def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
         """Begin to fetch."""
         self._host.prefetch(with_counters=with_counters, early=early)
+
+    def forget(self) -> None:
+        """Give up what is being fetched."""
+        self._host.forget()
 
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None

@@ -45,6 +45,9 @@ class Sink:
     def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
         """Nothing is there to be fetched."""
 
+    def forget(self) -> None:
+        """Nothing was fetched."""
+
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
     ) -> Ruleset:

@@ -203,23 +203,42 @@ def test_lists_are_waited_for_without_limit(waiting: Loop, clock: Clock) -> None
     assert waiting.waits_for == {"EndpointSlice"}
 
 
+class FetchedHost(MemoryHost):
+    """Notes what is fetched beforehand: whether early, and None for an end of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[bool | None] = []
+
+    def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
+        del with_counters
+        self.fetched.append(early)
+
+    def forget(self) -> None:
+        self.fetched.append(None)
+
+
 def test_rules_are_fetched_from_the_first_object_on_and_once_more_looked_at_before_compiling(clock: Clock) -> None:
-    fetched: list[bool] = []
-
-    class FetchedHost(MemoryHost):
-        def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
-            del with_counters
-            fetched.append(early)
-
     host = FetchedHost()
     loop = loop_of(clock, FamilyProxy(options(), host), wait_for=ALL_KINDS)
-    assert fetched == []
+    assert host.fetched == []
     loop.take(changed(service()))
     loop.take(changed(slice_of("ns1/svc1", "10.0.0.1")))
-    assert fetched == [True]
+    assert host.fetched == [True]
     loop.take(Listed(ALL_KINDS))
     loop.act()
-    assert fetched == [True, False]
+    assert host.fetched == [True, False]
     loop.take(changed(slice_of("ns1/svc1", "10.0.0.2")))
     loop.act()
-    assert fetched == [True, False]
+    assert host.fetched == [True, False]
+
+
+def test_rules_that_were_fetched_for_objects_that_do_not_come_are_given_up(clock: Clock) -> None:
+    host = FetchedHost()
+    loop = loop_of(clock, FamilyProxy(options(), host), wait_for=ALL_KINDS)
+    loop.take(changed(service()))
+    act_until(loop, clock, clock.now + 60)
+    assert host.fetched == [True, None]
+    loop.take(Listed(ALL_KINDS))
+    loop.act()
+    assert host.fetched == [True, None, False]
