@@ -12,8 +12,6 @@ from pykubeproxy.config.types import LocalMode
 from pykubeproxy.daemon.settings import NodeFacts, cluster_networks, node_port_networks
 from pykubeproxy.model.ip import CIDR, Family, parse_ip
 
-_UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104  only compared
-
 
 class Mistake(msgspec.Struct, frozen=True):
     """Something in the configuration that does not fit the node, in kube-proxy's words."""
@@ -94,4 +92,4 @@ def _only_other(cidrs: Iterable[CIDR], primary: Family) -> Family | None:
 def _family_of(address: str) -> Family | None:
     """The family of `ip:port`; None if that is every address, or there is none."""
     ip = parse_ip(address.rpartition(":")[0].strip("[]"))
-    return None if ip is None or ip.text in _UNSPECIFIED else ip.family
+    return None if ip is None or ip.is_unspecified else ip.family

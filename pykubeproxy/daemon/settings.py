@@ -15,7 +15,6 @@ from pykubeproxy.rules.options import Dispatch, PodTraffic, RuleOptions
 
 # Where no address is known, as kube-proxy: the node speaks of itself as localhost.
 _LOOPBACK = {Family.IPV4: IP(Family.IPV4, "127.0.0.1"), Family.IPV6: IP(Family.IPV6, "::1")}
-_UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
 _LOCALHOST = IP(Family.IPV4, "127.0.0.0")
 
 
@@ -37,7 +36,7 @@ def node_ips(completed: Completed, facts: NodeFacts) -> dict[Family, IP]:
     """The node's address in each family, the primary family first; 127.0.0.1 or ::1 where none is known."""
     found = list(facts.node.ips if facts.node is not None else facts.own_ips)
     bind = parse_ip(completed.config.bind_address)
-    if bind is not None and bind.text not in _UNSPECIFIED:
+    if bind is not None and not bind.is_unspecified:
         found = [bind, *(ip for ip in found if ip.family is not bind.family)]
     by_family: dict[Family, IP] = {}
     for ip in (*found, *_LOOPBACK.values()):

@@ -41,6 +41,11 @@ class IP(msgspec.Struct, frozen=True, gc=False):
         return ipaddress.ip_address(self.text).is_loopback
 
     @property
+    def is_unspecified(self) -> bool:
+        """True for 0.0.0.0 and ::, which stand for every address where something listens."""
+        return self.number == 0
+
+    @property
     def is_link_local(self) -> bool:
         """True within 169.254.0.0/16, and within fe80::/10."""
         return ipaddress.ip_address(self.text).is_link_local
