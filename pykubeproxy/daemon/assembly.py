@@ -16,6 +16,7 @@ from pykubeproxy.host import interfaces
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import HostError, LockTimeout, RestoreError, ToolMissing
 from pykubeproxy.host.iptables import IptablesHost
+from pykubeproxy.host.routes import source_towards
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.plan.sections import Split, sections, whole
@@ -122,6 +123,17 @@ def _go_on_without(problems: Mapping[Family, HostError], left: Collection[Family
         log.warning("single-stack", without=family, why=str(problem))
 
 
+class _DefaultIPs(msgspec.Struct, frozen=True, kw_only=True):
+    """The addresses that the machine is known by, and the interface addresses and ways out that they follow from."""
+
+    seen: tuple[tuple[interfaces.InterfaceAddress, ...], tuple[IP | None, ...]]
+    ips: tuple[IP, ...]
+
+
+# Addresses of no machine (RFC 5737, RFC 3849): packets to them take the default route.
+_SOMEWHERE = (IP(Family.IPV4, "203.0.113.1"), IP(Family.IPV6, "2001:db8::1"))
+
+
 class NodeView:
     """What is known of this node, and the rule options that follow from it."""
 
@@ -129,6 +141,7 @@ class NodeView:
         self._completed = completed
         self._choices = choices
         self._tools = tools
+        self._default: _DefaultIPs | None = None
 
     def facts(self, node: Node | None, family: Family) -> NodeFacts:
         """The facts about this node now, `node` being its Node object if there is one."""
@@ -137,10 +150,20 @@ class NodeView:
         return NodeFacts(
             node=node,
             host_addresses=given or interfaces.local_addresses(),
-            own_ips=_node_ips(given) if given else interfaces.default_node_ips(),
+            # Finding them means to read all routes, of which a node may have a million.
+            own_ips=() if node is not None else _node_ips(given) if given else self._default_ips(),
             random_fully=tools is None or tools.has_random_fully,
             conntrack_tcp_liberal=tools is not None and _conntrack_is_liberal(),
         )
+
+    def _default_ips(self) -> tuple[IP, ...]:
+        """The addresses that this machine is known by; looked for again when its own or its default routes change."""
+        addresses = interfaces.interface_addresses()
+        # One look-up by the kernel each, however many routes there are.
+        sources = tuple(source_towards(somewhere) for somewhere in _SOMEWHERE)
+        if self._default is None or self._default.seen != (addresses, sources):
+            self._default = _DefaultIPs(seen=(addresses, sources), ips=interfaces.default_node_ips(addresses))
+        return self._default.ips
 
     def options_for(self, node: Node | None, family: Family) -> RuleOptions:
         """The rule options of one family."""

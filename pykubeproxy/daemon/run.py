@@ -1,27 +1,19 @@
 """`run`: the daemon, or one sync of it."""
 
-import signal
 import time
 from contextlib import ExitStack
 from queue import Empty
-from types import FrameType
 
 import structlog
 
 from pykubeproxy.daemon.assembly import host_name
 from pykubeproxy.daemon.config_file import ConfigFileWatch
+from pykubeproxy.daemon.ending import Terminated, ending_on_signals
 from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.messages import Failed
 from pykubeproxy.daemon.node_daemon import Daemon, RunSettings
 
 log = structlog.get_logger()
-
-
-class Terminated(BaseException):
-    """A signal has asked the process to end; raised on the main thread, wherever it is.
-
-    iptables-restore, if it is being fed, sees the end of its input, and drops what was not committed.
-    """
 
 
 def init(settings: RunSettings) -> None:
@@ -55,13 +47,13 @@ def run(settings: RunSettings) -> None:
     """Follow the objects until a SIGTERM or SIGINT; the rules stay in force then. Raises HostError, CannotGoOn."""
     with ExitStack() as closing:
         try:
-            _end_on_signals()
-            daemon = Daemon(settings, host_name())
-            daemon.prepare()
-            daemon.watch(closing)
-            _watch_config_file(settings, daemon, closing)
-            daemon.follow_objects(closing)
-            daemon.loop.run()
+            with ending_on_signals():
+                daemon = Daemon(settings, host_name())
+                daemon.prepare()
+                daemon.watch(closing)
+                _watch_config_file(settings, daemon, closing)
+                daemon.follow_objects(closing)
+                daemon.loop.run()
         except Terminated as ending:
             log.info("stopping; the rules stay in force", why=str(ending))
 
@@ -76,15 +68,3 @@ def _watch_config_file(settings: RunSettings, daemon: Daemon, closing: ExitStack
         return
     closing.callback(watch.stop)
     watch.start()
-
-
-def _end_on_signals() -> None:
-    def end(number: int, frame: FrameType | None) -> None:
-        del frame
-        # Asked once is enough: a second signal must not interrupt the ending.
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_IGN)
-        raise Terminated(signal.Signals(number).name)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)

@@ -1,6 +1,7 @@
 """What the loop does, told to metrics, health, and the health checks of Services."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable
 
 import structlog
@@ -25,18 +26,27 @@ from pykubeproxy.rules.options import RuleOptions
 log = structlog.get_logger()
 
 
-class ProgrammingTimes:
-    """How long changes of endpoints take to become rules (`endpoints.md` section 10), per family."""
+# Changes of one Service that may wait for a sync. Before the first one, which may be long in coming, each would add
+# to what is remembered.
+_REMEMBERED_CHANGES = 100
 
-    def __init__(self, since: float) -> None:
+
+class ProgrammingTimes:
+    """How long changes of endpoints take to become rules (`endpoints.md` section 10), per family that is served.
+
+    Only changes that a sync will take are remembered: none of other families, and the newest ones of each Service.
+    """
+
+    def __init__(self, families: Iterable[Family], since: float) -> None:
         """Changes that happened before `since`, in seconds since 1970, are another process's."""
         self._since = since
-        self._waiting: dict[Family, dict[ServiceKey, list[float]]] = {}
+        self._waiting: dict[Family, dict[ServiceKey, deque[float]]] = {family: {} for family in families}
 
     def changed(self, slice_: EndpointSlice) -> None:
         """A slice has changed."""
-        if slice_.triggered_at is not None and slice_.triggered_at > self._since:
-            times = self._waiting.setdefault(slice_.family, {}).setdefault(slice_.service, [])
+        waiting = self._waiting.get(slice_.family)
+        if waiting is not None and slice_.triggered_at is not None and slice_.triggered_at > self._since:
+            times = waiting.setdefault(slice_.service, deque(maxlen=_REMEMBERED_CHANGES))
             times.append(slice_.triggered_at)
 
     def removed(self, slice_: EndpointSlice) -> None:
@@ -45,7 +55,7 @@ class ProgrammingTimes:
 
     def take(self, family: Family, now: float) -> Iterable[float]:
         """The seconds that the changes of one family have waited, which have now been synced."""
-        waiting = self._waiting.pop(family, {})
+        waiting, self._waiting[family] = self._waiting[family], {}
         return [now - then for times in waiting.values() for then in times]
 
 
@@ -72,7 +82,7 @@ class Telemetry(Follower):
         self._on_check_failed = on_check_failed
         self._checks = {family: HealthChecks(family, node_name) for family in families}
         self._local = {family: NoLocalEndpoints() for family in families}
-        self._times = ProgrammingTimes(time.time())
+        self._times = ProgrammingTimes(families, time.time())
         self._options: dict[Family, RuleOptions] = {}
         self._pending: set[ServiceKey] = set()
         self._has_synced: set[Family] = set()

@@ -47,12 +47,13 @@ def local_addresses() -> tuple[IP, ...]:
     return tuple(dict.fromkeys(address.ip for address in interface_addresses()))
 
 
-def default_node_ips() -> tuple[IP, ...]:
+def default_node_ips(addresses: Sequence[InterfaceAddress]) -> tuple[IP, ...]:
     """The address by which this machine is best known, per family, IPv4 first; none where it has no global one.
 
-    It serves where no Node object tells. Raises NetlinkError.
+    `addresses` are those of its interfaces. It serves where no Node object tells. Reads all routes, which takes a
+    second for every 100,000 of them. Raises NetlinkError.
     """
-    addresses, routes = interface_addresses(), kernel_routes()
+    routes = kernel_routes()
     found = (node_ip(family, addresses, routes) for family in Family)
     return tuple(ip for ip in found if ip is not None)
 

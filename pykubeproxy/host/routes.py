@@ -3,6 +3,7 @@
 Source: rtnetlink(7) and `linux/rtnetlink.h`. Other tables, which `ip rule` may bring in, are not read.
 """
 
+import errno
 import socket
 import struct
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from pykubeproxy.host.netlink import parse_attributes
+from pykubeproxy.host.netlink import NetlinkError, parse_attributes
 from pykubeproxy.host.rtnetlink import FAMILY, Attributes, device_names, dump, to_ip, to_number
 from pykubeproxy.model.ip import CIDR, IP, Family, parse_cidr, parse_ip
 from pykubeproxy.model.route import Route, RouteKind
@@ -35,6 +36,9 @@ _KIND = {
 _CLONED = 0x200
 
 _DESTINATION, _DEVICE, _GATEWAY, _METRIC, _SOURCE, _NEXT_HOPS, _VIA = 1, 4, 5, 6, 7, 9, 18
+
+# What says nothing about routes: there are no more files, sockets or memory.
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 # Routes do not depend on ports.
 _ANY_PORT = 9
@@ -82,15 +86,18 @@ def kernel_routes() -> tuple[KernelRoute, ...]:
 def source_towards(destination: IP) -> IP | None:
     """The address from which this node's own packets to `destination` come; None if they cannot go anywhere.
 
-    The kernel tells it for a datagram socket that is connected. Nothing is sent.
+    The kernel tells it for a datagram socket that is connected. Nothing is sent. Raises NetlinkError if there are no
+    more sockets to be had.
     """
     kind = socket.AF_INET if destination.family is Family.IPV4 else socket.AF_INET6
-    with socket.socket(kind, socket.SOCK_DGRAM) as asking:
-        try:
+    try:
+        with socket.socket(kind, socket.SOCK_DGRAM) as asking:
             asking.connect((destination.text, _ANY_PORT))
-        except OSError:
-            return None
-        return parse_ip(asking.getsockname()[0])
+            return parse_ip(asking.getsockname()[0])
+    except OSError as error:
+        if error.errno in _SHORTAGES:
+            raise NetlinkError("ask for a route", error.errno) from None
+        return None
 
 
 def _routes(

@@ -5,7 +5,7 @@ import struct
 import sys
 from collections.abc import Iterator
 
-from pykubeproxy.host.netlink import ROUTE, Netlink, parse_attributes
+from pykubeproxy.host.netlink import ROUTE, Netlink, NetlinkError, parse_attributes
 from pykubeproxy.model.ip import IP, Family, parse_ip
 
 FAMILY = {int(socket.AF_INET): Family.IPV4, int(socket.AF_INET6): Family.IPV6}
@@ -26,8 +26,11 @@ def dump(what: str, kind: int, fixed: struct.Struct) -> Iterator[tuple[tuple[int
 
 
 def device_names() -> dict[int, str]:
-    """The interfaces' names by index."""
-    return dict(socket.if_nameindex())
+    """The interfaces' names by index. Raises NetlinkError."""
+    try:
+        return dict(socket.if_nameindex())
+    except OSError as error:
+        raise NetlinkError("list interfaces", error.errno) from None
 
 
 def to_ip(packed: bytes | None) -> IP | None:

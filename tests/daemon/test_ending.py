@@ -2,6 +2,8 @@
 
 import ctypes
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -87,3 +89,38 @@ def create_rules(node: Node[Cluster]) -> None:
     create_web(node)
     node.start().wait_synced().end()
     assert node.sends_to("10.244.0.5:8080")
+
+
+SWALLOWED = """
+import os, signal
+from pykubeproxy.daemon.ending import Terminated, ending_on_signals
+
+class Finalized:
+    def __del__(self):
+        {in_finalizer}
+
+try:
+    with ending_on_signals():
+        thing = Finalized()
+        {before}
+        del thing
+        while True:
+            signal.pause()
+except Terminated as ending:
+    print("ended by", ending)
+"""
+KILL = "os.kill(os.getpid(), signal.SIGTERM)"
+
+
+@pytest.mark.parametrize("in_finalizer", [KILL, f"{KILL}; {KILL}"], ids=["once", "twice"])
+def test_a_signal_that_comes_while_something_is_finalized(in_finalizer: str) -> None:
+    """What is raised there is dropped by the interpreter."""
+    text = SWALLOWED.format(in_finalizer=in_finalizer, before="pass")
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (0, "ended by SIGTERM\n"), done.stderr
+
+
+def test_a_signal_behind_the_end_is_ignored() -> None:
+    text = SWALLOWED.format(in_finalizer="pass", before=KILL) + f"{KILL}; {KILL}; print('at rest')"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (0, "ended by SIGTERM\nat rest\n"), done.stderr

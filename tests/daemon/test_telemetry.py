@@ -12,7 +12,7 @@ from pykubeproxy.daemon.family import Refusal, Synced
 from pykubeproxy.daemon.follower import Outcome
 from pykubeproxy.daemon.messages import Disturbed
 from pykubeproxy.daemon.reporting import report
-from pykubeproxy.daemon.telemetry import Telemetry
+from pykubeproxy.daemon.telemetry import ProgrammingTimes, Telemetry
 from pykubeproxy.host.errors import HostError, RestoreError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
@@ -169,6 +169,18 @@ def test_a_slice_that_goes_takes_all_times_of_its_service_and_family_along(told:
     loop.act()
     counts = [told.value("kubeproxy_network_programming_duration_seconds_count", each) for each in (IPV4, IPV6)]
     assert counts == [1, 1]
+
+
+def test_what_no_sync_will_take_is_not_remembered() -> None:
+    """A node with one family in a cluster with two; and a first sync that is long in coming."""
+    times = ProgrammingTimes([Family.IPV4], 0.0)
+    for number in range(1000):
+        times.changed(slice_of("ns/web", "10.0.0.1", triggered_at=float(number + 1)))
+        times.changed(slice_of("ns/web", "fd00::1", part="6", triggered_at=float(number + 1)))
+    waiting = {family: sum(map(len, by.values())) for family, by in times._waiting.items()}
+    assert waiting == {Family.IPV4: 100}
+    assert sorted(times.take(Family.IPV4, 1000.0)) == [float(seconds) for seconds in range(100)], "the newest"
+    assert not times.take(Family.IPV4, 1000.0)
 
 
 def test_refusals_are_counted_by_kind(told: Told) -> None:

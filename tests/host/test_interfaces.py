@@ -15,7 +15,7 @@ from pykubeproxy.host.interfaces import (
     why_no_ipv6,
 )
 from pykubeproxy.host.routes import KernelRoute
-from pykubeproxy.model.ip import Family
+from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.route import Route, RouteKind
 from tests.builders import cidr, ip
 from tests.host.namespace import Namespace, namespace, needs_root
@@ -34,6 +34,10 @@ def add(node: Namespace, device: str, *addresses: str) -> None:
     for address in addresses:
         extra = ["nodad"] if ":" in address else []
         node.exec("ip", "address", "add", *address.split(), "dev", device, *extra)
+
+
+def known_by() -> tuple[IP, ...]:
+    return default_node_ips(interface_addresses())
 
 
 @needs_root
@@ -64,15 +68,15 @@ def test_what_is_known_of_an_address(node: Namespace) -> None:
 
 @needs_root
 def test_the_nodes_own_addresses(node: Namespace) -> None:
-    assert node.run(default_node_ips) == ()
+    assert node.run(known_by) == ()
     add(node, "eth0", "10.1.0.1/24", "fd00:1::1/64")
-    assert node.run(default_node_ips) == (ip("10.1.0.1"), ip("fd00:1::1"))
+    assert node.run(known_by) == (ip("10.1.0.1"), ip("fd00:1::1"))
     add(node, "eth1", "10.2.0.1/24", "fd00:2::1/64")
     node.exec("ip", "route", "add", "default", "via", "10.2.0.254")
     node.exec("ip", "-6", "route", "add", "default", "via", "fd00:2::254")
-    assert node.run(default_node_ips) == (ip("10.2.0.1"), ip("fd00:2::1"))
+    assert node.run(known_by) == (ip("10.2.0.1"), ip("fd00:2::1"))
     node.exec("ip", "route", "add", "default", "via", "10.1.0.254", "metric", "10")
-    assert node.run(default_node_ips)[0] == ip("10.2.0.1")
+    assert node.run(known_by)[0] == ip("10.2.0.1")
 
 
 V4 = Family.IPV4
