@@ -12,6 +12,7 @@ from pykubeproxy.daemon.ending import Terminated, ending_on_signals
 from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.messages import Failed
 from pykubeproxy.daemon.node_daemon import Daemon, RunSettings
+from pykubeproxy.daemon.supervision import faults_logged, threads_supervised
 
 log = structlog.get_logger()
 
@@ -26,8 +27,9 @@ def run_once(settings: RunSettings) -> bool:
 
     True if the kernel is in sync. Raises HostError, CannotGoOn.
     """
-    with ExitStack() as closing:
+    with ExitStack() as closing, faults_logged():
         daemon = Daemon(settings, host_name())
+        closing.enter_context(threads_supervised(daemon.loop.inbox))
         daemon.prepare()
         flows = daemon.follow_flows(closing)
         daemon.follow_objects(closing)
@@ -40,6 +42,8 @@ def run_once(settings: RunSettings) -> bool:
                 raise CannotGoOn(f"not in sync after {patience:g} s: {daemon.complaint}") from None
         is_in_sync = daemon.loop.sync()
         flows.finish()
+        while not daemon.loop.inbox.empty():
+            daemon.loop.take(daemon.loop.inbox.get_nowait())
         return is_in_sync
 
 
@@ -47,13 +51,14 @@ def run(settings: RunSettings) -> None:
     """Follow the objects until a SIGTERM or SIGINT; the rules stay in force then. Raises HostError, CannotGoOn."""
     with ExitStack() as closing:
         try:
-            with ending_on_signals():
+            with ending_on_signals(), faults_logged():
                 daemon = Daemon(settings, host_name())
-                daemon.prepare()
-                daemon.watch(closing)
-                _watch_config_file(settings, daemon, closing)
-                daemon.follow_objects(closing)
-                daemon.loop.run()
+                with threads_supervised(daemon.loop.inbox):
+                    daemon.prepare()
+                    daemon.watch(closing)
+                    _watch_config_file(settings, daemon, closing)
+                    daemon.follow_objects(closing)
+                    daemon.loop.run()
         except Terminated as ending:
             log.info("stopping; the rules stay in force", why=str(ending))
 

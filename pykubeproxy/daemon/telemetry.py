@@ -123,8 +123,7 @@ class Telemetry(Follower):
     def asked(self) -> None:
         """A sync is due from now on."""
         for family in self._families:
-            self._metrics.queued(family)
-            self._health.queued(family)
+            self._queued(family)
 
     def synced(self, outcome: Outcome) -> None:
         """Tell how a sync went."""
@@ -139,12 +138,19 @@ class Telemetry(Follower):
         if outcome.synced is None:
             is_full = all(refusal.is_full for refusal in outcome.refusals)
             self._metrics.sync_failed(outcome.family, seconds=outcome.seconds, is_full=is_full)
+            # Whatever it was for, be it the first one or a repair, is due from now on: if it goes on failing, the node
+            # is not healthy.
+            self._queued(outcome.family)
             return
         self._read(outcome, outcome.synced)
         if outcome.synced.is_written:
             self._written(outcome, outcome.synced)
             for seconds in waited:
                 self._metrics.programmed(outcome.family, seconds)
+
+    def _queued(self, family: Family) -> None:
+        self._metrics.queued(family)
+        self._health.queued(family)
 
     def _concerned(self, outcome: Outcome) -> Collection[ServiceKey]:
         """The Services for which it may have changed whether they have local endpoints: all, with other options."""

@@ -26,7 +26,20 @@ ALERTS: list[dict[str, Any]] = [
 ]
 SEP = '-A KUBE-SEP-A -p tcp -m comment --comment "a/b:c" -m tcp -j DNAT --to-destination 10.0.0.1:80'
 # Words of PromQL, and what Grafana and Prometheus fill in.
-FUNCTIONS = ("sum", "max", "by", "rate", "increase", "histogram_quantile", "topk", "time", "and", "or", "vector")
+FUNCTIONS = (
+    "sum",
+    "max",
+    "by",
+    "rate",
+    "increase",
+    "histogram_quantile",
+    "topk",
+    "time",
+    "and",
+    "or",
+    "unless",
+    "vector",
+)
 NOT_SERIES = frozenset({*FUNCTIONS, "up", "instance"})
 
 
