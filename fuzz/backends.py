@@ -56,7 +56,7 @@ def backends(endpoints: Iterable[Endpoint], node: str, zone: str) -> Backends:
 
 
 def endpoints_of(slices: Iterable[Object], service: Object, port: Object, version: int) -> list[Endpoint]:
-    """The endpoints of a port. Of one that is listed twice, an entry that is not terminating counts, the last one.
+    """The endpoints of a port. Of one that is listed twice, the entry in the better condition counts.
 
     Slices are taken in the order of their names; the API leaves that open.
     """
@@ -65,9 +65,15 @@ def endpoints_of(slices: Iterable[Object], service: Object, port: Object, versio
         if _belongs(slice_, service, version):
             for number in _numbers(slice_, port):
                 for each in _usable(slice_, number, version):
-                    if each.text not in found or not each.terminating:
+                    before = found.get(each.text)
+                    if before is None or _rank(each) + (not each.terminating) / 2 > _rank(before):
                         found[each.text] = each
     return list(found.values())
+
+
+def _rank(endpoint: Endpoint) -> int:
+    """How good the condition is that an entry tells of; the last of equals counts, if it is not terminating."""
+    return 4 * endpoint.ready + 2 * endpoint.serving + (not endpoint.terminating)
 
 
 def _hinted(ready: tuple[Endpoint, ...], node: str, zone: str) -> tuple[Endpoint, ...]:

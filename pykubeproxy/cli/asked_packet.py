@@ -8,7 +8,7 @@ import msgspec
 
 from pykubeproxy.cli.trace_rules import Rules, own_address
 from pykubeproxy.host.errors import HostError
-from pykubeproxy.model.ip import IP, Family, parse_ip
+from pykubeproxy.model.ip import IP, Family, parse_cidr, parse_ip
 from pykubeproxy.trace import Packet
 from pykubeproxy.trace.naming import NamedService, UnknownService, find_service, meant, named_services
 
@@ -18,8 +18,12 @@ PROTOCOLS = ("tcp", "udp", "sctp")
 _ADDRESS_PORT = re.compile(r"(?:\[([^\]]+)\]|([^\[\]:]+)):(\d+)(?:/(\w+))?")
 _SERVICE = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-a-z0-9]*(?::[a-z0-9][-a-z0-9]*)?")
 
-# Stands for a node's address that nobody has told (RFC 5737, RFC 3849: reserved for documentation).
-UNTOLD = {Family.IPV4: IP(Family.IPV4, "192.0.2.1"), Family.IPV6: IP(Family.IPV6, "2001:db8::1")}
+# Networks reserved for documentation (RFC 5737, RFC 3849), to make up an address for a node of which none is known.
+_MADE_UP = {
+    Family.IPV4: [f"{network}.{host}" for network in ("192.0.2", "198.51.100", "203.0.113") for host in range(1, 255)],
+    Family.IPV6: [f"2001:db8:{network:x}::1" for network in range(256)],
+}
+_MENTIONED = re.compile(r" -[sd] (\S+)")
 
 
 class NoSuchService(HostError):
@@ -33,6 +37,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     protocol: str
     service: str = ""
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a packet comes from: the node itself, if `is_node`. `is_known` is False for an address that is made up."""
+
+    address: IP
+    is_node: bool = False
+    is_known: bool = True
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,10 +119,13 @@ def _elsewhere(name: str, rules: Rules, tried: tuple[Family, ...]) -> str:
     return ""
 
 
-def read_source(text: str, target: Target, rules: Rules) -> tuple[IP, bool]:
+def read_source(text: str, target: Target, rules: Rules) -> Source:
     """The client's address, and whether it is the node itself. Raises click.UsageError."""
     if text == NODE:
-        return own_address(rules, target.address) or UNTOLD[target.address.family], True
+        known = own_address(rules, target.address)
+        if known is None:
+            return Source(address=_made_up(rules, target.address), is_node=True, is_known=False)
+        return Source(address=known, is_node=True)
     ip = parse_ip(text)
     if ip is None:
         raise click.UsageError(f"--from {text}: neither an IP address nor the word node")
@@ -119,13 +134,25 @@ def read_source(text: str, target: Target, rules: Rules) -> tuple[IP, bool]:
             f"--from {text} is {ip.family}, but --to {target.address.text} is {target.address.family}: "
             "both ends of a packet are of one family"
         )
-    return ip, False
+    return Source(address=ip)
 
 
-def require_known_node(packet: Packet, reasons: Iterable[str]) -> None:
-    """Raise click.UsageError if what becomes of a packet depends on an address of the node that nobody has told."""
+def _made_up(rules: Rules, destination: IP) -> IP:
+    """An address that is neither the destination nor one that a rule tells from others, as far as there is one."""
+    family = destination.family
+    tables = rules.of(family).tables.values()
+    lines = (line for table in tables for chain in table.chains.values() for line in chain)
+    texts = {text for line in lines for text in _MENTIONED.findall(line)}
+    networks = [cidr for cidr in map(parse_cidr, texts) if cidr is not None and cidr.prefix]
+    candidates = [ip for ip in map(parse_ip, _MADE_UP[family]) if ip is not None]
+    free = (ip for ip in candidates if ip != destination and not any(each.contains(ip) for each in networks))
+    return next(free, candidates[0])
+
+
+def require_known_node(packet: Packet, source: Source, reasons: Iterable[str]) -> None:
+    """Raise click.UsageError if what becomes of a packet depends on an address of the node that is not known."""
     asked = f"source {packet.source.text} not in"
-    if packet.source == UNTOLD[packet.family] and any(asked in each for each in reasons):
+    if not source.is_known and any(asked in each for each in reasons):
         raise click.UsageError(
             "--from node: what becomes of it depends on the node's address, which these rules do not tell: "
             "give it with --host-address"
@@ -148,17 +175,16 @@ def require_remembering(seen_at: str, affinity: Iterable[str]) -> None:
         raise click.UsageError(f"--seen-at {seen_at}: the rules on this way remember {known}")
 
 
-def make_packet(source: tuple[IP, bool], target: Target, in_interface: str | None) -> Packet:
+def make_packet(source: Source, target: Target, in_interface: str | None) -> Packet:
     """The first packet of a connection. Raises click.UsageError."""
-    address, is_node = source
-    if is_node and in_interface:
+    if source.is_node and in_interface:
         raise click.UsageError("--in-interface: what the node sends itself arrives by no interface; leave it out")
     return Packet(
-        source=address,
+        source=source.address,
         destination=target.address,
         protocol=target.protocol,
         destination_port=target.port,
-        from_node=is_node,
+        from_node=source.is_node,
         in_interface=in_interface,
     )
 

@@ -88,10 +88,11 @@ def trace(
     asked = Asked(client=client, target=target, family=choices.only_family)
     rules = read_rules(objects, dumps, choices, flags, asked.known_family)
     wanted = find_target(asked, rules)
-    packet = make_packet(read_source(client, wanted, rules), wanted, in_interface)
+    source = read_source(client, wanted, rules)
+    packet = make_packet(source, wanted, in_interface)
     around = environment(rules, packet)
     traced = _walked(rules, packet, around, seen_at)
-    require_known_node(packet, (ending.reason for ending in decided(traced.outcomes)))
+    require_known_node(packet, source, (ending.reason for ending in decided(traced.outcomes)))
     if seen_at is not None:
         require_remembering(seen_at, traced.affinity)
     again = _walked(rules, packet, around, traced.affinity[0]) if traced.affinity and seen_at is None else None

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from pykubeproxy.cluster import wire
+from pykubeproxy.cluster import ip_families, wire
 from pykubeproxy.cluster.shared_text import all_shared, shared
 from pykubeproxy.model.endpoint import (
     HEADLESS_LABEL,
@@ -92,7 +92,7 @@ def service(obj: wire.Service) -> tuple[Service, tuple[Ignored, ...]]:
         type=_choice(ServiceType, spec.type or "ClusterIP", "spec.type"),
         cluster_ip=_cluster_ip(spec),
         cluster_ips=_cluster_ips(spec),
-        ip_families=all_shared(spec.ip_families or ()),
+        ip_families=all_shared(ip_families.filled_in(spec)),
         ports=_service_ports(spec),
         external_ips=external_ips,
         has_unusable_external_ips=len(external_ips) < len(spec.external_ips or ()),
@@ -104,6 +104,7 @@ def service(obj: wire.Service) -> tuple[Service, tuple[Ignored, ...]]:
         health_check_node_port=_port(spec.health_check_node_port or 0, "spec.healthCheckNodePort", lowest=0),
         has_foreign_proxy=SERVICE_PROXY_NAME_LABEL in (obj.metadata.labels or {}),
     )
+    ignored += [Ignored(field, why, is_error=True) for field, why in ip_families.contradictions(spec)]
     if _lacks_health_check(translated):
         why = "0, so that no load balancer can ask under externalTrafficPolicy Local whether this node has endpoints"
         ignored.append(Ignored("spec.healthCheckNodePort", why, is_error=True))

@@ -41,6 +41,7 @@ class ServiceSpec(_Wire):
     cluster_ip: str | None = msgspec.field(default=None, name="clusterIP")
     cluster_ips: list[str] | None = msgspec.field(default=None, name="clusterIPs")
     ip_families: list[str] | None = None
+    ip_family_policy: str | None = None
     ports: list[ServicePort] | None = None
     external_ips: list[str] | None = msgspec.field(default=None, name="externalIPs")
     load_balancer_source_ranges: list[str] | None = None

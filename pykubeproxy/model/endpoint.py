@@ -100,13 +100,21 @@ def host_port(address: str, port: int) -> str:
 
 
 def merge_slices(slices: Iterable[EndpointSlice], node_name: str) -> dict[PortKey, tuple[Endpoint, ...]]:
-    """All endpoints of one Service in one family, by port; sorted by the bytes of their text (`endpoints.md` 3, 4).
+    """All endpoints of one Service in one family, by port; sorted by the bytes of their text (`endpoints.md` 3, 4)."""
+    return {
+        key: tuple(_endpoint(text, by_text[text], node_name) for text in sorted(by_text))
+        for key, by_text in entries_by_port(slices).items()
+    }
 
-    In `slices` an endpoint may appear more than once. One that is not terminating replaces one seen before; a
-    terminating one is kept only if nothing else is. Slices are taken in the order of their names, so that the result
-    does not depend on the order of events.
+
+def entries_by_port(slices: Iterable[EndpointSlice]) -> dict[PortKey, dict[str, SliceEndpoint]]:
+    """The entries of one Service's slices in one family: by port, and then by `ip:port`.
+
+    In `slices` an endpoint may appear more than once, as the API allows. The entry in the better condition counts, with
+    all that it says (`_is_better`). Slices are taken in the order of their names, so that the result does not depend on
+    the order of events.
     """
-    merged: dict[PortKey, dict[str, Endpoint]] = {}
+    merged: dict[PortKey, dict[str, SliceEndpoint]] = {}
     for slice_ in sorted(slices, key=_slice_name):
         if slice_.is_headless:
             continue
@@ -114,9 +122,25 @@ def merge_slices(slices: Iterable[EndpointSlice], node_name: str) -> dict[PortKe
             by_text = merged.setdefault(PortKey(port.name, port.protocol), {})
             for endpoint in slice_.endpoints:
                 text = host_port(endpoint.address, port.port)
-                if text not in by_text or not endpoint.terminating:
-                    by_text[text] = _endpoint(text, endpoint, node_name)
-    return {key: tuple(by_text[text] for text in sorted(by_text)) for key, by_text in merged.items() if by_text}
+                seen = by_text.get(text)
+                if seen is None or _is_better(endpoint, seen):
+                    by_text[text] = endpoint
+    return {key: by_text for key, by_text in merged.items() if by_text}
+
+
+def _is_better(endpoint: SliceEndpoint, seen: SliceEndpoint) -> bool:
+    """True if `endpoint` is to replace another entry of one and the same ip:port, which was `seen` before it.
+
+    The first difference decides, in this order: one is ready, one serves, one is not terminating. Traffic goes to one
+    socket anyway, and one controller's late news must not stop it (kubernetes/kubernetes#121330, #135266, #135593).
+    Among equals kube-proxy's rule holds: the last that is not terminating, or else the first.
+    """
+    new, old = _condition(endpoint), _condition(seen)
+    return new > old or (new == old and not endpoint.terminating)
+
+
+def _condition(endpoint: SliceEndpoint) -> tuple[bool, bool, bool]:
+    return endpoint.ready, endpoint.serving, not endpoint.terminating
 
 
 def _slice_name(slice_: EndpointSlice) -> str:

@@ -11,7 +11,14 @@ from difflib import get_close_matches
 
 import msgspec
 
-from pykubeproxy.model.endpoint import Endpoint, EndpointSlice, PortKey, SliceEndpoint, host_port
+from pykubeproxy.model.endpoint import (
+    Endpoint,
+    EndpointSlice,
+    PortKey,
+    SliceEndpoint,
+    entries_by_port,
+    host_port,
+)
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Service, ServiceKey, ServicePort, service_ports, why_unserved
 from pykubeproxy.model.snapshot import Snapshot
@@ -134,7 +141,8 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
                 return f"its {_count(len(listed))} {verb} no port: does a container name the targetPort of {wanted}?"
             verb = "is" if len(listed) == 1 else "are"
             return f"its {_count(len(listed))} {verb} for port {' and '.join(offered)}, not {wanted}"
-        return _conditions([endpoint for each in fitting for endpoint in each.endpoints], self.node_name)
+        counted = entries_by_port(fitting).get(PortKey(port.name, port.protocol), {})
+        return _conditions(list(counted.values()) or listed, self.node_name)
 
     def _instead(self, service: Service) -> str:
         """Where the pods of a headless Service can be reached."""

@@ -101,6 +101,53 @@ def test_what_depends_on_an_address_of_the_node_that_nobody_told() -> None:
     assert trace("node", "ns1/lb", *dump).exit_code == 0, "most things do not depend on it"
 
 
+RESTRICTED = """\
+apiVersion: v1
+kind: Service
+metadata: {{name: lb, namespace: default}}
+spec: {{type: LoadBalancer, clusterIP: "{cluster_ip}", ports: [{{port: 80}}], loadBalancerSourceRanges: ["{range}"]}}
+status: {{loadBalancer: {{ingress: [{{ip: "{address}"}}]}}}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: lb-1, namespace: default, labels: {{kubernetes.io/service-name: lb}}}}
+addressType: {family}
+ports: [{{name: "", port: 8080, protocol: TCP}}]
+endpoints: [{{addresses: ["{endpoint}"]}}]
+"""
+FAMILIES = {
+    "IPv4": ("10.96.0.50", "10.244.0.11", "192.0.2.1", "192.0.2.0/24", "198.51.100.0/24"),
+    "IPv6": ("fd00:10:96::50", "fd00:10:244::11", "2001:db8::1", "2001:db8::/64", "fd00:99::/64"),
+}
+
+
+def restricted(folder: Path, family: str, *, admits_documentation: bool) -> tuple[str, str, str]:
+    """A manifest with a load balancer at the first address for documentation; that address, and where to ask."""
+    cluster_ip, endpoint, address, inside, outside = FAMILIES[family]
+    file = folder / "lb.yaml"
+    ranges = inside if admits_documentation else outside
+    text = RESTRICTED.format(cluster_ip=cluster_ip, endpoint=endpoint, address=address, range=ranges, family=family)
+    file.write_text(text)
+    return str(file), address, f"[{address}]:80" if ":" in address else f"{address}:80"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_address_for_documentation_may_be_the_node_s_own(family: str, tmp_path: Path) -> None:
+    file, address, target = restricted(tmp_path, family, admits_documentation=False)
+    result = trace("node", target, "-f", file, "--family", family.lower(), "--host-address", address)
+    assert result.exit_code == 1, result.output
+    assert "not in loadBalancerSourceRanges" in result.stdout
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("admits_documentation", [True, False])
+def test_a_made_up_address_of_the_node_is_not_judged_by_the_rules(
+    family: str, tmp_path: Path, *, admits_documentation: bool
+) -> None:
+    file, _, target = restricted(tmp_path, family, admits_documentation=admits_documentation)
+    assert_one_error(trace("node", target, "-f", file, "--family", family.lower()), "depends on the node's address")
+
+
 def test_a_dump_that_says_what_it_lacks(tmp_path: Path) -> None:
     dump = tmp_path / "dump"
     dump.write_text("# Table `filter' is incompatible, use 'nft' tool.\n*nat\nCOMMIT\n")

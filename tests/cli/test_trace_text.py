@@ -208,3 +208,33 @@ def test_control_characters_of_a_comment_stay_in_the_dump(tmp_path: Path) -> Non
     assert "\\x1b]0;x\\x07" in text
     assert "\x1b]" not in text
     ET.fromstring(trace(*asked, "--output", "svg").stdout)  # noqa: S314  our own text
+
+
+def test_an_endpoint_that_is_listed_twice_is_one_endpoint(tmp_path: Path) -> None:
+    entry = "{addresses: [10.244.0.11], nodeName: %s, conditions: {ready: %s, serving: %s, terminating: %s}}"
+    bad = entry % ("node-b", "false", "false", "false")
+    for good, wanted in ((entry % ("node-c", "true", "true", "false"), 0), (bad, 1)):
+        for entries in ((good, bad), (bad, good)):
+            file = tmp_path / "objects.yaml"
+            file.write_text(TWICE.format(entries=", ".join(entries)))
+            result = trace(POD, "default/web", "-f", str(file), "--family", "ipv4", "--hostname-override", "node-a")
+            assert result.exit_code == wanted, result.output
+            if wanted:
+                assert "no ready endpoints for default/web: 1 endpoint, not ready" in result.stdout
+            else:
+                assert "10.244.0.11:8080" in result.stdout
+
+
+TWICE = """\
+apiVersion: v1
+kind: Service
+metadata: {{name: web, namespace: default}}
+spec: {{clusterIP: 10.96.0.50, ports: [{{port: 80}}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: web-1, namespace: default, labels: {{kubernetes.io/service-name: web}}}}
+addressType: IPv4
+ports: [{{name: "", port: 8080, protocol: TCP}}]
+endpoints: [{entries}]
+"""

@@ -101,6 +101,97 @@ def test_cluster_ips(fields: dict[str, Any], cluster_ip: str, cluster_ips: tuple
     assert (its.cluster_ip, its.cluster_ips) == (cluster_ip, cluster_ips)
 
 
+V4, V6 = "10.96.1.4", "fd00:10:96::d"
+
+
+@pytest.mark.parametrize(
+    ("fields", "served"),
+    [
+        ({"clusterIPs": [V4, V6]}, {Family.IPV4: V4, Family.IPV6: V6}),
+        ({"clusterIPs": [V6, V4]}, {Family.IPV4: V4, Family.IPV6: V6}),
+        ({"clusterIP": V4, "clusterIPs": [V4, V6]}, {Family.IPV4: V4, Family.IPV6: V6}),
+        ({"clusterIP": V6, "clusterIPs": [V6, V4]}, {Family.IPV4: V4, Family.IPV6: V6}),
+        ({"clusterIPs": [V4, V6], "ipFamilies": ["IPv4"]}, {Family.IPV4: V4, Family.IPV6: V6}),
+        ({"clusterIPs": [V4, V6], "ipFamilies": []}, {Family.IPV4: V4, Family.IPV6: V6}),
+        ({"clusterIPs": [V6, V4], "ipFamilies": ["IPv6", "IPv4"]}, {Family.IPV4: V4, Family.IPV6: V6}),
+        ({"clusterIPs": [V6], "ipFamilyPolicy": "PreferDualStack"}, {Family.IPV6: V6}),
+        ({"clusterIP": V6}, {Family.IPV6: V6}),
+        ({"clusterIPs": ["None"], "ipFamilies": ["IPv4", "IPv6"]}, {}),
+        ({"clusterIP": "None", "ipFamilyPolicy": "RequireDualStack"}, {}),
+        ({"type": "ExternalName", "clusterIP": "", "clusterIPs": []}, {}),
+    ],
+)
+def test_families_are_those_of_the_addresses_as_the_api_server_fills_them_in(
+    fields: dict[str, Any], served: dict[Family, str]
+) -> None:
+    its = made(**{"clusterIP": GONE} | fields)
+    assert {f: port.cluster_ip for f in Family for port in service_ports(its, f)} == served
+
+
+@pytest.mark.parametrize(
+    ("fields", "served", "told"),
+    [
+        (
+            {"clusterIP": "10.96.1.5", "clusterIPs": [V4, V6]},
+            {Family.IPV4: "10.96.1.5"},
+            f"spec.clusterIP: '10.96.1.5' is not clusterIPs[0], '{V4}'; clusterIP is used",
+        ),
+        (
+            {"clusterIP": V6, "clusterIPs": [V4, V6], "ipFamilies": ["IPv4", "IPv6"]},
+            {Family.IPV4: V4, Family.IPV6: V6},
+            f"spec.clusterIP: '{V6}' is not clusterIPs[0], '{V4}'; clusterIPs is used",
+        ),
+        (
+            {"clusterIPs": [V4], "ipFamilies": ["IPv6"]},
+            {},
+            f"spec.clusterIPs[0]: '{V4}' is not IPv6, as ipFamilies[0] says; it is not served",
+        ),
+        (
+            {"clusterIPs": [V4], "ipFamilies": ["IPv4", "IPv6"]},
+            {Family.IPV4: V4},
+            "spec.ipFamilies[1]: IPv6 has no address in clusterIPs; nothing is served in it",
+        ),
+        (
+            {"clusterIPs": [V4, "10.96.1.5"]},
+            {Family.IPV4: V4},
+            "spec.clusterIPs[1]: '10.96.1.5' is a second IPv4 address; only the first one is served",
+        ),
+        (
+            {"clusterIPs": [V4, V6], "ipFamilyPolicy": "SingleStack"},
+            {Family.IPV4: V4, Family.IPV6: V6},
+            "spec.ipFamilyPolicy: SingleStack, but clusterIPs has 2 addresses; all are served",
+        ),
+        (
+            {"clusterIP": V4, "ipFamilyPolicy": "RequireDualStack"},
+            {Family.IPV4: V4},
+            "spec.ipFamilyPolicy: RequireDualStack, but there is one address; only that family is served",
+        ),
+        (
+            {"clusterIP": V4, "ipFamilyPolicy": "Both"},
+            {Family.IPV4: V4},
+            "spec.ipFamilyPolicy: 'Both' is not one of SingleStack, PreferDualStack, RequireDualStack",
+        ),
+        (
+            {"clusterIPs": [V4, "None"]},
+            {Family.IPV4: V4},
+            "spec.clusterIPs: None beside an address; a Service is headless or has addresses",
+        ),
+        (
+            {"clusterIP": V4, "ipFamilies": ["IPX"]},
+            {},
+            "spec.ipFamilies[0]: 'IPX' is neither IPv4 nor IPv6",
+        ),
+    ],
+)
+def test_what_contradicts_itself_about_addresses_is_said(
+    fields: dict[str, Any], served: dict[Family, str], told: str
+) -> None:
+    given: dict[str, Any] = {"clusterIP": GONE} | fields
+    its, ignored = translated(service(**given))
+    assert {f: port.cluster_ip for f in Family for port in service_ports(its, f)} == served
+    assert ignored == [told]
+
+
 def test_a_family_may_be_named_without_the_list_of_cluster_ips() -> None:
     assert service_ports(made(ipFamilies=["IPv4"]), Family.IPV4)
 

@@ -1,7 +1,6 @@
 """EndpointSlices of a Service, merged: endpoints.md sections 3, 4 and 11."""
 
-from itertools import permutations
-from typing import Any
+from itertools import permutations, product
 
 import pytest
 
@@ -69,34 +68,46 @@ def test_headless_slices_do_not_count() -> None:
     assert merge_slices([slice_of("ns/svc", "10.0.0.1", is_headless=True)], "n1") == {}
 
 
-READY = {"ready": True}
-UNREADY = {"ready": False}
-TERMINATING = {"ready": False, "terminating": True}
-GONE = {"ready": False, "serving": False, "terminating": True}
+# Every combination of ready, serving and terminating.
+CONDITIONS = [
+    {"ready": ready, "serving": serving, "terminating": terminating}
+    for ready, serving, terminating in product((True, False), repeat=3)
+]
 
 
-@pytest.mark.parametrize(
-    ("slices", "kept"),
-    [
-        ((READY, TERMINATING), READY),
-        ((TERMINATING, READY), READY),
-        ((UNREADY, TERMINATING), UNREADY),
-        ((TERMINATING, UNREADY), UNREADY),
-        ((TERMINATING, GONE), TERMINATING),
-        ((GONE, TERMINATING), GONE),
-        ((UNREADY, READY), READY),
-    ],
-)
-def test_of_duplicates_one_is_kept(slices: tuple[dict[str, Any], ...], kept: dict[str, bool]) -> None:
-    """The one that is not terminating, whatever the order; otherwise by the order of the slices' names."""
-    made = [slice_of("ns/svc", at("10.0.0.1", **fields), part=str(i)) for i, fields in enumerate(slices)]
-    for order in permutations(made):
-        (endpoint,) = merge_slices(order, "n1")[P80]
-        assert (endpoint.ready, endpoint.serving, endpoint.terminating) == (
-            kept["ready"],
-            kept.get("serving", True),
-            kept.get("terminating", False),
-        )
+def better(one: dict[str, bool], other: dict[str, bool]) -> dict[str, bool]:
+    """Ready before all else, then serving, then not terminating."""
+    for field, wanted in (("ready", True), ("serving", True), ("terminating", False)):
+        if one[field] is not other[field]:
+            return one if one[field] is wanted else other
+    return one
+
+
+@pytest.mark.parametrize("in_one_slice", [True, False])
+@pytest.mark.parametrize(("one", "other"), list(product(CONDITIONS, repeat=2)))
+def test_of_duplicates_the_better_condition_counts(
+    one: dict[str, bool], other: dict[str, bool], *, in_one_slice: bool
+) -> None:
+    """With all that the entry says, whatever the order."""
+    entries = [at("10.0.0.1", f"n{i}", zones=(f"z{i}",), **each) for i, each in enumerate((one, other))]
+    if in_one_slice:
+        slices = [slice_of("ns/svc", *entries)]
+    else:
+        slices = [slice_of("ns/svc", each, part=str(i)) for i, each in enumerate(entries)]
+    for order in permutations(slices):
+        (endpoint,) = merge_slices(order, "n0")[P80]
+        wanted = better(one, other)
+        assert {field: getattr(endpoint, field) for field in wanted} == wanted
+        if one != other:
+            index = 0 if wanted is one else 1
+            assert (endpoint.zones, endpoint.is_local) == ((f"z{index}",), index == 0)
+
+
+@pytest.mark.parametrize(("terminating", "kept"), [(False, "z1"), (True, "z0")])
+def test_of_duplicates_in_one_condition_the_one_counts_that_kube_proxy_takes(kept: str, *, terminating: bool) -> None:
+    entries = [at("10.0.0.1", zones=(zone,), ready=False, terminating=terminating) for zone in ("z0", "z1")]
+    (endpoint,) = merge_slices([slice_of("ns/svc", *entries)], "n1")[P80]
+    assert endpoint.zones == (kept,)
 
 
 @pytest.mark.parametrize(
