@@ -1,6 +1,6 @@
 """The kernel settings that a Service proxy needs, made before the first sync (`lifecycle.md` section 8)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import structlog
 
@@ -9,11 +9,29 @@ from pykubeproxy.config.types import Conntrack
 from pykubeproxy.daemon.settings import NodeFacts, localhost_node_ports
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.machine import OomScoreError, online_cpus, set_oom_score_adj
-from pykubeproxy.host.sysctl import Sysctls
+from pykubeproxy.host.sysctl import OfTheMachine, Sysctls
 from pykubeproxy.model.ip import Family
-from pykubeproxy.plan.sysctls import ROUTE_LOCALNET, ConntrackSettings
+from pykubeproxy.plan.sysctls import (
+    CONNTRACK_MAX,
+    HASH_SIZE,
+    ROUTE_LOCALNET,
+    TCP_BE_LIBERAL,
+    ConntrackSettings,
+    Sysctl,
+    conntrack_sysctls,
+)
 
 log = structlog.get_logger()
+
+
+# What follows from a setting that stays too small or different, by its name; for people.
+_CONSEQUENCES = {
+    CONNTRACK_MAX: "when the table is full, packets of new connections are dropped",
+    HASH_SIZE: "finding the connection of a packet takes longer when many are tracked",
+    TCP_BE_LIBERAL: "packets outside of the TCP window are taken for invalid ones",
+    ROUTE_LOCALNET.name: "node ports do not answer on 127.0.0.1",
+}
+_OF_A_TIMEOUT = "connections are remembered for another time than configured"
 
 
 class PreparationError(HostError):
@@ -28,20 +46,35 @@ def prepare(
     `families` are those that are served. Localhost stays closed where IPv4 is not one of them: only its rules keep
     neighbours on the link away from what listens on 127.0.0.1 (`rules.skeleton`).
 
-    With `must_succeed`, a failure raises PreparationError, as kube-proxy's does; without, as where nobody manages the
-    machine for us, it is logged.
+    Each setting is tried. What stays wrong is logged as a warning. With `must_succeed` it raises PreparationError in
+    the end, as kube-proxy's does, but for sizes of the table of connections that only the machine can change: nobody
+    on this node can do anything about them, and all Services can be served without.
     """
-    settings = _conntrack_settings(completed.config.conntrack)
-    try:
-        for setting in sysctls.ensure_conntrack(settings, online_cpus()):
-            log.info("kernel setting changed", name=setting.name, value=setting.value)
-    except HostError as error:
-        _fail(f"could not set conntrack parameters from kube-proxy configuration: {error}", must_succeed=must_succeed)
-    if Family.IPV4 in families and localhost_node_ports(completed, facts):
+    problems = []
+    for setting, doing in _wanted(completed, facts, families):
         try:
-            sysctls.ensure(ROUTE_LOCALNET)
+            if sysctls.ensure(setting):
+                happened = "kernel setting would be changed" if sysctls.read_only else "kernel setting changed"
+                log.info(happened, name=setting.name, value=setting.value)
         except HostError as error:
-            _fail(f"unable to create proxier: {error}", must_succeed=must_succeed)
+            if must_succeed and not _is_tolerable(setting, error):
+                problems.append(f"{doing}: {error}")
+            else:
+                log.warning(str(error), consequence=_CONSEQUENCES.get(setting.name, _OF_A_TIMEOUT))
+    if problems:
+        raise PreparationError("; ".join(problems))
+
+
+def _wanted(completed: Completed, facts: NodeFacts, families: Collection[Family]) -> Iterator[tuple[Sysctl, str]]:
+    """The settings to make, each with how kube-proxy says that it failed."""
+    for setting in conntrack_sysctls(_conntrack_settings(completed.config.conntrack), online_cpus()):
+        yield setting, "could not set conntrack parameters from kube-proxy configuration"
+    if Family.IPV4 in families and localhost_node_ports(completed, facts):
+        yield ROUTE_LOCALNET, "unable to create proxier"
+
+
+def _is_tolerable(setting: Sysctl, error: HostError) -> bool:
+    return setting.name == HASH_SIZE or isinstance(error, OfTheMachine)
 
 
 def protect_from_oom_killer(completed: Completed) -> None:
@@ -50,12 +83,6 @@ def protect_from_oom_killer(completed: Completed) -> None:
         set_oom_score_adj(completed.config.oom_score_adj)
     except OomScoreError as error:
         log.info("not protected from the kernel's OOM killer", why=str(error))
-
-
-def _fail(problem: str, *, must_succeed: bool) -> None:
-    if must_succeed:
-        raise PreparationError(problem)
-    log.warning(problem)
 
 
 def _conntrack_settings(config: Conntrack) -> ConntrackSettings:

@@ -1,4 +1,8 @@
-"""Which kernel settings a Service proxy needs, computed from its configuration (`lifecycle.md` section 8)."""
+"""Which kernel settings a Service proxy needs, computed from its configuration (`lifecycle.md` section 8).
+
+Where kube-proxy's versions differ, as the newest: the sizes of the connection table are only raised
+(`since-1.36.md`, pull request 142035).
+"""
 
 from collections.abc import Iterator
 
@@ -9,13 +13,26 @@ MOST_CONNECTIONS = 1 << 20
 
 
 class Sysctl(msgspec.Struct, frozen=True):
-    """One setting: its name below /proc/sys, with slashes, and its value."""
+    """One setting: its name, and its value.
+
+    The name is below /proc/sys, with slashes; one that begins with a slash is a whole path. A setting that is
+    `only_raised` may be larger as well.
+    """
 
     name: str
     value: int
+    only_raised: bool = False
+
+    def is_met_by(self, current: int) -> bool:
+        """True if a setting that is `current` may stay as it is."""
+        return current >= self.value if self.only_raised else current == self.value
 
 
 CONNTRACK_MAX = "net/netfilter/nf_conntrack_max"
+TCP_BE_LIBERAL = "net/netfilter/nf_conntrack_tcp_be_liberal"
+# The number of buckets of the table that finds a packet's connection: a parameter of the module.
+HASH_SIZE = "/sys/module/nf_conntrack/parameters/hashsize"
+_CONNECTIONS_IN_A_BUCKET = 4
 
 # Lets packets from outside reach 127.0.0.0/8: node ports answer on localhost only with it.
 ROUTE_LOCALNET = Sysctl("net/ipv4/conf/all/route_localnet", 1)
@@ -48,19 +65,14 @@ def conntrack_sysctls(settings: ConntrackSettings, cpus: int) -> Iterator[Sysctl
     """The settings to make, in the order in which kube-proxy makes them."""
     connections = conntrack_max(settings, cpus)
     if connections is not None:
-        yield Sysctl(CONNTRACK_MAX, connections)
+        yield Sysctl(CONNTRACK_MAX, connections, only_raised=True)
+        yield Sysctl(HASH_SIZE, connections // _CONNECTIONS_IN_A_BUCKET, only_raised=True)
     yield from _timeout("tcp_timeout_established", settings.tcp_established_timeout)
     yield from _timeout("tcp_timeout_close_wait", settings.tcp_close_wait_timeout)
     if settings.tcp_be_liberal:
-        yield Sysctl("net/netfilter/nf_conntrack_tcp_be_liberal", 1)
+        yield Sysctl(TCP_BE_LIBERAL, 1)
     yield from _timeout("udp_timeout", settings.udp_timeout)
     yield from _timeout("udp_timeout_stream", settings.udp_stream_timeout)
-
-
-def conntrack_hash_size(connections: int, current: int) -> int | None:
-    """The number of hash buckets for a table of `connections`; None if the `current` number will do."""
-    wanted = connections // 4
-    return wanted if current < wanted else None
 
 
 def _timeout(name: str, seconds: float) -> Iterator[Sysctl]:

@@ -9,8 +9,6 @@ from e2e.kind.cluster import OUTSIDER_PREFIX
 from e2e.kind.rendering import SERVER
 from e2e.kind.scenarios import SCENARIOS
 from e2e.three_nodes.places import ZONES
-from pykubeproxy.config import check, complete
-from pykubeproxy.config.types import LocalMode
 from tests.e2e.kind_like import KIND as FOLDER
 from tests.e2e.kind_like import workers
 
@@ -30,16 +28,6 @@ def test_nodes_are_in_their_zones() -> None:
 def test_machines_outside_are_removed_in_the_end() -> None:
     (line,) = re.findall(r"^outsiders=\((.+)\)$", (FOLDER / "steps").read_text(), re.MULTILINE)
     assert set(line.split()) == {OUTSIDER_PREFIX + each.name for made in ALL for each in made.topology.outsiders}
-
-
-def test_the_configuration_leaves_alone_what_containers_cannot_set() -> None:
-    (patch,) = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())["patches"]
-    file = yaml.safe_load(patch["patch"])["data"]["config.conf"]
-    completed = complete({"hostname-override": "a"}, file.encode(), hostname="")
-    check(completed)
-    assert completed.warnings == ()
-    assert completed.config.conntrack.max_per_core == 0
-    assert completed.config.detect_local_mode == LocalMode.NODE_CIDR
 
 
 def test_the_image_is_the_one_of_the_manifests() -> None:

@@ -18,8 +18,6 @@ from tests.manifests.reading import containers, the
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NODE = "node-a"
-# As kind has it: how many connections can be tracked is for the machine to say on which all nodes are.
-NOT_THE_NODES_TO_SET = "conntrack: {maxPerCore: 0}\n"
 
 
 def main(folder: Path) -> None:
@@ -33,7 +31,7 @@ def main(folder: Path) -> None:
         config = folder / "config"
         config.mkdir()
         for name, text in the("ConfigMap")["data"].items():
-            (config / name).write_text(text + NOT_THE_NODES_TO_SET)
+            (config / name).write_text(text)
         for container in containers():
             words = [word.replace("$(NODE_NAME)", NODE) for word in container["command"]]
             (folder / container["name"]).write_text("".join(f"{word}\n" for word in words))

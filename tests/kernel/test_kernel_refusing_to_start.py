@@ -49,7 +49,7 @@ def test_without_rights(machine: Machine, kind4: Kind, command: tuple[str, ...])
     assert complaint.endswith(": run as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
 
 
-DUAL_STACK = ("run", "--once", "--source", EXAMPLES, "--conntrack-max-per-core=0", "--hostname-override=node-x")
+DUAL_STACK = ("run", "--once", "--source", EXAMPLES, "--hostname-override=node-x")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,14 @@
 
 import pytest
 
-from pykubeproxy.plan.sysctls import ConntrackSettings, Sysctl, conntrack_hash_size, conntrack_max, conntrack_sysctls
+from pykubeproxy.plan.sysctls import (
+    CONNTRACK_MAX,
+    HASH_SIZE,
+    ConntrackSettings,
+    Sysctl,
+    conntrack_max,
+    conntrack_sysctls,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,16 +33,30 @@ def test_how_many_connections(cpus: int, max_per_core: int, minimum: int, expect
 
 
 @pytest.mark.parametrize(
-    ("connections", "current", "expected"),
-    [(131072, 65536, None), (131072, 32768, None), (131072, 32767, 32768), (262147, 1, 65536)],
+    ("setting", "current", "is_met"),
+    [
+        (Sysctl("a", 5), 5, True),
+        (Sysctl("a", 5), 4, False),
+        (Sysctl("a", 5), 6, False),
+        (Sysctl("a", 5, only_raised=True), 4, False),
+        (Sysctl("a", 5, only_raised=True), 5, True),
+        (Sysctl("a", 5, only_raised=True), 6, True),
+    ],
 )
-def test_the_hash_table_only_grows(connections: int, current: int, expected: int | None) -> None:
-    assert conntrack_hash_size(connections, current) == expected
+def test_what_is_larger_may_do(setting: Sysctl, current: int, *, is_met: bool) -> None:
+    assert setting.is_met_by(current) == is_met
+
+
+def test_only_the_sizes_of_the_table_may_be_larger() -> None:
+    everything = ConntrackSettings(tcp_be_liberal=True, udp_timeout=7, udp_stream_timeout=8)
+    raised = {sysctl.name for sysctl in conntrack_sysctls(everything, cpus=2) if sysctl.only_raised}
+    assert raised == {CONNTRACK_MAX, HASH_SIZE}
 
 
 def test_defaults() -> None:
     assert settings(ConntrackSettings()) == {
         "nf_conntrack_max": 131072,
+        HASH_SIZE: 32768,
         "nf_conntrack_tcp_timeout_established": 86400,
         "nf_conntrack_tcp_timeout_close_wait": 3600,
     }
@@ -51,6 +72,7 @@ def test_everything_in_order() -> None:
     )
     assert list(settings(everything).items()) == [
         ("nf_conntrack_max", 131072),
+        (HASH_SIZE, 32768),
         ("nf_conntrack_tcp_timeout_established", 5),
         ("nf_conntrack_tcp_timeout_close_wait", 6),
         ("nf_conntrack_tcp_be_liberal", 1),
@@ -70,9 +92,7 @@ def test_less_than_a_second_does_not_become_zero() -> None:
 
 
 def settings(asked: ConntrackSettings) -> dict[str, int]:
-    found = list(conntrack_sysctls(asked, cpus=2))
-    assert all(sysctl.name.startswith("net/netfilter/") for sysctl in found)
-    return {name(sysctl): sysctl.value for sysctl in found}
+    return {name(sysctl): sysctl.value for sysctl in conntrack_sysctls(asked, cpus=2)}
 
 
 def name(sysctl: Sysctl) -> str:

@@ -52,11 +52,10 @@ def open_contained(backend: str, folder: Path) -> Iterator[Contained]:
 
 
 def write_config(folder: Path) -> Path:
-    """The DaemonSet's configuration, but for where the API server is, and what a network namespace may not set."""
+    """The DaemonSet's configuration, but for where the API server is, and how soon it syncs."""
     config = yaml.safe_load(the("ConfigMap")["data"]["config.conf"])
     config |= {
         "clientConnection": {"kubeconfig": str(folder / "kubeconfig")},
-        "conntrack": {"maxPerCore": 0},
         "iptables": {"minSyncPeriod": "10ms"},
     }
     path = folder / "config.conf"
