@@ -150,7 +150,7 @@ class Loop:
             self._reconfigure()
         for poll in self._polls:
             # What was changed up to now would pass for our own work afterwards.
-            self._ask(poll)
+            self._heed(is_changed=poll.begin())
         self._is_pending = self._has_failed = False
         touched, self._touched = self._touched, set()
         outcomes = [
@@ -231,7 +231,10 @@ class Loop:
             yield due, self.sync
 
     def _ask(self, poll: DriftPoll) -> None:
-        if self._last_end is not None and poll.ask():
+        self._heed(is_changed=poll.ask())
+
+    def _heed(self, *, is_changed: bool) -> None:
+        if is_changed and self._last_end is not None:
             self._disturbed = self._disturbed or Disturbed()
 
     def _stop_expecting(self) -> None:

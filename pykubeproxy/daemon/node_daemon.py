@@ -15,7 +15,7 @@ from pykubeproxy.daemon.api_source import ApiSource
 from pykubeproxy.daemon.assembly import Choices, NodeView, split_for, working_tools
 from pykubeproxy.daemon.check_addresses import CheckAddresses
 from pykubeproxy.daemon.conntrack_watch import ConntrackWatch
-from pykubeproxy.daemon.drift import DriftPoll, DriftWatch
+from pykubeproxy.daemon.drift import DriftWatch, LegacyPoll
 from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.family import FamilyProxy, ShadowProxy
 from pykubeproxy.daemon.flows import FlowCleaner
@@ -30,8 +30,7 @@ from pykubeproxy.host import interfaces
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.conntrack import ConntrackTable, ReadOnlyConntrackTable, Removal
 from pykubeproxy.host.conntrack_room import Room
-from pykubeproxy.host.generations import Generation
-from pykubeproxy.host.iptables import IptablesHost
+from pykubeproxy.host.iptables import IptablesHost, Write
 from pykubeproxy.host.protocol import ReadOnlyHost
 from pykubeproxy.host.sysctl import Sysctls
 from pykubeproxy.model.ip import Family
@@ -209,14 +208,16 @@ class Daemon:
     def _watch_drift(self, closing: ExitStack) -> None:
         legacy = [family for family, its in self._tools.items() if its.backend is Backend.LEGACY]
         if legacy:
-            self.loop.poll(DriftPoll(legacy))
+            self.loop.poll(LegacyPoll(legacy))
         if len(legacy) < len(self._tools):
-            watch = DriftWatch(self.loop.inbox, self._is_own)
+            watch = DriftWatch(self.loop.inbox, self._take_nft_writes)
             closing.callback(watch.close)
             self.loop.follow(watch)
+            self.loop.poll(watch)
 
-    def _is_own(self, generation: Generation) -> bool:
-        return any(host.has_run(pid) for host in self._hosts.values() for pid in (generation.pid, generation.port))
+    def _take_nft_writes(self) -> tuple[Write, ...]:
+        nft = (host for family, host in self._hosts.items() if self._tools[family].backend is Backend.NFT)
+        return tuple(write for host in nft for write in host.take_writes())
 
     def _proxy(self, family: Family, tools: Tools) -> FamilyProxy:
         options = self._view.options_for(None, family)

@@ -23,8 +23,9 @@ _ID, _PID, _PROCESS = 1, 2, 3
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """One change to the ruleset: its number, and the process that made it, with its pid as the whole machine sees it.
 
-    `port` is the address of the netlink socket that was used. By default that is the process's pid as its own
-    container sees it, and so tells a process of this container apart where pids of the machine mean nothing.
+    `port` is the address of the netlink socket that was used, which no other socket of the network namespace had at
+    the time. By default it is the process's pid as its own container sees it; processes in other containers may have
+    the same one after the other.
     """
 
     id: int
@@ -36,10 +37,6 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     def is_known(self) -> bool:
         """False for a change of which nothing is known, because announcements were lost."""
         return self.id != 0
-
-    def is_by(self, pid: int) -> bool:
-        """True if the process with `pid`, as seen by the caller, has made it."""
-        return self.is_known and pid in (self.pid, self.port)
 
 
 UNKNOWN_CHANGE = Generation(id=0)
@@ -64,7 +61,11 @@ class GenerationWatch:
 
     def __init__(self) -> None:
         self._netlink = Netlink(NETFILTER, [_GROUP])
-        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
+        try:
+            self._wake = os.eventfd(0, os.EFD_CLOEXEC)
+        except OSError as error:
+            self._netlink.close()
+            raise NetlinkError("watch nftables", error.errno) from None
         self._is_closed = False
         self._waiting = threading.Lock()
         # The same group announces every rule: a large restore would fill the buffer, and keep this thread busy.

@@ -13,6 +13,8 @@ from contextlib import suppress
 from itertools import chain, islice
 from typing import BinaryIO, Self
 
+import msgspec
+
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import (
     HostError,
@@ -34,9 +36,6 @@ LOCK_WAIT = 5
 # Lines written to a tool at a time.
 _BLOCK = 1000
 
-# Enough for the announcements of changes that are still on their way.
-_REMEMBERED_PIDS = 64
-
 # Exit codes of xtables (`iptables/xtables.h`): XTABLES_VERSION_PROBLEM and others are 2, RESOURCE_PROBLEM is 4.
 _RESOURCE_PROBLEM = 4
 
@@ -49,17 +48,25 @@ _NOT_PERMITTED = re.compile(r"Permission denied|you must be root")
 _PLACE_ONLY = re.compile(r"(?:Error occurred at )?line:? \d+(?: failed)?\.?")
 
 
+class Write(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of iptables-restore: its process, and how many commits it has carried out; None if it failed at some."""
+
+    pid: int
+    commits: int | None
+
+
 class IptablesHost:
     """The Host that runs the node's own tools."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._pids: deque[int] = deque(maxlen=_REMEMBERED_PIDS)
+        self._writes: list[Write] = []
         self._prefetched: _Dump | None = None
 
-    def has_run(self, pid: int) -> bool:
-        """True if `pid` is, or was lately, a tool that this host has started to write rules."""
-        return pid in self._pids
+    def take_writes(self) -> "tuple[Write, ...]":
+        """The runs of iptables-restore since the last call, or since `check`."""
+        writes, self._writes = tuple(self._writes), []
+        return writes
 
     def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
         """Start the tool: it fetches the rules while the caller is busy, and then waits for a reader."""
@@ -96,6 +103,7 @@ class IptablesHost:
     def check(self) -> None:
         """Find out whether rules can be written here, without writing any. Raises HostError."""
         self._run_restore(("*filter", "COMMIT"), "--test")
+        self._writes.clear()
 
     def restore(self, lines: Iterable[str]) -> None:
         """Feed `lines` to iptables-restore; nothing is run for no lines.
@@ -110,7 +118,7 @@ class IptablesHost:
         if first is None:
             return
         command = [self._tools.restore, *self._tools.wait_flags(LOCK_WAIT), "--noflush", "--counters", *flags]
-        status, said = _feed(command, chain([first], text), self._pids)
+        status, said = _feed(command, chain([first], text), self._writes)
         if status:
             raise _restore_error(self._tools.restore, status, said, lines)
 
@@ -249,19 +257,22 @@ def _in_blocks(lines: Iterable[str]) -> Iterator[bytes]:
         yield f"{block}\n".encode()
 
 
-def _feed(command: list[str], text: Iterator[bytes], pids: deque[int]) -> tuple[int, str]:
-    """Run a tool on some input; return its status and what it said. Its pid is noted before it can change anything."""
+def _feed(command: list[str], text: Iterator[bytes], writes: list[Write]) -> tuple[int, str]:
+    """Run a tool on some input; return its status and what it said. The run is added to `writes`."""
     with _memory() as said:
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
         except OSError as error:
             raise _not_started(command[0], error) from None
-        pids.append(process.pid)
         assert process.stdin is not None
+        commits = 0
         # A tool that ends early breaks the pipe, and says why.
         with suppress(BrokenPipeError), process.stdin:
-            process.stdin.writelines(text)
+            for block in text:
+                commits += (b"\n" + block).count(b"\nCOMMIT\n")
+                process.stdin.write(block)
         status = process.wait()
+        writes.append(Write(pid=process.pid, commits=None if status else commits))
         return status, _text_in(said)
 
 

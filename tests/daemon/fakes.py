@@ -1,10 +1,10 @@
 """Stand-ins for what the loop works with: a clock that stands still, and parts that do as they are told."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pykubeproxy.cluster.source import Change
-from pykubeproxy.daemon.drift import DriftPoll
+from pykubeproxy.daemon.drift import Believed, DriftPoll
 from pykubeproxy.daemon.family import FamilyProxy, Synced
 from pykubeproxy.daemon.follower import Follower, Outcome
 from pykubeproxy.daemon.loop import Loop
@@ -69,12 +69,14 @@ class FakePoll(DriftPoll):
     """Answers as it is told to."""
 
     def __init__(self, due: float) -> None:
-        super().__init__(())
         self.due = due
         self.answers: list[bool] = []
         self.remembered = 0
 
-    def remember(self, believed: Mapping[Family, Mapping[str, int] | None]) -> None:
+    def begin(self) -> bool:
+        return bool(self.remembered) and self.ask()
+
+    def remember(self, believed: Believed) -> None:
         del believed
         self.remembered += 1
 

@@ -1,14 +1,16 @@
 """Another program changes the rules: whatever it was, they come back, and the log says who did it, if that is known."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from pykubeproxy.host.backend import Backend
+from pykubeproxy.host.generations import GenerationWatch
 from pykubeproxy.model.ip import Family
 from tests.apiserver import testing
 from tests.apiserver.server import ApiServer
-from tests.daemon.node import Daemon, Node
+from tests.daemon.node import NFT4, Daemon, Node
 from tests.kernel.machine import Kind, why_without
 from tests.kernel.stand_ins import StandIns
 
@@ -113,3 +115,55 @@ JUMPING = ("PREROUTING", "OUTPUT", "POSTROUTING")
 def jumps(node: Node[ApiServer], kind: Kind) -> list[int]:
     """How many rules the built-in chains of nat have."""
     return [len(node.machine.rules(kind).lines("nat", name) or ()) for name in JUMPING]
+
+
+# As process sys.argv[1] of a PID namespace of its own, which a process of a container may well be, run the rest.
+AS_PROCESS = """
+import os, sys
+open("/proc/sys/kernel/ns_last_pid", "w").write(str(int(sys.argv[1]) - 1))
+child = os.fork()
+if not child:
+    os.execvp(sys.argv[2], sys.argv[2:])
+assert child == int(sys.argv[1])
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+FLUSH = ["iptables-nft", "-t", "nat", "-F", "KUBE-SERVICES"]
+
+
+def test_a_process_with_the_number_of_our_own_tool(fake_node: Node[ApiServer]) -> None:
+    """In another container it may have it. What is found by reading only comes after half a minute."""
+    fake_node.api.create(testing.service("web", clusterIP="10.96.0.20"))
+    watch = fake_node.inside(GenerationWatch)
+    daemon = fake_node.start("--backend=nft", "--family=ipv4").wait_synced(1)
+    port = watch.wait(10)[-1].port
+    watch.close()
+    chains = fake_node.chains()
+    fake_node.api.apply(testing.endpoint_slice("web", "10.244.0.5"))
+    daemon.wait(lambda: fake_node.chains() != chains, "another write")
+    chains = fake_node.chains()
+    fake_node.machine.exec(
+        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", AS_PROCESS, str(port), *FLUSH]
+    )
+    daemon.wait(lambda: fake_node.chains() == chains, "the repair")
+    assert [line["by"].partition(" (pid ")[0] for line in daemon.wait_told(REPAIRED)] == ["iptables-nft"]
+
+
+def test_a_change_between_our_first_write_and_the_watch(fake_node: Node[ApiServer], tmp_path: Path) -> None:
+    """What has been done by the time when our own tool has ended."""
+    fake_node.api.create(testing.service("web", clusterIP="10.96.0.20"))
+    fake_node.api.create(testing.endpoint_slice("web", "10.244.0.5"))
+    folder = tmp_path / "bin"
+    tools = StandIns(folder).followed_by(FLUSH)
+    daemon = fake_node.start("--backend=nft", "--family=ipv4", path=tools.path).wait_synced(1)
+    daemon.wait_told(REPAIRED)
+    daemon.wait(lambda: "10.96.0.20" in fake_node.dump(NFT4), "the repair")
+
+
+def test_our_own_writes_are_not_looked_at_again(fake_node: Node[ApiServer]) -> None:
+    fake_node.api.create(testing.service("web", clusterIP="10.96.0.20"))
+    daemon = fake_node.start("--backend=nft", "--family=ipv4").wait_synced(1)
+    looks = daemon.metrics()[FULL_SYNCS]
+    for number in range(5, 15):
+        fake_node.api.apply(testing.endpoint_slice("web", f"10.244.0.{number}"))
+        daemon.wait(lambda number=number: fake_node.sends_to(f"10.244.0.{number}:8080"), "a write")  # type: ignore[misc]
+    assert daemon.metrics()[FULL_SYNCS] == looks

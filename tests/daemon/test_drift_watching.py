@@ -1,5 +1,7 @@
 """How foreign changes are noticed: announcements of nftables, and the numbers of legacy tables."""
 
+import math
+import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
 
@@ -7,20 +9,19 @@ import pytest
 from structlog.testing import capture_logs
 
 from pykubeproxy.daemon import drift
-from pykubeproxy.daemon.drift import DriftPoll, DriftWatch
+from pykubeproxy.daemon.drift import DriftPoll, DriftWatch, LegacyPoll
 from pykubeproxy.daemon.family import Synced
 from pykubeproxy.daemon.follower import Outcome
 from pykubeproxy.daemon.messages import Disturbed, Message
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.generations import UNKNOWN_CHANGE, Generation
+from pykubeproxy.host.iptables import Write
 from pykubeproxy.host.table_info import TableInfo, TableInfoError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.plan.diff import Plan
 from tests.daemon.fakes import Clock, FakeProxy
 
-OWN = Generation(id=1, pid=5, process="iptables-nft-re")
-FOREIGN = Generation(id=2, pid=7, process="firewalld")
 ENTRIES = 8
 
 
@@ -51,7 +52,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
 @pytest.fixture
 def poll(kernel: Kernel) -> DriftPoll:
     del kernel
-    return DriftPoll([Family.IPV4])
+    return LegacyPoll([Family.IPV4])
 
 
 def believed() -> dict[Family, dict[str, int] | None]:
@@ -99,23 +100,44 @@ def test_tables_that_cannot_be_asked_about_are_told_of_once(poll: DriftPoll, ker
     assert not poll.ask()
 
 
-class FakeWatch:
-    """Announcements that have come already, and then none or an error."""
-
-    announced: tuple[Generation, ...] = ()
-    error: HostError | None = None
-    made = 0
+class Announcements:
+    """The nftables of a kernel that announces what the test says, until the watch is closed."""
 
     def __init__(self) -> None:
-        type(self).made += 1
+        self.number: int | None = 10
+        self.opened = threading.Semaphore(0)
+        self.refuses = False
+        self._queue: SimpleQueue[Generation | HostError | None] = SimpleQueue()
 
-    def __iter__(self) -> Iterator[Generation]:
-        yield from self.announced
-        if self.error is not None:
-            raise self.error
+    def watch(self) -> Iterator[Generation]:
+        """What stands for a GenerationWatch, which is an iterator that can be closed."""
+        if self.refuses:
+            raise HostError("no netlink")
+        self.opened.release()
+        return Watching(self._queue)
+
+    def announce(self, *generations: Generation | HostError) -> None:
+        for generation in generations:
+            self._queue.put(generation)
+
+
+class Watching(Iterator[Generation]):
+    def __init__(self, queue: "SimpleQueue[Generation | HostError | None]") -> None:
+        self._queue = queue
+        self._is_closed = False
+
+    def __next__(self) -> Generation:
+        heard = self._queue.get(timeout=10)
+        if isinstance(heard, HostError):
+            raise heard
+        if heard is None:
+            raise StopIteration
+        return heard
 
     def close(self) -> None:
-        pass
+        if not self._is_closed:
+            self._is_closed = True
+            self._queue.put(None)
 
 
 def outcome(*, succeeded: bool) -> Outcome:
@@ -130,47 +152,124 @@ def outcome(*, succeeded: bool) -> Outcome:
 
 
 @pytest.fixture
-def watches(monkeypatch: pytest.MonkeyPatch) -> type[FakeWatch]:
-    its = type("Watch", (FakeWatch,), {})
-    monkeypatch.setattr(drift, "GenerationWatch", its)
+def nftables(monkeypatch: pytest.MonkeyPatch) -> Announcements:
+    its = Announcements()
+    monkeypatch.setattr(drift, "GenerationWatch", its.watch)
+    monkeypatch.setattr(drift, "current_generation", lambda: its.number)
+    monkeypatch.setattr(drift, "_REOPENED_AFTER", 0.001)
     return its
 
 
-def watch(inbox: "SimpleQueue[Message]") -> DriftWatch:
-    return DriftWatch(inbox, lambda generation: generation.pid == OWN.pid)
+class Watcher:
+    """A DriftWatch, its inbox, and what the program has written in a sync."""
+
+    def __init__(self) -> None:
+        self.inbox: SimpleQueue[Message] = SimpleQueue()
+        self.writes: tuple[Write, ...] = ()
+        self.watch = DriftWatch(self.inbox, lambda: self.writes)
+
+    def sync(self, nftables: Announcements, *writes: Write, then: int = 0) -> bool:
+        """A sync that raises the number of the ruleset to `then`; True if it found that it was changed before."""
+        self.writes = writes
+        was_changed = self.watch.begin()
+        nftables.number = then or nftables.number
+        self.watch.synced(outcome(succeeded=True))
+        self.watch.remember({})
+        return was_changed
+
+    def heard(self) -> Message:
+        return self.inbox.get(timeout=10)
 
 
-def test_the_loop_hears_of_others_changes_only(watches: type[FakeWatch]) -> None:
-    inbox: SimpleQueue[Message] = SimpleQueue()
-    watches.announced = (OWN, FOREIGN, OWN, UNKNOWN_CHANGE)
-    its = watch(inbox)
-    its.synced(outcome(succeeded=True))
-    assert inbox.get(timeout=10) == Disturbed("firewalld", 7)
-    assert inbox.get(timeout=10) == Disturbed("", 0)
-    its.close()
-    assert inbox.empty()
+@pytest.fixture
+def watcher(nftables: Announcements) -> Iterator[Watcher]:
+    del nftables
+    its = Watcher()
+    yield its
+    its.watch.close()
 
 
-def test_it_begins_with_the_first_sync_that_succeeds(watches: type[FakeWatch]) -> None:
-    its = watch(SimpleQueue())
-    its.synced(outcome(succeeded=False))
-    assert watches.made == 0
-    for _ in range(3):
-        its.synced(outcome(succeeded=True))
-    assert watches.made == 1
+def own(*ids: int) -> tuple[Generation, ...]:
+    return tuple(Generation(id=id_, pid=5005, process="iptables-nft-re", port=5) for id_ in ids)
 
 
-def test_a_kernel_that_announces_nothing_is_told_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> FakeWatch:
-        raise HostError("no")
+def foreign(id_: int, port: int = 5, pid: int = 7007) -> Generation:
+    return Generation(id=id_, pid=pid, process="iptables", port=port)
 
-    monkeypatch.setattr(drift, "GenerationWatch", refuse)
-    its = watch(SimpleQueue())
+
+WROTE = Write(pid=5, commits=2)
+
+
+def test_the_loop_hears_of_others_changes_only(watcher: Watcher, nftables: Announcements) -> None:
+    assert not watcher.sync(nftables, WROTE, then=12)
+    nftables.opened.acquire(timeout=10)
+    nftables.announce(*own(11, 12), foreign(13, port=9))
+    assert watcher.heard() == Disturbed("iptables", 7007)
+    nftables.announce(UNKNOWN_CHANGE)
+    assert watcher.heard() == Disturbed()
+    assert watcher.inbox.empty()
+
+
+def test_a_process_number_identifies_nobody(watcher: Watcher, nftables: Announcements) -> None:
+    """A process in another container has the number that our tool had, or will have."""
+    watcher.sync(nftables, WROTE, then=12)
+    nftables.opened.acquire(timeout=10)
+    nftables.announce(*own(11, 12), foreign(13))
+    assert watcher.heard() == Disturbed("iptables", 7007)
+
+
+def test_a_change_before_the_watch_begins(watcher: Watcher, nftables: Announcements) -> None:
+    """It shows in the number: more was committed than has been written."""
+    watcher.sync(nftables, WROTE, then=13)
+    assert watcher.heard() == Disturbed()
+    assert watcher.inbox.empty()
+
+
+def test_a_change_between_the_end_of_the_sync_and_the_beginning_of_the_watch(nftables: Announcements) -> None:
+    its = Watcher()
+    nftables.refuses = True
+    its.sync(nftables, WROTE, then=12)
+    assert its.heard() == Disturbed(), "as it cannot be watched"
+    assert not its.sync(nftables)
+    nftables.number = 13
+    nftables.refuses = False
+    assert its.heard() == Disturbed()
+    its.watch.close()
+
+
+def test_an_error_of_netlink_does_not_end_the_watch(watcher: Watcher, nftables: Announcements) -> None:
+    watcher.sync(nftables, WROTE, then=12)
+    nftables.opened.acquire(timeout=10)
+    assert watcher.watch.due == math.inf
     with capture_logs() as logs:
-        for _ in range(3):
-            its.synced(outcome(succeeded=True))
-        its.close()
-    assert [line["event"] for line in logs] == ["changes by other programs are found by reading only"]
+        nftables.refuses = True
+        nftables.announce(HostError("no buffers"))
+        assert watcher.heard() == Disturbed(), "something may have been missed"
+        watcher.sync(nftables)
+        assert watcher.watch.due < math.inf, "the loop asks meanwhile"
+        assert not watcher.watch.ask()
+        nftables.number = 13
+        assert watcher.watch.ask()
+        watcher.sync(nftables)
+        nftables.refuses = False
+        assert nftables.opened.acquire(timeout=10)
+        nftables.announce(foreign(14))
+        assert watcher.heard() == Disturbed("iptables", 7007)
+    assert [line["event"].partition(";")[0] for line in logs] == [
+        "cannot follow what nftables announces",
+        "following what nftables announces again",
+    ]
+    watcher.watch.ask()
+    assert watcher.watch.due == math.inf
+
+
+def test_it_begins_with_the_first_sync_that_succeeds(watcher: Watcher, nftables: Announcements) -> None:
+    watcher.watch.synced(outcome(succeeded=False))
+    assert not nftables.opened.acquire(blocking=False)
+    for _ in range(3):
+        watcher.sync(nftables)
+    assert nftables.opened.acquire(timeout=10)
+    assert not nftables.opened.acquire(blocking=False)
 
 
 @pytest.mark.parametrize(

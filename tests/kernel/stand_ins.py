@@ -5,6 +5,7 @@ The real tool is run in the end; everything else that the program does stays as 
 
 import shutil
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from pykubeproxy.host.backend import Tools
@@ -64,6 +65,14 @@ exec "$real" "$@\"""")
         return self._install(f"""\
 case "$*" in *--test*) exec "$real" "$@" ;; esac
 tee -a {file} | "$real" "$@\"""")
+
+    def followed_by(self, command: Sequence[str]) -> "StandIns":
+        """Run a command at once after the first write, before it is known to be done."""
+        return self._install(f"""\
+case "$*" in *--test*) exec "$real" "$@" ;; esac
+"$real" "$@" || exit
+mkdir {self.folder}/followed 2>/dev/null && {" ".join(command)}
+exit 0""")
 
     def _install(self, action: str) -> "StandIns":
         for kind in KINDS:

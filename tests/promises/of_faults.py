@@ -129,9 +129,9 @@ PROMISES = (
         only="nft and concern",
         broken=Broken(
             how="announcements of the kernel are taken for our own",
-            file="pykubeproxy/daemon/node_daemon.py",
-            old="        return any(host.has_run(pid) for",
-            new="        return True or any(host.has_run(pid) for",
+            file="pykubeproxy/daemon/own_changes.py",
+            old="            return not (generation.is_known and self._is_own(generation))",
+            new="            return False",
         ),
     ),
     Promise(
