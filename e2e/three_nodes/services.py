@@ -22,6 +22,7 @@ def _http(node_port: int | None = None) -> JsonObject:
 
 
 def _dns(node_port: int | None = None) -> JsonObject:
+    # Its node port is never that of `_http`: an API server lets protocols share one only where `port` is the same.
     return port(53, DNS, name="dns", protocol="UDP", node_port=node_port)
 
 
@@ -57,7 +58,7 @@ def _headless() -> JsonObject:
 def _restricted() -> JsonObject:
     ranges = [str(network) for network in CLIENT.networks]
     balancer = {"type": "LoadBalancer", "loadBalancerSourceRanges": ranges}
-    return service("office", 15, _http(30115), _dns(30115), vips=_vips(15), **balancer)
+    return service("office", 15, _http(30115), _dns(30215), vips=_vips(15), **balancer)
 
 
 def _proxied() -> JsonObject:
@@ -67,11 +68,11 @@ def _proxied() -> JsonObject:
 
 def _local_outside() -> JsonObject:
     policy = {"externalTrafficPolicy": "Local", "healthCheckNodePort": HEALTH_PORT}
-    return service("audit", 18, _http(30118), _dns(30118), type="LoadBalancer", vips=_vips(18), **policy)
+    return service("audit", 18, _http(30118), _dns(30218), type="LoadBalancer", vips=_vips(18), **policy)
 
 
 def _local_inside() -> JsonObject:
-    return service("agent", 19, _http(30119), _dns(30119), type="NodePort", internalTrafficPolicy="Local")
+    return service("agent", 19, _http(30119), _dns(30219), type="NodePort", internalTrafficPolicy="Local")
 
 
 def _zonal() -> Iterator[Member]:
@@ -89,8 +90,8 @@ OBJECTS: tuple[JsonObject, ...] = (
     *_with(service("web", 10, _http(), _dns()), members(*PODS)),
     *_several(),
     *_with(_headless(), members("a1", "c1")),
-    *_with(service("shop", 13, _http(30113), _dns(30113), type="NodePort"), members("a1", "b1")),
-    *_with(service("store", 14, _http(30114), _dns(30114), type="LoadBalancer", vips=_vips(14)), members("a2", "c1")),
+    *_with(service("shop", 13, _http(30113), _dns(30213), type="NodePort"), members("a1", "b1")),
+    *_with(service("store", 14, _http(30114), _dns(30214), type="LoadBalancer", vips=_vips(14)), members("a2", "c1")),
     *_with(_restricted(), members("a1", "b1")),
     *_with(_proxied(), members("a1", "b1")),
     *_with(service("branch", 17, _http(), _dns(), externalIPs=[vip["ip"] for vip in _vips(17)]), members("b1", "c1")),
@@ -105,7 +106,7 @@ OBJECTS: tuple[JsonObject, ...] = (
             "soon",
             24,
             _http(30124),
-            _dns(30124),
+            _dns(30224),
             type="LoadBalancer",
             vips=_vips(24),
             externalIPs=[vip["ip"] for vip in _vips(25)],

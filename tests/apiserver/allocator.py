@@ -57,12 +57,8 @@ class Allocator:
         for index, text in enumerate(ip for ip in spec.get("clusterIPs") or [] if ip != "None"):
             self._want(owner, wanted, _canonical(text), f"spec.clusterIPs[{index}]", "IP")
         self._fill_addresses(wanted, spec)
-        if _needs_node_ports(spec):
-            for index, port in enumerate(spec.get("ports") or []):
-                if port.get("nodePort"):
-                    self._want(owner, wanted, port["nodePort"], f"spec.ports[{index}].nodePort", "port")
-            for port in spec.get("ports") or []:
-                port["nodePort"] = port.get("nodePort") or self._free_port(wanted)
+        if spec["type"] in ("NodePort", "LoadBalancer"):
+            self._assign_node_ports(owner, wanted, spec)
         if _needs_health_check(spec):
             if spec.get("healthCheckNodePort"):
                 self._want(owner, wanted, spec["healthCheckNodePort"], "spec.healthCheckNodePort", "port")
@@ -78,9 +74,37 @@ class Allocator:
             del self._owner[item]
 
     def _want(self, owner: str, wanted: set[Hashable], item: Hashable, field: str, what: str) -> None:
-        if self._owner.get(item, owner) != owner:
+        if item in wanted or self._owner.get(item, owner) != owner:
             raise Taken(Cause(field=field, problem=f"Invalid value: {item!r}: provided {what} is already allocated"))
         wanted.add(item)
+
+    def _assign_node_ports(self, owner: str, wanted: set[Hashable], spec: JsonObject) -> None:
+        """Take the node ports that are named, and fill in the others if the Service wants any.
+
+        In a new Service, protocols share a node port only where their `port` is the same too (TCP and UDP 53). In an
+        update, any that name the same one share it, and none is shared unless it is named.
+        """
+        created = owner not in self._held
+        ports = spec.get("ports") or []
+        shared: dict[int, int] = {}
+        for index, port in enumerate(ports):
+            if node_port := port.get("nodePort"):
+                if not (shared.get(port["port"]) == node_port if created else node_port in wanted):
+                    self._want_node_port(owner, wanted, node_port, f"spec.ports[{index}].nodePort")
+                shared.setdefault(port["port"], node_port)
+        if spec["type"] == "LoadBalancer" and not spec.get("allocateLoadBalancerNodePorts", True):
+            return
+        for port in ports:
+            if not port.get("nodePort"):
+                port["nodePort"] = (created and shared.get(port["port"])) or self._free_port(wanted)
+                shared.setdefault(port["port"], port["nodePort"])
+
+    def _want_node_port(self, owner: str, wanted: set[Hashable], node_port: int, field: str) -> None:
+        if node_port not in self._node_ports:
+            valid = f"{self._node_ports.start}-{self._node_ports.stop - 1}"
+            problem = f"provided port is not in the valid range. The range of valid ports is {valid}"
+            raise Taken(Cause(field=field, problem=f"Invalid value: {node_port}: {problem}"))
+        self._want(owner, wanted, node_port, field, "port")
 
     def _fill_addresses(self, wanted: set[Hashable], spec: JsonObject) -> None:
         addresses = spec.get("clusterIPs") or []
@@ -113,12 +137,6 @@ def _canonical(text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         return text
-
-
-def _needs_node_ports(spec: JsonObject) -> bool:
-    if spec["type"] == "LoadBalancer":
-        return bool(spec.get("allocateLoadBalancerNodePorts", True))
-    return bool(spec["type"] == "NodePort")
 
 
 def _needs_health_check(spec: JsonObject) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from tests.apiserver.errors import Cause
+from tests.apiserver.errors import Cause, bad_request
 
 JsonObject = dict[str, Any]
 
@@ -18,7 +19,20 @@ _CORE_NAME = {
     "deprecatedLastTimestamp": "lastTimestamp",
     "deprecatedCount": "count",
 }
+_MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 _NEW_NAME = {core: new for new, core in _CORE_NAME.items()}
+
+
+def check_times(event: JsonObject) -> None:
+    """Read the times that have microseconds (MicroTime) as a real server does, of either form.
+
+    Raises a 400 for one that has not six digits after the second.
+    """
+    for holder, name in ((event, "eventTime"), (event.get("series") or {}, "lastObservedTime")):
+        text = holder.get(name)
+        if text is not None and not _MICRO_TIME.fullmatch(str(text)):
+            problem = f'parsing time "{text}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse {name}'
+            raise bad_request(f"Event cannot be handled as a Event: {problem}")
 
 
 def to_stored(event: JsonObject) -> JsonObject:

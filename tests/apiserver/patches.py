@@ -1,18 +1,21 @@
 """The four patch formats: JSON merge patch (RFC 7396), JSON patch (RFC 6902), strategic merge patch, and apply.
 
 A strategic merge treats maps as a merge patch does, and merges the lists that have a merge key in the API reference;
-its directives (``$patch``, ``$retainKeys``) are not served. Apply configurations are merged the same way: who owns
-which field is not tracked.
+its directives (``$patch``, ``$retainKeys``) are not served. Apply configurations are merged in this way too, except
+that what is new goes last: who owns which field is not tracked.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from tests.apiserver.errors import bad_request
 
 JsonObject = dict[str, Any]
+Keys = Sequence[Hashable]
+Arrange = Callable[[Keys, Keys], Keys]
 
 MERGE = "application/merge-patch+json"
 JSON = "application/json-patch+json"
@@ -38,7 +41,7 @@ def apply(content_type: str, target: JsonObject, patch: Any) -> JsonObject:
         raise bad_request(f"a patch of type {content_type} is an object, not {type(patch).__name__}")
     if content_type == MERGE:
         return _merge(target, patch)
-    return _strategic(target, patch, ())
+    return _strategic(target, patch, (), _new_last if content_type == APPLY else _new_first)
 
 
 def _merge(target: Any, patch: JsonObject) -> JsonObject:
@@ -51,28 +54,49 @@ def _merge(target: Any, patch: JsonObject) -> JsonObject:
     return merged
 
 
-def _strategic(target: Any, patch: JsonObject, path: tuple[str, ...]) -> JsonObject:
+def _strategic(target: Any, patch: JsonObject, path: tuple[str, ...], arrange: Arrange) -> JsonObject:
     merged = dict(target) if isinstance(target, dict) else {}
     for name, value in patch.items():
         here = (*path, name)
         if value is None:
             merged.pop(name, None)
         elif isinstance(value, dict):
-            merged[name] = _strategic(merged.get(name), value, here)
+            merged[name] = _strategic(merged.get(name), value, here, arrange)
         elif here in _MERGE_KEYS:
-            merged[name] = _merge_list(merged.get(name) or [], value, _MERGE_KEYS[here])
+            merged[name] = _merge_list(merged.get(name) or [], value, _MERGE_KEYS[here], arrange)
         elif here in _MERGED_SETS:
-            merged[name] = list(dict.fromkeys([*(merged.get(name) or []), *value]))
+            merged[name] = list(arrange(merged.get(name) or [], value))
         else:
             merged[name] = value
     return merged
 
 
-def _merge_list(target: list[JsonObject], patch: list[JsonObject], key: str) -> list[JsonObject]:
+def _merge_list(target: list[JsonObject], patch: list[JsonObject], key: str, arrange: Arrange) -> list[JsonObject]:
     merged = {item.get(key): item for item in target}
+    before, patched = list(merged), [item.get(key) for item in patch]
     for item in patch:
         merged[item.get(key)] = _merge(merged.get(item.get(key)), item)
-    return list(merged.values())
+    return [merged[each] for each in arrange(before, patched)]
+
+
+def _new_first(before: Keys, patched: Keys) -> Keys:
+    """The order after a strategic merge: that of the patch; what it does not name stays in front of what it preceded.
+
+    A real server compares the first that is left of both lists by their places in the old one, and takes the item of
+    the patch if it has no place there. So a new item comes before all old ones that the patch does not name.
+    """
+    places = {key: place for place, key in enumerate(before)}
+    rest = [key for key in before if key not in patched]
+    ordered: list[Hashable] = []
+    for key in dict.fromkeys(patched):
+        while rest and places[rest[0]] < places.get(key, -1):
+            ordered.append(rest.pop(0))
+        ordered.append(key)
+    return [*ordered, *rest]
+
+
+def _new_last(before: Keys, patched: Keys) -> Keys:
+    return list(dict.fromkeys([*before, *patched]))
 
 
 def _json_patch(target: JsonObject, operations: Any) -> JsonObject:

@@ -56,6 +56,15 @@ def issue(addresses: tuple[str, ...], authority: str = "test-ca") -> Pki:
         return Pki(authority=(home / "ca.crt").read_bytes(), server=_pair(home, "server"), client=_pair(home, "client"))
 
 
+def signing_key() -> bytes:
+    """Make a key for service account tokens, PEM.
+
+    kube-apiserver takes an ECDSA key only in its own form (SEC 1: "EC PRIVATE KEY"), and `openssl req` writes PKCS #8.
+    """
+    command = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
 def server_context(pki: Pki) -> ssl.SSLContext:
     """Return the TLS settings of a server that asks for, and checks, client certificates, but takes clients without."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

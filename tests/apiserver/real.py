@@ -144,12 +144,12 @@ class RealApiServer(Cluster):
             "ca.crt": certificates.authority,
             "tls.crt": certificates.server.certificate,
             "tls.key": certificates.server.key,
+            "service-accounts.key": pki.signing_key(),
             "tokens.csv": f'{self.access.token},test,test,"system:masters"\n'.encode(),
         }
         for name, content in files.items():
             (self._home / name).write_bytes(content)
             (self._home / name).chmod(0o600)
-        # The key of the certificate signs service account tokens as well: nobody here asks for any.
         return [
             f"--etcd-servers=http://127.0.0.1:{etcd}",
             f"--bind-address={self._host}",
@@ -163,8 +163,8 @@ class RealApiServer(Cluster):
             "--authorization-mode=AlwaysAllow",
             "--disable-admission-plugins=ServiceAccount",
             "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={self._home / 'tls.key'}",
-            f"--service-account-signing-key-file={self._home / 'tls.key'}",
+            f"--service-account-key-file={self._home / 'service-accounts.key'}",
+            f"--service-account-signing-key-file={self._home / 'service-accounts.key'}",
             f"--service-cluster-ip-range={_SERVICE_CIDRS}",
             "--endpoint-reconciler-type=none",
         ]

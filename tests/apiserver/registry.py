@@ -177,6 +177,8 @@ def _stored(resource: Resource, obj: JsonObject) -> JsonObject:
     data.pop("kind", None)
     data.pop("apiVersion", None)
     data["metadata"] = data.get("metadata") or {}
+    if resource.kind == EVENTS.kind:
+        events.check_times(data)
     return events.to_stored(data) if resource is EVENTS else data
 
 

@@ -113,12 +113,10 @@ def _keep_allocations(spec: JsonObject, old: JsonObject) -> None:
         elif spec.get("clusterIP") == old.get("clusterIP") and not spec.get("clusterIPs"):
             spec["clusterIPs"] = list(old.get("clusterIPs") or [])
     if spec["type"] in ("NodePort", "LoadBalancer"):
-        known = {
-            (p.get("protocol", "TCP"), p["port"]): p["nodePort"] for p in old.get("ports") or [] if "nodePort" in p
-        }
+        known = {port.get("name", ""): port["nodePort"] for port in old.get("ports") or [] if "nodePort" in port}
         used = {port.get("nodePort") for port in spec.get("ports") or []}
         for port in spec.get("ports") or []:
-            kept = known.get((port.get("protocol", "TCP"), port.get("port")))
+            kept = known.get(port.get("name", ""))
             if not port.get("nodePort") and kept and kept not in used:
                 port["nodePort"] = kept
     if old.get("healthCheckNodePort") and not spec.get("healthCheckNodePort"):
@@ -148,6 +146,7 @@ def check(service: JsonObject, old: JsonObject | None) -> Iterator[Cause]:
         yield Cause(field="spec.ports", problem="Required value", reason="FieldValueRequired")
     for index, port in enumerate(spec.get("ports") or []):
         yield from _check_port(f"spec.ports[{index}]", port, several=len(spec["ports"]) > 1)
+    yield from _check_node_ports(spec.get("ports") or [])
     for index, address in enumerate(spec.get("clusterIPs") or []):
         if address != "None" and family_of(address) is None:
             yield Cause(
@@ -167,6 +166,16 @@ def _check_port(path: str, port: JsonObject, *, several: bool) -> Iterator[Cause
         yield Cause(field=f"{path}.port", problem=f"Invalid value: {number}: must be between 1 and 65535, inclusive")
     if port["protocol"] not in _PROTOCOLS:
         yield _unsupported(f"{path}.protocol", port["protocol"], _PROTOCOLS)
+
+
+def _check_node_ports(ports: Sequence[JsonObject]) -> Iterator[Cause]:
+    seen = set()
+    for index, port in enumerate(ports):
+        if node_port := port.get("nodePort"):
+            if (port["protocol"], node_port) in seen:
+                field = f"spec.ports[{index}].nodePort"
+                yield Cause(field=field, problem=f"Duplicate value: {node_port}", reason="FieldValueDuplicate")
+            seen.add((port["protocol"], node_port))
 
 
 def _unsupported(field: str, value: str, allowed: Sequence[str]) -> Cause:

@@ -34,13 +34,31 @@ def test_the_generation_of_a_slice_counts_changes_of_content(api: Cluster) -> No
     [
         ({"addressType": "IPX"}, "addressType: Unsupported value"),
         ({"endpoints": [{"addresses": []}]}, r"endpoints\[0\]\.addresses: Required value"),
-        ({"endpoints": [{"addresses": ["fd00::1"]}]}, r"endpoints\[0\]\.addresses\[0\]: Invalid value"),
+        ({"endpoints": [{"addresses": ["web.example"]}]}, r"endpoints\[0\]\.addresses\[0\]: Invalid value"),
+        ({"endpoints": [{"addresses": ["10.244.0.5", "fd00::1"]}]}, r"\.addresses: .*must be an IPv4 address$"),
+        (
+            {"endpoints": [{"addresses": ["10.0.0.1"]}], "addressType": "IPv6"},
+            r"\.addresses: .*must be an IPv6 address$",
+        ),
+        ({"endpoints": [{"addresses": ["::"]}], "addressType": "IPv6"}, r"\.addresses\[0\]: .*may not be unspecified"),
+        ({"endpoints": [{"addresses": ["127.0.0.1"]}]}, r"\.addresses\[0\]: .*may not be in the loopback range"),
+        ({"endpoints": [{"addresses": ["169.254.1.1"]}]}, r"\.addresses\[0\]: .*may not be in the link-local range"),
+        ({"endpoints": [{"addresses": ["224.0.0.1"]}]}, r"\.addresses\[0\]: .*may not be in the link-local multicast"),
+        ({"endpoints": [{"addresses": [f"10.0.0.{n}" for n in range(101)]}]}, r"\.addresses: Too many: 101"),
     ],
 )
 def test_a_bad_slice_is_refused(api: Cluster, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(ApiError, match=message) as caught:
         api.create(endpoint_slice("bad", "10.244.0.5", **fields))
     assert caught.value.code == 422
+
+
+@pytest.mark.parametrize("address", ["fd00::1", "127.0.0.1"])
+def test_endpoints_that_an_older_server_let_in_may_stay_as_they_are(fake_api: ApiServer, address: str) -> None:
+    fake_api.inject(endpoint_slice("old", address))
+    assert fake_api.patch("EndpointSlice", "default", "old", {"metadata": {"labels": {"a": "b"}}})
+    with pytest.raises(ApiError):
+        fake_api.replace(endpoint_slice("old", address, "10.244.0.5"))
 
 
 def test_a_node_is_created_with_its_status_and_then_only_the_subresource_changes_it(api: Cluster) -> None:
@@ -116,6 +134,17 @@ def test_an_event_without_its_required_fields_is_refused(api: Cluster) -> None:
     with pytest.raises(ApiError) as caught:
         api.create(event)
     assert caught.value.code == 422
+
+
+@pytest.mark.parametrize("kind", ["v1", "events.k8s.io/v1"])
+@pytest.mark.parametrize("when", ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000000000Z"])
+@pytest.mark.parametrize("series", [False, True])
+def test_the_time_of_an_event_has_microseconds(api: Cluster, kind: str, when: str, series: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    event: dict[str, Any] = {"apiVersion": kind, "kind": "Event", "metadata": {"name": "hello", "namespace": "default"}}
+    times = {"series": {"count": 2, "lastObservedTime": when}} if series else {"eventTime": when}
+    with pytest.raises(ApiError, match="parsing time") as caught:
+        api.create(event | times)
+    assert (caught.value.code, caught.value.reason) == (400, "BadRequest")
 
 
 def test_loading_takes_what_is_served_and_can_be_repeated(api: Cluster) -> None:

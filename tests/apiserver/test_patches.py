@@ -33,7 +33,30 @@ def test_strategic_merge_merges_lists_by_their_key() -> None:
         {"port": 53},
     ]
     assert patched["spec"]["externalIPs"] == ["192.0.2.2"]
-    assert patched["metadata"]["finalizers"] == ["x", "y"]
+    assert patched["metadata"]["finalizers"] == ["y", "x"]
+
+
+@pytest.mark.parametrize(
+    ("patched", "expected"),
+    [
+        ([53], [53, 80, 443, 8080]),
+        ([443], [80, 443, 8080]),
+        ([443, 53], [80, 443, 53, 8080]),
+        ([53, 443], [53, 80, 443, 8080]),
+        ([8080, 80], [443, 8080, 80]),
+        ([54, 53, 54], [54, 53, 80, 443, 8080]),
+    ],
+)
+def test_the_order_after_a_strategic_merge_is_that_of_a_real_server(patched: list[int], expected: list[int]) -> None:
+    target = {"spec": {"ports": [{"port": number} for number in (80, 443, 8080)]}}
+    patch = {"spec": {"ports": [{"port": number} for number in patched]}}
+    merged = patches.apply(patches.STRATEGIC, target, patch)
+    assert [port["port"] for port in merged["spec"]["ports"]] == expected
+
+
+def test_what_an_applied_configuration_adds_goes_last() -> None:
+    merged = patches.apply(patches.APPLY, SERVICE, {"spec": {"ports": [{"port": 53}, {"port": 80}]}})
+    assert [port["port"] for port in merged["spec"]["ports"]] == [80, 443, 53]
 
 
 def test_json_patch() -> None:

@@ -19,6 +19,7 @@ ETCD = """
     signal.pause()
 """
 KUBE_APISERVER = """
+    import re
     import signal
     import sys
     import threading
@@ -28,6 +29,9 @@ KUBE_APISERVER = """
 
     flags = dict(flag.removeprefix("--").split("=", 1) for flag in sys.argv[1:])
     read = lambda name: Path(flags[name]).read_bytes()
+    for name in ("service-account-key-file", "service-account-signing-key-file"):
+        if not re.match(b"-----BEGIN (EC|RSA) PRIVATE KEY-----", read(name)):
+            sys.exit("data does not contain any valid RSA or ECDSA public keys")
     pair = pki.KeyPair(certificate=read("tls-cert-file"), key=read("tls-private-key-file"))
     pki.issue = lambda *_: pki.Pki(authority=read("client-ca-file"), server=pair, client=pair)
     token, user, uid, groups = read("token-auth-file").decode().strip().split(",")

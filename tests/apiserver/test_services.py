@@ -113,9 +113,71 @@ def test_what_a_deleted_service_held_is_free_again(api: Cluster) -> None:
     assert api.create(service("other", **wanted))["spec"]["clusterIP"] == "10.96.7.7"
 
 
+def test_a_new_service_shares_a_node_port_between_protocols_where_the_port_is_the_same(api: Cluster) -> None:
+    def ports(*node_ports: int | None) -> list[dict[str, Any]]:
+        made = [("tcp", 53, "TCP"), ("udp", 53, "UDP"), ("web", 80, "TCP")]
+        named = zip(made, node_ports, strict=True)
+        return [
+            {"name": name, "port": number, "protocol": protocol} | ({"nodePort": given} if given else {})
+            for (name, number, protocol), given in named
+        ]
+
+    def given(spec: dict[str, Any]) -> list[int]:
+        return [port["nodePort"] for port in spec["ports"]]
+
+    free = given(api.create(service("free", type="NodePort", ports=ports(None, None, None)))["spec"])
+    assert free[0] == free[1] != free[2]
+    assert given(api.create(service("one", type="NodePort", ports=ports(None, 30053, 30080)))["spec"]) == [
+        30053,
+        30053,
+        30080,
+    ]
+    two = api.create(service("two", type="NodePort", ports=ports(30153, 30154, 30180)))["spec"]
+    assert given(two) == [30153, 30154, 30180]
+
+
+def test_a_new_service_shares_no_node_port_between_different_ports_but_an_update_may(api: Cluster) -> None:
+    ports = [
+        {"name": "http", "port": 80, "nodePort": 30113},
+        {"name": "dns", "port": 53, "protocol": "UDP", "nodePort": 30113},
+    ]
+    with pytest.raises(ApiError, match=r"spec\.ports\[1\]\.nodePort: .*30113: provided port is already allocated"):
+        api.create(service("shop", type="NodePort", ports=ports))
+    api.create(service("shop", type="NodePort", ports=[ports[0]]))
+    changed = api.replace(service("shop", type="NodePort", ports=ports))["spec"]
+    assert [port["nodePort"] for port in changed["ports"]] == [30113, 30113]
+
+
+def test_a_load_balancer_that_wants_no_node_ports_still_gets_those_that_it_names(api: Cluster) -> None:
+    ports = [{"name": "a", "port": 80, "nodePort": 30114}, {"name": "b", "port": 81}]
+    balancer: dict[str, Any] = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": ports}
+    spec = api.create(service("lb", **balancer))["spec"]
+    assert [port.get("nodePort") for port in spec["ports"]] == [30114, None]
+    with pytest.raises(ApiError, match="already allocated"):
+        api.create(service("other", **balancer))
+
+
+def test_a_replacement_keeps_node_ports_by_the_name_of_the_port(api: Cluster) -> None:
+    before = api.create(service("web", type="NodePort"))["spec"]["ports"][0]
+    moved = [{"name": "http", "port": 8000}, {"name": "new", "port": 80}]
+    after = api.replace(service("web", type="NodePort", ports=moved))["spec"]["ports"]
+    assert after[0]["nodePort"] == before["nodePort"] != after[1]["nodePort"]
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
+        (
+            {"type": "NodePort", "ports": [{"port": 80, "nodePort": 80}]},
+            r"nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-",
+        ),
+        (
+            {
+                "type": "NodePort",
+                "ports": [{"name": f"p{number}", "port": number, "nodePort": 30080} for number in (80, 81)],
+            },
+            r"spec\.ports\[1\]\.nodePort: Duplicate value: 30080",
+        ),
         ({"ports": []}, r"spec\.ports: Required value"),
         ({"ports": [{"port": 0}]}, r"spec\.ports\[0\]\.port: Invalid value"),
         ({"ports": [{"port": 80, "protocol": "ICMP"}]}, r"spec\.ports\[0\]\.protocol: Unsupported value"),

@@ -6,9 +6,10 @@ from e2e.expectation import Answers, Place
 from e2e.running import resolve
 from e2e.three_nodes.cases import CASES
 from e2e.three_nodes.places import BALANCER
-from e2e.three_nodes.services import MANIFESTS, topology
+from e2e.three_nodes.services import MANIFESTS, OBJECTS, topology
 from e2e.three_nodes.sharing import tolerable, unfairness
 from e2e.topology import Protocol
+from tests.apiserver.server import ApiServer
 
 TOPOLOGY = topology(sctp=True)
 
@@ -21,6 +22,12 @@ def test_every_service_is_asked_from_a_pod_a_node_and_outside(service: str) -> N
 @pytest.mark.parametrize("service", sorted(MANIFESTS.services))
 def test_every_service_is_asked_in_both_families(service: str) -> None:
     assert {case.target.family for case in CASES if case.service == service} == {4, 6}
+
+
+def test_an_api_server_takes_every_object() -> None:
+    with ApiServer() as api:
+        for obj in OBJECTS:
+            api.create(obj)
 
 
 def test_every_case_means_an_address_and_hosts_that_exist() -> None:
