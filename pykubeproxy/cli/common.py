@@ -134,6 +134,13 @@ def _family(text: str) -> Family:
 
 
 def read_config(flags: Mapping[str, object]) -> Completed:
+    """The configuration that flags and file amount to; its warnings are told. Raises ConfigError."""
+    completed = complete_config(flags)
+    tell_warnings(completed)
+    return completed
+
+
+def complete_config(flags: Mapping[str, object]) -> Completed:
     """The configuration that flags and file amount to. Raises ConfigError."""
     path = flags.get("config")
     try:
@@ -145,9 +152,13 @@ def read_config(flags: Mapping[str, object]) -> Completed:
         check(completed)
     except ConfigError as error:
         raise ConfigError(f"{error} (--config {path})" if path else str(error)) from None
+    return completed
+
+
+def tell_warnings(completed: Completed) -> None:
+    """Print what is not wrong with a configuration, and may not be what was meant."""
     for warning in completed.warnings:
         complain(warning)
-    return completed
 
 
 def read_objects(files: tuple[str, ...], completed: Completed) -> Change:

@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 
 import msgspec
+import structlog
 
-from pykubeproxy.cli.common import read_config
+from pykubeproxy.cli.common import complete_config, tell_warnings
 from pykubeproxy.config.flag_table import FLAGS
 from pykubeproxy.config.flags import texts
 from pykubeproxy.daemon.assembly import Choices
@@ -13,6 +14,8 @@ from pykubeproxy.daemon.node_daemon import RunSettings
 from pykubeproxy.daemon.patience import Patience
 from pykubeproxy.daemon.run import run, run_once
 from pykubeproxy.observe.logs import LogFormat, set_up
+
+log = structlog.get_logger()
 
 NOT_IN_SYNC = 1
 
@@ -41,10 +44,13 @@ def read_settings(wishes: Wishes, choices: Choices, flags: dict[str, object]) ->
     """The daemon's settings; logging is set up as they say. Raises ConfigError."""
     # Read first: what is written from now on is a change, and will be noticed as one.
     config_file = _config_file(flags)
-    completed = read_config(flags)
+    completed = complete_config(flags)
     logging = completed.config.logging
     in_config = LogFormat.JSON if logging.format == "json" else LogFormat.CONSOLE
     set_up(wishes.log_format or in_config, logging.verbosity)
+    if wishes.is_dry:
+        log.info("shadow mode: nothing is written, neither rules nor kernel settings; what would be done is logged")
+    tell_warnings(completed)
     return RunSettings(
         completed=completed,
         choices=choices,

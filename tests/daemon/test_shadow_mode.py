@@ -1,5 +1,7 @@
 """Shadow mode (`--dry-run`) beside the rules of a kube-proxy: it watches and plans, tells all of it."""
 
+import json
+
 import pytest
 
 from pykubeproxy.host.backend import Backend
@@ -13,6 +15,8 @@ from tests.kernel.machine import Kind, why_without
 
 EXAMPLE = Example(GOLDEN / "loadbalancer-source-ranges")
 LOCALNET = "/proc/sys/net/ipv4/conf/all/route_localnet"
+# The example leaves node ports open on all addresses.
+MAY_BE_INCOMPLETE = "kube-proxy configuration may be incomplete or incorrect"
 PENDING = 'pykubeproxy_pending_chains{ip_family="IPv4"}'
 
 
@@ -53,7 +57,9 @@ def test_it_watches_and_plans_and_never_writes(fake_node: Node[ApiServer], kinds
         generations.close()
     assert [node.chains(kind) for kind in kinds] == before
     assert machine.exec(["cat", LOCALNET]).stdout == "0\n"
-    assert daemon.told("unable to create proxier: this mode never writes settings")
+    assert daemon.told("kernel setting would be changed", name="net/ipv4/conf/all/route_localnet", value=1)
+    assert json.loads(daemon.log.splitlines()[0])["event"].startswith("shadow mode: nothing is written")
+    assert [line["event"] for line in daemon.told("") if line["level"] == "warning"] == [MAY_BE_INCOMPLETE]
     assert api.objects("events.k8s.io/v1/Event") == []
 
 

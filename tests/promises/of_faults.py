@@ -211,6 +211,17 @@ PROMISES = (
         ),
     ),
     Promise(
+        words="Shadow mode begins with the line that says what it is, and warns of nothing that it never writes",
+        test="tests/daemon/test_shadow_mode.py",
+        only="nft",
+        broken=Broken(
+            how="warnings come first",
+            file="pykubeproxy/cli/running.py",
+            old="    if wishes.is_dry:\n        log.info(",
+            new="    if wishes.is_dry:\n        log.warning('not permitted')\n        log.info(",
+        ),
+    ),
+    Promise(
         words="A full table of connections is reported",
         test="tests/chaos/test_chaos_conntrack.py",
         broken=Broken(
