@@ -64,6 +64,7 @@ class Allocator:
                 self._want(owner, wanted, spec["healthCheckNodePort"], "spec.healthCheckNodePort", "port")
             else:
                 spec["healthCheckNodePort"] = self._free_port(wanted)
+                wanted.add(spec["healthCheckNodePort"])
         self.release(owner)
         self._held[owner] = wanted
         self._owner.update(dict.fromkeys(wanted, owner))
@@ -86,18 +87,20 @@ class Allocator:
         """
         created = owner not in self._held
         ports = spec.get("ports") or []
-        shared: dict[int, int] = {}
+        named = {port["nodePort"] for port in ports if port.get("nodePort")}
+        shared = {port["port"]: port["nodePort"] for port in reversed(ports) if created and port.get("nodePort")}
+        seen: set[int] = set()
         for index, port in enumerate(ports):
-            if node_port := port.get("nodePort"):
-                if not (shared.get(port["port"]) == node_port if created else node_port in wanted):
+            number = port["port"]
+            if port.get("nodePort") or spec["type"] == "NodePort" or spec.get("allocateLoadBalancerNodePorts", True):
+                node_port = port.get("nodePort") or shared.get(number) or self._free_port(wanted | named)
+                known = number in seen and node_port == shared[number] if created else node_port in wanted
+                if not known:
                     self._want_node_port(owner, wanted, node_port, f"spec.ports[{index}].nodePort")
-                shared.setdefault(port["port"], node_port)
-        if spec["type"] == "LoadBalancer" and not spec.get("allocateLoadBalancerNodePorts", True):
-            return
-        for port in ports:
-            if not port.get("nodePort"):
-                port["nodePort"] = (created and shared.get(port["port"])) or self._free_port(wanted)
-                shared.setdefault(port["port"], port["nodePort"])
+                port["nodePort"] = node_port
+                if created:
+                    seen.add(number)
+                    shared.setdefault(number, node_port)
 
     def _want_node_port(self, owner: str, wanted: set[Hashable], node_port: int, field: str) -> None:
         if node_port not in self._node_ports:
@@ -120,7 +123,6 @@ class Allocator:
         ports = self._node_ports
         for port in ports[len(ports) // 2 :]:
             if port not in self._owner and port not in wanted:
-                wanted.add(port)
                 return port
         raise Taken(Cause(field="spec.ports", problem="Internal error: range is full", reason="InternalError"))
 

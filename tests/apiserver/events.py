@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.apiserver.errors import Cause, bad_request
@@ -19,20 +20,28 @@ _CORE_NAME = {
     "deprecatedLastTimestamp": "lastTimestamp",
     "deprecatedCount": "count",
 }
-_MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
+_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+_SECONDS_END = len("2006-01-02T15:04:05")
+_MICRO_TIME = re.compile(_SECONDS.pattern + r"[.,]\d{6}(Z|[+-]\d\d:\d\d)")
 _NEW_NAME = {core: new for new, core in _CORE_NAME.items()}
 
 
-def check_times(event: JsonObject) -> None:
-    """Read the times that have microseconds (MicroTime) as a real server does, of either form.
+def read_times(event: JsonObject) -> None:
+    """Read the times that have microseconds (MicroTime), of either form, and write them in UTC.
 
     Raises a 400 for one that has not six digits after the second.
     """
     for holder, name in ((event, "eventTime"), (event.get("series") or {}, "lastObservedTime")):
-        text = holder.get(name)
-        if text is not None and not _MICRO_TIME.fullmatch(str(text)):
-            problem = f'parsing time "{text}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse {name}'
-            raise bad_request(f"Event cannot be handled as a Event: {problem}")
+        if holder.get(name) is not None:
+            holder[name] = _micro_time(str(holder[name]))
+
+
+def _micro_time(text: str) -> str:
+    if _MICRO_TIME.fullmatch(text):
+        return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    rest, wanted = (text[_SECONDS_END:], ".000000") if _SECONDS.match(text) else (text, "2006")
+    problem = f'parsing time "{text}" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "{rest}" as "{wanted}"'
+    raise bad_request(f'Event in version "v1" cannot be handled as a Event: {problem}')
 
 
 def to_stored(event: JsonObject) -> JsonObject:

@@ -178,7 +178,7 @@ def _stored(resource: Resource, obj: JsonObject) -> JsonObject:
     data.pop("apiVersion", None)
     data["metadata"] = data.get("metadata") or {}
     if resource.kind == EVENTS.kind:
-        events.check_times(data)
+        events.read_times(data)
     return events.to_stored(data) if resource is EVENTS else data
 
 

@@ -112,7 +112,9 @@ def _keep_allocations(spec: JsonObject, old: JsonObject) -> None:
                 spec["ipFamilies"] = list(old.get("ipFamilies") or [])
         elif spec.get("clusterIP") == old.get("clusterIP") and not spec.get("clusterIPs"):
             spec["clusterIPs"] = list(old.get("clusterIPs") or [])
-    if spec["type"] in ("NodePort", "LoadBalancer"):
+    if spec["type"] == "NodePort" or (
+        spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts", True)
+    ):
         known = {port.get("name", ""): port["nodePort"] for port in old.get("ports") or [] if "nodePort" in port}
         used = {port.get("nodePort") for port in spec.get("ports") or []}
         for port in spec.get("ports") or []:
@@ -146,7 +148,8 @@ def check(service: JsonObject, old: JsonObject | None) -> Iterator[Cause]:
         yield Cause(field="spec.ports", problem="Required value", reason="FieldValueRequired")
     for index, port in enumerate(spec.get("ports") or []):
         yield from _check_port(f"spec.ports[{index}]", port, several=len(spec["ports"]) > 1)
-    yield from _check_node_ports(spec.get("ports") or [])
+    if old is not None:  # a new Service that names a node port twice is refused by who allocates them
+        yield from _check_node_ports(spec.get("ports") or [])
     for index, address in enumerate(spec.get("clusterIPs") or []):
         if address != "None" and family_of(address) is None:
             yield Cause(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ _ADDRESS_TYPES = ("IPv4", "IPv6", "FQDN")
 _MAX_ENDPOINTS = 1000
 _MAX_ADDRESSES = 100
 _LINK_LOCAL = {4: ipaddress.ip_network("169.254.0.0/16"), 6: ipaddress.ip_network("fe80::/10")}
-_LINK_LOCAL_MULTICAST = {4: ipaddress.ip_network("224.0.0.0/24"), 6: ipaddress.ip_network("ff02::/16")}
+_LEADING_ZEROS = re.compile(r"\b0+(?=\d)")
 
 
 def set_defaults(endpoint_slice: JsonObject) -> None:
@@ -73,28 +74,42 @@ def _check_addresses(path: str, addresses: list[str], address_type: str) -> Iter
     if address_type == "FQDN":
         return
     for index, address in enumerate(addresses):
-        family = family_of(address)
-        if family is None:
-            problem = f'Invalid value: "{address}": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)'
-            yield Cause(field=f"{path}[{index}]", problem=problem)
+        here = f"{path}[{index}]"
+        if malformed := _why_malformed(address, address_type):
+            yield _invalid(here, address, malformed)
             continue
-        if family != address_type:
+        if family_of(address) != address_type:
             # A real server names the whole list here, and not the place in it.
-            yield Cause(field=path, problem=f'Invalid value: "{address}": must be an {address_type} address')
-        yield from _check_kind(f"{path}[{index}]", address)
+            yield _invalid(path, address, f"must be an {address_type} address")
+        for problem in _why_not_an_endpoint(ipaddress.ip_address(address)):
+            yield _invalid(here, address, problem)
 
 
-def _check_kind(path: str, address: str) -> Iterator[Cause]:
+def _why_malformed(address: str, address_type: str) -> str:
+    """What is wrong with the text of an address; empty for nothing. IPv6 slices take the canonical form only."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        if family_of(_LEADING_ZEROS.sub("", address)) == "IPv4":
+            return "must not have leading 0s"
+        return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
+    if parsed.version == 6 and parsed.ipv4_mapped:
+        return "must not be an IPv4-mapped IPv6 address"
+    return f'must be in canonical form ("{parsed}")' if address_type == "IPv6" and str(parsed) != address else ""
+
+
+def _why_not_an_endpoint(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Iterator[str]:
     """Endpoints are at addresses that mean the same on every node."""
-    parsed = ipaddress.ip_address(address)
-    if parsed.is_unspecified:
-        yield Cause(field=path, problem=f'Invalid value: "{address}": may not be unspecified ({address})')
-    if parsed.is_loopback:
-        problem = "may not be in the loopback range (127.0.0.0/8, ::1/128)"
-        yield Cause(field=path, problem=f'Invalid value: "{address}": {problem}')
-    if parsed in _LINK_LOCAL[parsed.version]:
-        problem = "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
-        yield Cause(field=path, problem=f'Invalid value: "{address}": {problem}')
-    if parsed in _LINK_LOCAL_MULTICAST[parsed.version]:
-        problem = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
-        yield Cause(field=path, problem=f'Invalid value: "{address}": {problem}')
+    if address.is_unspecified:
+        yield f"may not be unspecified ({address})"
+    if address.is_loopback:
+        yield "may not be in the loopback range (127.0.0.0/8, ::1/128)"
+    if address in _LINK_LOCAL[address.version]:
+        yield "may not be in the link-local range (169.254.0.0/16, fe80::/10)"
+    start = address.packed[:3]
+    if start == bytes((224, 0, 0)) if address.version == 4 else start[0] == 0xFF and start[1] & 0xF == 2:
+        yield "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"
+
+
+def _invalid(field: str, address: str, problem: str) -> Cause:
+    return Cause(field=field, problem=f'Invalid value: "{address}": {problem}')

@@ -41,6 +41,12 @@ def test_the_generation_of_a_slice_counts_changes_of_content(api: Cluster) -> No
             r"\.addresses: .*must be an IPv6 address$",
         ),
         ({"endpoints": [{"addresses": ["::"]}], "addressType": "IPv6"}, r"\.addresses\[0\]: .*may not be unspecified"),
+        ({"endpoints": [{"addresses": ["010.0.0.1"]}]}, r"\.addresses\[0\]: .*must not have leading 0s"),
+        ({"endpoints": [{"addresses": ["::ffff:10.0.0.1"]}]}, r"\.addresses\[0\]: .*must not be an IPv4-mapped"),
+        (
+            {"endpoints": [{"addresses": ["FD00::1"]}], "addressType": "IPv6"},
+            r"\.addresses\[0\]: .*must be in canonical form \(\"fd00::1\"\)",
+        ),
         ({"endpoints": [{"addresses": ["127.0.0.1"]}]}, r"\.addresses\[0\]: .*may not be in the loopback range"),
         ({"endpoints": [{"addresses": ["169.254.1.1"]}]}, r"\.addresses\[0\]: .*may not be in the link-local range"),
         ({"endpoints": [{"addresses": ["224.0.0.1"]}]}, r"\.addresses\[0\]: .*may not be in the link-local multicast"),
