@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 import structlog
 
 from pykubeproxy.cluster.source import Change
+from pykubeproxy.daemon.contention import Contention
 from pykubeproxy.daemon.drift import DriftPoll
 from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.family import FamilyProxy
@@ -78,7 +79,8 @@ class Loop:
         self._why_not_served = why_not_served
         self._clock = clock
         self._polls: list[DriftPoll] = []
-        self._followers: list[Follower] = []
+        self._contention = Contention(clock)
+        self._followers: list[Follower] = [self._contention]
         self._touched: set[ServiceKey] = set()
         self._is_pending = True
         self._expecting_until: float | None = None
@@ -129,7 +131,7 @@ class Loop:
             case Listed(kinds):
                 self._first.listed(kinds, self._clock())
             case Disturbed():
-                self._disturbed = message
+                self._disturb(message)
             case Failed(text):
                 raise CannotGoOn(text)
 
@@ -221,7 +223,7 @@ class Loop:
             read = {"last_read": self._last_read, "read_seconds": sum(self._read_seconds.values())}
             check_due = self._schedule.check_due(**read)
             if self._disturbed is not None:
-                yield check_due, self.audit
+                yield max(check_due, self._contention.repair_due(self._disturbed)), self.audit
             yield self._schedule.audit_due(**read), self.audit
             if due is not None and any(proxy.always_reads for proxy in self._families.values()):
                 due = max(due, check_due)
@@ -233,9 +235,19 @@ class Loop:
     def _ask(self, poll: DriftPoll) -> None:
         self._heed(is_changed=poll.ask())
 
+    def _disturb(self, by: Disturbed) -> None:
+        """Take note of a change by another program; of several, the one that is to be looked at first counts."""
+        now = self._clock()
+
+        def rank(cause: Disturbed) -> tuple[float, bool]:
+            return max(self._contention.repair_due(cause), now), not cause.program
+
+        if self._disturbed is None or rank(by) < rank(self._disturbed):
+            self._disturbed = by
+
     def _heed(self, *, is_changed: bool) -> None:
         if is_changed and self._last_end is not None:
-            self._disturbed = self._disturbed or Disturbed()
+            self._disturb(Disturbed())
 
     def _stop_expecting(self) -> None:
         self._expecting_until = math.inf

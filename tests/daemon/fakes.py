@@ -14,9 +14,10 @@ from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.snapshot import Object, ObjectId
-from pykubeproxy.plan.diff import Plan
+from pykubeproxy.plan.diff import ChainChange, Plan
 from pykubeproxy.plan.schedule import Schedule
 from pykubeproxy.rules.options import RuleOptions
+from pykubeproxy.rules.ruleset import Lines
 from tests.builders import NODE, options
 
 
@@ -31,7 +32,10 @@ class Clock:
 
 
 class FakeProxy(FamilyProxy):
-    """Notes when it is synced. A sync takes `seconds`, of which `read_seconds` for reading if it has to read."""
+    """Notes when it is synced. A sync takes `seconds`, of which `read_seconds` for reading if it has to read.
+
+    With `found` rules in a chain in place of its own, it repairs that chain whenever it reads, but for the first time.
+    """
 
     def __init__(self, clock: Clock, family: Family = Family.IPV4) -> None:
         super().__init__(options(family), MemoryHost())
@@ -42,6 +46,7 @@ class FakeProxy(FamilyProxy):
         self.seconds = 0.0
         self.read_seconds = 0.0
         self.failure: HostError | None = None
+        self.found: Lines | None = None
 
     def sync(self) -> Synced:
         self.syncs.append(self._clock.now)
@@ -52,7 +57,11 @@ class FakeProxy(FamilyProxy):
         if self._has_read and not self.always_reads:
             return Synced(plan=Plan())
         self.reads.append(self.syncs[-1])
-        self._has_read = True
+        is_repair, self._has_read = bool(self.reads[1:]) and self.found is not None, True
+        if is_repair:
+            change = ChainChange(table="nat", chain="KUBE-SERVICES", before=self.found, after=("-A KUBE-SERVICES",))
+            plan = Plan(chains=(change,))
+            return Synced(plan=plan, was_read=True, read_seconds=self.read_seconds, drifted=(("nat", change.chain),))
         return Synced(plan=Plan(), was_read=True, read_seconds=self.read_seconds)
 
     def distrust(self) -> None:

@@ -1,0 +1,191 @@
+"""Another Service proxy on the same node: repairs slow down, and the log says once who it is."""
+
+import itertools
+import os
+import sysconfig
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from pykubeproxy.daemon import contention
+from pykubeproxy.daemon.messages import Disturbed
+from pykubeproxy.host.processes import other_service_proxies
+from pykubeproxy.rules.ruleset import Lines
+from tests.apiserver.server import ApiServer
+from tests.daemon.fakes import Clock, FakeProxy, Recorder, act_until, loop_of
+from tests.daemon.node import FLAGS, Daemon, Node
+
+T0 = 1000.0
+RIVAL = Disturbed("iptables-nft-re", 7)
+FIREWALLD = Disturbed("firewalld", 8)
+OTHERS: Lines = ("-A KUBE-SERVICES -j SOMETHING",)
+CONTENDED = "another Service proxy seems to be at work on this node"
+REPAIRED = "rules were changed by another program; repaired"
+
+
+@pytest.fixture(autouse=True)
+def neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contention.Contention.__init__, "__defaults__", (lambda: ("kube-proxy (pid 12)",),))
+
+
+def contend(clock: Clock, proxy: FakeProxy, seconds: float, by: Disturbed = RIVAL) -> tuple[list[float], list[str]]:
+    """Have another program undo each repair at once; return when it was repaired, and what was said of it."""
+    loop = loop_of(clock, proxy)
+    loop.act()
+    with capture_logs() as logs:
+        while clock.now < T0 + seconds:
+            loop.take(by)
+            act_until(loop, clock, clock.now + 0.125)
+    told = [line["process"] for line in logs if line["event"].startswith(CONTENDED)]
+    return [when - T0 for when in proxy.reads[1:]], told
+
+
+def test_repairs_that_follow_each_other_slow_down_to_a_bound(clock: Clock, proxy: FakeProxy) -> None:
+    proxy.found = OTHERS
+    repairs, told = contend(clock, proxy, 60)
+    gaps = [after - before for before, after in itertools.pairwise([0.0, *repairs])]
+    assert gaps[:9] == [0.25] * 4 + [1.0, 2.0, 4.0, 8.0, 10.0]
+    assert max(gaps) == 10.0
+    assert told == ["kube-proxy (pid 12)"], "once"
+
+
+@pytest.mark.parametrize("found", [(), None])
+def test_what_was_taken_away_is_put_back_at_once(clock: Clock, proxy: FakeProxy, found: Lines | None) -> None:
+    """Connections fail without it. Of a chain that is as it was, there is nothing to say at all."""
+    proxy.found = found
+    repairs, told = contend(clock, proxy, 10)
+    assert len(repairs) == 40
+    assert not told
+
+
+def test_a_single_change_is_undone_at_once_however_often_there_is_one(clock: Clock, proxy: FakeProxy) -> None:
+    proxy.found = OTHERS
+    loop = loop_of(clock, proxy, retry_interval=1e9)
+    loop.act()
+    for _ in range(20):
+        clock.now += 31
+        loop.take(RIVAL)
+        assert loop.patience == 0
+        loop.act()
+    assert len(proxy.reads) == 21
+
+
+def test_other_programs_are_not_kept_waiting(clock: Clock, proxy: FakeProxy) -> None:
+    proxy.found = OTHERS
+    loop = loop_of(clock, proxy)
+    loop.act()
+    for _ in range(7):
+        loop.take(RIVAL)
+        clock.now += loop.patience
+        loop.act()
+    loop.take(RIVAL)
+    assert loop.patience == 4.0 * 2
+    for messages in ((FIREWALLD,), (FIREWALLD, RIVAL), (Disturbed(), RIVAL)):
+        for message in messages:
+            loop.take(message)
+        assert loop.patience <= 0.25
+        clock.now += loop.patience
+        proxy.found = None
+        loop.act()
+        proxy.found = OTHERS
+        loop.take(RIVAL)
+        assert loop.patience > 1
+
+
+def test_who_it_was_is_not_forgotten(clock: Clock, proxy: FakeProxy) -> None:
+    """A change that is noticed once more, and of which nothing else is known, is most likely the same."""
+    proxy.found = OTHERS
+    loop, recorder = loop_of(clock, proxy), Recorder()
+    loop.follow(recorder)
+    loop.act()
+    for _ in range(2):
+        clock.now += 1
+        loop.take(RIVAL)
+        loop.take(Disturbed())
+        loop.act()
+    assert [outcome.cause for outcome in recorder.outcomes] == [None, RIVAL, RIVAL]
+
+
+def test_it_ends_when_it_is_quiet_and_is_told_again_when_it_begins_again(clock: Clock, proxy: FakeProxy) -> None:
+    proxy.found = OTHERS
+    loop = loop_of(clock, proxy, retry_interval=1e9)
+    loop.act()
+    with capture_logs() as logs:
+        for _ in range(2):
+            for _ in range(6):
+                loop.take(RIVAL)
+                clock.now += loop.patience
+                loop.act()
+            clock.now += 31
+    assert len([line for line in logs if line["event"].startswith(CONTENDED)]) == 2
+
+
+def test_the_service_proxies_of_a_machine(tmp_path: Path) -> None:
+    commands = {
+        str(os.getpid()): ("pykubeproxy", "run"),
+        "11": ("/usr/local/bin/kube-proxy", "--config=x"),
+        "12": ("/usr/bin/python3", "/opt/bin/pykubeproxy", "run", "--source", "x"),
+        "13": ("/usr/bin/python3", "/opt/bin/pykubeproxy", "top"),
+        "14": ("vi", "-R", "notes", "kube-proxy"),
+        "15": (),
+    }
+    (tmp_path / "thread-self/ns").mkdir(parents=True)
+    (tmp_path / "thread-self/ns/net").touch()
+    for pid, command in commands.items():
+        (tmp_path / pid / "ns").mkdir(parents=True)
+        (tmp_path / pid / "ns/net").hardlink_to(tmp_path / "thread-self/ns/net")
+        (tmp_path / pid / "cmdline").write_text("".join(f"{word}\0" for word in command))
+    (tmp_path / "16/ns").mkdir(parents=True)
+    (tmp_path / "16/ns/net").touch()
+    (tmp_path / "16/cmdline").write_text("kube-proxy\0")
+    (tmp_path / "17").mkdir()
+    assert other_service_proxies(tmp_path) == (
+        "/usr/local/bin/kube-proxy --config=x (pid 11)",
+        "/usr/bin/python3 /opt/bin/pykubeproxy run --source x (pid 12)",
+    )
+
+
+OBJECTS = """
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: default}
+spec: {clusterIP: 10.96.0.50, clusterIPs: [10.96.0.50], ipFamilies: [IPv4], ports: [{port: 80, protocol: TCP}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: default, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{name: "", port: 8080, protocol: TCP}]
+endpoints:
+- {addresses: [10.244.0.11], nodeName: node-a, conditions: {ready: true, serving: true, terminating: false}}
+"""
+
+
+def test_two_daemons_on_one_node(fake_node: Node[ApiServer]) -> None:
+    """They do not agree on which addresses are pods'."""
+    source = fake_node.folder / "objects.yaml"
+    source.write_text(OBJECTS)
+
+    def start(cidr: str, port: int) -> Daemon:
+        program = str(Path(sysconfig.get_path("scripts"), "pykubeproxy"))
+        its = ("--hostname-override=node-a", "--family=ipv4", "--backend=nft", f"--cluster-cidr={cidr}")
+        servers = (f"--healthz-bind-address=127.0.0.1:{port}", f"--metrics-bind-address=127.0.0.1:{port + 1}")
+        return fake_node.run(program, "run", f"--source={source}", *its, *servers, *FLAGS)
+
+    one, other = start("10.244.0.0/16", 11000).wait_synced(1), start("10.0.0.0/8", 12000)
+    daemons = {one: other, other: one}
+    for daemon, rival in daemons.items():
+        (told,) = daemon.wait_told(CONTENDED)
+        assert f"(pid {rival.process.pid})" in told["process"]
+        count = len(daemon.told(REPAIRED))
+        daemon.wait_told(REPAIRED, count + 2)
+    for daemon in daemons:
+        times = [datetime.fromisoformat(line["timestamp"]) for line in daemon.told(REPAIRED)]
+        assert (times[-1] - times[-2]).total_seconds() > 0.9
+        assert len(daemon.told(CONTENDED)) == 1
+    other.end()
+    chains = fake_node.chains()
+    fake_node.machine.exec(["iptables-nft", "-t", "nat", "-F"])
+    one.wait(lambda: fake_node.chains().keys() == chains.keys() and "10.96.0.50" in fake_node.dump(), "a flush")
