@@ -48,7 +48,8 @@ def main(dry_run: bool, log_format: str | None, choices: Choices, flags: dict[st
     if flags.get("version", "false") != "false":
         click.echo(_version(str(flags["version"])))
         return
-    wishes = Wishes(is_dry=dry_run, log_format=LogFormat(log_format) if log_format else None)
+    chosen = LogFormat(log_format) if log_format else None
+    wishes = Wishes(is_dry=dry_run, is_kube_proxy=True, log_format=chosen)
     if flags.get("write-config-to"):
         _write_config(Path(str(flags["write-config-to"])), flags)
     elif flags.get("cleanup"):

@@ -34,4 +34,4 @@ class _Commands(OneLineGroup):
     epilog="Example: pykubeproxy render -f examples/ --family ipv4",
 )
 def main() -> None:
-    """The Service proxy of a Kubernetes node: kube-proxy's iptables mode, which can explain itself."""
+    """The Service proxy of a Kubernetes node: kube-proxy's iptables mode (v1.37), which can explain itself."""

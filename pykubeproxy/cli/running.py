@@ -23,12 +23,14 @@ NOT_IN_SYNC = 1
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     """What the user asked of the daemon, beyond what all commands have.
 
-    `log_format` None is as the configuration says.
+    `log_format` None is as the configuration says. `is_kube_proxy` if this stands in for kube-proxy, with its command
+    line, and may be exchanged for it again.
     """
 
     source: str | None = None
     once: bool = False
     is_dry: bool = False
+    is_kube_proxy: bool = False
     log_format: LogFormat | None = None
 
 
@@ -51,6 +53,10 @@ def read_settings(wishes: Wishes, choices: Choices, flags: dict[str, object]) ->
     if wishes.is_dry:
         log.info("shadow mode: nothing is written, neither rules nor kernel settings; what would be done is logged")
     tell_warnings(completed)
+    if wishes.is_kube_proxy and not completed.is_mode_given:
+        log.warning(
+            "no mode is given: kube-proxy's own default becomes nftables in v1.40; say mode: iptables to keep it"
+        )
     return RunSettings(
         completed=completed,
         choices=choices,

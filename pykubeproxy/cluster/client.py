@@ -23,7 +23,7 @@ from pykubeproxy.cluster.trouble import Aborted, Trouble, refused
 from pykubeproxy.cluster.unreachable import unreachable
 from pykubeproxy.config.types import ClientConnection
 
-KUBE_PROXY_VERSION = "v1.36.2"
+KUBE_PROXY_VERSION = "v1.37.0"
 """The kube-proxy whose place this program takes."""
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}

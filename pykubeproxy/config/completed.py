@@ -34,6 +34,8 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
     master: str
     """The API server that overrides the kubeconfig's; empty if none."""
     feature_gates: gates.FeatureGates
+    is_mode_given: bool
+    """False if the mode is iptables only because nothing else was said."""
     warnings: tuple[str, ...]
     """One line each, for the log."""
 
@@ -65,6 +67,7 @@ def complete(flags: Mapping[str, object], file: bytes | None, hostname: str) -> 
         cluster_cidrs=tuple(config.cluster_cidr.split(",")) if config.cluster_cidr or explicit_cidr else (),
         master=values.get("master", ""),
         feature_gates=feature_gates,
+        is_mode_given=loaded.is_mode_given,
         warnings=(
             *loaded.warnings,
             *_flag_warnings([flag for flag, _ in given], with_file=file is not None),
@@ -82,14 +85,15 @@ def check(completed: Completed) -> None:
 def _from_flags(given: list[tuple[Flag, Any]], values: Mapping[str, Any]) -> Loaded:
     """The defaults with flags applied. Zeros given as flags are kept, unlike those in a file."""
     config = apply([(flag, value) for flag, value in given if flag.role in _FIELD_ROLES], DEFAULTS)
+    is_mode_given = bool(values.get("proxy-mode"))
     if values.get("write-config-to"):
-        return Loaded(config=config, warnings=())
+        return Loaded(config=config, warnings=(), is_mode_given=is_mode_given)
     config = replace(
         config,
         healthz_bind_address=_address_with_port(config.healthz_bind_address, "healthz-port", values),
         metrics_bind_address=_address_with_port(config.metrics_bind_address, "metrics-port", values),
     )
-    return Loaded(config=config, warnings=())
+    return Loaded(config=config, warnings=(), is_mode_given=is_mode_given)
 
 
 def _from_file(given: list[tuple[Flag, Any]], file: bytes) -> Loaded:

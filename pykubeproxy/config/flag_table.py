@@ -72,7 +72,7 @@ _SERVERS = (
         "show-hidden-metrics-for-version",
         STRING,
         "show_hidden_metrics_for_version",
-        "Also show metrics hidden since 1.35.",
+        "Also show metrics hidden since 1.36.",
     ),
     _deprecated("healthz-port", HEALTHZ_PORT, instead="healthz-bind-address"),
     _deprecated("metrics-port", METRICS_PORT, instead="metrics-bind-address"),
@@ -101,7 +101,7 @@ _RULES = (
         "nodeport-addresses",
         WORDS,
         "node_port_addresses",
-        "CIDRs of the IPs that serve node ports, or primary; else all.",
+        "CIDRs of the IPs that serve node ports, and the words primary, localhost, all.",
     ),
 )
 

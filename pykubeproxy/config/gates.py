@@ -1,4 +1,4 @@
-"""Feature gates (`lifecycle.md` section 15)."""
+"""Feature gates (`lifecycle.md` section 15, `since-1.36.md`), with the stages and defaults of the newest version."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -30,11 +30,14 @@ GATES = (
     Gate(name="ComponentFlagz", default=True, stage=Stage.BETA),
     Gate(name="ComponentStatusz", default=True, stage=Stage.BETA),
     Gate(name="ContextualLogging", default=True, stage=Stage.BETA),
+    Gate(name="KubeProxyIPVS", default=True, stage=Stage.BETA),
+    Gate(name="KubeProxyNFTablesLocalhostNodePorts", default=True, stage=Stage.BETA),
     Gate(name="LoggingAlphaOptions", default=False, stage=Stage.ALPHA),
     Gate(name="LoggingBetaOptions", default=True, stage=Stage.BETA),
     Gate(name="MultiCIDRServiceAllocator", default=True, stage=Stage.LOCKED),
+    Gate(name="NFTablesNetlink", default=True, stage=Stage.BETA),
     Gate(name="NFTablesProxyMode", default=True, stage=Stage.LOCKED),
-    Gate(name="NativeHistograms", default=False, stage=Stage.ALPHA),
+    Gate(name="NativeHistograms", default=True, stage=Stage.BETA),
     Gate(name="PreferSameTrafficDistribution", default=True, stage=Stage.LOCKED),
     Gate(name="WatchListClient", default=True, stage=Stage.BETA),
 )

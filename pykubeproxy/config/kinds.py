@@ -143,7 +143,7 @@ def _read_version(text: str) -> str:
     if text in _TRUE:
         return "true"
     if text != "raw" and not _VERSION.fullmatch(text):
-        raise ValueError(f'"{text}" is not true, false, raw or a version such as v1.36.2')
+        raise ValueError(f'"{text}" is not true, false, raw or a version such as v1.37.0')
     return text
 
 

@@ -27,6 +27,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
     config: KubeProxyConfiguration
     warnings: tuple[str, ...]
+    is_mode_given: bool
 
 
 def load(data: bytes) -> Loaded:
@@ -43,7 +44,11 @@ def load(data: bytes) -> Loaded:
         config = _convert(fields)
     except ConfigError as error:
         raise ConfigError(f"failed to decode: {error}") from None
-    return Loaded(config=with_file_defaults(config), warnings=tuple(_warnings(document)))
+    return Loaded(
+        config=with_file_defaults(config),
+        warnings=tuple(_warnings(document)),
+        is_mode_given=bool(document.fields.get("mode")),
+    )
 
 
 def _check_identity(fields: Mapping[str, Any]) -> None:

@@ -31,6 +31,18 @@ class LocalMode(StrEnum):
     INTERFACE_NAME_PREFIX = "InterfaceNamePrefix"
 
 
+class NodePortWord(StrEnum):
+    """A word among the networks of `nodePortAddresses`; words and CIDRs may be combined in any way.
+
+    PRIMARY stands for the addresses that the node is known by, loopback ones left out; LOCALHOST for 127.0.0.0/8 and
+    ::1/128; ALL for every address. Source: `since-1.36.md`, KEP-6032.
+    """
+
+    PRIMARY = "primary"
+    LOCALHOST = "localhost"
+    ALL = "all"
+
+
 class Section(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A mapping of the configuration file; attributes are the API's field names in snake case."""
 

@@ -10,11 +10,12 @@ from itertools import chain
 from pykubeproxy.config import gates
 from pykubeproxy.config.addresses import is_port, split_host_port
 from pykubeproxy.config.field_error import ROOT, invalid, unsupported
-from pykubeproxy.config.types import Conntrack, IPTables, KubeProxyConfiguration, LocalMode
+from pykubeproxy.config.types import Conntrack, IPTables, KubeProxyConfiguration, LocalMode, NodePortWord
 from pykubeproxy.config.validate_logging import logging_errors
 from pykubeproxy.model.ip import parse_cidr, parse_ip
 
-_PREVIOUS_MINOR = "1.35"
+# The present minor version, the previous one, and what that allows: configurations are made for either of them.
+_MINORS = ("1.35", "1.36", "1.37")
 _NOT_NEGATIVE = "must be greater than or equal to 0"
 _POSITIVE = "must be greater than 0"
 # Letters, digits and the signs that occur in names of interfaces, but nothing that has a meaning in rules.
@@ -125,17 +126,14 @@ def _ip_port_errors(path: str, address: str) -> Iterator[str]:
 
 def _node_port_address_errors(addresses: Sequence[str]) -> Iterator[str]:
     for index, address in enumerate(addresses):
-        if address == "primary":
-            if len(addresses) > 1:
-                yield invalid(f"NodePortAddresses[{index}]", address, "can't use both 'primary' and CIDRs")
-            return
-        if parse_cidr(address) is None:
-            yield invalid(f"NodePortAddresses[{index}]", address, "must be a valid CIDR")
+        if address not in tuple(NodePortWord) and parse_cidr(address) is None:
+            message = f"must be a valid CIDR, or one of the words {', '.join(NodePortWord)}"
+            yield invalid(f"NodePortAddresses[{index}]", address, message)
 
 
 def _hidden_metrics_errors(version: str) -> Iterator[str]:
-    if version not in ("", _PREVIOUS_MINOR):
-        message = f"must be omitted or have the value '{_PREVIOUS_MINOR}'; only the previous minor version is allowed"
+    if version and version not in _MINORS:
+        message = f"must be omitted or one of {', '.join(_MINORS)}"
         yield invalid("ShowHiddenMetricsForVersion", version, message)
 
 

@@ -64,7 +64,9 @@ def _open_node_ports(
     """Families whose node ports answer on every address, though those of the other are restricted, or none are."""
     if not completed.config.node_port_addresses:
         accepted = "NodePort connections will be accepted on all local IPs"
-        yield Mistake(f"nodePortAddresses is unset; {accepted}. Consider using `--nodeport-addresses primary`")
+        yield Mistake(
+            f"nodePortAddresses is unset; {accepted}. Consider using `--nodeport-addresses primary,localhost`"
+        )
         return
     restricted = node_port_networks(completed, facts)
     found = {cidr.family for cidr in restricted}

@@ -8,13 +8,15 @@ from collections.abc import Iterable
 import msgspec
 
 from pykubeproxy.config.completed import Completed
-from pykubeproxy.config.types import LocalMode
+from pykubeproxy.config.types import LocalMode, NodePortWord
 from pykubeproxy.model.ip import CIDR, IP, Family, parse_cidr, parse_ip
 from pykubeproxy.model.node import Node
 from pykubeproxy.rules.options import Dispatch, PodTraffic, RuleOptions
 
 # Where no address is known, as kube-proxy: the node speaks of itself as localhost.
 _LOOPBACK = {Family.IPV4: IP(Family.IPV4, "127.0.0.1"), Family.IPV6: IP(Family.IPV6, "::1")}
+_LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
+_ALL_NETWORKS = ("0.0.0.0/0", "::/0")
 _LOCALHOST = IP(Family.IPV4, "127.0.0.0")
 
 
@@ -55,7 +57,7 @@ def cluster_networks(completed: Completed) -> tuple[CIDR, ...]:
 
 
 def node_port_networks(completed: Completed, facts: NodeFacts) -> tuple[CIDR, ...]:
-    """The networks of --nodeport-addresses, `primary` resolved."""
+    """The networks of --nodeport-addresses, its words resolved."""
     return tuple(_configured_cidrs(completed, facts))
 
 
@@ -138,13 +140,18 @@ def _is_loopback(cidr: CIDR) -> bool:
 
 
 def _configured_cidrs(completed: Completed, facts: NodeFacts) -> Iterable[CIDR]:
-    configured = completed.config.node_port_addresses
-    if configured == ("primary",):
-        for ip in node_ips(completed, facts).values():
-            if not ip.is_loopback:
-                yield CIDR(ip.family, f"{ip.text}/{ip.family.bits}", ip.family.bits)
-        return
-    yield from _parsed(configured)
+    for configured in completed.config.node_port_addresses:
+        match configured:
+            case NodePortWord.PRIMARY:
+                for ip in node_ips(completed, facts).values():
+                    if not ip.is_loopback:
+                        yield CIDR(ip.family, f"{ip.text}/{ip.family.bits}", ip.family.bits)
+            case NodePortWord.LOCALHOST:
+                yield from _parsed(_LOOPBACK_NETWORKS)
+            case NodePortWord.ALL:
+                yield from _parsed(_ALL_NETWORKS)
+            case _:
+                yield from _parsed((configured,))
 
 
 def _pod_traffic(completed: Completed, facts: NodeFacts, family: Family) -> PodTraffic | None:

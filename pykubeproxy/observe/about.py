@@ -7,7 +7,7 @@ import msgspec
 from pykubeproxy import __version__
 
 # The release whose behaviour this one has.
-KUBERNETES_VERSION = "1.36.2"
+KUBERNETES_VERSION = "1.37.0"
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,10 +19,14 @@ _WARNING = (
 )
 
 
+_FLAGS_ONLY = "Note: This shows flags and their defaults, not the effective configuration: see /configz."
+
+
 def flagz(request: Request, flags: Mapping[str, str]) -> Response:
     """Every flag of the command line with its value."""
     lines = [f"{name}:{flags[name]}" for name in sorted(flags)]
-    return _negotiated(request, "Flagz", lambda: "\n".join(lines), lambda: {"flags": dict(flags)})
+    text = "\n".join((_FLAGS_ONLY, "", *lines))
+    return _negotiated(request, "Flagz", lambda: text, lambda: {"flags": dict(flags)})
 
 
 class Statusz:

@@ -196,6 +196,15 @@ def test_a_family_may_be_named_without_the_list_of_cluster_ips() -> None:
     assert service_ports(made(ipFamilies=["IPv4"]), Family.IPV4)
 
 
+@pytest.mark.parametrize("name", ["3scale", "1", "0-a"])
+def test_a_name_may_begin_with_a_digit(name: str) -> None:
+    """The API server takes such names since Kubernetes v1.37."""
+    obj = service()
+    obj["metadata"]["name"] = name
+    its, ignored = translated(obj)
+    assert (its.key, ignored) == (ServiceKey("ns", name), [])
+
+
 def test_defaults() -> None:
     its = made(ports=[{"port": 80}])
     (port,) = its.ports

@@ -228,3 +228,23 @@ def test_example_d_of_the_reference(text: str) -> None:
     with pytest.raises(ConfigError) as error:
         check(completed({name: value}))
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("flags", "file", "is_given"),
+    [
+        ({}, None, False),
+        ({"proxy-mode": ""}, None, False),
+        ({"proxy-mode": "iptables"}, None, True),
+        ({}, "", False),
+        ({}, 'mode: ""', False),
+        ({}, "mode: null", False),
+        ({}, "mode: iptables", True),
+        ({"proxy-mode": "iptables"}, "", False),
+    ],
+)
+def test_whether_the_mode_is_given(flags: dict[str, object], file: str | None, *, is_given: bool) -> None:
+    kind = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
+    its = complete(flags, None if file is None else (kind + file).encode(), "n1")
+    assert its.is_mode_given is is_given
+    assert its.config.mode == "iptables"

@@ -16,7 +16,10 @@ from pykubeproxy.config.gates import resolve
         ("ComponentFlagz", True),
         ("ComponentStatusz", True),
         ("WatchListClient", True),
-        ("NativeHistograms", False),
+        ("NativeHistograms", True),
+        ("KubeProxyIPVS", True),
+        ("NFTablesNetlink", True),
+        ("KubeProxyNFTablesLocalhostNodePorts", True),
         ("LoggingAlphaOptions", False),
         ("LoggingBetaOptions", True),
         ("ContextualLogging", True),
@@ -28,7 +31,14 @@ def test_defaults(name: str, *, default: bool) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["AllowServiceExternalIPs", "ComponentFlagz", "ComponentStatusz", "WatchListClient", "ContextualLogging"],
+    [
+        "AllowServiceExternalIPs",
+        "KubeProxyIPVS",
+        "ComponentFlagz",
+        "ComponentStatusz",
+        "WatchListClient",
+        "ContextualLogging",
+    ],
 )
 def test_gates_that_can_be_switched_off(name: str) -> None:
     assert not resolve({name: False}).enabled(name)
@@ -52,9 +62,9 @@ def test_unknown_names() -> None:
 
 
 def test_whole_stages_give_way_to_single_gates() -> None:
-    gates = resolve({"AllAlpha": True, "NativeHistograms": False, "AllBeta": False})
+    gates = resolve({"AllAlpha": True, "NativeHistograms": True, "AllBeta": False})
     assert gates.enabled("LoggingAlphaOptions")
-    assert not gates.enabled("NativeHistograms")
+    assert gates.enabled("NativeHistograms")
     assert not gates.enabled("WatchListClient")
     assert gates.enabled("NFTablesProxyMode")
     assert gates.unknown == ()

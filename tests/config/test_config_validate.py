@@ -18,8 +18,8 @@ ONE_OR_PAIR = "must be a either a single CIDR or dual-stack pair of CIDRs (e.g. 
 CIDR_BLOCK = "must be a valid CIDR block (e.g. 10.100.0.0/16 or fde4:8dba:82e1::/48)"
 MODES = "must be iptables, ipvs, nftables or blank (blank means the best-available proxy [currently iptables])"
 IPTABLES_ONLY = "pykubeproxy supports iptables only; set it to iptables or leave it empty"
-NOT_BOTH = "can't use both 'primary' and CIDRs"
-HIDDEN = "must be omitted or have the value '1.35'; only the previous minor version is allowed"
+NO_CIDR = "must be a valid CIDR, or one of the words primary, localhost, all"
+HIDDEN = "must be omitted or one of 1.35, 1.36, 1.37"
 LOCAL_MODES = '"ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix", ""'
 
 ZERO = Duration(0)
@@ -59,7 +59,7 @@ def test_numbers(field: str, value: int, path: str, message: str) -> None:
         ("mode", "IPTables", "Mode.ProxyMode", MODES),
         ("mode", "ipvs", "Mode.ProxyMode", IPTABLES_ONLY),
         ("mode", "nftables", "Mode.ProxyMode", IPTABLES_ONLY),
-        ("show_hidden_metrics_for_version", "1.36", "ShowHiddenMetricsForVersion", HIDDEN),
+        ("show_hidden_metrics_for_version", "1.38", "ShowHiddenMetricsForVersion", HIDDEN),
         ("show_hidden_metrics_for_version", "1.34", "ShowHiddenMetricsForVersion", HIDDEN),
     ],
 )
@@ -106,15 +106,14 @@ def test_only_the_health_server_can_be_without_an_address() -> None:
 @pytest.mark.parametrize(
     ("addresses", "index", "message"),
     [
-        (("127.0.0.1",), 0, "must be a valid CIDR"),
-        (("::1",), 0, "must be a valid CIDR"),
-        (("1.2.3",), 0, "must be a valid CIDR"),
-        (("",), 0, "must be a valid CIDR"),
-        (("Primary",), 0, "must be a valid CIDR"),
-        (("1.2.3.0/24", "1.2.3.4"), 1, "must be a valid CIDR"),
-        (("primary", "1.2.3.0/24"), 0, NOT_BOTH),
-        (("1.2.3.0/24", "primary"), 1, NOT_BOTH),
-        (("primary", "primary"), 0, NOT_BOTH),
+        (("127.0.0.1",), 0, NO_CIDR),
+        (("::1",), 0, NO_CIDR),
+        (("1.2.3",), 0, NO_CIDR),
+        (("",), 0, NO_CIDR),
+        (("Primary",), 0, NO_CIDR),
+        (("1.2.3.0/24", "1.2.3.4"), 1, NO_CIDR),
+        (("primary,localhost",), 0, NO_CIDR),
+        (("all", "none"), 1, NO_CIDR),
     ],
 )
 def test_node_port_addresses(addresses: tuple[str, ...], index: int, message: str) -> None:
@@ -140,9 +139,14 @@ def test_node_port_addresses(addresses: tuple[str, ...], index: int, message: st
         ("bind_address", "010.0.0.1"),
         ("bind_address", "fd00::1"),
         ("node_port_addresses", ("primary",)),
+        ("node_port_addresses", ("primary", "localhost")),
+        ("node_port_addresses", ("localhost", "primary", "1.2.3.0/24", "primary")),
+        ("node_port_addresses", ("fd00::/64", "all", "localhost")),
         ("node_port_addresses", ("0.0.0.0/0",)),
         ("node_port_addresses", ("1.2.3.0/24", "::/0", "10.0.0.1/8")),
         ("show_hidden_metrics_for_version", "1.35"),
+        ("show_hidden_metrics_for_version", "1.36"),
+        ("show_hidden_metrics_for_version", "1.37"),
         ("detect_local_mode", ""),
         ("detect_local_mode", "NodeCIDR"),
         ("feature_gates", {"Unknown": True}),

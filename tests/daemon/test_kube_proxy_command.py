@@ -17,8 +17,8 @@ def kube_proxy(*arguments: str) -> Result:
 @pytest.mark.parametrize(
     ("flag", "expected"),
     [
-        ("--version", "Kubernetes v1.36.2\n"),
-        ("--version=true", "Kubernetes v1.36.2\n"),
+        ("--version", "Kubernetes v1.37.0\n"),
+        ("--version=true", "Kubernetes v1.37.0\n"),
         ("--version=v1.2.3", "Kubernetes v1.2.3\n"),
     ],
 )
@@ -30,7 +30,7 @@ def test_version(flag: str, expected: str) -> None:
 def test_raw_version() -> None:
     told = kube_proxy("--version=raw")
     assert told.exit_code == 0
-    assert told.stdout.startswith('version.Info{Major:"1", Minor:"36", GitVersion:"v1.36.2+pykubeproxy.')
+    assert told.stdout.startswith('version.Info{Major:"1", Minor:"37", GitVersion:"v1.37.0+pykubeproxy.')
 
 
 def test_the_configuration_is_written_and_nothing_else_done(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ ONLY_IPV6 = (
 )
 UNSET = (
     "nodePortAddresses is unset; NodePort connections will be accepted on all local IPs. "
-    "Consider using `--nodeport-addresses primary`"
+    "Consider using `--nodeport-addresses primary,localhost`"
 )
 
 
@@ -133,6 +133,16 @@ UNSET = (
         ({"nodeport-addresses": ("192.0.2.0/24", "2001:db8::/64")}, (PODS4, PODS6), (), None),
         ({"nodeport-addresses": ("2001:db8::/64",)}, (), (), f"cluster appears to be IPv4-primary but {ONLY_IPV6}"),
         ({"nodeport-addresses": ("primary",)}, (PODS4, PODS6), ("192.0.2.1", "2001:db8::1"), None),
+        ({"nodeport-addresses": ("all",)}, (PODS4, PODS6), ("192.0.2.1",), None),
+        ({"nodeport-addresses": ("localhost",)}, (PODS4, PODS6), ("192.0.2.1",), None),
+        # ::1 restricts the family of which the node has no address.
+        ({"nodeport-addresses": ("primary", "localhost")}, (PODS4, PODS6), ("192.0.2.1",), None),
+        (
+            {"nodeport-addresses": ("primary", "192.0.2.0/24")},
+            (PODS4, PODS6),
+            ("192.0.2.1",),
+            f"cluster appears to be dual-stack but {ONLY_IPV4}",
+        ),
         (
             {"nodeport-addresses": ("primary",)},
             (PODS4, PODS6),

@@ -121,6 +121,19 @@ NODE_PORTS = [
     (("::1/128", "2001:db8::/64"), True, None, True, ("2001:db8::1",)),
     (("primary",), True, ("192.168.0.2",), False, ("2001:db8::1",)),
     (("primary",), False, ("192.168.0.2",), False, ("2001:db8::1",)),
+    (("primary", "localhost"), True, ("127.0.0.1", "192.168.0.2"), True, ("2001:db8::1",)),
+    (("localhost", "primary"), False, ("192.168.0.2",), False, ("2001:db8::1",)),
+    (("localhost",), True, ("127.0.0.1",), True, ()),
+    (("localhost",), False, (), False, ()),
+    (("192.168.1.0/24", "primary"), True, ("192.168.0.2", "192.168.1.2"), False, ("2001:db8::1",)),
+    (("primary", "192.168.0.0/24", "primary"), True, ("192.168.0.2",), False, ("2001:db8::1",)),
+    (("localhost", "192.168.1.0/24", "2001:db8:1::/64"), True, ("127.0.0.1", "192.168.1.2"), True, ("2001:db8:1::2",)),
+    (("all",), True, None, True, None),
+    (("all",), False, None, False, None),
+    (("primary", "all"), True, None, True, None),
+    (("all", "localhost", "192.168.0.0/24"), True, None, True, None),
+    (("192.168.0.0/24", "all"), False, None, False, None),
+    (("primary", "0.0.0.0/0"), True, None, True, ("2001:db8::1",)),
 ]
 
 
@@ -147,6 +160,10 @@ def test_node_port_addresses(
         (("192.168.0.0/24", "127.0.0.0/8", "::1/128"), ("127.0.0.1", "192.168.0.2"), ("::1",)),
         (("10.99.0.0/16", "2001:db8::/64"), (), ("2001:db8::1",)),
         (("primary",), ("192.168.0.2",), ("2001:db8::1",)),
+        (("primary", "localhost"), ("127.0.0.1", "192.168.0.2"), ("2001:db8::1", "::1")),
+        (("localhost",), ("127.0.0.1",), ("::1",)),
+        (("localhost", "all"), None, None),
+        (("10.99.0.0/16", "localhost"), ("127.0.0.1",), ("::1",)),
     ],
 )
 @pytest.mark.parametrize("localhost", [True, False])

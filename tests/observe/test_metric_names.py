@@ -140,5 +140,5 @@ def test_build_info(families: dict[str, Metric]) -> None:
         "compiler",
         "platform",
     }
-    assert (sample.labels["major"], sample.labels["minor"]) == ("1", "36")
-    assert sample.labels["git_version"].startswith("v1.36.2+pykubeproxy.")
+    assert (sample.labels["major"], sample.labels["minor"]) == ("1", "37")
+    assert sample.labels["git_version"].startswith("v1.37.0+pykubeproxy.")

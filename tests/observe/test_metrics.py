@@ -203,7 +203,7 @@ def test_the_rest(metrics: Metrics) -> None:
 def test_feature_gates(metrics: Metrics) -> None:
     metrics.uses_gates(resolve({"AllowServiceExternalIPs": False, "NativeHistograms": True}))
     series = shown(metrics, "kubernetes_feature_enabled")
-    assert series['kubernetes_feature_enabled{name="NativeHistograms",stage="ALPHA"}'] == 1
+    assert series['kubernetes_feature_enabled{name="NativeHistograms",stage="BETA"}'] == 1
     assert series['kubernetes_feature_enabled{name="MultiCIDRServiceAllocator",stage=""}'] == 1
     assert not any("AllowServiceExternalIPs" in name for name in series)
 

@@ -152,8 +152,8 @@ def test_statusz_for_people() -> None:
     ]
     assert lines[6].startswith("Go version: none (python3.")
     assert lines[7:] == [
-        "Binary version: 1.36",
-        "Emulation version: 1.36",
+        "Binary version: 1.37",
+        "Emulation version: 1.37",
         "Paths: /configz /flagz /healthz /metrics /proxyMode",
     ]
 
@@ -169,8 +169,8 @@ def test_statusz_for_programs(pages: MetricsPages) -> None:
         "metadata": {"name": "kube-proxy"},
         "startTime": "2026-11-22T12:34:28Z",
         "uptimeSeconds": 0,
-        "binaryVersion": "1.36",
-        "emulationVersion": "1.36",
+        "binaryVersion": "1.37",
+        "emulationVersion": "1.37",
         "paths": ["/configz", "/flagz", "/healthz", "/metrics", "/proxyMode"],
     }
 
@@ -178,9 +178,13 @@ def test_statusz_for_programs(pages: MetricsPages) -> None:
 def test_flagz(pages: MetricsPages) -> None:
     lines = get(pages, "/flagz").body.decode().splitlines()
     assert lines[:4] == ["", "kube-proxy flagz", WARNING, ""]
-    assert lines[4:] == sorted(lines[4:], key=lambda line: line.partition(":")[0])
+    assert lines[4:6] == [
+        "Note: This shows flags and their defaults, not the effective configuration: see /configz.",
+        "",
+    ]
+    assert lines[6:] == sorted(lines[6:], key=lambda line: line.partition(":")[0])
     assert "healthz-bind-address:0.0.0.0:10256" in lines
-    assert len(lines[4:]) == len(FLAGS)
+    assert len(lines[6:]) == len(FLAGS)
     response = get(pages, "/flagz", accept="application/json;v=v1beta1;g=config.k8s.io;as=Flagz")
     body = json.loads(response.body)
     assert (body["kind"], body["flags"]["healthz-bind-address"]) == ("Flagz", "0.0.0.0:10256")
