@@ -30,12 +30,16 @@ _LINE = re.compile(r"[^\n]+")
 
 
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a text holds. `bad` names objects that could not be used; `is_broken` means that more may be missing."""
+    """What a text holds. `bad` names objects that could not be used; `is_broken` means that more may be missing.
+
+    `unread` says where either is so: the file, the document, and the object if its name can be told.
+    """
 
     objects: dict[ObjectId, Object]
     bad: frozenset[ObjectId]
     is_broken: bool
     notes: tuple[Note, ...]
+    unread: tuple[str, ...] = ()
 
 
 class _Kind(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +82,11 @@ def parse_manifest(text: str, where: str) -> Parsed:
     for number, (line, document) in enumerate(_documents(text), 1):
         reader.read(document, number, line)
     return Parsed(
-        objects=reader.objects, bad=frozenset(reader.bad), is_broken=reader.is_broken, notes=tuple(reader.notes)
+        objects=reader.objects,
+        bad=frozenset(reader.bad),
+        is_broken=reader.is_broken,
+        notes=tuple(reader.notes),
+        unread=tuple(reader.unread),
     )
 
 
@@ -106,6 +114,7 @@ class _Reader:
         self.objects: dict[ObjectId, Object] = {}
         self.bad: set[ObjectId] = set()
         self.notes: list[Note] = []
+        self.unread: list[str] = []
         self.is_broken = False
         self._where = where
 
@@ -115,26 +124,26 @@ class _Reader:
         try:
             content = _load(document)
         except RecursionError:
-            self._break(f"{place}: nested too deeply")
+            self._break(place, "nested too deeply")
             return
         except Exception as error:  # noqa: BLE001  PyYAML's constructors raise whatever they stumble over
-            self._break(f"{place}: not valid YAML: {_yaml_problem(error, line)}")
+            self._break(place, f"not valid YAML: {_yaml_problem(error, line)}")
             return
         try:
             if content is not None:
                 self._take(content, place)
         except RecursionError:
-            self._break(f"{place}: nested too deeply")
+            self._break(place, "nested too deeply")
 
     def _take(self, content: object, place: str, listed_as: str = "", list_version: object = None) -> None:
         """One object, or a list of them. `listed_as` is the kind that a typed list gives its items."""
         if not isinstance(content, dict):
-            self._break(f"{place}: a Kubernetes object is expected, not {type(content).__name__}")
+            self._break(place, f"a Kubernetes object is expected, not {type(content).__name__}")
             return
         kind = content.get("kind") or listed_as
         version = content.get("apiVersion") or list_version
         if not isinstance(kind, str) or not kind:
-            self._break(f"{place}: kind: not set; Service, EndpointSlice, Node or List is expected")
+            self._break(place, "kind: not set; Service, EndpointSlice, Node or List is expected")
         elif kind == "List" or (kind.removesuffix("List") in _KINDS and kind.endswith("List")):
             self._take_list(content, place, kind.removesuffix("List"), version)
         elif kind not in _KINDS:
@@ -145,7 +154,7 @@ class _Reader:
     def _take_list(self, content: Mapping[str, object], place: str, kind: str, version: object) -> None:
         items = content.get("items")
         if not isinstance(items, list):
-            self._break(f"{place}: items: a list is expected")
+            self._break(place, "items: a list is expected")
             return
         for i, item in enumerate(items):
             its_place, its_version = f"{place}: items[{i}]", version if kind else None
@@ -170,7 +179,7 @@ class _Reader:
         try:
             content = msgspec.json.decode(item)
         except msgspec.DecodeError as error:
-            self._break(f"{place}: not valid JSON: {error}")
+            self._break(place, f"not valid JSON: {error}")
         else:
             self._take(content, place, listed_as, list_version)
 
@@ -178,13 +187,14 @@ class _Reader:
         rules = _KINDS[kind]
         name = _name(content, kind, namespaced=rules.is_namespaced)
         if name is None:
-            self._break(f"{place}: {kind}: metadata.name: not set")
+            self._break(place, f"{kind}: metadata.name: not set")
             return
         try:
             _check_version(version, rules.api_version)
             translated = rules.translate(msgspec.convert(content, rules.wire))
         except (BadObject, msgspec.ValidationError) as error:
             self.bad.add(name)
+            self.unread.append(f"{place}: {name}")
             self.notes.append(Note(f"{place}: {name}: {field_first(str(error))}; skipped"))
             return
         self._keep(name, place, *translated)
@@ -196,9 +206,10 @@ class _Reader:
                 self.notes.append(Note(f"{place}: {name}: defined twice; this one is used"))
             self.objects[identify(obj)] = obj
 
-    def _break(self, problem: str) -> None:
+    def _break(self, place: str, problem: str) -> None:
         self.is_broken = True
-        self.notes.append(Note(problem))
+        self.unread.append(place)
+        self.notes.append(Note(f"{place}: {problem}"))
 
 
 def _check_version(version: object, expected: str) -> None:

@@ -2,10 +2,11 @@
 
 Files are looked at by their metadata several times a second, and read again once they have come to rest, so that a
 file caught while it is being written is not taken for its new content. While a manifest cannot be read, its objects
-stay as they were last read.
+stay as they were last read, and no object counts as gone: it may have moved to where it cannot be read.
 """
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,10 @@ STDIN = "-"
 # Seconds between two looks. A change is read at the second look that finds it the same, half a second later at most.
 POLL_INTERVAL = 0.2
 
+# Seconds that a file must have been left alone to be read at the start, and for which that is waited for at most.
+_REST = 1.0
+_PATIENCE = 5.0
+
 
 class SourceError(Exception):
     """A path that cannot be used as a source at all."""
@@ -37,11 +42,15 @@ class _Signature(msgspec.Struct, frozen=True):
 
 
 class _File(msgspec.Struct):
-    """A manifest: what it looked like when it was read, and the objects it gave; more, perhaps, if it is broken."""
+    """A manifest: what it looked like when it was read, and the objects it gave; more, perhaps, if it is broken.
+
+    `unread` says what of it could not be read.
+    """
 
     signature: _Signature | None = None
     objects: dict[ObjectId, Object] = {}
     is_broken: bool = False
+    unread: tuple[str, ...] = ()
 
 
 class Manifests:
@@ -54,12 +63,24 @@ class Manifests:
         self._current: dict[ObjectId, Object] = {}
         self._notes: list[Note] = []
         self._clashes: set[Note] = set()
-        self._is_unreachable = False
+        self._unreachable = ""
+        self._restless: tuple[Path, ...] = ()
+        self._was_at_rest = False
+        self._was_complete = False
+        self._kept: set[ObjectId] = set()
         self._look()
 
     def load(self) -> Change:
         """Read everything now: for the first time, or for commands that look once. Raises SourceError."""
         return self._update(self._look(), settled_only=False)
+
+    def wait_for_rest(self) -> None:
+        """Wait until nobody has written to the files for a moment, but not for long. Raises SourceError."""
+        deadline = time.monotonic() + _PATIENCE
+        found, self._seen = self._look(), {}
+        while any(map(_is_recent, found.values())) and found != self._seen and time.monotonic() < deadline:
+            time.sleep(POLL_INTERVAL)
+            self._seen, found = found, self._look()
 
     def poll(self) -> Change:
         """Read what has changed and come to rest since the last call; mostly that is nothing."""
@@ -67,17 +88,29 @@ class Manifests:
             found = self._look()
         except SourceError as error:
             # Nothing can be said to be gone while a path cannot be listed.
-            if not self._is_unreachable:
+            if not self._unreachable:
                 self._notes.append(Note(f"{error}; its objects stay as last read"))
-            self._is_unreachable = True
+            self._unreachable = str(error)
             return self._flush_notes()
-        self._is_unreachable = False
+        self._unreachable = ""
         return self._update(found, settled_only=True)
 
     @property
     def is_unreadable(self) -> bool:
         """True if there are no objects because something could not be read: what there should be is not known."""
         return not self._current and any(file.is_broken for file in self._files.values())
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What cannot be read now, or was being written when it was first read: its objects are not known.
+
+        Once everything has been read, an object that makes no sense concerns nothing but itself.
+        """
+        files = [self._files[path] for path in sorted(self._files)]
+        unread = [text for file in files if file.is_broken or not self._was_complete for text in file.unread]
+        unreachable = [self._unreachable] if self._unreachable else []
+        restless = () if self._was_at_rest else self._restless
+        return (*unreachable, *unread, *(f"{path}: being written" for path in restless))
 
     def _look(self) -> dict[Path, _Signature]:
         """What the files look like now. Raises SourceError if a path is not there or cannot be listed."""
@@ -90,18 +123,22 @@ class Manifests:
 
     def _update(self, found: dict[Path, _Signature], *, settled_only: bool) -> Change:
         gone = self._files.keys() - found.keys()
-        changed = [
+        different = [
             path
             for path, signature in found.items()
-            if (path not in self._files or self._files[path].signature != signature)
-            and not (settled_only and self._seen.get(path) != signature)
+            if path not in self._files or self._files[path].signature != signature
         ]
-        self._seen = found
+        restless = tuple(path for path in different if self._seen and self._seen.get(path) != found[path])
+        changed = [path for path in different if not (settled_only and path in restless)]
+        has_come_to_rest = bool(self._restless) and not restless
+        self._seen, self._restless = found, restless
+        self._was_at_rest |= not restless
         for path in gone:
             del self._files[path]
         for path in changed:
             self._read(path, found[path])
-        return self._diff() if gone or changed else self._flush_notes()
+        self._was_complete |= not self.unread
+        return self._diff() if gone or changed or has_come_to_rest else self._flush_notes()
 
     def _read(self, path: Path, signature: _Signature) -> None:
         """Read one file; of what cannot be read, keep what was there before."""
@@ -112,11 +149,13 @@ class Manifests:
         except (OSError, UnicodeDecodeError) as error:
             kept_note = "; its objects stay as last read" if file.objects else ""
             self._notes.append(Note(f"{path}: cannot be read: {_reading_problem(error)}{kept_note}"))
-            file.is_broken = True
+            file.is_broken, file.unread = True, (str(path),)
             return
-        if file.objects and not text.strip():
+        if str(path) != STDIN and not text.strip():
             # More likely about to be written than meant: a shell empties a file long before it has what goes there.
-            self._notes.append(Note(f"{path}: empty; its objects stay as last read until it has any, or is deleted"))
+            its = "its objects stay as last read" if file.objects else "nothing is taken for deleted"
+            self._notes.append(Note(f"{path}: empty; {its} until it has any, or is deleted"))
+            file.is_broken, file.unread = True, (f"{path}: empty",)
             return
         parsed = parse_manifest(text, "stdin" if str(path) == STDIN else str(path))
         kept = dict(_still_valid(file.objects, parsed))
@@ -124,7 +163,7 @@ class Manifests:
         if kept:
             self._notes.append(Note(f"{path}: kept as last read: {', '.join(map(str, kept))}", is_error=False))
         file.objects = kept | parsed.objects
-        file.is_broken = parsed.is_broken
+        file.is_broken, file.unread = parsed.is_broken, parsed.unread
 
     def _diff(self) -> Change:
         """The objects of all files against those that were told last; a later file wins over an earlier one."""
@@ -139,12 +178,26 @@ class Manifests:
         self._clashes = clashes
         put = tuple(obj for name, obj in merged.items() if self._current.get(name) != obj)
         removed = tuple(name for name in self._current if name not in merged)
+        if self.unread:
+            self._note_kept(removed)
+        if self.unread or self._restless:
+            merged |= {name: self._current[name] for name in removed}
+            removed = ()
+        self._kept &= merged.keys()
         self._current = merged
-        return Change(put=put, removed=removed, notes=self._flush_notes().notes)
+        return msgspec.structs.replace(self._flush_notes(), put=put, removed=removed)
+
+    def _note_kept(self, names: Iterable[ObjectId]) -> None:
+        """Say once of each object that it is in no file any more, and stays until all files can be read."""
+        new = sorted(set(names) - self._kept)
+        self._kept = set(names)
+        if new:
+            kept = ", ".join(map(str, new))
+            self._notes.append(Note(f"in no file any more, but kept until all can be read: {kept}", is_error=False))
 
     def _flush_notes(self) -> Change:
         notes, self._notes = tuple(self._notes), []
-        return Change(notes=notes)
+        return Change(notes=notes, unread=self.unread)
 
 
 def _reading_problem(error: OSError | UnicodeDecodeError) -> str:
@@ -166,14 +219,25 @@ def _manifests_in(path: Path) -> Iterator[tuple[Path, _Signature]]:
         yield path, _signature(path)
         return
     for entry in sorted(path.iterdir()):
-        if entry.suffix in SUFFIXES and not entry.name.startswith(".") and entry.is_file():
+        if entry.suffix in SUFFIXES and not entry.name.startswith("."):
             # A file may go just when it is looked at: an editor puts a new one in its place.
             with suppress(FileNotFoundError):
-                yield entry, _signature(entry)
+                if entry.is_file() or _leads_nowhere(entry):
+                    yield entry, _signature(entry)
 
 
 def _signature(path: Path) -> _Signature:
     if str(path) == STDIN:
         return _Signature(0, 0, 0, 0)
-    status = path.stat()
+    # Of a link that leads nowhere, the link's own.
+    status = path.lstat() if _leads_nowhere(path) else path.stat()
     return _Signature(status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+
+
+def _leads_nowhere(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
+
+
+def _is_recent(signature: _Signature) -> bool:
+    """True if the file was written to within the last moment, as far as the clocks agree."""
+    return abs(time.time_ns() - max(signature.modified_ns, signature.changed_ns)) < _REST * 1e9

@@ -27,11 +27,15 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """Objects that are new or different, objects that are gone, and what there is to say about it."""
+    """Objects that are new or different, objects that are gone, and what there is to say about it.
+
+    `unread` names what cannot be read now: there may be more objects than are known, and none of them counts as gone.
+    """
 
     put: tuple[Object, ...] = ()
     removed: tuple[ObjectId, ...] = ()
     notes: tuple[Note, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:

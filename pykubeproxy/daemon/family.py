@@ -14,9 +14,11 @@ from pykubeproxy.observe.counters import CounterReader, Reading
 from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.diff import Plan, diff, diff_chains
 from pykubeproxy.plan.entries import count_entries, entries_after
+from pykubeproxy.plan.live_services import live_services
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.sections import Split, whole
 from pykubeproxy.rules.compile import Compiler
+from pykubeproxy.rules.fragment import Fragment
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.ruleset import ChainId, Ruleset
 
@@ -56,6 +58,9 @@ class FamilyProxy:
     always_reads = False
     """True for a proxy that reads the live rules in every sync."""
 
+    would_write = False
+    """True if the last sync found something to write, and did not because this is not the proxy in charge."""
+
     reads_counters = False
     """Whether to read the counters of connections together with the live rules."""
 
@@ -68,6 +73,8 @@ class FamilyProxy:
         self._entries: dict[str, int] = {}
         self._is_trusted = False
         self._changed: set[ChainId] = set()
+        self._is_complete = True
+        self._held: Mapping[ServiceKey, Fragment] | None = None
         self.refusals: tuple[Refusal, ...] = ()
         """What the last sync could not carry out, be it that it succeeded with another Plan."""
 
@@ -117,7 +124,17 @@ class FamilyProxy:
         """Compile everything anew with other options."""
         self._compiler = Compiler(options)
         self._compiler.update(snapshot, snapshot.services)
+        self._compiler.hold(self._held or {})
         self.distrust()
+
+    def hold(self) -> None:
+        """Not all objects can be read: Services that live rules serve are kept as they are, until `release`."""
+        self._is_complete = False
+
+    def release(self, snapshot: Snapshot) -> None:
+        """All objects have been read: what is not among them goes."""
+        self._is_complete, self._held = True, None
+        self._changed |= self._compiler.release(snapshot)
 
     def distrust(self) -> None:
         """Read the live rules before the next Plan."""
@@ -155,6 +172,9 @@ class FamilyProxy:
         counters = CounterReader(self.desired)
         start = time.monotonic()
         live = self._host.save(known=self.desired, counted=counters if self.reads_counters else None)
+        if not self._is_complete and self._held is None:
+            self._held = live_services(live)
+            self._compiler.hold(self._held)
         return live, _Read(seconds=time.monotonic() - start, counters=counters.reading)
 
     def _carry_out(self, plan: Plan, live: Ruleset) -> Synced:
@@ -191,13 +211,15 @@ class ShadowProxy(FamilyProxy):
         """Tell what a sync would do now. Raises HostError."""
         live, read = self._read()
         self._changed.clear()
-        return Synced(
+        synced = Synced(
             plan=diff(self.desired, live),
             was_read=True,
             read_seconds=read.seconds,
             is_written=False,
             counters=read.counters,
         )
+        self.would_write = not synced.plan.is_empty
+        return synced
 
 
 def drift(plan: Plan, believed: Ruleset, attempted: Collection[ChainId] = ()) -> tuple[ChainId, ...]:

@@ -85,6 +85,8 @@ class Loop:
         self._is_pending = True
         self._expecting_until: float | None = None
         self._has_failed = False
+        self._unread: tuple[str, ...] = ()
+        self._was_complete = False
         self._disturbed: Disturbed | None = None
         self._last_end: float | None = None
         self._last_read = 0.0
@@ -102,6 +104,11 @@ class Loop:
     def waits_for(self) -> frozenset[str]:
         """What has to be known before the first sync, and is not yet."""
         return self._first.missing
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What a source cannot read now, so that objects may be missing."""
+        return self._unread
 
     @property
     def patience(self) -> float:
@@ -270,6 +277,7 @@ class Loop:
         self.expect()
         for note in change.notes:
             (log.error if note.is_error else log.info)(note.text)
+        self._see_unread(change.unread)
         known_node = self._node
         touched: set[ServiceKey] = set()
         lost: list[EndpointSlice] = []
@@ -290,6 +298,26 @@ class Loop:
             follower.lost(lost)
             if is_other_node or (touched and not self._first.missing):
                 follower.asked()
+
+    def _see_unread(self, unread: tuple[str, ...]) -> None:
+        """Take nothing away for what may only be unknown: rules in force, until everything has been read once.
+
+        Later, a source that cannot read something counts no object as gone.
+        """
+        if unread and not self._unread:
+            log.warning("some objects cannot be read; nothing is removed until they can", unread="; ".join(unread))
+        elif self._unread and not unread:
+            log.info("all objects can be read again; what is gone is removed")
+        self._unread = unread
+        if self._was_complete:
+            return
+        for proxy in self._families.values():
+            if unread:
+                proxy.hold()
+            else:
+                proxy.release(self.snapshot)
+        self._was_complete = not unread
+        self._is_pending = True
 
     @property
     def _node(self) -> Node | None:

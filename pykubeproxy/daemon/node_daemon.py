@@ -97,6 +97,11 @@ class Daemon:
         missing = sorted(self.loop.waits_for)
         return "; ".join(f"{kind}: {known[kind]}" if kind in known else f"nothing heard of {kind}" for kind in missing)
 
+    @property
+    def would_write(self) -> bool:
+        """True in shadow mode if the last sync found something to write."""
+        return any(proxy.would_write for proxy in self._proxies.values())
+
     def prepare(self) -> None:
         """Make the kernel settings. Where the API server manages this node, it is fatal if they cannot be made."""
         sysctls = Sysctls(read_only=self._settings.is_dry)

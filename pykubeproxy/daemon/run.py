@@ -25,7 +25,8 @@ def init(settings: RunSettings) -> None:
 def run_once(settings: RunSettings) -> bool:
     """Sync once with the objects as they are now, and forget the UDP flows that lead nowhere then.
 
-    True if the kernel is in sync. Raises HostError, CannotGoOn.
+    True if the kernel is in sync with all objects. Raises HostError, CannotGoOn: also if no file can be read, since
+    nobody says when one will be.
     """
     with ExitStack() as closing, faults_logged():
         daemon = Daemon(settings, host_name())
@@ -36,11 +37,13 @@ def run_once(settings: RunSettings) -> bool:
         patience = settings.patience.once
         deadline = time.monotonic() + patience
         while daemon.loop.waits_for:
+            if settings.manifests is not None and daemon.loop.inbox.empty():
+                raise CannotGoOn(f"nothing of {settings.manifests} can be used; the rules in force stay")
             try:
                 daemon.loop.take(daemon.loop.inbox.get(timeout=max(deadline - time.monotonic(), 0)))
             except Empty:
                 raise CannotGoOn(f"not in sync after {patience:g} s: {daemon.complaint}") from None
-        is_in_sync = daemon.loop.sync()
+        is_in_sync = daemon.loop.sync() and not daemon.loop.unread and not daemon.would_write
         flows.finish()
         while not daemon.loop.inbox.empty():
             daemon.loop.take(daemon.loop.inbox.get_nowait())

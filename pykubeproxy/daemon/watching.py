@@ -12,17 +12,20 @@ class ManifestWatcher:
     """Tells the loop what is in the manifests: everything at first, and then every change, until stopped.
 
     If nothing of them can be read, that is not the same as nothing being there: the loop is left to wait for its first
-    objects, and the rules in force stay, as while an API server does not answer.
+    objects, and the rules in force stay, as while an API server does not answer. What can be read while something else
+    cannot is told together with that.
     """
 
     def __init__(self, manifests: Manifests, inbox: "SimpleQueue[Message]") -> None:
         self._manifests = manifests
         self._inbox = inbox
         self._is_listed = False
+        self._unread: tuple[str, ...] = ()
         self._polling = Repeating("manifests", POLL_INTERVAL, self._poll)
 
     def start(self) -> None:
         """Read everything, then go on watching in the background."""
+        self._manifests.wait_for_rest()
         self._tell(self._manifests.load())
         self._polling.start()
 
@@ -32,11 +35,12 @@ class ManifestWatcher:
 
     def _poll(self) -> bool:
         change = self._manifests.poll()
-        if not change.is_empty:
+        if not change.is_empty or change.unread != self._unread:
             self._tell(change)
         return False
 
     def _tell(self, change: Change) -> None:
+        self._unread = change.unread
         self._inbox.put(Changed(change))
         if not self._is_listed and not self._manifests.is_unreadable:
             self._is_listed = True

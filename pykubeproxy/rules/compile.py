@@ -5,7 +5,7 @@ the change touches. Compiling from nothing is the same code with every Service t
 cannot differ in kind from a full one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -57,6 +57,7 @@ class Compiler:
         self.options = options
         self.ruleset = Ruleset(tables={name: Table(chains={}) for name in TABLES}, shared=shared_chains(options))
         self.rule_counts = dict.fromkeys(TABLES, 0)
+        self._held: dict[ServiceKey, Fragment] = {}
         self._kept: dict[ServiceKey, _Kept] = {}
         self._dispatch = make_dispatch(options)
         self._endpoint_count = 0
@@ -87,11 +88,40 @@ class Compiler:
                 self._replace(key, snapshot, changes)
         return changes.chains | self._change_dispatch(changes)
 
+    def hold(self, held: Mapping[ServiceKey, Fragment]) -> set[ChainId]:
+        """Keep to `held` for Services that are only less by what is known of them, until `release`.
+
+        For when objects that cannot be read yet may be all that is missing. A Service that has changed as well goes by
+        what is known; one that changes later does so too, unless nothing is left of it. Returns the chains that this
+        changes.
+        """
+        self._held = dict(held)
+        changes = _Changes()
+        for key, fragment in held.items():
+            old = self._kept.get(key, _NOTHING)
+            if _is_less(old, fragment):
+                self._endpoint_count += fragment.endpoint_count - old.endpoint_count
+                self._put(key, (fragment,), changes)
+        return changes.chains | self._change_dispatch(changes)
+
+    def release(self, snapshot: Snapshot) -> set[ChainId]:
+        """Go by the objects again, which are all known now; return the chains that this changes."""
+        held, self._held = self._held, {}
+        return self.update(snapshot, held)
+
     def _replace(self, key: ServiceKey, snapshot: Snapshot, changes: "_Changes") -> None:
         """Compile one Service anew, and put its fragments in the place of the old ones."""
-        old = self._kept.pop(key, _NOTHING)
-        self._endpoint_count -= old.endpoint_count
+        self._endpoint_count -= self._kept.get(key, _NOTHING).endpoint_count
         fragments = self._compile(key, snapshot)
+        held = self._held.get(key)
+        if held is not None and _is_lost(_kept(fragments), held):
+            self._endpoint_count += held.endpoint_count - sum(fragment.endpoint_count for fragment in fragments)
+            fragments = (held,)
+        self._put(key, fragments, changes)
+
+    def _put(self, key: ServiceKey, fragments: tuple[Fragment, ...], changes: "_Changes") -> None:
+        """Put the fragments of one Service in the place of those that it had."""
+        old = self._kept.pop(key, _NOTHING)
         new = _kept(fragments)
         if fragments:
             self._kept[key] = new
@@ -158,6 +188,16 @@ def _chains(fragments: tuple[Fragment, ...]) -> Iterator[tuple[str, Lines]]:
         yield from fragment.chains
 
 
+def _is_less(new: _Kept, held: Fragment) -> bool:
+    """True if `new` has nothing that `held` has not, and lacks a chain of it, or has no rules at all."""
+    return not new.entries or {chain for chain, _ in held.chains} > set(new.chains)
+
+
+def _is_lost(new: _Kept, held: Fragment) -> bool:
+    """True if a Service has no rules, or no endpoints, and had some while it was as `held`."""
+    return not new.entries or (new.endpoint_count == 0 and held.endpoint_count > 0)
+
+
 def _kept(fragments: tuple[Fragment, ...]) -> _Kept:
     return _Kept(
         chains=tuple(chain for chain, _ in _chains(fragments)),
@@ -207,10 +247,16 @@ def _port_chains(routing: Routing, options: RuleOptions, *, comments: bool) -> I
     yield from endpoint_chains(routing, options, comments=comments)
 
 
-def compile_ruleset(snapshot: Snapshot, options: RuleOptions) -> Ruleset:
-    """The whole Ruleset of a Snapshot, compiled afresh, with its chains in the order in which the tools print them."""
+def compile_ruleset(
+    snapshot: Snapshot, options: RuleOptions, held: Mapping[ServiceKey, Fragment] | None = None
+) -> Ruleset:
+    """The whole Ruleset of a Snapshot, compiled afresh, with its chains in the order in which the tools print them.
+
+    `held` are the Services to keep to, as in `Compiler.hold`.
+    """
     compiler = Compiler(options)
     compiler.update(snapshot, snapshot.services)
+    compiler.hold(held or {})
     return in_print_order(compiler.ruleset)
 
 

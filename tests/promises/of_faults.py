@@ -92,6 +92,17 @@ PROMISES = (
         ),
     ),
     Promise(
+        words="A start with a file that cannot be read removes nothing, serves the others, and says so",
+        test="tests/kernel/test_kernel_unreadable_files.py",
+        only="a_start_removes_nothing",
+        broken=Broken(
+            how="what cannot be read is taken for deleted",
+            file="pykubeproxy/daemon/loop.py",
+            old="                proxy.hold()\n",
+            new="                proxy.release(self.snapshot)\n",
+        ),
+    ),
+    Promise(
         words="cleanup removes all that is ours",
         test="tests/kernel/test_kernel_cleanup.py",
         broken=Broken(

@@ -1,0 +1,67 @@
+"""The Services that live rules serve, read back from them, as what a Compiler would make of their objects.
+
+Where not all objects can be read, a Service that is not among them may have been deleted, or may be where nobody can
+read now. Its live rules tell enough to go on serving it: its entries in the dispatch chains, whichever layout those
+have, and the chains that they lead to, word by word.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from pykubeproxy.model.ip import parse_ip
+from pykubeproxy.model.service import Protocol, ServiceKey
+from pykubeproxy.plan.owners import target_chain, title_of
+from pykubeproxy.rules import names
+from pykubeproxy.rules.fragment import Door, Entry, Fragment
+from pykubeproxy.rules.ruleset import Lines, Ruleset
+
+_DESTINATION = re.compile(r"(?:^| )-d (\S+)/(?:32|128) ")
+_PORT = re.compile(r"-p (tcp|udp|sctp) .*--dport (\d+) ")
+_JUMP = re.compile(r" -j (KUBE-\S+)$")
+
+
+def live_services(live: Ruleset) -> dict[ServiceKey, Fragment]:
+    """What `live`, which kube-proxy or this program has written, holds of each Service; of all its ports together."""
+    entries: dict[ServiceKey, list[Entry]] = {}
+    for door in Door:
+        for entry in _entries(door, _chains(live, door.table), door.chain, set()):
+            namespace, _, rest = title_of(entry.rule).partition("/")
+            entries.setdefault(ServiceKey(namespace, rest.partition(":")[0]), []).append(entry)
+    nat = _chains(live, "nat")
+    return {key: _fragment(its, nat) for key, its in entries.items()}
+
+
+def _chains(live: Ruleset, table: str) -> Mapping[str, Lines]:
+    return live.tables[table].chains if table in live.tables else {}
+
+
+def _entries(door: Door, chains: Mapping[str, Lines], chain: str, seen: set[str]) -> Iterator[Entry]:
+    """The entries of a dispatch chain, and of those that stand for a part of its destinations; none of `seen` ones."""
+    if chain in seen:
+        return
+    seen.add(chain)
+    for line in chains.get(chain, ()):
+        rule = line.removeprefix(f"-A {chain} ")
+        jump, port = _JUMP.search(line), _PORT.search(rule)
+        if title_of(rule) and port:
+            yield Entry(door, _address(rule), Protocol(port[1].upper()), int(port[2]), rule)
+        elif jump and jump[1].startswith(names.HASHED_PREFIXES) and not names.service_hash(jump[1]):
+            yield from _entries(door, chains, jump[1], seen)
+
+
+def _address(rule: str) -> str:
+    found = _DESTINATION.search(rule)
+    ip = parse_ip(found[1]) if found else None
+    return ip.text if ip is not None else ""
+
+
+def _fragment(entries: list[Entry], nat: Mapping[str, Lines]) -> Fragment:
+    chains: dict[str, Lines] = {}
+    waiting = [target_chain(entry.rule) for entry in entries if entry.door.table == "nat"]
+    while waiting:
+        chain = waiting.pop()
+        if chain in nat and chain not in chains:
+            chains[chain] = nat[chain]
+            waiting += map(target_chain, nat[chain])
+    endpoints = sum(chain.startswith(names.ENDPOINT) for chain in chains)
+    return Fragment(chains=tuple(chains.items()), entries=tuple(entries), endpoint_count=endpoints)
