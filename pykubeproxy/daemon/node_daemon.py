@@ -173,6 +173,7 @@ class Daemon:
             health,
             health_pages=HealthPages(health, self._metrics),
             metrics_pages=MetricsPages(self._metrics, self._config, self._settings.flags),
+            on_check_failed=self._check_failed,
         )
         telemetry = Telemetry(
             node_name=self._settings.completed.node_name,
@@ -181,7 +182,6 @@ class Daemon:
             health=health,
             servers=servers,
             check_addresses=CheckAddresses(self._view.health_check_addresses),
-            on_check_failed=self._check_failed,
         )
         self._metrics.uses_gates(self._settings.completed.feature_gates)
         try:

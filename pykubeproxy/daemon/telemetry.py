@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 
 import structlog
 
@@ -14,7 +14,6 @@ from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import Service, ServiceKey
-from pykubeproxy.observe.check_server import CheckFailed
 from pykubeproxy.observe.connections import rule_owners
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
@@ -71,7 +70,6 @@ class Telemetry(Follower):
         health: ProxyHealth,
         servers: Servers,
         check_addresses: CheckAddresses,
-        on_check_failed: Callable[[CheckFailed], None],
     ) -> None:
         self._families = families
         self._node_name = node_name
@@ -79,7 +77,6 @@ class Telemetry(Follower):
         self._health = health
         self._servers = servers
         self._check_addresses = check_addresses
-        self._on_check_failed = on_check_failed
         self._checks = {family: HealthChecks(family, node_name) for family in families}
         self._local = {family: NoLocalEndpoints() for family in families}
         self._times = ProgrammingTimes(families, time.time())
@@ -88,7 +85,6 @@ class Telemetry(Follower):
         self._has_synced: set[Family] = set()
         self._unserved = set(families)
         self._served_on: dict[Family, tuple[str, ...] | None] = {}
-        self._failed_checks: dict[Family, frozenset[CheckFailed]] = dict.fromkeys(families, frozenset())
 
     def started(self) -> None:
         """The loop begins; until the first sync, that counts as being up to date."""
@@ -196,16 +192,12 @@ class Telemetry(Follower):
     def _serve_checks(self, family: Family, node: Node | None) -> None:
         """Serve the health checks of Services, if any of them, or their addresses, are others than before.
 
-        Those that cannot be served are told once, though they are tried again.
+        Those that could not be served are tried again.
         """
         addresses = self._check_addresses(node, family)
-        if family not in self._unserved and self._served_on[family] == addresses:
+        is_as_before = family not in self._unserved and self._served_on[family] == addresses
+        if is_as_before and self._servers.serves_all_checks(family):
             return
-        failed = self._servers.serve_checks(family, self._checks[family].checks, addresses)
+        self._servers.serve_checks(family, self._checks[family].checks, addresses)
         self._served_on[family] = addresses
-        if not failed:
-            self._unserved.discard(family)
-        for check in failed:
-            if check not in self._failed_checks[family]:
-                self._on_check_failed(check)
-        self._failed_checks[family] = frozenset(failed)
+        self._unserved.discard(family)

@@ -1,6 +1,6 @@
 """The ports on which load balancers ask for a Service's local endpoints (`health-and-metrics.md` section 4)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
@@ -42,30 +42,48 @@ class _OpenCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckServer:
-    """The listeners of one family's health checks, opened and closed as Services come and go."""
+    """The listeners of one family's health checks, opened and closed as Services come and go.
 
-    def __init__(self, family: Family, web: WebThread, health: ProxyHealth | None) -> None:
+    `serve` and `serves_all` are for the thread that syncs, which is never kept waiting; the web thread does the work.
+    """
+
+    def __init__(
+        self, family: Family, web: WebThread, health: ProxyHealth | None, on_failed: Callable[[CheckFailed], None]
+    ) -> None:
+        """`on_failed` is told on the web thread of each check that cannot be served, once until it can."""
         self._family = family
         self._web = web
         self._health = health
-        self._open: dict[ServiceKey, _OpenCheck] = {}
-        # Replaced, never changed: the web thread reads it.
+        self._on_failed = on_failed
+        # Replaced, never changed: what is written by one thread is read by the other.
         self._checks: Mapping[ServiceKey, HealthCheck] = {}
+        self._wanted: Mapping[ServiceKey, _Place] = {}
+        self._served: Mapping[ServiceKey, _Place] = {}
+        self._is_posted = False
+        # Of the web thread alone.
+        self._open: dict[ServiceKey, _OpenCheck] = {}
+        self._failed: frozenset[CheckFailed] = frozenset()
 
-    def serve(
-        self, checks: Mapping[ServiceKey, HealthCheck], addresses: tuple[str, ...] | None
-    ) -> tuple[CheckFailed, ...]:
-        """Serve these checks and no others, on `addresses`; None is all of the family.
+    def serve(self, checks: Mapping[ServiceKey, HealthCheck], addresses: tuple[str, ...] | None) -> None:
+        """Soon serve these checks and no others, on `addresses`; None is all of the family.
 
         A port that cannot be had is tried again with every call.
         """
         self._checks = dict(checks)
-        wanted = {service: _Place(check.port, addresses) for service, check in checks.items()}
-        if wanted == {service: check.place for service, check in self._open.items()}:
-            return ()
-        return self._web.call(partial(self._change, wanted))
+        self._wanted = {service: _Place(check.port, addresses) for service, check in checks.items()}
+        if not self.serves_all and not self._is_posted:
+            self._is_posted = True
+            self._web.post(self._change)
 
-    def _change(self, wanted: Mapping[ServiceKey, _Place]) -> tuple[CheckFailed, ...]:
+    @property
+    def serves_all(self) -> bool:
+        """True if what was asked for last is served, and nothing else."""
+        return self._wanted == self._served
+
+    def _change(self) -> None:
+        # In this order: what is wanted from now on is posted again.
+        self._is_posted = False
+        wanted = self._wanted
         # Closed first: a port may pass from one Service to another.
         for service, check in list(self._open.items()):
             if wanted.get(service) != check.place:
@@ -73,8 +91,14 @@ class CheckServer:
                 for listener in check.listeners:
                     self._web.remove(listener)
                 log.info("health check closed", service=str(service), port=check.place.port, family=self._family)
-        failures = [self._listen(service, place) for service, place in wanted.items() if service not in self._open]
-        return tuple(failure for failure in failures if failure is not None)
+        known, failed = (
+            self._failed,
+            [self._listen(key, place) for key, place in wanted.items() if key not in self._open],
+        )
+        self._failed = frozenset(failure for failure in failed if failure is not None)
+        self._served = {service: check.place for service, check in self._open.items()}
+        for failure in self._failed - known:
+            self._on_failed(failure)
 
     def _listen(self, service: ServiceKey, place: _Place) -> CheckFailed | None:
         port = place.port

@@ -3,7 +3,7 @@
 Source: `health-and-metrics.md` sections 1 and 4, `lifecycle.md` section 14. One thread serves all of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
@@ -70,10 +70,11 @@ class Servers:
         *,
         health_pages: Handler,
         metrics_pages: Handler,
-        web: WebThread | None = None,
+        on_check_failed: Callable[[CheckFailed], None],
     ) -> None:
+        """`on_check_failed` is told, on the web thread, of each health check of a Service that cannot be served."""
         self._addresses = addresses
-        self._web = web or WebThread()
+        self._web = WebThread()
         self._servers = [
             _Server(
                 name="healthz",
@@ -89,7 +90,8 @@ class Servers:
         self._ports: dict[str, int] = {}
         # Where nobody asks for the proxy's health, nothing tells whether it is fine; kube-proxy crashes here.
         self._checks = {
-            family: CheckServer(family, self._web, health if addresses.health else None) for family in Family
+            family: CheckServer(family, self._web, health if addresses.health else None, on_check_failed)
+            for family in Family
         }
 
     def start(self) -> None:
@@ -113,12 +115,16 @@ class Servers:
 
     def serve_checks(
         self, family: Family, checks: Mapping[ServiceKey, HealthCheck], addresses: tuple[str, ...] | None
-    ) -> tuple[CheckFailed, ...]:
+    ) -> None:
         """After each successful sync: serve these health checks and no others, on `addresses`; None is all.
 
-        Returns those that cannot be served.
+        That is done soon, and not waited for.
         """
-        return self._checks[family].serve(checks, addresses)
+        self._checks[family].serve(checks, addresses)
+
+    def serves_all_checks(self, family: Family) -> bool:
+        """True if the health checks of a family are served as was asked for last."""
+        return self._checks[family].serves_all
 
     def _open(self, server: _Server) -> None:
         try:

@@ -11,7 +11,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from queue import Empty, SimpleQueue
@@ -26,6 +27,12 @@ from pykubeproxy.observe.web_connection import Connection, Patience, Stage
 log = structlog.get_logger()
 
 _T = TypeVar("_T")
+
+# Seconds in which the thread has to end. It may be busy with an answer, and dies with the process then.
+_JOIN_SECONDS = 1.0
+
+# Seconds between two looks at whether it lives, while something is waited for that it is to do.
+_LOOK_SECONDS = 0.5
 
 # Seconds without accepting when descriptors have run out: the listener would report the same client again at once.
 _RECOVERY = 1.0
@@ -50,7 +57,8 @@ class Listener:
 class WebThread:
     """Runs until stopped.
 
-    `start`, `stop` and `call` are for the one other thread that it belongs to; everything else goes through `call`.
+    `start`, `stop`, `call` and `post` are for the one other thread that it belongs to; everything else goes through the
+    latter two.
     """
 
     def __init__(self, patience: Patience | None = None, room: Room | None = None) -> None:
@@ -58,7 +66,8 @@ class WebThread:
         self._room = room or Room()
         self._selector = selectors.DefaultSelector()
         self._waker, self._woken = socket.socketpair()
-        self._woken.setblocking(False)
+        for end in (self._waker, self._woken):
+            end.setblocking(False)
         self._selector.register(self._woken, selectors.EVENT_READ, self._wake_up)
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
@@ -78,16 +87,24 @@ class WebThread:
         if not self._thread.ident:
             self._close_everything()
         elif self._thread.is_alive():
-            self.call(self._give_up)
-            self._thread.join()
+            self.post(self._give_up)
+            self._thread.join(_JOIN_SECONDS)
+
+    def post(self, action: Callable[[], None]) -> None:
+        """Have the thread run `action` some time, without waiting for it."""
+        self._calls.put(action)
+        # If there is no room for another reminder, there are plenty. If it is closed, there is nobody left to remind.
+        with suppress(OSError):
+            self._waker.send(b"!")
 
     def call(self, action: Callable[[], _T]) -> _T:
-        """Have the thread run `action`; return what it returns, raise what it raises."""
-        if not self._thread.is_alive():
-            raise RuntimeError("the web thread is not running")
+        """Have the thread run `action`; return what it returns, raise what it raises. RuntimeError if it has ended."""
         result: Future[_T] = Future()
-        self._calls.put(partial(_fulfil, result, action))
-        self._waker.send(b"!")
+        self.post(partial(_fulfil, result, action))
+        while self._thread.is_alive() and not result.done():
+            wait([result], timeout=_LOOK_SECONDS)
+        if not result.done():
+            raise RuntimeError("the web thread is not running")
         return result.result()
 
     def add(self, listener: Listener) -> None:
@@ -135,7 +152,7 @@ class WebThread:
                 call = self._calls.get_nowait()
             except Empty:
                 return
-            call()
+            _guard(call)
 
     def _expire(self) -> None:
         now = time.monotonic()

@@ -60,9 +60,9 @@ class Watched:
                 self.health,
                 health_pages=lambda _: text_response(""),
                 metrics_pages=lambda _: text_response(""),
+                on_check_failed=lambda _: None,
             ),
             check_addresses=CheckAddresses(lambda *_: None),
-            on_check_failed=lambda _: None,
         )
         telemetry.started()
         self.loop.follow(telemetry)

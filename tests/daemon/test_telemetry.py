@@ -18,7 +18,6 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
-from pykubeproxy.observe.check_server import CheckFailed
 from pykubeproxy.observe.clock import Moment
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
@@ -42,23 +41,30 @@ class FakeServers(Servers):
     """Keeps the health checks that it is to serve; cannot serve those of `taken` ports."""
 
     def __init__(self, health: ProxyHealth) -> None:
-        super().__init__(Addresses(health="", metrics=""), health, health_pages=_nothing, metrics_pages=_nothing)
+        super().__init__(
+            Addresses(health="", metrics=""),
+            health,
+            health_pages=_nothing,
+            metrics_pages=_nothing,
+            on_check_failed=lambda _: None,
+        )
         self.served: dict[ServiceKey, HealthCheck] | None = None
         self.addresses: tuple[str, ...] | None = None
         self.taken: set[int] = set()
+        self.serves_all = True
         self.calls = 0
 
     def serve_checks(
         self, family: Family, checks: Mapping[ServiceKey, HealthCheck], addresses: tuple[str, ...] | None
-    ) -> tuple[CheckFailed, ...]:
+    ) -> None:
         del family
         self.calls += 1
         self.served, self.addresses = dict(checks), addresses
-        return tuple(
-            CheckFailed(service=key, port=check.port, error="in use")
-            for key, check in checks.items()
-            if check.port in self.taken
-        )
+        self.serves_all = not any(check.port in self.taken for check in checks.values())
+
+    def serves_all_checks(self, family: Family) -> bool:
+        del family
+        return self.serves_all
 
 
 def _nothing(request: Request) -> Response:
@@ -74,7 +80,6 @@ class Told:
         self.is_deaf = False
         self.health = ProxyHealth(timeout=60.0, clock=lambda: Moment(wall=0, monotonic=self.now))
         self.servers = FakeServers(self.health)
-        self.failed: list[CheckFailed] = []
         self.telemetry = Telemetry(
             families=tuple(Family),
             node_name=NODE,
@@ -82,7 +87,6 @@ class Told:
             health=self.health,
             servers=self.servers,
             check_addresses=CheckAddresses(self.check_addresses),
-            on_check_failed=self.failed.append,
         )
 
     def check_addresses(self, node: Node | None, family: Family) -> tuple[str, ...] | None:
@@ -237,17 +241,11 @@ def test_health_follows_the_node_and_requests(told: Told) -> None:
 
 def test_health_checks_are_served_after_a_written_sync(told: Told) -> None:
     objects = snapshot(balanced(), slice_of("ns/web", at("10.0.0.1", NODE), at("10.0.0.2", "other")))
-    told.servers.taken = {30500}
-    for _ in range(3):
-        told.telemetry.synced(outcome(objects=objects))
-    assert [(each.service, each.port) for each in told.failed] == [(WEB, 30500)], "told once, though tried each time"
-    told.servers.taken = set()
     told.telemetry.synced(outcome(objects=objects))
     assert told.servers.served == {WEB: HealthCheck(port=30500, local_endpoints=1)}
-    told.servers.taken = {30501}
     objects.put(balanced(30501))
     told.telemetry.synced(outcome(objects=objects))
-    assert len(told.failed) == 2
+    assert told.servers.served == {WEB: HealthCheck(port=30501, local_endpoints=1)}
 
 
 def balanced(port: int = 30500) -> Service:

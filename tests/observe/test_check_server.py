@@ -2,17 +2,18 @@
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
-from pykubeproxy.observe.check_server import CheckServer
+from pykubeproxy.observe.check_server import CheckFailed, CheckServer
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.service_health import HealthCheck
 from pykubeproxy.observe.web_thread import WebThread
-from tests.observe.client import ask, descriptors, dialled, free_port, is_listening, read_all
+from tests.observe.client import SECONDS, ask, descriptors, dialled, free_port, is_listening, read_all
 from tests.observe.ticking import Ticking
 
 ONE, TWO, THREE, FOUR = (ServiceKey("ns", name) for name in ("one", "two", "three", "four"))
@@ -29,9 +30,27 @@ def web() -> Iterator[WebThread]:
     assert descriptors() == before
 
 
+class Served:
+    """A CheckServer of which one waits until it has done what it was asked for."""
+
+    def __init__(self, web: WebThread, health: ProxyHealth | None, family: Family = Family.IPV4) -> None:
+        self._web = web
+        self._failed: list[CheckFailed] = []
+        self.server = CheckServer(family, web, health, self._failed.append)
+
+    def serve(
+        self, checks: dict[ServiceKey, HealthCheck], addresses: tuple[str, ...] | None
+    ) -> tuple[CheckFailed, ...]:
+        """What could not be served, and is told now."""
+        self._failed.clear()
+        self.server.serve(checks, addresses)
+        self._web.call(lambda: None)
+        return tuple(self._failed)
+
+
 @pytest.fixture
-def server(web: WebThread) -> CheckServer:
-    return CheckServer(Family.IPV4, web, ProxyHealth(60))
+def server(web: WebThread) -> Served:
+    return Served(web, ProxyHealth(60))
 
 
 def check(port: int, local_endpoints: int = 0) -> HealthCheck:
@@ -46,7 +65,7 @@ def seen(port: int, host: str = "127.0.0.1") -> tuple[int, str, str, int]:
     return answer.status, name, answer.headers["X-Load-Balancing-Endpoint-Weight"], body["localEndpoints"]
 
 
-def test_one_service(server: CheckServer) -> None:
+def test_one_service(server: Served) -> None:
     port = free_port()
     assert server.serve({}, LOCAL) == ()
     assert not is_listening(port)
@@ -58,7 +77,7 @@ def test_one_service(server: CheckServer) -> None:
     assert not is_listening(port)
 
 
-def test_several_services_come_and_go(server: CheckServer) -> None:
+def test_several_services_come_and_go(server: Served) -> None:
     ports = [free_port() for _ in range(5)]
     server.serve({ONE: check(ports[0], 1), TWO: check(ports[1], 2), THREE: check(ports[2])}, LOCAL)
     assert [seen(port)[:2] for port in ports[:3]] == [(200, "ns/one"), (200, "ns/two"), (503, "ns/three")]
@@ -78,7 +97,7 @@ def test_several_services_come_and_go(server: CheckServer) -> None:
     ]
 
 
-def test_a_port_passes_from_one_service_to_another(server: CheckServer) -> None:
+def test_a_port_passes_from_one_service_to_another(server: Served) -> None:
     port, other = free_port(), free_port()
     server.serve({TWO: check(port, 1), ONE: check(other, 1)}, LOCAL)
     assert server.serve({ONE: check(port, 2), TWO: check(other, 3)}, LOCAL) == ()
@@ -88,7 +107,7 @@ def test_a_port_passes_from_one_service_to_another(server: CheckServer) -> None:
 def test_an_unhealthy_proxy_is_said_to_be(web: WebThread) -> None:
     clock = Ticking()
     health = ProxyHealth(60, clock)
-    server = CheckServer(Family.IPV4, web, health)
+    server = Served(web, health)
     port = free_port()
     server.serve({ONE: check(port, 3)}, None)
     health.updated(Family.IPV6)
@@ -101,32 +120,34 @@ def test_an_unhealthy_proxy_is_said_to_be(web: WebThread) -> None:
 
 
 def test_without_a_health_server_the_proxy_counts_as_healthy(web: WebThread) -> None:
-    server = CheckServer(Family.IPV4, web, None)
+    server = Served(web, None)
     port = free_port()
     server.serve({ONE: check(port, 1)}, None)
     assert json.loads(ask(port).body)["serviceProxyHealthy"] is True
 
 
-def test_a_port_that_is_taken_is_tried_with_every_sync(server: CheckServer) -> None:
+def test_a_port_that_is_taken_is_tried_with_every_sync(server: Served) -> None:
     good = free_port()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         checks = {ONE: check(port, 1), TWO: check(good, 1)}
-        for _ in range(2):
-            (failure,) = server.serve(checks, LOCAL)
-            assert (failure.service, failure.port) == (ONE, port)
-            assert failure.note("n1") == (
-                f'node n1 failed to start healthcheck "ns/one" on port {port}: '
-                f"listen tcp4 127.0.0.1:{port}: bind: address already in use"
-            )
+        (failure,) = server.serve(checks, LOCAL)
+        assert (failure.service, failure.port) == (ONE, port)
+        assert failure.note("n1") == (
+            f'node n1 failed to start healthcheck "ns/one" on port {port}: '
+            f"listen tcp4 127.0.0.1:{port}: bind: address already in use"
+        )
         assert seen(good)[:2] == (200, "ns/two")
+        assert server.serve(checks, LOCAL) == (), "it is told once"
+        assert not server.server.serves_all
     assert server.serve(checks, LOCAL) == ()
+    assert server.server.serves_all
     assert seen(port)[:2] == (200, "ns/one")
 
 
 @pytest.mark.filterwarnings("error")  # a socket left to the garbage collector is one that somebody forgot
 def test_no_address_of_a_service_stays_open_if_one_fails(web: WebThread) -> None:
-    server = CheckServer(Family.IPV4, web, None)
+    server = Served(web, None)
     port = free_port()
     (failure,) = server.serve({ONE: check(port, 1)}, ("127.0.0.1", "192.0.2.77"))
     assert "listen tcp4 192.0.2.77:" in failure.error
@@ -147,13 +168,13 @@ def test_no_address_of_a_service_stays_open_if_one_fails(web: WebThread) -> None
 def test_listens_on_node_port_addresses(
     web: WebThread, family: Family, addresses: tuple[str, ...] | None, answers_on: set[str]
 ) -> None:
-    server = CheckServer(family, web, None)
+    server = Served(web, None, family)
     port = free_port()
     assert server.serve({ONE: check(port, 1)}, addresses) == ()
     assert {host for host in ("127.0.0.1", "127.0.0.2", "::1") if is_listening(port, host)} == answers_on
 
 
-def test_moves_to_other_addresses_and_only_then(server: CheckServer) -> None:
+def test_moves_to_other_addresses_and_only_then(server: Served) -> None:
     port = free_port()
     hosts = ("127.0.0.1", "127.0.0.2")
 
@@ -175,5 +196,27 @@ def test_moves_to_other_addresses_and_only_then(server: CheckServer) -> None:
 def test_both_families_serve_the_same_port_with_counts_of_their_own(web: WebThread) -> None:
     port = free_port()
     for family, count in ((Family.IPV4, 4), (Family.IPV6, 6)):
-        assert CheckServer(family, web, None).serve({ONE: check(port, count)}, None) == ()
+        assert Served(web, None, family).serve({ONE: check(port, count)}, None) == ()
     assert (seen(port)[3], seen(port, "::1")[3]) == (4, 6)
+
+
+def test_nobody_waits_for_a_web_thread_that_is_busy(web: WebThread) -> None:
+    """Syncs go on meanwhile, and what they want last is what is served in the end."""
+    served, may_go_on, is_busy = Served(web, None), threading.Event(), threading.Event()
+    ports = [free_port() for _ in range(3)]
+
+    def hang() -> None:
+        is_busy.set()
+        may_go_on.wait(SECONDS)
+
+    web.post(hang)
+    assert is_busy.wait(SECONDS)
+    for _ in range(2000):
+        for port in ports:
+            served.server.serve({ONE: check(port, 1)}, LOCAL)
+    assert not served.server.serves_all
+    assert web._calls.qsize() == 1, "asked for once"
+    may_go_on.set()
+    web.call(lambda: None)
+    assert served.server.serves_all
+    assert [is_listening(port) for port in ports] == [False, False, True]

@@ -25,6 +25,7 @@ def built(addresses: Addresses) -> Servers:
         health,
         health_pages=HealthPages(health, metrics),
         metrics_pages=MetricsPages(metrics, DEFAULTS, {}),
+        on_check_failed=lambda _: None,
     )
 
 
