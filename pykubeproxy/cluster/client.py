@@ -8,6 +8,7 @@ import importlib
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,7 +20,8 @@ from pykubeproxy import __version__
 from pykubeproxy.cluster.access import Access, Credentials, find_access
 from pykubeproxy.cluster.connections import Sockets, Timeouts, register_sockets
 from pykubeproxy.cluster.limiter import Limiter
-from pykubeproxy.cluster.trouble import Aborted, Trouble, refused
+from pykubeproxy.cluster.outage import Outage, Pauses
+from pykubeproxy.cluster.trouble import GARBAGE, Aborted, Trouble, refused
 from pykubeproxy.cluster.unreachable import unreachable
 from pykubeproxy.config.types import ClientConnection
 
@@ -27,6 +29,7 @@ KUBE_PROXY_VERSION = "v1.37.0"
 """The kube-proxy whose place this program takes."""
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+_COMPRESSED = {"Accept-Encoding": "gzip"}
 _CHUNK = 64 * 1024
 _LONGEST_LINE = 16 * 1024 * 1024
 
@@ -38,19 +41,23 @@ def user_agent() -> str:
     return f"kube-proxy/{KUBE_PROXY_VERSION} (linux/{architecture}) kubernetes/pykubeproxy-{__version__}"
 
 
-def connect(settings: ClientConnection, master: str = "", timeouts: Timeouts | None = None) -> "ApiClient":
+def connect(
+    settings: ClientConnection, master: str = "", timeouts: Timeouts | None = None, pauses: Pauses | None = None
+) -> "ApiClient":
     """A client for the API server that the configuration names. Nothing is sent yet. Raises AccessError."""
     access = find_access(settings.kubeconfig, master)
-    return ApiClient(access, Limiter(settings.qps, settings.burst), timeouts or Timeouts())
+    return ApiClient(access, Limiter(settings.qps, settings.burst), timeouts or Timeouts(), Outage(pauses))
 
 
 class ApiClient:
     """An API server, and the limit on our requests to it. Each thread needs a session of its own."""
 
-    def __init__(self, access: Access, limiter: Limiter, timeouts: Timeouts) -> None:
+    def __init__(self, access: Access, limiter: Limiter, timeouts: Timeouts, outage: Outage) -> None:
         self._access = access
         self._limiter = limiter
         self._timeouts = timeouts
+        self.outage = outage
+        """Whether the server is away, and when to ask it again."""
 
     @property
     def server(self) -> str:
@@ -64,30 +71,32 @@ class ApiClient:
 
     def session(self) -> "Session":
         """Connections for one thread."""
-        return Session(self._access, self._limiter, self._timeouts)
+        return Session(self._access, self._limiter, self._timeouts, self.outage)
 
 
 class Session:
     """Requests of one thread. Only `abort` may be called from another one."""
 
-    def __init__(self, access: Access, limiter: Limiter, timeouts: Timeouts) -> None:
+    def __init__(self, access: Access, limiter: Limiter, timeouts: Timeouts, outage: Outage) -> None:
         self._access = access
         self._limiter = limiter
-        self._timeout = urllib3.Timeout(connect=timeouts.connect, read=timeouts.silence)
+        self._timeouts = timeouts
+        self._outage = outage
         self._sockets = Sockets()
         self._manager: urllib3.PoolManager | None = None
         self._generation = -1
 
     def get(self, path: str, query: Mapping[str, str]) -> bytes:
         """The body of a GET. Raises Trouble."""
-        response = self._request("GET", path, query, headers={"Accept-Encoding": "gzip"})
+        response = self._request("GET", path, query, headers=_COMPRESSED)
         with self._explained(), closing(response):
             return bytes(response.read(decode_content=True))
 
-    def watch(self, path: str, query: Mapping[str, str]) -> "Lines":
-        """The lines of a watch. Raises Trouble."""
-        response = self._request("GET", path, query, headers={})
-        return Lines(response, self._explained)
+    def watch(self, path: str, query: Mapping[str, str], *, is_list: bool = False) -> "Lines":
+        """The lines of a watch; with `is_list`, of one that begins with a list (see Timeouts). Raises Trouble."""
+        silence = self._timeouts.list_silence if is_list else None
+        response = self._request("GET", path, query, headers=_COMPRESSED, silence=silence)
+        return Lines(response, self._explained, partial(self._sockets.set_timeout, self._timeouts.silence))
 
     def post(self, path: str, obj: object) -> None:
         """Create an object. Raises Trouble."""
@@ -105,10 +114,20 @@ class Session:
         if self._manager is not None:
             self._manager.clear()
 
-    def _request(
-        self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes | None = None
+    def _request(  # noqa: PLR0913  all that a request is made of
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        *,
+        body: bytes | None = None,
+        silence: float | None = None,
     ) -> BaseHTTPResponse:
-        """The response to a request, its body still to be read. Raises Trouble if it is not a success."""
+        """The response to a request, its body still to be read. Raises Trouble if it is not a success.
+
+        `silence` is how long nothing may arrive, in seconds; None for the usual time.
+        """
         if self._sockets.aborted.wait(self._limiter.reserve()):
             raise Aborted
         credentials = self._access.credentials()
@@ -122,8 +141,13 @@ class Session:
                     preload_content=False,
                     redirect=False,
                     retries=False,
-                    timeout=self._timeout,
+                    timeout=urllib3.Timeout(
+                        connect=self._timeouts.connect,
+                        read=self._timeouts.silence if silence is None else silence,
+                    ),
                 )
+                if response.status != 429 and response.status < 500:
+                    self._outage.answered()
                 if 200 <= response.status < 300:
                     return response
                 with closing(response):
@@ -157,9 +181,17 @@ class Session:
 class Lines:
     """The lines of a streamed answer, in the pieces in which they arrive."""
 
-    def __init__(self, response: BaseHTTPResponse, explained: Callable[[], AbstractContextManager[None]]) -> None:
+    def __init__(
+        self,
+        response: BaseHTTPResponse,
+        explained: Callable[[], AbstractContextManager[None]],
+        be_patient: Callable[[], None],
+    ) -> None:
+        """`be_patient` lets the connection be silent for as long as that of a watch may be."""
         self._response = response
         self._explained = explained
+        self.be_patient = be_patient
+        self.is_compressed = "Content-Encoding" in response.headers
         self._pieces = response.stream(_CHUNK, decode_content=True)
         self._rest = b""
 
@@ -175,7 +207,7 @@ class Lines:
                 if lines:
                     return lines
                 if len(self._rest) > _LONGEST_LINE:
-                    raise Trouble("the API server sent a line without end", kind="garbage")
+                    raise Trouble("the API server sent a line without end", kind=GARBAGE)
         if self._rest:
             raise Trouble("the API server's stream ended in the middle of a line", kind="truncated")
         return []

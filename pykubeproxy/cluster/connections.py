@@ -18,10 +18,17 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     over every watch once a minute. So a watch that is silent for longer has nobody behind it, though its TCP peer, a
     load balancer perhaps, may be alive and acknowledge every keepalive probe. Should a server send no bookmarks, then
     nothing is lost either: the next watch goes on from the last version, and the rules are not touched.
+
+    `list_silence` is the same for a watch that begins with a list, until that is complete: a server sends it without a
+    pause, but a proxy on the way may hold it back for ever. A list in pages is asked for then, which costs little.
+
+    `connect` is short, since the kernel repeats an attempt that nobody answers after 1, 3 and 7 seconds: so a server
+    that is back is reached within two seconds.
     """
 
-    connect: float = 10.0
+    connect: float = 5.0
     silence: float = 75.0
+    list_silence: float = 3.0
 
 
 # A peer whose machine or network is gone answers no probe, and is noticed within 20 + 4 * 10 s. The user timeout says
@@ -51,6 +58,13 @@ class Sockets:
             self._open.add(sock)
             if self.aborted.is_set():
                 _shut_down(sock)
+
+    def set_timeout(self, seconds: float) -> None:
+        """Have reads from now on wait for so long."""
+        with self._lock:
+            for sock in self._open:
+                with contextlib.suppress(OSError):
+                    sock.settimeout(seconds)
 
     def abort(self) -> None:
         """Make all reads end at once."""

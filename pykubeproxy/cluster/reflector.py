@@ -1,7 +1,7 @@
 """A thread per resource that keeps whoever listens in step with the API server.
 
 `watch_protocol` decides what to ask, `client` asks it, and `tracker` turns the answers into Changes. What is left to do
-here is to carry from one to the other, to pause where something went wrong, and to tell how it is going.
+here is to carry from one to the other; `outage` decides when to ask again where something went wrong.
 """
 
 import random
@@ -12,15 +12,13 @@ from collections.abc import Callable
 
 import msgspec
 import structlog
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_when_event_set, wait_exponential
-from tenacity.nap import sleep_using_event
 
 from pykubeproxy.cluster.client import ApiClient, Lines
-from pykubeproxy.cluster.condition import Condition
+from pykubeproxy.cluster.outage import Watcher
 from pykubeproxy.cluster.resources import Resource
 from pykubeproxy.cluster.source import Change
 from pykubeproxy.cluster.tracker import Tracker
-from pykubeproxy.cluster.trouble import Trouble
+from pykubeproxy.cluster.trouble import INTERNAL, SHORT, Trouble
 from pykubeproxy.cluster.watch_protocol import Body, Ended, Failed, Fetch, Heard, Line, Read, Step, Watch, follow
 
 log = structlog.get_logger()
@@ -33,16 +31,9 @@ _JOIN_SECONDS = 1.0
 
 
 class FollowOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to follow. Pauses are in seconds; these are client-go's.
-
-    The pause after trouble doubles from `first_pause` to `longest_pause`, with up to as much again at random. It begins
-    anew after a watch that has lasted for `settled` seconds. `can_stream` False never asks for streaming lists.
-    """
+    """How to follow. `can_stream` False never asks for streaming lists."""
 
     can_stream: bool = True
-    first_pause: float = 0.8
-    longest_pause: float = 30.0
-    settled: float = 10.0
 
 
 class Reflector:
@@ -67,10 +58,12 @@ class Reflector:
         self._options = options or FollowOptions()
         self._session = client.session()
         self._tracker = Tracker(resource)
-        self._condition = Condition(self._tell_bad, self._tell_good, self._options.settled)
+        self._outage = client.outage
+        self._watcher = Watcher(resource.group_resource)
         self._lines: deque[bytes] = deque()
         self._stream: Lines | None = None
         self._opened_at = 0.0
+        self._is_list_awaited = False
         self._has_told_list = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"follow-{resource.plural}", daemon=True)
@@ -79,7 +72,7 @@ class Reflector:
     @property
     def trouble(self) -> str | None:
         """What keeps us from following, in one line; None if nothing is known to. May be read by any thread."""
-        trouble = self._condition.trouble
+        trouble = self._outage.trouble(self._watcher)
         return None if trouble is None else str(trouble)
 
     def start(self) -> None:
@@ -90,6 +83,7 @@ class Reflector:
         """End within a second. A connection that is only being made is left to its timeout."""
         self._stopping.set()
         self._session.abort()
+        self._outage.wake()
         if self._thread.is_alive():
             self._thread.join(_JOIN_SECONDS)
 
@@ -98,28 +92,18 @@ class Reflector:
         self._step: Step = next(self._steps)
 
     def _run(self) -> None:
-        retrying = Retrying(
-            retry=retry_if_exception_type(Trouble),
-            wait=self._pause,
-            sleep=sleep_using_event(self._stopping),
-            before_sleep=self._note_failure,
-            stop=stop_when_event_set(self._stopping),
-            retry_error_callback=lambda _: None,
-        )
-        while not self._stopping.is_set():
-            retrying(self._attempt)
-        self._leave()
-        self._session.close()
-
-    def _attempt(self) -> None:
-        """Follow until something goes wrong, which raises Trouble, or until a watch is over that has lasted a while."""
         while not self._stopping.is_set():
             trouble = self._advance()
-            if trouble is None:
+            if trouble is None or self._stopping.is_set():
                 continue
             if self._has_settled():
-                return
-            raise trouble
+                self._watcher.reset()
+                if trouble.kind == SHORT:
+                    continue
+            self._outage.failed(self._watcher, trouble)
+            self._outage.wait(self._watcher, trouble, self._stopping)
+        self._leave()
+        self._session.close()
 
     def _advance(self) -> Trouble | None:
         """Take one step of the protocol; return what went wrong if the next one should not be taken at once."""
@@ -130,18 +114,18 @@ class Reflector:
             # A fault of ours: a thread that died of it would leave the node with old rules, and nobody would know.
             log.exception("internal error while following the API server", resource=self._resource.group_resource)
             self._begin()
-            return Trouble(f"internal error: {error!r}", kind="internal")
+            return Trouble(f"internal error: {error!r}", kind=INTERNAL)
         if not isinstance(self._step, Read) and self._step.after is not None:
             return self._step.after
-        if isinstance(heard, Ended):
-            return Trouble("the API server ends watches as soon as they begin", kind="short")
+        if isinstance(heard, Ended) and isinstance(self._step, Watch):
+            return Trouble("the API server ends watches as soon as they begin", kind=SHORT)
         return None
 
     def _has_settled(self) -> bool:
         """True if the watch that is over was a good one, so that another may follow at once."""
         was_open = self._stream is not None
         self._leave()
-        return was_open and time.monotonic() - self._opened_at >= self._options.settled
+        return was_open and time.monotonic() - self._opened_at >= self._outage.pauses.settled
 
     def _act(self, step: Step) -> Heard:
         """Do what the protocol asks for."""
@@ -150,15 +134,14 @@ class Reflector:
                 case Fetch(query=query):
                     self._leave()
                     self._deliver()
-                    body = self._session.get(self._resource.path, self._resource.selectors | query)
-                    self._condition.works(time.monotonic())
-                    return Body(body)
-                case Watch(query=query):
+                    return Body(self._session.get(self._resource.path, self._resource.selectors | query))
+                case Watch(query=query, is_list=is_list):
                     self._leave()
                     self._deliver()
-                    self._stream = self._session.watch(self._resource.path, self._resource.selectors | query)
+                    query = self._resource.selectors | query
+                    self._stream = self._session.watch(self._resource.path, query, is_list=is_list)
                     self._opened_at = time.monotonic()
-                    self._condition.works(self._opened_at)
+                    self._is_list_awaited = is_list
             return self._next_line()
         except Trouble as trouble:
             return Failed(_explained(trouble, self._resource))
@@ -166,12 +149,22 @@ class Reflector:
     def _next_line(self) -> Heard:
         assert self._stream is not None
         while not self._lines:
+            self._note_progress(self._stream)
             self._deliver()
             arrived = self._stream.read()
             if not arrived:
                 return Ended()
             self._lines.extend(line for line in arrived if line)
         return Line(self._lines.popleft())
+
+    def _note_progress(self, stream: Lines) -> None:
+        """All lines so far are taken in: once the list is complete, everything is followed."""
+        if self._tracker.is_listing:
+            return
+        if self._is_list_awaited:
+            self._is_list_awaited = False
+            stream.be_patient()
+        self._outage.works(self._watcher)
 
     def _deliver(self) -> None:
         """Tell what there is to tell. Called before anything that may block."""
@@ -189,28 +182,6 @@ class Reflector:
             self._stream.close()
             self._stream = None
         self._lines.clear()
-
-    def _pause(self, state: RetryCallState) -> float:
-        backoff = wait_exponential(multiplier=self._options.first_pause, max=self._options.longest_pause)(state)
-        wanted = _trouble_of(state).retry_after or 0.0
-        return max(wanted, backoff * random.uniform(1, 2))  # noqa: S311  not for secrets
-
-    def _note_failure(self, state: RetryCallState) -> None:
-        self._condition.failed(_trouble_of(state), time.monotonic())
-
-    def _tell_bad(self, text: str) -> None:
-        told = "cannot follow the API server; the rules in force stay, and it is tried again"
-        log.warning(told, resource=self._resource.group_resource, error=text)
-
-    def _tell_good(self) -> None:
-        log.info("following the API server again", resource=self._resource.group_resource)
-
-
-def _trouble_of(state: RetryCallState) -> Trouble:
-    assert state.outcome is not None
-    trouble = state.outcome.exception()
-    assert isinstance(trouble, Trouble)
-    return trouble
 
 
 def _explained(trouble: Trouble, resource: Resource) -> Trouble:

@@ -7,6 +7,11 @@ from pykubeproxy.cluster.validation import decode
 SILENT = "silent"
 """The kind of Trouble with a connection that is open, and over which nothing comes."""
 
+GARBAGE, SHORT, INTERNAL = "garbage", "short", "internal"
+"""The kinds of Trouble with an answer that is none, with watches that end at once, and with a fault of ours."""
+
+_OF_ANSWERS = (GARBAGE, SHORT, INTERNAL)
+
 _LONGEST_TEXT = 300
 _LONGEST_WAIT = 600
 """Seconds; a server that asks for more is asked again all the same."""
@@ -27,6 +32,13 @@ class Trouble(Exception):
     def is_expired(self) -> bool:
         """True if the server has forgotten the version or the continue token that was asked for."""
         return self.status == 410
+
+    @property
+    def is_of_server(self) -> bool:
+        """True if the whole server is away, overloaded or broken, and not only this request refused."""
+        if self.status is None:
+            return self.kind not in _OF_ANSWERS
+        return (self.status == 429 or self.status >= 500) and not self.is_too_new
 
     @property
     def is_too_new(self) -> bool:

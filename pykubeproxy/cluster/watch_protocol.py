@@ -4,9 +4,16 @@
 `Line`, `Ended`, `Failed`). It fills a Tracker on the way, and never ends. Nothing here does I/O, waits, or looks at a
 clock.
 
-    list    everything there is: as a watch that begins with it (`sendInitialEvents`), else in pages
-    watch   every change since, one watch after another from the last version heard of
-    410     the server has forgotten that version: list again, and tell only the differences
+    state   what is asked                             what leads on
+    stream  a watch that begins with all objects      its end mark: watch. Anything else, whatever it is (a refusal, an
+            (`sendInitialEvents`)                      ERROR event, silence, an end, garbage): pages, at once
+    pages   lists of up to PAGE_SIZE objects          the last page: watch. Trouble: the same page, after a pause
+    watch   all changes from the last version on      its end: another watch. 410, or a version that the server does
+                                                      not know: stream. Other trouble: probe, after a pause
+    probe   a list of one object                      a version that is older than the one reached: stream; else watch
+
+Streaming is tried again at the next list, unless the server does not know the parameters. Whatever a list had brought
+before it broke off is kept; what is missing from it is removed only when a list is complete.
 
 Source: "Kubernetes API Concepts": efficient detection of changes, watch bookmarks, streaming lists, retrieving large
 results sets in chunks, 410 Gone.
@@ -18,7 +25,7 @@ from typing import Never, TypeVar
 import msgspec
 
 from pykubeproxy.cluster.tracker import Tracker
-from pykubeproxy.cluster.trouble import SILENT, Trouble, refused
+from pykubeproxy.cluster.trouble import GARBAGE, SILENT, Trouble, refused
 from pykubeproxy.cluster.validation import decode
 
 PAGE_SIZE = 500
@@ -37,10 +44,14 @@ class Fetch(msgspec.Struct, frozen=True):
 
 
 class Watch(msgspec.Struct, frozen=True):
-    """Leave the present watch, if there is one, and begin one with these parameters; read its first line."""
+    """Leave the present watch, if there is one, and begin one with these parameters; read its first line.
+
+    `is_list` tells that it begins with a list, whose lines follow one another without long pauses.
+    """
 
     query: Query
     after: Trouble | None = None
+    is_list: bool = False
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -126,16 +137,12 @@ class _Conversation:
 
     def _list(self) -> _Steps[Step]:
         """Everything there is, however often it takes; returns the step that goes on from there."""
-        streams = self._can_stream
+        self._tracker.begin_list()
+        if self._can_stream and (yield from self._stream()):
+            return Read()
         while True:
             self._tracker.begin_list()
-            if streams:
-                if (yield from self._stream()):
-                    return Read()
-                # A stream that broke off is worth another try. One that was refused, or that ended or fell silent
-                # without saying that the list is complete, would do no better.
-                streams = self._can_stream and self._trouble is not None and self._trouble.kind != SILENT
-            elif (yield from self._pages()):
+            if (yield from self._pages()):
                 return self._watch()
 
     def _stream(self) -> _Steps[bool]:
@@ -153,7 +160,6 @@ class _Conversation:
             heard = yield Read()
         if isinstance(heard, Failed):
             self._can_stream &= not heard.trouble.is_unsupported
-            self._trouble = heard.trouble if self._can_stream else None
         return False
 
     def _pages(self) -> _Steps[bool]:
@@ -260,7 +266,7 @@ class _Conversation:
                 case "ERROR":
                     raise refused(0, event.object)
         except msgspec.MsgspecError:
-            raise Trouble("the API server sent a line that is no watch event", kind="garbage") from None
+            raise Trouble("the API server sent a line that is no watch event", kind=GARBAGE) from None
         return _Taken("")
 
     def _take_page(self, heard: Heard) -> _Metadata:
@@ -277,7 +283,8 @@ class _Conversation:
         """Watch: with a query of its own, or from the version reached."""
         query = query or {"resourceVersion": self._version}
         seconds = {"timeoutSeconds": str(self._watch_seconds())}
-        return Watch({"watch": "true", "allowWatchBookmarks": "true"} | seconds | query, self._take_trouble())
+        is_list = "sendInitialEvents" in query
+        return Watch({"watch": "true", "allowWatchBookmarks": "true"} | seconds | query, self._take_trouble(), is_list)
 
     def _take_trouble(self) -> Trouble | None:
         trouble, self._trouble = self._trouble, None
@@ -307,7 +314,7 @@ def _page(heard: Heard) -> _List:
 
 
 def _no_list() -> Trouble:
-    return Trouble("the API server sent something that is no list", kind="garbage")
+    return Trouble("the API server sent something that is no list", kind=GARBAGE)
 
 
 def _is_older(version: str, other: str) -> bool:

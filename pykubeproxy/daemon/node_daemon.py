@@ -4,11 +4,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import replace
 
 from pykubeproxy.cluster.client import connect
 from pykubeproxy.cluster.events import health_check_failed
 from pykubeproxy.cluster.manifests import Manifests
+from pykubeproxy.cluster.reflector import FollowOptions
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.types import LocalMode
 from pykubeproxy.daemon.api_source import ApiSource
@@ -148,11 +148,11 @@ class Daemon:
             return ManifestWatcher(Manifests([self._settings.manifests]), self.loop.inbox)
         completed, patience = self._settings.completed, self._settings.patience
         self._api = ApiSource(
-            connect(self._config.client_connection, completed.master, patience.api),
+            connect(self._config.client_connection, completed.master, patience.api, patience.pauses),
             completed.node_name,
             self._host_name,
             self.loop.inbox,
-            replace(patience.follow, can_stream=completed.feature_gates.enabled("WatchListClient")),
+            FollowOptions(can_stream=completed.feature_gates.enabled("WatchListClient")),
             emits_events=not self._settings.is_dry,
         )
         return self._api

@@ -3,7 +3,7 @@
 import msgspec
 
 from pykubeproxy.cluster.connections import Timeouts
-from pykubeproxy.cluster.reflector import FollowOptions
+from pykubeproxy.cluster.outage import Pauses
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,4 +16,4 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     once: float = 60.0
     pod_cidrs: float = 300.0
     api: Timeouts = Timeouts()
-    follow: FollowOptions = FollowOptions()
+    pauses: Pauses = Pauses()

@@ -38,6 +38,7 @@ ORDERS = (
     "restart",
     "stall",
     "stream_lists",
+    "break_streaming_lists",
     "trickle",
     "truncate",
     "untrusted_certificate",

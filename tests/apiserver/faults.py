@@ -23,6 +23,20 @@ the connection stays open.
 
 BREAK_KINDS: tuple[BreakKind, ...] = get_args(BreakKind)
 
+ListFault = Literal[
+    "error", "late-error", "status", "silent", "buffered", "unmarked-end", "unmarked-bookmark", "ignored", "html"
+]
+"""How a streaming list does not come to its end mark.
+
+``error``: HTTP 200, and as the first line an ERROR event with code 500, as servers say whose etcd has no progress
+requests. ``late-error``: the same with code 429 behind some objects. ``status``: HTTP 500. ``silent``: HTTP 200, and
+nothing more. ``buffered``: not even that, as behind a proxy that buffers. ``unmarked-end``: all objects, then the end
+in good order. ``unmarked-bookmark``: all objects, a bookmark without the annotation, then nothing. ``ignored``: the
+parameter is ignored, and only changes are sent. ``html``: HTTP 200 and a page of a login form.
+"""
+
+LIST_FAULTS: tuple[ListFault, ...] = get_args(ListFault)
+
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """Which requests a fault is for; empty matches all. ``resource`` is a plural name, or a path such as /readyz."""
@@ -88,6 +102,7 @@ class Faults:
         self._stalls: list[Scope] = []
         self.trickling: Trickle | None = None
         self.watch_list = True
+        self.list_fault: ListFault | None = None
         self.expired_as_http = False
 
     # Ordered for later requests.
@@ -138,6 +153,12 @@ class Faults:
     def stream_lists(self, on: bool = True) -> None:  # noqa: FBT001, FBT002 - reads as a switch
         """Serve ``sendInitialEvents``, or refuse it with a 422 as older servers do."""
         self.watch_list = on
+
+    def break_streaming_lists(self, how: ListFault) -> None:
+        """Have every streaming list fail in this way, until cleared; lists in pages and other watches are served."""
+        if how not in LIST_FAULTS:
+            raise ValueError(f"{how!r} is no way for a streaming list to fail: one of {', '.join(LIST_FAULTS)}")
+        self.list_fault = how
 
     def expire_as_http(self, on: bool = True) -> None:  # noqa: FBT001, FBT002 - reads as a switch
         """Answer a watch of lost history with HTTP 410, instead of HTTP 200 and an ERROR event as real servers do."""
@@ -192,6 +213,7 @@ class Faults:
             self._stalls.clear()
         self.trickling = None
         self.watch_list = True
+        self.list_fault = None
         self.expired_as_http = False
         self._actions.present_certificate(trusted=True)
         self._actions.accept()

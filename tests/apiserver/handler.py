@@ -19,7 +19,7 @@ from tests.apiserver import control, errors, presentation
 from tests.apiserver.answers import Answer, Asked, answer, asked, is_public
 from tests.apiserver.core import Core
 from tests.apiserver.errors import ApiError
-from tests.apiserver.faults import Failure
+from tests.apiserver.faults import Failure, ListFault
 from tests.apiserver.journal import Request
 from tests.apiserver.options import parse
 from tests.apiserver.resources import Target
@@ -29,6 +29,11 @@ from tests.apiserver.wire import Ending, Wire
 
 _COMPRESS_FROM = 128 * 1024
 _TOO_MANY = "Too many requests, please try again later.\n"
+
+
+_NO_PROGRESS = (
+    "a watch stream was requested by the client but the required storage feature RequestWatchProgress is disabled"
+)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -129,6 +134,9 @@ class Handler(BaseHTTPRequestHandler):
         core = self.core
         options = parse(target, request.query, watch_list=core.faults.watch_list)
         feed = Feed(core.store, target.resource, options)
+        if options.send_initial_events and core.faults.list_fault is not None:
+            self._close(self._fail_list(core.faults.list_fault, feed))
+            return
         gone: ApiError | None = None
         lines: list[bytes] = []
         try:
@@ -137,7 +145,11 @@ class Handler(BaseHTTPRequestHandler):
             if core.faults.expired_as_http:
                 raise
             gone = error
-        self._send_head(200, "application/json", {"Transfer-Encoding": "chunked"})
+        headers = {"Transfer-Encoding": "chunked"}
+        if options.send_initial_events and "gzip" in self.headers.get("Accept-Encoding", ""):
+            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        self._send_head(200, "application/json", headers)
+        self.wire.compress_chunks(on="Content-Encoding" in headers)
         if gone is not None:
             self.wire.send_chunks(presentation.error_event(gone))
             self.wire.end_chunks()
@@ -148,6 +160,30 @@ class Handler(BaseHTTPRequestHandler):
         finally:
             core.watchers.discard(stream)
             stream.close()
+
+    def _fail_list(self, how: ListFault, feed: Feed) -> Ending:
+        """Send a streaming list that does not come to its end mark."""
+        if how == "status":
+            raise ApiError(500, "InternalError", "etcdserver: request timed out")
+        if how != "buffered":
+            kind = "text/html" if how == "html" else "application/json"
+            self._send_head(200, kind, {"Transfer-Encoding": "chunked"})
+            self.wire.compress_chunks(on=False)
+        objects = [line for line in feed.start(self.core.patience) if b'"BOOKMARK"' not in line]
+        lines = {
+            "error": [presentation.error_event(ApiError(500, "InternalError", _NO_PROGRESS))],
+            "late-error": [*objects, presentation.error_event(ApiError(429, "TooManyRequests", "too many requests"))],
+            "unmarked-end": objects,
+            "ignored": objects,
+            "unmarked-bookmark": [*objects, presentation.bookmark(feed.resource, self.core.store.revision)],
+            "html": [b"<html><form>Log in</form></html>\n"],
+        }
+        self.wire.send_chunks(b"".join(lines.get(how, [])))
+        if how in ("error", "late-error", "unmarked-end", "html"):
+            self.wire.end_chunks()
+            return Ending.KEEP
+        self.wire.wait_for_client_to_go()
+        return Ending.CUT
 
     def _run(self, stream: Stream, lines: list[bytes]) -> Ending:
         try:

@@ -160,19 +160,13 @@ class Stream:
             case "reset":
                 raise Over(Ending.RESET)
             case "half-open":
-                self._fall_silent()
+                self._wire.wait_for_client_to_go()
         raise Over(Ending.CUT)
 
     def _say_last(self, line: bytes) -> None:
         self._wire.send_chunks(line)
         self._wire.end_chunks()
         raise Over(Ending.KEEP)
-
-    def _fall_silent(self) -> None:
-        poll = select.poll()
-        poll.register(self._wire.sock, select.POLLIN)
-        while not self._wire.client_is_gone():
-            poll.poll()
 
     def _bookmark_time(self, now: float) -> float:
         regular = now + self._pace.bookmark_interval

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import select
 import socket
 import ssl
 import struct
 import threading
+import zlib
+from typing import TYPE_CHECKING
 
 from tests.apiserver.faults import Faults
+
+if TYPE_CHECKING:
+    from zlib import _Compress as Compressor
 
 _CHUNK = 64 * 1024
 
@@ -29,6 +35,11 @@ class Wire:
         self.sock = sock
         self._faults = faults
         self._stopping = stopping
+        self._compressor: Compressor | None = None
+
+    def compress_chunks(self, *, on: bool) -> None:
+        """Compress the chunked body that follows (RFC 1952), so that each part can be read as it comes; or do not."""
+        self._compressor = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS) if on else None
 
     def send(self, data: bytes) -> None:
         """Send all of it. Raises OSError if the client is gone."""
@@ -43,6 +54,11 @@ class Wire:
 
     def send_chunks(self, data: bytes) -> None:
         """Send some of a chunked body (RFC 9112 section 7.1)."""
+        if self._compressor is not None and data:
+            data = self._compressor.compress(data) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
+        self._send_chunks(data)
+
+    def _send_chunks(self, data: bytes) -> None:
         if len(data) <= _CHUNK:
             self.send(b"%x\r\n%s\r\n" % (len(data), data) if data else b"")
             return
@@ -51,7 +67,16 @@ class Wire:
 
     def end_chunks(self) -> None:
         """End a chunked body in good order."""
+        if self._compressor is not None:
+            self._send_chunks(self._compressor.flush())
         self.send(b"0\r\n\r\n")
+
+    def wait_for_client_to_go(self) -> None:
+        """Say nothing until the client has closed the connection."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        while not self.client_is_gone():
+            poll.poll()
 
     def client_is_gone(self) -> bool:
         """Whether the client has closed the connection; data that it sends is read and ignored. Does not wait."""

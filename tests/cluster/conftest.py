@@ -11,9 +11,9 @@ from pykubeproxy.cluster.connections import Timeouts
 from pykubeproxy.config.types import ClientConnection
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.fixtures import *  # noqa: F403
-from tests.cluster.following import Follow, Following
+from tests.cluster.following import PAUSES, Follow, Following
 
-QUICK = Timeouts(connect=2.0, silence=2.0)
+QUICK = Timeouts(connect=2.0, silence=2.0, list_silence=1.0)
 
 Connect = Callable[[Cluster], ApiClient]
 
@@ -38,7 +38,7 @@ def connect_to(tmp_path: Path) -> Connect:
 
     def make(server: Cluster) -> ApiClient:
         path = server.kubeconfig(tmp_path / "kubeconfig")
-        return connect(ClientConnection(kubeconfig=str(path), qps=-1), timeouts=QUICK)
+        return connect(ClientConnection(kubeconfig=str(path), qps=-1), timeouts=QUICK, pauses=PAUSES)
 
     return make
 

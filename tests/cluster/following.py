@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from pykubeproxy.cluster.client import ApiClient
+from pykubeproxy.cluster.outage import Pauses
 from pykubeproxy.cluster.reflector import FollowOptions, Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, Resource
 from pykubeproxy.cluster.source import Change
@@ -14,7 +15,8 @@ from pykubeproxy.model.snapshot import Object, ObjectId, identify
 from tests.apiserver.cluster import Cluster
 
 SECONDS = 10.0
-QUICK = FollowOptions(first_pause=0.02, longest_pause=0.1, settled=0.5)
+QUICK = FollowOptions()
+PAUSES = Pauses(probe=0.1, first=0.04, longest=0.1, settled=0.5)
 
 
 class Following:

@@ -1,12 +1,14 @@
 """The first list, whichever way the server gives it, and what is in it."""
 
 import pytest
+import structlog
 
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES
 from tests.apiserver.cluster import Cluster
-from tests.apiserver.faults import Faults
+from tests.apiserver.faults import LIST_FAULTS, Faults, ListFault
 from tests.apiserver.server import ApiServer
 from tests.apiserver.testing import endpoint_slice, service
+from tests.cluster.conftest import Connect
 from tests.cluster.following import Follow
 
 
@@ -43,6 +45,33 @@ def test_an_older_server_gives_pages(fake_api: ApiServer, faults: Faults, follow
     told.wait_names("a", "b")
     asked = [(request.verb, request.query.get("sendInitialEvents")) for request in fake_api.requests.requests()]
     assert asked == [("watch", "true"), ("list", None), ("watch", None)]
+
+
+@pytest.mark.parametrize("how", LIST_FAULTS)
+def test_a_server_that_cannot_stream_lists_is_followed_all_the_same(
+    fake_api: ApiServer, faults: Faults, follow: Follow, how: ListFault
+) -> None:
+    fake_api.create(endpoint_slice("a", "10.244.0.5"))
+    faults.break_streaming_lists(how)
+    with structlog.testing.capture_logs() as logs:
+        told = follow(fake_api).wait_listed()
+        fake_api.create(endpoint_slice("b", "10.244.0.6"))
+        told.wait_names("a", "b")
+    asked = [(request.verb, request.query.get("sendInitialEvents")) for request in fake_api.requests.requests()]
+    assert asked == [("watch", "true"), ("list", None), ("watch", None)]
+    assert logs == [], "nothing was wrong that anybody has to know of"
+
+
+def test_streaming_lists_are_taken_compressed(fake_api: ApiServer, connect_to: Connect) -> None:
+    fake_api.create(endpoint_slice("a", "10.244.0.5"))
+    session = connect_to(fake_api).session()
+    query = {"watch": "true", "allowWatchBookmarks": "true", "sendInitialEvents": "true"}
+    lines = session.watch(ENDPOINT_SLICES.path, query | {"resourceVersionMatch": "NotOlderThan"}, is_list=True)
+    assert lines.is_compressed
+    assert [b'"ADDED"' in line for line in lines.read()] == [True, False]
+    fake_api.create(endpoint_slice("b", "10.244.0.6"))
+    assert len(lines.read()) == 1, "each event is read as it comes"
+    lines.close()
 
 
 def test_pages_are_followed_to_the_last_and_begun_again_if_they_expire(

@@ -2,10 +2,13 @@
 
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from pykubeproxy.cluster.reflector import FollowOptions
+from pykubeproxy.cluster.client import connect
+from pykubeproxy.cluster.outage import Pauses
+from pykubeproxy.config.types import ClientConnection
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.faults import Faults
 from tests.apiserver.server import ApiServer
@@ -13,7 +16,7 @@ from tests.cluster.following import Follow, wait_until
 
 AT_ONCE = 3.0
 """Seconds: far from what a watch may last, and not so little that a busy machine fails."""
-PATIENT = FollowOptions(first_pause=60.0, longest_pause=60.0)
+PATIENT = Pauses(probe=60.0, first=60.0, longest=60.0)
 
 
 def follows() -> bool:
@@ -36,12 +39,13 @@ def test_while_no_answer_comes(fake_api: ApiServer, faults: Faults, follow: Foll
 
 
 @pytest.mark.parametrize("fault", ["fail", "refuse"])
-def test_while_it_pauses(fake_api: ApiServer, faults: Faults, follow: Follow, fault: str) -> None:
+def test_while_it_pauses(fake_api: ApiServer, faults: Faults, follow: Follow, tmp_path: Path, fault: str) -> None:
     if fault == "fail":
         faults.fail(500, count=None)
     else:
         faults.refuse()
-    told = follow(fake_api, options=PATIENT)
+    path = fake_api.kubeconfig(tmp_path / "config")
+    told = follow.through(connect(ClientConnection(kubeconfig=str(path), qps=-1), pauses=PATIENT))
     wait_until(lambda: told.reflector.trouble is not None, "the trouble")
     told.stop()
     assert not follows()

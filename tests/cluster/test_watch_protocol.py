@@ -21,8 +21,14 @@ from tests.cluster.talking import (
     slice_json,
 )
 
-FIRST_PAGE = {"limit": str(PAGE_SIZE), "resourceVersion": "0"}
 GARBAGE = Line(b'{"type":"MODIFIED","object":\x00\xff this is no JSON')
+BREAKS = [
+    BROKEN,
+    GARBAGE,
+    *(refusal(code) for code in (401, 403, 404, 410, 429, 500, 503, 504)),
+    *map(error, (410, 429, 500, 504)),
+]
+FIRST_PAGE = {"limit": str(PAGE_SIZE), "resourceVersion": "0"}
 
 
 class TestStreamingList:
@@ -51,19 +57,17 @@ class TestStreamingList:
     def test_pages_from_the_start_if_streaming_is_switched_off(self) -> None:
         assert Talk(can_stream=False).query == FIRST_PAGE
 
-    @pytest.mark.parametrize("breaks", [BROKEN, GARBAGE, refusal(500), refusal(429), refusal(401), error(500)])
-    def test_a_list_that_breaks_off_begins_again_after_a_pause(self, breaks: Heard) -> None:
-        talk = Talk().say(added("a", 3), breaks)
-        assert (talk.query, talk.pauses) == (STREAM, True)
-        talk.say(added("b", 6), bookmark(7, ends_list=True))
-        assert talk.names() == (["b"], ["a"])
-
-    @pytest.mark.parametrize("ends", [ENDED, SILENCE])
-    def test_a_stream_without_the_mark_at_its_end_is_followed_by_pages(self, ends: Heard) -> None:
-        talk = Talk().say(added("a", 3), ends)
-        assert (type(talk.step), talk.query) == (Fetch, FIRST_PAGE)
-        talk.say(page(5, ("a", 3)), error(410))
-        assert talk.query == STREAM, "the next list is tried as a stream again"
+    @pytest.mark.parametrize(
+        "said", [[], [added("a", 3)], [added("a", 3), bookmark(4)]], ids=["nothing", "some", "more"]
+    )
+    @pytest.mark.parametrize("breaks", [*BREAKS, ENDED, SILENCE], ids=str)
+    def test_whatever_keeps_it_from_its_end_mark_leads_to_pages_at_once(self, said: list[Heard], breaks: Heard) -> None:
+        talk = Talk().say(*said, breaks)
+        assert (type(talk.step), talk.query, talk.pauses) == (Fetch, FIRST_PAGE, False)
+        talk.say(page(5, ("b", 3)))
+        assert (type(talk.step), talk.query) == (Watch, {"resourceVersion": "5"})
+        assert talk.names() == (["b"], ["a"] if said else [])
+        assert talk.say(error(410)).query == STREAM, "the next list is tried as a stream again"
 
 
 class TestPagedList:
@@ -177,7 +181,7 @@ class TestLostHistory:
     def test_a_new_list_that_breaks_off_removes_nothing(self) -> None:
         talk = listed(("a", 1), ("b", 2)).say(error(410), added("a", 1), BROKEN)
         assert talk.names() == ([], [])
-        talk.say(added("a", 1), added("b", 2), bookmark(30, ends_list=True))
+        talk.say(page(30, ("a", 1), ("b", 2)))
         assert talk.names() == ([], [])
 
     @pytest.mark.parametrize("status", [400, 422])

@@ -113,6 +113,40 @@ PROMISES = (
         ),
     ),
     Promise(
+        words="An API server that cannot stream lists, in whatever way it fails, is asked for pages at once",
+        test="tests/cluster/test_reflector_lists.py",
+        only="cannot_stream",
+        broken=Broken(
+            how="a streaming list is asked for until it comes",
+            file="pykubeproxy/cluster/watch_protocol.py",
+            old="        if self._can_stream and (yield from self._stream()):\n",
+            new="        while self._can_stream and not (yield from self._stream()):\n            pass\n"
+            "        if self._can_stream:\n",
+        ),
+    ),
+    Promise(
+        words="An API server that is back is noticed within five seconds, however long it was away",
+        test="tests/cluster/test_outage.py",
+        only="however_long",
+        broken=Broken(
+            how="each attempt is followed by a longer pause",
+            file="pykubeproxy/cluster/outage.py",
+            old="        return max(self._probe_at + self.pauses.probe, now)\n",
+            new="        return max(2 * self._probe_at - 95, now)\n",
+        ),
+    ),
+    Promise(
+        words="One attempt for all watches, which go on as soon as it is answered",
+        test="tests/cluster/test_outage.py",
+        only="tries_for_all",
+        broken=Broken(
+            how="the others are not woken",
+            file="pykubeproxy/cluster/outage.py",
+            old="            self._probe = None\n            self._changed.notify_all()\n\n    def works",
+            new="            self._probe = None\n\n    def works",
+        ),
+    ),
+    Promise(
         words="The API server restarts, loses its history, or answers 410 again and again: nothing is missed",
         test="tests/chaos/test_chaos_api.py",
         only="goes_wrong",

@@ -1,0 +1,212 @@
+"""When to ask the API server again: decided here, for all watches of one client.
+
+A watch that fails asks again, and the question is when. Too early, and five thousand nodes together keep a server down
+that is about to come back; too late, and a Service that was created meanwhile is not served. The answer depends on who
+gave no, or no good, answer:
+
+    state      how it is known                       who asks next, and when
+    reachable  the last request was answered         each watch by itself: at once after "410 Gone", which is how a
+                                                     healthy server asks for a new list; else after a short pause,
+                                                     which doubles while the same watch goes on failing
+    away       a request got no answer, or one of    one watch for all, the probe; whatever answer it gets, all others
+               an overloaded or broken server        go on at once
+               (429, 5xx)
+
+Away, and with no answer at all, each attempt is a new connection: probes are PROBE_INTERVAL apart, and the first comes
+after a part of that at random, so that N nodes make N / PROBE_INTERVAL attempts a second and each of them notices
+within PROBE_INTERVAL that the server is back. Answers come over a connection that stays open; there the pause doubles
+from a second to LONGEST_PAUSE.
+"""
+
+import math
+import random
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from pykubeproxy.cluster.trouble import Trouble
+
+log = structlog.get_logger()
+
+
+class Pauses(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to wait, in seconds.
+
+    `probe` lies between two attempts to reach a server that gives no answer. The pause after an answer that is no
+    success doubles from `first` to `longest`, of which half is at random; a watch that has been refused for `patience`
+    (its permissions are missing, for example) doubles it further, up to `refused`. What fails again in the same way
+    within `settled` seconds of working has never quite worked, and is not logged anew.
+    """
+
+    probe: float = 5.0
+    first: float = 1.0
+    longest: float = 4.5
+    refused: float = 30.0
+    patience: float = 60.0
+    settled: float = 10.0
+
+
+class Watcher:
+    """What an Outage knows of one watch: `name` is for the log; only the watch's own thread changes the rest."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.failures = 0
+        self.failing_since = math.inf
+        self.was_expired = False
+        self.recovery = 0
+
+    def reset(self) -> None:
+        """It works: the next failure is a first one."""
+        self.failures = 0
+        self.failing_since = math.inf
+        self.was_expired = False
+
+
+class Outage:
+    """The state of one API server, as the watches of a client find it. Any thread may call; `clock` is in seconds.
+
+    `draw` gives a number between its arguments, at random.
+    """
+
+    def __init__(
+        self,
+        pauses: Pauses | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        draw: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.pauses = pauses or Pauses()
+        self._clock = clock
+        self._draw = draw
+        self._changed = threading.Condition()
+        self._is_away = self._gives_no_answer = False
+        self._recoveries = 0
+        self._probe: Watcher | None = None
+        self._probe_at = 0.0
+        self._report = _Report(self.pauses.settled)
+
+    def answered(self) -> None:
+        """The server has answered a request, and is neither overloaded nor broken: all watches may go on."""
+        with self._changed:
+            # A server that gave no answer was away or restarted: what went wrong before says nothing any more.
+            self._recoveries += self._is_away and self._gives_no_answer
+            self._is_away = False
+            self._probe = None
+            self._changed.notify_all()
+
+    def works(self, watcher: Watcher) -> None:
+        """A watch has everything that there is, and hears of changes."""
+        with self._changed:
+            self._report.works(watcher.name, self._clock())
+
+    def failed(self, watcher: Watcher, trouble: Trouble) -> None:
+        """A request of a watch, or the watch itself, has failed."""
+        with self._changed:
+            self._report.failed(watcher.name, trouble, self._clock())
+
+    def trouble(self, watcher: Watcher) -> Trouble | None:
+        """What keeps a watch from working; None if nothing is known to."""
+        with self._changed:
+            return self._report.troubles.get(watcher.name)
+
+    def wait(self, watcher: Watcher, trouble: Trouble, stopping: threading.Event) -> None:
+        """After `trouble`, return when it is time for this watch to ask again, or once it is `stopping`."""
+        with self._changed:
+            if trouble.is_of_server:
+                self._wait_for_server(watcher, trouble, stopping)
+                return
+            due = self._clock() + self._pause(watcher, trouble)
+            while not stopping.is_set() and (left := due - self._clock()) > 0:
+                self._changed.wait(left)
+
+    def wake(self) -> None:
+        """Have all that wait look whether they are to stop."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _wait_for_server(self, watcher: Watcher, trouble: Trouble, stopping: threading.Event) -> None:
+        is_first = not self._is_away
+        if is_first:
+            self._is_away, self._probe = True, watcher
+        self._gives_no_answer = trouble.status is None
+        if self._probe is watcher:
+            self._probe_at = self._next_probe(watcher, trouble, is_first=is_first)
+        while self._is_away and not stopping.is_set():
+            if self._probe is None:
+                self._probe = watcher
+            left = self._probe_at - self._clock() if self._probe is watcher else None
+            if left is not None and left <= 0:
+                return
+            self._changed.wait(left)
+        if self._probe is watcher:
+            # One that stops leaves the next attempt to another.
+            self._probe = None
+            self._changed.notify_all()
+
+    def _next_probe(self, watcher: Watcher, trouble: Trouble, *, is_first: bool) -> float:
+        """The time of the next attempt to reach a server that is away."""
+        now = self._clock()
+        if trouble.status is not None:
+            watcher.failures += 1
+            return now + max(self._doubled(watcher.failures, self.pauses.longest), trouble.retry_after or 0.0)
+        if is_first:
+            return now + self._draw(0, self.pauses.probe)
+        # A refused attempt takes no time, one that nobody answers takes long: the interval counts from its beginning.
+        return max(self._probe_at + self.pauses.probe, now)
+
+    def _pause(self, watcher: Watcher, trouble: Trouble) -> float:
+        """The seconds until a watch asks again whose own request was answered, but not as it should be."""
+        now = self._clock()
+        if watcher.recovery != self._recoveries:
+            watcher.recovery = self._recoveries
+            watcher.reset()
+        watcher.failures += 1
+        watcher.failing_since = min(watcher.failing_since, now)
+        is_repeated, watcher.was_expired = watcher.was_expired, trouble.is_expired
+        if trouble.is_expired and not is_repeated:
+            return 0.0
+        is_persistent = now - watcher.failing_since > self.pauses.patience
+        longest = self.pauses.refused if is_persistent else self.pauses.longest
+        return max(self._doubled(watcher.failures, longest), trouble.retry_after or 0.0)
+
+    def _doubled(self, failures: int, longest: float) -> float:
+        most = min(self.pauses.first * 2.0 ** min(failures - 1, 32), longest)
+        return self._draw(most / 2, most)
+
+
+class _Report:
+    """What the log says: each kind of trouble once, and once for all watches that everything is followed again."""
+
+    def __init__(self, settled: float) -> None:
+        self.troubles: dict[str, Trouble] = {}
+        self._settled = settled
+        self._told: set[tuple[str, str]] = set()
+        self._has_news = False
+        self._since = 0.0
+        self._works_since = -math.inf
+
+    def failed(self, name: str, trouble: Trouble, now: float) -> None:
+        if not self.troubles:
+            if now - self._works_since >= self._settled:
+                self._told.clear()
+            self._since = now
+        self.troubles[name] = trouble
+        # What is wrong with the server is the same for all watches; a refusal concerns one of them.
+        key = ("" if trouble.is_of_server else name, trouble.kind)
+        if key in self._told:
+            return
+        self._told.add(key)
+        self._has_news = True
+        told = "cannot follow the API server; the rules in force stay, and it is tried again"
+        log.warning(told, resource=name, error=str(trouble))
+
+    def works(self, name: str, now: float) -> None:
+        if self.troubles.pop(name, None) is None or self.troubles:
+            return
+        self._works_since = now
+        if self._has_news:
+            self._has_news = False
+            log.info("following the API server again", seconds=round(now - self._since, 1))
