@@ -191,6 +191,115 @@ PROMISES = (
         ),
     ),
     Promise(
+        words="Also what a process of another container does that has the number of our own tool",
+        test="tests/daemon/test_drift.py",
+        only="number_of_our_own_tool",
+        broken=Broken(
+            how="a number is enough to pass for our own",
+            file="pykubeproxy/daemon/own_changes.py",
+            old="        if self._settled is None or generation.id > self._settled:\n            return False\n",
+            new="        if any(generation.port in sync.processes for sync in self._syncs):\n            return True\n",
+        ),
+    ),
+    Promise(
+        words="and what is done between our first write and the beginning of the watch",
+        test="tests/daemon/test_drift.py",
+        only="between_our_first_write",
+        broken=Broken(
+            how="the generations of a sync are not counted",
+            file="pykubeproxy/daemon/own_changes.py",
+            old="        return last - first == sum(write.commits or 0 for write in writes)\n",
+            new="        return True\n",
+        ),
+    ),
+    Promise(
+        words="and after an error of netlink",
+        test="tests/daemon/test_drift_watching.py",
+        only="does_not_end_the_watch",
+        broken=Broken(
+            how="the first error ends the watch",
+            file="pykubeproxy/daemon/drift.py",
+            old="                self._closed.wait(_REOPENED_AFTER)\n",
+            new="                return\n",
+        ),
+    ),
+    Promise(
+        words="Two Service proxies on one node: their repairs slow down, and each names the other, once",
+        test="tests/daemon/test_contention.py",
+        only="two_daemons",
+        broken=Broken(
+            how="each repair is made at once",
+            file="pykubeproxy/daemon/contention.py",
+            old="_LONGEST_PAUSE = 10.0\n",
+            new="_LONGEST_PAUSE = 0.0\n",
+        ),
+    ),
+    Promise(
+        words="A fault that nobody thought of, in whatever thread, is logged with a traceback and ends the process",
+        test="tests/daemon/test_supervision.py",
+        only="every_thread and manifests",
+        broken=Broken(
+            how="a thread that has died is logged, and nothing else",
+            file="pykubeproxy/daemon/supervision.py",
+            old="        inbox.put(Failed(_told(fault.exc_value, name)))\n",
+            new="",
+        ),
+    ),
+    Promise(
+        words="A first sync or a repair that goes on failing makes /healthz fail, and the alert fire",
+        test="tests/daemon/test_failing_for_long.py",
+        broken=Broken(
+            how="only changes of objects are waited for",
+            file="pykubeproxy/daemon/telemetry.py",
+            old="            self._queued(outcome.family)\n            return\n",
+            new="            return\n",
+        ),
+    ),
+    Promise(
+        words="SIGTERM is heard also where exceptions are dropped by the interpreter",
+        test="tests/daemon/test_ending.py",
+        only="finalized",
+        broken=Broken(
+            how="it is asked for once",
+            file="pykubeproxy/daemon/ending.py",
+            old="            signal.setitimer(signal.ITIMER_REAL, _PATIENCE, _PATIENCE)\n",
+            new="",
+        ),
+    ),
+    Promise(
+        words="Syncs go on while the thread that serves HTTP is busy",
+        test="tests/observe/test_check_server.py",
+        only="busy",
+        broken=Broken(
+            how="health checks are waited for",
+            file="pykubeproxy/observe/check_server.py",
+            old="            self._web.post(self._change)\n",
+            new="            self._web.call(self._change)\n",
+        ),
+    ),
+    Promise(
+        words="A sync does not read the routes of a node whose object tells its addresses",
+        test="tests/daemon/test_node_view.py",
+        only="not_read",
+        broken=Broken(
+            how="they are read to be on the safe side",
+            file="pykubeproxy/daemon/assembly.py",
+            old="            own_ips=() if node is not None else _node_ips(given)",
+            new="            own_ips=_node_ips(given)",
+        ),
+    ),
+    Promise(
+        words="Nothing is kept for a family that the node does not serve",
+        test="tests/daemon/test_telemetry.py",
+        only="no_sync_will_take",
+        broken=Broken(
+            how="trigger times are kept for every family",
+            file="pykubeproxy/daemon/telemetry.py",
+            old="= {family: {} for family in families}",
+            new="= {family: {} for family in Family}",
+        ),
+    ),
+    Promise(
         words="Another process holds the xtables lock: what could not be written is written later",
         test="tests/chaos/test_chaos_lock.py",
         broken=Broken(
