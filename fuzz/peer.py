@@ -33,7 +33,7 @@ from tests.apiserver.server import ApiServer
 from tests.corpus import canonical, sorted_doors, without_nfacct
 
 PROGRAM = "KUBE_PROXY_BIN"
-SECONDS = 20.0
+SECONDS = 60.0  # kube-proxy itself waits 30 for a Node that has no address
 _POLL_SECONDS = 0.25
 _SAVE = {Family.IPV4: "iptables-save", Family.IPV6: "ip6tables-save"}
 _CLEAN = "*filter\nCOMMIT\n*nat\nCOMMIT\n*mangle\nCOMMIT\n"

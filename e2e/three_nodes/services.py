@@ -22,7 +22,8 @@ def _http(node_port: int | None = None) -> JsonObject:
 
 
 def _dns(node_port: int | None = None) -> JsonObject:
-    # Its node port is never that of `_http`: an API server lets protocols share one only where `port` is the same.
+    # A node port up to 30085 is given only to who names it. This one is never that of `_http`: an API server lets
+    # protocols share one only where `port` is the same.
     return port(53, DNS, name="dns", protocol="UDP", node_port=node_port)
 
 
@@ -58,21 +59,21 @@ def _headless() -> JsonObject:
 def _restricted() -> JsonObject:
     ranges = [str(network) for network in CLIENT.networks]
     balancer = {"type": "LoadBalancer", "loadBalancerSourceRanges": ranges}
-    return service("office", 15, _http(30115), _dns(30215), vips=_vips(15), **balancer)
+    return service("office", 15, _http(30015), _dns(30045), vips=_vips(15), **balancer)
 
 
 def _proxied() -> JsonObject:
     vips = [{"ip": str(address), "ipMode": "Proxy"} for address in BALANCER.addresses]
-    return service("proxied", 16, _http(30116), type="LoadBalancer", vips=vips)
+    return service("proxied", 16, _http(30016), type="LoadBalancer", vips=vips)
 
 
 def _local_outside() -> JsonObject:
     policy = {"externalTrafficPolicy": "Local", "healthCheckNodePort": HEALTH_PORT}
-    return service("audit", 18, _http(30118), _dns(30218), type="LoadBalancer", vips=_vips(18), **policy)
+    return service("audit", 18, _http(30018), _dns(30048), type="LoadBalancer", vips=_vips(18), **policy)
 
 
 def _local_inside() -> JsonObject:
-    return service("agent", 19, _http(30119), _dns(30219), type="NodePort", internalTrafficPolicy="Local")
+    return service("agent", 19, _http(30019), _dns(30049), type="NodePort", internalTrafficPolicy="Local")
 
 
 def _zonal() -> Iterator[Member]:
@@ -90,23 +91,23 @@ OBJECTS: tuple[JsonObject, ...] = (
     *_with(service("web", 10, _http(), _dns()), members(*PODS)),
     *_several(),
     *_with(_headless(), members("a1", "c1")),
-    *_with(service("shop", 13, _http(30113), _dns(30213), type="NodePort"), members("a1", "b1")),
-    *_with(service("store", 14, _http(30114), _dns(30214), type="LoadBalancer", vips=_vips(14)), members("a2", "c1")),
+    *_with(service("shop", 13, _http(30013), _dns(30043), type="NodePort"), members("a1", "b1")),
+    *_with(service("store", 14, _http(30014), _dns(30044), type="LoadBalancer", vips=_vips(14)), members("a2", "c1")),
     *_with(_restricted(), members("a1", "b1")),
     *_with(_proxied(), members("a1", "b1")),
     *_with(service("branch", 17, _http(), _dns(), externalIPs=[vip["ip"] for vip in _vips(17)]), members("b1", "c1")),
     *_with(_local_outside(), members("a1", "a2", "b1")),
     *_with(_local_inside(), members("a1", "b1")),
-    *_with(service("cart", 20, _http(30120), _dns(), type="NodePort", sessionAffinity="ClientIP"), members(*PODS)),
-    *_with(service("alone", 21, _http(30121), _dns(), type="NodePort"), members("b1")),
-    *_with(service("zonal", 22, _http(30122), type="NodePort", trafficDistribution="PreferSameZone"), _zonal()),
+    *_with(service("cart", 20, _http(30020), _dns(), type="NodePort", sessionAffinity="ClientIP"), members(*PODS)),
+    *_with(service("alone", 21, _http(30021), _dns(), type="NodePort"), members("b1")),
+    *_with(service("zonal", 22, _http(30022), type="NodePort", trafficDistribution="PreferSameZone"), _zonal()),
     *_with(service("nearby", 23, _http(), trafficDistribution="PreferSameNode"), _nearby()),
     *_with(
         service(
             "soon",
             24,
-            _http(30124),
-            _dns(30224),
+            _http(30024),
+            _dns(30054),
             type="LoadBalancer",
             vips=_vips(24),
             externalIPs=[vip["ip"] for vip in _vips(25)],
@@ -114,7 +115,7 @@ OBJECTS: tuple[JsonObject, ...] = (
         (),
     ),
     *_with(
-        service("stream", 25, port(9, STREAM, protocol="SCTP", node_port=30125), type="NodePort"), members("a1", "c1")
+        service("stream", 25, port(9, STREAM, protocol="SCTP", node_port=30025), type="NodePort"), members("a1", "c1")
     ),
     *_crowd(),
 )

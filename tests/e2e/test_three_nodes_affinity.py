@@ -85,7 +85,7 @@ def test_a_client_stays_until_it_has_been_silent_for_the_timeout(three_nodes: Th
     made = service(
         "session",
         120,
-        port(80, HTTP, node_port=30220),
+        port(80, HTTP, node_port=30079),
         type="NodePort",
         sessionAffinity="ClientIP",
         sessionAffinityConfig=affinity,

@@ -24,7 +24,7 @@ def terminating(member: Member, *, serving: bool = True) -> Member:
 def test_no_request_fails_in_a_rolling_update_with_external_traffic_policy_local(three_nodes: ThreeNodes) -> None:
     """A node's last endpoint serves while it terminates; so do all, where there are no others."""
     cluster, asker = three_nodes.cluster, three_nodes.asker
-    made = service("rollout", 101, port(80, HTTP, node_port=30201), type="NodePort", externalTrafficPolicy="Local")
+    made = service("rollout", 101, port(80, HTTP, node_port=30061), type="NodePort", externalTrafficPolicy="Local")
     with exposed(cluster, made, A1, B1) as rollout, ExitStack() as traffic:
         outside = [(CLIENT, rollout.at(node_port("node-a", family))) for family in (4, 6)]
         inside = [(POD_C, rollout.at(CLUSTER_IP)), (POD_C, rollout.at(CLUSTER_IP_V6))]
@@ -98,7 +98,7 @@ def test_endpoints_that_do_not_serve_get_nothing(three_nodes: ThreeNodes) -> Non
 def test_a_changed_selector_moves_all_traffic_and_loses_none(three_nodes: ThreeNodes) -> None:
     """As the control plane does it: slices of the newly selected pods come, those of the old ones go."""
     cluster, asker = three_nodes.cluster, three_nodes.asker
-    made = service("shift", 103, port(80, HTTP, node_port=30203), type="NodePort", selector={"app": "old"})
+    made = service("shift", 103, port(80, HTTP, node_port=30063), type="NodePort", selector={"app": "old"})
     with exposed(cluster, made, A1, B1) as shift:
         both = [(POD_A, shift.at(CLUSTER_IP)), (POD_A, shift.at(node_port("node-c", 6)))]
         asker.until_all(both, ["a1", "b1"])
@@ -115,7 +115,7 @@ def test_services_that_come_and_go_disturb_no_other(three_nodes: ThreeNodes) -> 
     cluster, asker = three_nodes.cluster, three_nodes.asker
     made = [service(f"churn-{number}", number, port(80, HTTP)) for number in range(140, 180)]
     with ExitStack() as stack:
-        web = exposed(cluster, service("steady", 104, port(80, HTTP, node_port=30204), type="NodePort"), A1, C1)
+        web = exposed(cluster, service("steady", 104, port(80, HTTP, node_port=30064), type="NodePort"), A1, C1)
         steady = stack.enter_context(web)
         asked = [
             (POD_B, steady.at(CLUSTER_IP)),

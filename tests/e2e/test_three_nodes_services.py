@@ -20,11 +20,11 @@ A1, A2, B1, C1 = members("a1", "a2", "b1", "c1")
 
 def test_a_service_changes_its_ports_and_its_type(three_nodes: ThreeNodes) -> None:
     asker = three_nodes.asker
-    made = service("changing", 130, port(80, HTTP, node_port=30230), type="NodePort")
+    made = service("changing", 130, port(80, HTTP, node_port=30081), type="NodePort")
     with exposed(three_nodes.cluster, made, A1) as changing:
         before = [(POD_B, changing.at(CLUSTER_IP)), (CLIENT, changing.at(node_port("node-c", 6)))]
         asker.until_all(before, ["a1"])
-        changing.change(ports=[port(81, HTTP, node_port=30231)])
+        changing.change(ports=[port(81, HTTP, node_port=30082)])
         after = [(POD_B, changing.at(CLUSTER_IP)), (CLIENT, changing.at(node_port("node-c", 6)))]
         asker.until_all(after, ["a1"])
         asker.until_all(before[1:], [REFUSED.fate])
@@ -82,7 +82,7 @@ def test_the_health_check_follows_the_endpoints_and_the_service(three_nodes: Thr
     made = service(
         "checked",
         132,
-        port(80, HTTP, node_port=30232),
+        port(80, HTTP, node_port=30083),
         type="LoadBalancer",
         externalTrafficPolicy="Local",
         healthCheckNodePort=32132,

@@ -21,7 +21,7 @@ def in_both_families(of: Exposed, *ways: tuple[Origin, Target]) -> list[tuple[Or
 
 
 def test_a_flow_follows_its_endpoint_through_replacement_and_zero(three_nodes: ThreeNodes) -> None:
-    made = service("flow", 110, port(53, DNS, name="dns", protocol="UDP", node_port=30210), type="NodePort")
+    made = service("flow", 110, port(53, DNS, name="dns", protocol="UDP", node_port=30070), type="NodePort")
     with exposed(three_nodes.cluster, made, C1) as flow:
         asked = in_both_families(
             flow,
@@ -41,7 +41,7 @@ def test_a_flow_follows_its_endpoint_through_replacement_and_zero(three_nodes: T
 
 
 def test_a_flow_follows_what_is_left_on_its_node_with_traffic_policies_local(three_nodes: ThreeNodes) -> None:
-    dns = port(53, DNS, name="dns", protocol="UDP", node_port=30213)
+    dns = port(53, DNS, name="dns", protocol="UDP", node_port=30073)
     policies = service("local", 113, dns, type="NodePort", externalTrafficPolicy="Local", internalTrafficPolicy="Local")
     with exposed(three_nodes.cluster, policies, A1) as local:
         asked = in_both_families(local, (CLIENT, node_port("node-a")), (POD_A, CLUSTER_IP))
