@@ -128,17 +128,21 @@ class EventRecorder:
         )
         while (item := self._waiting.get()) is not None and not self._stopping.is_set():
             event, when = item
+            # Made once: an Event keeps its name however often it is tried, which is how one that was written already,
+            # and whose answer was lost, is known.
+            obj = as_api_object(event, when, self._instance)
             try:
-                retrying(self._write, event, when)
+                retrying(self._write, event.regarding.namespace or _DEFAULT_NAMESPACE, obj)
             except Trouble as trouble:
                 log.info("an event was not written", reason=event.reason, error=str(trouble))
         self._session.close()
 
-    def _write(self, event: Event, when: datetime) -> None:
-        namespace = event.regarding.namespace or _DEFAULT_NAMESPACE
-        self._session.post(
-            f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", as_api_object(event, when, self._instance)
-        )
+    def _write(self, namespace: str, obj: dict[str, object]) -> None:
+        try:
+            self._session.post(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", obj)
+        except Trouble as trouble:
+            if not trouble.already_exists:
+                raise
 
 
 def as_api_object(event: Event, when: datetime, instance: str) -> dict[str, object]:

@@ -60,6 +60,11 @@ class Trouble(Exception):
         """True if the server knows who we are, and that we may not do this."""
         return self.status == 403
 
+    @property
+    def already_exists(self) -> bool:
+        """True if the server has an object of the name that was to be created."""
+        return self.status == 409
+
 
 class Aborted(Trouble):
     """We were told to stop."""

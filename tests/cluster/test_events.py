@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from pykubeproxy.cluster import events
+from pykubeproxy.cluster.client import Session
 from pykubeproxy.cluster.events import Event, EventRecorder, as_api_object
+from pykubeproxy.cluster.trouble import Trouble
 from pykubeproxy.model.service import ServiceKey
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.faults import Faults
@@ -102,6 +104,25 @@ def test_a_busy_server_is_asked_again(fake_api: ApiServer, faults: Faults, recor
     faults.fail(status, count=3, verb="create")
     record(fake_api).emit(events.starting("node-a"))
     wait_until(lambda: len(written(fake_api)) == 1, "the event")
+
+
+def test_an_event_whose_answer_was_lost_is_written_once(
+    fake_api: ApiServer, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post, lost = Session.post, Trouble("the connection was closed", kind="closed")
+
+    def lose_first_answer(session: Session, path: str, obj: object) -> None:
+        post(session, path, obj)
+        if fake_api.requests.count("create") == 1:
+            raise lost
+
+    monkeypatch.setattr(Session, "post", lose_first_answer)
+    recorder = record(fake_api)
+    recorder.emit(events.starting("lost"))
+    recorder.emit(events.starting("next"))
+    wait_until(lambda: any(event["regarding"]["name"] == "next" for event in written(fake_api)), "the next event")
+    assert sorted(event["regarding"]["name"] for event in written(fake_api)) == ["lost", "next"]
+    assert fake_api.requests.count("create") == 3
 
 
 def test_a_refused_event_is_given_up_and_the_next_one_written(
