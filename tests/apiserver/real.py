@@ -21,6 +21,7 @@ import pytest
 from tests.apiserver import patches, pki
 from tests.apiserver.client import Client
 from tests.apiserver.cluster import Cluster, resource_named
+from tests.apiserver.errors import ApiError
 from tests.apiserver.faults import Faults
 from tests.apiserver.journal import Journal
 from tests.apiserver.kubeconfig import Access
@@ -174,9 +175,18 @@ class RealApiServer(Cluster):
             process = subprocess.Popen([program, *flags], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._processes.append(process)
 
+    def _is_ready(self) -> bool:
+        """Whether it is ready and has the Service ``default/kubernetes``, which comes a moment later."""
+        if not self._client.is_ready():
+            return False
+        try:
+            return bool(self.get("Service", "default", "kubernetes"))
+        except ApiError:
+            return False
+
     def _wait_ready(self) -> None:
         deadline = time.monotonic() + _READY_SECONDS
-        while not self._client.is_ready():
+        while not self._is_ready():
             dead = [str(process.args) for process in self._processes if process.poll() is not None]
             if dead or time.monotonic() > deadline:
                 logs = "\n".join(f"{path.name}: {_tail(path)}" for path in sorted(self._home.glob("*.log")))
