@@ -21,6 +21,7 @@ from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_ip
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.observe.logs import DEBUG_VERBOSITY, LogFormat, set_up
+from pykubeproxy.plan.live_services import live_services
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import Ruleset
@@ -186,14 +187,19 @@ def compile_for(
     change: Change,
     tools: Mapping[Family, Tools],
     families: Iterable[Family],
+    live: Mapping[Family, Ruleset] | None = None,
 ) -> dict[Family, Ruleset]:
-    """The rules that the objects of `change` amount to on this node, or on the one that the options describe."""
+    """The rules that the objects of `change` amount to on this node, or on the one that the options describe.
+
+    With `live`, the Services that those rules serve are kept, as `run` does while not all objects can be read.
+    """
     snapshot = Snapshot()
     for obj in change.put:
         snapshot.put(obj)
     node = NodeView(completed, choices, tools)
     own = snapshot.nodes.get(completed.node_name)
-    return {family: compile_ruleset(snapshot, node.options_for(own, family)) for family in families}
+    held = {family: live_services(its) for family, its in (live or {}).items()}
+    return {family: compile_ruleset(snapshot, node.options_for(own, family), held.get(family)) for family in families}
 
 
 def tell(notes: tuple[Note, ...]) -> None:

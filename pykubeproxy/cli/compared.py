@@ -27,10 +27,14 @@ class Gap(msgspec.Struct, frozen=True):
 
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """The live rules that can be compared, by family, and what is missing: nothing, unless they are from dumps."""
+    """The live rules that can be compared, by family, and what is missing: nothing, unless they are from dumps.
+
+    `unread` names what of the objects could not be read.
+    """
 
     live: Mapping[Family, Ruleset]
     gaps: tuple[Gap, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def limited(self, desired: Ruleset, family: Family) -> Ruleset:
         """The tables of `desired` that can be compared. A node that lacks one has it empty, and is no gap."""

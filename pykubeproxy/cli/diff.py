@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 import click
+import msgspec
 
 from pykubeproxy.cli import external_diff
 from pykubeproxy.cli.common import (
@@ -19,7 +20,7 @@ from pykubeproxy.cli.common import (
     tell,
     with_errors,
 )
-from pykubeproxy.cli.compared import Compared, Gap, from_dumps
+from pykubeproxy.cli.compared import Compared, from_dumps
 from pykubeproxy.cli.diff_output import Told, as_json, as_restore, as_text
 from pykubeproxy.cli.dumps import read_dumps
 from pykubeproxy.cli.one_shot import one_shot
@@ -64,7 +65,8 @@ def diff(
 ) -> None:
     """Print what `run` would change on this node now; with --live, on the node that a dump is from.
 
-    Exits with 0 if there is no difference, 1 if there is one, and more than 1 if something went wrong.
+    Exits with 0 if there is no difference, 1 if there is one, and more than 1 if something went wrong. While some
+    objects cannot be read, nothing is removed, as in `run`, and it is said which ones those are.
     """
     differ = external_diff.wanted() if output == "text" else []
     completed = read_config(flags)
@@ -78,12 +80,15 @@ def diff(
         return compile_for(completed, choices, change, tools, [family])[family]
 
     compared = _from_dumps(dumps, choices, change, desired) if dumps else Compared(live=_read(tools, desired))
-    told = {family: _tell(compared.limited(desired(family), family), its) for family, its in compared.live.items()}
+    wanted = {family: desired(family) for family in compared.live}
+    if change.unread:
+        wanted = compile_for(completed, choices, change, tools, compared.live, compared.live)
+    told = {family: _tell(compared.limited(wanted[family], family), its) for family, its in compared.live.items()}
     if differ:
         planned = {family: _planned(its, told[family]) for family, its in compared.live.items()}
         sys.exit(external_diff.show(differ, compared.live, planned))
     splits = {family: split_for(choices, its) for family, its in tools.items()}
-    _print(_OUTPUTS[output](told, compared.gaps, splits))
+    _print(_OUTPUTS[output](told, msgspec.structs.replace(compared, unread=change.unread), splits))
     sys.exit(0 if all(its.plan.is_empty for its in told.values()) else DIFFERENT)
 
 
@@ -116,10 +121,10 @@ def _planned(live: Ruleset, told: Told) -> Ruleset:
     return planned
 
 
-_OUTPUTS: Mapping[str, Callable[[Mapping[Family, Told], Iterable[Gap], Mapping[Family, Split]], Iterable[str]]] = {
-    "text": lambda told, _gaps, _splits: as_text(told),
-    "json": lambda told, gaps, _splits: (as_json(told, gaps),),
-    "restore": lambda told, _gaps, splits: as_restore(told, splits),
+_OUTPUTS: Mapping[str, Callable[[Mapping[Family, Told], Compared, Mapping[Family, Split]], Iterable[str]]] = {
+    "text": lambda told, compared, _splits: as_text(told, compared.unread),
+    "json": lambda told, compared, _splits: (as_json(told, compared.gaps, compared.unread),),
+    "restore": lambda told, _compared, splits: as_restore(told, splits),
 }
 
 

@@ -1,6 +1,6 @@
 """The forms in which `diff` tells a Plan: for people, for programs, and for iptables-restore."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import click
 import msgspec
@@ -17,6 +17,7 @@ from pykubeproxy.plan.summary import Summary, summarize
 from pykubeproxy.rules.ruleset import Lines
 
 NO_CHANGES = "No changes. The node matches the cluster."
+NO_CHANGES_KNOWN = "No changes by what could be read."
 
 # Of other programs' rules in one chain, so many are shown.
 _MOST_KEPT = 5
@@ -31,20 +32,23 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     explanation: Explanation
 
 
-def as_text(told: Mapping[Family, Told]) -> Iterator[str]:
-    """Service by Service, then chain by chain, with a summary as the last line."""
+def as_text(told: Mapping[Family, Told], unread: Sequence[str] = ()) -> Iterator[str]:
+    """Service by Service, then chain by chain, with a summary as the last line; which objects are `unread` is said."""
     for family, its in told.items():
         yield from _headed(click.style(f"# {family.lower()}", bold=True), _family(its))
     if all(its.plan.is_empty for its in told.values()):
-        yield NO_CHANGES
+        yield f"{NO_CHANGES_KNOWN} Skipped: {'; '.join(map(printable, unread))}" if unread else NO_CHANGES
     else:
+        if unread:
+            yield f"note: nothing is removed while some objects cannot be read: {'; '.join(map(printable, unread))}"
         yield f"Plan: {sum((summarize(its.plan) for its in told.values()), Summary())}"
 
 
-def as_json(told: Mapping[Family, Told], gaps: Iterable[Gap]) -> str:
+def as_json(told: Mapping[Family, Told], gaps: Iterable[Gap], unread: Sequence[str] = ()) -> str:
     """For programs: per family the summary, the Services, and everything else there is to tell.
 
-    `not_compared` are the `gaps`: the tables of which dumps say nothing, by family.
+    `not_compared` are the `gaps`: the tables of which dumps say nothing, by family. `skipped` names the objects
+    that are `unread`.
     """
     document = {
         "changed": any(not its.plan.is_empty for its in told.values()),
@@ -53,6 +57,7 @@ def as_json(told: Mapping[Family, Told], gaps: Iterable[Gap]) -> str:
             family.lower(): {"summary": summarize(its.plan), **_fields(its.explanation)} for family, its in told.items()
         },
         "not_compared": {gap.family.lower(): gap.tables for gap in gaps},
+        "skipped": unread,
     }
     return msgspec.json.format(msgspec.json.encode(document)).decode()
 

@@ -174,3 +174,46 @@ def test_no_colour_where_there_is_no_terminal(tmp_path: Path) -> None:
     dump = tmp_path / "dump"
     dump.write_text("*nat\nCOMMIT\n")
     assert "\x1b" not in diff(SAMPLE, dump).output
+
+
+BROKEN = {
+    "kind: [\n": "document 2",
+    "apiVersion: v1\nkind: Service\nmetadata: {name: odd}\nspec: {clusterIP: no}\n": "document 2: Service default/odd",
+}
+
+
+@pytest.mark.parametrize(("text", "place"), BROKEN.items(), ids=BROKEN.values())
+@pytest.mark.parametrize("serves_more", [True, False])
+def test_a_document_that_is_skipped_is_told_and_nothing_is_removed_for_it(
+    text: str, place: str, tmp_path: Path, *, serves_more: bool
+) -> None:
+    known = tmp_path / "known.yaml"
+    service = (
+        "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n"
+    )
+    known.write_text(service)
+    more = service.replace("web", "more").replace("0.1,", "0.2,") if serves_more else ""
+    flags = ("--family", "ipv4", "--host-address", "192.0.2.7")
+    everything = CliRunner().invoke(main, ["render", "-f", "-", *flags], input=f"{service}---\n{more}")
+    assert everything.exit_code == 0
+    dump = tmp_path / "dump"
+    dump.write_text(everything.stdout)
+    known.write_text(f"{service}---\n{text}")
+    arguments = ["diff", "-f", str(known), "--live", str(dump), *flags]
+    result = CliRunner().invoke(main, arguments)
+    told = f"No changes by what could be read. Skipped: {known}: {place}\n"
+    assert (result.exit_code, result.stdout) == (0, told)
+    document = json.loads(CliRunner().invoke(main, [*arguments, "--output", "json"]).stdout)
+    assert (document["changed"], document["skipped"]) == (False, [f"{known}: {place}"])
+
+
+def test_what_is_skipped_is_told_beside_a_plan(tmp_path: Path) -> None:
+    objects = tmp_path / "objects.yaml"
+    objects.write_text(Path(PLAIN.objects).read_text() + "---\nkind: [\n")
+    dump = tmp_path / "dump"
+    dump.write_text(PLAIN.saved("ipv4").replace("-j KUBE-MARK-MASQ", "-j RETURN", 1))
+    flags = (*PLAIN.flags, *host_addresses(GOLDEN_NODE), "--dispatch", "linear", "--live", str(dump))
+    result = CliRunner().invoke(main, ["diff", "-f", str(objects), *flags])
+    assert result.exit_code == 1
+    assert f"note: nothing is removed while some objects cannot be read: {objects}: document " in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("Plan: ")
