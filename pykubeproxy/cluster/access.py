@@ -79,6 +79,11 @@ class Access:
         return str(self._loaded.configuration.host).rstrip("/")
 
     @property
+    def host(self) -> str:
+        """The host in that address, with its port if there is one, and without a password."""
+        return urlsplit(self.server).netloc.rpartition("@")[2]
+
+    @property
     def shown(self) -> str:
         """The same for messages: without a password, if somebody put one there."""
         return without_secrets(self.server)

@@ -6,9 +6,11 @@ kilobytes per object, nor its Watch, which hides ERROR events, are used. Everyth
 
 import importlib
 import platform
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
+from typing import Protocol
 from urllib.parse import urlencode
 
 import msgspec
@@ -32,6 +34,18 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686"
 _COMPRESSED = {"Accept-Encoding": "gzip"}
 _CHUNK = 64 * 1024
 _LONGEST_LINE = 16 * 1024 * 1024
+_NO_ANSWER = "<error>"
+"""client-go's word for the status of a request without an answer."""
+
+
+class Observer(Protocol):
+    """Is told of requests, by whichever thread makes them."""
+
+    def api_answered(self, host: str, method: str, code: str) -> None:
+        """A request has ended with this HTTP status, or with `<error>` if there was no answer."""
+
+    def api_request_took(self, host: str, method: str, seconds: float) -> None:
+        """A request that is not a watch has taken so long, from its turn at the limiter to the end of the answer."""
 
 
 def user_agent() -> str:
@@ -42,20 +56,27 @@ def user_agent() -> str:
 
 
 def connect(
-    settings: ClientConnection, master: str = "", timeouts: Timeouts | None = None, pauses: Pauses | None = None
+    settings: ClientConnection,
+    master: str = "",
+    timeouts: Timeouts | None = None,
+    pauses: Pauses | None = None,
+    observer: Observer | None = None,
 ) -> "ApiClient":
     """A client for the API server that the configuration names. Nothing is sent yet. Raises AccessError."""
     access = find_access(settings.kubeconfig, master)
-    return ApiClient(access, Limiter(settings.qps, settings.burst), timeouts or Timeouts(), Outage(pauses))
+    return ApiClient(access, Limiter(settings.qps, settings.burst), timeouts or Timeouts(), Outage(pauses), observer)
 
 
 class ApiClient:
     """An API server, and the limit on our requests to it. Each thread needs a session of its own."""
 
-    def __init__(self, access: Access, limiter: Limiter, timeouts: Timeouts, outage: Outage) -> None:
+    def __init__(
+        self, access: Access, limiter: Limiter, timeouts: Timeouts, outage: Outage, observer: Observer | None = None
+    ) -> None:
         self._access = access
         self._limiter = limiter
         self._timeouts = timeouts
+        self._observer = observer
         self.outage = outage
         """Whether the server is away, and when to ask it again."""
 
@@ -71,26 +92,30 @@ class ApiClient:
 
     def session(self) -> "Session":
         """Connections for one thread."""
-        return Session(self._access, self._limiter, self._timeouts, self.outage)
+        return Session(self._access, self._limiter, self._timeouts, self.outage, self._observer)
 
 
 class Session:
     """Requests of one thread. Only `abort` may be called from another one."""
 
-    def __init__(self, access: Access, limiter: Limiter, timeouts: Timeouts, outage: Outage) -> None:
+    def __init__(
+        self, access: Access, limiter: Limiter, timeouts: Timeouts, outage: Outage, observer: Observer | None
+    ) -> None:
         self._access = access
         self._limiter = limiter
         self._timeouts = timeouts
         self._outage = outage
+        self._observer = observer
         self._sockets = Sockets()
         self._manager: urllib3.PoolManager | None = None
         self._generation = -1
 
     def get(self, path: str, query: Mapping[str, str]) -> bytes:
         """The body of a GET. Raises Trouble."""
-        response = self._request("GET", path, query, headers=_COMPRESSED)
-        with self._explained(), closing(response):
-            return bytes(response.read(decode_content=True))
+        with self._timed("GET"):
+            response = self._request("GET", path, query, headers=_COMPRESSED)
+            with self._explained(), closing(response):
+                return bytes(response.read(decode_content=True))
 
     def watch(self, path: str, query: Mapping[str, str], *, is_list: bool = False) -> "Lines":
         """The lines of a watch; with `is_list`, of one that begins with a list (see Timeouts). Raises Trouble."""
@@ -101,9 +126,10 @@ class Session:
     def post(self, path: str, obj: object) -> None:
         """Create an object. Raises Trouble."""
         body = msgspec.json.encode(obj)
-        response = self._request("POST", path, {}, headers={"Content-Type": "application/json"}, body=body)
-        with self._explained(), closing(response):
-            response.drain_conn()
+        with self._timed("POST"):
+            response = self._request("POST", path, {}, headers={"Content-Type": "application/json"}, body=body)
+            with self._explained(), closing(response):
+                response.drain_conn()
 
     def abort(self) -> None:
         """End the request that is under way, and refuse all others. May be called from any thread."""
@@ -133,7 +159,8 @@ class Session:
         credentials = self._access.credentials()
         try:
             with self._explained():
-                response = self._manager_for(credentials).request(
+                send = partial(
+                    self._manager_for(credentials).request,
                     method,
                     f"{self._access.server}{path}?{urlencode(query)}",
                     body=body,
@@ -146,6 +173,7 @@ class Session:
                         read=self._timeouts.silence if silence is None else silence,
                     ),
                 )
+                response = self._counted(method, send)
                 if response.status != 429 and response.status < 500:
                     self._outage.answered()
                 if 200 <= response.status < 300:
@@ -156,6 +184,27 @@ class Session:
             if trouble.is_unauthorized or trouble.kind in ("TLS", "certificate"):
                 self._access.renew(credentials.generation)
             raise
+
+    def _counted(self, method: str, send: Callable[[], BaseHTTPResponse]) -> BaseHTTPResponse:
+        """The response that `send` returns; the observer is told its status, or that there was none."""
+        code = _NO_ANSWER
+        try:
+            response = send()
+            code = str(response.status)
+            return response
+        finally:
+            if self._observer is not None:
+                self._observer.api_answered(self._access.host, method, code)
+
+    @contextmanager
+    def _timed(self, method: str) -> Iterator[None]:
+        """Tell the observer how long the block has taken, whatever became of it."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            if self._observer is not None:
+                self._observer.api_request_took(self._access.host, method, time.monotonic() - begun)
 
     def _manager_for(self, credentials: Credentials) -> urllib3.PoolManager:
         """The connections made with these credentials; those made with older ones are closed."""

@@ -109,6 +109,15 @@ class EventRecorder:
         """Begin to write what was emitted, in the background."""
         self._thread.start()
 
+    def finish(self, seconds: float) -> None:
+        """Write what was emitted, started or not, for so many seconds at most; then end as `stop` does."""
+        if self._thread.ident is None:
+            self.start()
+        with contextlib.suppress(queue.Full):
+            self._waiting.put_nowait(None)
+            self._thread.join(seconds)
+        self.stop()
+
     def stop(self) -> None:
         """End within a second; what is not written yet is lost."""
         self._stopping.set()
@@ -135,6 +144,9 @@ class EventRecorder:
                 retrying(self._write, event.regarding.namespace or _DEFAULT_NAMESPACE, obj)
             except Trouble as trouble:
                 log.info("an event was not written", reason=event.reason, error=str(trouble))
+            except Exception:
+                # An Event is not worth the end of the process, which is what an error that leaves a thread brings.
+                log.exception("an event was not written: internal error", reason=event.reason)
         self._session.close()
 
     def _write(self, namespace: str, obj: dict[str, object]) -> None:

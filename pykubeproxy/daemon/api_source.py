@@ -27,6 +27,9 @@ _LOOK_INTERVAL = 0.2
 # Seconds in which all threads together have to end. One that is only making a connection may not, and dies with us.
 _STOP_SECONDS = 0.5
 
+# Seconds that the last Event of a process is worth.
+_LAST_EVENT_SECONDS = 2.0
+
 
 class ApiSource:
     """Follows Services, EndpointSlices and this node's Node object, from `start` to `stop`.
@@ -90,6 +93,12 @@ class ApiSource:
         """Have an Event written some time."""
         if self._events is not None:
             self._events.emit(event)
+
+    def emit_last(self, event: Event) -> None:
+        """Have an Event written before the process ends, and wait for that, up to two seconds."""
+        if self._events is not None:
+            self._events.emit(event)
+            self._events.finish(_LAST_EVENT_SECONDS)
 
     def _changed(self, change: Change) -> None:
         self._inbox.put(Changed(change))

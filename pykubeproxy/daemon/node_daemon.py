@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from pykubeproxy.cluster.client import connect
-from pykubeproxy.cluster.events import health_check_failed
+from pykubeproxy.cluster.events import health_check_failed, healthz_failed, metrics_failed
 from pykubeproxy.cluster.manifests import Manifests
 from pykubeproxy.cluster.reflector import FollowOptions
 from pykubeproxy.config.completed import Completed
@@ -41,6 +41,8 @@ from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.pages import HealthPages, MetricsPages
 from pykubeproxy.observe.servers import ServerFailed, Servers, addresses_of
 from pykubeproxy.plan.schedule import Schedule
+
+_SERVER_FAILED = {"healthz": healthz_failed, "metrics": metrics_failed}
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +150,7 @@ class Daemon:
             return ManifestWatcher(Manifests([self._settings.manifests]), self.loop.inbox)
         completed, patience = self._settings.completed, self._settings.patience
         self._api = ApiSource(
-            connect(self._config.client_connection, completed.master, patience.api, patience.pauses),
+            connect(self._config.client_connection, completed.master, patience.api, patience.pauses, self._metrics),
             completed.node_name,
             self._host_name,
             self.loop.inbox,
@@ -187,12 +189,18 @@ class Daemon:
         try:
             servers.start()
         except ServerFailed as error:
+            self._emit_server_failed(error)
             raise CannotGoOn(str(error)) from None
         closing.callback(servers.stop)
         telemetry.started()
         self.loop.follow(telemetry)
         for proxy in self._proxies.values():
             proxy.reads_counters = True
+
+    def _emit_server_failed(self, failed: ServerFailed) -> None:
+        if self._api is not None:
+            event_of = _SERVER_FAILED[failed.server]
+            self._api.emit_last(event_of(self._settings.completed.node_name, str(failed)))
 
     def _check_failed(self, failed: CheckFailed) -> None:
         if self._api is not None:

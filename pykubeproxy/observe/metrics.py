@@ -180,9 +180,12 @@ class Metrics:
         """/livez was asked for."""
         self._health.livez.labels(int(status)).inc()
 
-    def api_answered(self, host: str, method: str, *, code: str, seconds: float) -> None:
-        """The API server has answered a request; `code` is the HTTP status, or `<error>` if there was none."""
+    def api_answered(self, host: str, method: str, code: str) -> None:
+        """A request to the API server has ended; `code` is the HTTP status, or `<error>` if there was no answer."""
         self._client.requests.labels(code, host, method).inc()
+
+    def api_request_took(self, host: str, method: str, seconds: float) -> None:
+        """A request that is not a watch has taken so long."""
         self._client.seconds.labels(host, method).observe(seconds)
 
     def _timed(self, family: Family, seconds: float, *, is_full: bool) -> None:

@@ -45,18 +45,17 @@ def addresses_of(config: KubeProxyConfiguration) -> Addresses:
 
 
 class ServerFailed(Exception):
-    """A server cannot listen, and is not to be tried again. `event` is the reason of the event to emit."""
+    """A server cannot listen, and is not to be tried again. `server` is its name: `healthz` or `metrics`."""
 
-    def __init__(self, text: str, event: str) -> None:
+    def __init__(self, text: str, server: str) -> None:
         super().__init__(text)
-        self.event = event
+        self.server = server
 
 
 class _Server(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     address: str
     handler: Handler
-    event: str
     failure_prefix: str = ""
 
 
@@ -80,12 +79,9 @@ class Servers:
                 name="healthz",
                 address=addresses.health,
                 handler=health_pages,
-                event="FailedToStartProxierHealthcheck",
                 failure_prefix="healthz server failed: ",
             ),
-            _Server(
-                name="metrics", address=addresses.metrics, handler=metrics_pages, event="FailedToStartMetricServer"
-            ),
+            _Server(name="metrics", address=addresses.metrics, handler=metrics_pages),
         ]
         self._ports: dict[str, int] = {}
         # Where nobody asks for the proxy's health, nothing tells whether it is fine; kube-proxy crashes here.
@@ -132,7 +128,7 @@ class Servers:
         except CannotListen as error:
             text = f"{server.failure_prefix}{error}"
             if self._addresses.hard_fail:
-                raise ServerFailed(text, server.event) from error
+                raise ServerFailed(text, server.name) from error
             log.error("cannot serve, trying again", server=server.name, error=text)
             self._web.later(self._addresses.retry_seconds, partial(self._open, server))
             return

@@ -57,6 +57,10 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     body: str | None = None
 
 
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """The request is carried out, and the connection closed without an answer."""
+
+
 class Break(msgspec.Struct, frozen=True, kw_only=True):
     """How a watch is to break, once ``after`` lines have been sent."""
 
@@ -87,7 +91,7 @@ class _Order(msgspec.Struct, kw_only=True):
     """An ordered fault; ``remaining`` None means until cleared."""
 
     scope: Scope
-    what: Failure | Break | Literal["truncate"]
+    what: Failure | Break | Loss | Literal["truncate"]
     remaining: int | None
 
 
@@ -133,6 +137,10 @@ class Faults:
     def truncate(self, *, count: int | None = 1, verb: str = "", resource: str = "") -> None:
         """Cut the next ``count`` answers off in the middle of the body, and close the connection."""
         self._order("truncate", count, Scope(verb=verb, resource=resource))
+
+    def lose_answers(self, *, count: int | None = 1, verb: str = "", resource: str = "") -> None:
+        """Carry out the next ``count`` requests, and close their connections without an answer."""
+        self._order(Loss(), count, Scope(verb=verb, resource=resource))
 
     def stall(self, *, verb: str = "", resource: str = "") -> None:
         """Take requests and never answer them, until cleared; a request once stalled stays so."""
@@ -230,6 +238,10 @@ class Faults:
         what = self._take(Break, "watch", resource)
         return what if isinstance(what, Break) else None
 
+    def loses_answer(self, verb: str, resource: str) -> bool:
+        """Return, and use up, whether the answer is not to be sent."""
+        return self._take(Loss, verb, resource) is not None
+
     def truncates(self, verb: str, resource: str) -> bool:
         """Return, and use up, whether the answer is to be cut off."""
         return self._take(str, verb, resource) is not None
@@ -244,11 +256,11 @@ class Faults:
         with self._lock:
             return any(scope.covers(verb, resource) for scope in self._stalls)
 
-    def _order(self, what: Failure | Break | Literal["truncate"], count: int | None, scope: Scope) -> None:
+    def _order(self, what: Failure | Break | Loss | Literal["truncate"], count: int | None, scope: Scope) -> None:
         with self._lock:
             self._orders.append(_Order(scope=scope, what=what, remaining=count))
 
-    def _take(self, kind: type, verb: str, resource: str) -> Failure | Break | str | None:
+    def _take(self, kind: type, verb: str, resource: str) -> Failure | Break | Loss | str | None:
         with self._lock:
             for order in self._orders:
                 if isinstance(order.what, kind) and order.scope.covers(verb, resource):

@@ -64,8 +64,11 @@ class Handler(BaseHTTPRequestHandler):
             if request.verb == "watch" and request.target is not None:
                 self._watch(request, request.target)
             else:
-                cut = self.core.faults.truncates(request.verb, request.subject)
-                self._reply(answer(self.core, request), cut=cut)
+                said = answer(self.core, request)
+                if self.core.faults.loses_answer(request.verb, request.subject):
+                    self._close(Ending.CUT)
+                    return
+                self._reply(said, cut=self.core.faults.truncates(request.verb, request.subject))
         except ApiError as error:
             self._reply_error(error)
 

@@ -183,3 +183,49 @@ def test_a_proxy_that_is_not_there(api: Cluster, proxy: Proxy, tmp_path: Path) -
     with pytest.raises(Trouble, match=f"^the proxy before {api.url}: Connection refused$"):
         to(path).session().get(SERVICES.path, LATEST)
     assert proxy.asked == []
+
+
+class Heard:
+    """What an observer is told."""
+
+    def __init__(self) -> None:
+        self.answered: list[tuple[str, str, str]] = []
+        self.took: list[tuple[str, str]] = []
+
+    def api_answered(self, host: str, method: str, code: str) -> None:
+        self.answered.append((host, method, code))
+
+    def api_request_took(self, host: str, method: str, seconds: float) -> None:
+        assert 0 <= seconds < 60
+        self.took.append((host, method))
+
+
+def test_an_observer_is_told_of_every_request(fake_api: ApiServer, faults: Faults, tmp_path: Path) -> None:
+    path = fake_api.kubeconfig(tmp_path / "config")
+    heard = Heard()
+    session = connect(ClientConnection(kubeconfig=str(path), qps=-1), observer=heard).session()
+    session.get(SERVICES.path, {})
+    session.watch(SERVICES.path, {"watch": "true"}).close()
+    for status in (403, 500):
+        faults.fail(status)
+        with pytest.raises(Trouble):
+            session.get(SERVICES.path, {})
+    with pytest.raises(Trouble):
+        session.post("/apis/events.k8s.io/v1/namespaces/default/events", {})
+    faults.lose_answers()
+    with pytest.raises(Trouble):
+        session.get(SERVICES.path, {})
+    host = fake_api.url.removeprefix("https://")
+    codes = (("GET", "200"), ("GET", "200"), ("GET", "403"), ("GET", "500"), ("POST", "422"), ("GET", "<error>"))
+    assert heard.answered == [(host, *each) for each in codes]
+    # As in client-go, not that of a watch: it says how long the watch was, not how slow the server is.
+    assert heard.took == [(host, method) for method in ("GET", "GET", "GET", "POST", "GET")]
+
+
+def test_a_password_in_the_address_is_not_part_of_the_host(fake_api: ApiServer, tmp_path: Path) -> None:
+    path = fake_api.kubeconfig(tmp_path / "config")
+    path.write_text(path.read_text().replace("https://", "https://me:secret@"))
+    heard = Heard()
+    session = connect(ClientConnection(kubeconfig=str(path), qps=-1), observer=heard).session()
+    session.get(SERVICES.path, {})
+    assert heard.took == [(fake_api.url.removeprefix("https://"), "GET")]

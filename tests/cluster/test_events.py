@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from pykubeproxy.cluster import events
 from pykubeproxy.cluster.client import Session
@@ -135,6 +137,44 @@ def test_a_refused_event_is_given_up_and_the_next_one_written(
     wait_until(lambda: len(written(fake_api)) == 1, "the event")
     assert written(fake_api)[0]["regarding"]["name"] == "written"
     assert fake_api.requests.count("create") == 2
+
+
+def test_an_error_that_nobody_thought_of_costs_one_event(
+    fake_api: ApiServer, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = record(fake_api)
+    post, failures = recorder._session.post, iter([KeyError("x")])
+
+    def fail_once(path: str, obj: object) -> None:
+        if error := next(failures, None):
+            raise error
+        post(path, obj)
+
+    monkeypatch.setattr(recorder._session, "post", fail_once)
+    with capture_logs() as logs:
+        recorder.emit(events.starting("lost"))
+        recorder.emit(events.starting("written"))
+        wait_until(lambda: len(written(fake_api)) == 1, "the event")
+    assert [line["event"] for line in logs] == ["an event was not written: internal error"]
+    assert written(fake_api)[0]["regarding"]["name"] == "written"
+
+
+def test_the_last_one_is_written_before_the_end_without_a_start(api: Cluster, connect_to: Connect) -> None:
+    recorder = EventRecorder(connect_to(api), "host-a")
+    recorder.emit(events.healthz_failed("node-a", "in use"))
+    recorder.finish(10)
+    assert [event["note"] for event in written(api)] == ["in use"]
+    assert not recorder._thread.is_alive()
+
+
+def test_it_is_not_waited_for_without_end(fake_api: ApiServer, faults: Faults, connect_to: Connect) -> None:
+    faults.stall()
+    recorder = EventRecorder(connect_to(fake_api), "host-a")
+    recorder.emit(events.metrics_failed("node-a", "in use"))
+    begun = monotonic()
+    recorder.finish(0.1)
+    assert monotonic() - begun < 5
+    assert not recorder._thread.is_alive()
 
 
 def test_nobody_waits_however_many_there_are(fake_api: ApiServer, faults: Faults, record: Record) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.apiserver import testing
 from tests.apiserver.cluster import Cluster
-from tests.daemon.node import HEALTHZ, NAME, Daemon, Node
+from tests.daemon.node import HEALTHZ, METRICS, NAME, Daemon, Node
 from tests.daemon.traffic import answering, connect, lay_out
 
 WEB, PODS = "10.96.0.20", ("10.244.0.5", "10.244.0.6")
@@ -134,6 +134,10 @@ def test_metrics_and_pages(node: Node[Cluster], daemon: Daemon) -> None:
 
     daemon.wait(lambda: missing() == [], "all metrics")
     samples = daemon.metrics()
+    host = node.api.url.removeprefix("https://")
+    assert samples[f'rest_client_requests_total{{code="200",host="{host}",method="GET"}}'] >= 3
+    assert samples[f'rest_client_requests_total{{code="201",host="{host}",method="POST"}}'] >= 1
+    assert samples[f'rest_client_request_duration_seconds_count{{host="{host}",verb="POST"}}'] >= 1
     assert samples['kubeproxy_sync_proxy_rules_iptables_total{ip_family="IPv4",table="nat"}'] > 10
     assert samples["kubeproxy_sync_proxy_rules_service_changes_pending"] == 0
     assert samples['pykubeproxy_adopted_chains{ip_family="IPv4",result="added"}'] > 5
@@ -170,6 +174,27 @@ def test_new_connections_are_counted_and_totals_only_grow(node: Node[Cluster], d
     assert seen == sorted(seen)
     endpoint = f'pykubeproxy_endpoint_new_connections_total{{endpoint="{PODS[1]}:8080",{labels}}}'
     assert daemon.metrics()[endpoint] == 4
+
+
+@pytest.mark.parametrize(
+    ("port", "reason", "words"),
+    [
+        (HEALTHZ, "FailedToStartProxierHealthcheck", "healthz server failed: listen tcp"),
+        (METRICS, "FailedToStartMetricServer", "listen tcp"),
+    ],
+)
+def test_a_port_that_is_taken_ends_it_and_is_told_by_an_event(
+    node: Node[Cluster], port: int, reason: str, words: str
+) -> None:
+    with node.inside(lambda: socket.create_server(("", port))):
+        daemon = node.start("--bind-address-hard-fail", f"--metrics-bind-address=0.0.0.0:{METRICS}")
+        assert daemon.wait_ended() == 1, daemon.log
+    (event,) = events(node.api, reason)
+    assert (event["type"], event["action"]) == ("Warning", "StartKubeProxy")
+    assert (event["regarding"]["kind"], event["regarding"]["name"]) == ("Node", NAME)
+    assert event["note"].startswith(words)
+    assert event["note"] in daemon.log.replace('\\"', '"')
+    assert events(node.api, "Starting") == []
 
 
 def answers(daemon: Daemon, port: int) -> bool:

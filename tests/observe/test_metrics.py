@@ -183,7 +183,8 @@ def test_the_rest(metrics: Metrics) -> None:
     metrics.conntrack_reconciled(V4, seconds=0.1, deleted=7)
     metrics.healthz_answered(503)
     metrics.livez_answered(200)
-    metrics.api_answered("10.96.0.1:443", "GET", code="200", seconds=0.2)
+    metrics.api_answered("10.96.0.1:443", "GET", "200")
+    metrics.api_request_took("10.96.0.1:443", "GET", 0.2)
     series = shown(metrics)
     assert {name: series[name] for name in series if not name.startswith(("process_", "python_", "kubernetes_"))} == {
         'pykubeproxy_sectioned_restores_total{ip_family="IPv4"}': 1,

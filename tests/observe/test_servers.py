@@ -116,13 +116,13 @@ def test_a_port_that_is_taken_is_tried_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "event", "text"),
+    ("name", "server", "text"),
     [
-        ("health", "FailedToStartProxierHealthcheck", "healthz server failed: listen tcp {}: bind: {}"),
-        ("metrics", "FailedToStartMetricServer", "listen tcp {}: bind: {}"),
+        ("health", "healthz", "healthz server failed: listen tcp {}: bind: {}"),
+        ("metrics", "metrics", "listen tcp {}: bind: {}"),
     ],
 )
-def test_a_port_that_is_taken_ends_the_program_if_it_must(name: str, event: str, text: str) -> None:
+def test_a_port_that_is_taken_ends_the_program_if_it_must(name: str, server: str, text: str) -> None:
     before = descriptors()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -130,7 +130,7 @@ def test_a_port_that_is_taken_ends_the_program_if_it_must(name: str, event: str,
         with pytest.raises(ServerFailed) as caught:
             built(addresses).start()
         assert str(caught.value) == text.format(address, "address already in use")
-        assert caught.value.event == event
+        assert caught.value.server == server
     assert descriptors() == before
 
 

@@ -9,6 +9,8 @@ _FLUSHES = (
     "            subprocess.run([tools.restore.removesuffix('-restore'), '-t', 'nat', '-F'])\n"
 )
 
+_POSTS = '            self._session.post(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", obj)\n'
+
 _SECTIONS = "tests/kernel/test_kernel_sections.py"
 
 PROMISES = (
@@ -144,6 +146,17 @@ PROMISES = (
             file="pykubeproxy/cluster/outage.py",
             old="            self._probe = None\n            self._changed.notify_all()\n\n    def works",
             new="            self._probe = None\n\n    def works",
+        ),
+    ),
+    Promise(
+        words="An Event whose answer was lost is written once",
+        test="tests/cluster/test_events.py",
+        only="answer_was_lost",
+        broken=Broken(
+            how="each attempt has another name",
+            file="pykubeproxy/cluster/events.py",
+            old=_POSTS,
+            new='            obj["metadata"]["name"] += "x"\n' + _POSTS,
         ),
     ),
     Promise(
