@@ -4,10 +4,11 @@ import sys
 
 import click
 
+from pykubeproxy.cli.beside import ipvs_note
 from pykubeproxy.cli.common import FAILED, complain, our_options, with_errors
 from pykubeproxy.config.options import CONTEXT_SETTINGS
 from pykubeproxy.daemon.assembly import Choices
-from pykubeproxy.daemon.cleanup import Cleaned
+from pykubeproxy.daemon.cleanup import Cleaned, CleanedTable, clean_leftovers
 from pykubeproxy.daemon.cleanup import cleanup as clean_all
 from pykubeproxy.plan.summary import summarize
 
@@ -18,7 +19,8 @@ from pykubeproxy.plan.summary import summarize
 def cleanup(choices: Choices) -> None:
     """Remove every chain and rule of a Service proxy from this node, as `kube-proxy --cleanup` does.
 
-    KUBE-FIREWALL stays, since kubelet uses it as well; other programs' rules are never touched.
+    So are the tables that kube-proxy leaves in its nftables mode. KUBE-FIREWALL stays, since kubelet uses it as well;
+    other programs' rules are never touched.
     """
     sys.exit(clean_up(choices))
 
@@ -26,7 +28,8 @@ def cleanup(choices: Choices) -> None:
 def clean_up(choices: Choices) -> int:
     """Clean up, say what was removed where, and return the exit status. Raises HostError."""
     # First all, then the words: what cannot be printed must not keep the rest from being cleaned.
-    everything = list(clean_all(choices))
+    left, tables = clean_leftovers(choices)
+    everything: list[Cleaned | CleanedTable] = [*tables, *clean_all(choices)]
     status = 0
     for cleaned in everything:
         if cleaned.problem is None:
@@ -36,10 +39,14 @@ def clean_up(choices: Choices) -> int:
             status = FAILED
     if not everything:
         click.echo("nothing to remove")
+    if note := ipvs_note(left):
+        complain(note)
     return status
 
 
-def _describe(cleaned: Cleaned) -> str:
+def _describe(cleaned: Cleaned | CleanedTable) -> str:
+    if isinstance(cleaned, CleanedTable):
+        return f"nftables: {cleaned.table.title} of kube-proxy's nftables mode deleted"
     where = f"{cleaned.tools.family} ({cleaned.tools.backend})"
     if cleaned.plan.is_empty:
         return f"{where}: nothing to remove"

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from pykubeproxy.cli import external_diff
+from pykubeproxy.cli.beside import Beside, look_beside
 from pykubeproxy.cli.common import (
     DIFFERENT,
     compile_for,
@@ -21,7 +22,7 @@ from pykubeproxy.cli.common import (
     with_errors,
 )
 from pykubeproxy.cli.compared import Compared, from_dumps
-from pykubeproxy.cli.diff_output import Told, as_json, as_restore, as_text
+from pykubeproxy.cli.diff_output import Findings, Told, as_json, as_restore, as_text
 from pykubeproxy.cli.dumps import read_dumps
 from pykubeproxy.cli.one_shot import one_shot
 from pykubeproxy.cluster.source import Change
@@ -84,12 +85,20 @@ def diff(
     if change.unread:
         wanted = compile_for(completed, choices, change, tools, compared.live, compared.live)
     told = {family: _tell(compared.limited(wanted[family], family), its) for family, its in compared.live.items()}
+    beside = Beside() if dumps else look_beside(tools)
+    beside.tell()
     if differ:
         planned = {family: _planned(its, told[family]) for family, its in compared.live.items()}
         sys.exit(external_diff.show(differ, compared.live, planned))
+    findings = Findings(
+        told=told,
+        compared=msgspec.structs.replace(compared, unread=change.unread),
+        left_tables=beside.leftovers.tables,
+        not_looked_at=beside.not_looked_at,
+    )
     splits = {family: split_for(choices, its) for family, its in tools.items()}
-    _print(_OUTPUTS[output](told, msgspec.structs.replace(compared, unread=change.unread), splits))
-    sys.exit(0 if all(its.plan.is_empty for its in told.values()) else DIFFERENT)
+    _print(_OUTPUTS[output](findings, splits))
+    sys.exit(DIFFERENT if findings.is_different else 0)
 
 
 def _from_dumps(dumps: tuple[str, ...], choices: Choices, change: Change, desired: Desired) -> Compared:
@@ -121,10 +130,10 @@ def _planned(live: Ruleset, told: Told) -> Ruleset:
     return planned
 
 
-_OUTPUTS: Mapping[str, Callable[[Mapping[Family, Told], Compared, Mapping[Family, Split]], Iterable[str]]] = {
-    "text": lambda told, compared, _splits: as_text(told, compared.unread),
-    "json": lambda told, compared, _splits: (as_json(told, compared.gaps, compared.unread),),
-    "restore": lambda told, _compared, splits: as_restore(told, splits),
+_OUTPUTS: Mapping[str, Callable[[Findings, Mapping[Family, Split]], Iterable[str]]] = {
+    "text": lambda findings, _splits: as_text(findings),
+    "json": lambda findings, _splits: (as_json(findings),),
+    "restore": lambda findings, splits: as_restore(findings.told, splits),
 }
 
 

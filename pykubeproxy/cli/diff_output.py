@@ -1,12 +1,13 @@
 """The forms in which `diff` tells a Plan: for people, for programs, and for iptables-restore."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import click
 import msgspec
 
-from pykubeproxy.cli.compared import Gap
+from pykubeproxy.cli.compared import Compared
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.model.printable import printable
 from pykubeproxy.plan.chain_lines import ChainLines
 from pykubeproxy.plan.diff import Plan, RuleInsert
@@ -32,32 +33,64 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     explanation: Explanation
 
 
-def as_text(told: Mapping[Family, Told], unread: Sequence[str] = ()) -> Iterator[str]:
-    """Service by Service, then chain by chain, with a summary as the last line; which objects are `unread` is said."""
-    for family, its in told.items():
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a comparison has found: what differs, by family, in what was `compared`.
+
+    `left_tables` are those of kube-proxy's nftables mode, which `run` deletes; `not_looked_at` are all tables of
+    nftables beside the rules that are compared.
+    """
+
+    told: Mapping[Family, Told]
+    compared: Compared
+    left_tables: tuple[NftTable, ...] = ()
+    not_looked_at: tuple[NftTable, ...] = ()
+
+    @property
+    def is_different(self) -> bool:
+        """True if there is something to do for `run`."""
+        return bool(self.left_tables) or any(not its.plan.is_empty for its in self.told.values())
+
+    @property
+    def summary(self) -> Summary:
+        """The Plans of all families in numbers."""
+        return sum((summarize(its.plan) for its in self.told.values()), Summary())
+
+
+def as_text(findings: Findings) -> Iterator[str]:
+    """Service by Service, then chain by chain, with a summary as the last line; which objects are unread is said."""
+    unread = "; ".join(map(printable, findings.compared.unread))
+    for family, its in findings.told.items():
         yield from _headed(click.style(f"# {family.lower()}", bold=True), _family(its))
-    if all(its.plan.is_empty for its in told.values()):
-        yield f"{NO_CHANGES_KNOWN} Skipped: {'; '.join(map(printable, unread))}" if unread else NO_CHANGES
-    else:
+    for table in findings.left_tables:
+        yield _colored("-", f"- {table.title}, left by kube-proxy's nftables mode")
+    if findings.is_different:
         if unread:
-            yield f"note: nothing is removed while some objects cannot be read: {'; '.join(map(printable, unread))}"
-        yield f"Plan: {sum((summarize(its.plan) for its in told.values()), Summary())}"
+            yield f"note: nothing is removed while some objects cannot be read: {unread}"
+        count = len(findings.left_tables)
+        tables = f"; {count} {'table' if count == 1 else 'tables'} of nftables to delete" if count else ""
+        yield f"Plan: {findings.summary}{tables}"
+    else:
+        yield f"{NO_CHANGES_KNOWN} Skipped: {unread}" if unread else NO_CHANGES
 
 
-def as_json(told: Mapping[Family, Told], gaps: Iterable[Gap], unread: Sequence[str] = ()) -> str:
+def as_json(findings: Findings) -> str:
     """For programs: per family the summary, the Services, and everything else there is to tell.
 
-    `not_compared` are the `gaps`: the tables of which dumps say nothing, by family. `skipped` names the objects
-    that are `unread`.
+    `not_compared` are the tables of which dumps say nothing, by family; `skipped` names objects that cannot be read.
+    `left_tables` are those of kube-proxy's nftables mode, `not_looked_at` all tables of nftables beside the rules that
+    are compared, with their hooks.
     """
     document = {
-        "changed": any(not its.plan.is_empty for its in told.values()),
-        "summary": sum((summarize(its.plan) for its in told.values()), Summary()),
+        "changed": findings.is_different,
+        "summary": findings.summary,
         "families": {
-            family.lower(): {"summary": summarize(its.plan), **_fields(its.explanation)} for family, its in told.items()
+            family.lower(): {"summary": summarize(its.plan), **_fields(its.explanation)}
+            for family, its in findings.told.items()
         },
-        "not_compared": {gap.family.lower(): gap.tables for gap in gaps},
-        "skipped": unread,
+        "not_compared": {gap.family.lower(): gap.tables for gap in findings.compared.gaps},
+        "skipped": findings.compared.unread,
+        "left_tables": [f"{table.family} {table.name}" for table in findings.left_tables],
+        "not_looked_at": [table.fields for table in findings.not_looked_at],
     }
     return msgspec.json.format(msgspec.json.encode(document)).decode()
 

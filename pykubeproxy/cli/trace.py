@@ -87,6 +87,7 @@ def trace(
     check_endpoint(seen_at)
     asked = Asked(client=client, target=target, family=choices.only_family)
     rules = read_rules(objects, dumps, choices, flags, asked.known_family)
+    rules.beside.tell()
     wanted = find_target(asked, rules)
     source = read_source(client, wanted, rules)
     packet = make_packet(source, wanted, in_interface)
@@ -98,11 +99,12 @@ def trace(
     again = _walked(rules, packet, around, traced.affinity[0]) if traced.affinity and seen_at is None else None
     if in_interface is None and not packet.from_node and any(map(_asks_for_interface, traced.outcomes)):
         click.echo("hint: what cannot be decided may be, with --in-interface", err=True)
+    unseen = rules.beside.not_looked_at
     if output == "text":
-        text = as_text(traced, tell(traced.tree, everything=every_step), again)
+        text = as_text(traced, tell(traced.tree, everything=every_step), again, unseen)
         click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
     else:
-        click.echo(as_json(traced) if output == "json" else _PICTURES[output](traced))
+        click.echo(as_json(traced, unseen) if output == "json" else _PICTURES[output](traced))
     # Whichever way open questions would be answered.
     sys.exit(0 if all(ending.verdict is Verdict.ACCEPT for ending in decided(traced.outcomes)) else 1)
 

@@ -1,22 +1,30 @@
 """`trace` for programs."""
 
+from collections.abc import Sequence
+
 import msgspec
 
+from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.trace import Outcome, Packet, Step, Trace
+from pykubeproxy.trace.unseen import could_change
 
 
-def as_json(traced: Trace) -> str:
+def as_json(traced: Trace, not_looked_at: Sequence[NftTable] = ()) -> str:
     """`{"packet": ..., "outcomes": [...]}`; probabilities as decimals, which add up to 1.
 
     `snat` and `alternatives` (of an outcome that cannot be decided) are there only where there are any; so is
-    `affinity`, the endpoints to which a client may be bound that was here before.
+    `affinity`, the endpoints to which a client may be bound that was here before, and `notLookedAt`, the tables of
+    nftables that hold rules which were not walked through. Of an outcome, that are those that could change it.
     """
+    fields = _OutcomeFields(traced.packet, not_looked_at)
     document: dict[str, object] = {
         "packet": _packet_fields(traced.packet),
-        "outcomes": [_outcome_fields(outcome) for outcome in traced.outcomes],
+        "outcomes": [fields.of(outcome) for outcome in traced.outcomes],
     }
     if traced.affinity:
         document["affinity"] = traced.affinity
+    if not_looked_at:
+        document["notLookedAt"] = [table.fields for table in not_looked_at]
     return msgspec.json.format(msgspec.json.encode(document)).decode()
 
 
@@ -31,27 +39,36 @@ def _packet_fields(packet: Packet) -> dict[str, object]:
     }
 
 
-def _outcome_fields(outcome: Outcome) -> dict[str, object]:
-    fields: dict[str, object] = {
-        "probability": float(outcome.probability),
-        "verdict": outcome.verdict,
-        "dnat": outcome.dnat,
-        "masquerade": outcome.masquerade,
-        "reason": outcome.reason,
-        "path": [_step_fields(step) for step in outcome.path],
-    }
-    if outcome.snat is not None:
-        fields["snat"] = outcome.snat
-    if outcome.alternatives:
-        fields["alternatives"] = [
-            {
-                "question": alternative.question,
-                "holds": alternative.holds,
-                "outcomes": [_outcome_fields(inner) for inner in alternative.outcomes],
-            }
-            for alternative in outcome.alternatives
-        ]
-    return fields
+class _OutcomeFields:
+    """Outcomes as fields, with the tables that could change them."""
+
+    def __init__(self, packet: Packet, not_looked_at: Sequence[NftTable]) -> None:
+        self._packet = packet
+        self._not_looked_at = not_looked_at
+
+    def of(self, outcome: Outcome) -> dict[str, object]:
+        fields: dict[str, object] = {
+            "probability": float(outcome.probability),
+            "verdict": outcome.verdict,
+            "dnat": outcome.dnat,
+            "masquerade": outcome.masquerade,
+            "reason": outcome.reason,
+            "path": [_step_fields(step) for step in outcome.path],
+        }
+        if outcome.snat is not None:
+            fields["snat"] = outcome.snat
+        if tables := could_change(outcome, self._packet, self._not_looked_at):
+            fields["notLookedAt"] = [table.fields for table in tables]
+        if outcome.alternatives:
+            fields["alternatives"] = [
+                {
+                    "question": alternative.question,
+                    "holds": alternative.holds,
+                    "outcomes": [self.of(inner) for inner in alternative.outcomes],
+                }
+                for alternative in outcome.alternatives
+            ]
+        return fields
 
 
 def _step_fields(step: Step) -> dict[str, object]:

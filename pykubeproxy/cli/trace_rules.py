@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import click
 import msgspec
 
+from pykubeproxy.cli.beside import Beside, look_beside
 from pykubeproxy.cli.common import API, compile_for, read_config, read_objects, tell
 from pykubeproxy.cli.dumps import missing_tables, read_dumps
 from pykubeproxy.cluster.source import Change
@@ -35,7 +36,7 @@ _ROUTE_LOCALNET = "net/ipv4/conf/all/route_localnet"
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Rules to walk through, and what is known of the node that they are from and of its cluster.
 
-    `addresses` and `snapshot` are None where nothing is known.
+    `addresses` and `snapshot` are None where nothing is known. `beside` is what else the kernel of this node holds.
     """
 
     rulesets: Mapping[Family, Ruleset]
@@ -43,6 +44,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: Snapshot | None = None
     node_name: str = ""
     is_this_node: bool = False
+    beside: Beside = Beside()
 
     def of(self, family: Family) -> Ruleset:
         """The rules of one family. Raises SaveError if there are none."""
@@ -92,7 +94,9 @@ def _read_live(dumps: tuple[str, ...], choices: Choices, family: Family | None) 
         return Rules(rulesets=rulesets, addresses=told)
     tools = {each: its for each, its in find_tools(choices).items() if family in (None, each)}
     live = {each: IptablesHost(its).save(tables=_existing_tables(its)) for each, its in tools.items()}
-    return Rules(rulesets=live, addresses=told or interfaces.local_addresses(), is_this_node=not told)
+    return Rules(
+        rulesets=live, addresses=told or interfaces.local_addresses(), is_this_node=not told, beside=look_beside(tools)
+    )
 
 
 def _existing_tables(tools: Tools) -> tuple[str, ...]:

@@ -1,15 +1,17 @@
 """`trace` for people: how it ends, and the way there as a tree with bars."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
 import click
 
+from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.model.share import percent
 from pykubeproxy.trace import Action, Outcome, Step, Trace, Verdict
 from pykubeproxy.trace.outcome import Ending
 from pykubeproxy.trace.retelling import client_text, target_text
 from pykubeproxy.trace.story import Story, is_arrival, service_of
+from pykubeproxy.trace.unseen import could_change
 from pykubeproxy.trace.words import doing, exact, fate, meaning, place, summed
 
 _BAR = 16
@@ -21,11 +23,23 @@ _SIGNS = {Verdict.ACCEPT: "✔", Verdict.DROP: "✘", Verdict.REJECT: "✘", Ver
 _LISTED = 8
 
 
-def as_text(traced: Trace, story: Story, again: Trace | None = None) -> str:
-    """The endings first, then the way. `again` is the case of a client that session affinity has bound."""
-    lines = [click.style(_title(traced), bold=True), "", *_endings(traced.outcomes)]
+Doubt = Callable[[Outcome], str]
+"""What could change an outcome, to be added to its line."""
+
+
+def as_text(traced: Trace, story: Story, again: Trace | None = None, not_looked_at: Sequence[NftTable] = ()) -> str:
+    """The endings first, then the way. `again` is the case of a client that session affinity has bound.
+
+    Endings are marked that tables which were `not_looked_at` could change.
+    """
+
+    def doubt(outcome: Outcome) -> str:
+        tables = could_change(outcome, traced.packet, not_looked_at)
+        return f"; not looked at: {', '.join(table.title for table in tables)}" if tables else ""
+
+    lines = [click.style(_title(traced), bold=True), "", *_endings(traced.outcomes, doubt)]
     if again is not None:
-        lines += ["", *_bound(traced, again)]
+        lines += ["", *_bound(traced, again, doubt)]
     return "\n".join([*lines, "", *_Way().lines(story)])
 
 
@@ -36,22 +50,22 @@ def _title(traced: Trace) -> str:
     return f"{client_text(packet)} → {target_text(packet)}{named}"
 
 
-def _endings(outcomes: Sequence[Outcome], indent: str = "") -> Iterator[str]:
+def _endings(outcomes: Sequence[Outcome], doubt: Doubt, indent: str = "") -> Iterator[str]:
     shown = outcomes if len(outcomes) <= _LISTED + 1 else outcomes[:_LISTED]
     for outcome in shown:
-        yield f"{indent}{_verdict(outcome)}  {_share(outcome.probability)}  {fate(outcome)}"
+        yield f"{indent}{_verdict(outcome)}  {_share(outcome.probability)}  {fate(outcome)}{doubt(outcome)}"
         for alternative in outcome.alternatives:
             yield f"{indent}    {'if' if alternative.holds else 'if not'} {alternative.question}:"
-            yield from _endings(alternative.outcomes, f"{indent}    ")
+            yield from _endings(alternative.outcomes, doubt, f"{indent}    ")
     rest = outcomes[len(shown) :]
     if rest:
         yield f"{indent}… and {len(rest)} more, {summed([each.probability for each in rest])} together"
 
 
-def _bound(traced: Trace, again: Trace) -> Iterator[str]:
+def _bound(traced: Trace, again: Trace, doubt: Doubt) -> Iterator[str]:
     """The second case of session affinity."""
     yield f"A client that was here before, and is still remembered, goes where it went then: to {traced.affinity[0]},"
-    yield from ("say:", *_endings(again.outcomes, "  "))
+    yield from ("say:", *_endings(again.outcomes, doubt, "  "))
 
 
 def _verdict(ending: Outcome | Ending) -> str:

@@ -8,6 +8,9 @@ from pykubeproxy.daemon.assembly import Choices, split_for
 from pykubeproxy.host.backend import Backend, Tools, find_tools, is_in_use
 from pykubeproxy.host.errors import HostError, NotPermitted, ToolMissing
 from pykubeproxy.host.iptables import IptablesHost
+from pykubeproxy.host.leftovers import Leftovers, find_leftovers
+from pykubeproxy.host.nft_tables import delete_table
+from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.plan.cleanup import cleanup as make_plan
 from pykubeproxy.plan.diff import Plan
 from pykubeproxy.plan.payload import Payload
@@ -37,6 +40,30 @@ def cleanup(choices: Choices) -> Iterator[Cleaned]:
         except HostError as problem:
             cleaned = Cleaned(tools=tools, problem=problem)
         yield cleaned
+
+
+class CleanedTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of kube-proxy's nftables mode that was deleted, or why it could not be."""
+
+    table: NftTable
+    problem: HostError | None = None
+
+
+def clean_leftovers(choices: Choices) -> tuple[Leftovers, tuple[CleanedTable, ...]]:
+    """What there is of kube-proxy's other modes, and what has become of the tables of its nftables mode.
+
+    With the legacy tools chosen, nothing of nftables is touched.
+    """
+    left = find_leftovers(() if choices.backend is Backend.LEGACY else choices.wanted_families)
+    return left, tuple(_clean_table(table) for table in left.tables)
+
+
+def _clean_table(table: NftTable) -> CleanedTable:
+    try:
+        delete_table(table)
+    except HostError as problem:
+        return CleanedTable(table=table, problem=problem)
+    return CleanedTable(table=table)
 
 
 def _clean(choices: Choices, tools: Tools) -> Plan:

@@ -20,6 +20,7 @@ from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.family import FamilyProxy, ShadowProxy
 from pykubeproxy.daemon.flows import FlowCleaner
 from pykubeproxy.daemon.heap import Heap
+from pykubeproxy.daemon.leftovers import LeftoverRemoval
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS
 from pykubeproxy.daemon.patience import Patience
@@ -89,6 +90,8 @@ class Daemon:
             why_not_served=self._view.why_not_served,
             follows_addresses=bool(self._config.node_port_addresses),
         )
+        self._leftovers = LeftoverRemoval(settings.choices.wanted_families, self._tools, is_dry=settings.is_dry)
+        self.loop.follow(self._leftovers)
         # Before anything on the node is changed: a source that is not there must not leave traces.
         self._source = self._open_source()
 
@@ -101,8 +104,8 @@ class Daemon:
 
     @property
     def would_write(self) -> bool:
-        """True in shadow mode if the last sync found something to write."""
-        return any(proxy.would_write for proxy in self._proxies.values())
+        """True in shadow mode if the last sync found something to write, or leftovers of kube-proxy to delete."""
+        return self._leftovers.would_delete or any(proxy.would_write for proxy in self._proxies.values())
 
     def prepare(self) -> None:
         """Make the kernel settings. Where the API server manages this node, it is fatal if they cannot be made."""
@@ -230,7 +233,7 @@ class Daemon:
 
     def _take_nft_writes(self) -> tuple[Write, ...]:
         nft = (host for family, host in self._hosts.items() if self._tools[family].backend is Backend.NFT)
-        return tuple(write for host in nft for write in host.take_writes())
+        return (*(write for host in nft for write in host.take_writes()), *self._leftovers.take_writes())
 
     def _proxy(self, family: Family, tools: Tools) -> FamilyProxy:
         options = self._view.options_for(None, family)

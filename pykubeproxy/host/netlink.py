@@ -33,6 +33,10 @@ _DUMP_INTERRUPTED = 0x10
 _ERROR = 2
 _DONE = 3
 
+# Around the requests of one transaction (`linux/netfilter/nfnetlink.h`).
+_TRANSACTION_BEGIN = 0x10
+_TRANSACTION_END = 0x11
+
 # Options of a socket (`linux/netlink.h`, `asm-generic/socket.h`).
 _SOL_NETLINK = 270
 _ADD_MEMBERSHIP = 1
@@ -126,6 +130,12 @@ class Netlink:
         """The file descriptor, to wait for messages with select or poll."""
         return self._socket.fileno()
 
+    @property
+    def port(self) -> int:
+        """The address of the socket, by which the kernel names who has made a change."""
+        port: int = self._socket.getsockname()[0]
+        return port
+
     def ask(self, what: str, kind: int, body: bytes) -> Message:
         """The one message that answers a request; `what` is for the text of errors."""
         sequence = self._send(what, [(kind, REQUEST, body)])
@@ -184,6 +194,20 @@ class Netlink:
                 if number and first <= sequence:
                     refusals.append(Refusal(start + sequence - first, number))
         return refusals
+
+    def commit(self, what: str, subsystem: int, kind: int, body: bytes) -> None:
+        """Make one change to a part of netfilter that takes changes in transactions only.
+
+        `what` is for the text of errors. Raises NetlinkError; nothing is changed then.
+        """
+        # struct nfgenmsg: no address family, version 0, and the subsystem as the resource.
+        frame = bytes(2) + subsystem.to_bytes(2, "big")
+        requests = [(_TRANSACTION_BEGIN, REQUEST, frame), (kind, REQUEST | ACK, body)]
+        last = self._send(what, [*requests, (_TRANSACTION_END, REQUEST, frame)])
+        # What is wrong with the transaction as a whole is told as the answer to its first message, and nothing else.
+        for _, number in self._answers(what, last - 1):
+            if number:
+                raise NetlinkError(what, number)
 
     def receive(self, what: str) -> list[Message]:
         """Wait for a datagram. Raises Overrun if some were lost since the last call."""

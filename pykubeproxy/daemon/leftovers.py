@@ -1,0 +1,76 @@
+"""Deleting what kube-proxy has left in its nftables mode, once our own rules have taken its place.
+
+Its rules see connections before ours do. kube-proxy itself deletes them at each start in iptables mode.
+"""
+
+from collections.abc import Collection, Iterable
+
+import structlog
+
+from pykubeproxy.daemon.follower import Follower, Outcome
+from pykubeproxy.host.errors import HostError
+from pykubeproxy.host.iptables import Write
+from pykubeproxy.host.leftovers import Leftovers, find_leftovers
+from pykubeproxy.host.nft_tables import delete_table
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.nft_table import NftTable
+
+log = structlog.get_logger()
+
+
+class LeftoverRemoval(Follower):
+    """Deletes the table of each family after that family's first successful sync; in shadow mode, only tells of it.
+
+    That of a family without tools goes with the first sync of any. What is left of the ipvs mode is told, once.
+    """
+
+    def __init__(self, families: Iterable[Family], served: Collection[Family], *, is_dry: bool) -> None:
+        """`families` are those to work for, `served` those of them that are synced."""
+        self._waiting = set(families)
+        self._served = frozenset(served)
+        self._is_dry = is_dry
+        self._is_ipvs_told = False
+        self._would_delete = False
+        self._writes: list[Write] = []
+
+    @property
+    def would_delete(self) -> bool:
+        """True in shadow mode if there is something that would be deleted otherwise."""
+        return self._would_delete
+
+    def take_writes(self) -> tuple[Write, ...]:
+        """The deletions since the last call, each as the write of the socket that made it."""
+        writes, self._writes = tuple(self._writes), []
+        return writes
+
+    def synced(self, outcome: Outcome) -> None:
+        """Delete what the family's rules have replaced."""
+        if outcome.synced is None or outcome.family not in self._waiting:
+            return
+        due = {family for family in self._waiting if family is outcome.family or family not in self._served}
+        self._waiting -= due
+        left = find_leftovers(sorted(due))
+        for table in left.tables:
+            self._remove(table)
+        self._tell_ipvs(left)
+
+    def _remove(self, table: NftTable) -> None:
+        if self._is_dry:
+            self._would_delete = True
+            log.info("would delete what kube-proxy has left in nftables mode", table=table.title)
+            return
+        try:
+            deletion = delete_table(table)
+        except HostError as error:
+            told = "cannot delete what kube-proxy has left in nftables mode; its rules come before ours"
+            log.warning(told, table=table.title, error=str(error))
+            return
+        if deletion is not None:
+            self._writes.append(Write(pid=deletion.port, commits=1))
+            log.info("deleted what kube-proxy had left in nftables mode", table=table.title)
+
+    def _tell_ipvs(self, left: Leftovers) -> None:
+        if left.ipvs and not self._is_ipvs_told:
+            self._is_ipvs_told = True
+            told = "kube-proxy has left something in ipvs mode, which can disturb connections to Services"
+            log.warning(told, left="; ".join(left.ipvs), remove_with=left.ipvs_removal)

@@ -1,0 +1,100 @@
+"""What kube-proxy has left on the node in another of its modes (`iptables-execution.md` section 10).
+
+The tables of its nftables mode take connections before the rules of iptables see them. The interface of its ipvs mode
+has every cluster IP for an address of its own. Each goes on working when kube-proxy is gone.
+"""
+
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from pykubeproxy.host.netlink import NETFILTER, Netlink, NetlinkError, attribute, parse_attributes
+from pykubeproxy.host.nft_tables import existing_tables
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.nft_table import OF_FAMILY, NftTable
+
+_IPVS_INTERFACE = "kube-ipvs0"
+
+# Other programs' sets (kube-router) begin with KUBE- as well. Those for IPv6 have a 6 in their names.
+_SETS = frozenset(
+    f"KUBE-{six}{name}"
+    for six in ("", "6-")
+    for name in (
+        *("LOOP-BACK", "CLUSTER-IP", "EXTERNAL-IP", "EXTERNAL-IP-LOCAL", "HEALTH-CHECK-NODE-PORT", "IPVS-IPS"),
+        *("LOAD-BALANCER", "LOAD-BALANCER-FW", "LOAD-BALANCER-LOCAL"),
+        *("LOAD-BALANCER-SOURCE-IP", "LOAD-BALANCER-SOURCE-CIDR"),
+        *("NODE-PORT-TCP", "NODE-PORT-LOCAL-TCP", "NODE-PORT-UDP", "NODE-PORT-LOCAL-UDP"),
+        *("NODE-PORT-SCTP-HASH", "NODE-PORT-LOCAL-SCTP-HASH"),
+    )
+)
+
+# `linux/netfilter/ipset/ip_set.h`: list the names of all sets.
+_LIST_SETS = 0x0607
+_PROTOCOL, _SET_NAME, _SET_FLAGS = 1, 2, 6
+_PROTOCOL_VERSION = b"\6"
+_NAMES_ONLY = (2).to_bytes(4, "big")
+
+# The virtual services of IPVS, below three lines of heading.
+_VIRTUAL_SERVICES = Path("/proc/thread-self/net/ip_vs")
+_HEADING_LINES = 3
+
+
+class Leftovers(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is: `tables` of the nftables mode, and of the ipvs mode `interfaces` and `ip_sets`, by name.
+
+    `has_virtual_services` is True if IPVS distributes connections; that may be for other programs without `interfaces`.
+    """
+
+    tables: tuple[NftTable, ...] = ()
+    interfaces: tuple[str, ...] = ()
+    ip_sets: tuple[str, ...] = ()
+    has_virtual_services: bool = False
+
+    @property
+    def ipvs(self) -> tuple[str, ...]:
+        """What is left of the ipvs mode, in words; nothing if nothing is."""
+        named = [f"interface {name}" for name in self.interfaces]
+        return (*named, *((f"IP sets {', '.join(self.ip_sets)}",) if self.ip_sets else ()))
+
+    @property
+    def ipvs_removal(self) -> str:
+        """The shell command that removes what is left of the ipvs mode."""
+        commands = ["ipvsadm --clear"] if self.interfaces and self.has_virtual_services else []
+        commands += [f"ip link delete {name}" for name in self.interfaces]
+        commands += [f"ipset destroy {name}" for name in self.ip_sets]
+        return "; ".join(commands)
+
+
+def nftables_leftovers(families: Iterable[Family]) -> tuple[NftTable, ...]:
+    """The tables of kube-proxy's nftables mode that exist."""
+    return existing_tables(frozenset(NftTable(OF_FAMILY[family], "kube-proxy") for family in families))
+
+
+def find_leftovers(families: Iterable[Family]) -> Leftovers:
+    """Everything of both modes that is left; of the ipvs mode whatever the `families`, which share it."""
+    return Leftovers(
+        tables=nftables_leftovers(families),
+        interfaces=tuple(name for _, name in socket.if_nameindex() if name == _IPVS_INTERFACE),
+        ip_sets=_ip_sets(),
+        has_virtual_services=_has_virtual_services(),
+    )
+
+
+def _ip_sets() -> tuple[str, ...]:
+    body = bytes(4) + attribute(_PROTOCOL, _PROTOCOL_VERSION) + attribute(_SET_FLAGS, _NAMES_ONLY)
+    try:
+        with Netlink(NETFILTER) as netlink:
+            answers = netlink.dump_all("list IP sets", _LIST_SETS, body)
+    except NetlinkError:
+        return ()
+    names = (parse_attributes(answer.body, 4).get(_SET_NAME, b"").rstrip(b"\0").decode() for answer in answers)
+    return tuple(sorted(_SETS.intersection(names)))
+
+
+def _has_virtual_services() -> bool:
+    try:
+        return len(_VIRTUAL_SERVICES.read_text().splitlines()) > _HEADING_LINES
+    except OSError:
+        return False

@@ -1,0 +1,32 @@
+"""Tables of nftables that a trace does not look at, and the outcomes that they could change."""
+
+from collections.abc import Iterable
+
+from pykubeproxy.model.nft_table import INET, OF_FAMILY, NftTable
+from pykubeproxy.trace.outcome import Outcome, Verdict
+from pykubeproxy.trace.packet import Packet
+from pykubeproxy.trace.state import FORWARD, INPUT
+
+
+def could_change(outcome: Outcome, packet: Packet, tables: Iterable[NftTable]) -> tuple[NftTable, ...]:
+    """Those of `tables` that wait for the packet on its way, if it gets through: they may drop or redirect it.
+
+    Only tables of its IP family and of `inet` see it for certain. Those of `netdev` and `bridge` depend on interfaces.
+    """
+    if outcome.verdict is not Verdict.ACCEPT:
+        return ()
+    families, hooks = (OF_FAMILY[packet.family], INET), _hooks(outcome, packet)
+    return tuple(table for table in tables if table.family in families and hooks.intersection(table.hooks))
+
+
+def _hooks(outcome: Outcome, packet: Packet) -> set[str]:
+    """The hooks that a packet has passed, in the words of nftables."""
+    passed = {step.hook for step in outcome.path}
+    # Without any table there, the path does not tell whether the packet was delivered here or forwarded.
+    is_known = bool(passed & {INPUT, FORWARD})
+    hooks = {"output", "postrouting"} if packet.from_node else {"prerouting", "ingress"}
+    if INPUT in passed or not is_known:
+        hooks |= {"prerouting", "input"}
+    if FORWARD in passed or not (is_known or packet.from_node):
+        hooks |= {"forward", "postrouting"}
+    return hooks
