@@ -1,12 +1,14 @@
 """One IP family of the node: its compiled rules, what the kernel is believed to hold, and the step between them."""
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from pykubeproxy.daemon.progress import Progress
-from pykubeproxy.host.errors import HostError, LockTimeout
+from pykubeproxy.daemon.set_aside import RefusedReport, RefusedService, SetAside
+from pykubeproxy.host.errors import HostError, LockTimeout, RestoreError
 from pykubeproxy.host.protocol import Host
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
@@ -16,6 +18,7 @@ from pykubeproxy.plan.diff import Plan, diff, diff_chains
 from pykubeproxy.plan.entries import count_entries, entries_after
 from pykubeproxy.plan.live_services import live_services
 from pykubeproxy.plan.payload import Payload
+from pykubeproxy.plan.refused import Blame, Extension, suspect, used_in, without
 from pykubeproxy.plan.sections import Split, whole
 from pykubeproxy.rules.compile import Compiler
 from pykubeproxy.rules.fragment import Fragment
@@ -29,7 +32,7 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
     `was_read` tells that it compared with the live rules, not with what was believed of them, which took
     `read_seconds`; `drifted` are the chains in which those differed from what had been written; `is_written` is False
     if the Plan was only made; `is_sectioned` tells that it was committed in several parts. `counters` are those that
-    count connections, if they were read.
+    count connections, if they were read. `refused` tells which Services it could not bring up to date.
     """
 
     plan: Plan
@@ -39,6 +42,11 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
     is_written: bool = True
     is_sectioned: bool = False
     counters: Reading = {}
+    refused: RefusedReport = RefusedReport()
+
+
+# Refusals in one sync, each of which may cost reading and writing all rules, after which it is given up.
+_MOST_REFUSALS = 8
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -64,11 +72,19 @@ class FamilyProxy:
     reads_counters = False
     """Whether to read the counters of connections together with the live rules."""
 
-    def __init__(self, options: RuleOptions, host: Host, split: Split = whole) -> None:
-        """`split` divides a Plan into those that are committed one after the other; by default it stays whole."""
+    def __init__(
+        self, options: RuleOptions, host: Host, split: Split = whole, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`split` divides a Plan into those that are committed one after the other; by default it stays whole.
+
+        `clock` gives seconds that never go back.
+        """
         self._host = host
         self._split = split
+        self._options = options
         self._compiler = Compiler(options)
+        self._snapshot = Snapshot()
+        self._aside = SetAside(clock)
         self._applied: Ruleset | None = None
         self._entries: dict[str, int] = {}
         self._is_trusted = False
@@ -80,8 +96,8 @@ class FamilyProxy:
 
     @property
     def options(self) -> RuleOptions:
-        """The options that the rules are compiled with."""
-        return self._compiler.options
+        """The options that were asked for; the kernel may lack something, and rules then do without."""
+        return self._options
 
     @property
     def desired(self) -> Ruleset:
@@ -103,6 +119,11 @@ class FamilyProxy:
         """The number of rules that should be in chains of our own, by table."""
         return self._compiler.rule_counts
 
+    @property
+    def retry_due(self) -> float:
+        """The time at which what was refused is to be tried again; infinite if nothing was."""
+        return self._aside.due
+
     def expect(self) -> None:
         """Objects are about to be told, which takes its time: have the live rules fetched meanwhile."""
         self._host.prefetch(with_counters=self.reads_counters, early=True)
@@ -116,16 +137,37 @@ class FamilyProxy:
         if not self._is_trusted:
             # The kernel takes its time to tell all rules: meanwhile they are compiled.
             self._host.prefetch(with_counters=self.reads_counters)
+        self._snapshot = snapshot
+        touched = tuple(touched)
         changed = self._compiler.update(snapshot, touched)
+        if self._aside.release(touched):
+            changed |= self._compiler.set_aside(self._aside.held, snapshot)
         if self._is_trusted:
             self._changed |= changed
 
     def reconfigure(self, options: RuleOptions, snapshot: Snapshot) -> None:
         """Compile everything anew with other options."""
-        self._compiler = Compiler(options)
-        self._compiler.update(snapshot, snapshot.services)
-        self._compiler.hold(self._held or {})
+        self._options, self._snapshot = options, snapshot
+        self._compile_anew()
         self.distrust()
+
+    def retry(self) -> None:
+        """Try again what was refused, with the next sync."""
+        self._aside.release_all()
+        self._apply_aside()
+
+    def _compile_anew(self) -> None:
+        self._compiler = Compiler(without(self._options, self._aside.missing))
+        self._compiler.update(self._snapshot, self._snapshot.services)
+        self._compiler.hold(self._held or {})
+        self._compiler.set_aside(self._aside.held, self._snapshot)
+
+    def _apply_aside(self) -> None:
+        """Compile what is set aside, or no longer."""
+        if self._compiler.options != without(self._options, self._aside.missing):
+            self._compile_anew()
+            self.distrust()
+        self._changed |= self._compiler.set_aside(self._aside.held, self._snapshot)
 
     def hold(self) -> None:
         """Not all objects can be read: Services that live rules serve are kept as they are, until `release`."""
@@ -146,8 +188,11 @@ class FamilyProxy:
         believed, attempted = self._applied, frozenset[ChainId]()
         if self._is_trusted and believed is not None:
             plan = diff_chains(self.desired, believed, self._changed)
+            if self._spare(plan, believed) and self._is_trusted:
+                plan = diff_chains(self.desired, believed, self._changed)
             try:
-                return self._carry_out(plan, believed)
+                if self._is_trusted:
+                    return self._carry_out(plan, believed)
             except LockTimeout:
                 raise
             except HostError:
@@ -157,15 +202,88 @@ class FamilyProxy:
         live, read = self._read()
         plan = diff(self.desired, live)
         drifted = () if believed is None else drift(plan, believed, attempted)
-        synced = self._carry_out(plan, live)
-        return Synced(
-            plan=plan,
-            was_read=True,
-            read_seconds=read.seconds,
-            drifted=drifted,
-            is_sectioned=synced.is_sectioned,
-            counters=read.counters,
-        )
+        synced = self._carry_out_the_most(plan, live, live if believed is None else believed)
+        return replace(synced, was_read=True, read_seconds=read.seconds, drifted=drifted, counters=read.counters)
+
+    def _carry_out_the_most(self, plan: Plan, live: Ruleset, before: Ruleset) -> Synced:
+        """Carry out a Plan made from `live`, without what is refused. `before` are the rules before this sync."""
+        trials: _Trials | None = None
+        for _ in range(_MOST_REFUSALS):
+            # What is set aside because of a known lack may appear in a shared chain, and be taken out of that as well.
+            while self._spare(plan, before):
+                plan = diff(self.desired, live)
+            try:
+                return self._carry_out(plan, live)
+            except LockTimeout:
+                raise
+            except RestoreError as error:
+                if error.text == "COMMIT":
+                    trials = trials or _Trials(self._aside, used_in(plan))
+                    is_less = self._try_without(trials, error, live, before)
+                else:
+                    is_less = self._give_way(error, plan, before)
+                if not is_less:
+                    raise
+                live, _ = self._read()
+                plan = diff(self.desired, live)
+        return self._carry_out(plan, live)
+
+    def _give_way(self, error: RestoreError, plan: Plan, before: Ruleset) -> bool:
+        """Set aside what a refused line belongs to. False if nothing, or nothing new, can be told from it."""
+        extension = suspect(str(error), error.text)
+        if extension is not None:
+            return self._do_without((extension,), error, plan, before)
+        service = self._blame(before).service(error.text)
+        if service is None or not self._put_aside({service}, str(error), "", before):
+            return False
+        self._apply_aside()
+        return True
+
+    def _try_without(self, trials: "_Trials", error: RestoreError, live: Ruleset, before: Ruleset) -> bool:
+        """Do without the next extension that may be what a refused COMMIT is about. False if none is left."""
+        named = suspect(str(error), "")
+        while missing := trials.next(named):
+            self._apply_aside()
+            if self._do_without(missing, error, diff(self.desired, live), before):
+                return True
+        self._apply_aside()
+        return False
+
+    def _do_without(self, missing: Collection[Extension], error: RestoreError, plan: Plan, before: Ruleset) -> bool:
+        """Do without extensions: Services of which the Plan writes rules with them are set aside.
+
+        False if that changes nothing.
+        """
+        for extension in missing:
+            self._aside.lacks(extension, str(error))
+        users = self._blame(before).users(plan, missing)
+        is_less = self._put_aside(users, str(error), _modules(missing), before)
+        is_less |= self._compiler.options != without(self._options, self._aside.missing)
+        self._apply_aside()
+        return is_less
+
+    def _spare(self, plan: Plan, before: Ruleset) -> bool:
+        """Set aside the Services of which a Plan writes what the kernel is known to lack; True if there are any."""
+        if not self._aside.missing:
+            return False
+        missing = [extension for extension in used_in(plan) if extension in self._aside.missing]
+        users = self._blame(before).users(plan, missing)
+        cause = next((self._aside.missing[extension] for extension in missing), "")
+        is_less = self._put_aside(users, cause, _modules(missing), before)
+        self._apply_aside()
+        return is_less
+
+    def _blame(self, before: Ruleset) -> Blame:
+        return Blame(self._compiler.owners(), before)
+
+    def _put_aside(self, services: Collection[ServiceKey], cause: str, module: str, before: Ruleset) -> bool:
+        """Keep Services to the rules that they had before; True if that makes any difference."""
+        had = live_services(before, services)
+        changes = [
+            self._aside.put(RefusedService(service=service, cause=cause, module=module), had.get(service))
+            for service in sorted(services)
+        ]
+        return any(changes)
 
     def _read(self) -> tuple[Ruleset, "_Read"]:
         """The live rules, and what else there is to say about them."""
@@ -192,7 +310,7 @@ class FamilyProxy:
         self._applied, self._entries = live, entries_after(plan, entries)
         self._is_trusted = True
         self._changed.clear()
-        return Synced(plan=plan, is_sectioned=len(parts) > 1)
+        return Synced(plan=plan, is_sectioned=len(parts) > 1, refused=self._aside.take_report())
 
 
 class _Read(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,6 +318,29 @@ class _Read(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: float
     counters: Reading
+
+
+class _Trials:
+    """Which extension is missing, where nobody tells: each one that a Plan uses is done without, alone; at last all."""
+
+    def __init__(self, aside: SetAside, used: tuple[Extension, ...]) -> None:
+        self._aside = aside
+        self._before = (dict(aside.services), dict(aside.held), dict(aside.missing))
+        self._left = [*((extension,) for extension in used), *((used,) if len(used) > 1 else ())]
+
+    def next(self, named: Extension | None) -> tuple[Extension, ...]:
+        """What to do without now, in place of what was tried before; nothing once all has been tried.
+
+        If one is `named`, it is that one.
+        """
+        if named is not None and named not in self._aside.missing:
+            return (named,)
+        self._aside.restore(*self._before)
+        return self._left.pop(0) if self._left else ()
+
+
+def _modules(extensions: Iterable[Extension]) -> str:
+    return " or ".join(extension.module for extension in extensions)
 
 
 class ShadowProxy(FamilyProxy):

@@ -168,7 +168,7 @@ class Loop:
         for poll in self._polls:
             poll.remember({family: proxy.believed_entries for family, proxy in self._families.items()})
         self._conclude(outcomes)
-        return not self._has_failed
+        return all(outcome.synced is not None and not outcome.synced.refused.services for outcome in outcomes)
 
     def audit(self) -> bool:
         """Sync against what is really there: read the live rules first."""
@@ -234,10 +234,16 @@ class Loop:
             yield self._schedule.audit_due(**read), self.audit
             if due is not None and any(proxy.always_reads for proxy in self._families.values()):
                 due = max(due, check_due)
-            for poll in self._polls:
-                yield poll.due, partial(self._ask, poll)
+            yield from ((poll.due, partial(self._ask, poll)) for poll in self._polls)
+            for proxy in self._families.values():
+                yield proxy.retry_due, partial(self._retry, proxy)
         if due is not None:
             yield due, self.sync
+
+    def _retry(self, proxy: FamilyProxy) -> None:
+        """Try again what was refused."""
+        proxy.retry()
+        self.sync()
 
     def _ask(self, poll: DriftPoll) -> None:
         self._heed(is_changed=poll.ask())

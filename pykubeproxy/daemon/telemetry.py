@@ -181,6 +181,7 @@ class Telemetry(Follower):
         """Tell what a sync has done. In shadow mode the proxy in charge does that, and serves the health checks."""
         family = outcome.family
         self._metrics.synced(family, synced.plan, seconds=outcome.seconds, is_full=synced.was_read)
+        self._metrics.services_refused(family, synced.refused.services)
         if synced.is_sectioned:
             self._metrics.restored_in_sections(family)
         if family not in self._has_synced:

@@ -120,6 +120,10 @@ class Metrics:
         """A Plan was so large that it was committed in sections."""
         self._plan.sectioned.labels(family).inc()
 
+    def services_refused(self, family: Family, number: int) -> None:
+        """A sync has left so many Services as they were, since the node refuses their rules."""
+        self._plan.refused_services.labels(family).set(number)
+
     def in_sync(self, family: Family) -> None:
         """The rules in the kernel are as they should be, as a sync made them or a look at them has shown."""
         self._plan.last_in_sync.labels(family).set(self._clock())

@@ -168,6 +168,9 @@ class PlanSeries:
             _FAMILY,
             "result",
         )
+        self.refused_services = make.gauge(
+            "refused_services", "Services whose rules the node refuses, and that stay as they were before", _FAMILY
+        )
         self.sectioned = make.counter(
             "sectioned_restores_total", "Syncs so large that they were committed in sections", _FAMILY
         )

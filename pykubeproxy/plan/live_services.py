@@ -6,7 +6,7 @@ have, and the chains that they lead to, word by word.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from pykubeproxy.model.ip import parse_ip
 from pykubeproxy.model.service import Protocol, ServiceKey
@@ -20,13 +20,18 @@ _PORT = re.compile(r"-p (tcp|udp|sctp) .*--dport (\d+) ")
 _JUMP = re.compile(r" -j (KUBE-\S+)$")
 
 
-def live_services(live: Ruleset) -> dict[ServiceKey, Fragment]:
-    """What `live`, which kube-proxy or this program has written, holds of each Service; of all its ports together."""
+def live_services(live: Ruleset, only: Collection[ServiceKey] | None = None) -> dict[ServiceKey, Fragment]:
+    """What `live`, which kube-proxy or this program has written, holds of each Service; of all its ports together.
+
+    With `only`, no others are looked for.
+    """
     entries: dict[ServiceKey, list[Entry]] = {}
     for door in Door:
         for entry in _entries(door, _chains(live, door.table), door.chain, set()):
             namespace, _, rest = title_of(entry.rule).partition("/")
-            entries.setdefault(ServiceKey(namespace, rest.partition(":")[0]), []).append(entry)
+            key = ServiceKey(namespace, rest.partition(":")[0])
+            if only is None or key in only:
+                entries.setdefault(key, []).append(entry)
     nat = _chains(live, "nat")
     return {key: _fragment(its, nat) for key, its in entries.items()}
 

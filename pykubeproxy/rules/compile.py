@@ -58,6 +58,7 @@ class Compiler:
         self.ruleset = Ruleset(tables={name: Table(chains={}) for name in TABLES}, shared=shared_chains(options))
         self.rule_counts = dict.fromkeys(TABLES, 0)
         self._held: dict[ServiceKey, Fragment] = {}
+        self._aside: dict[ServiceKey, Fragment | None] = {}
         self._kept: dict[ServiceKey, _Kept] = {}
         self._dispatch = make_dispatch(options)
         self._endpoint_count = 0
@@ -109,9 +110,28 @@ class Compiler:
         held, self._held = self._held, {}
         return self.update(snapshot, held)
 
+    def set_aside(self, aside: Mapping[ServiceKey, Fragment | None], snapshot: Snapshot) -> set[ChainId]:
+        """Keep these Services, and no others any more, to the given rules (None: to none), whatever their objects say.
+
+        Returns the chains that this changes.
+        """
+        before, self._aside = self._aside, dict(aside)
+        touched = before.keys() ^ self._aside.keys()
+        touched |= {key for key in before.keys() & self._aside.keys() if before[key] is not self._aside[key]}
+        return self.update(snapshot, touched)
+
+    def owners(self) -> dict[str, ServiceKey]:
+        """The Services by the names of their chains."""
+        return {chain: key for key, kept in self._kept.items() for chain in kept.chains}
+
     def _replace(self, key: ServiceKey, snapshot: Snapshot, changes: "_Changes") -> None:
         """Compile one Service anew, and put its fragments in the place of the old ones."""
         self._endpoint_count -= self._kept.get(key, _NOTHING).endpoint_count
+        if key in self._aside:
+            aside = self._aside[key]
+            self._endpoint_count += aside.endpoint_count if aside is not None else 0
+            self._put(key, (aside,) if aside is not None else (), changes)
+            return
         fragments = self._compile(key, snapshot)
         held = self._held.get(key)
         if held is not None and _is_lost(_kept(fragments), held):

@@ -47,6 +47,25 @@ class StandIns:
         return self._install(f"""\
 if [ -e {while_there} ]; then awk '{spoil}' | "$real" "$@"; else exec "$real" "$@"; fi""")
 
+    def refusing(self, text: str, complaint: str = "") -> "StandIns":
+        """As on a kernel that lacks something: refuse a table with such a rule, after those before it are committed.
+
+        Like the real ones, the nft tools name the line, and the legacy ones its COMMIT; after the `complaint`, if any.
+        """
+        return self._install(f"""\
+input=$(mktemp {self.folder}/input-XXXXXX)
+cat >"$input"
+line=$(grep -n -m1 -e '{text}' "$input" | cut -d: -f1)
+if [ -z "$line" ]; then "$real" "$@" <"$input"; exit; fi
+done=$(head -n "$line" "$input" | grep -n '^COMMIT' | tail -n1 | cut -d: -f1)
+if [ -n "$done" ]; then head -n "$done" "$input" | "$real" "$@"; fi
+if [ -n '{complaint}' ]; then echo '{complaint}' >&2; fi
+case "$real" in
+*legacy*) line=$(awk -v n="$line" 'NR > n && /^COMMIT/ {{ print NR; exit }}' "$input")
+    echo "iptables-restore: line $line failed" >&2; exit 1 ;;
+*) echo "line $line: RULE_APPEND failed (No such file or directory): rule in chain X" >&2; exit 4 ;;
+esac""")
+
     def waiting(self, until_there: Path) -> "StandIns":
         """Write only once a file is there."""
         return self._install(f"""\

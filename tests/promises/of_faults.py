@@ -47,6 +47,17 @@ PROMISES = (
         ),
     ),
     Promise(
+        words="A rule that the node refuses stops no other Service than its own, which stays as it was and is named",
+        test="tests/kernel/test_kernel_refused_services.py",
+        only="nft and (start or node)",
+        broken=Broken(
+            how="the refused Service is not set aside",
+            file="pykubeproxy/daemon/set_aside.py",
+            old="        self.services[key], self.held[key] = refused, held\n",
+            new="",
+        ),
+    ),
+    Promise(
         words="A large restore that is interrupted leaves every Service either old or new",
         test="tests/chaos/test_chaos_restores.py",
         only="sections",
