@@ -189,7 +189,7 @@ class FamilyProxy:
         if self._is_trusted and believed is not None:
             plan = diff_chains(self.desired, believed, self._changed)
             if self._spare(plan, believed) and self._is_trusted:
-                plan = diff_chains(self.desired, believed, self._changed)
+                plan = diff_chains(self.desired, believed, chains=self._changed)
             try:
                 if self._is_trusted:
                     return self._carry_out(plan, believed)
