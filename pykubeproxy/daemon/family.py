@@ -211,7 +211,7 @@ class FamilyProxy:
         for _ in range(_MOST_REFUSALS):
             # What is set aside because of a known lack may appear in a shared chain, and be taken out of that as well.
             while self._spare(plan, before):
-                plan = diff(self.desired, live)
+                plan = diff(self.desired, live=live)
             try:
                 return self._carry_out(plan, live)
             except LockTimeout:
@@ -225,7 +225,7 @@ class FamilyProxy:
                 if not is_less:
                     raise
                 live, _ = self._read()
-                plan = diff(self.desired, live)
+                plan = diff(self.desired, live=live)
         return self._carry_out(plan, live)
 
     def _give_way(self, error: RestoreError, plan: Plan, before: Ruleset) -> bool:
