@@ -25,6 +25,7 @@ from pykubeproxy.cli.compared import Compared, from_dumps
 from pykubeproxy.cli.diff_output import Findings, Told, as_json, as_restore, as_text
 from pykubeproxy.cli.dumps import read_dumps
 from pykubeproxy.cli.one_shot import one_shot
+from pykubeproxy.cli.unread import complain_of_unread
 from pykubeproxy.cluster.source import Change
 from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.daemon.assembly import Choices, check_tools, find_tools, split_for
@@ -81,6 +82,7 @@ def diff(
         return compile_for(completed, choices, change, tools, [family])[family]
 
     compared = _from_dumps(dumps, choices, change, desired) if dumps else Compared(live=_read(tools, desired))
+    complain_of_unread(compared.live)
     wanted = {family: desired(family) for family in compared.live}
     if change.unread:
         wanted = compile_for(completed, choices, change, tools, compared.live, compared.live)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 
+from pykubeproxy.cli.unread import complain_of_unread
 from pykubeproxy.host.backend import Tools, is_in_use
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import Family
@@ -44,7 +45,9 @@ class Measuring:
         self._reader = reader
         self._meter = Meter(namespace)
         self._began = time.monotonic()
-        self._meter.start(reader.read())
+        live = reader.read()
+        complain_of_unread({family: its.rules for family, its in live.items()})
+        self._meter.start(live)
 
     def namespaces(self) -> set[str]:
         """The namespaces of all Services that the rules serve."""

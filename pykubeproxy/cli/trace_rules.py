@@ -8,6 +8,7 @@ import msgspec
 from pykubeproxy.cli.beside import Beside, look_beside
 from pykubeproxy.cli.common import API, compile_for, read_config, read_objects, tell
 from pykubeproxy.cli.dumps import missing_tables, read_dumps
+from pykubeproxy.cli.unread import complain_of_unread
 from pykubeproxy.cluster.source import Change
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.assembly import Choices, find_tools
@@ -94,6 +95,7 @@ def _read_live(dumps: tuple[str, ...], choices: Choices, family: Family | None) 
         return Rules(rulesets=rulesets, addresses=told)
     tools = {each: its for each, its in find_tools(choices).items() if family in (None, each)}
     live = {each: IptablesHost(its).save(tables=_existing_tables(its)) for each, its in tools.items()}
+    complain_of_unread(live)
     return Rules(
         rulesets=live, addresses=told or interfaces.local_addresses(), is_this_node=not told, beside=look_beside(tools)
     )

@@ -23,7 +23,7 @@ from pykubeproxy.plan.sections import Split, whole
 from pykubeproxy.rules.compile import Compiler
 from pykubeproxy.rules.fragment import Fragment
 from pykubeproxy.rules.options import RuleOptions
-from pykubeproxy.rules.ruleset import ChainId, Ruleset
+from pykubeproxy.rules.ruleset import ChainId, Ruleset, Unread
 
 
 class Synced(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,8 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
     `was_read` tells that it compared with the live rules, not with what was believed of them, which took
     `read_seconds`; `drifted` are the chains in which those differed from what had been written; `is_written` is False
     if the Plan was only made; `is_sectioned` tells that it was committed in several parts. `counters` are those that
-    count connections, if they were read. `refused` tells which Services it could not bring up to date.
+    count connections, if they were read. `unread` are the tables that could not be read in full, if that is news.
+    `refused` tells which Services it could not bring up to date.
     """
 
     plan: Plan
@@ -42,6 +43,7 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
     is_written: bool = True
     is_sectioned: bool = False
     counters: Reading = {}
+    unread: Mapping[str, Unread] = {}
     refused: RefusedReport = RefusedReport()
 
 
@@ -89,6 +91,7 @@ class FamilyProxy:
         self._entries: dict[str, int] = {}
         self._is_trusted = False
         self._changed: set[ChainId] = set()
+        self._unread: Mapping[str, Unread] = {}
         self._is_complete = True
         self._held: Mapping[ServiceKey, Fragment] | None = None
         self.refusals: tuple[Refusal, ...] = ()
@@ -203,7 +206,14 @@ class FamilyProxy:
         plan = diff(self.desired, live)
         drifted = () if believed is None else drift(plan, believed, attempted)
         synced = self._carry_out_the_most(plan, live, live if believed is None else believed)
-        return replace(synced, was_read=True, read_seconds=read.seconds, drifted=drifted, counters=read.counters)
+        return replace(
+            synced,
+            was_read=True,
+            read_seconds=read.seconds,
+            drifted=drifted,
+            counters=read.counters,
+            unread=read.unread,
+        )
 
     def _carry_out_the_most(self, plan: Plan, live: Ruleset, before: Ruleset) -> Synced:
         """Carry out a Plan made from `live`, without what is refused. `before` are the rules before this sync."""
@@ -293,7 +303,9 @@ class FamilyProxy:
         if not self._is_complete and self._held is None:
             self._held = live_services(live)
             self._compiler.hold(self._held)
-        return live, _Read(seconds=time.monotonic() - start, counters=counters.reading)
+        unread = {} if live.unread == self._unread else live.unread
+        self._unread = live.unread
+        return live, _Read(seconds=time.monotonic() - start, counters=counters.reading, unread=unread)
 
     def _carry_out(self, plan: Plan, live: Ruleset) -> Synced:
         parts = tuple(self._split(plan))
@@ -314,10 +326,11 @@ class FamilyProxy:
 
 
 class _Read(msgspec.Struct, frozen=True, kw_only=True):
-    """How long reading took, and what rules that count connections have counted."""
+    """How long reading took, what rules that count connections have counted, and which tables are newly unread."""
 
     seconds: float
     counters: Reading
+    unread: Mapping[str, Unread]
 
 
 class _Trials:
@@ -358,6 +371,7 @@ class ShadowProxy(FamilyProxy):
             read_seconds=read.seconds,
             is_written=False,
             counters=read.counters,
+            unread=read.unread,
         )
         self.would_write = not synced.plan.is_empty
         return synced

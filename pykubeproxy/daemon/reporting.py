@@ -43,6 +43,14 @@ def report(outcome: Outcome) -> None:
             error=str(outcome.error),
         )
         return
+    for table, unread in outcome.synced.unread.items():
+        log.warning(
+            "iptables cannot print all rules of a table; ours are kept in step there, others' are not looked at",
+            family=outcome.family,
+            table=table,
+            chains=", ".join(unread.chains) or "unknown",
+            error=unread.why,
+        )
     plan = outcome.synced.plan
     if plan.is_empty:
         level = log.info if outcome.synced.was_read and not outcome.is_routine else log.debug

@@ -26,6 +26,7 @@ from pykubeproxy.host.errors import (
     ToolMissing,
 )
 from pykubeproxy.host.generations import current_generation
+from pykubeproxy.host.partial import PartialReader, WrittenChains, counted_lines
 from pykubeproxy.host.protocol import Counted
 from pykubeproxy.rules.parse import DumpError, parse
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
@@ -55,6 +56,10 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
     commits: int | None
 
 
+class MadeWithNft(SaveError):
+    """The tool prints nothing of a table, or other programs' rules in it not as they are."""
+
+
 class IptablesHost:
     """The Host that runs the node's own tools."""
 
@@ -62,6 +67,7 @@ class IptablesHost:
         self._tools = tools
         self._writes: list[Write] = []
         self._prefetched: _Dump | None = None
+        self._partial = PartialReader(tools)
 
     def take_writes(self) -> "tuple[Write, ...]":
         """The runs of iptables-restore since the last call, or since `check`."""
@@ -93,6 +99,8 @@ class IptablesHost:
     ) -> Ruleset:
         """Read the live rules; a table that is not there yet is simply missing.
 
+        Of a table that iptables-nft-save cannot print, all is told that can be (`partial`), and what is not known.
+
         Where reading has to begin anew, `counted` is given the same rules once more.
         """
         try:
@@ -110,7 +118,14 @@ class IptablesHost:
 
         They are made while the tool reads, and asked for again to show the one that it refused.
         """
-        self._run_restore(lines)
+        if not self._partial.tables:
+            self._run_restore(lines)
+            return
+        written = WrittenChains(lines)
+        self._run_restore(written)
+        # What cannot be remembered is written again the next time.
+        with suppress(HostError):
+            self._partial.written(written.chains)
 
     def _run_restore(self, lines: Iterable[str], *flags: str) -> None:
         text = _in_blocks(lines)
@@ -127,11 +142,35 @@ class IptablesHost:
             # Whichever table it is asked for, iptables-nft-save fetches the chains of all, so one run is half the
             # work of two. It fails if it cannot read a table that is of no concern here.
             with suppress(SaveError):
-                return self._save((), wanted, known, counted)
-        ruleset = Ruleset(tables={})
+                ruleset = self._save((), wanted, known, counted)
+                for table in wanted:
+                    self._partial.printed(table)
+                return ruleset
+        ruleset = Ruleset(tables={}, unread={})
         for table in wanted:
-            ruleset.tables.update(self._save(("-t", table), (table,), known, counted).tables)
+            try:
+                ruleset.tables.update(self._save(("-t", table), (table,), known, counted).tables)
+                self._partial.printed(table)
+            except SaveError as problem:
+                if self._tools.backend is not Backend.NFT:
+                    raise
+                self._save_partially(ruleset, table, problem, counted)
         return ruleset
+
+    def _save_partially(self, ruleset: Ruleset, name: str, problem: SaveError, counted: Counted | None) -> None:
+        """Put what can be told of a table into `ruleset`. Raises `problem` if that is nothing."""
+        try:
+            table, unread, rules = self._partial.read(
+                name, str(problem), trust_others=not isinstance(problem, MadeWithNft)
+            )
+        except HostError:
+            raise problem from None
+        if not rules:
+            raise problem
+        ruleset.tables[name], ruleset.unread[name] = table, unread
+        if counted is not None:
+            for line in counted_lines(table, rules):
+                counted(line)
 
     def _save(
         self, which: tuple[str, ...], wanted: tuple[str, ...], known: Ruleset | None, counted: Counted | None
@@ -237,10 +276,7 @@ def _require_readable(tables: Iterable[str], remarks: Iterable[str]) -> None:
     for remark in remarks:
         for table in tables:
             if f"`{table}' is incompatible, " in remark:
-                raise SaveError(
-                    f"table {table} holds rules that iptables cannot read, made with nft: "
-                    f"move them to a table of another name (`nft list ruleset` shows them)"
-                )
+                raise MadeWithNft(f"table {table} holds rules that iptables cannot read, made with nft")
 
 
 def _complaint(message: str) -> str:

@@ -22,7 +22,7 @@ from pykubeproxy.plan.staying import (
 )
 from pykubeproxy.plan.wording import words
 from pykubeproxy.rules import names
-from pykubeproxy.rules.ruleset import ChainId, Ruleset
+from pykubeproxy.rules.ruleset import ChainId, Ruleset, Unread
 
 
 class ServiceChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +39,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     `other` are chains that belong to no Service. `inserts` are jump rules that are missing; `out_of_order` tells of
     built-in chains in which ours are met in another order than a fresh node would have them, which is left as it is,
     and so are `repeated` ones. `kept` are other programs' rules, and `stale` the chains that stay because of them.
+    `unread` are the tables of which some rules could not be read.
     """
 
     services: tuple[ServiceChange, ...] = ()
@@ -48,6 +49,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     repeated: tuple[RepeatedJump, ...] = ()
     kept: tuple[KeptRules, ...] = ()
     stale: tuple[StaleChain, ...] = ()
+    unread: dict[str, Unread] = {}
 
 
 def explain(plan: Plan, desired: Ruleset, live: Ruleset) -> Explanation:
@@ -77,6 +79,7 @@ def explain(plan: Plan, desired: Ruleset, live: Ruleset) -> Explanation:
         repeated=tuple(repeated_jumps(live)),
         kept=kept,
         stale=tuple(stale_chains(plan, kept)),
+        unread=live.unread,
     )
 
 

@@ -38,15 +38,29 @@ class Table(msgspec.Struct, kw_only=True):
         return sum(map(len, self.chains.values()))
 
 
+class Unread(msgspec.Struct, frozen=True, kw_only=True):
+    """What is not known of a table that iptables cannot print in full.
+
+    `why` is what the tool said. `chains` are other programs' chains of which rules could not be read. `leads_by_map`
+    tells that a map may lead to any chain, so that nobody can say which chains are not used.
+    """
+
+    why: str
+    chains: tuple[str, ...] = ()
+    leads_by_map: bool = False
+
+
 class Ruleset(msgspec.Struct, kw_only=True):
     """Tables by name.
 
     `shared` names those chains, as (table, chain), that must exist but whose rules belong to somebody else, and are
-    therefore left alone (KUBE-FIREWALL, where kubelet may have filled it).
+    therefore left alone (KUBE-FIREWALL, where kubelet may have filled it). `unread` names the tables that could not be
+    read in full; of rules that could not be read there, a line stands in their place that equals no other rule.
     """
 
     tables: dict[str, Table] = {}
     shared: frozenset[tuple[str, str]] = frozenset()
+    unread: dict[str, Unread] = {}
 
     def lines(self, table: str, chain: str) -> Lines | None:
         """The rules of one chain, or None if there is no such chain."""

@@ -136,6 +136,28 @@ PROMISES = (
         ),
     ),
     Promise(
+        words="Rules that iptables cannot print stop nothing: Services are served beside them, which stay untouched",
+        test="tests/kernel/test_kernel_unreadable_rules.py",
+        only="nothing_else_is_touched",
+        broken=Broken(
+            how="a table that cannot be printed cannot be read",
+            file="pykubeproxy/host/iptables.py",
+            old="                if self._tools.backend is not Backend.NFT:\n",
+            new="                if self._tools.backend is Backend.NFT:\n",
+        ),
+    ),
+    Promise(
+        words="Beside such rules drift is repaired as well, and nothing is written again that did not change",
+        test="tests/kernel/test_kernel_unreadable_rules.py",
+        only="drift",
+        broken=Broken(
+            how="the text of no chain is known",
+            file="pykubeproxy/host/partial.py",
+            old="            table.chains[chain] = texts.get(chain) or _opaque",
+            new="            table.chains[chain] = _opaque",
+        ),
+    ),
+    Promise(
         words="An API server that cannot stream lists, in whatever way it fails, is asked for pages at once",
         test="tests/cluster/test_reflector_lists.py",
         only="cannot_stream",
