@@ -29,6 +29,6 @@ def version() -> None:
 
 def _detected(family: Family) -> str:
     try:
-        return backends.detect(family)
+        return backends.detect(family).backend
     except HostError as error:
         return f"unknown: {error}"

@@ -72,12 +72,21 @@ def find_tools(choices: Choices) -> dict[Family, Tools]:
     for family in choices.wanted_families:
         try:
             _require_kernel_support(family)
-            backend = choices.backend or backends.detect(family)
+            backend = choices.backend or _detected(family)
             found[family] = backends.find_tools(family, backend)
         except ToolMissing as problem:
             missing[family] = problem
     _go_on_without(missing, found, choices)
     return found
+
+
+def _detected(family: Family) -> Backend:
+    """The backend that this node uses. Raises HostError."""
+    found = backends.detect(family)
+    if found.instead_of is not None:
+        told = "the kernel has nothing for the default iptables tools; the others are used"
+        log.warning(told, family=family, default=found.instead_of, used=found.backend)
+    return found.backend
 
 
 def working_tools(choices: Choices) -> dict[Family, Tools]:

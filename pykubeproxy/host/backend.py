@@ -2,28 +2,33 @@
 
 Rules that one backend made are invisible to the other, yet both apply to packets. A proxy that picks the wrong one
 would program rules beside those of the node's other programs, so the node is asked first: kubelet leaves a chain as a
-hint, and a Service proxy that was there before leaves its own chains (`iptables-execution.md` section 11).
+hint, and a Service proxy that was there before leaves its own chains (`iptables-execution.md` section 11). Where there
+is neither, the plain names decide (`iptables`), unless the kernel has nothing for those tools: it may be built without
+the legacy tables, or without nftables.
 """
 
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from enum import StrEnum
-from pathlib import Path
 
 import msgspec
 
-from pykubeproxy.host.errors import BackendConflict, ToolMissing
+from pykubeproxy.host.errors import BackendConflict, HostError, ToolMissing
 from pykubeproxy.host.nft_chains import existing_chains
+from pykubeproxy.host.nft_tables import has_nftables
+from pykubeproxy.host.table_info import loaded_tables
 from pykubeproxy.model.ip import Family
 
 KUBELET_HINTS = ("KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY")
 PROXY_CHAINS = ("KUBE-SERVICES", "KUBE-POSTROUTING", "KUBE-NODEPORTS")
 
 _PROGRAM = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
-_LOADED_TABLES = {Family.IPV4: Path("/proc/net/ip_tables_names"), Family.IPV6: Path("/proc/net/ip6_tables_names")}
+
+# What the legacy tools say where the kernel has no such table, or no legacy tables at all.
+_NO_LEGACY_TABLES = re.compile("Table does not exist|Protocol not available")
 
 
 class Backend(StrEnum):
@@ -57,6 +62,13 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
         return ["-w", str(seconds)] if self.version >= (1, 6, 2) else []
 
 
+class Detected(msgspec.Struct, frozen=True, kw_only=True):
+    """The backend to use; `instead_of` is the default one, if the kernel has nothing for its tools."""
+
+    backend: Backend
+    instead_of: Backend | None = None
+
+
 def find_tools(family: Family, backend: Backend) -> Tools:
     """The tools of one backend. Raises ToolMissing."""
     program = _PROGRAM[family]
@@ -71,7 +83,7 @@ def find_tools(family: Family, backend: Backend) -> Tools:
     raise ToolMissing(f"{program} with the {backend} backend is not installed: install the iptables package")
 
 
-def detect(family: Family) -> Backend:
+def detect(family: Family) -> Detected:
     """The backend that this node uses for `family`. Raises ToolMissing, BackendConflict."""
     installed = _installed(family)
     if not installed:
@@ -85,9 +97,13 @@ def detect(family: Family) -> Backend:
     hinted = [tools.backend for tools in installed if _holds_any(tools, "mangle", KUBELET_HINTS)]
     for found in (hinted, used):
         if len(found) == 1:
-            return found[0]
-    default = _PROGRAM[family]
-    return _version(default)[0] if shutil.which(default) else installed[0].backend
+            return Detected(backend=found[0])
+    default = _default(family, installed)
+    if default is not None and _is_missing_in_kernel(default):
+        for other in installed:
+            if other is not default and not _is_missing_in_kernel(other):
+                return Detected(backend=other.backend, instead_of=default.backend)
+    return Detected(backend=(default or installed[0]).backend)
 
 
 def check(tools: Tools) -> None:
@@ -103,7 +119,25 @@ def check(tools: Tools) -> None:
 
 def is_in_use(tools: Tools) -> bool:
     """False if the kernel has no table of this backend loaded, so that there can be no rules to find."""
-    return tools.backend is Backend.NFT or _loaded_tables(tools.family) != []
+    return has_nftables() if tools.backend is Backend.NFT else _legacy_tables(tools.family) != ()
+
+
+def _default(family: Family, installed: Iterable[Tools]) -> Tools | None:
+    """The tools that the plain name stands for; None where there is no such program."""
+    program = _PROGRAM[family]
+    backend = _version(program)[0] if shutil.which(program) else None
+    return next((tools for tools in installed if tools.backend is backend), None)
+
+
+def _is_missing_in_kernel(tools: Tools) -> bool:
+    """True only if the kernel has nothing for these tools, which may load what they need."""
+    if tools.backend is Backend.NFT:
+        return not has_nftables()
+    if _legacy_tables(tools.family) != ():
+        return False
+    # A part of the kernel that is merely not loaded looks the same; only the tools know how to load it.
+    done = subprocess.run([tools.save, "-t", "nat"], capture_output=True, check=False)
+    return done.returncode != 0 and _NO_LEGACY_TABLES.search(done.stderr.decode(errors="replace")) is not None
 
 
 def _installed(family: Family, but: Backend | None = None) -> list[Tools]:
@@ -130,20 +164,18 @@ def _holds_any(tools: Tools, table: str, chains: tuple[str, ...]) -> bool:
     if tools.backend is Backend.NFT:
         return bool(existing_chains(tools.family, table, chains))
     # Asking the legacy tools for a table would load it, and from then on every packet would pass through it.
-    if table not in (_loaded_tables(tools.family) or ()):
+    if table not in (_legacy_tables(tools.family) or ()):
         return False
     wanted = tuple(f":{chain} ".encode() for chain in chains)
     return any(line.startswith(wanted) for line in _chain_lines(tools.save, table))
 
 
-def _loaded_tables(family: Family) -> list[str] | None:
-    """The legacy backend's tables that are there; None where only root may know."""
+def _legacy_tables(family: Family) -> tuple[str, ...] | None:
+    """The legacy backend's tables that are loaded; None where only root may know."""
     try:
-        return _LOADED_TABLES[family].read_text().split()
-    except PermissionError:
+        return loaded_tables(family)
+    except HostError:
         return None
-    except OSError:
-        return []
 
 
 def _chain_lines(save: str, table: str) -> Iterator[bytes]:

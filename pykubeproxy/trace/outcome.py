@@ -22,7 +22,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """How one branch ends. `dnat` is where the packet was redirected to (`ip:port`), None if nowhere.
 
     `masquerade`: its source was replaced by an address of this node; `snat`: by that of an SNAT rule. `reason` says in
-    a sentence where it goes, or why it does not.
+    a sentence where it goes, or why it does not. `delivered`: it gets through, to a process of this node.
     """
 
     verdict: Verdict
@@ -30,6 +30,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     masquerade: bool = False
     snat: str | None = None
     reason: str = ""
+    delivered: bool = False
 
 
 class Assumption(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +79,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     snat: str | None
     reason: str
     path: tuple[Step, ...]
+    delivered: bool = False
     alternatives: tuple[Alternative, ...] = ()
 
 
@@ -211,5 +213,6 @@ def _outcome(ending: Ending, share: _Share, scale: Fraction) -> Outcome:
         snat=ending.snat,
         reason=ending.reason,
         path=share.trail.steps(),
+        delivered=ending.delivered,
         alternatives=alternatives,
     )

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pykubeproxy.model.nft_table import INET, OF_FAMILY, NftTable
 from pykubeproxy.trace.outcome import Outcome, Verdict
 from pykubeproxy.trace.packet import Packet
-from pykubeproxy.trace.state import FORWARD, INPUT
 
 
 def could_change(outcome: Outcome, packet: Packet, tables: Iterable[NftTable]) -> tuple[NftTable, ...]:
@@ -20,13 +19,8 @@ def could_change(outcome: Outcome, packet: Packet, tables: Iterable[NftTable]) -
 
 
 def _hooks(outcome: Outcome, packet: Packet) -> set[str]:
-    """The hooks that a packet has passed, in the words of nftables."""
-    passed = {step.hook for step in outcome.path}
-    # Without any table there, the path does not tell whether the packet was delivered here or forwarded.
-    is_known = bool(passed & {INPUT, FORWARD})
-    hooks = {"output", "postrouting"} if packet.from_node else {"prerouting", "ingress"}
-    if INPUT in passed or not is_known:
-        hooks |= {"prerouting", "input"}
-    if FORWARD in passed or not (is_known or packet.from_node):
-        hooks |= {"forward", "postrouting"}
-    return hooks
+    """The hooks that a packet passes which gets through, in the words of nftables."""
+    if packet.from_node:
+        # What a node sends to itself comes back in.
+        return {"output", "postrouting", *(("prerouting", "input") if outcome.delivered else ())}
+    return {"ingress", "prerouting", *(("input",) if outcome.delivered else ("forward", "postrouting"))}

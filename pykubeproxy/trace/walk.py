@@ -95,7 +95,8 @@ class _Walk:
         """The whole walk."""
         for branch, decision in self._sent([start]) if self._scene.packet.from_node else self._received([start]):
             local = decision.way is Way.LOCAL
-            self._end(branch, Verdict.ACCEPT, reasons.arrival(branch.state, self._scene, local=local))
+            reason = reasons.arrival(branch.state, self._scene, local=local)
+            self._end(branch, Verdict.ACCEPT, reason, delivered=local)
 
     def _received(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, Decision]]:
         """Packets that come in by an interface."""
@@ -202,9 +203,16 @@ class _Walk:
                 yield sides[0], True
                 yield sides[1], False
 
-    def _end(self, branch: Branch, verdict: Verdict, reason: str) -> None:
+    def _end(self, branch: Branch, verdict: Verdict, reason: str, *, delivered: bool = False) -> None:
         state = branch.state
-        ending = Ending(verdict=verdict, dnat=state.dnat, masquerade=state.masquerade, snat=state.snat, reason=reason)
+        ending = Ending(
+            verdict=verdict,
+            dnat=state.dnat,
+            masquerade=state.masquerade,
+            snat=state.snat,
+            reason=reason,
+            delivered=delivered,
+        )
         trail = branch.trail
         if verdict is Verdict.ACCEPT:
             trail = trail.then(_route_step(branch, reason, Action.ACCEPT))

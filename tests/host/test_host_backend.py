@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from pykubeproxy.host import backend as backends
-from pykubeproxy.host.backend import Backend, check, detect, find_tools, is_in_use
+from pykubeproxy.host import table_info
+from pykubeproxy.host.backend import Backend, Detected, check, detect, find_tools, is_in_use
 from pykubeproxy.host.errors import BackendConflict, ToolMissing
 from pykubeproxy.model.ip import Family
 from tests.host.fake_tools import VERSIONS, FakeTools
@@ -16,12 +17,18 @@ ONLY_LOOKS_LIKE_ONE = "*nat\n:KUBE-SERVICES-OF-MINE - [0:0]\n-A PREROUTING -j KU
 @pytest.fixture(name="tools")
 def fixture_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTools:
     """No tools, and a kernel in which the legacy backend's tables are loaded."""
-    loaded = tmp_path / "ip_tables_names"
-    loaded.write_text("nat\nmangle\nfilter\n")
-    monkeypatch.setattr(backends, "_LOADED_TABLES", dict.fromkeys(Family, loaded))
+    load(tmp_path, "nat", "mangle", "filter")
+    monkeypatch.setattr(table_info, "_PROC_NET", tmp_path)
+    monkeypatch.setattr(backends, "has_nftables", lambda: True)
     fake = FakeTools(tmp_path / "bin", monkeypatch)
     monkeypatch.setattr(backends, "existing_chains", lambda _, table, chains: chains_in(fake, table) & set(chains))
     return fake
+
+
+def load(proc: Path, *tables: str) -> None:
+    """Have the kernel tell of these legacy tables, for both families."""
+    for name in ("ip_tables_names", "ip6_tables_names"):
+        (proc / name).write_text("".join(f"{table}\n" for table in tables))
 
 
 def chains_in(tools: FakeTools, table: str) -> set[str]:
@@ -56,7 +63,7 @@ def test_the_hint_counts_before_existing_chains_and_those_before_the_default(
     tools: FakeTools, nft: dict[str, str], legacy: dict[str, str], expected: Backend | None, default: Backend
 ) -> None:
     install(tools, nft, legacy, default)
-    assert detect(Family.IPV4) is (expected or default)
+    assert detect(Family.IPV4) == Detected(backend=expected or default)
 
 
 def test_chains_of_a_proxy_in_both_are_a_conflict(tools: FakeTools) -> None:
@@ -81,17 +88,61 @@ def test_legacy_tables_that_are_not_loaded_are_not_asked_for(
     install(tools, {}, {})
     asked = tmp_path / "asked"
     tools.add("iptables-legacy-save", body=f": >{asked}")
-    monkeypatch.setattr(backends, "_LOADED_TABLES", dict.fromkeys(Family, tmp_path / "no-such-file"))
-    assert detect(Family.IPV4) is Backend.NFT
+    monkeypatch.setattr(table_info, "_PROC_NET", tmp_path / "no-such-folder")
+    assert detect(Family.IPV4).backend is Backend.NFT
     legacy = find_tools(Family.IPV4, Backend.LEGACY)
     check(find_tools(Family.IPV4, Backend.NFT))
     assert not is_in_use(legacy)
     assert not asked.exists()
 
 
+NO_TABLE = "iptables-legacy-save v1.8.9 (legacy): Cannot initialize: {}"
+
+
+@pytest.mark.parametrize(
+    ("said", "is_missing"),
+    [
+        ("Table does not exist (do you need to insmod?)", True),
+        ("Protocol not available", True),
+        ("Permission denied (you must be root)", False),
+    ],
+)
+def test_a_kernel_without_legacy_tables(tools: FakeTools, tmp_path: Path, said: str, *, is_missing: bool) -> None:
+    install(tools, {}, {}, Backend.LEGACY)
+    tools.add("iptables-legacy-save", body=f"echo '{NO_TABLE.format(said)}' >&2; exit 1")
+    load(tmp_path, "nat")
+    assert detect(Family.IPV4) == Detected(backend=Backend.LEGACY), "what is loaded is there"
+    load(tmp_path)
+    instead = Detected(backend=Backend.NFT, instead_of=Backend.LEGACY)
+    assert detect(Family.IPV4) == (instead if is_missing else Detected(backend=Backend.LEGACY))
+
+
+def test_legacy_tables_that_the_tools_can_load_are_used(tools: FakeTools, tmp_path: Path) -> None:
+    install(tools, {}, {}, Backend.LEGACY)
+    load(tmp_path)
+    assert detect(Family.IPV4) == Detected(backend=Backend.LEGACY)
+
+
+def test_a_kernel_without_nftables(tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tools, {}, {})
+    monkeypatch.setattr(backends, "has_nftables", lambda: False)
+    assert detect(Family.IPV4) == Detected(backend=Backend.LEGACY, instead_of=Backend.NFT)
+    assert not is_in_use(find_tools(Family.IPV4, Backend.NFT)), "cleanup finds nothing to do there"
+
+
+def test_a_kernel_without_either_is_left_to_the_default_tools(
+    tools: FakeTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tools, {}, {})
+    load(tmp_path)
+    tools.add("iptables-legacy-save", body=f"echo '{NO_TABLE.format('Table does not exist')}' >&2; exit 1")
+    monkeypatch.setattr(backends, "has_nftables", lambda: False)
+    assert detect(Family.IPV4) == Detected(backend=Backend.NFT)
+
+
 def test_where_there_is_one_kind_it_may_have_the_plain_name_only(tools: FakeTools) -> None:
     tools.install("ip6tables", VERSIONS[Backend.LEGACY])
-    assert detect(Family.IPV6) is Backend.LEGACY
+    assert detect(Family.IPV6).backend is Backend.LEGACY
     found = find_tools(Family.IPV6, Backend.LEGACY)
     assert (found.save, found.restore) == ("ip6tables-save", "ip6tables-restore")
     with pytest.raises(ToolMissing, match="ip6tables with the nft backend is not installed"):
@@ -124,4 +175,4 @@ def test_what_a_version_can_do(tools: FakeTools, said: str, version: tuple[int, 
 def test_comments_in_any_encoding_do_not_matter(tools: FakeTools) -> None:
     install(tools, {}, {})
     tools.add_raw("iptables-nft-save", b'*nat\n:A - [0:0]\n-A A -m comment --comment "caf\xe9" -j RETURN\nCOMMIT\n')
-    assert detect(Family.IPV4) is Backend.NFT
+    assert detect(Family.IPV4).backend is Backend.NFT

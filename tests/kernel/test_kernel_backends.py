@@ -1,5 +1,6 @@
 """Which iptables tools are used: those that the node's other programs use, and never a silent second set."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,36 @@ def test_after_the_advised_cleanup_the_chosen_backend_is_accepted(
     source = write(tmp_path / "objects.json", web(Family.IPV4))
     assert machine.once(source, *both[chosen].flags).returncode == 0
     assert "10.244.0.1:8080" in machine.dump(both[chosen])
+
+
+def test_a_kernel_without_legacy_tables_is_served_by_the_nft_tools(
+    machine: Machine, both: dict[Backend, Kind], tmp_path: Path
+) -> None:
+    """CONFIG_NETFILTER_XTABLES_LEGACY is off, and the plain names stand for the legacy tools."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for program in ("iptables", "ip6tables"):
+        _program(folder / program, f'exec {program}-legacy "$@"')
+        for tool in ("save", "restore"):
+            complaint = f"{program}-{tool}: Cannot initialize: Table does not exist (do you need to insmod?)"
+            _program(folder / f"{program}-legacy-{tool}", f"echo '{complaint}' >&2; exit 1")
+    source = write(tmp_path / "objects.json", web(Family.IPV4))
+    # Asked for by name, they are not replaced by others.
+    refused = machine.once(source, *both[Backend.LEGACY].flags, path=str(folder))
+    assert refused.returncode == 1
+    assert "Table does not exist" in refused.stderr
+    done = machine.once(source, "--conntrack-max-per-core=0", path=str(folder))
+    assert done.returncode == 0, done.stderr
+    said = (done.stdout + done.stderr).splitlines()
+    assert len([line for line in said if "the kernel has nothing for the default iptables tools" in line]) == len(
+        Family
+    )
+    assert "10.244.0.1:8080" in machine.dump(both[Backend.NFT])
+    asked = ("diff", "-f", str(source), "--output", "json")
+    assert json.loads(machine.pykubeproxy(*asked, path=str(folder)).stdout)["changed"] is False
+    assert "IPv4 backend in use: nft\n" in machine.pykubeproxy("version", path=str(folder)).stdout
+
+
+def _program(path: Path, body: str) -> None:
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)

@@ -126,6 +126,17 @@ PROMISES = (
         ),
     ),
     Promise(
+        words="Where the kernel has nothing for the default iptables tools, the others are used, and that is said",
+        test="tests/kernel/test_kernel_backends.py",
+        only="without_legacy_tables",
+        broken=Broken(
+            how="the default tools are used, whatever the kernel has",
+            file="pykubeproxy/host/backend.py",
+            old="    if default is not None and _is_missing_in_kernel(default):\n",
+            new="    if default is None:\n",
+        ),
+    ),
+    Promise(
         words="cleanup removes all that is ours",
         test="tests/kernel/test_kernel_cleanup.py",
         broken=Broken(
