@@ -64,4 +64,4 @@ def test_it_watches_and_plans_and_never_writes(fake_node: Node[ApiServer], kinds
 
 
 def start(node: Node[ApiServer], backend: Backend) -> Daemon:
-    return node.start(*EXAMPLE.flags, "--dry-run", "--dispatch=linear", f"--backend={backend}")
+    return node.start(*EXAMPLE.flags, "--proxy-mode=iptables", "--dry-run", "--dispatch=linear", f"--backend={backend}")
