@@ -1,7 +1,7 @@
 """Addresses as the API's consumers read them, told a second time: none of the project's code is used here.
 
-Kubernetes reads addresses as Go did before 1.17 (`services.md` section 6): leading zeros are decimal, an IPv4-mapped
-IPv6 address is an IPv4 address, zones are refused.
+Kubernetes reads addresses as Go did before 1.17 (`docs/reference/services.md` section 6): leading zeros are decimal, an
+IPv4-mapped IPv6 address is an IPv4 address, zones are refused.
 """
 
 from ipaddress import (

@@ -1,7 +1,7 @@
 """The endpoints of a Service's port as seen from a node: which of them traffic may use; none of the project's code.
 
-Sources: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/ and `endpoints.md`
-sections 3, 4, 6 and 7.
+Sources: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/ and
+`docs/reference/endpoints.md` sections 3, 4, 6 and 7.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -5,8 +5,8 @@
 There is one fate, except where several Services claim the same address and port: then any of theirs.
 
 Sources: https://kubernetes.io/docs/concepts/services-networking/service/,
-https://kubernetes.io/docs/reference/networking/virtual-ips/, `services.md`, `endpoints.md`, and of
-`iptables-rules.md` sections 6, 7 and 19.
+https://kubernetes.io/docs/reference/networking/virtual-ips/, `docs/reference/services.md`,
+`docs/reference/endpoints.md`, and of `docs/reference/iptables-rules.md` sections 6, 7 and 19.
 """
 
 from collections.abc import Iterable, Iterator
@@ -193,13 +193,16 @@ class Served:
         return DROPPED if self._is_external_local() and not self._backends.here else UNTOUCHED
 
     def _source_ranges(self) -> list[Network]:
-        """The ranges of this family; one of all addresses lifts the restriction (`services.md` section 7)."""
+        """The ranges of this family; one of all addresses lifts the restriction.
+
+        Source: `docs/reference/services.md` section 7.
+        """
         texts = self._spec.get("loadBalancerSourceRanges") or ()
         found = [each for text in texts if (each := network(text.strip())) and each.version == self.version]
         return [] if any(each.prefixlen == 0 for each in found) else found
 
     def _is_external_local(self) -> bool:
-        """Policy Local, where there is an outside to speak of (`services.md` section 8)."""
+        """Policy Local, where there is an outside to speak of (`docs/reference/services.md` section 8)."""
         if self._spec.get("externalTrafficPolicy") != "Local":
             return False
         kind = self._spec.get("type") or "ClusterIP"
@@ -216,7 +219,10 @@ class Served:
 
 
 def _cluster_ip(service: Object, version: int) -> Address | None:
-    """The cluster IP of a family; None if a Service has none there, or none at all (`services.md` sections 2 to 4)."""
+    """The cluster IP of a family; None if a Service has none there, or none at all.
+
+    Source: `docs/reference/services.md` sections 2 to 4.
+    """
     spec = service.get("spec") or {}
     # A manifest may give only one of both fields; the API server would fill in the other.
     texts = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])

@@ -1,6 +1,6 @@
 """What a proxy was told and where it runs, as far as it matters to packets; none of the project's code.
 
-Flags are those of kube-proxy (`iptables-rules.md` sections 11 and 12).
+Flags are those of kube-proxy (`docs/reference/iptables-rules.md` sections 11 and 12).
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
 """Every rule line is one that this program means to write: known words in known places, and nothing else.
 
 The grammar is written down here a second time, so that no text of an object can turn into an option, a target or a
-line of its own, whatever it holds (`iptables-rules.md` section 17).
+line of its own, whatever it holds (`docs/reference/iptables-rules.md` section 17).
 """
 
 import re

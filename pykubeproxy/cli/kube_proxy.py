@@ -1,6 +1,7 @@
 """The `kube-proxy` command: the daemon with kube-proxy's own command line.
 
-A DaemonSet made for kube-proxy runs it with nothing but its image changed (`lifecycle.md` sections 1, 2 and 13).
+A DaemonSet made for kube-proxy runs it with nothing but its image changed (`docs/reference/lifecycle.md` sections 1, 2
+and 13).
 """
 
 import sys

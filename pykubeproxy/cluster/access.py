@@ -1,4 +1,6 @@
-"""Where the API server is and how we prove who we are: kubeconfig, in-cluster, --master (`lifecycle.md` section 9).
+"""Where the API server is and how we prove who we are: kubeconfig, in-cluster, --master.
+
+Source: `docs/reference/lifecycle.md` section 9.
 
 The `kubernetes` client reads the files, runs exec plugins, and renews tokens that tell when they expire. What it reads
 only once, such as a kubeconfig's `tokenFile`, we have it read again.

@@ -1,4 +1,6 @@
-"""The Events that a kube-proxy writes to the API (`lifecycle.md` section 12): best effort, in a thread of their own.
+"""The Events that a kube-proxy writes to the API: best effort, in a thread of their own.
+
+Source: `docs/reference/lifecycle.md` section 12.
 
 Whoever emits one neither waits nor fails. An Event that the API server refuses is given up; one that cannot be
 delivered is tried again for two minutes, as client-go does.

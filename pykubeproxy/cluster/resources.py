@@ -1,6 +1,6 @@
 """The three kinds of objects that come from the API server: where they are, which of them, and how they are read.
 
-Selectors: `lifecycle.md` section 9.
+Selectors: `docs/reference/lifecycle.md` section 9.
 """
 
 from collections.abc import Callable

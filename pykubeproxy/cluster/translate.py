@@ -2,7 +2,8 @@
 
 Every name, port and address that can reach a rule line is checked here, so nothing behind this module has to quote or
 escape. An object that cannot be used raises `BadObject` with its field; a part that the API's consumers are meant to
-tolerate (`services.md` section 14, `endpoints.md` section 3) is left out and told as an `Ignored`.
+tolerate (`docs/reference/services.md` section 14, `docs/reference/endpoints.md` section 3) is left out and told as an
+`Ignored`.
 """
 
 import re
@@ -158,7 +159,10 @@ def node(obj: wire.Node) -> tuple[Node, tuple[Ignored, ...]]:
 
 
 def _lacks_health_check(service: Service) -> bool:
-    """True if health checks are needed and have no port, which kube-proxy calls an error (`services.md` section 14)."""
+    """True if health checks are needed and have no port, which kube-proxy calls an error.
+
+    Source: `docs/reference/services.md` section 14.
+    """
     is_asked_for = service.type is ServiceType.LOAD_BALANCER and service.external_policy_local
     return is_asked_for and not service.health_check_node_port and not service.has_foreign_proxy
 

@@ -1,4 +1,6 @@
-"""kube-proxy's configuration: flags, the v1alpha1 file, defaults, merging, validation (`lifecycle.md` 1-4, 15, 16).
+"""kube-proxy's configuration: flags, the v1alpha1 file, defaults, merging, validation.
+
+Source: `docs/reference/lifecycle.md` 1-4, 15, 16.
 
     flags given + file's bytes --complete--> Completed --check--> its config is used
 

@@ -1,7 +1,7 @@
 """From flags and a file to the configuration that is used: kube-proxy's "complete" and "validate" steps.
 
-`lifecycle.md` sections 1 to 4. Nothing is read, written or logged here: callers pass the file's bytes and the host
-name, and get warnings back.
+`docs/reference/lifecycle.md` sections 1 to 4. Nothing is read, written or logged here: callers pass the file's bytes
+and the host name, and get warnings back.
 """
 
 from collections.abc import Iterator, Mapping

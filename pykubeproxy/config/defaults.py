@@ -1,4 +1,4 @@
-"""Defaults that depend on what a file says, and on the mode (`lifecycle.md` section 3)."""
+"""Defaults that depend on what a file says, and on the mode (`docs/reference/lifecycle.md` section 3)."""
 
 from msgspec.structs import replace
 

@@ -1,4 +1,6 @@
-"""kube-proxy's command-line flags (`lifecycle.md` section 2): what a flag is, and applying flags to a configuration.
+"""kube-proxy's command-line flags: what a flag is, and applying flags to a configuration.
+
+Source: `docs/reference/lifecycle.md` section 2.
 
 The flags themselves are listed in `pykubeproxy.config.flag_table`.
 """

@@ -1,4 +1,7 @@
-"""Feature gates (`lifecycle.md` section 15, `since-1.36.md`), with the stages and defaults of the newest version."""
+"""Feature gates, with the stages and defaults of the newest version.
+
+Source: `docs/reference/lifecycle.md` section 15, `docs/reference/since-1.36.md`.
+"""
 
 from collections.abc import Mapping
 from enum import Enum

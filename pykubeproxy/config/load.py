@@ -1,4 +1,4 @@
-"""A configuration file's bytes as a KubeProxyConfiguration (`lifecycle.md` section 3)."""
+"""A configuration file's bytes as a KubeProxyConfiguration (`docs/reference/lifecycle.md` section 3)."""
 
 import re
 from collections.abc import Iterator, Mapping

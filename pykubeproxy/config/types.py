@@ -1,9 +1,9 @@
 """KubeProxyConfiguration v1alpha1 (`kubeproxy.config.k8s.io`), as frozen values.
 
-Every field is there, also those of other modes and platforms, so that any existing file loads; `lifecycle.md` section 2
-says which ones mean something here. Field order is the API's, which `/configz` shows. A field's default is
-kube-proxy's. Where the API has a pointer, an absent or null field is the default and an explicit zero is kept; for the
-other fields `pykubeproxy.config.defaults` applies the rules for zeros.
+Every field is there, also those of other modes and platforms, so that any existing file loads;
+`docs/reference/lifecycle.md` section 2 says which ones mean something here. Field order is the API's, which `/configz`
+shows. A field's default is kube-proxy's. Where the API has a pointer, an absent or null field is the default and an
+explicit zero is kept; for the other fields `pykubeproxy.config.defaults` applies the rules for zeros.
 """
 
 from enum import StrEnum
@@ -35,7 +35,7 @@ class NodePortWord(StrEnum):
     """A word among the networks of `nodePortAddresses`; words and CIDRs may be combined in any way.
 
     PRIMARY stands for the addresses that the node is known by, loopback ones left out; LOCALHOST for 127.0.0.0/8 and
-    ::1/128; ALL for every address. Source: `since-1.36.md`, KEP-6032.
+    ::1/128; ALL for every address. Source: `docs/reference/since-1.36.md`, KEP-6032.
     """
 
     PRIMARY = "primary"
@@ -89,7 +89,7 @@ class Logging(Section, frozen=True, kw_only=True):
 
 
 class IPTables(Section, frozen=True, kw_only=True):
-    """iptables mode. Attention: `sync_period` is no resync interval (`lifecycle.md` section 11)."""
+    """iptables mode. Attention: `sync_period` is no resync interval (`docs/reference/lifecycle.md` section 11)."""
 
     masquerade_bit: Int32 = 14
     masquerade_all: bool = False
@@ -138,7 +138,7 @@ class DetectLocal(Section, frozen=True, kw_only=True):
 
 
 class Conntrack(Section, frozen=True, kw_only=True):
-    """Connection tracking sysctls; zero leaves a sysctl alone (`lifecycle.md` section 8)."""
+    """Connection tracking sysctls; zero leaves a sysctl alone (`docs/reference/lifecycle.md` section 8)."""
 
     max_per_core: Int32 = 32768
     min: Int32 = 131072

@@ -1,4 +1,4 @@
-"""Whether a configuration makes sense: all errors at once (`lifecycle.md` section 4).
+"""Whether a configuration makes sense: all errors at once (`docs/reference/lifecycle.md` section 4).
 
 Each message has kube-proxy's form, `PATH: Invalid value: VALUE: MESSAGE`, and the messages come in kube-proxy's order.
 """

@@ -34,7 +34,7 @@ def as_api_object(config: KubeProxyConfiguration) -> dict[str, Any]:
 
 
 def write(config: KubeProxyConfiguration) -> str:
-    """The configuration as YAML, keys in alphabetical order (`lifecycle.md` section 16, example A)."""
+    """The configuration as YAML, keys in alphabetical order (`docs/reference/lifecycle.md` section 16, example A)."""
     text: str = yaml.dump(as_api_object(config), Dumper=_Dumper, sort_keys=True, width=2**31, allow_unicode=True)
     return text
 

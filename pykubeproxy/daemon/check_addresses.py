@@ -1,4 +1,4 @@
-"""On which addresses the health checks of Services are answered (`health-and-metrics.md` section 4).
+"""On which addresses the health checks of Services are answered (`docs/reference/health-and-metrics.md` section 4).
 
 kube-proxy asks once, when it knows its Node object. Here it is asked after every sync: the node's addresses may change,
 and rules follow them as well.

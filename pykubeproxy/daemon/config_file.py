@@ -1,7 +1,7 @@
 """Watching the configuration file, as kube-proxy does: when it changes, the process ends and is started anew.
 
 What is watched is the file that was read, not its path: a ConfigMap volume that puts another one in its place is not
-noticed, and neither is a change of its mode or times (`lifecycle.md` section 3).
+noticed, and neither is a change of its mode or times (`docs/reference/lifecycle.md` section 3).
 """
 
 import os

@@ -10,7 +10,7 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     """Times in seconds.
 
     `once` is how long a single sync waits for objects; `pod_cidrs` how long a node may have no pod networks, counted
-    from when its Node object was looked for, where rules depend on them (`lifecycle.md` section 6).
+    from when its Node object was looked for, where rules depend on them (`docs/reference/lifecycle.md` section 6).
     """
 
     once: float = 60.0

@@ -1,4 +1,7 @@
-"""The kernel settings that a Service proxy needs, made before the first sync (`lifecycle.md` section 8)."""
+"""The kernel settings that a Service proxy needs, made before the first sync.
+
+Source: `docs/reference/lifecycle.md` section 8.
+"""
 
 from collections.abc import Collection, Iterator
 

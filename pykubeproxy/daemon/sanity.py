@@ -1,4 +1,4 @@
-"""What a node must have before anything is written to it (`lifecycle.md` sections 5 and 7).
+"""What a node must have before anything is written to it (`docs/reference/lifecycle.md` sections 5 and 7).
 
 Pure: the facts are arguments.
 """

@@ -1,6 +1,7 @@
 """From configuration and facts about the node to the options that rules depend on.
 
-Source: `iptables-rules.md` sections 11 and 12, `lifecycle.md` section 6. Pure: the facts are arguments.
+Source: `docs/reference/iptables-rules.md` sections 11 and 12, `docs/reference/lifecycle.md` section 6. Pure: the facts
+are arguments.
 """
 
 from collections.abc import Iterable
@@ -90,7 +91,8 @@ def localhost_node_ports(completed: Completed, facts: NodeFacts) -> bool:
 def health_check_addresses(completed: Completed, facts: NodeFacts, family: Family) -> tuple[str, ...] | None:
     """The local addresses on which health checks of Services are answered; None for all of them.
 
-    Those of loopback interfaces count, be node ports answered there or not (`health-and-metrics.md` section 4).
+    Those of loopback interfaces count, be node ports answered there or not (`docs/reference/health-and-metrics.md`
+    section 4).
     """
     networks = _node_port_cidrs(completed, facts, family).cidrs
     return None if networks is None else _within(networks, facts.host_addresses)

@@ -31,7 +31,9 @@ _REMEMBERED_CHANGES = 100
 
 
 class ProgrammingTimes:
-    """How long changes of endpoints take to become rules (`endpoints.md` section 10), per family that is served.
+    """How long changes of endpoints take to become rules, per family that is served.
+
+    Source: `docs/reference/endpoints.md` section 10.
 
     Only changes that a sync will take are remembered: none of other families, and the newest ones of each Service.
     """

@@ -2,9 +2,9 @@
 
 Rules that one backend made are invisible to the other, yet both apply to packets. A proxy that picks the wrong one
 would program rules beside those of the node's other programs, so the node is asked first: kubelet leaves a chain as a
-hint, and a Service proxy that was there before leaves its own chains (`iptables-execution.md` section 11). Where there
-is neither, the plain names decide (`iptables`), unless the kernel has nothing for those tools: it may be built without
-the legacy tables, or without nftables.
+hint, and a Service proxy that was there before leaves its own chains (`docs/reference/iptables-execution.md` section
+11). Where there is neither, the plain names decide (`iptables`), unless the kernel has nothing for those tools: it may
+be built without the legacy tables, or without nftables.
 """
 
 import re
@@ -39,7 +39,10 @@ class Backend(StrEnum):
 
 
 class Tools(msgspec.Struct, frozen=True, kw_only=True):
-    """The tools of one family and backend, and what their version can do (`iptables-execution.md` section 2)."""
+    """The tools of one family and backend, and what their version can do.
+
+    Source: `docs/reference/iptables-execution.md` section 2.
+    """
 
     family: Family
     backend: Backend

@@ -1,6 +1,6 @@
 """The machine's own addresses, and whether it has IPv6 at all.
 
-Source: rtnetlink(7), `linux/if_addr.h`; `lifecycle.md` sections 6 and 7.
+Source: rtnetlink(7), `linux/if_addr.h`; `docs/reference/lifecycle.md` sections 6 and 7.
 """
 
 import struct

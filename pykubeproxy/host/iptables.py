@@ -1,4 +1,4 @@
-"""Running iptables-save and iptables-restore (`iptables-execution.md`).
+"""Running iptables-save and iptables-restore (`docs/reference/iptables-execution.md`).
 
 The two tools are all that touches rules: single rules are never added one by one, so each table changes at once or
 not at all.

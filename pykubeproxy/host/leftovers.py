@@ -1,4 +1,4 @@
-"""What kube-proxy has left on the node in another of its modes (`iptables-execution.md` section 10).
+"""What kube-proxy has left on the node in another of its modes (`docs/reference/iptables-execution.md` section 10).
 
 The tables of its nftables mode take connections before the rules of iptables see them. The interface of its ipvs mode
 has every cluster IP for an address of its own. Each goes on working when kube-proxy is gone.

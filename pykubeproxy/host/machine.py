@@ -1,4 +1,7 @@
-"""The machine's CPUs, and how readily the kernel kills this process when memory runs out (`lifecycle.md` section 8)."""
+"""The machine's CPUs, and how readily the kernel kills this process when memory runs out.
+
+Source: `docs/reference/lifecycle.md` section 8.
+"""
 
 import os
 import time

@@ -1,4 +1,7 @@
-"""Kernel settings below /proc/sys, and the one that is a module's parameter (`lifecycle.md` section 8)."""
+"""Kernel settings below /proc/sys, and the one that is a module's parameter.
+
+Source: `docs/reference/lifecycle.md` section 8.
+"""
 
 import errno
 from pathlib import Path

@@ -1,7 +1,8 @@
 """EndpointSlices, and the endpoints of a ServicePort that they add up to.
 
 Source: the EndpointSlice API
-(https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/) and `endpoints.md`.
+(https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/) and
+`docs/reference/endpoints.md`.
 """
 
 from collections.abc import Iterable
@@ -61,7 +62,7 @@ class EndpointSlice(msgspec.Struct, frozen=True, kw_only=True):
     """An EndpointSlice, reduced to what a proxy reads. `service` is the Service that its label names.
 
     `triggered_at`, in seconds since 1970, is when the change of pods or Service happened that led to its last change,
-    as far as its controller says so (`endpoints.md` section 10).
+    as far as its controller says so (`docs/reference/endpoints.md` section 10).
     """
 
     key: SliceKey
@@ -100,7 +101,10 @@ def host_port(address: str, port: int) -> str:
 
 
 def merge_slices(slices: Iterable[EndpointSlice], node_name: str) -> dict[PortKey, tuple[Endpoint, ...]]:
-    """All endpoints of one Service in one family, by port; sorted by the bytes of their text (`endpoints.md` 3, 4)."""
+    """All endpoints of one Service in one family, by port; sorted by the bytes of their text.
+
+    Source: `docs/reference/endpoints.md` 3, 4.
+    """
     return {
         key: tuple(_endpoint(text, by_text[text], node_name) for text in sorted(by_text))
         for key, by_text in entries_by_port(slices).items()

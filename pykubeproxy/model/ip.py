@@ -1,8 +1,8 @@
 """IP addresses and CIDRs as Kubernetes reads them.
 
 Kubernetes accepts what Go accepted before 1.17 ("sloppy" parsing: leading zeros are decimal) and prints the canonical
-form of RFC 5952; `services.md` section 6. Python's `ipaddress` is stricter and disagrees about IPv4-mapped IPv6, so
-the text is brought into a form that `ipaddress` reads the same way.
+form of RFC 5952; `docs/reference/services.md` section 6. Python's `ipaddress` is stricter and disagrees about
+IPv4-mapped IPv6, so the text is brought into a form that `ipaddress` reads the same way.
 """
 
 import ipaddress

@@ -1,6 +1,6 @@
 """A node: its addresses, its pod networks, its zone.
 
-Source: the Node API and `lifecycle.md` section 6.
+Source: the Node API and `docs/reference/lifecycle.md` section 6.
 """
 
 import msgspec
@@ -25,7 +25,10 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ips(self) -> tuple[IP, ...]:
-        """The node's IP, and then its first one of the other family, if it has any (`lifecycle.md` section 6)."""
+        """The node's IP, and then its first one of the other family, if it has any.
+
+        Source: `docs/reference/lifecycle.md` section 6.
+        """
         first: dict[Family, IP] = {}
         for ip in self.addresses:
             first.setdefault(ip.family, ip)

@@ -1,7 +1,8 @@
 """Services, and the ServicePorts that one IP family of a node serves for them.
 
 Source: the Service API (https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/) and
-`services.md`. A dual-stack Service yields ServicePorts in each of its families, independently of the other.
+`docs/reference/services.md`. A dual-stack Service yields ServicePorts in each of its families, independently of the
+other.
 """
 
 from enum import StrEnum
@@ -51,7 +52,9 @@ class PortSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """A Service object, reduced to what a proxy reads (`services.md` sections 2 to 11), of both families.
+    """A Service object, reduced to what a proxy reads, of both families.
+
+    Source: `docs/reference/services.md` sections 2 to 11.
 
     `cluster_ip` and `cluster_ips` keep the API's text, because `""` and `"None"` have a meaning there.
     `affinity_seconds` is None without ClientIP affinity. `load_balancer_ips` holds the ingress addresses in VIP mode.
@@ -76,7 +79,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def external_policy_local(self) -> bool:
-        """externalTrafficPolicy: Local, where the Service has an outside to speak of (`services.md` section 8)."""
+        """externalTrafficPolicy: Local, where the Service has an outside to speak of.
+
+        Source: `docs/reference/services.md` section 8.
+        """
         if not self.external_traffic_local:
             return False
         if self.type is ServiceType.CLUSTER_IP:
@@ -86,7 +92,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServicePort(msgspec.Struct, frozen=True, kw_only=True):
-    """One port of one Service in one family: the unit that rules are made for (`services.md` section 5)."""
+    """One port of one Service in one family: the unit that rules are made for.
+
+    Source: `docs/reference/services.md` section 5.
+    """
 
     service: ServiceKey
     name: str
@@ -126,7 +135,10 @@ class ServicePort(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def why_unserved(service: Service, family: Family) -> str | None:
-    """Why a proxy makes no rules for `service` in `family`; None if it does (`services.md` sections 2 to 4)."""
+    """Why a proxy makes no rules for `service` in `family`; None if it does.
+
+    Source: `docs/reference/services.md` sections 2 to 4.
+    """
     why = _why_unserved(service)
     if why is None and cluster_ip_of(service, family) is None:
         return f"it has no {family} clusterIP"
@@ -147,7 +159,10 @@ def _why_unserved(service: Service) -> str | None:
 
 
 def cluster_ip_of(service: Service, family: Family) -> str | None:
-    """The cluster IP of one family, canonical; None if the Service has none (`services.md` section 4)."""
+    """The cluster IP of one family, canonical; None if the Service has none.
+
+    Source: `docs/reference/services.md` section 4.
+    """
     candidates = [service.cluster_ip]
     if service.ip_families:
         pairs = zip(service.ip_families, service.cluster_ips, strict=False)
@@ -187,12 +202,18 @@ def _texts(ips: tuple[IP, ...], family: Family) -> tuple[str, ...]:
 
 
 def _source_ranges(service: Service, family: Family) -> tuple[CIDR, ...]:
-    """The ranges of one family; one that admits everybody lifts the restriction (`services.md` section 7)."""
+    """The ranges of one family; one that admits everybody lifts the restriction.
+
+    Source: `docs/reference/services.md` section 7.
+    """
     ranges = tuple(cidr for cidr in service.source_ranges if cidr.family is family)
     return () if any(cidr.prefix == 0 for cidr in ranges) else ranges
 
 
 def _health_check_node_port(service: Service) -> int:
-    """The port on which a load balancer asks for local endpoints; 0 where nobody asks (`services.md` section 10)."""
+    """The port on which a load balancer asks for local endpoints; 0 where nobody asks.
+
+    Source: `docs/reference/services.md` section 10.
+    """
     asked = service.type is ServiceType.LOAD_BALANCER and service.external_policy_local
     return service.health_check_node_port if asked else 0

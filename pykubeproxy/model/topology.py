@@ -1,6 +1,6 @@
 """Which endpoints a ServicePort may use on this node: traffic policies, topology hints, terminating fallback.
 
-Source: `endpoints.md` sections 6 and 7; https://kubernetes.io/docs/concepts/services-networking/topology-aware-routing/
+Source: `docs/reference/endpoints.md` sections 6 and 7; https://kubernetes.io/docs/concepts/services-networking/topology-aware-routing/
 and https://kubernetes.io/docs/reference/networking/virtual-ips/#traffic-policies.
 """
 

@@ -1,4 +1,7 @@
-"""Listening sockets, on the addresses that kube-proxy would listen on (`health-and-metrics.md` sections 1 and 4)."""
+"""Listening sockets, on the addresses that kube-proxy would listen on.
+
+Source: `docs/reference/health-and-metrics.md` sections 1 and 4.
+"""
 
 import errno
 import os

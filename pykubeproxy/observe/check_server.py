@@ -1,4 +1,7 @@
-"""The ports on which load balancers ask for a Service's local endpoints (`health-and-metrics.md` section 4)."""
+"""The ports on which load balancers ask for a Service's local endpoints.
+
+Source: `docs/reference/health-and-metrics.md` section 4.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial

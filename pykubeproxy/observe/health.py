@@ -1,4 +1,6 @@
-"""Whether this proxy keeps up: what /healthz and /livez answer (`health-and-metrics.md` sections 2 and 3).
+"""Whether this proxy keeps up: what /healthz and /livez answer.
+
+Source: `docs/reference/health-and-metrics.md` sections 2 and 3.
 
 A family that has been asked for a sync, and has not succeeded for too long, is unhealthy. One that has nothing to do
 is healthy, however long ago it did something.

@@ -1,6 +1,6 @@
 """ServicePorts whose traffic policy is Local while this node has no endpoint for them: their traffic is dropped.
 
-Counted for a metric (`iptables-rules.md` section 6).
+Counted for a metric (`docs/reference/iptables-rules.md` section 6).
 """
 
 from collections.abc import Iterable

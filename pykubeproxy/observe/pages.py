@@ -1,4 +1,7 @@
-"""What the health server and the metrics server answer, by path (`health-and-metrics.md` sections 2 and 5)."""
+"""What the health server and the metrics server answer, by path.
+
+Source: `docs/reference/health-and-metrics.md` sections 2 and 5.
+"""
 
 import gzip
 from collections.abc import Mapping

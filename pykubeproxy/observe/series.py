@@ -1,7 +1,7 @@
 """The time series: names, labels, buckets and help texts, which dashboards and alerts rely on.
 
-Source: `health-and-metrics.md` section 6 for kube-proxy's own; ours begin with `pykubeproxy_`. A series with labels
-appears when something is first counted in it.
+Source: `docs/reference/health-and-metrics.md` section 6 for kube-proxy's own; ours begin with `pykubeproxy_`. A series
+with labels appears when something is first counted in it.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram

@@ -1,8 +1,8 @@
 """Whom the live rules serve: which endpoint chains belong to which Service port, and the share that each should get.
 
-Told from the rules alone, kube-proxy's or ours, with or without comments (`iptables-rules.md` sections 7 and 8). All
-chains of one Service port but those of its endpoints have one hash in their names; so whatever rule leads to one of
-them can tell the name for all. Pure.
+Told from the rules alone, kube-proxy's or ours, with or without comments (`docs/reference/iptables-rules.md` sections 7
+and 8). All chains of one Service port but those of its endpoints have one hash in their names; so whatever rule leads
+to one of them can tell the name for all. Pure.
 """
 
 import msgspec

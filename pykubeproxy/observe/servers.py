@@ -1,6 +1,7 @@
 """The HTTP servers of the proxy: its health, its metrics, and the health checks of Services.
 
-Source: `health-and-metrics.md` sections 1 and 4, `lifecycle.md` section 14. One thread serves all of them.
+Source: `docs/reference/health-and-metrics.md` sections 1 and 4, `docs/reference/lifecycle.md` section 14. One thread
+serves all of them.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,8 @@
 """Health checks of Services: whether this node has endpoints of its own for a load balancer's traffic.
 
 A Service of type LoadBalancer with externalTrafficPolicy Local has a port on which the load balancer asks every node.
-Source: `health-and-metrics.md` section 4, `endpoints.md` section 9, `services.md` section 10.
+Source: `docs/reference/health-and-metrics.md` section 4, `docs/reference/endpoints.md` section 9,
+`docs/reference/services.md` section 10.
 """
 
 import json

@@ -1,4 +1,7 @@
-"""/debug/flags/v: how much is logged, changed while the proxy runs (`health-and-metrics.md` section 7)."""
+"""/debug/flags/v: how much is logged, changed while the proxy runs.
+
+Source: `docs/reference/health-and-metrics.md` section 7.
+"""
 
 import re
 from collections.abc import Callable

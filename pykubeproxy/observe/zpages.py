@@ -1,4 +1,7 @@
-"""/statusz and /flagz: pages for people, or for programs that ask for it (`health-and-metrics.md` sections 5, 8D)."""
+"""/statusz and /flagz: pages for people, or for programs that ask for it.
+
+Source: `docs/reference/health-and-metrics.md` sections 5, 8D.
+"""
 
 import time
 from collections.abc import Callable, Mapping

@@ -1,6 +1,6 @@
 """The Plan that takes everything away again: what kube-proxy's `--cleanup` removes.
 
-Source: `iptables-execution.md` section 10.
+Source: `docs/reference/iptables-execution.md` section 10.
 
 KUBE-FIREWALL with its jumps stays, because kubelet relies on it as well.
 """

@@ -4,8 +4,8 @@ Where a flow goes is decided by its first packet, and remembered for as long as 
 itself that its peer is gone; a UDP client that goes on sending from one port never does. So after the rules have
 changed, the flows that they would no longer send this way are to be forgotten.
 
-Source: `conntrack.md` sections 2 and 3. More is covered here than kube-proxy covers: a Service without endpoints, a
-Service or address that is gone, and a node port only where it is this node's.
+Source: `docs/reference/conntrack.md` sections 2 and 3. More is covered here than kube-proxy covers: a Service without
+endpoints, a Service or address that is gone, and a node port only where it is this node's.
 """
 
 import ipaddress
@@ -184,7 +184,10 @@ class UdpFrontends:
 
 
 def frontends(port: ServicePort, *, external_ips: bool = True) -> Iterator[Frontend]:
-    """Where clients find `port`: cluster IP, load-balancer IPs, external IPs, node port (`conntrack.md` section 2)."""
+    """Where clients find `port`: cluster IP, load-balancer IPs, external IPs, node port.
+
+    Source: `docs/reference/conntrack.md` section 2.
+    """
     addresses = (port.cluster_ip, *port.load_balancer_ips, *(port.external_ips if external_ips else ()))
     for address in addresses:
         yield pack_socket(address, port.port)

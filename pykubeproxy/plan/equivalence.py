@@ -2,7 +2,7 @@
 
 kube-proxy writes its dispatch chains in a random order, and adds nfacct counters where the kernel has them; neither
 changes what happens to a packet. Taking over from it must not rewrite what is already right
-(`iptables-rules.md` sections 13 and 16).
+(`docs/reference/iptables-rules.md` sections 13 and 16).
 """
 
 import re

@@ -1,7 +1,7 @@
 """A Plan as input for `iptables-restore --noflush --counters`.
 
 A chain line creates a chain or empties it; the rules follow, and chains that go are deleted last, when nothing leads to
-them any more (`iptables-rules.md` section 4).
+them any more (`docs/reference/iptables-rules.md` section 4).
 """
 
 from collections.abc import Iterator

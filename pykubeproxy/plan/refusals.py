@@ -1,7 +1,7 @@
 """Whether a ServicePort comes to be refused, or is no longer, in sentences.
 
 It has two ways in, the cluster IP and everything else, and they may differ: under a traffic policy Local, one of them
-is refused for want of local endpoints while the other is served (`iptables-rules.md` section 6).
+is refused for want of local endpoints while the other is served (`docs/reference/iptables-rules.md` section 6).
 """
 
 from collections.abc import Iterable, Iterator, Sequence

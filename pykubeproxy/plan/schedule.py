@@ -1,7 +1,7 @@
 """When to do what next. Time is an argument, in seconds of any clock that never goes back.
 
-Source: `lifecycle.md` section 11 for syncs. Reading all live rules costs time in proportion to their number, so how
-often that is done depends on how long it took last.
+Source: `docs/reference/lifecycle.md` section 11 for syncs. Reading all live rules costs time in proportion to their
+number, so how often that is done depends on how long it took last.
 """
 
 import msgspec

@@ -1,7 +1,9 @@
-"""Which kernel settings a Service proxy needs, computed from its configuration (`lifecycle.md` section 8).
+"""Which kernel settings a Service proxy needs, computed from its configuration.
+
+Source: `docs/reference/lifecycle.md` section 8.
 
 Where kube-proxy's versions differ, as the newest: the sizes of the connection table are only raised
-(`since-1.36.md`, pull request 142035).
+(`docs/reference/since-1.36.md`, pull request 142035).
 """
 
 from collections.abc import Iterator

@@ -30,7 +30,8 @@ from pykubeproxy.rules.service import cluster_ip_entries, internal_masquerade
 from pykubeproxy.rules.skeleton import JUMPS, fixed_rules, shared_chains
 from pykubeproxy.rules.spread import spread
 
-# Above this many endpoints, rules that exist per endpoint lose their comments (`iptables-rules.md` section 14).
+# Above this many endpoints, rules that exist per endpoint lose their comments (`docs/reference/iptables-rules.md`
+# section 14).
 LARGE_CLUSTER_ENDPOINTS = 1000
 
 

@@ -38,9 +38,9 @@ class LinearDispatch:
     """All entries of each door in one chain: ServicePort by ServicePort, and the door's last rules after them.
 
     kube-proxy's order among ServicePorts is arbitrary; here they are sorted by name, so that the same cluster gives the
-    same chain. The order within each is kube-proxy's (`iptables-rules.md` section 16). Entries without an address come
-    after all others: they are the last of their ServicePort anyway, and so both layouts agree which of two Services
-    wins if one's node port is the port of the other's external IP.
+    same chain. The order within each is kube-proxy's (`docs/reference/iptables-rules.md` section 16). Entries without
+    an address come after all others: they are the last of their ServicePort anyway, and so both layouts agree which of
+    two Services wins if one's node port is the port of the other's external IP.
     """
 
     def __init__(self, options: RuleOptions) -> None:

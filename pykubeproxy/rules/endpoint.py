@@ -1,4 +1,4 @@
-"""Endpoint chains: the end of the way, where the destination is rewritten (`iptables-rules.md` 8)."""
+"""Endpoint chains: the end of the way, where the destination is rewritten (`docs/reference/iptables-rules.md` 8)."""
 
 from collections.abc import Iterator
 

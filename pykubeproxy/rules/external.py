@@ -1,6 +1,6 @@
 """Rules for traffic from outside: external IPs, load-balancer IPs, node ports, and the chain behind them.
 
-Source: `iptables-rules.md` sections 7.2 to 7.5 and 7.7.
+Source: `docs/reference/iptables-rules.md` sections 7.2 to 7.5 and 7.7.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,8 @@
 """Rules for loadBalancerSourceRanges: a chain that lets allowed sources in, and drops for the rest.
 
 Dropping is not possible in nat. What the chain lets pass is rewritten and never seen again under the load balancer's
-address; what still has that address when it comes to filter was refused. Source: `iptables-rules.md` 7.3 and 7.8.
+address; what still has that address when it comes to filter was refused. Source: `docs/reference/iptables-rules.md` 7.3
+and 7.8.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,8 @@
 """Names of chains, and who owns them.
 
 Chain names are part of kube-proxy's interface: other tools look for them, and a proxy that takes a node over
-recognises the former one's chains by them (`services.md` section 12, `iptables-rules.md` sections 1 and 9).
+recognises the former one's chains by them (`docs/reference/services.md` section 12, `docs/reference/iptables-rules.md`
+sections 1 and 9).
 """
 
 import re
@@ -95,7 +96,8 @@ def _hash(text: str) -> str:
 def is_stale_candidate(table: str, chain: str) -> bool:
     """True for a chain that a Service proxy made for some Service, and may delete when no Service needs it.
 
-    By the same prefixes, kube-proxy recognises those in nat (`iptables-rules.md` section 9); it has none in filter.
+    By the same prefixes, kube-proxy recognises those in nat (`docs/reference/iptables-rules.md` section 9); it has none
+    in filter.
     """
     return table in FIXED_CHAINS and chain.startswith(HASHED_PREFIXES)
 

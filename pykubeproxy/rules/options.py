@@ -18,7 +18,7 @@ class Dispatch(StrEnum):
 
 
 class PodTraffic(msgspec.Struct, frozen=True):
-    """How traffic from this node's own pods is told apart (`iptables-rules.md` section 11).
+    """How traffic from this node's own pods is told apart (`docs/reference/iptables-rules.md` section 11).
 
     Exactly one is set: `source`, a CIDR, or `interface`, an interface name (a prefix ends in `+`).
     """

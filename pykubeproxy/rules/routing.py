@@ -1,4 +1,7 @@
-"""Where the traffic of one ServicePort goes: each decision made once, and named (`iptables-rules.md` section 6)."""
+"""Where the traffic of one ServicePort goes: each decision made once, and named.
+
+Source: `docs/reference/iptables-rules.md` section 6.
+"""
 
 from enum import StrEnum
 

@@ -23,7 +23,8 @@ BUILTIN_CHAINS: dict[str, tuple[str, ...]] = {
     "security": ("INPUT", "FORWARD", "OUTPUT"),
 }
 
-# The tables that Services need, in the order in which they are committed (`iptables-rules.md` section 4).
+# The tables that Services need, in the order in which they are committed (`docs/reference/iptables-rules.md` section
+# 4).
 TABLES = ("filter", "nat")
 
 

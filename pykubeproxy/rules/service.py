@@ -1,4 +1,4 @@
-"""Rules of the cluster IP (`iptables-rules.md` sections 7.1 and 7.6)."""
+"""Rules of the cluster IP (`docs/reference/iptables-rules.md` sections 7.1 and 7.6)."""
 
 from collections.abc import Iterator
 

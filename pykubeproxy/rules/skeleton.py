@@ -1,6 +1,6 @@
 """The rules that are there without any Service: jumps from the built-in chains, and the fixed chains' own rules.
 
-Source: `iptables-rules.md` sections 2, 5 and 10.
+Source: `docs/reference/iptables-rules.md` sections 2, 5 and 10.
 """
 
 from collections.abc import Iterator

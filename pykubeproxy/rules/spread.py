@@ -1,4 +1,6 @@
-"""Spreading traffic over endpoints: the random choice in the policy chains (`iptables-rules.md` section 8).
+"""Spreading traffic over endpoints: the random choice in the policy chains.
+
+Source: `docs/reference/iptables-rules.md` section 8.
 
 kube-proxy tries one endpoint after the other, so that a connection to a Service with a thousand of them passes five
 hundred rules. With tree dispatch, such a Service chooses a group first, and then an endpoint in it.

@@ -1,4 +1,7 @@
-"""The words of a rule, in the order and form in which iptables-save prints them (`iptables-rules.md` section 17)."""
+"""The words of a rule, in the order and form in which iptables-save prints them.
+
+Source: `docs/reference/iptables-rules.md` section 17.
+"""
 
 from functools import lru_cache
 from ipaddress import IPv4Address

@@ -3,7 +3,7 @@
     trace(ruleset, packet, environment) -> Trace(packet, outcomes, tree)
 
 A random choice (`-m statistic`) becomes branches with exact shares; a match whose answer is not known becomes a fork
-that is reported as such, and both of its branches are followed (`iptables-rules.md` section 19).
+that is reported as such, and both of its branches are followed (`docs/reference/iptables-rules.md` section 19).
 
     packet, environment   what one asks about, and the node around it
     syntax                the words of a rule

@@ -1,6 +1,7 @@
 """Services by name, found in the rules themselves: no cluster is needed to know where one lives.
 
-Comments say `namespace/name:port cluster IP`, or that it `has no endpoints` (`iptables-rules.md` section 7).
+Comments say `namespace/name:port cluster IP`, or that it `has no endpoints` (`docs/reference/iptables-rules.md` section
+7).
 """
 
 import re

@@ -1,7 +1,7 @@
 """Why a packet ends where it does, in a sentence for people who do not read iptables rules.
 
-kube-proxy's and kubelet's rules say in their comments what they are for (`iptables-rules.md` sections 5 to 7); the
-rules of others are quoted.
+kube-proxy's and kubelet's rules say in their comments what they are for (`docs/reference/iptables-rules.md` sections 5
+to 7); the rules of others are quoted.
 """
 
 from collections.abc import Callable, Iterator

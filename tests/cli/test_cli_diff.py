@@ -15,7 +15,7 @@ SAMPLE = Example(GOLDEN / "dual-stack")
 PLAIN = Example(GOLDEN / "clusterip-three-endpoints")
 SAME = "No changes. The node matches the cluster.\n"
 
-# Where the kernel has nfacct, kube-proxy counts with these (`iptables-rules.md` section 16).
+# Where the kernel has nfacct, kube-proxy counts with these (`docs/reference/iptables-rules.md` section 16).
 COUNTING = {
     "--ctstate INVALID -j DROP": "--ctstate INVALID -m nfacct --nfacct-name  ct_state_invalid_dropped_pkts -j DROP",
 }

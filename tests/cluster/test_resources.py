@@ -1,4 +1,4 @@
-"""Which objects are asked for (`lifecycle.md` section 9)."""
+"""Which objects are asked for (`docs/reference/lifecycle.md` section 9)."""
 
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
 

@@ -1,4 +1,4 @@
-"""Services from the wire: services.md sections 5 to 11 and 15."""
+"""Services from the wire: docs/reference/services.md sections 5 to 11 and 15."""
 
 from typing import Any
 
@@ -282,7 +282,7 @@ def test_a_load_balancer_without_a_port_for_its_health_checks_is_an_error(
 
 
 def test_what_is_ignored_changes_nothing() -> None:
-    """services.md section 11."""
+    """docs/reference/services.md section 11."""
     extra = made(
         trafficDistribution="PreferClose",
         loadBalancerClass="x",

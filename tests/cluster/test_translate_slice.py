@@ -1,4 +1,5 @@
-"""EndpointSlices and Nodes from the wire: endpoints.md sections 1 and 3, lifecycle.md section 6."""
+"""EndpointSlices and Nodes from the wire: docs/reference/endpoints.md sections 1 and 3, docs/reference/lifecycle.md
+section 6."""
 
 from typing import Any
 

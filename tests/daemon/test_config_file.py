@@ -1,4 +1,4 @@
-"""The configuration file is watched as kube-proxy watches it: lifecycle.md section 3."""
+"""The configuration file is watched as kube-proxy watches it: docs/reference/lifecycle.md section 3."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""When the loop syncs: lifecycle.md section 11. Time is a number here."""
+"""When the loop syncs: docs/reference/lifecycle.md section 11. Time is a number here."""
 
 import pytest
 

@@ -1,4 +1,5 @@
-"""Kernel settings before the first sync: lifecycle.md section 8, on folders that stand for /proc and /sys."""
+"""Kernel settings before the first sync: docs/reference/lifecycle.md section 8, on folders that stand for /proc and
+/sys."""
 
 from contextlib import suppress
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a node must have before anything is written to it: lifecycle.md section 7."""
+"""What a node must have before anything is written to it: docs/reference/lifecycle.md section 7."""
 
 import pytest
 

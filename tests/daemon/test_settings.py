@@ -1,4 +1,5 @@
-"""From configuration and node to rule options: iptables-rules.md sections 11 and 12, lifecycle.md section 6."""
+"""From configuration and node to rule options: docs/reference/iptables-rules.md sections 11 and 12,
+docs/reference/lifecycle.md section 6."""
 
 from typing import Any
 
@@ -37,7 +38,7 @@ def its_options(family: Family, its: Completed, known: NodeFacts | None = None) 
 @pytest.mark.parametrize(
     ("addresses", "bind", "expected"),
     [
-        # lifecycle.md example E.
+        # docs/reference/lifecycle.md example E.
         (("10.1.1.1", "fd00::1", "203.0.113.5"), "0.0.0.0", ["10.1.1.1", "fd00::1"]),  # noqa: S104
         (("10.1.1.1", "fd00::1", "203.0.113.5"), "fd00::99", ["fd00::99", "10.1.1.1"]),
         (("10.1.1.1", "fd00::1"), "::", ["10.1.1.1", "fd00::1"]),

@@ -14,7 +14,7 @@ BAD_PORT = (
 )
 NO_TARGET = "iptables-restore v1.8.9 (legacy): Couldn't load target `A':No such file or directory\n\n"
 
-# What versions 1.8.9 of both backends say (`iptables-execution.md` section 7, and measured).
+# What versions 1.8.9 of both backends say (`docs/reference/iptables-execution.md` section 7, and measured).
 REFUSALS = {
     "nft, bad rule": (BAD_PORT + USAGE, 2, SIXTH + "invalid port/service `99999' specified"),
     "nft, missing chain": (

@@ -1,4 +1,4 @@
-"""Addresses and networks as Kubernetes reads and prints them: services.md section 6."""
+"""Addresses and networks as Kubernetes reads and prints them: docs/reference/services.md section 6."""
 
 import ipaddress
 

@@ -1,4 +1,4 @@
-"""EndpointSlices of a Service, merged: endpoints.md sections 3, 4 and 11."""
+"""EndpointSlices of a Service, merged: docs/reference/endpoints.md sections 3, 4 and 11."""
 
 from itertools import permutations, product
 

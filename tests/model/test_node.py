@@ -1,4 +1,4 @@
-"""A node's addresses: lifecycle.md section 6."""
+"""A node's addresses: docs/reference/lifecycle.md section 6."""
 
 import pytest
 

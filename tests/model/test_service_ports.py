@@ -1,4 +1,4 @@
-"""From a Service to its ServicePorts, in each family on its own: services.md sections 2 to 10 and 15."""
+"""From a Service to its ServicePorts, in each family on its own: docs/reference/services.md sections 2 to 10 and 15."""
 
 from typing import Any
 
@@ -81,7 +81,7 @@ def test_one_port_each_in_the_order_of_the_object() -> None:
 
 
 def test_a_dual_stack_load_balancer() -> None:
-    """services.md example A, without the parsing."""
+    """docs/reference/services.md example A, without the parsing."""
     its = service(
         "a/web",
         "172.30.0.9",
@@ -148,7 +148,7 @@ def test_external_traffic_policy_counts_where_there_is_an_outside(
 
 
 def test_a_node_port_left_in_a_cluster_ip_service_counts() -> None:
-    """services.md example B."""
+    """docs/reference/services.md example B."""
     its = service_port(ports=(port(node_port=123),), external_traffic_local=True)
     assert its.node_port == 123
     assert its.externally_accessible
@@ -185,7 +185,7 @@ def test_externally_accessible(fields: dict[str, Any], *, accessible: bool) -> N
 def test_which_endpoints_the_policies_need(
     *, internal_local: bool, external_local: bool, accessible: bool, uses_cluster: bool, uses_local: bool
 ) -> None:
-    """The table of services.md section 8."""
+    """The table of docs/reference/services.md section 8."""
     its = service_port(
         type=ServiceType.NODE_PORT,
         ports=(port(node_port=30000 if accessible else 0),),

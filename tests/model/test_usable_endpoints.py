@@ -1,4 +1,5 @@
-"""Which endpoints may be used: endpoints.md sections 6, 7 and 11, test-scenarios.md section 7."""
+"""Which endpoints may be used: docs/reference/endpoints.md sections 6, 7 and 11, docs/reference/test-scenarios.md
+section 7."""
 
 from typing import Any
 
@@ -61,7 +62,7 @@ def summary(usable: UsableEndpoints) -> tuple[list[int], list[int], list[int], b
 @pytest.mark.parametrize(
     ("texts", "policies", "expected"),
     [
-        # The table of endpoints.md section 11.
+        # The table of docs/reference/endpoints.md section 11.
         (["L ready", "R ready"], CLUSTER_ONLY, ([1, 2], [], [1, 2], True)),
         (["L ready", "R ready"], BOTH, ([1, 2], [1], [1, 2], True)),
         (["L ready", "R ready"], INTERNAL_ONLY, ([], [1], [1], True)),

@@ -1,4 +1,5 @@
-"""Taking everything away again: iptables-execution.md section 10, test-scenarios.md section 4."""
+"""Taking everything away again: docs/reference/iptables-execution.md section 10, docs/reference/test-scenarios.md
+section 4."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which flows are stale: the tables of `conntrack.md` sections 2, 3 and 7, and what goes beyond them."""
+"""Which flows are stale: the tables of `docs/reference/conntrack.md` sections 2, 3 and 7, and what goes beyond them."""
 
 import pytest
 

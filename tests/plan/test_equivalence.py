@@ -1,4 +1,5 @@
-"""When live rules may stay though they are not the desired text: iptables-rules.md sections 13 and 16."""
+"""When live rules may stay though they are not the desired text: docs/reference/iptables-rules.md sections 13 and
+16."""
 
 from random import Random
 

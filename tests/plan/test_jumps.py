@@ -1,4 +1,5 @@
-"""Jumps from the built-in chains: inserted where they are missing, and never moved: iptables-rules.md section 2."""
+"""Jumps from the built-in chains: inserted where they are missing, and never moved: docs/reference/iptables-rules.md
+section 2."""
 
 import pytest
 

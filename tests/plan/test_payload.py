@@ -1,4 +1,4 @@
-"""A Plan as input for iptables-restore: iptables-rules.md section 4."""
+"""A Plan as input for iptables-restore: docs/reference/iptables-rules.md section 4."""
 
 import pytest
 

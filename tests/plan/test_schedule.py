@@ -1,4 +1,4 @@
-"""When to do what next: lifecycle.md section 11 and example F. Times in seconds."""
+"""When to do what next: docs/reference/lifecycle.md section 11 and example F. Times in seconds."""
 
 import pytest
 

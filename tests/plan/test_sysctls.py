@@ -1,4 +1,4 @@
-"""The settings that follow from a configuration: the tables of `lifecycle.md` section 8."""
+"""The settings that follow from a configuration: the tables of `docs/reference/lifecycle.md` section 8."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every endpoint is as likely as every other: iptables-rules.md section 8."""
+"""Every endpoint is as likely as every other: docs/reference/iptables-rules.md section 8."""
 
 import re
 from collections import Counter

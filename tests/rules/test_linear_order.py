@@ -1,4 +1,4 @@
-"""The order of rules in linear dispatch: iptables-rules.md section 16."""
+"""The order of rules in linear dispatch: docs/reference/iptables-rules.md section 16."""
 
 from collections.abc import Iterator
 

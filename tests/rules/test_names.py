@@ -1,4 +1,4 @@
-"""Names of chains: services.md section 12, test-scenarios.md section 4."""
+"""Names of chains: docs/reference/services.md section 12, docs/reference/test-scenarios.md section 4."""
 
 from base64 import b32encode
 from hashlib import sha256

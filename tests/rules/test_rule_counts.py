@@ -1,4 +1,4 @@
-"""How many rules there are: test-scenarios.md section 5, iptables-rules.md section 18.
+"""How many rules there are: docs/reference/test-scenarios.md section 5, docs/reference/iptables-rules.md section 18.
 
 kube-proxy counts an nfacct twin of every node-port rule; we have none, so one less per node port that has endpoints.
 """

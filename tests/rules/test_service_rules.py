@@ -1,4 +1,5 @@
-"""The rules of a ServicePort, one option or policy at a time: iptables-rules.md sections 6 to 8, 11 and 14."""
+"""The rules of a ServicePort, one option or policy at a time: docs/reference/iptables-rules.md sections 6 to 8, 11 and
+14."""
 
 import re
 from typing import Any
@@ -101,7 +102,7 @@ LOCAL_MATRIX = [
 def test_what_goes_where(
     *, internal: bool, external: bool, local: bool, cluster_ip: str | None, tail: str | None, dropped: list[str]
 ) -> None:
-    """The table at the end of iptables-rules.md section 7."""
+    """The table at the end of docs/reference/iptables-rules.md section 7."""
     its = service(
         type=ServiceType.NODE_PORT,
         ports=(port(node_port=3001),),
@@ -274,7 +275,7 @@ def test_ports_meet_only_endpoints_of_their_name_and_protocol() -> None:
 
 
 def test_bad_addresses_come_out_canonical() -> None:
-    """test-scenarios.md section 2, TestBadIPs."""
+    """docs/reference/test-scenarios.md section 2, TestBadIPs."""
     its = service(
         cluster_ip="172.30.0.041",
         type=ServiceType.LOAD_BALANCER,

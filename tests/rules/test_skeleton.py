@@ -1,4 +1,5 @@
-"""What is there without any Service, and the options that change it: iptables-rules.md sections 2, 5, 10 to 13."""
+"""What is there without any Service, and the options that change it: docs/reference/iptables-rules.md sections 2, 5, 10
+to 13."""
 
 from typing import Any
 

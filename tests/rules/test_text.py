@@ -1,4 +1,4 @@
-"""The words of rules, and chances: iptables-rules.md section 17."""
+"""The words of rules, and chances: docs/reference/iptables-rules.md section 17."""
 
 from fractions import Fraction
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""The worked examples of iptables-rules.md section 20."""
+"""The worked examples of docs/reference/iptables-rules.md section 20."""
 
 from collections import defaultdict
 

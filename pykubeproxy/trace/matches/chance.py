@@ -10,7 +10,7 @@ from pykubeproxy.trace.syntax import Clause, Option
 _KERNEL_STEPS = 2**31  # xt_statistic compares 31 random bits with a number
 
 # How far from what was meant a printed probability may be: kube-proxy writes ten decimals, and iptables then rounds
-# to a multiple of 1 / 2^31 (`iptables-rules.md` sections 8 and 17).
+# to a multiple of 1 / 2^31 (`docs/reference/iptables-rules.md` sections 8 and 17).
 _ROUNDING = Fraction(1, 2 * _KERNEL_STEPS) + Fraction(1, 2 * 10**10)
 
 # Two fractions with denominators up to this are further apart than twice the rounding, so that at most one fits.

@@ -1,0 +1,73 @@
+"""The specification in docs/reference: what the code cites is there, and its links lead somewhere."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs.regenerate import ROOT
+
+PAGES = sorted((ROOT / "docs" / "reference").glob("*.md"))
+FOLDERS = ("pykubeproxy", "tests", "e2e", "bench", "fuzz")
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_CITATION = re.compile(
+    rf"docs/reference/([\w.-]+?\.md)`?(?:,? (?:sections? )?({_NUMBER}(?:(?:, | and |-| to ){_NUMBER})*))?", re.ASCII
+)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def citations() -> Iterator[tuple[Path, str, tuple[str, ...]]]:
+    """Where a page is cited, its name, and the sections that are named."""
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            if path != Path(__file__):
+                for page, numbers in _CITATION.findall(re.sub(r"\s*\n\s*(?:# )?", " ", path.read_text())):
+                    yield path, page, tuple(re.findall(_NUMBER, numbers))
+
+
+def headings(text: str) -> set[str]:
+    """The anchors of a page, as GitHub makes them of its headings."""
+    titles = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def has_section(page: Path, number: str) -> bool:
+    """True if there is such a page, and such a section (`7`, `7.2`; "" for none) in it."""
+    if not page.exists():
+        return False
+    text = page.read_text()
+    heading = rf"^## {number.partition('.')[0]}\. "
+    return not number or (number in text and re.search(heading, text, flags=re.MULTILINE) is not None)
+
+
+def test_each_citation_leads_to_a_section() -> None:
+    cited = list(citations())
+    wrong = [
+        f"{path.relative_to(ROOT)}: {page} section {number}"
+        for path, page, numbers in cited
+        for number in numbers or ("",)
+        if not has_section(ROOT / "docs" / "reference" / page, number)
+    ]
+    assert wrong == []
+    assert len(cited) > 100
+
+
+def test_no_page_is_cited_without_its_folder() -> None:
+    names = "|".join(re.escape(page.name) for page in PAGES)
+    bare = re.compile(rf"(?<![\w/.-])(?:{names})\b")
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*.py"):
+            assert path == Path(__file__) or not bare.search(path.read_text()), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for link in _LINK.findall(page.read_text()):
+        if link.startswith("https://"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in headings(target.read_text()), link
