@@ -1,0 +1,75 @@
+"""What kube-proxy leaves in other modes, as the kernel tells it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from pykubeproxy.host import leftovers
+from pykubeproxy.host.leftovers import Leftovers, find_leftovers
+from pykubeproxy.host.netlink import ACK, NETFILTER, Netlink, attribute, nested
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.nft_table import NftTable
+from tests.host.namespace import Namespace, namespace, needs_root
+from tests.kernel.nftables import needs_nft
+
+pytestmark = needs_root
+
+CREATE_SET = 0x0602
+CREATE = 0x400
+OURS, OURS_OF_IPV6, OF_KUBE_ROUTER = "KUBE-CLUSTER-IP", "KUBE-6-LOOP-BACK", "KUBE-SRC-ABCDEFGHIJKLMNOP"
+
+
+@pytest.fixture(name="node")
+def fixture_node() -> Iterator[Namespace]:
+    with namespace() as its:
+        yield its
+
+
+def create_sets(*names: str) -> None:
+    """As `ipset create NAME hash:ip` does it."""
+    bodies = [
+        bytes([2, 0, 0, 0])
+        + attribute(1, b"\6")
+        + attribute(2, f"{name}\0".encode())
+        + attribute(3, b"hash:ip\0")
+        + attribute(4, b"\0")
+        + attribute(5, b"\2")
+        + nested(7)
+        for name in names
+    ]
+    with Netlink(NETFILTER) as netlink:
+        if netlink.batch("create IP sets", CREATE_SET, bodies, flags=ACK | CREATE):
+            pytest.skip("this kernel has no IP sets of the type hash:ip")
+
+
+def test_nothing(node: Namespace) -> None:
+    assert node.run(lambda: find_leftovers(Family)) == Leftovers()
+    assert Leftovers().ipvs == ()
+
+
+@needs_nft
+def test_tables_of_the_families_that_are_asked_for(node: Namespace) -> None:
+    for family in ("ip", "ip6", "inet"):
+        node.exec("nft", "add", "table", family, "kube-proxy")
+    assert node.run(lambda: find_leftovers(Family)).tables == (
+        NftTable("ip", "kube-proxy"),
+        NftTable("ip6", "kube-proxy"),
+    )
+    assert node.run(lambda: find_leftovers([Family.IPV6])).tables == (NftTable("ip6", "kube-proxy"),)
+
+
+def test_ip_sets_of_kube_proxy_are_told_from_those_of_others(node: Namespace) -> None:
+    node.run(lambda: create_sets(OURS, OF_KUBE_ROUTER, OURS_OF_IPV6, "other"))
+    left = node.run(lambda: find_leftovers(Family))
+    assert left.ip_sets == (OURS_OF_IPV6, OURS)
+    assert left.ipvs == (f"IP sets {OURS_OF_IPV6}, {OURS}",)
+    assert left.ipvs_removal == f"ipset destroy {OURS_OF_IPV6}; ipset destroy {OURS}"
+
+
+def test_virtual_services_are_only_cleared_with_kube_proxys_interface(
+    node: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "_has_virtual_services", lambda: True)
+    assert node.run(lambda: find_leftovers(Family)).ipvs_removal == ""
+    node.exec("ip", "link", "add", "kube-ipvs0", "type", "veth", "peer", "name", "other")
+    assert node.run(lambda: find_leftovers(Family)).ipvs_removal == "ipvsadm --clear; ip link delete kube-ipvs0"
