@@ -4,7 +4,6 @@ The tables of its nftables mode take connections before the rules of iptables se
 has every cluster IP for an address of its own. Each goes on working when kube-proxy is gone.
 """
 
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import msgspec
 
 from pykubeproxy.host.netlink import NETFILTER, Netlink, NetlinkError, attribute, parse_attributes
 from pykubeproxy.host.nft_tables import existing_tables
+from pykubeproxy.host.rtnetlink import device_names
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.nft_table import OF_FAMILY, NftTable
 
@@ -73,13 +73,23 @@ def nftables_leftovers(families: Iterable[Family]) -> tuple[NftTable, ...]:
 
 
 def find_leftovers(families: Iterable[Family]) -> Leftovers:
-    """Everything of both modes that is left; of the ipvs mode whatever the `families`, which share it."""
+    """Everything of both modes that is left; of the ipvs mode whatever the `families`, which share it.
+
+    What the kernel does not tell counts as not there.
+    """
     return Leftovers(
         tables=nftables_leftovers(families),
-        interfaces=tuple(name for _, name in socket.if_nameindex() if name == _IPVS_INTERFACE),
+        interfaces=_ipvs_interfaces(),
         ip_sets=_ip_sets(),
         has_virtual_services=_has_virtual_services(),
     )
+
+
+def _ipvs_interfaces() -> tuple[str, ...]:
+    try:
+        return tuple(name for name in device_names().values() if name == _IPVS_INTERFACE)
+    except NetlinkError:
+        return ()
 
 
 def _ip_sets() -> tuple[str, ...]:
@@ -89,8 +99,9 @@ def _ip_sets() -> tuple[str, ...]:
             answers = netlink.dump_all("list IP sets", _LIST_SETS, body)
     except NetlinkError:
         return ()
-    names = (parse_attributes(answer.body, 4).get(_SET_NAME, b"").rstrip(b"\0").decode() for answer in answers)
-    return tuple(sorted(_SETS.intersection(names)))
+    names = (parse_attributes(answer.body, 4).get(_SET_NAME, b"").rstrip(b"\0") for answer in answers)
+    # Other programs' names may be in any encoding.
+    return tuple(sorted(_SETS.intersection(name.decode(errors="replace") for name in names)))
 
 
 def _has_virtual_services() -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from pykubeproxy.host import leftovers
 from pykubeproxy.host.leftovers import Leftovers, find_leftovers
-from pykubeproxy.host.netlink import ACK, NETFILTER, Netlink, attribute, nested
+from pykubeproxy.host.netlink import ACK, NETFILTER, Netlink, NetlinkError, attribute, nested
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.nft_table import NftTable
 from tests.host.namespace import Namespace, namespace, needs_root
@@ -30,7 +30,7 @@ def create_sets(*names: str) -> None:
     bodies = [
         bytes([2, 0, 0, 0])
         + attribute(1, b"\6")
-        + attribute(2, f"{name}\0".encode())
+        + attribute(2, name.encode(errors="surrogateescape") + b"\0")
         + attribute(3, b"hash:ip\0")
         + attribute(4, b"\0")
         + attribute(5, b"\2")
@@ -59,7 +59,7 @@ def test_tables_of_the_families_that_are_asked_for(node: Namespace) -> None:
 
 
 def test_ip_sets_of_kube_proxy_are_told_from_those_of_others(node: Namespace) -> None:
-    node.run(lambda: create_sets(OURS, OF_KUBE_ROUTER, OURS_OF_IPV6, "other"))
+    node.run(lambda: create_sets(OURS, OF_KUBE_ROUTER, OURS_OF_IPV6, "caf\udce9"))
     left = node.run(lambda: find_leftovers(Family))
     assert left.ip_sets == (OURS_OF_IPV6, OURS)
     assert left.ipvs == (f"IP sets {OURS_OF_IPV6}, {OURS}",)
@@ -73,3 +73,11 @@ def test_virtual_services_are_only_cleared_with_kube_proxys_interface(
     assert node.run(lambda: find_leftovers(Family)).ipvs_removal == ""
     node.exec("ip", "link", "add", "kube-ipvs0", "type", "veth", "peer", "name", "other")
     assert node.run(lambda: find_leftovers(Family)).ipvs_removal == "ipvsadm --clear; ip link delete kube-ipvs0"
+
+
+def test_a_machine_that_tells_nothing_has_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> dict[int, str]:
+        raise NetlinkError("list interfaces", 24)
+
+    monkeypatch.setattr(leftovers, "device_names", refuse)
+    assert find_leftovers(()).interfaces == ()
