@@ -131,6 +131,7 @@ def rule_options(draw: st.DrawFn, dispatch: st.SearchStrategy[Dispatch] | None =
     """Settings of one node and family, consistent as `daemon.settings` makes them."""
     family = draw(st.sampled_from(Family))
     layouts = st.sampled_from(Dispatch) if dispatch is None else dispatch
+    is_localhost_open = family is Family.IPV4 and draw(flags)
     local = {Family.IPV4: ("127.0.0.1", "192.168.0.2"), Family.IPV6: ("2001:db8::1",)}[family]
     return RuleOptions(
         family=family,
@@ -141,7 +142,8 @@ def rule_options(draw: st.DrawFn, dispatch: st.SearchStrategy[Dispatch] | None =
         masquerade_all=draw(flags),
         pod_traffic=draw(st.sampled_from([None, PodTraffic(source=POD_CIDRS[family]), PodTraffic(interface="veth+")])),
         node_port_addresses=draw(st.sampled_from([None, (), local])),
-        localhost_node_ports=family is Family.IPV4 and draw(flags),
+        localhost_node_ports=is_localhost_open,
+        counts_localhost=is_localhost_open and draw(flags),
         external_ips=draw(flags),
         conntrack_tcp_liberal=draw(flags),
         random_fully=draw(flags),

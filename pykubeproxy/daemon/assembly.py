@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -12,15 +13,17 @@ from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.sanity import mistakes, why_not_served
 from pykubeproxy.daemon.settings import NodeFacts, health_check_addresses, primary_family, rule_options
 from pykubeproxy.host import backend as backends
-from pykubeproxy.host import interfaces
+from pykubeproxy.host import interfaces, nfacct
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import HostError, LockTimeout, RestoreError, ToolMissing
 from pykubeproxy.host.iptables import IptablesHost
+from pykubeproxy.host.netlink import NetlinkError
 from pykubeproxy.host.routes import source_towards
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.plan.sections import Split, sections, whole
 from pykubeproxy.rules.options import Dispatch, RuleOptions
+from pykubeproxy.rules.text import LOCALHOST_COUNTER
 
 log = structlog.get_logger()
 
@@ -151,6 +154,30 @@ class NodeView:
         self._choices = choices
         self._tools = tools
         self._default: _DefaultIPs | None = None
+        self._makes_counter = False
+        self._has_counting_match: bool | None = None
+
+    def make_counter(self) -> None:
+        """From now on see to it that the kernel counts packets to node ports on localhost, where it can."""
+        self._makes_counter = True
+        if not self.counts_localhost:
+            log.info("packets to node ports on localhost are not counted: the kernel or iptables has no nfacct")
+
+    @property
+    def counts_localhost(self) -> bool:
+        """True if the kernel has a counter of packets to node ports on localhost, and rules can count in it.
+
+        It is made, if that is asked for, now and again: a rule that counts in what is not there would be refused.
+        """
+        tools = self._tools.get(Family.IPV4)
+        if tools is None:
+            return False
+        if self._has_counting_match is None:
+            self._has_counting_match = backends.has_match(tools, "nfacct")
+        if self._makes_counter and self._has_counting_match:
+            with suppress(NetlinkError):
+                nfacct.ensure(LOCALHOST_COUNTER)
+        return self._has_counting_match and nfacct.packets(LOCALHOST_COUNTER) is not None
 
     def facts(self, node: Node | None, family: Family) -> NodeFacts:
         """The facts about this node now, `node` being its Node object if there is one."""
@@ -162,6 +189,7 @@ class NodeView:
             # Finding them means to read all routes, of which a node may have a million.
             own_ips=() if node is not None else _node_ips(given) if given else self._default_ips(),
             random_fully=tools is None or tools.has_random_fully,
+            counts_localhost=family is Family.IPV4 and self.counts_localhost,
             conntrack_tcp_liberal=tools is not None and _conntrack_is_liberal(),
         )
 

@@ -155,8 +155,9 @@ class Loop:
         """
         if self._last_end is None and (why := self._why_not_served(self._node)):
             raise CannotGoOn(why)
-        if self._follows_addresses:
-            self._reconfigure()
+        if self._follows_addresses or self._has_failed:
+            # What has failed may have built upon something that the node does not have any more.
+            self.reconfigure()
         for poll in self._polls:
             # What was changed up to now would pass for our own work afterwards.
             self._heed(is_changed=poll.begin())
@@ -333,10 +334,10 @@ class Loop:
     def _follow_node(self) -> bool:
         """Take in another state of this node's object; True if it changes the rules."""
         self._first.saw_node(self._node)
-        return self._reconfigure()
+        return self.reconfigure()
 
-    def _reconfigure(self) -> bool:
-        """Recompile families with other options than before: another zone, pod network or address; True if any is."""
+    def reconfigure(self) -> bool:
+        """Recompile families with other options than before, such as another zone or address; True if any is."""
         try:
             options = {family: self._options_for(self._node, family) for family in self._families}
         except HostError as error:

@@ -1,6 +1,7 @@
 """The loop of one node with all that runs beside it, put together from what the user asked for."""
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -27,7 +28,7 @@ from pykubeproxy.daemon.patience import Patience
 from pykubeproxy.daemon.preparation import prepare, protect_from_oom_killer
 from pykubeproxy.daemon.telemetry import Telemetry
 from pykubeproxy.daemon.watching import ManifestWatcher
-from pykubeproxy.host import interfaces
+from pykubeproxy.host import interfaces, nfacct
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.conntrack import ConntrackTable, ReadOnlyConntrackTable, Removal
 from pykubeproxy.host.conntrack_room import Room
@@ -42,6 +43,7 @@ from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.pages import HealthPages, MetricsPages
 from pykubeproxy.observe.servers import ServerFailed, Servers, addresses_of
 from pykubeproxy.plan.schedule import Schedule
+from pykubeproxy.rules.text import LOCALHOST_COUNTER
 
 _SERVER_FAILED = {"healthz": healthz_failed, "metrics": metrics_failed}
 
@@ -108,11 +110,17 @@ class Daemon:
         return self._leftovers.would_delete or any(proxy.would_write for proxy in self._proxies.values())
 
     def prepare(self) -> None:
-        """Make the kernel settings. Where the API server manages this node, it is fatal if they cannot be made."""
+        """Make the kernel settings, and the counter that rules count in.
+
+        Where the API server manages this node, it is fatal if settings cannot be made.
+        """
         sysctls = Sysctls(read_only=self._settings.is_dry)
         facts = self._view.facts(None, next(iter(self._tools)))
         must_succeed = self._settings.manifests is None and not self._settings.is_dry
         prepare(self._settings.completed, facts, sysctls, families=self._tools.keys(), must_succeed=must_succeed)
+        if not self._settings.is_dry:
+            self._view.make_counter()
+            self.loop.reconfigure()
 
     def watch(self, closing: ExitStack) -> None:
         """Start what runs beside the loop for as long as `closing` is open. Raises CannotGoOn."""
@@ -189,6 +197,8 @@ class Daemon:
             check_addresses=CheckAddresses(self._view.health_check_addresses),
         )
         self._metrics.uses_gates(self._settings.completed.feature_gates)
+        if self._view.counts_localhost:
+            self._metrics.counts_localhost(partial(nfacct.packets, LOCALHOST_COUNTER))
         try:
             servers.start()
         except ServerFailed as error:

@@ -25,13 +25,15 @@ class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of this node besides its configuration.
 
     `node` is its Node object, if there is one; `host_addresses` are the addresses of its interfaces, `own_ips` those
-    by which it is known if no Node object says so.
+    by which it is known if no Node object says so. `counts_localhost` if the kernel has a counter of packets to node
+    ports on 127.0.0.0/8, and rules can count in it.
     """
 
     node: Node | None = None
     host_addresses: tuple[IP, ...] = ()
     own_ips: tuple[IP, ...] = ()
     random_fully: bool = True
+    counts_localhost: bool = False
     conntrack_tcp_liberal: bool = False
 
 
@@ -65,6 +67,7 @@ def node_port_networks(completed: Completed, facts: NodeFacts) -> tuple[CIDR, ..
 def rule_options(completed: Completed, facts: NodeFacts, family: Family, dispatch: Dispatch) -> RuleOptions:
     """The options of one family."""
     iptables = completed.config.iptables
+    is_localhost_open = localhost_node_ports(completed, facts) and family is Family.IPV4
     return RuleOptions(
         family=family,
         node_name=completed.node_name,
@@ -74,7 +77,8 @@ def rule_options(completed: Completed, facts: NodeFacts, family: Family, dispatc
         masquerade_all=iptables.masquerade_all,
         pod_traffic=_pod_traffic(completed, facts, family),
         node_port_addresses=_node_port_addresses(completed, facts, family),
-        localhost_node_ports=localhost_node_ports(completed, facts) and family is Family.IPV4,
+        localhost_node_ports=is_localhost_open,
+        counts_localhost=facts.counts_localhost and is_localhost_open,
         external_ips=completed.feature_gates.enabled("AllowServiceExternalIPs"),
         conntrack_tcp_liberal=facts.conntrack_tcp_liberal or completed.config.conntrack.tcp_be_liberal,
         random_fully=facts.random_fully,

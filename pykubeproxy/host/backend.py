@@ -120,6 +120,17 @@ def check(tools: Tools) -> None:
             )
 
 
+def has_match(tools: Tools, name: str) -> bool:
+    """True if both the tools and the kernel know the match `-m NAME`. Nothing is changed by asking."""
+    program = tools.restore.removesuffix("-restore")
+    try:
+        done = subprocess.run([program, "-m", name, "--help"], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    # Where only the kernel lacks it, the tools warn and go on: "revision 0 not supported, missing kernel module?".
+    return done.returncode == 0 and "not supported" not in done.stderr
+
+
 def is_in_use(tools: Tools) -> bool:
     """False if the kernel has no table of this backend loaded, so that there can be no rules to find."""
     return has_nftables() if tools.backend is Backend.NFT else _legacy_tables(tools.family) != ()

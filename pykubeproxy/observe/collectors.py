@@ -1,6 +1,6 @@
 """Metrics whose values are put together when somebody asks for them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -47,6 +47,23 @@ class ConnectionCollector(Collector):
                 "kubeproxy_iptables_ct_state_invalid_dropped_packets",
                 "[ALPHA] packets dropped by iptables to work around conntrack problems",
                 value=sum(invalid),
+            )
+
+
+class LocalhostCollector(Collector):
+    """Packets to node ports on localhost, which the kernel counts; nothing while it has no such counter."""
+
+    def __init__(self, packets: Callable[[], int | None]) -> None:
+        self._packets = packets
+
+    def collect(self) -> Iterator[Metric]:
+        """The total as of now."""
+        value = self._packets()
+        if value is not None:
+            yield CounterMetricFamily(
+                "kubeproxy_iptables_localhost_nodeports_accepted_packets",
+                "[ALPHA] Number of packets accepted on nodeports of loopback interface",
+                value=value,
             )
 
 

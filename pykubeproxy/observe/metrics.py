@@ -12,7 +12,13 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from pykubeproxy.config.gates import FeatureGates
 from pykubeproxy.model.ip import Family
 from pykubeproxy.observe.about import build
-from pykubeproxy.observe.collectors import BuildCollector, ConnectionCollector, GateCollector, TableCollector
+from pykubeproxy.observe.collectors import (
+    BuildCollector,
+    ConnectionCollector,
+    GateCollector,
+    LocalhostCollector,
+    TableCollector,
+)
 from pykubeproxy.observe.connections import OTHER, ConnectionCounter, Limits, Owners
 from pykubeproxy.observe.counters import Reading
 from pykubeproxy.observe.no_local_endpoints import Dropped
@@ -63,6 +69,10 @@ class Metrics:
     def uses_gates(self, gates: FeatureGates) -> None:
         """These feature gates are in force. To be told once."""
         self.registry.register(GateCollector(gates))
+
+    def counts_localhost(self, packets: Callable[[], int | None]) -> None:
+        """The kernel counts packets to node ports on localhost, and `packets` reads how many. To be told once."""
+        self.registry.register(LocalhostCollector(packets))
 
     def service_changed(self, families: int, pending: int) -> None:
         """A Service event for so many families; `pending` Services wait for a sync."""

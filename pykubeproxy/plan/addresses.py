@@ -9,7 +9,7 @@ from pykubeproxy.plan.chain_lines import ChainLines
 from pykubeproxy.plan.refusals import is_outside, refusal_of
 from pykubeproxy.rules.routing import Refusal
 
-_PORT = re.compile(r"-A \S+ -d \S+ -p (tcp|udp|sctp) .* --dport (\d+) ")
+_PORT = re.compile(r"-A \S+ -d \S+/(?:32|128) -p (tcp|udp|sctp) .* --dport (\d+) ")
 _ADDRESS = re.compile(r"-A \S+ -d (\S+)/(?:32|128) ")
 _KIND = re.compile(r'--comment "\S+ (cluster IP|external IP|loadbalancer IP)"')
 _NODE_PORT = re.compile(r"-A \S+ -p (tcp|udp|sctp) .* --dport (\d+) -j (?:KUBE-EXT-|REJECT|DROP)")

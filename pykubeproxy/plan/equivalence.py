@@ -1,8 +1,14 @@
 """When two texts of a chain mean the same, so that the live one may stay.
 
+<<<<<<< HEAD
 kube-proxy writes its dispatch chains in a random order, and adds nfacct counters where the kernel has them; neither
 changes what happens to a packet. Taking over from it must not rewrite what is already right
 (`docs/reference/iptables-rules.md` sections 13 and 16).
+=======
+kube-proxy writes its dispatch chains in a random order, and adds nfacct counters where the kernel has them, of which we
+want one at most; neither changes what happens to a packet. Taking over from it must not rewrite what is already right
+(`iptables-rules.md` sections 13 and 16).
+>>>>>>> eba39ab (Packets to node ports on localhost are counted by nfacct, as kube-proxy does)
 """
 
 import re
@@ -19,13 +25,14 @@ _UNORDERED = frozenset(
 
 
 def is_equivalent(chain: str, desired: Lines, live: Lines) -> bool:
-    """True if `live` does to every packet what `desired` does, apart from counting it."""
+    """True if `live` does to every packet what `desired` does, and counts what `desired` counts."""
     if desired == live:
         return True
-    counted = _without_counters(chain, live)
+    is_counting = any(" -m nfacct " in line for line in desired)
+    found = live if is_counting else _without_counters(chain, live)
     if chain not in _UNORDERED:
-        return desired == counted
-    return _is_last_right(counted) and sorted(desired) == sorted(counted)
+        return desired == found
+    return _is_last_right(found) and sorted(desired) == sorted(found)
 
 
 def _without_counters(chain: str, lines: Lines) -> Lines:

@@ -38,6 +38,9 @@ def node_port_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry]
     word = port.protocol.lower()
     if routing.external_chain:
         match = f"-p {word} {text.comment(port.title)} -m {word} --dport {port.node_port}"
+        if options.counts_localhost:
+            counted = f"-d 127.0.0.0/8 {match} {text.COUNT_LOCALHOST} -j {routing.external_chain}"
+            yield Entry(Door.NAT_NODE_PORTS, "", port.protocol, port.node_port, counted)
         yield Entry(Door.NAT_NODE_PORTS, "", port.protocol, port.node_port, f"{match} -j {routing.external_chain}")
     if routing.external.refusal:
         note = text.comment(f"{port.title} {routing.external.refusal}")

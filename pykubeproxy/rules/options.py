@@ -37,6 +37,7 @@ class RuleOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `pod_traffic` is None where pod traffic cannot be told apart. `node_port_addresses` is None if node ports answer on
     every local address, else the local addresses on which they do. `node_ip` is the node's own address of this family.
+    `counts_localhost` if packets to node ports on 127.0.0.0/8 are counted, by a rule of their own.
     """
 
     family: Family
@@ -48,6 +49,7 @@ class RuleOptions(msgspec.Struct, frozen=True, kw_only=True):
     pod_traffic: PodTraffic | None = None
     node_port_addresses: tuple[str, ...] | None = None
     localhost_node_ports: bool = True
+    counts_localhost: bool = False
     external_ips: bool = True
     conntrack_tcp_liberal: bool = False
     random_fully: bool = True

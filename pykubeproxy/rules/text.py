@@ -20,6 +20,13 @@ def comment(text: str) -> str:
 _IPV4_COMPATIBLE = range(1 << 16, 1 << 32)
 
 
+LOCALHOST_COUNTER = "localhost_nps_accepted_pkts"
+"""The kernel's counter of packets to node ports on 127.0.0.0/8, by the name that kube-proxy has given it."""
+
+COUNT_LOCALHOST = f"-m nfacct --nfacct-name  {LOCALHOST_COUNTER}"
+"""The match that counts in it; it always holds. The tools print two spaces."""
+
+
 def address(canonical: str) -> str:
     """An address as the tools print it: like Go, but for those that glibc's inet_ntop takes for IPv4-compatible ones.
 

@@ -15,7 +15,7 @@ WEB, PODS = "10.96.0.20", ("10.244.0.5", "10.244.0.6")
 CHECK = 30500
 AUTOSCALER = {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}
 
-# docs/reference/health-and-metrics.md section 6, but for those that need something to go wrong, or nfacct.
+# health-and-metrics.md section 6, but for those that need something to go wrong.
 NAMES = (
     "sync_proxy_rules_duration_seconds_bucket",
     "sync_full_proxy_rules_duration_seconds_bucket",
@@ -31,6 +31,7 @@ NAMES = (
     "sync_proxy_rules_iptables_last",
     "sync_proxy_rules_no_local_endpoints_total",
     "iptables_ct_state_invalid_dropped_packets_total",
+    "iptables_localhost_nodeports_accepted_packets_total",
     "conntrack_reconciler_sync_duration_seconds_bucket",
     "conntrack_reconciler_deleted_entries_total",
     "proxy_healthz_total",

@@ -6,7 +6,9 @@ from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.messages import ALL_KINDS, Failed, Listed
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
-from tests.builders import service, slice_of
+from pykubeproxy.model.node import Node
+from pykubeproxy.rules.options import RuleOptions
+from tests.builders import options, service, slice_of
 from tests.daemon.fakes import Clock, FakeProxy, FakeShadow, Recorder, act_until, changed, loop_of
 
 T0 = 1000.0
@@ -125,3 +127,20 @@ def test_a_shadow_reads_no_more_often_than_it_may(clock: Clock) -> None:
 def test_what_cannot_go_on_ends_it(clock: Clock, proxy: FakeProxy) -> None:
     with pytest.raises(CannotGoOn, match="no more"):
         loop_of(clock, proxy).take(Failed("no more"))
+
+
+def test_after_a_failure_the_node_is_looked_at_anew(clock: Clock, proxy: FakeProxy) -> None:
+    asked = []
+
+    def options_for(node: Node | None, family: Family) -> RuleOptions:
+        del node
+        asked.append(family)
+        return options(family)
+
+    loop = loop_of(clock, proxy, options_for=options_for)
+    proxy.failure = HostError("no such counter")
+    loop.take(changed(service()))
+    act_until(loop, clock, T0 + 1)
+    assert (len(proxy.syncs), asked) == (1, [])
+    act_until(loop, clock, T0 + 31)
+    assert (len(proxy.syncs), asked) == (2, [proxy.options.family])

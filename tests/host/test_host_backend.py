@@ -4,7 +4,7 @@ import pytest
 
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host import table_info
-from pykubeproxy.host.backend import Backend, Detected, check, detect, find_tools, is_in_use
+from pykubeproxy.host.backend import Backend, Detected, Tools, check, detect, find_tools, has_match, is_in_use
 from pykubeproxy.host.errors import BackendConflict, ToolMissing
 from pykubeproxy.model.ip import Family
 from tests.host.fake_tools import VERSIONS, FakeTools
@@ -176,3 +176,27 @@ def test_comments_in_any_encoding_do_not_matter(tools: FakeTools) -> None:
     install(tools, {}, {})
     tools.add_raw("iptables-nft-save", b'*nat\n:A - [0:0]\n-A A -m comment --comment "caf\xe9" -j RETURN\nCOMMIT\n')
     assert detect(Family.IPV4).backend is Backend.NFT
+
+
+@pytest.mark.parametrize(
+    ("complaint", "status", "expected"),
+    [
+        ("", 0, True),
+        ("Couldn't load match `nfacct':No such file or directory\n", 2, False),
+        ("Warning: Extension nfacct revision 0 not supported, missing kernel module?\n", 0, False),
+    ],
+)
+def test_a_match_is_there_if_both_the_tool_and_the_kernel_know_it(
+    tools: FakeTools, complaint: str, status: int, *, expected: bool
+) -> None:
+    tools.add(
+        "iptables-nft", "usage\n", complaint=complaint, status=status, body='[ "$*" = "-m nfacct --help" ] || exit 9'
+    )
+    its = Tools(
+        family=Family.IPV4,
+        backend=Backend.NFT,
+        save="iptables-nft-save",
+        restore="iptables-nft-restore",
+        version=(1, 8, 9),
+    )
+    assert has_match(its, "nfacct") is expected

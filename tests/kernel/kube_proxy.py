@@ -3,6 +3,7 @@
 import random
 import re
 
+from pykubeproxy.rules.text import COUNT_LOCALHOST
 from tests.corpus import CANARY, DOORS
 
 MANGLE_OF_KUBELET_AND_KUBE_PROXY = (
@@ -13,6 +14,12 @@ MANGLE_OF_KUBELET_AND_KUBE_PROXY = (
 def as_kube_proxy_leaves_it(dump: str, seed: str) -> str:
     """A dump with the shared chains in some other order, and with KUBE-FIREWALL behind kube-proxy's own jumps."""
     return firewall_last(shuffled(dump, random.Random(seed)))  # noqa: S311  a repeatable order
+
+
+def with_localhost_counted(dump: str) -> str:
+    """A dump with the rules that a kube-proxy adds where the kernel has a counter of packets to localhost."""
+    counted = rf"-A KUBE-NODEPORTS -d 127.0.0.0/8 \1 {COUNT_LOCALHOST} \2\n\g<0>"
+    return re.sub(r"^-A KUBE-NODEPORTS (-p .*) (-j KUBE-EXT-\S+)$", counted, dump, flags=re.MULTILINE)
 
 
 def shuffled(dump: str, order: random.Random) -> str:

@@ -32,6 +32,7 @@ sync_proxy_rules_iptables_last | gauge | ip_family table | Number of iptables ru
 sync_proxy_rules_iptables_restore_failures_total | counter | ip_family | Cumulative proxy iptables restore failures
 sync_proxy_rules_iptables_partial_restore_failures_total | counter | ip_family | Cumulative proxy iptables partial restore failures
 sync_proxy_rules_no_local_endpoints_total | gauge | ip_family traffic_policy | Number of services with a Local traffic policy and no endpoints
+iptables_localhost_nodeports_accepted_packets_total | counter | | Number of packets accepted on nodeports of loopback interface
 iptables_ct_state_invalid_dropped_packets_total | counter | | packets dropped by iptables to work around conntrack problems
 conntrack_reconciler_sync_duration_seconds | histogram | ip_family | ReconcileConntrackFlowsLatency latency in seconds
 conntrack_reconciler_deleted_entries_total | counter | ip_family | Cumulative conntrack flows deleted by conntrack reconciler
@@ -57,6 +58,7 @@ def use_all(metrics: Metrics) -> None:
     metrics.connections_tracked(entries=1, limit=2, dropped=3)
     metrics.healthz_answered(200)
     metrics.livez_answered(503)
+    metrics.counts_localhost(lambda: 7)
 
 
 def exposed(metrics: Metrics) -> dict[str, Metric]:
@@ -87,7 +89,6 @@ def test_row(families: dict[str, Metric], name: str, kind: str, labels: str, tex
 
 def test_there_is_nothing_else_under_that_name(families: dict[str, Metric]) -> None:
     named = {name.removeprefix("kubeproxy_") for name in families if name.startswith("kubeproxy_")}
-    # Read from a counter of kube-proxy's own that our rules do without.
     assert named == {row[0] for row in ROWS}
 
 

@@ -1,0 +1,39 @@
+"""Counters that the kernel keeps by name, and that rules count in (`-m nfacct --nfacct-name NAME`).
+
+A counter is there until somebody deletes it, which the kernel refuses while a rule counts in it; a rule that names a
+counter that is not there is refused. Source: `linux/netfilter/nfnetlink_acct.h`.
+"""
+
+import errno
+import socket
+
+from pykubeproxy.host.netlink import NETFILTER, Netlink, NetlinkError, attribute, parse_attributes
+
+_NEW, _GET = 0x0700, 0x0701
+_NAME, _PACKETS = 1, 2
+_CREATE_ONLY = 0x0600
+# struct nfgenmsg: address family, version, resource.
+_PREFIX = bytes([socket.AF_NETLINK, 0, 0, 0])
+
+
+def ensure(name: str) -> None:
+    """Make a counter, if it is not there yet. Raises NetlinkError where the kernel has no such counters."""
+    with Netlink(NETFILTER) as netlink:
+        for refusal in netlink.batch(f"make the counter {name}", _NEW, [_body(name)], _CREATE_ONLY):
+            if refusal.number != errno.EEXIST:
+                raise NetlinkError(f"make the counter {name}", refusal.number)
+
+
+def packets(name: str) -> int | None:
+    """How many packets a counter has counted; None if there is no such counter, or nobody may read it."""
+    try:
+        with Netlink(NETFILTER) as netlink:
+            body = netlink.ask(f"read the counter {name}", _GET, _body(name)).body
+    except NetlinkError:
+        return None
+    counted = parse_attributes(body, len(_PREFIX)).get(_PACKETS)
+    return None if counted is None else int.from_bytes(counted, "big")
+
+
+def _body(name: str) -> bytes:
+    return _PREFIX + attribute(_NAME, f"{name}\0".encode())
