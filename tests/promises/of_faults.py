@@ -459,8 +459,8 @@ PROMISES = (
         broken=Broken(
             how="rules that mean the same in other words are written again",
             file="pykubeproxy/plan/equivalence.py",
-            old="    counted = _without_counters(chain, live)\n",
-            new="    return False\n    counted = _without_counters(chain, live)\n",
+            old='    is_counting = any(" -m nfacct " in line for line in desired)\n',
+            new='    return False\n    is_counting = any(" -m nfacct " in line for line in desired)\n',
         ),
     ),
     Promise(
