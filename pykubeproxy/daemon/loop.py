@@ -242,7 +242,8 @@ class Loop:
             yield due, self.sync
 
     def _retry(self, proxy: FamilyProxy) -> None:
-        """Try again what was refused."""
+        """Try again what was refused, with what the node has by now."""
+        self.reconfigure()
         proxy.retry()
         self.sync()
 

@@ -6,6 +6,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -26,18 +27,21 @@ from e2e.topology import (
     VirtualAddress,
     client_pod,
 )
+from pykubeproxy.host import nfacct
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import Family
 from pykubeproxy.plan.diff import jump_target
 from pykubeproxy.rules.parse import parse
 from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.rules.text import LOCALHOST_COUNTER
 from pykubeproxy.rules.trie import LEAF_SIZE
 from tests.apiserver import testing
 from tests.apiserver.cluster import JsonObject, read_objects
 from tests.chaos.asking import unharmed
 from tests.chaos.live import is_in_sync
 from tests.corpus import GOLDEN, GOLDEN_NODE, Example, host_addresses
-from tests.kernel.kube_proxy import as_kube_proxy_leaves_it
+from tests.host.namespace import Namespace as Namespaced
+from tests.kernel.kube_proxy import as_kube_proxy_leaves_it, with_localhost_counted
 from tests.kernel.machine import Kind
 from tests.kernel.stand_ins import StandIns
 
@@ -103,7 +107,8 @@ class Node:
         return {self.cluster.lab.pod(f"client-{NODE}"): INSIDE, self.cluster.lab.outsider("client"): OUTSIDE}
 
     def load(self, documents: dict[str, str]) -> None:
-        """Feed rules to iptables-restore, by family; what is there stays."""
+        """Feed rules to iptables-restore, by family; what is there stays. They may count packets to localhost."""
+        Namespaced(self.node.name).run(partial(nfacct.ensure, LOCALHOST_COUNTER))
         for kind in self._kinds:
             self.node.exec([f"{kind.program}-restore", "--noflush"], stdin=documents[kind.family.lower()])
 
@@ -115,7 +120,7 @@ class Node:
         """What kube-proxy has for the objects in the API; the golden corpus proves it."""
         command = [sys.executable, "-m", "pykubeproxy", "render", "--source=api", *self._its, *self._flags]
         parts = re.split(r"^# (ipv[46])\n", self.node.exec([*command, "--dispatch=linear"]).stdout, flags=re.MULTILINE)
-        return dict(zip(parts[1::2], parts[2::2], strict=True))
+        return as_counted(dict(zip(parts[1::2], parts[2::2], strict=True)))
 
     def start_kube_proxy(self, folder: Path) -> Proxy:
         """Start kube-proxy, with the tools of this backend."""
@@ -161,7 +166,12 @@ def more() -> Iterator[JsonObject]:
 
 
 def measured() -> dict[str, str]:
-    return {family: EXAMPLE.saved(family) for family in ("ipv4", "ipv6")}
+    return as_counted({family: EXAMPLE.saved(family) for family in ("ipv4", "ipv6")})
+
+
+def as_counted(rules: dict[str, str]) -> dict[str, str]:
+    """With the rules that kube-proxy adds in IPv4 where the kernel has nfacct."""
+    return rules | {"ipv4": with_localhost_counted(rules["ipv4"])}
 
 
 @contextmanager

@@ -8,18 +8,17 @@ from pathlib import Path
 import pytest
 
 from pykubeproxy.host import nfacct
-from pykubeproxy.host.netlink import NETFILTER, Netlink, NetlinkError
+from pykubeproxy.host.netlink import NetlinkError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.text import LOCALHOST_COUNTER
 from tests.host.namespace import Namespace
-from tests.kernel.machine import Kind, Machine, wait_until
+from tests.kernel.machine import Kind, Machine
 from tests.kernel.objects import Manifest, web, write
 from tests.kernel.service_node import ServiceNode, service_node
 from tests.kernel.stand_ins import StandIns
 
 NODE_PORT = 30080
 LOCALHOST, OUTSIDE = ("127.0.0.1", NODE_PORT), ("192.168.0.2", NODE_PORT)
-_DELETE = 0x0703
 
 
 @pytest.fixture
@@ -38,14 +37,6 @@ def on_node_port() -> list[Manifest]:
 
 def counted(machine: Machine) -> int | None:
     return Namespace(machine.name).run(partial(nfacct.packets, LOCALHOST_COUNTER))
-
-
-def delete_counter(machine: Machine) -> None:
-    def delete() -> None:
-        with Netlink(NETFILTER) as netlink:
-            assert not netlink.batch("delete the counter", _DELETE, [nfacct._body(LOCALHOST_COUNTER)])
-
-    Namespace(machine.name).run(delete)
 
 
 @pytest.mark.parametrize("dispatch", ["linear", "tree"])
@@ -68,20 +59,6 @@ def test_what_goes_to_localhost_is_counted_and_nothing_else(
     assert machine.dump(kind4, "-c") == before, "it is read back as it was written"
     same = machine.pykubeproxy("diff", "--source", str(source), *flags)
     assert same.stdout.startswith("No changes."), same.stdout
-
-
-def test_what_has_nothing_to_count_in_is_served_all_the_same(
-    machine: Machine, node: ServiceNode, kind4: Kind, tmp_path: Path
-) -> None:
-    source, log = write(tmp_path / "objects.json", web(Family.IPV4, 2)), tmp_path / "log"
-    process = machine.start(source, log, "--iptables-sync-period", "1s", *kind4.flags)
-    wait_until(lambda: "synced" in log.read_text(), "the first sync")
-    delete_counter(machine)
-    write(source, on_node_port(), web(Family.IPV4, 2))
-    wait_until(lambda: f"--dport {NODE_PORT} -m nfacct" in machine.dump(kind4), "the node port")
-    assert node.ask([LOCALHOST])[LOCALHOST].startswith("10.244.0.")
-    assert counted(machine) == 1
-    assert process.poll() is None
 
 
 def test_where_iptables_cannot_count_one_line_says_so(
