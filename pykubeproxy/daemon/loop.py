@@ -172,9 +172,15 @@ class Loop:
         return all(outcome.synced is not None and not outcome.synced.refused.services for outcome in outcomes)
 
     def audit(self) -> bool:
-        """Sync against what is really there: read the live rules first."""
+        """Sync against what is really there: read the live rules first.
+
+        This counts as asked for, so that the node is not healthy if it takes too long.
+        """
         for proxy in self._families.values():
             proxy.distrust()
+        if not any(proxy.always_reads for proxy in self._families.values()):
+            for follower in self._followers:
+                follower.asked()
         return self.sync(is_routine=True)
 
     def _sync(self, family: Family, proxy: FamilyProxy, touched: set[ServiceKey], *, is_routine: bool) -> Outcome:

@@ -12,6 +12,7 @@ from pykubeproxy.daemon.ending import Terminated, ending_on_signals
 from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.messages import Failed
 from pykubeproxy.daemon.node_daemon import Daemon, RunSettings
+from pykubeproxy.daemon.slow_commands import SlowCommands
 from pykubeproxy.daemon.supervision import faults_logged, threads_supervised
 
 log = structlog.get_logger()
@@ -29,6 +30,7 @@ def run_once(settings: RunSettings) -> bool:
     nobody says when one will be.
     """
     with ExitStack() as closing, faults_logged():
+        _watch_commands(closing)
         daemon = Daemon(settings, host_name())
         closing.enter_context(threads_supervised(daemon.loop.inbox))
         daemon.prepare()
@@ -55,6 +57,7 @@ def run(settings: RunSettings) -> None:
     with ExitStack() as closing:
         try:
             with ending_on_signals(), faults_logged():
+                _watch_commands(closing)
                 daemon = Daemon(settings, host_name())
                 with threads_supervised(daemon.loop.inbox):
                     daemon.prepare()
@@ -64,6 +67,13 @@ def run(settings: RunSettings) -> None:
                     daemon.loop.run()
         except Terminated as ending:
             log.info("stopping; the rules stay in force", why=str(ending))
+
+
+def _watch_commands(closing: ExitStack) -> None:
+    """Begin before the first command is run, which may be the one that hangs."""
+    commands = SlowCommands()
+    closing.callback(commands.stop)
+    commands.start()
 
 
 def _watch_config_file(settings: RunSettings, daemon: Daemon, closing: ExitStack) -> None:

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
+from pykubeproxy.host.commands import answer, waited_for
 from pykubeproxy.host.errors import BackendConflict, HostError, ToolMissing
 from pykubeproxy.host.nft_chains import existing_chains
 from pykubeproxy.host.nft_tables import has_nftables
@@ -150,8 +151,8 @@ def _is_missing_in_kernel(tools: Tools) -> bool:
     if _legacy_tables(tools.family) != ():
         return False
     # A part of the kernel that is merely not loaded looks the same; only the tools know how to load it.
-    done = subprocess.run([tools.save, "-t", "nat"], capture_output=True, check=False)
-    return done.returncode != 0 and _NO_LEGACY_TABLES.search(done.stderr.decode(errors="replace")) is not None
+    done = answer([tools.save, "-t", "nat"])
+    return done.returncode != 0 and _NO_LEGACY_TABLES.search(done.stderr) is not None
 
 
 def _installed(family: Family, but: Backend | None = None) -> list[Tools]:
@@ -166,7 +167,7 @@ def _installed(family: Family, but: Backend | None = None) -> list[Tools]:
 
 def _version(program: str) -> tuple[Backend, tuple[int, ...]]:
     """What `program --version` says: the backend, and the version's numbers (none if it says none)."""
-    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    done = answer([program, "--version"])
     text = done.stdout + done.stderr
     found = re.search(r"v(\d+(?:\.\d+)+)", text)
     version = tuple(int(number) for number in found[1].split(".")) if found else ()
@@ -194,7 +195,11 @@ def _legacy_tables(family: Family) -> tuple[str, ...] | None:
 
 def _chain_lines(save: str, table: str) -> Iterator[bytes]:
     """The chain lines of a table; they come before the rules, which are not waited for."""
-    with subprocess.Popen([save, "-t", table], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    command = [save, "-t", table]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process,
+        waited_for(command, process.pid),
+    ):
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith(b"-"):

@@ -16,6 +16,7 @@ from typing import BinaryIO, Self
 import msgspec
 
 from pykubeproxy.host.backend import Backend, Tools
+from pykubeproxy.host.commands import waited_for
 from pykubeproxy.host.errors import (
     HostError,
     LockTimeout,
@@ -179,7 +180,7 @@ class IptablesHost:
         dump = self._dump(self._save_command(which, with_counters=counted is not None))
         parsed: Ruleset | DumpError
         remarks: list[str] = []
-        with dump:
+        with dump, waited_for(dump.command, dump.pid):
             # The legacy tools print the one table that they are asked for, and nothing else.
             is_plain = self._tools.backend is Backend.LEGACY
             lines = iter(dump.lines) if is_plain else _of_tables(dump.lines, wanted, remarks)
@@ -224,6 +225,11 @@ class _Dump:
     def is_of(self, command: list[str], generation: int | None) -> bool:
         """True if it is a run of this command, and shows the rules as they are in this generation."""
         return self.command == command and generation is not None and self.generation == generation
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     @property
     def lines(self) -> Iterable[str]:
@@ -302,12 +308,13 @@ def _feed(command: list[str], text: Iterator[bytes], writes: list[Write]) -> tup
             raise _not_started(command[0], error) from None
         assert process.stdin is not None
         commits = 0
-        # A tool that ends early breaks the pipe, and says why.
-        with suppress(BrokenPipeError), process.stdin:
-            for block in text:
-                commits += (b"\n" + block).count(b"\nCOMMIT\n")
-                process.stdin.write(block)
-        status = process.wait()
+        with waited_for(command, process.pid):
+            # A tool that ends early breaks the pipe, and says why.
+            with suppress(BrokenPipeError), process.stdin:
+                for block in text:
+                    commits += (b"\n" + block).count(b"\nCOMMIT\n")
+                    process.stdin.write(block)
+            status = process.wait()
         writes.append(Write(pid=process.pid, commits=None if status else commits))
         return status, _text_in(said)
 

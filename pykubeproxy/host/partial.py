@@ -13,12 +13,12 @@ A rule of which none tells the text is put as `-j NFT --handle N`, or as a jump 
 line that equals none of ours, so that a chain of ours is written anew, and that a trace cannot decide.
 """
 
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 from pykubeproxy.host.backend import Tools
+from pykubeproxy.host.commands import answer
 from pykubeproxy.host.nft_rules import NftChains, NftRule, leads_by_map, read_chain, read_table, table_handle
 from pykubeproxy.rules import names
 from pykubeproxy.rules.names import is_stale_candidate
@@ -156,9 +156,7 @@ class PartialReader:
         """The text of one chain as the tool prints it; None if it cannot."""
         command = [self._tools.rule_tool, "-t", name, "-S", chain]
         try:
-            done = subprocess.run(
-                command, capture_output=True, check=False, encoding="utf-8", errors="backslashreplace"
-            )
+            done = answer(command)
         except OSError:
             return None
         if done.returncode:

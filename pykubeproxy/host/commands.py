@@ -1,0 +1,50 @@
+"""The commands of the node that the program waits for, so that another thread can tell which one hangs."""
+
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+
+import msgspec
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that is waited for, and since when: `since` on the monotonic clock, `started` in seconds since 1970."""
+
+    command: str
+    pid: int
+    since: float
+    started: float
+
+
+_running: dict[int, Running] = {}
+_numbers = count()
+
+
+@contextmanager
+def waited_for(command: Sequence[str], pid: int) -> Iterator[None]:
+    """The calling thread waits for this process while the block lasts."""
+    number = next(_numbers)
+    _running[number] = Running(command=" ".join(command), pid=pid, since=time.monotonic(), started=time.time())
+    try:
+        yield
+    finally:
+        del _running[number]
+
+
+def answer(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end, without input; what it prints is kept. Raises OSError if it cannot be started."""
+    with (
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="backslashreplace"
+        ) as process,
+        waited_for(command, process.pid),
+    ):
+        said, complained = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, said, complained)
+
+
+def running() -> dict[int, Running]:
+    """What is waited for now, each by a number of its own. Any thread may ask."""
+    return _running.copy()
