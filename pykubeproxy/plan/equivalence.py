@@ -1,14 +1,8 @@
 """When two texts of a chain mean the same, so that the live one may stay.
 
-<<<<<<< HEAD
-kube-proxy writes its dispatch chains in a random order, and adds nfacct counters where the kernel has them; neither
-changes what happens to a packet. Taking over from it must not rewrite what is already right
-(`docs/reference/iptables-rules.md` sections 13 and 16).
-=======
 kube-proxy writes its dispatch chains in a random order, and adds nfacct counters where the kernel has them, of which we
 want one at most; neither changes what happens to a packet. Taking over from it must not rewrite what is already right
-(`iptables-rules.md` sections 13 and 16).
->>>>>>> eba39ab (Packets to node ports on localhost are counted by nfacct, as kube-proxy does)
+(`docs/reference/iptables-rules.md` sections 13 and 16).
 """
 
 import re

@@ -15,7 +15,7 @@ WEB, PODS = "10.96.0.20", ("10.244.0.5", "10.244.0.6")
 CHECK = 30500
 AUTOSCALER = {"key": "ToBeDeletedByClusterAutoscaler", "effect": "NoSchedule"}
 
-# health-and-metrics.md section 6, but for those that need something to go wrong.
+# docs/reference/health-and-metrics.md section 6, but for those that need something to go wrong.
 NAMES = (
     "sync_proxy_rules_duration_seconds_bucket",
     "sync_full_proxy_rules_duration_seconds_bucket",
