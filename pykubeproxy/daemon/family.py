@@ -18,6 +18,7 @@ from pykubeproxy.plan.diff import Plan, diff, diff_chains
 from pykubeproxy.plan.entries import count_entries, entries_after
 from pykubeproxy.plan.live_services import live_services
 from pykubeproxy.plan.payload import Payload
+from pykubeproxy.plan.printed import PrintedForms, is_doubtful, surplus
 from pykubeproxy.plan.refused import Blame, Extension, suspect, used_in, without
 from pykubeproxy.plan.sections import Split, whole
 from pykubeproxy.rules.compile import Compiler
@@ -71,6 +72,9 @@ class FamilyProxy:
     would_write = False
     """True if the last sync found something to write, and did not because this is not the proxy in charge."""
 
+    is_disturbed = False
+    """Whether another program is known to be at work on the rules, so that what differs is its doing."""
+
     reads_counters = False
     """Whether to read the counters of connections together with the live rules."""
 
@@ -87,6 +91,7 @@ class FamilyProxy:
         self._compiler = Compiler(options)
         self._snapshot = Snapshot()
         self._aside = SetAside(clock)
+        self._printed = PrintedForms()
         self._applied: Ruleset | None = None
         self._entries: dict[str, int] = {}
         self._is_trusted = False
@@ -205,7 +210,11 @@ class FamilyProxy:
         live, read = self._read()
         plan = diff(self.desired, live)
         drifted = () if believed is None else drift(plan, believed, attempted)
+        found = _shallow(live, plan)
         synced = self._carry_out_the_most(plan, live, live if believed is None else believed)
+        if not self.is_disturbed and is_doubtful(plan, found):
+            same = self._learn(plan, found)
+            drifted = tuple(chain for chain in drifted if chain not in same)
         return replace(
             synced,
             was_read=True,
@@ -214,6 +223,22 @@ class FamilyProxy:
             counters=read.counters,
             unread=read.unread,
         )
+
+    def _learn(self, plan: Plan, before: Ruleset) -> set[ChainId]:
+        """The chains that a Plan has written anew though they were right, only printed in other words.
+
+        Jumps that are there twice because of that are taken out again.
+        """
+        try:
+            after = self._host.save(known=self.desired)
+            twice = surplus(plan, before, after)
+            same = self._printed.learn(plan, after)
+            if twice:
+                self._host.restore(Payload(Plan(deletes=twice)))
+        except HostError:
+            self.distrust()
+            return set()
+        return same
 
     def _carry_out_the_most(self, plan: Plan, live: Ruleset, before: Ruleset) -> Synced:
         """Carry out a Plan made from `live`, without what is refused. `before` are the rules before this sync."""
@@ -300,6 +325,7 @@ class FamilyProxy:
         counters = CounterReader(self.desired)
         start = time.monotonic()
         live = self._host.save(known=self.desired, counted=counters if self.reads_counters else None)
+        self._printed.translate(live, self.desired)
         if not self._is_complete and self._held is None:
             self._held = live_services(live)
             self._compiler.hold(self._held)
@@ -331,6 +357,14 @@ class _Read(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     counters: Reading
     unread: Mapping[str, Unread]
+
+
+def _shallow(live: Ruleset, plan: Plan) -> Ruleset:
+    """The chains into which a Plan inserts rules, as they are before."""
+    found = Ruleset(tables={})
+    for insert in plan.inserts:
+        found.table(insert.table).chains[insert.chain] = live.lines(insert.table, insert.chain) or ()
+    return found
 
 
 class _Trials:

@@ -188,6 +188,7 @@ class Loop:
         start = self._clock()
         synced, failure = None, None
         try:
+            proxy.is_disturbed = self._disturbed is not None
             proxy.update(self.snapshot, touched)
             synced = proxy.sync()
         except HostError as error:

@@ -93,6 +93,16 @@ case "$*" in *--test*) exec "$real" "$@" ;; esac
 mkdir {self.folder}/followed 2>/dev/null && {" ".join(command)}
 exit 0""")
 
+    def wording(self, *edits: str) -> "StandIns":
+        """Print rules in other words: `edits` are those of sed, made to what the iptables-save tools print."""
+        for kind in KINDS:
+            if real := shutil.which(f"{kind.program}-save"):
+                stand_in = self.folder / f"{kind.program}-save"
+                script = " ".join(f"-e '{edit}'" for edit in edits)
+                stand_in.write_text(f'#!/bin/sh\n{real} "$@" >{self.folder}/$$ && sed {script} {self.folder}/$$\n')
+                stand_in.chmod(stat.S_IRWXU)
+        return self
+
     def _install(self, action: str) -> "StandIns":
         for kind in KINDS:
             tool = f"{kind.program}-restore"
