@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
+from pykubeproxy.flows.stale import FlowCheck
 from pykubeproxy.host.conntrack import ConntrackTable
 from pykubeproxy.model.ip import Family
-from pykubeproxy.plan.conntrack import FlowCheck
 from tests.host.flows import TCP, UDP, connection, insert, packed
 from tests.host.namespace import namespace
 

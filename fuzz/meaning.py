@@ -1,6 +1,6 @@
 """Packets through the rules of a State, held against what the objects promise: the second oracle.
 
-The walk is exact (`pykubeproxy.trace`), the promises are the model's (`fuzz.model`); both are told of the same packet.
+The walk is exact (`pykubeproxy.netfilter`), the promises are the model's (`fuzz.model`); both get one packet.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ from fuzz.model import Asked, Cluster, Fate
 from fuzz.proxy import Client
 from fuzz.states import ADDRESSES, State, clients
 from pykubeproxy.model.ip import IP, Family, parse_ip
+from pykubeproxy.netfilter import Environment, Packet, Trace, Tracer, local_address
 from pykubeproxy.rules.ruleset import Ruleset, Table
-from pykubeproxy.trace import Environment, Packet, Trace, Tracer, local_address
 
 _MOST_PACKETS = 24
 _MASKS = {4: "/24", 6: "/64"}

@@ -19,13 +19,13 @@ from pykubeproxy.host.errors import RestoreError
 from pykubeproxy.host.memory import MemoryHost, copy
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.netfilter import Tracer
 from pykubeproxy.plan.diff import Plan, diff
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.sections import sections, whole
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, ChainId, Lines, Ruleset
-from pykubeproxy.trace import Tracer
 
 _WATCHED_PACKETS = 6
 

@@ -23,19 +23,19 @@ from pykubeproxy.cluster.watch_protocol import Body, Ended, Fetch, Line, follow
 from pykubeproxy.config import ConfigError, check, complete, write
 from pykubeproxy.config.defaults import DEFAULTS
 from pykubeproxy.config.flag_table import FLAGS
+from pykubeproxy.flows.live_frontends import live_udp_frontends
 from pykubeproxy.host import conntrack_wire, generations, interfaces, netlink, routes, rtnetlink
 from pykubeproxy.host.netlink import Message, Netlink, NetlinkError, attribute, nested
 from pykubeproxy.model.ip import Family, parse_cidr, parse_ip
 from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.netfilter import Environment, Packet, trace
 from pykubeproxy.plan.cleanup import cleanup
 from pykubeproxy.plan.diff import diff
-from pykubeproxy.plan.live_frontends import live_udp_frontends
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.parse import DumpError, parse
 from pykubeproxy.rules.ruleset import Ruleset, render
-from pykubeproxy.trace import Environment, Packet, trace
 from tests.corpus import GOLDEN
 
 _FOLDERS = ("dual-stack", "session-affinity", "loadbalancer-source-ranges", "nodeport-local", "headless")

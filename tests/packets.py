@@ -11,8 +11,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 from pykubeproxy.model.ip import Family
+from pykubeproxy.netfilter import Environment, Packet, Tracer, Verdict, local_address
 from pykubeproxy.rules.ruleset import Ruleset
-from pykubeproxy.trace import Environment, Packet, Tracer, Verdict, local_address
 from tests.builders import NODE_IPS, ip
 
 

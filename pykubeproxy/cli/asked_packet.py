@@ -7,10 +7,10 @@ import click
 import msgspec
 
 from pykubeproxy.cli.trace_rules import Rules, own_address
+from pykubeproxy.explain.naming import NamedService, UnknownService, find_service, meant, named_services
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_cidr, parse_ip
-from pykubeproxy.trace import Packet
-from pykubeproxy.trace.naming import NamedService, UnknownService, find_service, meant, named_services
+from pykubeproxy.netfilter import Packet
 
 NODE = "node"
 PROTOCOLS = ("tcp", "udp", "sctp")

@@ -6,11 +6,11 @@ import click
 
 from pykubeproxy.cli.beside import ipvs_note
 from pykubeproxy.cli.common import FAILED, complain, our_options, with_errors
-from pykubeproxy.config.options import CONTEXT_SETTINGS
+from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
 from pykubeproxy.daemon.assembly import Choices
 from pykubeproxy.daemon.cleanup import Cleaned, CleanedTable, clean_leftovers
 from pykubeproxy.daemon.cleanup import cleanup as clean_all
-from pykubeproxy.plan.summary import summarize
+from pykubeproxy.explain.summary import summarize
 
 
 @click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy cleanup")

@@ -25,17 +25,17 @@ from pykubeproxy.cli.compared import Compared, from_dumps
 from pykubeproxy.cli.diff_output import Findings, Told, as_json, as_restore, as_text
 from pykubeproxy.cli.dumps import read_dumps
 from pykubeproxy.cli.one_shot import one_shot
+from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.unread import complain_of_unread
 from pykubeproxy.cluster.source import Change
-from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.daemon.assembly import Choices, check_tools, find_tools, split_for
+from pykubeproxy.explain.plan import explain
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.host.memory import copy
 from pykubeproxy.model.ip import Family
 from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.diff import diff as make_plan
-from pykubeproxy.plan.explain import explain
 from pykubeproxy.plan.sections import Split
 from pykubeproxy.rules.ruleset import Ruleset
 

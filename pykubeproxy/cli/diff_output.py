@@ -6,15 +6,15 @@ import click
 import msgspec
 
 from pykubeproxy.cli.compared import Compared
+from pykubeproxy.explain.chain_lines import ChainLines
+from pykubeproxy.explain.plan import Explanation, ServiceChange
+from pykubeproxy.explain.summary import Summary, summarize
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.model.printable import printable
-from pykubeproxy.plan.chain_lines import ChainLines
 from pykubeproxy.plan.diff import Plan, RuleInsert
-from pykubeproxy.plan.explain import Explanation, ServiceChange
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.sections import Split, whole
-from pykubeproxy.plan.summary import Summary, summarize
 from pykubeproxy.rules.ruleset import Lines
 
 NO_CHANGES = "No changes. The node matches the cluster."

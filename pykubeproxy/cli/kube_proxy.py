@@ -14,9 +14,9 @@ import msgspec
 from pykubeproxy.cli.cleanup import clean_up
 from pykubeproxy.cli.common import our_options, read_config, with_errors
 from pykubeproxy.cli.entry import OneLineErrors
+from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.running import Wishes, read_settings, start
 from pykubeproxy.config.errors import ConfigError
-from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.config.write import write
 from pykubeproxy.daemon.assembly import Choices
 from pykubeproxy.daemon.run import init

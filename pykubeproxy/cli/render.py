@@ -11,7 +11,7 @@ from pykubeproxy.cli.common import (
     tell,
     with_errors,
 )
-from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
+from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.daemon.assembly import Choices
 from pykubeproxy.rules.ruleset import render as render_lines
 

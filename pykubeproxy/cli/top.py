@@ -11,14 +11,14 @@ import click
 from rich.console import Console
 
 from pykubeproxy.cli.common import complain, our_options, with_errors
+from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
 from pykubeproxy.cli.top_output import as_json, as_text
 from pykubeproxy.cli.top_reading import LiveReader, Measuring
 from pykubeproxy.cli.top_screen import Screen
-from pykubeproxy.config.options import CONTEXT_SETTINGS
 from pykubeproxy.daemon.assembly import Choices, find_tools
 from pykubeproxy.host import backend as backends
 from pykubeproxy.observe.clock import now, rfc3339
-from pykubeproxy.observe.rates import Rates
+from pykubeproxy.traffic.rates import Rates
 
 _JSON = "json"
 

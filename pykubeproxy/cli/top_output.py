@@ -7,9 +7,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pykubeproxy.explain.sparkline import sparkline
 from pykubeproxy.model.ip import Family
-from pykubeproxy.observe.rates import EndpointRate, Rates, ServiceRate
-from pykubeproxy.observe.sparkline import sparkline
+from pykubeproxy.traffic.rates import EndpointRate, Rates, ServiceRate
 
 _FEW = 20
 

@@ -7,10 +7,10 @@ from pykubeproxy.cli.unread import complain_of_unread
 from pykubeproxy.host.backend import Tools, is_in_use
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import Family
-from pykubeproxy.observe.counters import CounterReader
-from pykubeproxy.observe.meter import LiveNat, Meter
-from pykubeproxy.observe.rates import Rates, next_reading
 from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.traffic.counters import CounterReader
+from pykubeproxy.traffic.meter import LiveNat, Meter
+from pykubeproxy.traffic.rates import Rates, next_reading
 
 Wait = Callable[[float], bool]
 """Waits for some seconds; true if there is no more to be read."""

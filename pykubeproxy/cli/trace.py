@@ -18,19 +18,19 @@ from pykubeproxy.cli.asked_packet import (
 )
 from pykubeproxy.cli.common import object_options, our_options, with_errors
 from pykubeproxy.cli.one_shot import one_shot
+from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.trace_json import as_json
 from pykubeproxy.cli.trace_rules import Rules, environment, read_rules
 from pykubeproxy.cli.trace_text import as_text
-from pykubeproxy.config.options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.daemon.assembly import Choices
-from pykubeproxy.trace import Environment, Outcome, Packet, Trace, Verdict
-from pykubeproxy.trace import trace as walk
-from pykubeproxy.trace.outcome import decided
-from pykubeproxy.trace.pictures.html import as_html
-from pykubeproxy.trace.pictures.mermaid import as_mermaid
-from pykubeproxy.trace.pictures.svg import as_svg
-from pykubeproxy.trace.retelling import retold
-from pykubeproxy.trace.story import tell
+from pykubeproxy.explain.pictures.html import as_html
+from pykubeproxy.explain.pictures.mermaid import as_mermaid
+from pykubeproxy.explain.pictures.svg import as_svg
+from pykubeproxy.explain.retelling import retold
+from pykubeproxy.explain.story import tell
+from pykubeproxy.netfilter import Environment, Outcome, Packet, Trace, Verdict
+from pykubeproxy.netfilter import trace as walk
+from pykubeproxy.netfilter.outcome import decided
 
 _PICTURES: Mapping[str, Callable[[Trace], str]] = {"mermaid": as_mermaid, "svg": as_svg, "html": as_html}
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from pykubeproxy.model.nft_table import NftTable
-from pykubeproxy.trace import Outcome, Packet, Step, Trace
-from pykubeproxy.trace.unseen import could_change
+from pykubeproxy.netfilter import Outcome, Packet, Step, Trace
+from pykubeproxy.netfilter.unseen import could_change
 
 
 def as_json(traced: Trace, not_looked_at: Sequence[NftTable] = ()) -> str:

@@ -12,6 +12,8 @@ from pykubeproxy.cli.unread import complain_of_unread
 from pykubeproxy.cluster.source import Change
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.assembly import Choices, find_tools
+from pykubeproxy.explain.diagnosis import Knowledge
+from pykubeproxy.explain.naming import is_endpoint, is_node_port, services_at
 from pykubeproxy.host import interfaces
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import SaveError
@@ -21,10 +23,8 @@ from pykubeproxy.host.sysctl import SysctlError, Sysctls
 from pykubeproxy.host.table_info import loaded_tables
 from pykubeproxy.model.ip import IP, Family, parse_ip
 from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.netfilter import Environment, Packet, local_address
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, Ruleset
-from pykubeproxy.trace import Environment, Packet, local_address
-from pykubeproxy.trace.diagnosis import Knowledge
-from pykubeproxy.trace.naming import is_endpoint, is_node_port, services_at
 
 # All that a packet may meet; iptables-save of one table each.
 _TABLES = tuple(BUILTIN_CHAINS)

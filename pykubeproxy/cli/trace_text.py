@@ -5,14 +5,14 @@ from fractions import Fraction
 
 import click
 
+from pykubeproxy.explain.retelling import client_text, target_text
+from pykubeproxy.explain.story import Story, is_arrival, service_of
+from pykubeproxy.explain.words import doing, exact, fate, meaning, place, summed
 from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.model.share import percent
-from pykubeproxy.trace import Action, Outcome, Step, Trace, Verdict
-from pykubeproxy.trace.outcome import Ending
-from pykubeproxy.trace.retelling import client_text, target_text
-from pykubeproxy.trace.story import Story, is_arrival, service_of
-from pykubeproxy.trace.unseen import could_change
-from pykubeproxy.trace.words import doing, exact, fate, meaning, place, summed
+from pykubeproxy.netfilter import Action, Outcome, Step, Trace, Verdict
+from pykubeproxy.netfilter.outcome import Ending
+from pykubeproxy.netfilter.unseen import could_change
 
 _BAR = 16
 _EIGHTHS = " ▏▎▍▌▋▊▉"

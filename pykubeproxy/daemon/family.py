@@ -12,7 +12,6 @@ from pykubeproxy.host.errors import HostError, LockTimeout, RestoreError
 from pykubeproxy.host.protocol import Host
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
-from pykubeproxy.observe.counters import CounterReader, Reading
 from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.diff import Plan, diff, diff_chains
 from pykubeproxy.plan.entries import count_entries, entries_after
@@ -25,6 +24,7 @@ from pykubeproxy.rules.compile import Compiler
 from pykubeproxy.rules.fragment import Fragment
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.ruleset import ChainId, Ruleset, Unread
+from pykubeproxy.traffic.counters import CounterReader, Reading
 
 
 class Synced(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,12 +12,12 @@ from queue import Empty, SimpleQueue
 import structlog
 
 from pykubeproxy.daemon.follower import Follower, Outcome
+from pykubeproxy.flows.live_frontends import live_udp_frontends
+from pykubeproxy.flows.stale import FlowCheck, UdpFrontends
 from pykubeproxy.host.conntrack import ConntrackTable, Removal
 from pykubeproxy.host.errors import HostError, ReadOnly
 from pykubeproxy.model.ip import IP, Family
-from pykubeproxy.plan.conntrack import FlowCheck, UdpFrontends
 from pykubeproxy.plan.diff import Plan
-from pykubeproxy.plan.live_frontends import live_udp_frontends
 from pykubeproxy.rules.ruleset import Ruleset
 
 log = structlog.get_logger()

@@ -6,10 +6,10 @@ import structlog
 
 from pykubeproxy.daemon.follower import Outcome
 from pykubeproxy.daemon.set_aside import RefusedReport, RefusedService
+from pykubeproxy.explain.summary import summarize
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.plan.refused import ADDRTYPE, RANDOM_FULLY
-from pykubeproxy.plan.summary import summarize
 from pykubeproxy.rules.ruleset import ChainId
 
 log = structlog.get_logger()

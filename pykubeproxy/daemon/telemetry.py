@@ -14,13 +14,13 @@ from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import Service, ServiceKey
-from pykubeproxy.observe.connections import rule_owners
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.no_local_endpoints import NoLocalEndpoints
 from pykubeproxy.observe.servers import Servers
 from pykubeproxy.observe.service_health import HealthChecks
 from pykubeproxy.rules.options import RuleOptions
+from pykubeproxy.traffic.connections import rule_owners
 
 log = structlog.get_logger()
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from pykubeproxy.flows.stale import Flow, FlowCheck
 from pykubeproxy.host.conntrack_wire import DELETE, GET, FlowReader, identity, udp_only
 from pykubeproxy.host.errors import ReadOnly
 from pykubeproxy.host.netlink import DUMP_ATTEMPTS, NETFILTER, DumpInterrupted, Netlink
 from pykubeproxy.model.ip import Family
-from pykubeproxy.plan.conntrack import Flow, FlowCheck
 
 
 class Removal(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,9 +8,9 @@ import socket
 import struct
 import sys
 
+from pykubeproxy.flows.stale import Flow, SocketAddress
 from pykubeproxy.host.netlink import attribute, nested, parse_attributes
 from pykubeproxy.model.ip import Family
-from pykubeproxy.plan.conntrack import Flow, SocketAddress
 
 # Types of messages: the subsystem in the upper byte, what is to be done in the lower.
 NEW = 0x0100

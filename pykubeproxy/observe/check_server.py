@@ -11,11 +11,11 @@ import structlog
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
-from pykubeproxy.observe.binding import CannotListen, listen_in_family
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.service_health import HealthCheck, answer
-from pykubeproxy.observe.web import Request, Response
-from pykubeproxy.observe.web_thread import Listener, WebThread
+from pykubeproxy.web.binding import CannotListen, listen_in_family
+from pykubeproxy.web.messages import Request, Response
+from pykubeproxy.web.server import Listener, WebThread
 
 log = structlog.get_logger()
 

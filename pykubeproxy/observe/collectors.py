@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from pykubeproxy.config.gates import GATES, FeatureGates, Stage
 from pykubeproxy.model.ip import Family
 from pykubeproxy.observe.about import Build
-from pykubeproxy.observe.connections import ConnectionCounter
+from pykubeproxy.traffic.connections import ConnectionCounter
 
 _SERVICE_LABELS = ("ip_family", "namespace", "service", "port", "protocol")
 # As Kubernetes writes it: nothing for what has graduated.

@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from pykubeproxy.observe.web import media_ranges
+from pykubeproxy.web.messages import media_ranges
 
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping=underscores"

@@ -13,7 +13,7 @@ import msgspec
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.observe.clock import NEVER, Clock, Moment, now, rfc3339
-from pykubeproxy.observe.web import Response, json_response
+from pykubeproxy.web.messages import Response, json_response
 
 
 class FamilyStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from pykubeproxy.config.gates import FeatureGates
+from pykubeproxy.explain.summary import summarize
 from pykubeproxy.model.ip import Family
 from pykubeproxy.observe.about import build
 from pykubeproxy.observe.collectors import (
@@ -19,8 +20,6 @@ from pykubeproxy.observe.collectors import (
     LocalhostCollector,
     TableCollector,
 )
-from pykubeproxy.observe.connections import OTHER, ConnectionCounter, Limits, Owners
-from pykubeproxy.observe.counters import Reading
 from pykubeproxy.observe.no_local_endpoints import Dropped
 from pykubeproxy.observe.series import (
     ChangeSeries,
@@ -33,8 +32,9 @@ from pykubeproxy.observe.series import (
     SyncSeries,
 )
 from pykubeproxy.plan.diff import Plan
-from pykubeproxy.plan.summary import summarize
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
+from pykubeproxy.traffic.connections import OTHER, ConnectionCounter, Limits, Owners
+from pykubeproxy.traffic.counters import Reading
 
 # Programs that change rules are few; something that changes its name at every run must not make endless series.
 _MAX_CAUSES = 20

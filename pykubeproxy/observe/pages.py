@@ -17,8 +17,8 @@ from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.logs import set_verbosity
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.verbosity import change_verbosity
-from pykubeproxy.observe.web import Handler, Request, Response, json_response, not_found, text_response
 from pykubeproxy.observe.zpages import Statusz, flagz
+from pykubeproxy.web.messages import Handler, Request, Response, json_response, not_found, text_response
 
 _NO_PROFILES = "404 page not found: there are no Go profiles, for this proxy is not written in Go"
 

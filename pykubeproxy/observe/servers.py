@@ -13,12 +13,12 @@ import structlog
 from pykubeproxy.config.types import KubeProxyConfiguration
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
-from pykubeproxy.observe.binding import CannotListen, listen
 from pykubeproxy.observe.check_server import CheckFailed, CheckServer
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.service_health import HealthCheck
-from pykubeproxy.observe.web import Handler
-from pykubeproxy.observe.web_thread import Listener, WebThread
+from pykubeproxy.web.binding import CannotListen, listen
+from pykubeproxy.web.messages import Handler
+from pykubeproxy.web.server import Listener, WebThread
 
 log = structlog.get_logger()
 

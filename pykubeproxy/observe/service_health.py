@@ -14,7 +14,7 @@ import msgspec
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey, service_ports
 from pykubeproxy.model.snapshot import Snapshot
-from pykubeproxy.observe.web import JSON, NOSNIFF, Response
+from pykubeproxy.web.messages import JSON, NOSNIFF, Response
 
 
 class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):

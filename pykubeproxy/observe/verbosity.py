@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from http import HTTPStatus
 
-from pykubeproxy.observe.web import Request, Response, text_response
+from pykubeproxy.web.messages import Request, Response, text_response
 
 _NUMBER = re.compile(r"[-+]?[0-9]{1,9}", re.ASCII)
 _FLAG = "klog.logging.verbosity"

@@ -12,7 +12,7 @@ import msgspec
 
 from pykubeproxy.observe.about import Build
 from pykubeproxy.observe.clock import Clock, Moment
-from pykubeproxy.observe.web import Request, Response, json_response, media_ranges, text_response
+from pykubeproxy.web.messages import Request, Response, json_response, media_ranges, text_response
 
 COMPONENT = "kube-proxy"
 _API = {"apiVersion": "config.k8s.io/v1beta1", "metadata": {"name": COMPONENT}}

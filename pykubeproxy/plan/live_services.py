@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Mapping
 
 from pykubeproxy.model.ip import parse_ip
 from pykubeproxy.model.service import Protocol, ServiceKey
-from pykubeproxy.plan.owners import target_chain, title_of
 from pykubeproxy.rules import names
 from pykubeproxy.rules.fragment import Door, Entry, Fragment
+from pykubeproxy.rules.owners import target_chain, title_of
 from pykubeproxy.rules.ruleset import Lines, Ruleset
 
 _DESTINATION = re.compile(r"(?:^| )-d (\S+)/(?:32|128) ")

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.plan.diff import Plan
-from pykubeproxy.plan.owners import Owners, title_of
 from pykubeproxy.rules.options import RuleOptions
+from pykubeproxy.rules.owners import Owners, title_of
 from pykubeproxy.rules.ruleset import Ruleset
 
 

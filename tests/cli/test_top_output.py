@@ -7,7 +7,7 @@ from rich.console import Console
 
 from pykubeproxy.cli.top_output import as_json, as_text
 from pykubeproxy.model.ip import Family
-from pykubeproxy.observe.rates import EndpointRate, Rates, ServiceRate
+from pykubeproxy.traffic.rates import EndpointRate, Rates, ServiceRate
 
 
 def endpoint(number: int, connections: int, of: int, count: int) -> EndpointRate:

@@ -20,7 +20,7 @@ from pykubeproxy.observe.clock import Moment
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.servers import Addresses, Servers
-from pykubeproxy.observe.web import text_response
+from pykubeproxy.web.messages import text_response
 from tests.builders import NODE, options
 from tests.daemon.fakes import Clock, changed, loop_of
 

@@ -11,6 +11,7 @@ from pykubeproxy.daemon import flows
 from pykubeproxy.daemon.family import FamilyProxy
 from pykubeproxy.daemon.flows import FlowCleaner
 from pykubeproxy.daemon.loop import Loop
+from pykubeproxy.flows.stale import FlowCheck, pack_socket, socket_text
 from pykubeproxy.host.conntrack import ConntrackTable, Removal
 from pykubeproxy.host.errors import HostError, ReadOnly, RestoreError
 from pykubeproxy.host.memory import MemoryHost
@@ -18,7 +19,6 @@ from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.service import Protocol, Service
 from pykubeproxy.model.snapshot import ObjectId
-from pykubeproxy.plan.conntrack import FlowCheck, pack_socket, socket_text
 from tests.builders import ip, options, port, service, slice_of, slice_port
 from tests.daemon.fakes import Clock, changed, loop_of
 

@@ -46,7 +46,7 @@ THREADS = {
     "conntrack-room": "pykubeproxy.daemon.conntrack_watch:ConntrackReport:look:2",
     "conntrack": "pykubeproxy.daemon.flows:_Worker:_receive:1",
     "nftables": "pykubeproxy.host.generations:GenerationWatch:wait:1",
-    "web": "pykubeproxy.observe.web_thread:WebThread:_time_to_wait:3",
+    "web": "pykubeproxy.web.server:WebThread:_time_to_wait:3",
     "MainThread": "pykubeproxy.daemon.family:FamilyProxy:sync:1",
     "MainThread at the start": "pykubeproxy.daemon.assembly:NodeView:facts:1",
 }

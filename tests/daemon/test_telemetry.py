@@ -23,8 +23,8 @@ from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.servers import Addresses, Servers
 from pykubeproxy.observe.service_health import HealthCheck
-from pykubeproxy.observe.web import Request, Response
 from pykubeproxy.plan.diff import ChainChange, Plan
+from pykubeproxy.web.messages import Request, Response
 from tests.builders import NODE, at, ip, service, slice_of, snapshot
 from tests.daemon.fakes import Clock, FakeProxy, changed, loop_of
 from tests.watched import watch

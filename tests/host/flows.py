@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
+from pykubeproxy.flows.stale import pack_socket
 from pykubeproxy.host.conntrack_wire import NEW, ORIGINAL, REPLY, direction, prefix
 from pykubeproxy.host.netlink import NETFILTER, Netlink, attribute
 from pykubeproxy.model.ip import Family
-from pykubeproxy.plan.conntrack import pack_socket
 
 TCP, UDP = 6, 17
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from pykubeproxy.flows.stale import Flow, FlowCheck
 from pykubeproxy.host.conntrack import ConntrackTable, ReadOnlyConntrackTable, Removal
 from pykubeproxy.host.errors import ReadOnly
 from pykubeproxy.host.netlink import DUMP_ATTEMPTS, DumpInterrupted
 from pykubeproxy.model.ip import Family
-from pykubeproxy.plan.conntrack import Flow, FlowCheck
 from tests.host.flows import TCP, connection, insert, packed
 from tests.host.namespace import Namespace, namespace, needs_root
 

@@ -137,14 +137,14 @@ import os
 os.setuid(65534)
 from pykubeproxy.host.conntrack import ConntrackTable
 from pykubeproxy.model.ip import Family
-from pykubeproxy.plan.conntrack import FlowCheck
+from pykubeproxy.flows.stale import FlowCheck
 ConntrackTable().remove_stale(FlowCheck(family=Family.IPV4, retired=frozenset({b"x"})))
 """
 
 
 @needs_root
 def test_without_permission() -> None:
-    preloaded = "import pykubeproxy.host.conntrack, pykubeproxy.plan.conntrack\n"
+    preloaded = "import pykubeproxy.host.conntrack, pykubeproxy.flows.stale\n"
     code = preloaded + UNPRIVILEGED
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     expected = "cannot list IPv4 connections: Operation not permitted (netlink): run as root, or with CAP_NET_ADMIN"

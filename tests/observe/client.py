@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pykubeproxy.observe.web import Handler
-from pykubeproxy.observe.web_connection import Patience
-from pykubeproxy.observe.web_thread import Listener, Room, WebThread
+from pykubeproxy.web.connection import Patience
+from pykubeproxy.web.messages import Handler
+from pykubeproxy.web.server import Listener, Room, WebThread
 
 SECONDS = 10.0
 _candidates = itertools.count(20_000 + os.getpid() * 7 % 9_000)

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from pykubeproxy.observe.counters import target_of
-from pykubeproxy.observe.meter import LiveNat
 from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.traffic.counters import target_of
+from pykubeproxy.traffic.meter import LiveNat
 
 
 def endpoint_rules(ruleset: Ruleset) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.observe.check_server import CheckFailed, CheckServer
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.service_health import HealthCheck
-from pykubeproxy.observe.web_thread import WebThread
+from pykubeproxy.web.server import WebThread
 from tests.observe.client import SECONDS, ask, descriptors, dialled, free_port, is_listening, read_all
 from tests.observe.ticking import Ticking
 

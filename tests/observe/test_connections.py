@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pykubeproxy.model.ip import Family
-from pykubeproxy.observe.connections import (
+from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.traffic.connections import (
     OTHER_ENDPOINTS,
     OTHER_PORTS,
     ConnectionCounter,
@@ -20,8 +21,7 @@ from pykubeproxy.observe.connections import (
     chain_owners,
     rule_owners,
 )
-from pykubeproxy.observe.counters import chain_of, target_of
-from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.traffic.counters import chain_of, target_of
 from tests.builders import options, port, service, slice_of, slice_port, snapshot
 
 WEB = PortName("ns1", "web", "http", "TCP")

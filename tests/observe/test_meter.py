@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Service
-from pykubeproxy.observe.meter import WINDOW, Meter
-from pykubeproxy.observe.rates import Rates, ServiceRate
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.traffic.meter import WINDOW, Meter
+from pykubeproxy.traffic.rates import Rates, ServiceRate
 from tests.builders import options, service, slice_of, snapshot
 from tests.observe.counting import reading
 

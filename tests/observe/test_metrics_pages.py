@@ -13,7 +13,7 @@ from pykubeproxy.config.flag_table import FLAGS
 from pykubeproxy.config.flags import put_at, texts
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.pages import MetricsPages
-from pykubeproxy.observe.web import Request, Response
+from pykubeproxy.web.messages import Request, Response
 from tests.observe.ticking import Ticking
 
 WARNING = (

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pykubeproxy.observe.rates import next_reading, share
+from pykubeproxy.traffic.rates import next_reading, share
 
 seconds = st.floats(0, 1e4)
 

@@ -8,12 +8,12 @@ from hypothesis import given
 
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.service import Service
-from pykubeproxy.observe.connections import chain_owners
-from pykubeproxy.observe.served import Served
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.parse import parse
 from pykubeproxy.rules.ruleset import Ruleset, Table
+from pykubeproxy.traffic.connections import chain_owners
+from pykubeproxy.traffic.served import Served
 from tests.builders import options, service, slice_of, snapshot
 from tests.corpus import GOLDEN, Example, examples
 from tests.strategies import clusters, rule_options

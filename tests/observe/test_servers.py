@@ -69,7 +69,7 @@ def test_without_ipv6_an_unspecified_address_is_ipv4(monkeypatch: pytest.MonkeyP
         return real(family, kind)
 
     servers = built(Addresses(health="[::]:0", metrics=""))
-    monkeypatch.setattr("pykubeproxy.observe.binding.socket.socket", refuse_ipv6)
+    monkeypatch.setattr("pykubeproxy.web.binding.socket.socket", refuse_ipv6)
     servers.start()
     monkeypatch.undo()
     try:

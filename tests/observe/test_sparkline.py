@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pykubeproxy.observe.sparkline import BARS, sparkline
+from pykubeproxy.explain.sparkline import BARS, sparkline
 
 numbers = st.lists(st.floats(0, 1e9, allow_subnormal=False), max_size=30)
 

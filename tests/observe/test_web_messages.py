@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pykubeproxy.observe.web import (
+from pykubeproxy.web.messages import (
     BadRequest,
     Request,
     Response,

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import pytest
 
-from pykubeproxy.observe.web import Request, Response, text_response
-from pykubeproxy.observe.web_connection import Patience
-from pykubeproxy.observe.web_thread import Listener, Room, WebThread
+from pykubeproxy.web.connection import Patience
+from pykubeproxy.web.messages import Request, Response, text_response
+from pykubeproxy.web.server import Listener, Room, WebThread
 from tests.observe.client import ask, descriptors, dialled, eventually, is_listening, read_all, served
 
 LARGE = b"x" * 10_000_000
@@ -256,7 +256,7 @@ class Exhausted:
 
 
 def test_running_out_of_descriptors_is_no_busy_loop_and_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pykubeproxy.observe.web_thread._RECOVERY", 0.05)
+    monkeypatch.setattr("pykubeproxy.web.server._RECOVERY", 0.05)
     web = WebThread()
     web.start()
     sock = socket.create_server(("127.0.0.1", 0))

@@ -1,6 +1,6 @@
 """Flows and frontends from their texts."""
 
-from pykubeproxy.plan.conntrack import Flow, Frontend, pack_port, pack_socket
+from pykubeproxy.flows.stale import Flow, Frontend, pack_port, pack_socket
 
 
 def frontend(text: str) -> Frontend:

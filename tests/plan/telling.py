@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pykubeproxy.explain.plan import Explanation, explain
 from pykubeproxy.model.service import ServiceType
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.plan.diff import diff
-from pykubeproxy.plan.explain import Explanation, explain
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import Ruleset

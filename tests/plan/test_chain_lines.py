@@ -2,7 +2,7 @@
 
 import pytest
 
-from pykubeproxy.plan.chain_lines import chain_lines
+from pykubeproxy.explain.chain_lines import chain_lines
 from pykubeproxy.plan.diff import ChainChange
 from pykubeproxy.rules.ruleset import Lines
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from pykubeproxy.flows.stale import Flow, FlowCheck, Frontend, frontends, serving_addresses, socket_text
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import PortSpec, Protocol
-from pykubeproxy.plan.conntrack import Flow, FlowCheck, Frontend, frontends, serving_addresses, socket_text
 from tests.builders import endpoint, ip, service_port
 from tests.plan.flows import flow, frontend
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from pykubeproxy.explain.plan import Explanation
 from pykubeproxy.host.memory import copy
 from pykubeproxy.model.service import Protocol, ServiceType
 from pykubeproxy.model.snapshot import Object
-from pykubeproxy.plan.explain import Explanation
 from pykubeproxy.rules.options import Dispatch
 from tests.builders import NODE, at, cidr, port, service, slice_of, slice_port
 from tests.plan.telling import (

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from pykubeproxy.flows.live_frontends import live_udp_frontends
+from pykubeproxy.flows.stale import UdpFrontends, socket_text
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Protocol, ServiceType
-from pykubeproxy.plan.conntrack import UdpFrontends, socket_text
-from pykubeproxy.plan.live_frontends import live_udp_frontends
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.parse import parse

@@ -4,10 +4,10 @@ import pytest
 
 from pykubeproxy.model.service import ServiceType
 from pykubeproxy.model.snapshot import Object
-from pykubeproxy.plan.owners import Owners, destination, target_chain, title_of
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.names import service_hash
 from pykubeproxy.rules.options import Dispatch
+from pykubeproxy.rules.owners import Owners, destination, target_chain, title_of
 from pykubeproxy.rules.ruleset import Ruleset, Table
 from tests.builders import NODE, at, options, port, service, slice_of, snapshot
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from pykubeproxy.explain.staying import KeptRules, kept_rules, out_of_order, repeated_jumps, stale_chains
 from pykubeproxy.plan.diff import diff, jump_target
-from pykubeproxy.plan.staying import KeptRules, kept_rules, out_of_order, repeated_jumps, stale_chains
 from pykubeproxy.rules.ruleset import Lines, Ruleset, Table
 from pykubeproxy.rules.skeleton import JUMPS
 

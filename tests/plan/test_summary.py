@@ -2,8 +2,8 @@
 
 import pytest
 
+from pykubeproxy.explain.summary import Summary, summarize
 from pykubeproxy.plan.diff import ChainChange, Plan, RuleDelete, RuleInsert
-from pykubeproxy.plan.summary import Summary, summarize
 
 
 def change(before: str | None, after: str | None) -> ChainChange:

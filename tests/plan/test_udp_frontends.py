@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pykubeproxy.flows.stale import Flow, FlowCheck, Serving, UdpFrontends, pack_ip, socket_text
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import PortSpec, Protocol, Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
-from pykubeproxy.plan.conntrack import Flow, FlowCheck, Serving, UdpFrontends, pack_ip, socket_text
 from tests.builders import at, ip, port, service, slice_of, slice_port, snapshot
 from tests.plan.flows import flow, frontend
 

@@ -74,7 +74,7 @@ PROMISES = (
         only="nodeport",
         broken=Broken(
             how="a mark is cleared where it should be set",
-            file="pykubeproxy/trace/targets/marks.py",
+            file="pykubeproxy/netfilter/targets/marks.py",
             old='    "--set-xmark": lambda value, mask: (mask, value),\n',
             new='    "--set-xmark": lambda value, mask: (mask, 0),\n',
         ),

@@ -79,7 +79,7 @@ PROMISES = (
         only="slow",
         broken=Broken(
             how="there is no limit to how many may wait, and new ones are not accepted meanwhile",
-            file="pykubeproxy/observe/web_thread.py",
+            file="pykubeproxy/web/server.py",
             old="        self._make_room(listener)\n        connection",
             new="        if len(self._connections) >= self._room.per_listener:\n"
             "            sock.close()\n"
@@ -93,7 +93,7 @@ PROMISES = (
         only="rude",
         broken=Broken(
             how="a bad request is an error of the server's",
-            file="pykubeproxy/observe/web_connection.py",
+            file="pykubeproxy/web/connection.py",
             old="        except BadRequest as bad:\n",
             new="        except KeyError as bad:\n",
         ),

@@ -248,7 +248,7 @@ PROMISES = (
         only="through_replacement",
         broken=Broken(
             how="nobody forgets the flows of endpoints that are gone",
-            file="pykubeproxy/plan/conntrack.py",
+            file="pykubeproxy/flows/stale.py",
             old="            return flow.answered_by not in serving\n",
             new="            return False\n",
         ),

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.snapshot import Object, Snapshot
+from pykubeproxy.netfilter import Verdict
 from pykubeproxy.rules import spread, tree, trie
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
-from pykubeproxy.trace import Verdict
 from tests.builders import options, port, service, slice_of, slice_port, snapshot
 from tests.clusters import serving_clusters
 from tests.packets import CLIENTS, UNRELATED, Destination, Walk, destinations, neighbours

@@ -3,10 +3,10 @@
 from fractions import Fraction
 from typing import Any
 
+from pykubeproxy.netfilter import ConnectionState, Environment, Outcome, Packet, Trace, local_address, trace
+from pykubeproxy.netfilter.rule import judge, make_rule
+from pykubeproxy.netfilter.state import Scene, State
 from pykubeproxy.rules.parse import parse
-from pykubeproxy.trace import ConnectionState, Environment, Outcome, Packet, Trace, local_address, trace
-from pykubeproxy.trace.rule import judge, make_rule
-from pykubeproxy.trace.state import Scene, State
 from tests.builders import ip
 
 NODE = Environment(

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 import msgspec
 
 from pykubeproxy.model.route import Route
-from pykubeproxy.trace import Environment, local_address
+from pykubeproxy.netfilter import Environment, local_address
 from tests.builders import cidr, ip
 from tests.host.namespace import Namespace, namespace
 

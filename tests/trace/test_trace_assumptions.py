@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from pykubeproxy.trace import Outcome
+from pykubeproxy.netfilter import Outcome
 from tests.trace.asking import follow
 
 SETS = ("a", "b", "c")

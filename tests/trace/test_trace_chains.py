@@ -2,7 +2,7 @@
 
 import pytest
 
-from pykubeproxy.trace import Verdict
+from pykubeproxy.netfilter import Verdict
 from tests.trace.asking import follow, only, rules_met
 
 TO_NODE = "10.0.0.1"

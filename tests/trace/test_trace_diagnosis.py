@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from pykubeproxy.explain.diagnosis import Knowledge, unknown
 from pykubeproxy.model.endpoint import SliceEndpoint
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Protocol, ServiceType
 from pykubeproxy.model.snapshot import Object
-from pykubeproxy.trace.diagnosis import Knowledge, unknown
 from tests.builders import at, cidr, ip, service, slice_of, slice_port, snapshot
 
 NO_ENDPOINTS = "no ready endpoints for ns1/svc1:p80"

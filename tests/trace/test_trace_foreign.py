@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from pykubeproxy.model.route import Route
+from pykubeproxy.netfilter import Environment, Outcome, Verdict, local_address, trace
 from pykubeproxy.rules.parse import parse
-from pykubeproxy.trace import Environment, Outcome, Verdict, local_address, trace
 from tests.builders import cidr
 from tests.trace.asking import only, packet
 

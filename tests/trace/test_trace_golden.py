@@ -2,8 +2,8 @@
 
 import pytest
 
+from pykubeproxy.netfilter import Environment, Packet, Trace, Tracer, local_address
 from pykubeproxy.rules.parse import parse
-from pykubeproxy.trace import Environment, Packet, Trace, Tracer, local_address
 from tests.builders import ip
 from tests.corpus import GOLDEN, GOLDEN_NODE, Example, examples, host_addresses, rendered
 from tests.trace.service_model import LOOPBACK, NODE_ADDRESSES, Cluster, Fate, Question

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pykubeproxy.trace import Environment, Outcome, Trace, Verdict
+from pykubeproxy.netfilter import Environment, Outcome, Trace, Verdict
 from tests.trace.asking import ESTABLISHED, INVALID, NODE, RELATED, follow, only
 
 TABLES = {

@@ -12,11 +12,11 @@ import yaml
 from e2e.lab import has_sctp
 from e2e.three_nodes.sharing import tolerable, unfairness
 from pykubeproxy.model.service import Protocol
+from pykubeproxy.netfilter import Environment, Outcome, Packet, Tracer, Verdict, local_address, trace
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.parse import parse
 from pykubeproxy.rules.ruleset import render
-from pykubeproxy.trace import Environment, Outcome, Packet, Tracer, Verdict, local_address, trace
 from tests.builders import ip, options, port, service, slice_of, slice_port, snapshot
 from tests.corpus import GOLDEN, GOLDEN_NODE, Example, examples, host_addresses, rendered
 from tests.host.namespace import needs_root

@@ -9,8 +9,8 @@ from itertools import count
 
 import pytest
 
+from pykubeproxy.netfilter import Outcome, Packet, Tracer, Verdict
 from pykubeproxy.rules.parse import parse
-from pykubeproxy.trace import Outcome, Packet, Tracer, Verdict
 from tests.builders import ip
 from tests.host.namespace import needs_root
 from tests.trace.asking import only

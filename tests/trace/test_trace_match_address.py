@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pykubeproxy.model.route import Route, RouteKind
-from pykubeproxy.trace import Environment
+from pykubeproxy.netfilter import Environment
 from tests.builders import cidr
 from tests.trace.asking import NODE, meet
 

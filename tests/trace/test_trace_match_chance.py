@@ -4,9 +4,9 @@ from fractions import Fraction
 
 import pytest
 
+from pykubeproxy.netfilter import Environment, Verdict
+from pykubeproxy.netfilter.matches.chance import chance
 from pykubeproxy.rules.text import probability
-from pykubeproxy.trace import Environment, Verdict
-from pykubeproxy.trace.matches.chance import chance
 from tests.trace.asking import NODE, follow, meet, only
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pykubeproxy.model.route import Route
-from pykubeproxy.trace import Environment, Outcome, Verdict
+from pykubeproxy.netfilter import Environment, Outcome, Verdict
 from tests.builders import cidr, ip
 from tests.trace.asking import NODE, follow, only
 

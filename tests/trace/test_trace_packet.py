@@ -2,7 +2,7 @@
 
 import pytest
 
-from pykubeproxy.trace import Packet
+from pykubeproxy.netfilter import Packet
 from tests.builders import ip
 from tests.trace.asking import ESTABLISHED, packet
 

@@ -9,13 +9,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from pykubeproxy.explain.pictures.cards import picture, short
+from pykubeproxy.explain.pictures.html import as_html
+from pykubeproxy.explain.pictures.layout import COLUMN, GAP, lay_out
+from pykubeproxy.explain.pictures.mermaid import as_mermaid
+from pykubeproxy.explain.pictures.svg import as_svg
+from pykubeproxy.netfilter import Trace, trace
 from pykubeproxy.rules.compile import compile_ruleset
-from pykubeproxy.trace import Trace, trace
-from pykubeproxy.trace.pictures.cards import picture, short
-from pykubeproxy.trace.pictures.html import as_html
-from pykubeproxy.trace.pictures.layout import COLUMN, GAP, lay_out
-from pykubeproxy.trace.pictures.mermaid import as_mermaid
-from pykubeproxy.trace.pictures.svg import as_svg
 from tests.builders import options, service, slice_of, snapshot
 from tests.trace.asking import NODE, follow, packet
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from pykubeproxy.netfilter.program import Program
+from pykubeproxy.netfilter.rule import make_rule
 from pykubeproxy.rules.parse import parse
-from pykubeproxy.trace.program import Program
-from pykubeproxy.trace.rule import make_rule
 from tests.trace.asking import document, meet
 
 LONG = 400

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pykubeproxy.trace import Verdict
+from pykubeproxy.netfilter import Verdict
 from tests.trace.asking import INVALID, follow, only
 
 SERVICES = 'FORWARD -m conntrack --ctstate NEW -m comment --comment "kubernetes service portals" -j KUBE-SERVICES'

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from pykubeproxy.model.route import Route, RouteKind
-from pykubeproxy.trace import Environment, Outcome, Verdict, local_address
-from pykubeproxy.trace.routing import PrefixMap
+from pykubeproxy.netfilter import Environment, Outcome, Verdict, local_address
+from pykubeproxy.netfilter.routing import PrefixMap
 from tests.builders import cidr, ip
 from tests.trace.asking import NODE, follow, only
 

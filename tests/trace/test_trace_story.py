@@ -3,9 +3,9 @@
 from fractions import Fraction
 from typing import Any
 
+from pykubeproxy.explain.story import Story, is_arrival, service_of, tell
+from pykubeproxy.netfilter import Action, Trace, trace
 from pykubeproxy.rules.compile import compile_ruleset
-from pykubeproxy.trace import Action, Trace, trace
-from pykubeproxy.trace.story import Story, is_arrival, service_of, tell
 from tests.builders import options, service, slice_of, snapshot
 from tests.trace.asking import NODE, packet
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pykubeproxy.trace.syntax import Clause, Option, parse_rule
+from pykubeproxy.netfilter.syntax import Clause, Option, parse_rule
 
 
 def test_a_rule_of_kube_proxy() -> None:

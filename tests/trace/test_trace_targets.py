@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pykubeproxy.trace import Action, Verdict
+from pykubeproxy.netfilter import Action, Verdict
 from tests.trace.asking import ESTABLISHED, follow, only
 
 TO_NODE = "10.0.0.1"

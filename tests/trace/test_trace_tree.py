@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
+from pykubeproxy.netfilter import Action, Node, Trace, Verdict
 from pykubeproxy.rules.text import probability
-from pykubeproxy.trace import Action, Node, Trace, Verdict
 from tests.trace.asking import follow
 
 

@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from pykubeproxy.trace import Action, Environment, Outcome, Trace, Verdict
+from pykubeproxy.netfilter import Action, Environment, Outcome, Trace, Verdict
 from tests.trace.asking import follow, only
 
 TO_NODE = "10.0.0.1"

@@ -4,10 +4,10 @@ import pytest
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.nft_table import NftTable
+from pykubeproxy.netfilter import Environment, Packet, local_address, trace
+from pykubeproxy.netfilter.unseen import could_change
 from pykubeproxy.rules.parse import parse
 from pykubeproxy.rules.ruleset import Ruleset
-from pykubeproxy.trace import Environment, Packet, local_address, trace
-from pykubeproxy.trace.unseen import could_change
 from tests.builders import ip
 
 NODE = "192.168.0.2"

@@ -1,0 +1,114 @@
+"""A trace as a page of its own: the drawing, and below it every step with its rule, to be opened and closed."""
+
+from collections.abc import Iterator
+from html import escape
+
+from pykubeproxy.explain.pictures.cards import Card, cards, kind, picture
+from pykubeproxy.explain.pictures.svg import as_svg
+from pykubeproxy.explain.story import Story
+from pykubeproxy.explain.words import doing, exact, fate, meaning, place
+from pykubeproxy.model.share import percent
+from pykubeproxy.netfilter.outcome import Ending, Outcome, Verdict
+from pykubeproxy.netfilter.path import Step
+from pykubeproxy.netfilter.walk import Trace
+
+_STYLE = """
+:root{color-scheme:light dark;--fg:#0f172a;--bg:#f1f5f9;--card:#fff;--dim:#64748b;--edge:#cbd5e1}
+@media(prefers-color-scheme:dark){:root{--fg:#e2e8f0;--bg:#0f172a;--card:#1e293b;--dim:#94a3b8;--edge:#334155}}
+body{font:15px/1.5 Inter,'Segoe UI',Roboto,Arial,'DejaVu Sans',sans-serif;color:var(--fg);background:var(--bg);margin:0}
+main{max-width:1100px;margin:0 auto;padding:28px}h1{font-size:24px;margin:0}h2{font-size:16px;margin:28px 0 10px}
+.dim{color:var(--dim)}code{font:13px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace}
+.end{display:flex;gap:14px;align-items:center;background:var(--card);border:1px solid var(--edge);
+border-radius:10px;padding:8px 14px;margin:6px 0}
+.case{margin-left:24px}.bar{flex:0 0 120px;height:10px;border-radius:5px;background:var(--edge);overflow:hidden}
+.bar i{display:block;height:100%}
+.share{flex:0 0 110px;font-variant-numeric:tabular-nums}.v{font-weight:700;flex:0 0 90px}
+.accept{color:#16a34a}.refuse{color:#dc2626}.undecided,.mark{color:#d97706}.rewrite{color:#3b82f6}.route{color:#0d9488}
+i.accept{background:#16a34a}i.refuse{background:#dc2626}i.undecided{background:#d97706}
+details{background:var(--card);border:1px solid var(--edge);border-radius:10px;margin:8px 0;padding:6px 14px}
+summary{cursor:pointer;font-weight:600}.branch{border-left:4px solid #3b82f6}
+.step{margin:4px 0 4px 18px;padding:2px 10px;border:0;background:none}.step>summary{font-weight:400}
+.rule{display:block;overflow-x:auto;white-space:pre;color:var(--dim);padding:4px 0}
+figure{margin:16px 0;overflow:auto;border-radius:16px}figure svg{max-width:100%;height:auto;display:block}
+"""
+_CLASSES = {Verdict.ACCEPT: "accept", Verdict.UNDECIDED: "undecided"}
+
+
+def as_html(traced: Trace) -> str:
+    """A page that works offline: no script, nothing to load."""
+    shown = picture(traced)
+    title = escape(f"{shown.client} → {shown.target}")
+    body = [
+        f"<h1>{title}</h1>",
+        f'<div class="dim">{escape(shown.service)}</div>',
+        *([f'<div class="dim">{escape(shown.note)}</div>'] if shown.note else []),
+        *(line for outcome in traced.outcomes for line in _outcome(outcome)),
+        "<h2>The way as a picture</h2>",
+        f"<figure>{as_svg(traced)}</figure>",
+        '<h2>Step by step <span class="dim">(a step opens to show its rule)</span></h2>',
+        *_story(shown.story),
+    ]
+    head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+    return "\n".join(
+        ["<!DOCTYPE html>", f'<html lang="en"><head>{head}</head><body><main>', *body, "</main></body></html>"]
+    )
+
+
+def _outcome(outcome: Outcome) -> Iterator[str]:
+    style = _CLASSES.get(outcome.verdict, "refuse")
+    fraction = exact(outcome.probability)
+    share = percent(outcome.probability) + (f" = {fraction}" if fraction else "")
+    width = f"{float(outcome.probability):.2%}"
+    yield (
+        f'<div class="end"><span class="bar"><i class="{style}" style="width:{width}"></i></span>'
+        f'<span class="share">{share}</span><span class="v {style}">{outcome.verdict}</span>'
+        f"<span>{escape(fate(outcome))}</span></div>"
+    )
+    for alternative in outcome.alternatives:
+        yield f'<div class="dim case">{"if" if alternative.holds else "if not"} {escape(alternative.question)}:</div>'
+        yield '<div class="case">'
+        for inner in alternative.outcomes:
+            yield from _outcome(inner)
+        yield "</div>"
+
+
+def _story(story: Story) -> Iterator[str]:
+    for card in cards(story.steps):
+        yield from _card(card)
+    for branch in story.branches:
+        summary = branch.answer or f"{percent(branch.told)} of the packets"
+        if branch.ending is not None:
+            summary += f": {fate(branch.ending)}"
+        if branch.twins:
+            summary += f", or likewise to one of {len(branch.twins)} more endpoints"
+        is_open = " open" if len(story.branches) < 4 else ""
+        yield f'<details class="branch"{is_open}><summary>{escape(summary)}</summary>'
+        yield from _story(branch)
+        yield "</details>"
+    if story.ending is not None:
+        yield _ending(story.ending)
+    for twin in story.twins:
+        yield f'<p class="dim">{percent(twin.probability)} likewise {escape(fate(twin.ending))}</p>'
+
+
+def _card(card: Card) -> Iterator[str]:
+    yield f"<details open><summary>{escape(card.title)}</summary>"
+    for step in card.steps:
+        yield _step(step)
+    yield "</details>"
+
+
+def _step(step: Step) -> str:
+    chain = f'<code class="dim">{escape(place(step))}</code> ' if step.chain else ""
+    why = f' <span class="dim">{escape(meaning(step))}</span>' if meaning(step) else ""
+    text = f'{chain}<code class="{kind(step)}">{escape(doing(step))}</code>{why}'
+    if not step.rule:
+        return f'<div class="step">{text}</div>'
+    rule = f'<code class="rule">{escape(step.rule)}</code>'
+    where = f'<span class="dim">rule {step.position} of the chain</span>'
+    return f'<details class="step"><summary>{text}</summary>{where}{rule}</details>'
+
+
+def _ending(ending: Ending) -> str:
+    style = _CLASSES.get(ending.verdict, "refuse")
+    return f'<p><span class="v {style}">{ending.verdict}</span> {escape(fate(ending))}</p>'

@@ -1,0 +1,74 @@
+"""Where everything in a drawing goes: a tree of columns, each as wide as what stands below it. In pixels."""
+
+from collections.abc import Sequence
+from textwrap import wrap
+
+import msgspec
+
+from pykubeproxy.explain.pictures.cards import Card, cards
+from pykubeproxy.explain.story import Story
+from pykubeproxy.explain.words import fate, meaning
+
+COLUMN = 420
+GAP = 36
+HEADING = 30
+ROW = 21
+NOTE = 16
+PADDING = 10
+BETWEEN = 22
+FAN = 92
+
+# Lines in the box of branches that are told together.
+MOST_TWINS = 16
+
+# Characters of a line in an ending's box.
+_WRAP = 56
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of the way from top to bottom, and the columns that branch off below it.
+
+    `width` is that of everything in it; `ending` holds the lines of text of its end.
+    """
+
+    story: Story
+    cards: tuple[Card, ...]
+    ending: tuple[str, ...]
+    columns: tuple["Column", ...]
+    width: int
+    height: int
+
+
+def lay_out(story: Story) -> Column:
+    """The columns of a story."""
+    columns = tuple(lay_out(branch) for branch in story.branches)
+    shown = tuple(cards(story.steps))
+    ending = tuple(wrap(fate(story.ending), _WRAP)) if story.ending is not None else ()
+    own = stretch_height(shown, ending, len(story.twins))
+    below = FAN + max(column.height for column in columns) if columns else 0
+    width = sum(column.width for column in columns) + GAP * (len(columns) - 1)
+    return Column(
+        story=story, cards=shown, ending=ending, columns=columns, width=max(COLUMN, width), height=own + below
+    )
+
+
+def card_height(card: Card) -> int:
+    """A heading, a row for each step, and a note below it where there is something to note."""
+    return HEADING + PADDING + sum(ROW + (NOTE if meaning(step) else 0) for step in card.steps)
+
+
+def ending_height(lines: Sequence[str]) -> int:
+    """A verdict, and its reason in lines."""
+    return 34 + 17 * len(lines) if lines else 0
+
+
+def twins_height(number: int) -> int:
+    """A box that counts the branches that go the same way."""
+    return 34 + 17 * min(number, MOST_TWINS) if number else 0
+
+
+def stretch_height(shown: Sequence[Card], ending: Sequence[str], twins: int) -> int:
+    """All of a column down to where it branches."""
+    parts = [*map(card_height, shown), ending_height(ending), twins_height(twins)]
+    used = [part for part in parts if part]
+    return sum(used) + BETWEEN * max(len(used) - 1, 0)

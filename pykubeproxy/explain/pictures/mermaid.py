@@ -1,0 +1,70 @@
+"""A trace as a Mermaid flowchart, which many wikis draw (https://mermaid.js.org/syntax/flowchart.html)."""
+
+from collections.abc import Iterator
+from itertools import count
+
+from pykubeproxy.explain.pictures.cards import Card, cards, picture, short
+from pykubeproxy.explain.story import Story
+from pykubeproxy.explain.words import brief, fate, leads_there, place, summed
+from pykubeproxy.netfilter.outcome import Ending, Verdict
+from pykubeproxy.netfilter.walk import Trace
+
+_STYLES = (
+    "classDef packet fill:#0f172a,color:#fff,stroke:#0f172a",
+    "classDef stage fill:#f8fafc,color:#0f172a,stroke:#94a3b8,text-align:left",
+    "classDef accept fill:#dcfce7,color:#14532d,stroke:#16a34a",
+    "classDef refuse fill:#fee2e2,color:#7f1d1d,stroke:#dc2626",
+    "classDef undecided fill:#fef3c7,color:#78350f,stroke:#d97706",
+)
+_CLASSES = {Verdict.ACCEPT: "accept", Verdict.UNDECIDED: "undecided"}
+
+
+def as_mermaid(traced: Trace) -> str:
+    """A flowchart from top to bottom; edges that not all packets take tell their share."""
+    shown = picture(traced)
+    service = "".join(f"<br/>{_escaped(line)}" for line in (shown.service, shown.note) if line)
+    title = f'    p0(["{_escaped(f"{shown.client} → {shown.target}")}{service}"]):::packet'
+    body = _Chart().lines(shown.story, "p0", "")
+    return "\n".join(["flowchart TD", title, *(f"    {line}" for line in (*body, *_STYLES))])
+
+
+class _Chart:
+    """Numbers the boxes."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def lines(self, story: Story, before: str, label: str) -> Iterator[str]:
+        """A stretch, its ending, its branches; `label` is for the edge that leads there."""
+        for card in cards(story.steps):
+            yield from self._box(before, label, f'["{_card(card)}"]', "stage")
+            before, label = self._last, ""
+        for branch in story.branches:
+            yield from self.lines(branch, before, _escaped(leads_there(branch)))
+        if story.ending is not None:
+            yield from self._ending(before, label, story.ending)
+        if story.twins:
+            total = summed([twin.probability for twin in story.twins])
+            names = ", ".join(twin.ending.dnat or twin.ending.reason for twin in story.twins[:8])
+            more = f" and {len(story.twins) - 8} more" if len(story.twins) > 8 else ""
+            text = _escaped(f"{total} likewise to {names}{more}")
+            yield from self._box(before, "", f'(["{text}"])', "accept")
+
+    def _ending(self, before: str, label: str, ending: Ending) -> Iterator[str]:
+        text = f"<b>{ending.verdict}</b><br/>{_escaped(fate(ending))}"
+        yield from self._box(before, label, f'(["{text}"])', _CLASSES.get(ending.verdict, "refuse"))
+
+    def _box(self, before: str, label: str, shape: str, style: str) -> Iterator[str]:
+        self._last = f"p{next(self._numbers)}"
+        edge = f'-- "{label}" -->' if label else "-->"
+        yield f"{before} {edge} {self._last}{shape}:::{style}"
+
+
+def _card(card: Card) -> str:
+    lines = [_escaped(short(f"{place(step)}: {brief(step)}" if step.chain else brief(step))) for step in card.steps]
+    return "<br/>".join((f"<b>{card.title}</b>", *lines))
+
+
+def _escaped(text: str) -> str:
+    """Quotes and angle brackets as Mermaid's entities."""
+    return text.replace("#", "#35;").replace('"', "#quot;").replace("<", "#lt;").replace(">", "#gt;")

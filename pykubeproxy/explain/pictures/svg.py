@@ -1,0 +1,191 @@
+"""A trace as a drawing: cards from top to bottom, branches as columns, and how each of them ends."""
+
+from collections.abc import Iterator
+from html import escape
+
+from pykubeproxy.explain.pictures import layout
+from pykubeproxy.explain.pictures.cards import Card, Picture, kind, picture, short
+from pykubeproxy.explain.pictures.layout import COLUMN, Column, lay_out
+from pykubeproxy.explain.story import Twin
+from pykubeproxy.explain.words import brief, leads_there, meaning, place, summed
+from pykubeproxy.model.share import percent
+from pykubeproxy.netfilter.outcome import Outcome, Verdict
+from pykubeproxy.netfilter.path import Step
+from pykubeproxy.netfilter.walk import Trace
+
+_MARGIN = 40
+_HEADER = 132
+_LEAST_WIDTH = 760
+
+_STYLE = """
+text{font-family:Inter,'Segoe UI',Roboto,'Helvetica Neue',Arial,'DejaVu Sans',sans-serif;fill:#0f172a}
+.m{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:12px}
+.h1{font-size:24px;font-weight:700}.h2{font-size:14px;fill:#475569}
+.ct{font-size:12px;font-weight:700;fill:#fff;letter-spacing:.06em}.n{font-size:11px;fill:#64748b}
+.chain{fill:#475569}.v{font-size:14px;font-weight:700;fill:#fff}.r{font-size:12px;fill:#fff}.s{font-size:13px;font-weight:700}
+.card{fill:#fff;stroke:#cbd5e1}.flow{fill:none;stroke:#94a3b8;stroke-linecap:round}
+.pass{fill:#94a3b8}.rewrite{fill:#2563eb}.mark{fill:#d97706}.route{fill:#0d9488}.accept{fill:#16a34a}
+.refuse{fill:#dc2626}.undecided{fill:#d97706}
+text.rewrite{fill:#1d4ed8;font-weight:700}text.refuse{fill:#b91c1c;font-weight:700}text.pass{fill:#0f172a}
+text.mark{fill:#b45309}text.route{fill:#0f766e}text.undecided{fill:#b45309;font-weight:700}text.accept{fill:#15803d}
+"""
+
+_HOOKS = {"PREROUTING": "#4f46e5", "INPUT": "#0369a1", "FORWARD": "#0369a1", "OUTPUT": "#4f46e5"}
+_HOOKS |= {"POSTROUTING": "#7c3aed", "ROUTING": "#0d9488"}
+_VERDICTS = {Verdict.ACCEPT: "accept", Verdict.UNDECIDED: "undecided"}
+_SHADES = ("#16a34a", "#22c55e", "#4ade80", "#86efac")
+
+
+def as_svg(traced: Trace) -> str:
+    """A drawing that needs nothing but itself: no script, no font, no network."""
+    shown = picture(traced)
+    root = lay_out(shown.story)
+    width = max(root.width + 2 * _MARGIN, _LEAST_WIDTH)
+    height = _HEADER + root.height + _MARGIN
+    body = [
+        f'<rect width="{width}" height="{height}" rx="16" fill="#f1f5f9"/>',
+        *_header(shown, traced.outcomes, width),
+        *_column(root, (width - root.width) / 2, _HEADER),
+    ]
+    label = escape(f"How a packet travels: {shown.client} to {shown.target}")
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    opening = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{label}">'
+    return "\n".join([opening, f"<style>{_STYLE}</style>", *body, "</svg>"])
+
+
+def _header(shown: Picture, outcomes: tuple[Outcome, ...], width: int) -> Iterator[str]:
+    """Who asks whom, and one bar that all outcomes share."""
+    yield _text(_MARGIN, 52, f"{shown.client} → {shown.target}", "h1")
+    subtitle = shown.service or "a packet's way through netfilter"
+    yield _text(_MARGIN, 76, f"{subtitle} · {shown.note}" if shown.note else subtitle, "h2")
+    at, whole = float(_MARGIN), width - 2 * _MARGIN
+    for number, outcome in enumerate(outcomes):
+        part = float(outcome.probability) * whole
+        color = _SHADES[number % len(_SHADES)] if outcome.verdict is Verdict.ACCEPT else "#dc2626"
+        color = "#d97706" if outcome.verdict is Verdict.UNDECIDED else color
+        title = escape(f"{percent(outcome.probability)} {outcome.verdict}: {outcome.reason}")
+        yield (
+            f'<rect x="{at:.1f}" y="92" width="{max(part - 2, 1):.1f}" height="10" rx="3" fill="{color}">'
+            f"<title>{title}</title></rect>"
+        )
+        at += part
+
+
+def _column(column: Column, left: float, top: float) -> Iterator[str]:
+    """A stretch, centred over its branches."""
+    middle = left + column.width / 2
+    x, y = middle - COLUMN / 2, top
+    bottom = top
+    for number, card in enumerate(column.cards):
+        if number:
+            yield _line(middle, y - layout.BETWEEN, y)
+        yield from _card(card, x, y)
+        bottom = y + layout.card_height(card)
+        y = bottom + layout.BETWEEN
+    if column.ending:
+        if column.cards:
+            yield _line(middle, bottom, y)
+        yield from _ending(column, x, y)
+        y += layout.ending_height(column.ending) + layout.BETWEEN
+    if column.story.twins:
+        yield from _twins(column.story.twins, x, y)
+    yield from _branches(column, left, middle, bottom)
+
+
+def _branches(column: Column, left: float, middle: float, bottom: float) -> Iterator[str]:
+    inner = sum(each.width for each in column.columns) + layout.GAP * (len(column.columns) - 1)
+    at, top = left + (column.width - inner) / 2, bottom + layout.FAN
+    for branch in column.columns:
+        to = at + branch.width / 2
+        share = branch.story.told / column.story.probability
+        low, half = top - 26, (top - 26 - bottom) / 2
+        yield (
+            f'<path class="flow" stroke-width="{2 + 8 * float(share):.1f}" d="M{middle:.1f} {bottom:.1f}'
+            f' C{middle:.1f} {bottom + half:.1f} {to:.1f} {bottom + half:.1f} {to:.1f} {low:.1f} V{top - 2:.1f}"/>'
+        )
+        yield from _pill(to, top - 26, leads_there(branch.story))
+        yield from _column(branch, at, top)
+        at += branch.width + layout.GAP
+
+
+def _pill(middle: float, y: float, words: str) -> Iterator[str]:
+    label = _cut(words, 50)
+    width = 22 + 8 * len(label)
+    yield (
+        f'<rect x="{middle - width / 2:.1f}" y="{y - 13:.1f}" width="{width}" height="24" rx="12" fill="#fff"'
+        ' stroke="#94a3b8"/>'
+    )
+    yield _text(middle, y + 4, label, "s", anchor="middle")
+
+
+def _card(card: Card, x: float, y: float) -> Iterator[str]:
+    height = layout.card_height(card)
+    color = _HOOKS.get(card.hook, "#475569")
+    yield f'<rect class="card" x="{x:.1f}" y="{y:.1f}" width="{COLUMN}" height="{height}" rx="10"/>'
+    yield f'<path d="{_top_corners(x, y)}" fill="{color}"/>'
+    yield _text(x + 14, y + 18, card.title.upper(), "ct")
+    row = y + layout.HEADING + 14
+    for step in card.steps:
+        yield from _row(step, x + 14, row)
+        row += layout.ROW + (layout.NOTE if meaning(step) else 0)
+
+
+def _top_corners(x: float, y: float) -> str:
+    return (
+        f"M{x:.1f} {y + 26:.1f} V{y + 10:.1f} Q{x:.1f} {y:.1f} {x + 10:.1f} {y:.1f} H{x + COLUMN - 10:.1f}"
+        f" Q{x + COLUMN:.1f} {y:.1f} {x + COLUMN:.1f} {y + 10:.1f} V{y + 26:.1f} Z"
+    )
+
+
+def _row(step: Step, x: float, y: float) -> Iterator[str]:
+    """A step; the whole rule shows where a pointer rests on it."""
+    yield "<g>"
+    yield f"<title>{escape(step.rule or step.says)}</title>"
+    yield f'<circle class="{kind(step)}" cx="{x + 4:.1f}" cy="{y - 4:.1f}" r="4"/>'
+    chain = f"{short(place(step))} " if step.chain else ""
+    does = _cut(short(brief(step)), 51 - len(chain))
+    yield (
+        f'<text class="m {kind(step)}" x="{x + 16:.1f}" y="{y:.1f}"><tspan class="chain" font-weight="400">'
+        f"{escape(chain)}</tspan>{' ' if chain else ''}{escape(does)}</text>"
+    )
+    if meaning(step):
+        yield _text(x + 16, y + 15, _cut(short(meaning(step)), 66), "n")
+    yield "</g>"
+
+
+def _ending(column: Column, x: float, y: float) -> Iterator[str]:
+    ending = column.story.ending
+    assert ending is not None
+    style = _VERDICTS.get(ending.verdict, "refuse")
+    height = layout.ending_height(column.ending)
+    yield f'<rect class="{style}" x="{x:.1f}" y="{y:.1f}" width="{COLUMN}" height="{height}" rx="10"/>'
+    sign = {"accept": "✔", "refuse": "✘", "undecided": "?"}[style]
+    yield _text(x + 16, y + 22, f"{sign} {ending.verdict}", "v")
+    for number, line in enumerate(column.ending):
+        yield _text(x + 16, y + 42 + 17 * number, line, "r")
+
+
+def _twins(twins: tuple[Twin, ...], x: float, y: float) -> Iterator[str]:
+    height = layout.twins_height(len(twins))
+    yield f'<rect x="{x:.1f}" y="{y:.1f}" width="{COLUMN}" height="{height}" rx="10" fill="#dcfce7" stroke="#16a34a"/>'
+    total = summed([twin.probability for twin in twins])
+    yield _text(x + 16, y + 21, f"{total} likewise, to {len(twins)} more endpoints", "s")
+    shown = twins if len(twins) <= layout.MOST_TWINS else twins[: layout.MOST_TWINS - 1]
+    for number, twin in enumerate(shown):
+        line = f"{percent(twin.probability):>6}  {twin.ending.dnat or twin.ending.reason}"
+        yield _text(x + 16, y + 40 + 17 * number, line, "m")
+    if len(shown) < len(twins):
+        yield _text(x + 16, y + 40 + 17 * len(shown), f"… and {len(twins) - len(shown)} more", "m")
+
+
+def _line(x: float, top: float, bottom: float) -> str:
+    return f'<path class="flow" stroke-width="3" d="M{x:.1f} {top + 2:.1f} V{bottom - 2:.1f}"/>'
+
+
+def _text(x: float, y: float, text: str, style: str, *, anchor: str = "start") -> str:
+    at = f' text-anchor="{anchor}"' if anchor != "start" else ""
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}"{at}>{escape(text)}</text>'
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -1,0 +1,94 @@
+"""The words in which steps and endings are told, the same in text and in pictures."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from pykubeproxy.explain.story import Story, jump_target
+from pykubeproxy.model.share import percent
+from pykubeproxy.netfilter.effect import Action
+from pykubeproxy.netfilter.outcome import Ending, Outcome
+from pykubeproxy.netfilter.path import Step
+from pykubeproxy.rules import names
+
+# Comments of the fixed chains say less than the words here.
+_CHAINS = {
+    names.SERVICES: "is it for a Service?",
+    names.NODE_PORTS: "for no Service's address, but for one of this node's: a node port?",
+    names.POSTROUTING: "to be masqueraded?",
+    names.MARK_MASQ: "to be masqueraded later",
+    names.FORWARD: "kubernetes forwarding rules",
+    names.EXTERNAL_SERVICES: "is it for a Service from outside?",
+    names.PROXY_FIREWALL: "did a load balancer's source ranges refuse it?",
+}
+
+
+def place(step: Step) -> str:
+    """The chain in which a step is taken; for a routing decision, that it is one."""
+    return step.chain or "routing"
+
+
+def doing(step: Step) -> str:
+    """What a step does, in short."""
+    match step.action:
+        case Action.MASQUERADE:
+            return "masquerade: the source becomes this node's address"
+        case Action.MARK:
+            says = step.says.replace("->", "→")
+            return f"mark for masquerade ({says.removeprefix('mark ')})" if step.chain == names.MARK_MASQ else says
+        case Action.JUMP | Action.GOTO:
+            return f"→ {jump_target(step)}"
+        case _:
+            return step.says.replace(" -> ", " → ")
+
+
+def brief(step: Step) -> str:
+    """The same for where there is little room: that an address is rewritten, and to what."""
+    match step.action:
+        case Action.MASQUERADE:
+            return "masquerade"
+        case Action.DNAT:
+            return f"DNAT → {step.says.rpartition(' -> ')[2]}"
+        case _:
+            return doing(step)
+
+
+def meaning(step: Step) -> str:
+    """Why: what the rule's author wrote, or for the fixed chains what they ask; may be empty."""
+    if (step.action in (Action.JUMP, Action.GOTO)) and jump_target(step) in _CHAINS:
+        return _CHAINS[jump_target(step)]
+    return "" if step.chain == names.POSTROUTING else step.comment.replace(" -> ", " → ")
+
+
+def fate(ending: Ending | Outcome) -> str:
+    """How it ends, in a sentence."""
+    source = ", source masqueraded" if ending.masquerade else f", source {ending.snat}" if ending.snat else ""
+    if ending.dnat is not None and ending.dnat not in ending.reason:
+        source = f", on its way to {ending.dnat}{source}"
+    return f"{ending.reason}{source}"
+
+
+def leads_there(branch: Story) -> str:
+    """What stands at the way into a branch: its share of all packets, or the answer to a question that is open.
+
+    Of branches that are told together, it is the share of each, if they are equal.
+    """
+    if branch.answer:
+        return branch.answer
+    if branch.twins and all(twin.probability == branch.probability for twin in branch.twins):
+        return f"{_fraction(branch.probability)} to each of {1 + len(branch.twins)}"
+    return _fraction(branch.told)
+
+
+def _fraction(probability: Fraction) -> str:
+    fraction = exact(probability)
+    return percent(probability) + (f" = {fraction}" if fraction else "")
+
+
+def exact(probability: Fraction) -> str:
+    """The share as a fraction, where it is a short one: `1/3`."""
+    return str(probability) if probability not in (0, 1) and probability.denominator < 1000 else ""
+
+
+def summed(probabilities: Sequence[Fraction]) -> str:
+    """The sum of some shares as a percentage."""
+    return percent(sum(probabilities, Fraction(0)))

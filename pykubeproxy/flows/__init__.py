@@ -1,0 +1,1 @@
+"""UDP flows that connection tracking goes on sending to where no endpoint of the Service is left. Pure."""

@@ -1,0 +1,73 @@
+"""What a match can answer about a packet: yes, no, by chance, or that it cannot be decided from what is known."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import msgspec
+
+from pykubeproxy.netfilter.state import Scene, State
+
+
+class Chance(msgspec.Struct, frozen=True):
+    """Yes for a share of the packets. `share` is what was meant (1/3), `kernel` what the kernel holds (k / 2^31)."""
+
+    share: Fraction
+    kernel: Fraction
+
+
+class Undecided(msgspec.Struct, frozen=True):
+    """Yes or no, depending on something that a trace does not know.
+
+    `question` is the positive form of what is asked, in iptables' words. A `lasting` question has the same answer
+    whenever it is asked about the same packet. `inverted`: the match succeeds if the answer is no.
+    """
+
+    question: str
+    lasting: bool = False
+    inverted: bool = False
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """Yes or no, and something was written down on the way (`-m recent --set`)."""
+
+    matched: bool
+    state: State
+
+
+Answer = bool | Chance | Undecided | Noted
+Matcher = Callable[[State, Scene], Answer]
+
+
+def negated(matcher: Matcher, *, inverted: bool = True) -> Matcher:
+    """The matcher for `! …`; the same matcher if not `inverted`."""
+    if not inverted:
+        return matcher
+
+    def answer(state: State, scene: Scene) -> Answer:
+        match matcher(state, scene):
+            case bool(matched):
+                return not matched
+            case Chance(share, kernel):
+                return Chance(1 - share, 1 - kernel)
+            case Undecided(question, lasting, inverted):
+                return Undecided(question, lasting, not inverted)
+            case Noted(matched, after):
+                return Noted(not matched, after)
+
+    return answer
+
+
+def always(_state: State, _scene: Scene) -> Answer:
+    """Matches every packet."""
+    return True
+
+
+def unknowable(question: str, *, lasting: bool = False) -> Matcher:
+    """A match of which nothing is known but its words."""
+    undecided = Undecided(question, lasting)
+    return lambda _state, _scene: undecided
+
+
+def equals(actual: int | None, wanted: int, question: str) -> Answer:
+    """Whether a number is the wanted one, undecided if it is not known."""
+    return Undecided(question, lasting=True) if actual is None else actual == wanted

@@ -1,0 +1,150 @@
+"""Matches on addresses: `-s`, `-d`, `-m iprange`, `-m addrtype`."""
+
+from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_address
+
+from pykubeproxy.model.ip import Family
+from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided, negated
+from pykubeproxy.netfilter.routing import AddressType
+from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.syntax import Clause, Option
+
+Getter = Callable[[State], int | None]
+
+
+def source(state: State) -> int | None:
+    """The packet's source at this moment; not known once it is masqueraded."""
+    return state.source
+
+
+def destination(state: State) -> int | None:
+    """The packet's destination at this moment."""
+    return state.destination
+
+
+def network(text: str) -> Callable[[int], bool]:
+    """Membership in a network: an address, a prefix, or the dotted mask that iptables-save prints if it must.
+
+    Raises ValueError if the text is none of these.
+    """
+    written, _, length = text.partition("/")
+    address = ip_address(written)
+    everything = (1 << address.max_prefixlen) - 1
+    if not length:
+        mask = everything
+    elif length.isdigit():
+        mask = everything ^ (everything >> int(length))
+    else:
+        mask = int(ip_address(length))
+    wanted = int(address) & mask
+    return lambda number: number & mask == wanted
+
+
+def in_network(get: Getter, option: Option) -> Matcher:
+    """A match on the network of some address."""
+    contains = network(option.value)
+    question = Undecided(option.text, lasting=True)
+
+    def answer(state: State, _scene: Scene) -> Answer:
+        number = get(state)
+        return question if number is None else contains(number)
+
+    return answer
+
+
+def _in_range(get: Getter, option: Option) -> Matcher:
+    first, _, last = option.value.partition("-")
+    low, high = int(ip_address(first)), int(ip_address(last or first))
+    question = Undecided(option.text, lasting=True)
+
+    def answer(state: State, _scene: Scene) -> Answer:
+        number = get(state)
+        return question if number is None else low <= number <= high
+
+    return answer
+
+
+def addrtype(clause: Clause) -> Iterator[Matcher]:
+    """`-m addrtype [!] --src-type T --dst-type T [--limit-iface-in | --limit-iface-out]`."""
+    limit: Callable[[State], str | None] | None = None
+    if clause.find("--limit-iface-in"):
+        limit = _in_interface
+    elif clause.find("--limit-iface-out"):
+        limit = _out_interface
+    for name, get in (("--src-type", source), ("--dst-type", destination)):
+        if option := clause.find(name):
+            yield negated(_type(get, frozenset(option.value.split(",")), limit), inverted=option.inverted)
+
+
+def _type(get: Getter, types: frozenset[str], limit: Callable[[State], str | None] | None) -> Matcher:
+    return lambda state, scene: _is_of_type(get(state), types, limit, state, scene)
+
+
+def _in_interface(state: State) -> str | None:
+    return state.in_interface
+
+
+def _out_interface(state: State) -> str | None:
+    return state.out_interface
+
+
+def _is_of_type(
+    number: int | None,
+    types: frozenset[str],
+    limit: Callable[[State], str | None] | None,
+    state: State,
+    scene: Scene,
+) -> bool | Undecided:
+    if number is None:
+        # Masquerading has given it an address of this node, if we do not know which.
+        kind: AddressType | None = AddressType.LOCAL
+        question = "the address used for masquerading"
+    else:
+        question = scene.address_text(number)
+        kind = scene.locality.type_of(number)
+        if limit is not None and kind is not AddressType.UNICAST:
+            device = limit(state)
+            if device is None:
+                return Undecided(f"{question} is an address of the packet's interface", lasting=True)
+            kind = scene.locality.type_of(number, device)
+            question = f"{question} on {device}"
+    if scene.family is Family.IPV6:
+        return _matches_ipv6(kind, types, question)
+    return _matches(kind, types, question)
+
+
+def _matches(kind: AddressType | None, types: frozenset[str], question: str) -> bool | Undecided:
+    if kind is not None:
+        return kind in types
+    local, unicast = "LOCAL" in types, "UNICAST" in types
+    if local == unicast:
+        return local
+    return Undecided(is_local(question), lasting=True, inverted=unicast)
+
+
+def _matches_ipv6(kind: AddressType | None, types: frozenset[str], question: str) -> bool | Undecided:
+    """IPv6 has the types beside one another: an address of this node is LOCAL and UNICAST (`xt_addrtype.c`)."""
+    multicast, unspecified = kind is AddressType.MULTICAST, kind is AddressType.UNSPEC
+    if ("MULTICAST" in types and not multicast) or ("UNSPEC" in types and not unspecified):
+        return False
+    if "UNICAST" in types and (multicast or unspecified):
+        return False
+    if types & {"ANYCAST", "UNREACHABLE"} and kind is not AddressType.LOCAL:
+        return Undecided(f"the type of {question} is among {','.join(sorted(types))}", lasting=True)
+    if "LOCAL" in types:
+        return Undecided(is_local(question), lasting=True) if kind is None else kind is AddressType.LOCAL
+    return not types & {"ANYCAST", "UNREACHABLE"}
+
+
+def is_local(address: str) -> str:
+    """The question whether an address is the node's own, always in the same words."""
+    return f"{address} is an address of this node"
+
+
+OPTIONS: dict[tuple[str, str], Callable[[Option], Matcher]] = {
+    ("", "-s"): lambda option: in_network(source, option),
+    ("", "-d"): lambda option: in_network(destination, option),
+    ("iprange", "--src-range"): lambda option: _in_range(source, option),
+    ("iprange", "--dst-range"): lambda option: _in_range(destination, option),
+}
+CLAUSES: dict[str, Callable[[Clause], Iterable[Matcher]]] = {"addrtype": addrtype}

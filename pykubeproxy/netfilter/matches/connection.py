@@ -1,0 +1,142 @@
+"""Matches on what conntrack knows: `-m conntrack`, `-m state`, `-m helper`."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided, negated, unknowable
+from pykubeproxy.netfilter.matches.address import network
+from pykubeproxy.netfilter.matches.transport import port_range
+from pykubeproxy.netfilter.packet import ConnectionState, protocol_number
+from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.syntax import Clause, Option
+
+_NEW = ConnectionState.NEW
+_WITHOUT_CONNECTION = (None, ConnectionState.INVALID, ConnectionState.UNTRACKED)
+_TRANSLATIONS = frozenset({"SNAT", "DNAT"})
+
+
+def ctstate(option: Option) -> Matcher:
+    """`--ctstate LIST`. SNAT and DNAT are states beside the others: the connection's addresses were changed."""
+    wanted = frozenset(option.value.split(","))
+    question = Undecided(option.text, lasting=True)
+
+    def answer(state: State, scene: Scene) -> Answer:
+        if state.tracking is None:
+            return "INVALID" in wanted  # conntrack comes after the raw table
+        if state.tracking in wanted:
+            return True
+        if not wanted & _TRANSLATIONS or state.tracking in _WITHOUT_CONNECTION:
+            return False
+        if state.tracking is not _NEW or ("SNAT" in wanted and state.source is None):
+            return question
+        return ("DNAT" in wanted and _is_dnated(state, scene)) or ("SNAT" in wanted and _is_snated(state, scene))
+
+    return answer
+
+
+def _is_dnated(state: State, scene: Scene) -> bool:
+    return (state.destination, state.destination_port) != (scene.destination, scene.packet.destination_port)
+
+
+def _is_snated(state: State, scene: Scene) -> bool:
+    return (state.source, state.source_port) != (scene.source, scene.packet.source_port)
+
+
+def conntrack(clause: Clause) -> Iterator[Matcher]:
+    """`-m conntrack`: all its options must hold. Without a connection, only `--ctstate` is asked."""
+    yield from (negated(ctstate(option), inverted=option.inverted) for option in clause.options if _is_state(option))
+    stateful = any(map(_is_state, clause.options))
+    for option in clause.options:
+        if not _is_state(option):
+            yield _of_connection(negated(_conntrack_option(option), inverted=option.inverted), otherwise=stateful)
+
+
+def _of_connection(matcher: Matcher, *, otherwise: bool) -> Matcher:
+    def answer(state: State, scene: Scene) -> Answer:
+        return otherwise if state.tracking in _WITHOUT_CONNECTION else matcher(state, scene)
+
+    return answer
+
+
+def _is_state(option: Option) -> bool:
+    return option.name in ("--ctstate", "--state")
+
+
+def _conntrack_option(option: Option) -> Matcher:
+    """One option besides the state, decided for the first packet of a connection."""
+    question = Undecided(option.text, lasting=True)
+    decide = _DECIDERS[option.name](option) if option.name in _DECIDERS else unknowable(option.text)
+
+    def answer(state: State, scene: Scene) -> Answer:
+        return decide(state, scene) if state.tracking is _NEW else question
+
+    return answer
+
+
+def _address(get: Callable[[State, Scene], int | None]) -> Callable[[Option], Matcher]:
+    def made(option: Option) -> Matcher:
+        contains = network(option.value)
+        question = Undecided(option.text, lasting=True)
+
+        def answer(state: State, scene: Scene) -> Answer:
+            number = get(state, scene)
+            return question if number is None else contains(number)
+
+        return answer
+
+    return made
+
+
+def _port(get: Callable[[State, Scene], int | None]) -> Callable[[Option], Matcher]:
+    def made(option: Option) -> Matcher:
+        low, high = port_range(option.value)
+        question = Undecided(option.text, lasting=True)
+
+        def answer(state: State, scene: Scene) -> Answer:
+            number = get(state, scene)
+            return question if number is None else low <= number <= high
+
+        return answer
+
+    return made
+
+
+def _protocol(option: Option) -> Matcher:
+    number = protocol_number(option.value)
+    return lambda _state, scene: scene.protocol == number
+
+
+def _status(option: Option) -> Matcher:
+    """A connection that begins has no status yet, but for the second time that a packet to the node itself passes."""
+    wanted = option.value.split(",")
+    return lambda state, _scene: state.looped and "CONFIRMED" in wanted
+
+
+def _direction(option: Option) -> Matcher:
+    original = option.value.upper() == "ORIGINAL"
+    return lambda _state, _scene: original
+
+
+# The reply goes from where the packet is going now to where it comes from now (RFC 3022).
+_DECIDERS: dict[str, Callable[[Option], Matcher]] = {
+    "--ctproto": _protocol,
+    "--ctorigsrc": _address(lambda _state, scene: scene.source),
+    "--ctorigdst": _address(lambda _state, scene: scene.destination),
+    "--ctreplsrc": _address(lambda state, _scene: state.destination),
+    "--ctrepldst": _address(lambda state, _scene: state.source),
+    "--ctorigsrcport": _port(lambda _state, scene: scene.packet.source_port),
+    "--ctorigdstport": _port(lambda _state, scene: scene.packet.destination_port),
+    "--ctreplsrcport": _port(lambda state, _scene: state.destination_port),
+    "--ctrepldstport": _port(lambda state, _scene: state.source_port),
+    "--ctstatus": _status,
+    "--ctdir": _direction,
+}
+
+
+def _helper(option: Option) -> Matcher:
+    """Only connections that a helper has announced match, and those are never NEW."""
+    question = Undecided(f"-m helper {option.text}", lasting=True)
+    return lambda state, _scene: False if state.tracking in (*_WITHOUT_CONNECTION, _NEW) else question
+
+
+OPTIONS: dict[tuple[str, str], Callable[[Option], Matcher]] = {("helper", "--helper"): _helper}
+CLAUSES: dict[str, Callable[[Clause], Iterable[Matcher]]] = {"conntrack": conntrack, "state": conntrack}

@@ -1,0 +1,43 @@
+"""Matches on interfaces: `-i`, `-o`, `-m physdev`."""
+
+from collections.abc import Callable, Iterable
+
+from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided
+from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.syntax import Clause, Option
+
+
+def _named(pattern: str) -> Callable[[str], bool]:
+    """Whether a name fits; a pattern that ends in `+` stands for all names that begin like it."""
+    if pattern.endswith("+"):
+        prefix = pattern[:-1]
+        return lambda name: name.startswith(prefix)
+    return lambda name: name == pattern
+
+
+def _interface(get: Callable[[State], str | None], option: Option) -> Matcher:
+    fits = _named(option.value)
+    question = Undecided(option.text, lasting=True)
+
+    def answer(state: State, _scene: Scene) -> Answer:
+        name = get(state)
+        return question if name is None else fits(name)
+
+    return answer
+
+
+def _physdev(option: Option) -> Matcher:
+    """`-m physdev`: the port of a bridge. What a process of this node sends has come through none.
+
+    For other packets it depends on whether the kernel shows bridged packets to iptables at all, and is not known.
+    """
+    question = Undecided(f"-m physdev {option.text}", lasting=True)
+    return lambda _state, scene: False if scene.packet.from_node else question
+
+
+OPTIONS: dict[tuple[str, str], Callable[[Option], Matcher]] = {
+    ("", "-i"): lambda option: _interface(lambda state: state.in_interface, option),
+    ("", "-o"): lambda option: _interface(lambda state: state.out_interface, option),
+    **{("physdev", f"--physdev-{what}"): _physdev for what in ("in", "out", "is-in", "is-out", "is-bridged")},
+}
+CLAUSES: dict[str, Callable[[Clause], Iterable[Matcher]]] = {}

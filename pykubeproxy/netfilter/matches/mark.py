@@ -1,0 +1,48 @@
+"""Matches on marks: `-m mark` (of the packet) and `-m connmark` (of its connection)."""
+
+from collections.abc import Callable, Iterable
+
+from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided, equals
+from pykubeproxy.netfilter.packet import ConnectionState
+from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.syntax import Clause, Option
+
+ALL_BITS = 0xFFFFFFFF
+UNTRACKED = (None, ConnectionState.INVALID, ConnectionState.UNTRACKED)
+
+
+def value_and_mask(text: str) -> tuple[int, int]:
+    """`0x4000/0x4000`; without a mask, all bits count. Raises ValueError."""
+    value, slash, mask = text.partition("/")
+    return int(value, 0), int(mask, 0) if slash else ALL_BITS
+
+
+def _masked(mark: int | None, mask: int) -> int | None:
+    return None if mark is None else mark & mask
+
+
+def _mark(option: Option) -> Matcher:
+    value, mask = value_and_mask(option.value)
+    return lambda state, _scene: equals(_masked(state.mark, mask), value, option.text)
+
+
+def connmark(clause: Clause) -> Iterable[Matcher]:
+    """`-m connmark [!] --mark V/M`; a packet without a connection never matches, inverted or not."""
+    option = clause.find("--mark")
+    if option is None:
+        raise ValueError(clause.text)
+    value, mask = value_and_mask(option.value)
+    inverted = option.inverted
+
+    def answer(state: State, _scene: Scene) -> Answer:
+        if state.tracking in UNTRACKED:
+            return False
+        if state.connection_mark is None:
+            return Undecided(f"-m connmark {option.text}", lasting=True, inverted=inverted)
+        return (state.connection_mark & mask == value) != inverted
+
+    return (answer,)
+
+
+OPTIONS: dict[tuple[str, str], Callable[[Option], Matcher]] = {("mark", "--mark"): _mark}
+CLAUSES: dict[str, Callable[[Clause], Iterable[Matcher]]] = {"connmark": connmark}

@@ -1,0 +1,218 @@
+"""What becomes of a packet: the endings of all its branches, summed up."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from fractions import Fraction
+
+import msgspec
+
+from pykubeproxy.netfilter.path import Step, Trail
+
+
+class Verdict(StrEnum):
+    """What becomes of a packet. UNDECIDED depends on something that a trace cannot know."""
+
+    ACCEPT = "ACCEPT"
+    DROP = "DROP"
+    REJECT = "REJECT"
+    UNDECIDED = "UNDECIDED"
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How one branch ends. `dnat` is where the packet was redirected to (`ip:port`), None if nowhere.
+
+    `masquerade`: its source was replaced by an address of this node; `snat`: by that of an SNAT rule. `reason` says in
+    a sentence where it goes, or why it does not. `delivered`: it gets through, to a process of this node.
+    """
+
+    verdict: Verdict
+    dnat: str | None = None
+    masquerade: bool = False
+    snat: str | None = None
+    reason: str = ""
+    delivered: bool = False
+
+
+class Assumption(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that was assumed where a question cannot be decided.
+
+    `fork` numbers the moments of asking, `key` tells what was asked about what, `trail` is the way up to there.
+    """
+
+    fork: int
+    question: str
+    holds: bool
+    key: tuple[object, ...]
+    trail: Trail
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of one branch: how, for which share of the packets, on which assumptions, and by which way."""
+
+    ending: Ending
+    probability: Fraction
+    assumptions: tuple[Assumption, ...]
+    trail: Trail
+
+
+class Alternative(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of the packets of an undecided outcome if the answer to its question is `holds`."""
+
+    question: str
+    holds: bool
+    outcomes: tuple["Outcome", ...]
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of a share of the packets; equal endings are summed up.
+
+    The probabilities of all outcomes of a Trace add up to exactly 1, and those of each alternative to that of its
+    outcome. `path` is the way of the likeliest branch that ends like this. With the verdict UNDECIDED, `reason` names
+    what cannot be decided, `alternatives` say what follows from either answer, and `dnat`, `masquerade` and `snat` are
+    what the alternatives have in common.
+    """
+
+    probability: Fraction
+    verdict: Verdict
+    dnat: str | None
+    masquerade: bool
+    snat: str | None
+    reason: str
+    path: tuple[Step, ...]
+    delivered: bool = False
+    alternatives: tuple[Alternative, ...] = ()
+
+
+def decided(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """The outcomes, and in the place of those that depend on an open question what follows from either answer."""
+    for outcome in outcomes:
+        if outcome.alternatives:
+            yield from (inner for each in outcome.alternatives for inner in decided(each.outcomes))
+        else:
+            yield outcome
+
+
+# What makes two undecided outcomes equal: the question, and how their packets fare with either answer.
+_Key = tuple[Ending, frozenset[object], frozenset[object]]
+
+
+class _Share(msgspec.Struct, kw_only=True):
+    """The sum of equal endings so far, and the way of the likeliest of them."""
+
+    probability: Fraction
+    trail: Trail
+    likeliest: Fraction
+    sides: "tuple[_Shares, _Shares] | None" = None
+
+    def total(self) -> Fraction:
+        """What both sides of an undecided share add up to, before any of it was found to be decided."""
+        return _total(self.sides[0]) if self.sides else self.probability
+
+
+_Shares = dict[_Key, _Share]
+
+
+def sum_up(ends: Sequence[End]) -> tuple[Outcome, ...]:
+    """The outcomes of a packet, given the ends of all its branches; in the order in which they first appear."""
+    return _outcomes(_shares(ends, 0), Fraction(1))
+
+
+def _shares(ends: Iterable[End], depth: int) -> _Shares:
+    """Sums up ends that agree in their first `depth` assumptions."""
+    shares: _Shares = {}
+    forks: dict[int, list[End]] = {}
+    for end in ends:
+        if len(end.assumptions) > depth:
+            forks.setdefault(end.assumptions[depth].fork, []).append(end)
+        else:
+            key = (end.ending, _NOTHING, _NOTHING)
+            _add(shares, key, _Share(probability=end.probability, trail=end.trail, likeliest=end.probability))
+    for undecided in forks.values():
+        for key, share in _either(undecided, depth).items():
+            _add(shares, key, share)
+    return shares
+
+
+_NOTHING: frozenset[object] = frozenset()
+
+
+def _add(shares: _Shares, key: _Key, share: _Share) -> None:
+    known = shares.setdefault(key, share)
+    if known is not share:
+        known.probability += share.probability
+        if share.likeliest > known.likeliest:
+            known.likeliest, known.trail = share.likeliest, share.trail
+
+
+def _either(ends: list[End], depth: int) -> _Shares:
+    """Sums up the two sides of one question.
+
+    What happens with either answer is decided after all; only the rest of the packets depends on it.
+    """
+    asked = ends[0].assumptions[depth]
+    yes, no = (
+        _shares([end for end in ends if end.assumptions[depth].holds is holds], depth + 1) for holds in (True, False)
+    )
+    common: _Shares = {}
+    for key in [key for key in yes if key in no]:
+        least = min(yes[key].probability, no[key].probability)
+        common[key] = msgspec.structs.replace(yes[key], probability=least, likeliest=least)
+        for side in (yes, no):
+            side[key].probability -= least
+            if not side[key].probability:
+                del side[key]
+    if yes or no:
+        ending = _in_common([key[0] for side in (yes, no) for key in side], f"cannot decide: {asked.question}")
+        rest = max(_total(yes), _total(no))
+        common[ending, _signature(yes), _signature(no)] = _Share(
+            probability=rest, trail=asked.trail, likeliest=rest, sides=(yes, no)
+        )
+    return common
+
+
+def _total(shares: _Shares) -> Fraction:
+    return sum((share.probability for share in shares.values()), Fraction(0))
+
+
+def _signature(shares: _Shares) -> frozenset[object]:
+    total = _total(shares)
+    return frozenset((key, share.probability / total) for key, share in shares.items())
+
+
+def _in_common(endings: Sequence[Ending], reason: str) -> Ending:
+    """An undecided ending with what all these endings agree on."""
+    first = endings[0]
+    return Ending(
+        verdict=Verdict.UNDECIDED,
+        dnat=first.dnat if all(ending.dnat == first.dnat for ending in endings) else None,
+        masquerade=all(ending.masquerade for ending in endings),
+        snat=first.snat if all(ending.snat == first.snat for ending in endings) else None,
+        reason=reason,
+    )
+
+
+def _outcomes(shares: _Shares, scale: Fraction) -> tuple[Outcome, ...]:
+    """The outcomes of these shares; all probabilities are multiplied by `scale`."""
+    return tuple(_outcome(key[0], share, scale) for key, share in shares.items())
+
+
+def _outcome(ending: Ending, share: _Share, scale: Fraction) -> Outcome:
+    alternatives: tuple[Alternative, ...] = ()
+    if share.sides:
+        question = ending.reason.removeprefix("cannot decide: ")
+        inner = scale * share.probability / share.total()
+        alternatives = tuple(
+            Alternative(question=question, holds=holds, outcomes=_outcomes(side, inner))
+            for holds, side in zip((True, False), share.sides, strict=True)
+        )
+    return Outcome(
+        probability=share.probability * scale,
+        verdict=ending.verdict,
+        dnat=ending.dnat,
+        masquerade=ending.masquerade,
+        snat=ending.snat,
+        reason=ending.reason,
+        path=share.trail.steps(),
+        delivered=ending.delivered,
+        alternatives=alternatives,
+    )

@@ -1,0 +1,174 @@
+"""Which addresses are the node's own, and where it sends the others: the kernel's FIB as a value."""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+import msgspec
+
+from pykubeproxy.model.ip import CIDR, IP, Family
+from pykubeproxy.model.route import Route, RouteKind
+from pykubeproxy.netfilter.environment import Environment, LocalAddress, first_number
+
+T = TypeVar("T")
+
+LOOPBACK_DEVICE = "lo"
+
+# 127.0.0.0/8
+_LOOPBACK_NETWORK = 127
+
+
+class PrefixMap(Generic[T]):
+    """Values by network, looked up by the longest prefix. Of equal networks the first counts."""
+
+    def __init__(self, bits: int, items: Iterable[tuple[CIDR, T]]) -> None:
+        by_length: dict[int, dict[int, T]] = {}
+        for network, value in items:
+            shift = bits - network.prefix
+            by_length.setdefault(shift, {}).setdefault(first_number(network) >> shift, value)
+        self._by_shift = sorted(by_length.items())
+
+    def find(self, number: int) -> T | None:
+        """The value of the longest prefix that holds the address."""
+        for shift, networks in self._by_shift:
+            value = networks.get(number >> shift)
+            if value is not None:
+                return value
+        return None
+
+
+class AddressType(StrEnum):
+    """What the routing table says of an address, as `-m addrtype` spells it."""
+
+    LOCAL = "LOCAL"
+    BROADCAST = "BROADCAST"
+    MULTICAST = "MULTICAST"
+    UNSPEC = "UNSPEC"
+    UNICAST = "UNICAST"
+
+
+class Locality:
+    """Tells the node's own addresses from others, like the kernel's `inet_addr_type`."""
+
+    def __init__(self, family: Family, environment: Environment, own: IP | None = None) -> None:
+        """`own` is one more address of the node."""
+        routes = [route for route in environment.routes or () if route.destination.family is family]
+        from_routes = list(_local_routes(routes))
+        mine = [address for address in environment.addresses or () if address.cidr.family is family] + from_routes
+        loopback = CIDR(Family.IPV4, "127.0.0.0/8", 8) if family is Family.IPV4 else CIDR(Family.IPV6, "::1/128", 128)
+        self._family = family
+        self._complete = environment.addresses is not None or bool(from_routes)
+        self._doubtful = {ip.number for ip in environment.doubtful if ip.family is family}
+        items = [(address.cidr, address.device or "") for address in mine]
+        if own is not None:
+            items.append((CIDR(family, own.text, family.bits), ""))
+        self._own = PrefixMap(family.bits, [*items, (loopback, LOOPBACK_DEVICE)])
+        self._broadcast = {address.broadcast.number: address.device for address in mine if address.broadcast}
+        for route in routes:
+            if route.kind is RouteKind.BROADCAST and route.destination.prefix == family.bits:
+                self._broadcast[first_number(route.destination)] = route.device
+        self._single = [(first_number(a.cidr), a.device) for a in mine if a.cidr.prefix == family.bits]
+
+    def type_of(self, number: int, device: str | None = None) -> AddressType | None:
+        """The type of an address; with `device`, only addresses on that interface are local. None if not known."""
+        fixed = self._fixed_type(number)
+        if fixed is not None:
+            return fixed
+        if number in self._broadcast:
+            return self._on_device(AddressType.BROADCAST, self._broadcast[number], device)
+        holder = self._own.find(number)
+        if holder is None:
+            return AddressType.UNICAST if self._complete and number not in self._doubtful else None
+        return self._on_device(AddressType.LOCAL, holder or None, device)
+
+    def address_on(self, device: str | None) -> int | None:
+        """The first single address on an interface; without a device, the node's only one. None if not known."""
+        if device is None:
+            return self._single[0][0] if len(self._single) == 1 and self._complete else None
+        return next((number for number, holder in self._single if holder == device), None)
+
+    def _fixed_type(self, number: int) -> AddressType | None:
+        """The types that need no table."""
+        if self._family is Family.IPV6:
+            if number >> 120 == 0xFF:
+                return AddressType.MULTICAST
+            return AddressType.UNSPEC if number == 0 else None
+        if number in (0, 0xFFFFFFFF):
+            return AddressType.BROADCAST
+        return AddressType.MULTICAST if number >> 28 == 0xE else None
+
+    @staticmethod
+    def _on_device(kind: AddressType, holder: str | None, device: str | None) -> AddressType | None:
+        if device is None or holder == device:
+            return kind
+        return None if holder is None else AddressType.UNICAST
+
+
+class Way(StrEnum):
+    """What the routing decision makes of a packet."""
+
+    LOCAL = "local"
+    FORWARD = "forward"
+    DROPPED = "dropped"
+    REFUSED = "refused"
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """A routing decision: `device` and `via` where known; `why` says what is wrong with a packet that goes nowhere."""
+
+    way: Way
+    device: str | None = None
+    via: str | None = None
+    why: str = ""
+
+
+class Router:
+    """Decides where packets of one family go. Policy routing (`ip rule`) is not known to it."""
+
+    def __init__(self, family: Family, environment: Environment, locality: Locality) -> None:
+        self.locality = locality
+        self._forwarding = environment.forwarding
+        self._keeps_loopback = family is Family.IPV4 and not environment.route_localnet
+        self._routes = None
+        if environment.routes is not None:
+            mine = [route for route in environment.routes if route.destination.family is family]
+            self._routes = PrefixMap(family.bits, [(route.destination, route) for route in mine])
+
+    def decide(
+        self, number: int, *, local: bool, from_node: bool, device: str | None, source: int | None = None
+    ) -> Decision:
+        """Where a packet for an address goes that is `local` or not; `device` is believed where no routes are known."""
+        if local:
+            return Decision(way=Way.LOCAL, device=LOOPBACK_DEVICE)
+        if from_node and self._keeps_loopback and source is not None and source >> 24 == _LOOPBACK_NETWORK:
+            return Decision(
+                way=Way.DROPPED,
+                why="packets from 127.0.0.0/8 must not leave this node (net.ipv4.conf.all.route_localnet is 0)",
+            )
+        if not (from_node or self._forwarding):
+            return Decision(way=Way.DROPPED, why="this node does not forward packets (ip_forward is 0)")
+        if self._routes is None:
+            return Decision(way=Way.FORWARD, device=device)
+        route = self._routes.find(number)
+        if route is None:
+            return Decision(way=Way.REFUSED, why="there is no route to it")
+        return _along(route)
+
+
+def _along(route: Route) -> Decision:
+    match route.kind:
+        case RouteKind.BLACKHOLE:
+            return Decision(way=Way.DROPPED, why=f"the route to {route.destination.text} is a blackhole")
+        case RouteKind.UNREACHABLE | RouteKind.PROHIBIT:
+            return Decision(way=Way.REFUSED, why=f"the route to {route.destination.text} is marked {route.kind}")
+        case RouteKind.LOCAL | RouteKind.BROADCAST:
+            return Decision(way=Way.LOCAL, device=LOOPBACK_DEVICE)
+        case RouteKind.UNICAST:
+            return Decision(way=Way.FORWARD, device=route.device, via=route.via.text if route.via else None)
+
+
+def _local_routes(routes: Iterable[Route]) -> Iterator[LocalAddress]:
+    """The addresses that the kernel's table of local routes holds."""
+    for route in routes:
+        if route.kind is RouteKind.LOCAL:
+            yield LocalAddress(cidr=route.destination, device=route.device)

@@ -1,0 +1,187 @@
+"""Targets that translate addresses: DNAT, REDIRECT, SNAT, MASQUERADE, NETMAP. All of them end the nat table."""
+
+from fractions import Fraction
+from ipaddress import ip_address
+
+import msgspec
+
+from pykubeproxy.model.ip import Family
+from pykubeproxy.netfilter.effect import Action, Disposition, Effect, Target
+from pykubeproxy.netfilter.state import INPUT, OUTPUT, POSTROUTING, Scene, State
+from pykubeproxy.netfilter.syntax import Clause
+
+# The kernel spreads clients over a range of addresses by a hash; up to this many are followed one by one.
+_FOLLOWED_ADDRESSES = 256
+
+
+class _Range(msgspec.Struct, frozen=True, kw_only=True):
+    """`10.0.0.1-10.0.0.9:8000-8010/80`: addresses (0, 0: as they are), ports, and the port that maps to the first."""
+
+    first: int = 0
+    last: int = 0
+    ports: tuple[int, int] | None = None
+    base: int | None = None
+    random: bool = False
+    text: str = ""
+
+    @property
+    def size(self) -> int:
+        return self.last - self.first + 1
+
+    def destination_port(self, current: int | None) -> int | None:
+        """The new destination port; None if the kernel draws it (`nf_nat_l4proto_unique_tuple`)."""
+        if self.ports is None:
+            return current
+        low, high = self.ports
+        if low == high:
+            return low
+        if current is None or (self.random and self.base is None):
+            return None
+        if self.base is not None:
+            return low + (current - self.base) % (high - low + 1)
+        return current if low <= current <= high else low
+
+    def source_port(self, current: int | None) -> int | None:
+        """The new source port: the same if it may be, else one that the kernel draws."""
+        if self.random or current is None:
+            return None
+        low, high = self.ports or (0, 0xFFFF)
+        return current if low <= current <= high else None
+
+    def port_text(self, chosen: int | None) -> str | None:
+        """The port in words: a number, or the range from which it will be chosen."""
+        if chosen is not None or self.ports is None:
+            return None if chosen is None else str(chosen)
+        return f"{self.ports[0]}-{self.ports[1]}"
+
+
+def _parse_range(text: str, *, random: bool) -> _Range:
+    """Parse the value of `--to-destination` or `--to-source`. Raises ValueError."""
+    if text.startswith("["):
+        addresses, _, ports = text[1:].partition("]")
+        ports = ports.removeprefix(":")
+    elif text.count(":") > 1:
+        addresses, ports = text, ""
+    else:
+        addresses, _, ports = text.partition(":")
+    first, _, last = addresses.partition("-")
+    low = int(ip_address(first)) if first else 0
+    span, _, base = ports.partition("/")
+    return _Range(
+        first=low,
+        last=int(ip_address(last)) if last else low,
+        ports=_port_span(span),
+        base=int(base) if base else None,
+        random=random,
+        text=text,
+    )
+
+
+def _port_span(text: str) -> tuple[int, int] | None:
+    low, _, high = text.partition("-")
+    return (int(low), int(high or low)) if low else None
+
+
+def _is_random(clause: Clause) -> bool:
+    return clause.find("--random") is not None or clause.find("--random-fully") is not None
+
+
+def dnat(clause: Clause) -> Target:
+    """`-j DNAT --to-destination`: a new destination; of several addresses, each client is sent to one by a hash."""
+    goal = _parse_range(clause.value("--to-destination"), random=_is_random(clause))
+
+    def apply(state: State, scene: Scene) -> tuple[Effect, ...]:
+        if goal.size > _FOLLOWED_ADDRESSES:
+            says = f"destination becomes one of {goal.size} addresses, {goal.text}"
+            return (Effect(state=state, says=says, action=Action.DNAT, disposition=Disposition.UNDECIDED),)
+        share = Fraction(1, goal.size)
+        numbers = range(goal.first, goal.last + 1) if goal.first else (state.destination,)
+        return tuple(_to(state, scene, number, goal, share) for number in numbers)
+
+    return apply
+
+
+def redirect(clause: Clause) -> Target:
+    """`-j REDIRECT --to-ports`: to the node itself; what comes from elsewhere, to the address of its interface."""
+    ports = _port_span(clause.value("--to-ports"))
+    goal = _Range(ports=ports, random=_is_random(clause))
+
+    def apply(state: State, scene: Scene) -> tuple[Effect, ...]:
+        number = _own_address(state, scene)
+        if number is None:
+            says = f"redirected to this node, address of interface {state.in_interface or 'unknown'} is not known"
+            return (Effect(state=state, says=says, action=Action.DNAT, disposition=Disposition.UNDECIDED),)
+        return (_to(state, scene, number, goal, Fraction(1)),)
+
+    return apply
+
+
+def _own_address(state: State, scene: Scene) -> int | None:
+    if state.hook == OUTPUT:
+        return int(ip_address("127.0.0.1" if scene.family is Family.IPV4 else "::1"))
+    return scene.locality.address_on(state.in_interface)
+
+
+def _to(state: State, scene: Scene, number: int, goal: _Range, share: Fraction) -> Effect:
+    port = goal.destination_port(state.destination_port)
+    text = scene.endpoint_text(scene.address_text(number), goal.port_text(port))
+    return Effect(
+        state=state.but(destination=number, destination_port=port, dnat=text),
+        says=f"destination {scene.destination_text(state)} -> {text}",
+        action=Action.DNAT,
+        disposition=Disposition.ACCEPT,
+        share=share,
+    )
+
+
+def snat(clause: Clause) -> Target:
+    """`-j SNAT --to-source`: a new source."""
+    goal = _parse_range(clause.value("--to-source"), random=_is_random(clause))
+
+    def apply(state: State, scene: Scene) -> tuple[Effect, ...]:
+        source: int | None = state.source
+        if goal.first:
+            source = goal.first if goal.size == 1 else None
+        after = state.but(source=source, source_port=goal.source_port(state.source_port), snat=goal.text)
+        before = "unknown" if state.source is None else scene.address_text(state.source)
+        says = f"source {before} -> {goal.text}"
+        return (Effect(state=after, says=says, action=Action.SNAT, disposition=Disposition.ACCEPT),)
+
+    return apply
+
+
+def masquerade(clause: Clause) -> Target:
+    """`-j MASQUERADE`: the source becomes the address of the interface by which the packet leaves."""
+    goal = _Range(ports=_port_span(clause.value("--to-ports")), random=_is_random(clause))
+
+    def apply(state: State, scene: Scene) -> tuple[Effect, ...]:
+        device = None if state.out_interface == "lo" else state.out_interface
+        known = scene.locality.address_on(device) if device or state.out_interface else None
+        after = state.but(source=known, source_port=goal.source_port(state.source_port), masquerade=True)
+        says = "source becomes " + (
+            f"this node's address on {state.out_interface or 'the outgoing interface'}"
+            if known is None
+            else scene.address_text(known)
+        )
+        return (Effect(state=after, says=says, action=Action.MASQUERADE, disposition=Disposition.ACCEPT),)
+
+    return apply
+
+
+def netmap(clause: Clause) -> Target:
+    """`-j NETMAP --to`: the network part of the destination (of the source, when leaving) is replaced."""
+    written, _, length = clause.value("--to").partition("/")
+    network = ip_address(written)
+    everything = (1 << network.max_prefixlen) - 1
+    hosts = everything >> int(length or network.max_prefixlen)
+
+    def apply(state: State, scene: Scene) -> tuple[Effect, ...]:
+        if state.hook not in (INPUT, POSTROUTING):
+            number = int(network) & ~hosts | state.destination & hosts
+            return (_to(state, scene, number, _Range(), Fraction(1)),)
+        source = None if state.source is None else int(network) & ~hosts | state.source & hosts
+        text = clause.value("--to") if source is None else scene.address_text(source)
+        after = state.but(source=source, snat=text)
+        return (Effect(state=after, says=f"source -> {text}", action=Action.SNAT, disposition=Disposition.ACCEPT),)
+
+    return apply

@@ -1,0 +1,241 @@
+"""A packet through all hooks of netfilter, in the kernel's order, with the routing decisions between them.
+
+from elsewhere   PREROUTING  raw, conntrack, mangle, nat  -> routing
+INPUT       mangle, filter, security, nat                         (to this node)
+FORWARD     mangle, filter, security  -> POSTROUTING mangle, nat  (to others)
+from this node   routing -> OUTPUT raw, conntrack, mangle, nat -> routing again -> filter, security
+POSTROUTING mangle, nat; and what goes to this node itself comes back in by `lo`
+"""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+import msgspec
+
+from pykubeproxy.explain import reasons
+from pykubeproxy.netfilter.answers import Undecided
+from pykubeproxy.netfilter.branch import Branch, Forks
+from pykubeproxy.netfilter.chains import ChainWalker
+from pykubeproxy.netfilter.effect import Action, Disposition
+from pykubeproxy.netfilter.environment import Environment
+from pykubeproxy.netfilter.matches.address import is_local
+from pykubeproxy.netfilter.outcome import End, Ending, Outcome, Verdict, sum_up
+from pykubeproxy.netfilter.packet import ConnectionState, Packet
+from pykubeproxy.netfilter.path import Step, Trail
+from pykubeproxy.netfilter.program import Program
+from pykubeproxy.netfilter.routing import LOOPBACK_DEVICE, AddressType, Decision, Way
+from pykubeproxy.netfilter.state import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, Scene
+from pykubeproxy.netfilter.tree import Node, grow
+from pykubeproxy.rules.ruleset import Ruleset
+
+_ROUTING = "ROUTING"
+_NOWHERE = {Way.DROPPED: Verdict.DROP, Way.REFUSED: Verdict.REJECT}
+_VERDICTS = {Disposition.DROP: Verdict.DROP, Disposition.REJECT: Verdict.REJECT}
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of a packet, and why.
+
+    The probabilities of `outcomes` add up to exactly 1. `tree` holds every step of every branch. `affinity` names the
+    endpoints (`ip:port`) for which rules asked whether the client was sent there before: Environment.seen_at is one of
+    two cases then.
+    """
+
+    packet: Packet
+    outcomes: tuple[Outcome, ...]
+    tree: Node
+    affinity: tuple[str, ...] = ()
+
+
+def trace(ruleset: Ruleset, packet: Packet, environment: Environment | None = None) -> Trace:
+    """Simulates what netfilter does to a packet under a Ruleset of the packet's IP family.
+
+    The Ruleset may come from any dump, of any program; tables and chains that it lacks are taken as empty. Without an
+    environment, nothing is known of the node but loopback. Nothing is raised for rules that make no sense: they end in
+    outcomes with the verdict UNDECIDED.
+    """
+    return Tracer(ruleset, environment or Environment()).trace(packet)
+
+
+class Tracer:
+    """Traces packets under one Ruleset, which must not change meanwhile; indexes are kept from packet to packet."""
+
+    def __init__(self, ruleset: Ruleset, environment: Environment) -> None:
+        self._program = Program(ruleset)
+        self._environment = environment
+
+    def trace(self, packet: Packet) -> Trace:
+        """Simulates what becomes of one packet; see `trace`."""
+        environment = self._environment
+        recent = environment.recent
+        if environment.seen_at is not None:
+            recent |= self._program.recent_lists(environment.seen_at)
+        scene = Scene(packet, environment)
+        root = Trail(None, None)
+        walk = _Walk(self._program, scene)
+        walk.run(Branch(state=scene.start(recent), weight=Fraction(1), trail=root))
+        return Trace(
+            packet=packet,
+            outcomes=sum_up(walk.ends),
+            tree=grow(root, ((end.trail, end.ending) for end in walk.ends)),
+            affinity=tuple(sorted({self._program.endpoint_of(name) for name in scene.asked})),
+        )
+
+
+class _Walk:
+    """One packet's walk: collects the ends of all its branches."""
+
+    def __init__(self, program: Program, scene: Scene) -> None:
+        self._scene = scene
+        self._forks = Forks()
+        self._chains = ChainWalker(program, scene, self._forks)
+        self.ends: list[End] = []
+
+    def run(self, start: Branch) -> None:
+        """The whole walk."""
+        for branch, decision in self._sent([start]) if self._scene.packet.from_node else self._received([start]):
+            local = decision.way is Way.LOCAL
+            reason = reasons.arrival(branch.state, self._scene, local=local)
+            self._end(branch, Verdict.ACCEPT, reason, delivered=local)
+
+    def _received(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, Decision]]:
+        """Packets that come in by an interface."""
+        for branch, decision in self._routed(self._prerouting(branches)):
+            if decision.way is Way.LOCAL:
+                arrived = self._hook(INPUT, ("mangle", "filter", "security", "nat"), [branch])
+            else:
+                left = branch.but(state=branch.state.but(out_interface=decision.device, via=decision.via))
+                passed = self._hook(FORWARD, ("mangle", "filter", "security"), [left])
+                arrived = self._hook(POSTROUTING, ("mangle", "nat"), passed)
+            yield from ((each, decision) for each in arrived)
+
+    def _sent(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, Decision]]:
+        """Packets of this node's own processes.
+
+        After DNAT they are routed again, but for the rest of OUTPUT the kernel goes on naming the first interface.
+        """
+        for first, decision in self._routed(branches):
+            raw = self._hook(OUTPUT, ("raw",), [_leaving(first, decision)])
+            for branch in self._hook(OUTPUT, ("mangle", "nat"), map(self._tracked, raw)):
+                if branch.state.destination == first.state.destination:
+                    rerouted: Iterable[tuple[Branch, Decision]] = [(branch, decision)]
+                else:
+                    rerouted = self._routed([branch])
+                for each, final in rerouted:
+                    for passed in self._hook(OUTPUT, ("filter", "security"), [each]):
+                        yield from self._left(_leaving(passed, final), final)
+
+    def _left(self, branch: Branch, decision: Decision) -> Iterator[tuple[Branch, Decision]]:
+        """Packets of this node's own processes on their way out; those for the node itself come back in."""
+        arrived = self._hook(POSTROUTING, ("mangle", "nat"), [branch])
+        if decision.way is Way.LOCAL:
+            looped = [
+                each.but(state=each.state.but(in_interface=LOOPBACK_DEVICE, out_interface="", looped=True))
+                for each in arrived
+            ]
+            arrived = self._hook(INPUT, ("mangle", "filter", "security"), self._prerouting(looped))
+        yield from ((each, decision) for each in arrived)
+
+    def _prerouting(self, branches: Iterable[Branch]) -> list[Branch]:
+        raw = self._hook(PREROUTING, ("raw",), branches)
+        return self._hook(PREROUTING, ("mangle", "nat"), map(self._tracked, raw))
+
+    def _tracked(self, branch: Branch) -> Branch:
+        """After the raw table, conntrack looks at the packet, unless it was told not to."""
+        if branch.state.tracking is not None:
+            return branch
+        return branch.but(state=branch.state.but(tracking=self._scene.packet.ctstate))
+
+    def _hook(self, hook: str, tables: tuple[str, ...], branches: Iterable[Branch]) -> list[Branch]:
+        """Branches through the tables of a hook; those that do not get through are ended."""
+        passed = [each if each.state.hook == hook else each.but(state=each.state.but(hook=hook)) for each in branches]
+        for table in tables:
+            passed = [after for each in passed for after in self._table(table, each)]
+        return passed
+
+    def _table(self, table: str, branch: Branch) -> Iterator[Branch]:
+        # nat is for the first packet of a connection, and for the first time that it passes (`nf_nat_inet_fn`).
+        if table == "nat" and (branch.state.looped or branch.state.tracking is not ConnectionState.NEW):
+            yield branch
+            return
+        for disposition, after in self._chains.traverse(table, branch):
+            if disposition is Disposition.ACCEPT:
+                yield after
+            elif disposition is Disposition.UNDECIDED:
+                self._end(after, Verdict.UNDECIDED, _last_words(after))
+            else:
+                self._end(after, _VERDICTS[disposition], reasons.refusal(after.trail, after.state, self._scene))
+
+    def _routed(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, Decision]]:
+        """Routing decisions; packets that cannot go anywhere are ended."""
+        for branch in branches:
+            for each, local in self._located(branch):
+                device = self._scene.packet.out_interface
+                from_node = self._scene.packet.from_node
+                decision = self._scene.router.decide(
+                    each.state.destination, local=local, from_node=from_node, device=device, source=each.state.source
+                )
+                target = self._scene.address_text(each.state.destination)
+                routed = each.then(_route_step(each, _describe(decision, target)))
+                if decision.way in _NOWHERE:
+                    self._end(routed, _NOWHERE[decision.way], _describe(decision, target))
+                else:
+                    yield routed, decision
+
+    def _located(self, branch: Branch) -> Iterator[tuple[Branch, bool]]:
+        """Whether the destination is the node itself: a branch for each answer, if that is not known."""
+        number = branch.state.destination
+        kind = self._scene.locality.type_of(number)
+        if kind is AddressType.MULTICAST:
+            says = "where multicast packets go cannot be decided"
+            self._end(branch.then(_route_step(branch, says)), Verdict.UNDECIDED, says)
+        elif kind is not None:
+            yield branch, kind in (AddressType.LOCAL, AddressType.BROADCAST)
+        else:
+            question = Undecided(is_local(self._scene.address_text(number)), lasting=True)
+            known = branch.known(question)
+            sides = None if known is not None else self._forks.split(branch, question)
+            if known is not None:
+                yield branch, known
+            elif sides is None:
+                self._end(branch, Verdict.UNDECIDED, f"cannot decide: {question.question}")
+            else:
+                yield sides[0], True
+                yield sides[1], False
+
+    def _end(self, branch: Branch, verdict: Verdict, reason: str, *, delivered: bool = False) -> None:
+        state = branch.state
+        ending = Ending(
+            verdict=verdict,
+            dnat=state.dnat,
+            masquerade=state.masquerade,
+            snat=state.snat,
+            reason=reason,
+            delivered=delivered,
+        )
+        trail = branch.trail
+        if verdict is Verdict.ACCEPT:
+            trail = trail.then(_route_step(branch, reason, Action.ACCEPT))
+        self.ends.append(End(ending=ending, probability=branch.weight, assumptions=branch.assumptions, trail=trail))
+
+
+def _leaving(branch: Branch, decision: Decision) -> Branch:
+    return branch.but(state=branch.state.but(out_interface=decision.device, via=decision.via))
+
+
+def _last_words(branch: Branch) -> str:
+    return next((step.says for step in branch.trail.backwards()), "")
+
+
+def _describe(decision: Decision, target: str) -> str:
+    if decision.way is Way.LOCAL:
+        return f"{target} is an address of this node"
+    if decision.way in _NOWHERE:
+        return f"{target} cannot be reached: {decision.why}"
+    gateway = f" by way of {decision.via}" if decision.via else ""
+    device = f" on {decision.device}" if decision.device else ""
+    return f"to {target}{gateway}{device}: not this node"
+
+
+def _route_step(branch: Branch, says: str, action: Action = Action.ROUTE) -> Step:
+    return Step(hook=_ROUTING, action=action, says=says, probability=branch.weight)

@@ -1,0 +1,155 @@
+"""One client's connection: bytes in, requests to the handler, answers out, never for longer than they should take.
+
+Nothing here waits: the thread that owns the connection calls `advance` when the socket is ready, and closes the
+connection when its deadline has passed.
+"""
+
+import socket
+from email.utils import formatdate
+from enum import Enum
+from http import HTTPStatus
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from pykubeproxy.web.messages import (
+    BadRequest,
+    Handler,
+    Request,
+    Response,
+    body_length,
+    can_become_request,
+    parse_head,
+    refusal,
+    serialize,
+    split_head,
+    text_response,
+)
+
+log = structlog.get_logger()
+
+_CHUNK = 16 * 1024
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a client is put up with: times in seconds, `head_bytes` for a request with all its headers."""
+
+    request: float = 10.0
+    idle: float = 90.0
+    answer: float = 30.0
+    farewell: float = 1.0
+    head_bytes: int = 16 * 1024
+
+
+class Stage(Enum):
+    """What a connection is at."""
+
+    IDLE = "between requests"
+    ASKING = "a request is coming in"
+    ANSWERING = "an answer is going out"
+    PARTING = "the last answer is out; the client may still be sending what nobody reads"
+    CLOSED = "closed"
+
+
+class Connection:
+    """A connection, from accept to close. `deadline` is on the clock of the `now` that every call is given."""
+
+    def __init__(self, sock: socket.socket, handler: Handler, patience: Patience, now: float) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.stage = Stage.ASKING
+        self.deadline = now + patience.request
+        self._handler = handler
+        self._patience = patience
+        self._received = b""
+        self._to_send = memoryview(b"")
+        self._is_last = False
+
+    @property
+    def wants_to_send(self) -> bool:
+        """True while it waits for the client to take an answer, and reads nothing."""
+        return self.stage is Stage.ANSWERING
+
+    def advance(self, now: float) -> None:
+        """Go on, as the socket is ready for it. A client that went away closes the connection; nothing is raised."""
+        try:
+            if self.stage is Stage.ANSWERING:
+                self._send(now)
+            else:
+                self._receive(now)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """Close the socket; may be called more than once."""
+        self.stage = Stage.CLOSED
+        self.sock.close()
+
+    def _receive(self, now: float) -> None:
+        data = self.sock.recv(_CHUNK)
+        if not data:
+            self.close()
+            return
+        if self.stage is Stage.PARTING:
+            return
+        if self.stage is Stage.IDLE:
+            self.stage = Stage.ASKING
+            self.deadline = now + self._patience.request
+        self._received += data
+        try:
+            request = self._request()
+        except BadRequest as bad:
+            self._answer(refusal(bad), now, is_last=True)
+            return
+        if request is not None:
+            # What follows a head is its body, or a request sent ahead of its time: neither is read, but for the few
+            # bytes of `body_length`. Clients repeat a request that was sent ahead and not answered.
+            is_last = request.closes or request.has_body or bool(self._received)
+            self._answer(self._handled(request), now, is_last=is_last, head_only=request.method == "HEAD")
+
+    def _request(self) -> Request | None:
+        """The request that has come in; None if it is not complete. Raises BadRequest."""
+        found = split_head(self._received)
+        if found is not None and len(found[0]) <= self._patience.head_bytes:
+            request = parse_head(found[0])
+            length = body_length(request)
+            if len(found[1]) < length:
+                return None
+            self._received = found[1][length:]
+            return replace(request, body=found[1][:length])
+        if found is not None or len(self._received) > self._patience.head_bytes:
+            problem = f"more than {self._patience.head_bytes} bytes of headers"
+            raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, problem)
+        if not can_become_request(self._received):
+            raise BadRequest(HTTPStatus.BAD_REQUEST, "this is not HTTP")
+        return None
+
+    def _handled(self, request: Request) -> Response:
+        try:
+            return self._handler(request)
+        except Exception:  # a page that fails must not take the others with it
+            log.exception("cannot answer a request", path=request.path)
+            return text_response("500 Internal Server Error\n", HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def _answer(self, response: Response, now: float, *, is_last: bool, head_only: bool = False) -> None:
+        answer = serialize(response, date=formatdate(usegmt=True), closes=is_last, head_only=head_only)
+        self._to_send = memoryview(answer)
+        self._is_last = is_last
+        self.stage = Stage.ANSWERING
+        self.deadline = now + self._patience.answer
+        self._send(now)
+
+    def _send(self, now: float) -> None:
+        while self._to_send:
+            self._to_send = self._to_send[self.sock.send(self._to_send) :]
+        if not self._is_last:
+            self.stage = Stage.IDLE
+            self.deadline = now + self._patience.idle
+            return
+        # To close with unread input would reset the connection, and the client might lose the answer (RFC 9112 9.6).
+        self.stage = Stage.PARTING
+        self.deadline = now + self._patience.farewell
+        self.sock.shutdown(socket.SHUT_WR)
