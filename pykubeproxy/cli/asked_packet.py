@@ -7,10 +7,13 @@ import click
 import msgspec
 
 from pykubeproxy.cli.trace_rules import Rules, own_address
+from pykubeproxy.explain.finding_words import absence_text
 from pykubeproxy.explain.naming import NamedService, UnknownService, find_service, meant, named_services
+from pykubeproxy.explain.service_causes import NotInSourceRanges
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_cidr, parse_ip
 from pykubeproxy.netfilter import Packet
+from pykubeproxy.netfilter.causes import Cause
 
 NODE = "node"
 PROTOCOLS = ("tcp", "udp", "sctp")
@@ -108,7 +111,8 @@ def _why_unknown(name: str, rules: Rules, family: Family) -> str:
     service = name.partition(":")[0]
     if knowledge is None or any(each.title.partition(":")[0] == service for each in named_services(rules.of(family))):
         return ""
-    return knowledge.why_absent(name)
+    absence = knowledge.why_absent(name)
+    return "" if absence is None else absence_text(absence)
 
 
 def _elsewhere(name: str, rules: Rules, tried: tuple[Family, ...]) -> str:
@@ -149,10 +153,10 @@ def _made_up(rules: Rules, destination: IP) -> IP:
     return next(free, candidates[0])
 
 
-def require_known_node(packet: Packet, source: Source, reasons: Iterable[str]) -> None:
+def require_known_node(packet: Packet, source: Source, causes: Iterable[Cause]) -> None:
     """Raise click.UsageError if what becomes of a packet depends on an address of the node that is not known."""
-    asked = f"source {packet.source.text} not in"
-    if not source.is_known and any(asked in each for each in reasons):
+    depends = any(isinstance(each, NotInSourceRanges) and each.source == packet.source.text for each in causes)
+    if not source.is_known and depends:
         raise click.UsageError(
             "--from node: what becomes of it depends on the node's address, which these rules do not tell: "
             "give it with --host-address"

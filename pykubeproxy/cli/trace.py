@@ -31,6 +31,7 @@ from pykubeproxy.explain.story import tell
 from pykubeproxy.netfilter import Environment, Outcome, Packet, Trace, Verdict
 from pykubeproxy.netfilter import trace as walk
 from pykubeproxy.netfilter.outcome import decided
+from pykubeproxy.netfilter.questions import MatchHolds, Question
 
 _PICTURES: Mapping[str, Callable[[Trace], str]] = {"mermaid": as_mermaid, "svg": as_svg, "html": as_html}
 
@@ -93,7 +94,7 @@ def trace(
     packet = make_packet(source, wanted, in_interface)
     around = environment(rules, packet)
     traced = _walked(rules, packet, around, seen_at)
-    require_known_node(packet, source, (ending.reason for ending in decided(traced.outcomes)))
+    require_known_node(packet, source, (ending.cause for ending in decided(traced.outcomes)))
     if seen_at is not None:
         require_remembering(seen_at, traced.affinity)
     again = _walked(rules, packet, around, traced.affinity[0]) if traced.affinity and seen_at is None else None
@@ -112,8 +113,13 @@ def trace(
 def _asks_for_interface(outcome: Outcome) -> bool:
     """True if it is open how a packet fares because nobody has said by which interface it arrives."""
     return any(
-        each.question.startswith("-i ") or any(map(_asks_for_interface, each.outcomes)) for each in outcome.alternatives
+        _is_about_interface(each.question) or any(map(_asks_for_interface, each.outcomes))
+        for each in outcome.alternatives
     )
+
+
+def _is_about_interface(question: Question) -> bool:
+    return isinstance(question, MatchHolds) and question.match.startswith("-i ")
 
 
 def _walked(rules: Rules, packet: Packet, around: Environment, seen_at: str | None) -> Trace:

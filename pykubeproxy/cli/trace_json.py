@@ -4,13 +4,19 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pykubeproxy.explain.cause_words import cause_text
+from pykubeproxy.explain.event_words import question_text
+from pykubeproxy.explain.words import doing
 from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.netfilter import Outcome, Packet, Step, Trace
 from pykubeproxy.netfilter.unseen import could_change
 
+VERSION = 1
+"""The version of the document, as docs/trace-json.md describes it."""
+
 
 def as_json(traced: Trace, not_looked_at: Sequence[NftTable] = ()) -> str:
-    """`{"packet": ..., "outcomes": [...]}`; probabilities as decimals, which add up to 1.
+    """`{"version": 1, "packet": ..., "outcomes": [...]}`; probabilities as decimals, which add up to 1.
 
     `snat` and `alternatives` (of an outcome that cannot be decided) are there only where there are any; so is
     `affinity`, the endpoints to which a client may be bound that was here before, and `notLookedAt`, the tables of
@@ -18,6 +24,7 @@ def as_json(traced: Trace, not_looked_at: Sequence[NftTable] = ()) -> str:
     """
     fields = _OutcomeFields(traced.packet, not_looked_at)
     document: dict[str, object] = {
+        "version": VERSION,
         "packet": _packet_fields(traced.packet),
         "outcomes": [fields.of(outcome) for outcome in traced.outcomes],
     }
@@ -52,7 +59,8 @@ class _OutcomeFields:
             "verdict": outcome.verdict,
             "dnat": outcome.dnat,
             "masquerade": outcome.masquerade,
-            "reason": outcome.reason,
+            "reason": cause_text(outcome.cause),
+            "cause": outcome.cause,
             "path": [_step_fields(step) for step in outcome.path],
         }
         if outcome.snat is not None:
@@ -62,7 +70,8 @@ class _OutcomeFields:
         if outcome.alternatives:
             fields["alternatives"] = [
                 {
-                    "question": alternative.question,
+                    "question": question_text(alternative.question),
+                    "asked": alternative.question,
                     "holds": alternative.holds,
                     "outcomes": [self.of(inner) for inner in alternative.outcomes],
                 }
@@ -78,6 +87,7 @@ def _step_fields(step: Step) -> dict[str, object]:
         "chain": step.chain,
         "rule": step.rule,
         "action": step.action,
-        "says": step.says,
+        "says": doing(step),
+        "event": step.event,
         "probability": float(step.probability),
     }

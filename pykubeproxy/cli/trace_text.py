@@ -6,8 +6,8 @@ from fractions import Fraction
 import click
 
 from pykubeproxy.explain.retelling import client_text, target_text
-from pykubeproxy.explain.story import Story, is_arrival, service_of
-from pykubeproxy.explain.words import doing, exact, fate, meaning, place, summed
+from pykubeproxy.explain.story import Answer, Story, is_arrival, service_of
+from pykubeproxy.explain.words import answer_text, doing, exact, fate, meaning, place, summed
 from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.model.share import percent
 from pykubeproxy.netfilter import Action, Outcome, Step, Trace, Verdict
@@ -55,7 +55,7 @@ def _endings(outcomes: Sequence[Outcome], doubt: Doubt, indent: str = "") -> Ite
     for outcome in shown:
         yield f"{indent}{_verdict(outcome)}  {_share(outcome.probability)}  {fate(outcome)}{doubt(outcome)}"
         for alternative in outcome.alternatives:
-            yield f"{indent}    {'if' if alternative.holds else 'if not'} {alternative.question}:"
+            yield f"{indent}    {answer_text(Answer(alternative.question, alternative.holds))}:"
             yield from _endings(alternative.outcomes, doubt, f"{indent}    ")
     rest = outcomes[len(shown) :]
     if rest:
@@ -102,7 +102,7 @@ class _Way:
         for number, branch in enumerate(story.branches, 1):
             is_last = number == len(story.branches)
             corner = "└" if is_last and not branch.twins else "├"
-            yield f"{indent}  {corner}─ {branch.answer or _share(branch.probability)}"
+            yield f"{indent}  {corner}─ {answer_text(branch.answer) if branch.answer else _share(branch.probability)}"
             bar = " " if is_last and not branch.twins else "│"
             yield from self.lines(branch, f"{indent}  {bar}  ", heading)
             yield from _twins(branch, f"{indent}  ", is_last=is_last)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from pykubeproxy.explain.diagnosis import unknown
+from pykubeproxy.explain.finding_words import unknown
 from pykubeproxy.rules import names, text
 from pykubeproxy.rules.ruleset import Ruleset
 

@@ -1,14 +1,18 @@
-"""A Trace with its reasons put into more words, by somebody who knows more than the rules do."""
+"""A Trace with its causes completed by what objects, and rules for other ports, add to them; and who asks whom."""
 
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from pykubeproxy.explain.diagnosis import Knowledge
+from pykubeproxy.explain.findings import AddressOf, Finding, HasOtherPorts, NoSuchNodePort, PortAt
 from pykubeproxy.explain.naming import services_at
-from pykubeproxy.explain.reasons import DELIVERED
+from pykubeproxy.explain.reasons import understood
+from pykubeproxy.explain.service_causes import ArrivesDespite
 from pykubeproxy.explain.story import service_of
 from pykubeproxy.model.endpoint import host_port
+from pykubeproxy.netfilter.causes import Arrives, Cause
+from pykubeproxy.netfilter.events import Delivered
 from pykubeproxy.netfilter.outcome import Alternative, Ending, Outcome, Verdict, decided
 from pykubeproxy.netfilter.packet import Packet
 from pykubeproxy.netfilter.tree import Node
@@ -16,11 +20,13 @@ from pykubeproxy.netfilter.walk import Trace
 from pykubeproxy.rules import names
 from pykubeproxy.rules.ruleset import Ruleset
 
-Reworded = Callable[[Ending], str]
+Understood = Callable[[Ending | Outcome], Cause]
 
 
 def retold(traced: Trace, ruleset: Ruleset, knowledge: Knowledge | None) -> Trace:
-    """The same Trace, its reasons completed by what rules for other ports, and objects, say. `knowledge` may be None.
+    """A Trace with causes that tell of Services, completed by what rules for other ports, and objects, say.
+
+    `knowledge` is None where there are no objects.
 
     A refusal says what has become of the endpoints; a packet that no rule redirects, what there is at its address.
     """
@@ -28,63 +34,67 @@ def retold(traced: Trace, ruleset: Ruleset, knowledge: Knowledge | None) -> Trac
     missed = _missed(traced.packet, outcomes, ruleset, knowledge)
     title = service_of(step for outcome in outcomes for step in outcome.path)
 
-    def reworded(ending: Ending) -> str:
-        if ending.verdict is Verdict.ACCEPT and ending.dnat is None and missed:
-            return f"{ending.reason}: {missed}"
-        if knowledge is None:
-            return ending.reason
-        if ending.verdict in (Verdict.DROP, Verdict.REJECT):
-            return knowledge.elaborate(ending.reason)
-        stale = knowledge.why_stale(title, ending.dnat) if ending.dnat and title else ""
-        return f"{ending.reason}; {stale}" if stale else ending.reason
+    def understand(ending: Ending | Outcome) -> Cause:
+        cause = understood(ending.cause)
+        if not isinstance(cause, Arrives):
+            return cause if knowledge is None else knowledge.elaborate(cause)
+        if ending.dnat is None:
+            return ArrivesDespite(cause.event, missed) if missed else cause
+        stale = knowledge.why_stale(title, ending.dnat) if knowledge is not None and title else None
+        return cause if stale is None else ArrivesDespite(cause.event, stale)
 
     return msgspec.structs.replace(
         traced,
-        outcomes=tuple(_outcome(outcome, reworded) for outcome in traced.outcomes),
-        tree=_node(traced.tree, reworded),
+        outcomes=tuple(_outcome(outcome, understand) for outcome in traced.outcomes),
+        tree=_node(traced.tree, understand),
     )
 
 
-def _missed(packet: Packet, outcomes: Sequence[Outcome], ruleset: Ruleset, knowledge: Knowledge | None) -> str:
-    """What is at the address of a packet that no rule redirects; empty if some rule does, or nothing is known there."""
+def _missed(
+    packet: Packet, outcomes: Sequence[Outcome], ruleset: Ruleset, knowledge: Knowledge | None
+) -> Finding | None:
+    """What is at the address of a packet that no rule redirects; None if some rule does, or nothing is known there."""
     if all(outcome.dnat is not None or outcome.verdict is not Verdict.ACCEPT for outcome in outcomes):
-        return ""
+        return None
     address, port = packet.destination.text, packet.destination_port
     at = services_at(ruleset, address)
     if at and not any((each.protocol, each.port) == (packet.protocol, port) for each in at):
-        listens = ", ".join(f"{each.port}/{each.protocol} ({each.title})" for each in at)
-        return f"{address} has only {listens}"
+        return HasOtherPorts(address, tuple(PortAt(each.port, each.protocol, each.title) for each in at))
     knows_node_ports = ruleset.lines("nat", names.NODE_PORTS) is not None
-    if not at and knows_node_ports and any(outcome.reason.startswith(DELIVERED) for outcome in outcomes):
-        return f"no Service has node port {port}/{packet.protocol}"
-    return "" if at or knowledge is None else _in_objects(packet, knowledge)
+    if not at and knows_node_ports and any(map(_is_delivered, outcomes)):
+        return NoSuchNodePort(port, packet.protocol)
+    return None if at or knowledge is None else _in_objects(packet, knowledge)
 
 
-def _in_objects(packet: Packet, knowledge: Knowledge) -> str:
+def _is_delivered(outcome: Outcome) -> bool:
+    return isinstance(outcome.cause, Arrives) and isinstance(outcome.cause.event, Delivered)
+
+
+def _in_objects(packet: Packet, knowledge: Knowledge) -> Finding | None:
     """The Service whose address it is, according to the objects, though no rule is for it."""
     address = packet.destination.text
     service = knowledge.service_at(address)
-    return f"{address} belongs to {service.key}; {knowledge.why_absent(str(service.key))}" if service else ""
+    absence = knowledge.why_absent(str(service.key)) if service is not None else None
+    return AddressOf(address, absence.service, absence) if absence is not None else None
 
 
-def _outcome(outcome: Outcome, reworded: Reworded) -> Outcome:
-    ending = Ending(verdict=outcome.verdict, dnat=outcome.dnat, reason=outcome.reason)
+def _outcome(outcome: Outcome, understand: Understood) -> Outcome:
     alternatives = tuple(
         Alternative(
             question=each.question,
             holds=each.holds,
-            outcomes=tuple(_outcome(inner, reworded) for inner in each.outcomes),
+            outcomes=tuple(_outcome(inner, understand) for inner in each.outcomes),
         )
         for each in outcome.alternatives
     )
-    return msgspec.structs.replace(outcome, reason=reworded(ending), alternatives=alternatives)
+    return msgspec.structs.replace(outcome, cause=understand(outcome), alternatives=alternatives)
 
 
-def _node(node: Node, reworded: Reworded) -> Node:
+def _node(node: Node, understand: Understood) -> Node:
     ending = node.ending
     if ending is not None:
-        ending = msgspec.structs.replace(ending, reason=reworded(ending))
-    children = tuple(_node(child, reworded) for child in node.children)
+        ending = msgspec.structs.replace(ending, cause=understand(ending))
+    children = tuple(_node(child, understand) for child in node.children)
     return msgspec.structs.replace(node, ending=ending, children=children)
 
 

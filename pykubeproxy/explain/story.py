@@ -11,14 +11,23 @@ from fractions import Fraction
 import msgspec
 
 from pykubeproxy.netfilter.effect import Action
+from pykubeproxy.netfilter.events import (
+    Assumed,
+    CannotBeRouted,
+    Event,
+    Jumped,
+    PolicyApplied,
+    RoutedHere,
+    RoutedOn,
+    TargetDecided,
+)
 from pykubeproxy.netfilter.outcome import Ending
 from pykubeproxy.netfilter.path import Step
+from pykubeproxy.netfilter.questions import IsLocalAddress, Question, TargetLetsPass
 from pykubeproxy.netfilter.tree import Node
 from pykubeproxy.rules import names
 
 _HASH = re.compile(r"-[A-Z2-7]{16}(?:-[0-9a-f]{1,2})?")
-_OPEN = re.compile(r"cannot decide: (.*); here: (yes|no)")
-_OWN_ADDRESS = " is an address of this node"
 _JUMPS = (Action.JUMP, Action.GOTO)
 _TITLE = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-a-z0-9]*(?::[a-z0-9][-a-z0-9]*)?")
 
@@ -30,10 +39,17 @@ class Twin(msgspec.Struct, frozen=True, kw_only=True):
     ending: Ending
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """The answer to an open question that a branch assumes."""
+
+    question: Question
+    holds: bool
+
+
 class Story(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of the way, then its branches or its end; `twins` are branches told by this one.
 
-    `answer` says on which answer this branch is taken (`if -i cni0`), where a question is open.
+    `answer` is the one on which this branch is taken, where a question is open.
     """
 
     probability: Fraction
@@ -41,7 +57,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     branches: tuple["Story", ...] = ()
     ending: Ending | None = None
     twins: tuple[Twin, ...] = ()
-    answer: str = ""
+    answer: Answer | None = None
 
     @property
     def told(self) -> Fraction:
@@ -83,7 +99,7 @@ def is_arrival(step: Step) -> bool:
 
 def jump_target(step: Step) -> str:
     """The chain to which a step leads; empty if it leads to none."""
-    return step.says.removeprefix("-> ") if step.action in _JUMPS else ""
+    return step.event.chain if isinstance(step.event, Jumped) else ""
 
 
 def _answered(story: Story, parent: Node) -> Story:
@@ -91,12 +107,22 @@ def _answered(story: Story, parent: Node) -> Story:
     is_open = len(parent.children) > 1 and story.probability == parent.probability
     if not is_open or not story.steps:
         return story
-    first = story.steps[0]
-    if found := _OPEN.fullmatch(first.says):
-        answer = f"{'if' if found[2] == 'yes' else 'if not'} {found[1]}"
-    else:
-        answer = f"if {first.says}" if first.says.endswith(_OWN_ADDRESS) else "if not"
-    return msgspec.structs.replace(story, answer=answer)
+    return msgspec.structs.replace(story, answer=_answer(story.steps[0].event))
+
+
+def _answer(event: Event) -> Answer | None:
+    """The answer that the first event of a branch tells; None if it tells none."""
+    match event:
+        case Assumed(question, holds):
+            return Answer(question, holds)
+        case TargetDecided(target, passes):
+            return Answer(TargetLetsPass(target), passes)
+        case RoutedHere(target):
+            return Answer(IsLocalAddress(target), holds=True)
+        case RoutedOn(target=target) | CannotBeRouted(target=target):
+            return Answer(IsLocalAddress(target), holds=False)
+        case _:
+            return None
 
 
 def _refuses(step: Step) -> bool:
@@ -127,8 +153,8 @@ def _worth_telling(steps: Sequence[Step], following: Sequence[Step]) -> tuple[St
 
 def _is_idle(step: Step) -> bool:
     """True for a step that changes nothing which anybody asks about."""
-    if step.action is Action.POLICY:
-        return step.says.startswith("policy ACCEPT")
+    if isinstance(step.event, PolicyApplied):
+        return step.event.policy == "ACCEPT"
     # That the mark is taken off again once it has done its work is housekeeping.
     return step.action is Action.RETURN or (step.action is Action.MARK and step.chain == names.POSTROUTING)
 

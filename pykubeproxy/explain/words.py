@@ -1,11 +1,13 @@
-"""The words in which steps and endings are told, the same in text and in pictures."""
+"""The words for what happens to a packet, used in text and in pictures alike."""
 
 from collections.abc import Sequence
 from fractions import Fraction
 
-from pykubeproxy.explain.story import Story, jump_target
+from pykubeproxy.explain.cause_words import cause_text
+from pykubeproxy.explain.event_words import brief_event, event_text, question_text
+from pykubeproxy.explain.story import Answer, Story, jump_target
 from pykubeproxy.model.share import percent
-from pykubeproxy.netfilter.effect import Action
+from pykubeproxy.netfilter.events import Marked
 from pykubeproxy.netfilter.outcome import Ending, Outcome
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.rules import names
@@ -29,32 +31,20 @@ def place(step: Step) -> str:
 
 def doing(step: Step) -> str:
     """What a step does, in short."""
-    match step.action:
-        case Action.MASQUERADE:
-            return "masquerade: the source becomes this node's address"
-        case Action.MARK:
-            says = step.says.replace("->", "→")
-            return f"mark for masquerade ({says.removeprefix('mark ')})" if step.chain == names.MARK_MASQ else says
-        case Action.JUMP | Action.GOTO:
-            return f"→ {jump_target(step)}"
-        case _:
-            return step.says.replace(" -> ", " → ")
+    text = event_text(step.event)
+    if isinstance(step.event, Marked) and step.chain == names.MARK_MASQ:
+        return f"mark for masquerade ({text.removeprefix('mark ')})"
+    return text
 
 
 def brief(step: Step) -> str:
-    """The same for where there is little room: that an address is rewritten, and to what."""
-    match step.action:
-        case Action.MASQUERADE:
-            return "masquerade"
-        case Action.DNAT:
-            return f"DNAT → {step.says.rpartition(' -> ')[2]}"
-        case _:
-            return doing(step)
+    """What a step does, in a few words: that an address is rewritten, and to what."""
+    return brief_event(step.event) or doing(step)
 
 
 def meaning(step: Step) -> str:
     """Why: what the rule's author wrote, or for the fixed chains what they ask; may be empty."""
-    if (step.action in (Action.JUMP, Action.GOTO)) and jump_target(step) in _CHAINS:
+    if jump_target(step) in _CHAINS:
         return _CHAINS[jump_target(step)]
     return "" if step.chain == names.POSTROUTING else step.comment.replace(" -> ", " → ")
 
@@ -62,9 +52,15 @@ def meaning(step: Step) -> str:
 def fate(ending: Ending | Outcome) -> str:
     """How it ends, in a sentence."""
     source = ", source masqueraded" if ending.masquerade else f", source {ending.snat}" if ending.snat else ""
-    if ending.dnat is not None and ending.dnat not in ending.reason:
+    reason = cause_text(ending.cause)
+    if ending.dnat is not None and ending.dnat not in reason:
         source = f", on its way to {ending.dnat}{source}"
-    return f"{ending.reason}{source}"
+    return f"{reason}{source}"
+
+
+def answer_text(answer: Answer) -> str:
+    """The condition under which a branch is taken: `if -i cni0`."""
+    return f"{'if' if answer.holds else 'if not'} {question_text(answer.question)}"
 
 
 def leads_there(branch: Story) -> str:
@@ -72,8 +68,8 @@ def leads_there(branch: Story) -> str:
 
     Of branches that are told together, it is the share of each, if they are equal.
     """
-    if branch.answer:
-        return branch.answer
+    if branch.answer is not None:
+        return answer_text(branch.answer)
     if branch.twins and all(twin.probability == branch.probability for twin in branch.twins):
         return f"{_fraction(branch.probability)} to each of {1 + len(branch.twins)}"
     return _fraction(branch.told)

@@ -134,28 +134,36 @@ class ServicePort(msgspec.Struct, frozen=True, kw_only=True):
         return self.internal_policy_local or (self.external_policy_local and self.externally_accessible)
 
 
-def why_unserved(service: Service, family: Family) -> str | None:
+class Unserved(StrEnum):
+    """Why a proxy makes no rules for a Service."""
+
+    FOREIGN_PROXY = "foreign-proxy"
+    EXTERNAL_NAME = "external-name"
+    HEADLESS = "headless"
+    NO_CLUSTER_IP = "no-cluster-ip"
+    NO_CLUSTER_IP_OF_FAMILY = "no-cluster-ip-of-family"
+
+
+def why_unserved(service: Service, family: Family) -> Unserved | None:
     """Why a proxy makes no rules for `service` in `family`; None if it does.
 
     Source: `docs/reference/services.md` sections 2 to 4.
     """
     why = _why_unserved(service)
     if why is None and cluster_ip_of(service, family) is None:
-        return f"it has no {family} clusterIP"
+        return Unserved.NO_CLUSTER_IP_OF_FAMILY
     return why
 
 
-def _why_unserved(service: Service) -> str | None:
-    """The same for what is the case in all families."""
+def _why_unserved(service: Service) -> Unserved | None:
+    """Why a proxy makes no rules for `service` in any family; None if it may make some."""
     if service.has_foreign_proxy:
-        return f"label {SERVICE_PROXY_NAME_LABEL} hands it to another proxy"
+        return Unserved.FOREIGN_PROXY
     if service.type is ServiceType.EXTERNAL_NAME:
-        return "type ExternalName is DNS only"
+        return Unserved.EXTERNAL_NAME
     if service.cluster_ip == "None":
-        return "headless (clusterIP: None): clients reach its pods directly"
-    if not service.cluster_ip:
-        return "it has no clusterIP"
-    return None
+        return Unserved.HEADLESS
+    return None if service.cluster_ip else Unserved.NO_CLUSTER_IP
 
 
 def cluster_ip_of(service: Service, family: Family) -> str | None:

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import msgspec
 
+from pykubeproxy.netfilter.questions import MatchHolds, Question
 from pykubeproxy.netfilter.state import Scene, State
 
 
@@ -18,11 +19,11 @@ class Chance(msgspec.Struct, frozen=True):
 class Undecided(msgspec.Struct, frozen=True):
     """Yes or no, depending on something that a trace does not know.
 
-    `question` is the positive form of what is asked, in iptables' words. A `lasting` question has the same answer
-    whenever it is asked about the same packet. `inverted`: the match succeeds if the answer is no.
+    A `lasting` question has the same answer whenever it is asked about the same packet. `inverted`: the match succeeds
+    if the answer is no.
     """
 
-    question: str
+    question: Question
     lasting: bool = False
     inverted: bool = False
 
@@ -62,12 +63,17 @@ def always(_state: State, _scene: Scene) -> Answer:
     return True
 
 
-def unknowable(question: str, *, lasting: bool = False) -> Matcher:
+def undecided(match: str, *, lasting: bool = False) -> Undecided:
+    """The answer of a match, given in iptables' own words, that depends on something that is not known."""
+    return Undecided(MatchHolds(match), lasting)
+
+
+def unknowable(match: str, *, lasting: bool = False) -> Matcher:
     """A match of which nothing is known but its words."""
-    undecided = Undecided(question, lasting)
-    return lambda _state, _scene: undecided
+    answer = undecided(match, lasting=lasting)
+    return lambda _state, _scene: answer
 
 
-def equals(actual: int | None, wanted: int, question: str) -> Answer:
-    """Whether a number is the wanted one, undecided if it is not known."""
-    return Undecided(question, lasting=True) if actual is None else actual == wanted
+def equals(actual: int | None, wanted: int, match: str) -> Answer:
+    """Whether a number is the wanted one; if it is not known, the `match` cannot be decided."""
+    return undecided(match, lasting=True) if actual is None else actual == wanted

@@ -7,8 +7,19 @@ import msgspec
 from pykubeproxy.netfilter.answers import Undecided
 from pykubeproxy.netfilter.branch import Branch, Forks, merged
 from pykubeproxy.netfilter.effect import Action, Disposition
+from pykubeproxy.netfilter.events import (
+    Assumed,
+    CircularJump,
+    Event,
+    GivenUp,
+    Jumped,
+    Limit,
+    MetByChance,
+    PolicyApplied,
+)
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.program import Program
+from pykubeproxy.netfilter.questions import AllHold, Part
 from pykubeproxy.netfilter.rule import Judgement, Rule, judge
 from pykubeproxy.netfilter.state import Scene
 
@@ -49,7 +60,7 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
         """The chain to which this rule jumps."""
         return Spot(table=self.table, chains=(*self.chains, chain))
 
-    def step(self, branch: Branch, action: Action, says: str) -> Step:
+    def step(self, branch: Branch, action: Action, event: Event) -> Step:
         """Something that happens here to a branch."""
         return Step(
             hook=branch.state.hook,
@@ -58,9 +69,9 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
             rule=self.rule.text if self.rule else "",
             comment=self.rule.comment if self.rule else "",
             position=self.position,
-            depth=len(self.chains) - 1,
+            callers=self.chains[:-1],
             action=action,
-            says=says,
+            event=event,
             probability=branch.weight,
         )
 
@@ -88,7 +99,7 @@ class ChainWalker:
                 yield disposition, found
         decided = Disposition.ACCEPT if policy == "ACCEPT" else Disposition.DROP
         for found in merged(fallen):
-            yield decided, found.then(here.step(found, Action.POLICY, f"policy {policy} of {here.chain}"))
+            yield decided, found.then(here.step(found, Action.POLICY, PolicyApplied(policy, here.chain)))
 
     def _walk(self, here: Spot, branch: Branch) -> Iterator[Left]:
         """A branch through a chain; what comes back, at the end of the chain or earlier, is RETURN."""
@@ -106,7 +117,7 @@ class ChainWalker:
                         yield disposition, after
             live = merged(going_on)
             if len(live) > MOST_BRANCHES:
-                yield from (_given_up(spot, each, "too many branches") for each in live)
+                yield from (_given_up(spot, each, Limit.BRANCHES) for each in live)
                 return
             if not live:
                 break
@@ -126,8 +137,8 @@ class ChainWalker:
         elif judgement.share == 1 and not judgement.questions:
             yield from self._hit(spot, rule, branch)
         elif rule.is_passive:
-            says = f"for some packets: {rule.target_name or 'counted'}"
-            yield Disposition.CONTINUE, branch.then(spot.step(branch, Action.NOTE, says))
+            event = MetByChance(rule.target_name)
+            yield Disposition.CONTINUE, branch.then(spot.step(branch, Action.NOTE, event))
         else:
             yield from self._split(spot, rule, branch, judgement)
 
@@ -165,16 +176,16 @@ class ChainWalker:
                 sides = dict(zip((True, False), forked, strict=True))
             after = sides.get(effect.holds, branch)
             after = after.but(state=effect.state, weight=after.weight * effect.share)
-            yield effect.disposition, after.then(spot.step(after, effect.action, effect.says))
+            yield effect.disposition, after.then(spot.step(after, effect.action, effect.event))
 
     def _jump(self, spot: Spot, rule: Rule, branch: Branch) -> Iterator[Left]:
         """A jump comes back after this rule; a goto after the jump that led to this chain."""
         name = rule.target_name
         action, back = (Action.GOTO, Disposition.RETURN) if rule.is_goto else (Action.JUMP, Disposition.CONTINUE)
-        jumped = branch.then(spot.step(branch, action, f"-> {name}"))
+        jumped = branch.then(spot.step(branch, action, Jumped(name)))
         if name in spot.chains or len(spot.chains) > DEEPEST_JUMP:
-            says = f"chain {name} jumps in a circle, which no kernel accepts"
-            yield Disposition.UNDECIDED, jumped.then(spot.step(branch, Action.UNDECIDED, says))
+            circle = spot.step(branch, Action.UNDECIDED, CircularJump(name))
+            yield Disposition.UNDECIDED, jumped.then(circle)
             return
         for disposition, after in self._walk(spot.into(name), jumped):
             yield (back if disposition is Disposition.RETURN else disposition), after
@@ -191,15 +202,15 @@ def _open_question(branch: Branch, questions: tuple[Undecided, ...]) -> Undecide
             return False
     if len(unknown) < 2:
         return unknown[0] if unknown else True
-    words = " and ".join(f"not {each.question}" if each.inverted else each.question for each in unknown)
-    return Undecided(words, lasting=all(each.lasting for each in unknown))
+    parts = tuple(Part(each.question, each.inverted) for each in unknown)
+    return Undecided(AllHold(parts), lasting=all(each.lasting for each in unknown))
 
 
 def _assumed(spot: Spot, side: Branch, question: Undecided) -> Branch:
     """One side of a fork, with a step that says which."""
-    answer = "yes" if side.assumptions[-1].holds else "no"
-    return side.then(spot.step(side, Action.UNDECIDED, f"cannot decide: {question.question}; here: {answer}"))
+    event = Assumed(question.question, side.assumptions[-1].holds)
+    return side.then(spot.step(side, Action.UNDECIDED, event))
 
 
-def _given_up(spot: Spot, branch: Branch, why: str = "too many questions that cannot be decided") -> Left:
-    return Disposition.UNDECIDED, branch.then(spot.step(branch, Action.UNDECIDED, f"given up: {why}"))
+def _given_up(spot: Spot, branch: Branch, limit: Limit = Limit.QUESTIONS) -> Left:
+    return Disposition.UNDECIDED, branch.then(spot.step(branch, Action.UNDECIDED, GivenUp(limit)))

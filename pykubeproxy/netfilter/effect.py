@@ -6,6 +6,8 @@ from fractions import Fraction
 
 import msgspec
 
+from pykubeproxy.netfilter.events import Event
+from pykubeproxy.netfilter.questions import Question
 from pykubeproxy.netfilter.state import Scene, State
 
 
@@ -41,18 +43,18 @@ class Action(StrEnum):
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that a target may do: the packet afterwards, where it goes on, and that in words.
+    """One thing that a target may do: the packet afterwards, where it goes on, and what happened to it.
 
     `share` is its share of the packets, where a target chooses among several. With an `assumption`, the effect is what
     happens if the answer to that undecidable question is `holds`.
     """
 
     state: State
-    says: str
+    event: Event
     action: Action
     disposition: Disposition = Disposition.CONTINUE
     share: Fraction = Fraction(1)
-    assumption: str = ""
+    assumption: Question | None = None
     holds: bool = True
 
 

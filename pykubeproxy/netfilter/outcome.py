@@ -6,7 +6,9 @@ from fractions import Fraction
 
 import msgspec
 
+from pykubeproxy.netfilter.causes import Cause, Undecidable
 from pykubeproxy.netfilter.path import Step, Trail
+from pykubeproxy.netfilter.questions import Question
 
 
 class Verdict(StrEnum):
@@ -21,16 +23,15 @@ class Verdict(StrEnum):
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """How one branch ends. `dnat` is where the packet was redirected to (`ip:port`), None if nowhere.
 
-    `masquerade`: its source was replaced by an address of this node; `snat`: by that of an SNAT rule. `reason` says in
-    a sentence where it goes, or why it does not. `delivered`: it gets through, to a process of this node.
+    `masquerade`: its source was replaced by an address of this node; `snat`: by that of an SNAT rule. `cause` is where
+    it goes, or why it does not.
     """
 
     verdict: Verdict
     dnat: str | None = None
     masquerade: bool = False
     snat: str | None = None
-    reason: str = ""
-    delivered: bool = False
+    cause: Cause
 
 
 class Assumption(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +41,7 @@ class Assumption(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     fork: int
-    question: str
+    question: Question
     holds: bool
     key: tuple[object, ...]
     trail: Trail
@@ -58,7 +59,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
 class Alternative(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of the packets of an undecided outcome if the answer to its question is `holds`."""
 
-    question: str
+    question: Question
     holds: bool
     outcomes: tuple["Outcome", ...]
 
@@ -67,7 +68,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a share of the packets; equal endings are summed up.
 
     The probabilities of all outcomes of a Trace add up to exactly 1, and those of each alternative to that of its
-    outcome. `path` is the way of the likeliest branch that ends like this. With the verdict UNDECIDED, `reason` names
+    outcome. `path` is the way of the likeliest branch that ends like this. With the verdict UNDECIDED, `cause` names
     what cannot be decided, `alternatives` say what follows from either answer, and `dnat`, `masquerade` and `snat` are
     what the alternatives have in common.
     """
@@ -77,9 +78,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     dnat: str | None
     masquerade: bool
     snat: str | None
-    reason: str
+    cause: Cause
     path: tuple[Step, ...]
-    delivered: bool = False
     alternatives: tuple[Alternative, ...] = ()
 
 
@@ -162,7 +162,7 @@ def _either(ends: list[End], depth: int) -> _Shares:
             if not side[key].probability:
                 del side[key]
     if yes or no:
-        ending = _in_common([key[0] for side in (yes, no) for key in side], f"cannot decide: {asked.question}")
+        ending = _in_common([key[0] for side in (yes, no) for key in side], Undecidable(asked.question))
         rest = max(_total(yes), _total(no))
         common[ending, _signature(yes), _signature(no)] = _Share(
             probability=rest, trail=asked.trail, likeliest=rest, sides=(yes, no)
@@ -179,7 +179,7 @@ def _signature(shares: _Shares) -> frozenset[object]:
     return frozenset((key, share.probability / total) for key, share in shares.items())
 
 
-def _in_common(endings: Sequence[Ending], reason: str) -> Ending:
+def _in_common(endings: Sequence[Ending], cause: Cause) -> Ending:
     """An undecided ending with what all these endings agree on."""
     first = endings[0]
     return Ending(
@@ -187,7 +187,7 @@ def _in_common(endings: Sequence[Ending], reason: str) -> Ending:
         dnat=first.dnat if all(ending.dnat == first.dnat for ending in endings) else None,
         masquerade=all(ending.masquerade for ending in endings),
         snat=first.snat if all(ending.snat == first.snat for ending in endings) else None,
-        reason=reason,
+        cause=cause,
     )
 
 
@@ -199,7 +199,8 @@ def _outcomes(shares: _Shares, scale: Fraction) -> tuple[Outcome, ...]:
 def _outcome(ending: Ending, share: _Share, scale: Fraction) -> Outcome:
     alternatives: tuple[Alternative, ...] = ()
     if share.sides:
-        question = ending.reason.removeprefix("cannot decide: ")
+        assert isinstance(ending.cause, Undecidable)
+        question = ending.cause.question
         inner = scale * share.probability / share.total()
         alternatives = tuple(
             Alternative(question=question, holds=holds, outcomes=_outcomes(side, inner))
@@ -211,8 +212,7 @@ def _outcome(ending: Ending, share: _Share, scale: Fraction) -> Outcome:
         dnat=ending.dnat,
         masquerade=ending.masquerade,
         snat=ending.snat,
-        reason=ending.reason,
+        cause=ending.cause,
         path=share.trail.steps(),
-        delivered=ending.delivered,
         alternatives=alternatives,
     )

@@ -6,6 +6,7 @@ from fractions import Fraction
 import msgspec
 
 from pykubeproxy.netfilter.effect import Action
+from pykubeproxy.netfilter.events import Event
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,9 +14,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
     `hook`, `table` and `chain` say where; the routing decision has no table, and the policy of a chain has no rule.
     `rule` is the line as iptables-save prints it, `comment` what its author wrote there, `position` its number in the
-    chain, from 1: the rules between two steps of a chain did not match. `depth` counts the jumps that led here.
-    `says` is what it did, in words. `probability` is the share of all packets that take this step, if what was
-    assumed before it (steps with the action `undecided`) is right.
+    chain, from 1: the rules between two steps of a chain did not match. `callers` are the chains whose jumps led here,
+    the built-in one first. `event` is what happened. `probability` is the share of all packets that take this step, if
+    what was assumed before it (steps with the action `undecided`) is right.
     """
 
     hook: str
@@ -24,10 +25,15 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     rule: str = ""
     comment: str = ""
     position: int = 0
-    depth: int = 0
+    callers: tuple[str, ...] = ()
     action: Action
-    says: str
+    event: Event
     probability: Fraction
+
+    @property
+    def depth(self) -> int:
+        """The number of jumps that led here."""
+        return len(self.callers)
 
 
 class Trail:

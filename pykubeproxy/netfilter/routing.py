@@ -113,13 +113,36 @@ class Way(StrEnum):
     REFUSED = "refused"
 
 
+class Unroutable(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
+    """Why routing finds no way to a destination."""
+
+
+class LoopbackMayNotLeave(Unroutable, frozen=True):
+    """A packet from 127.0.0.0/8 must not leave this node: net.ipv4.conf.all.route_localnet is 0."""
+
+
+class ForwardingIsOff(Unroutable, frozen=True):
+    """This node forwards no packets: ip_forward, or its IPv6 counterpart, is 0."""
+
+
+class HasNoRoute(Unroutable, frozen=True):
+    """No route leads to the destination."""
+
+
+class RouteRefuses(Unroutable, frozen=True):
+    """The route to the network `destination` is one that refuses packets, or drops them (`blackhole`)."""
+
+    destination: str
+    route_kind: RouteKind
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """A routing decision: `device` and `via` where known; `why` says what is wrong with a packet that goes nowhere."""
+    """A routing decision: `device` and `via` where known; `why` tells what stops a packet that goes nowhere."""
 
     way: Way
     device: str | None = None
     via: str | None = None
-    why: str = ""
+    why: Unroutable | None = None
 
 
 class Router:
@@ -141,26 +164,23 @@ class Router:
         if local:
             return Decision(way=Way.LOCAL, device=LOOPBACK_DEVICE)
         if from_node and self._keeps_loopback and source is not None and source >> 24 == _LOOPBACK_NETWORK:
-            return Decision(
-                way=Way.DROPPED,
-                why="packets from 127.0.0.0/8 must not leave this node (net.ipv4.conf.all.route_localnet is 0)",
-            )
+            return Decision(way=Way.DROPPED, why=LoopbackMayNotLeave())
         if not (from_node or self._forwarding):
-            return Decision(way=Way.DROPPED, why="this node does not forward packets (ip_forward is 0)")
+            return Decision(way=Way.DROPPED, why=ForwardingIsOff())
         if self._routes is None:
             return Decision(way=Way.FORWARD, device=device)
         route = self._routes.find(number)
         if route is None:
-            return Decision(way=Way.REFUSED, why="there is no route to it")
+            return Decision(way=Way.REFUSED, why=HasNoRoute())
         return _along(route)
 
 
 def _along(route: Route) -> Decision:
     match route.kind:
         case RouteKind.BLACKHOLE:
-            return Decision(way=Way.DROPPED, why=f"the route to {route.destination.text} is a blackhole")
+            return Decision(way=Way.DROPPED, why=RouteRefuses(route.destination.text, route.kind))
         case RouteKind.UNREACHABLE | RouteKind.PROHIBIT:
-            return Decision(way=Way.REFUSED, why=f"the route to {route.destination.text} is marked {route.kind}")
+            return Decision(way=Way.REFUSED, why=RouteRefuses(route.destination.text, route.kind))
         case RouteKind.LOCAL | RouteKind.BROADCAST:
             return Decision(way=Way.LOCAL, device=LOOPBACK_DEVICE)
         case RouteKind.UNICAST:

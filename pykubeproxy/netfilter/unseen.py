@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 from pykubeproxy.model.nft_table import INET, OF_FAMILY, NftTable
+from pykubeproxy.netfilter.causes import Arrives
+from pykubeproxy.netfilter.events import Delivered
 from pykubeproxy.netfilter.outcome import Outcome, Verdict
 from pykubeproxy.netfilter.packet import Packet
 
@@ -22,5 +24,9 @@ def _hooks(outcome: Outcome, packet: Packet) -> set[str]:
     """The hooks that a packet passes which gets through, in the words of nftables."""
     if packet.from_node:
         # What a node sends to itself comes back in.
-        return {"output", "postrouting", *(("prerouting", "input") if outcome.delivered else ())}
-    return {"ingress", "prerouting", *(("input",) if outcome.delivered else ("forward", "postrouting"))}
+        return {"output", "postrouting", *(("prerouting", "input") if _is_delivered(outcome) else ())}
+    return {"ingress", "prerouting", *(("input",) if _is_delivered(outcome) else ("forward", "postrouting"))}
+
+
+def _is_delivered(outcome: Outcome) -> bool:
+    return isinstance(outcome.cause, Arrives) and isinstance(outcome.cause.event, Delivered)

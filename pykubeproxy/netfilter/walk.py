@@ -12,19 +12,29 @@ from fractions import Fraction
 
 import msgspec
 
-from pykubeproxy.explain import reasons
 from pykubeproxy.netfilter.answers import Undecided
 from pykubeproxy.netfilter.branch import Branch, Forks
+from pykubeproxy.netfilter.causes import Arrives, Cause, NoWay, PolicyDrops, RuleRefuses, StopsAt, Undecidable
 from pykubeproxy.netfilter.chains import ChainWalker
 from pykubeproxy.netfilter.effect import Action, Disposition
 from pykubeproxy.netfilter.environment import Environment
-from pykubeproxy.netfilter.matches.address import is_local
+from pykubeproxy.netfilter.events import (
+    CannotBeRouted,
+    Delivered,
+    Event,
+    MulticastUnknown,
+    PolicyApplied,
+    RoutedHere,
+    RoutedOn,
+    Sent,
+)
 from pykubeproxy.netfilter.outcome import End, Ending, Outcome, Verdict, sum_up
 from pykubeproxy.netfilter.packet import ConnectionState, Packet
 from pykubeproxy.netfilter.path import Step, Trail
 from pykubeproxy.netfilter.program import Program
+from pykubeproxy.netfilter.questions import IsLocalAddress
 from pykubeproxy.netfilter.routing import LOOPBACK_DEVICE, AddressType, Decision, Way
-from pykubeproxy.netfilter.state import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, Scene
+from pykubeproxy.netfilter.state import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, Scene, State
 from pykubeproxy.netfilter.tree import Node, grow
 from pykubeproxy.rules.ruleset import Ruleset
 
@@ -95,8 +105,7 @@ class _Walk:
         """The whole walk."""
         for branch, decision in self._sent([start]) if self._scene.packet.from_node else self._received([start]):
             local = decision.way is Way.LOCAL
-            reason = reasons.arrival(branch.state, self._scene, local=local)
-            self._end(branch, Verdict.ACCEPT, reason, delivered=local)
+            self._end(branch, Verdict.ACCEPT, Arrives(_arrival(branch.state, self._scene, local=local)))
 
     def _received(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, Decision]]:
         """Packets that come in by an interface."""
@@ -162,9 +171,9 @@ class _Walk:
             if disposition is Disposition.ACCEPT:
                 yield after
             elif disposition is Disposition.UNDECIDED:
-                self._end(after, Verdict.UNDECIDED, _last_words(after))
+                self._end(after, Verdict.UNDECIDED, StopsAt(_last_step(after).event))
             else:
-                self._end(after, _VERDICTS[disposition], reasons.refusal(after.trail, after.state, self._scene))
+                self._end(after, _VERDICTS[disposition], _refusal(_last_step(after), after.state, self._scene))
 
     def _routed(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, Decision]]:
         """Routing decisions; packets that cannot go anywhere are ended."""
@@ -176,9 +185,9 @@ class _Walk:
                     each.state.destination, local=local, from_node=from_node, device=device, source=each.state.source
                 )
                 target = self._scene.address_text(each.state.destination)
-                routed = each.then(_route_step(each, _describe(decision, target)))
-                if decision.way in _NOWHERE:
-                    self._end(routed, _NOWHERE[decision.way], _describe(decision, target))
+                routed = each.then(_route_step(each, _routed(decision, target)))
+                if decision.why is not None:
+                    self._end(routed, _NOWHERE[decision.way], NoWay(target, decision.why))
                 else:
                     yield routed, decision
 
@@ -187,35 +196,28 @@ class _Walk:
         number = branch.state.destination
         kind = self._scene.locality.type_of(number)
         if kind is AddressType.MULTICAST:
-            says = "where multicast packets go cannot be decided"
-            self._end(branch.then(_route_step(branch, says)), Verdict.UNDECIDED, says)
+            unknown = MulticastUnknown()
+            self._end(branch.then(_route_step(branch, unknown)), Verdict.UNDECIDED, StopsAt(unknown))
         elif kind is not None:
             yield branch, kind in (AddressType.LOCAL, AddressType.BROADCAST)
         else:
-            question = Undecided(is_local(self._scene.address_text(number)), lasting=True)
+            question = Undecided(IsLocalAddress(self._scene.address_text(number)), lasting=True)
             known = branch.known(question)
             sides = None if known is not None else self._forks.split(branch, question)
             if known is not None:
                 yield branch, known
             elif sides is None:
-                self._end(branch, Verdict.UNDECIDED, f"cannot decide: {question.question}")
+                self._end(branch, Verdict.UNDECIDED, Undecidable(question.question))
             else:
                 yield sides[0], True
                 yield sides[1], False
 
-    def _end(self, branch: Branch, verdict: Verdict, reason: str, *, delivered: bool = False) -> None:
+    def _end(self, branch: Branch, verdict: Verdict, cause: Cause) -> None:
         state = branch.state
-        ending = Ending(
-            verdict=verdict,
-            dnat=state.dnat,
-            masquerade=state.masquerade,
-            snat=state.snat,
-            reason=reason,
-            delivered=delivered,
-        )
+        ending = Ending(verdict=verdict, dnat=state.dnat, masquerade=state.masquerade, snat=state.snat, cause=cause)
         trail = branch.trail
-        if verdict is Verdict.ACCEPT:
-            trail = trail.then(_route_step(branch, reason, Action.ACCEPT))
+        if isinstance(cause, Arrives):
+            trail = trail.then(_route_step(branch, cause.event, Action.ACCEPT))
         self.ends.append(End(ending=ending, probability=branch.weight, assumptions=branch.assumptions, trail=trail))
 
 
@@ -223,19 +225,43 @@ def _leaving(branch: Branch, decision: Decision) -> Branch:
     return branch.but(state=branch.state.but(out_interface=decision.device, via=decision.via))
 
 
-def _last_words(branch: Branch) -> str:
-    return next((step.says for step in branch.trail.backwards()), "")
+def _last_step(branch: Branch) -> Step:
+    return next(branch.trail.backwards())
 
 
-def _describe(decision: Decision, target: str) -> str:
+def _refusal(step: Step, state: State, scene: Scene) -> Cause:
+    """Why a packet was dropped or rejected at its last step."""
+    if isinstance(step.event, PolicyApplied):
+        return PolicyDrops(step.table, step.chain)
+    return RuleRefuses(
+        table=step.table,
+        chain=step.chain,
+        position=step.position,
+        rule=step.rule,
+        comment=step.comment,
+        is_rejected=step.action is Action.REJECT,
+        callers=step.callers[1:],
+        source=None if state.source is None else scene.address_text(state.source),
+    )
+
+
+def _arrival(state: State, scene: Scene, *, local: bool) -> Delivered | Sent:
+    """How a packet arrives that gets through."""
+    is_redirected = state.dnat is not None
+    target = scene.destination_text(state) if state.dnat is None else state.dnat
+    if local:
+        return Delivered(target, is_redirected=is_redirected)
+    return Sent(target, state.via, state.out_interface, is_redirected=is_redirected)
+
+
+def _routed(decision: Decision, target: str) -> Event:
+    """What a routing decision means for a packet to `target`."""
+    if decision.why is not None:
+        return CannotBeRouted(target, decision.why)
     if decision.way is Way.LOCAL:
-        return f"{target} is an address of this node"
-    if decision.way in _NOWHERE:
-        return f"{target} cannot be reached: {decision.why}"
-    gateway = f" by way of {decision.via}" if decision.via else ""
-    device = f" on {decision.device}" if decision.device else ""
-    return f"to {target}{gateway}{device}: not this node"
+        return RoutedHere(target)
+    return RoutedOn(target, decision.via, decision.device)
 
 
-def _route_step(branch: Branch, says: str, action: Action = Action.ROUTE) -> Step:
-    return Step(hook=_ROUTING, action=action, says=says, probability=branch.weight)
+def _route_step(branch: Branch, event: Event, action: Action = Action.ROUTE) -> Step:
+    return Step(hook=_ROUTING, action=action, event=event, probability=branch.weight)

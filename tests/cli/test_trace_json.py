@@ -15,10 +15,12 @@ def document(client: str, target: str, *arguments: str, node: str = "node-a") ->
 
 def test_the_fields() -> None:
     found = document(POD, "default/web")
-    assert set(found) == {"packet", "outcomes"}
+    assert set(found) == {"version", "packet", "outcomes"}
+    assert found["version"] == 1
     assert found["packet"]["destination"] == "10.96.0.10"
     for outcome in found["outcomes"]:
-        assert set(outcome) == {"probability", "verdict", "dnat", "masquerade", "reason", "path"}
+        assert set(outcome) == {"probability", "verdict", "dnat", "masquerade", "reason", "cause", "path"}
+        assert outcome["cause"]["kind"] == "Arrives"
         assert outcome["verdict"] == "ACCEPT"
         assert {"hook", "table", "chain", "rule"} <= set(outcome["path"][0])
 
@@ -33,6 +35,12 @@ def test_a_refusal() -> None:
     (outcome,) = document(STRANGER, "172.31.0.12:30084", node="node-b")["outcomes"]
     assert (outcome["verdict"], outcome["dnat"], outcome["masquerade"]) == ("DROP", None, False)
     assert outcome["reason"].startswith("externalTrafficPolicy: Local and no endpoint on this node")
+    assert {**outcome["cause"], "finding": None} == {
+        "kind": "NoLocalEndpoints",
+        "policy": "externalTrafficPolicy",
+        "port": outcome["cause"]["port"],
+        "finding": None,
+    }
 
 
 def test_equal_endings_are_merged() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pykubeproxy.model.ip import Family
-from pykubeproxy.model.service import Protocol, ServiceType, cluster_ip_of, service_ports, why_unserved
+from pykubeproxy.model.service import Protocol, ServiceType, Unserved, cluster_ip_of, service_ports, why_unserved
 from tests.builders import cidr, ip, port, service, service_port
 
 IPV4, IPV6 = Family.IPV4, Family.IPV6
@@ -14,18 +14,15 @@ IPV4, IPV6 = Family.IPV4, Family.IPV6
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"cluster_ip": "None"}, "headless (clusterIP: None): clients reach its pods directly"),
-        ({"cluster_ip": ""}, "it has no clusterIP"),
-        ({"type": ServiceType.EXTERNAL_NAME}, "type ExternalName is DNS only"),
-        (
-            {"has_foreign_proxy": True},
-            "label service.kubernetes.io/service-proxy-name hands it to another proxy",
-        ),
-        ({"cluster_ip": "fd00::1"}, "it has no IPv4 clusterIP"),
-        ({"cluster_ip": "", "cluster_ips": ("10.0.0.1",), "ip_families": ("IPv4",)}, "it has no clusterIP"),
+        ({"cluster_ip": "None"}, Unserved.HEADLESS),
+        ({"cluster_ip": ""}, Unserved.NO_CLUSTER_IP),
+        ({"type": ServiceType.EXTERNAL_NAME}, Unserved.EXTERNAL_NAME),
+        ({"has_foreign_proxy": True}, Unserved.FOREIGN_PROXY),
+        ({"cluster_ip": "fd00::1"}, Unserved.NO_CLUSTER_IP_OF_FAMILY),
+        ({"cluster_ip": "", "cluster_ips": ("10.0.0.1",), "ip_families": ("IPv4",)}, Unserved.NO_CLUSTER_IP),
     ],
 )
-def test_some_services_have_no_ports(fields: dict[str, Any], why: str) -> None:
+def test_some_services_have_no_ports(fields: dict[str, Any], why: Unserved) -> None:
     its = service(**fields)
     assert why_unserved(its, IPV4) == why
     assert service_ports(its, IPV4) == ()

@@ -3,6 +3,9 @@
 from fractions import Fraction
 from typing import Any
 
+from pykubeproxy.explain.cause_words import cause_text
+from pykubeproxy.explain.event_words import question_text
+from pykubeproxy.explain.reasons import understood
 from pykubeproxy.netfilter import ConnectionState, Environment, Outcome, Packet, Trace, local_address, trace
 from pykubeproxy.netfilter.rule import judge, make_rule
 from pykubeproxy.netfilter.state import Scene, State
@@ -46,7 +49,9 @@ def meet(
     if judgement is None or not judgement.share:
         return False
     if judgement.questions:
-        return " and ".join(f"{'not ' if each.inverted else ''}{each.question}" for each in judgement.questions)
+        return " and ".join(
+            f"{'not ' if each.inverted else ''}{question_text(each.question)}" for each in judgement.questions
+        )
     return judgement.share if judgement.share != 1 else True
 
 
@@ -88,6 +93,11 @@ def only(found: Trace) -> Outcome:
     outcome = found.outcomes[0]
     assert outcome.probability == 1
     return outcome
+
+
+def reason_of(outcome: Outcome) -> str:
+    """Why a packet ends there, in words."""
+    return cause_text(understood(outcome.cause))
 
 
 def rules_met(outcome: Outcome) -> list[str]:

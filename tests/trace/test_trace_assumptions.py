@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from pykubeproxy.explain.event_words import question_text
 from pykubeproxy.netfilter import Outcome
 from tests.trace.asking import follow
 
@@ -76,7 +77,7 @@ def given(outcomes: Iterable[Outcome], answers: Answers) -> Distribution:
             else [((outcome.verdict.value, outcome.dnat, outcome.masquerade), outcome.probability)]
         )
         for side in outcome.alternatives:
-            if side.holds == all(_answer(part, answers) for part in side.question.split(" and ")):
+            if side.holds == all(_answer(part, answers) for part in question_text(side.question).split(" and ")):
                 assert sum(each.probability for each in side.outcomes) == outcome.probability
                 ends += given(side.outcomes, answers).items()
         for key, share in ends:

@@ -2,8 +2,9 @@
 
 import pytest
 
+from pykubeproxy.explain.event_words import event_text
 from pykubeproxy.netfilter import Verdict
-from tests.trace.asking import follow, only, rules_met
+from tests.trace.asking import follow, only, reason_of, rules_met
 
 TO_NODE = "10.0.0.1"
 DROP = ":INPUT DROP [0:0]\n"
@@ -54,7 +55,7 @@ def test_every_step_tells_its_place() -> None:
     )
     jump, drop = (step for step in found.path if step.rule)
     assert (jump.hook, jump.table, jump.chain, jump.position, jump.depth) == ("INPUT", "filter", "INPUT", 2, 0)
-    assert (drop.chain, drop.position, drop.depth, drop.says) == ("one", 3, 1, "DROP")
+    assert (drop.chain, drop.position, drop.depth, event_text(drop.event)) == ("one", 3, 1, "DROP")
 
 
 def test_a_chain_may_be_named_like_a_target() -> None:
@@ -63,7 +64,7 @@ def test_a_chain_may_be_named_like_a_target() -> None:
 
 def test_a_chain_that_is_missing_is_a_fork() -> None:
     found = only(follow(dump={"filter": "INPUT -j missing"}, destination=TO_NODE))
-    assert (found.verdict, found.reason) == (Verdict.UNDECIDED, "cannot decide: -j missing lets the packet pass")
+    assert (found.verdict, reason_of(found)) == (Verdict.UNDECIDED, "cannot decide: -j missing lets the packet pass")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,10 @@ def test_a_chain_that_is_missing_is_a_fork() -> None:
 )
 def test_jumps_in_a_circle_end(rules: str) -> None:
     found = only(follow(dump={"filter": rules}, destination=TO_NODE))
-    assert (found.verdict, found.reason) == (Verdict.UNDECIDED, "chain one jumps in a circle, which no kernel accepts")
+    assert (found.verdict, reason_of(found)) == (
+        Verdict.UNDECIDED,
+        "chain one jumps in a circle, which no kernel accepts",
+    )
 
 
 def test_a_tower_of_chains_ends_too() -> None:

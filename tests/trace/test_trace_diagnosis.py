@@ -4,19 +4,34 @@ from typing import Any
 
 import pytest
 
-from pykubeproxy.explain.diagnosis import Knowledge, unknown
+from pykubeproxy.explain.cause_words import cause_text
+from pykubeproxy.explain.diagnosis import Knowledge
+from pykubeproxy.explain.finding_words import absence_text, finding_text, unknown
+from pykubeproxy.explain.service_causes import NoLocalEndpoints, NoReadyEndpoints, NotInSourceRanges, TrafficPolicy
 from pykubeproxy.model.endpoint import SliceEndpoint
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Protocol, ServiceType
 from pykubeproxy.model.snapshot import Object
+from pykubeproxy.netfilter.causes import Cause, PolicyDrops
 from tests.builders import at, cidr, ip, service, slice_of, slice_port, snapshot
 
-NO_ENDPOINTS = "no ready endpoints for ns1/svc1:p80"
-NO_LOCAL = "externalTrafficPolicy: Local and no endpoint on this node for ns1/svc1:p80"
+NO_ENDPOINTS = NoReadyEndpoints("ns1/svc1:p80")
+NO_LOCAL = NoLocalEndpoints(TrafficPolicy.EXTERNAL, "ns1/svc1:p80")
 
 
 def knowledge(*objects: Object) -> Knowledge:
     return Knowledge(snapshot=snapshot(*objects), family=Family.IPV4, node_name="node-a")
+
+
+def elaborated(known: Knowledge, cause: Cause) -> str:
+    """What objects add to a cause, in words."""
+    return cause_text(known.elaborate(cause)).removeprefix(cause_text(cause))
+
+
+def absence(known: Knowledge, name: str) -> str:
+    found = known.why_absent(name)
+    assert found is not None
+    return absence_text(found)
 
 
 def pods(count: int, **conditions: Any) -> list[SliceEndpoint]:
@@ -54,27 +69,28 @@ ENDPOINTS = {
 
 @pytest.mark.parametrize(("slices", "words"), ENDPOINTS.values(), ids=ENDPOINTS.keys())
 def test_what_has_become_of_the_endpoints(slices: tuple[Object, ...], words: str) -> None:
-    assert knowledge(service(), *slices).elaborate(NO_ENDPOINTS) == f"{NO_ENDPOINTS}: {words}"
+    assert elaborated(knowledge(service(), *slices), NO_ENDPOINTS) == f": {words}"
 
 
 def test_where_the_endpoints_are() -> None:
     known = knowledge(service(), slice_of("ns1/svc1", at("10.0.1.1", "node-b"), at("10.0.1.2", "node-c")))
-    assert known.elaborate(NO_LOCAL) == f"{NO_LOCAL}: 2 endpoints, on node-b, node-c"
+    assert elaborated(known, NO_LOCAL) == ": 2 endpoints, on node-b, node-c"
 
 
 def test_a_refusal_that_the_objects_contradict() -> None:
     objects = service(type=ServiceType.LOAD_BALANCER, external_traffic_local=True, load_balancer_ips=(ip("192.0.2.9"),))
     known = knowledge(objects, slice_of("ns1/svc1", at("10.0.1.1", "node-a"), at("10.0.1.2", "node-c")))
-    assert known.elaborate(NO_LOCAL) == f"{NO_LOCAL}: stale rules: its EndpointSlices list 1 endpoint on node-a"
+    assert elaborated(known, NO_LOCAL) == ": stale rules: its EndpointSlices list 1 endpoint on node-a"
 
 
 def test_ways_to_endpoints_that_are_none() -> None:
     known = knowledge(service(), slice_of("ns1/svc1", at("10.0.1.1"), at("10.0.1.2", **GONE)))
-    assert known.why_stale("ns1/svc1:p80", "10.0.1.1:80") == ""
-    assert known.why_stale("ns1/svc1:p80", "10.0.1.2:80") == "stale rules: that endpoint is terminating"
-    wrong = known.why_stale("ns1/svc1:p80", "10.0.1.3:80")
-    assert wrong == "stale rules: no EndpointSlice of ns1/svc1:p80 lists that endpoint"
-    assert known.why_stale("ns1/other", "10.0.1.1:80") == "stale rules: ns1/other is not among the objects given"
+    assert known.why_stale("ns1/svc1:p80", "10.0.1.1:80") is None
+    assert finding_text(known.why_stale("ns1/svc1:p80", "10.0.1.2:80")) == "; stale rules: that endpoint is terminating"
+    wrong = finding_text(known.why_stale("ns1/svc1:p80", "10.0.1.3:80"))
+    assert wrong == "; stale rules: no EndpointSlice of ns1/svc1:p80 lists that endpoint"
+    gone = finding_text(known.why_stale("ns1/other", "10.0.1.1:80"))
+    assert gone == "; stale rules: ns1/other is not among the objects given"
 
 
 def test_addresses_that_objects_know() -> None:
@@ -89,16 +105,15 @@ def test_addresses_that_objects_know() -> None:
 
 def test_which_sources_are_allowed() -> None:
     known = knowledge(service(source_ranges=(cidr("192.0.2.0/24"),)))
-    reason = "source 10.0.0.1 not in loadBalancerSourceRanges of ns1/svc1:p80"
-    assert known.elaborate(reason) == f"{reason}: 192.0.2.0/24"
+    assert elaborated(known, NotInSourceRanges("10.0.0.1", "ns1/svc1:p80")) == ": 192.0.2.0/24"
 
 
 def test_rules_for_a_service_that_is_no_more() -> None:
-    assert knowledge().elaborate(NO_ENDPOINTS).endswith("which is not among the objects given: stale rules?")
+    assert elaborated(knowledge(), NO_ENDPOINTS).endswith("which is not among the objects given: stale rules?")
 
 
 def test_other_reasons_stay_as_they_are() -> None:
-    assert knowledge(service()).elaborate("policy DROP of chain FORWARD") == "policy DROP of chain FORWARD"
+    assert knowledge(service()).elaborate(PolicyDrops("filter", "FORWARD")) == PolicyDrops("filter", "FORWARD")
 
 
 def test_why_a_service_has_no_rules() -> None:
@@ -108,11 +123,11 @@ def test_why_a_service_has_no_rules() -> None:
         service("ns1/dns", "", type=ServiceType.EXTERNAL_NAME),
         service(),
     )
-    assert known.why_absent("ns1/headless").endswith("ask for 10.0.1.1:80, 10.0.1.2:80")
-    assert known.why_absent("ns1/dns") == "ns1/dns has no rules: type ExternalName is DNS only"
-    assert known.why_absent("ns1/svc1:other") == "ns1/svc1 has no port other: its ports are p80 (80/tcp)"
-    assert "but not in these rules" in known.why_absent("ns1/svc1")
-    assert known.why_absent("ns1/nothing") == ""
+    assert absence(known, "ns1/headless").endswith("ask for 10.0.1.1:80, 10.0.1.2:80")
+    assert absence(known, "ns1/dns") == "ns1/dns has no rules: type ExternalName is DNS only"
+    assert absence(known, "ns1/svc1:other") == "ns1/svc1 has no port other: its ports are p80 (80/tcp)"
+    assert "but not in these rules" in absence(known, "ns1/svc1")
+    assert known.why_absent("ns1/nothing") is None
 
 
 def test_close_names() -> None:

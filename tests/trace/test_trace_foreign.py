@@ -9,7 +9,7 @@ from pykubeproxy.model.route import Route
 from pykubeproxy.netfilter import Environment, Outcome, Verdict, local_address, trace
 from pykubeproxy.rules.parse import parse
 from tests.builders import cidr
-from tests.trace.asking import only, packet
+from tests.trace.asking import only, packet, reason_of
 
 FOREIGN = Path(__file__).parent / "foreign"
 ENVIRONMENT = Environment(
@@ -61,10 +61,10 @@ def test_docker(fields: dict[str, Any], verdict: Verdict, dnat: str | None, masq
 
 
 def test_docker_says_why() -> None:
-    assert passes("docker", **{**OUTSIDE, "source": "198.51.100.9", "destination_port": 8080}).reason == (
+    assert reason_of(passes("docker", **{**OUTSIDE, "source": "198.51.100.9", "destination_port": 8080})) == (
         "dropped by rule 1 of chain DOCKER-USER in table filter: -A DOCKER-USER -s 198.51.100.0/24 -i eth0 -j DROP"
     )
-    assert passes("docker", **{**OUTSIDE, "destination": "10.244.0.5"}).reason == (
+    assert reason_of(passes("docker", **{**OUTSIDE, "destination": "10.244.0.5"})) == (
         "policy DROP of chain FORWARD in table filter: no rule there accepted the packet"
     )
 
@@ -85,15 +85,15 @@ def test_a_host_port(fields: dict[str, Any], dnat: str | None, masquerade: objec
 
 def test_kubelet_keeps_loopback_to_the_node_and_drops_what_is_marked() -> None:
     localnet = passes("portmap", **{**OUTSIDE, "destination": "127.0.0.1"})
-    assert (localnet.verdict, "KUBE-FIREWALL" in localnet.reason) == (Verdict.DROP, True)
+    assert (localnet.verdict, "KUBE-FIREWALL" in reason_of(localnet)) == (Verdict.DROP, True)
     marked = passes("portmap", **OUTSIDE, mark=0x8000)
-    assert (marked.verdict, "KUBE-MARK-DROP" in marked.reason) == (Verdict.DROP, True)
+    assert (marked.verdict, "KUBE-MARK-DROP" in reason_of(marked)) == (Verdict.DROP, True)
 
 
 def test_firewalld_opens_node_ports_only() -> None:
     assert passes("firewalld", **OUTSIDE, protocol="udp").verdict is Verdict.REJECT
     assert passes("firewalld", **{**OUTSIDE, "destination_port": 30080}).verdict is Verdict.ACCEPT
-    assert passes("firewalld", **{**OUTSIDE, "destination": "10.244.0.5"}).reason == (
+    assert reason_of(passes("firewalld", **{**OUTSIDE, "destination": "10.244.0.5"})) == (
         "rejected by rule 6 of chain FORWARD in table filter: -A FORWARD -j REJECT --reject-with icmp-host-prohibited"
     )
     assert passes("firewalld", **OWN).verdict is Verdict.ACCEPT
@@ -101,7 +101,7 @@ def test_firewalld_opens_node_ports_only() -> None:
 
 def test_who_is_banned_is_not_in_a_dump() -> None:
     found = passes("firewalld", **{**OUTSIDE, "destination_port": 22})
-    assert (found.verdict, found.reason) == (
+    assert (found.verdict, reason_of(found)) == (
         Verdict.UNDECIDED,
         "cannot decide: -m set --match-set f2b-sshd src",
     )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pykubeproxy.netfilter import Environment, Outcome, Trace, Verdict
-from tests.trace.asking import ESTABLISHED, INVALID, NODE, RELATED, follow, only
+from tests.trace.asking import ESTABLISHED, INVALID, NODE, RELATED, follow, only, reason_of
 
 TABLES = {
     "raw": ("PREROUTING", "OUTPUT"),
@@ -95,7 +95,7 @@ def test_interfaces_at_each_hook(fields: dict[str, Any], rule: str) -> None:
 
 def test_an_unknown_way_out_leaves_it_open() -> None:
     found = only(interfaces(NODE, "FORWARD -o eth0 -j DROP"))
-    assert (found.verdict, found.reason) == (Verdict.UNDECIDED, "cannot decide: -o eth0")
+    assert (found.verdict, reason_of(found)) == (Verdict.UNDECIDED, "cannot decide: -o eth0")
 
 
 def test_output_still_names_the_first_interface_after_dnat() -> None:

@@ -7,7 +7,7 @@ import pytest
 from pykubeproxy.netfilter import Environment, Verdict
 from pykubeproxy.netfilter.matches.chance import chance
 from pykubeproxy.rules.text import probability
-from tests.trace.asking import NODE, follow, meet, only
+from tests.trace.asking import NODE, follow, meet, only, reason_of
 
 
 @pytest.mark.parametrize("n", [*range(2, 200), 333, 999, 1000, 5000, 10000, 20000])
@@ -133,5 +133,5 @@ def test_how_often_a_client_was_seen_is_not_known() -> None:
     rules = "INPUT -m recent --update --seconds 60 --hitcount 4 --name ssh --rsource -j DROP"
     seen = only(follow(environment, dump={"filter": rules}, destination="10.0.0.1"))
     assert seen.verdict is Verdict.UNDECIDED
-    assert seen.reason == "cannot decide: -m recent --update --seconds 60 --hitcount 4 --name ssh --rsource"
+    assert reason_of(seen) == "cannot decide: -m recent --update --seconds 60 --hitcount 4 --name ssh --rsource"
     assert only(follow(dump={"filter": rules}, destination="10.0.0.1")).verdict is Verdict.ACCEPT

@@ -7,8 +7,9 @@ import pytest
 
 from pykubeproxy.model.route import Route
 from pykubeproxy.netfilter import Environment, Outcome, Verdict
+from pykubeproxy.netfilter.events import Masqueraded
 from tests.builders import cidr, ip
-from tests.trace.asking import NODE, follow, only
+from tests.trace.asking import NODE, follow, only, reason_of
 
 ROUTED = Environment(
     addresses=NODE.addresses,
@@ -72,7 +73,7 @@ def test_several_addresses_share_the_clients() -> None:
 def test_too_many_addresses_to_follow() -> None:
     found = prerouted("-j DNAT --to-destination 10.1.0.0-10.1.255.255")
     assert (found.verdict, found.dnat) == (Verdict.UNDECIDED, None)
-    assert found.reason == "destination becomes one of 65536 addresses, 10.1.0.0-10.1.255.255"
+    assert reason_of(found) == "destination becomes one of 65536 addresses, 10.1.0.0-10.1.255.255"
 
 
 def test_a_port_that_the_kernel_draws_is_not_known_afterwards() -> None:
@@ -80,7 +81,7 @@ def test_a_port_that_the_kernel_draws_is_not_known_afterwards() -> None:
         "nat": "PREROUTING -p tcp -j DNAT --to-destination 10.1.0.5:8000-8010 --random",
         "filter": "FORWARD -p tcp -m tcp --dport 8000 -j DROP\nFORWARD -p tcp -m tcp --dport 9000 -j DROP",
     }
-    assert only(follow(dump=dump)).reason == "cannot decide: --dport 8000"
+    assert reason_of(only(follow(dump=dump))) == "cannot decide: --dport 8000"
 
 
 def test_the_first_translation_ends_the_table() -> None:
@@ -90,7 +91,7 @@ def test_the_first_translation_ends_the_table() -> None:
 
 def test_redirected_to_the_address_of_the_interface() -> None:
     found = prerouted("-j REDIRECT --to-ports 15001", in_interface="cni0")
-    assert (found.dnat, found.reason) == ("10.244.0.1:15001", "delivered to 10.244.0.1:15001 on this node itself")
+    assert (found.dnat, reason_of(found)) == ("10.244.0.1:15001", "delivered to 10.244.0.1:15001 on this node itself")
 
 
 def test_redirected_to_loopback_from_a_process_of_the_node() -> None:
@@ -101,17 +102,17 @@ def test_redirected_to_loopback_from_a_process_of_the_node() -> None:
 def test_redirected_to_an_address_that_is_not_known() -> None:
     found = prerouted("-j REDIRECT --to-ports 15001", in_interface="veth9")
     assert found.verdict is Verdict.UNDECIDED
-    assert "address of interface veth9 is not known" in found.reason
+    assert "address of interface veth9 is not known" in reason_of(found)
 
 
 def test_masquerading_takes_the_address_of_the_interface() -> None:
     dump = {"nat": "POSTROUTING -j MASQUERADE --random-fully"}
     found = only(follow(ROUTED, dump=dump))
     assert (found.masquerade, found.snat) == (True, None)
-    assert any(step.says == "source becomes 10.0.0.1" for step in found.path)
+    assert Masqueraded("10.0.0.1", "eth0") in [step.event for step in found.path]
     unknown = only(follow(dump=dump))
     assert unknown.masquerade
-    assert any(step.says.startswith("source becomes this node's address on") for step in unknown.path)
+    assert Masqueraded(None, None) in [step.event for step in unknown.path]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pykubeproxy.netfilter import Verdict
-from tests.trace.asking import INVALID, follow, only
+from tests.trace.asking import INVALID, follow, only, reason_of
 
 SERVICES = 'FORWARD -m conntrack --ctstate NEW -m comment --comment "kubernetes service portals" -j KUBE-SERVICES'
 EXTERNAL = "FORWARD -m conntrack --ctstate NEW -j KUBE-EXTERNAL-SERVICES"
@@ -67,7 +67,7 @@ REGION = f"-d 10.96.0.0/16 -j KUBE-EXT-10.96.0.0/16\nKUBE-EXT-10.96.0.0/16 {NO_L
 )
 def test_refusals(rules: str, verdict: Verdict, reason: str) -> None:
     found = only(follow(dump={"filter": rules}))
-    assert (found.verdict, found.reason) == (verdict, reason)
+    assert (found.verdict, reason_of(found)) == (verdict, reason)
 
 
 LOCALNET = "KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP"
@@ -94,10 +94,10 @@ FIXED: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("rules", "fields", "reason"), FIXED)
 def test_rules_that_every_node_has(rules: str, fields: dict[str, Any], reason: str) -> None:
     found = only(follow(dump={"filter": rules}, **fields))
-    assert (found.verdict, found.reason) == (Verdict.DROP, reason)
+    assert (found.verdict, reason_of(found)) == (Verdict.DROP, reason)
 
 
 def test_where_an_accepted_packet_goes() -> None:
     dump = {"nat": "PREROUTING -p tcp -j DNAT --to-destination 10.244.1.5:8080"}
-    assert only(follow(dump=dump)).reason == "sent to 10.244.1.5:8080"
-    assert only(follow(dump={})).reason == "sent to 10.96.0.1:80, as no rule redirects it"
+    assert reason_of(only(follow(dump=dump))) == "sent to 10.244.1.5:8080"
+    assert reason_of(only(follow(dump={}))) == "sent to 10.96.0.1:80, as no rule redirects it"

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from pykubeproxy.explain.event_words import event_text
 from pykubeproxy.netfilter import Action, Verdict
-from tests.trace.asking import ESTABLISHED, follow, only
+from tests.trace.asking import ESTABLISHED, follow, only, reason_of
 
 TO_NODE = "10.0.0.1"
 
@@ -66,7 +67,7 @@ def test_marks(before: int, target: str, after: int) -> None:
     rules = f"INPUT -j MARK {target}\nINPUT -m mark ! --mark {after:#x} -j DROP"
     assert filtered(rules, mark=before) is Verdict.ACCEPT
     step = only(follow(dump={"filter": rules}, destination=TO_NODE, mark=before)).path[1]
-    assert (step.action, step.says) == (Action.MARK, f"mark {before:#x} -> {after:#x}")
+    assert (step.action, event_text(step.event)) == (Action.MARK, f"mark {before:#x} → {after:#x}")
 
 
 def test_connection_marks_are_saved_and_restored() -> None:
@@ -86,7 +87,7 @@ def test_connection_marks_are_saved_and_restored() -> None:
 def test_marks_restored_from_an_old_connection_are_not_known() -> None:
     rules = "INPUT -j CONNMARK --restore-mark\nINPUT -m mark --mark 0x1 -j DROP"
     found = only(follow(dump={"mangle": rules}, destination=TO_NODE, ctstate=ESTABLISHED))
-    assert (found.verdict, found.reason) == (Verdict.UNDECIDED, "cannot decide: --mark 0x1")
+    assert (found.verdict, reason_of(found)) == (Verdict.UNDECIDED, "cannot decide: --mark 0x1")
     known = rules.replace("INPUT -m", "INPUT -j MARK --set-mark 0x2\nINPUT -m")
     assert only(follow(dump={"mangle": known}, destination=TO_NODE, ctstate=ESTABLISHED)).verdict is Verdict.ACCEPT
 
@@ -111,7 +112,7 @@ def test_after_conntrack_it_is_too_late_for_notrack() -> None:
 def test_an_unknown_target_is_a_fork(target: str) -> None:
     found = only(follow(dump={"mangle": f"PREROUTING -j {target}\nPREROUTING -j DROP"}, destination=TO_NODE))
     assert found.verdict is Verdict.UNDECIDED
-    assert found.reason == f"cannot decide: -j {target} lets the packet pass"
+    assert reason_of(found) == f"cannot decide: -j {target} lets the packet pass"
     passed, stopped = found.alternatives
     assert (passed.holds, [each.verdict for each in passed.outcomes]) == (True, [Verdict.DROP])
     assert (stopped.holds, [each.verdict for each in stopped.outcomes]) == (False, [Verdict.UNDECIDED])
@@ -126,4 +127,4 @@ def test_what_a_program_accepts_from_a_queue_has_passed_the_table() -> None:
 @pytest.mark.parametrize("target", ["MARK --set-mark red", "MARK", "DNAT --to-destination example.org"])
 def test_a_target_that_makes_no_sense_is_a_fork(target: str) -> None:
     found = only(follow(dump={"mangle": f"PREROUTING -j {target}"}))
-    assert found.reason == f"cannot decide: -j {target} lets the packet pass"
+    assert reason_of(found) == f"cannot decide: -j {target} lets the packet pass"

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
+from pykubeproxy.explain.event_words import event_text
 from pykubeproxy.netfilter import Action, Node, Trace, Verdict
 from pykubeproxy.rules.text import probability
-from tests.trace.asking import follow
+from tests.trace.asking import follow, reason_of
 
 
 def service(endpoints: int) -> Trace:
@@ -36,9 +37,9 @@ def test_a_way_without_branches_is_one_node() -> None:
 
 def test_a_random_choice_has_a_branch_for_each_endpoint() -> None:
     tree = service(5).tree
-    assert [step.says for step in tree.steps] == ["-> KUBE-SERVICES", "-> SVC"]
+    assert [event_text(step.event) for step in tree.steps] == ["→ KUBE-SERVICES", "→ SVC"]
     assert [child.probability for child in tree.children] == [Fraction(1, 5)] * 5
-    assert [child.steps[0].says for child in tree.children] == [f"-> SEP-{number}" for number in range(5)]
+    assert [event_text(child.steps[0].event) for child in tree.children] == [f"→ SEP-{number}" for number in range(5)]
     endings = [leaf.ending for leaf in leaves(tree)]
     assert [ending.dnat for ending in endings if ending] == [f"10.1.0.{number}:80" for number in range(1, 6)]
 
@@ -81,6 +82,6 @@ def test_a_deep_tree_needs_no_deep_stack() -> None:
 
 def test_too_many_branches_are_given_up() -> None:
     found = chances(1500)
-    assert [(each.verdict, each.reason) for each in found.outcomes] == [
+    assert [(each.verdict, reason_of(each)) for each in found.outcomes] == [
         (Verdict.UNDECIDED, "given up: too many branches")
     ]

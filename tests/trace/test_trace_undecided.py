@@ -2,8 +2,9 @@
 
 from fractions import Fraction
 
+from pykubeproxy.explain.event_words import event_text, question_text
 from pykubeproxy.netfilter import Action, Environment, Outcome, Trace, Verdict
-from tests.trace.asking import follow, only
+from tests.trace.asking import follow, only, reason_of
 
 TO_NODE = "10.0.0.1"
 GEOIP = "-m geoip --source-country CN"
@@ -23,14 +24,14 @@ def sides(outcome: Outcome) -> dict[bool, list[tuple[Verdict, Fraction]]]:
 
 def test_both_sides_are_told() -> None:
     found = only(filtered(f"INPUT {GEOIP} -j DROP"))
-    assert (found.verdict, found.reason) == (Verdict.UNDECIDED, f"cannot decide: {GEOIP}")
+    assert (found.verdict, reason_of(found)) == (Verdict.UNDECIDED, f"cannot decide: {GEOIP}")
     assert sides(found) == {True: [(Verdict.DROP, WHOLE)], False: [(Verdict.ACCEPT, WHOLE)]}
-    assert {side.question for side in found.alternatives} == {GEOIP}
+    assert {question_text(side.question) for side in found.alternatives} == {GEOIP}
 
 
 def test_an_inverted_match_is_the_same_question() -> None:
     found = only(filtered("INPUT -m set ! --match-set good src -j DROP"))
-    assert found.reason == "cannot decide: -m set --match-set good src"
+    assert reason_of(found) == "cannot decide: -m set --match-set good src"
     assert sides(found) == {True: [(Verdict.ACCEPT, WHOLE)], False: [(Verdict.DROP, WHOLE)]}
 
 
@@ -43,7 +44,7 @@ def test_where_both_sides_agree_it_is_decided() -> None:
 def test_what_only_writes_a_log_is_no_fork() -> None:
     found = only(filtered("INPUT -m limit --limit 5/min -j LOG\nINPUT -j DROP"))
     assert found.verdict is Verdict.DROP
-    assert found.path[1].says == "for some packets: LOG"
+    assert event_text(found.path[1].event) == "for some packets: LOG"
 
 
 def test_a_chain_that_only_returns_is_no_fork() -> None:
@@ -72,14 +73,14 @@ def test_what_both_sides_have_in_common_is_decided() -> None:
 def test_questions_within_questions() -> None:
     found = only(filtered(f"INPUT {GEOIP} -j DROP\nINPUT -m limit --limit 1/s -j ACCEPT\nINPUT -j REJECT"))
     inner = found.alternatives[1].outcomes[0]
-    assert (inner.verdict, inner.reason) == (Verdict.UNDECIDED, "cannot decide: -m limit --limit 1/s")
+    assert (inner.verdict, reason_of(inner)) == (Verdict.UNDECIDED, "cannot decide: -m limit --limit 1/s")
     assert sides(inner) == {True: [(Verdict.ACCEPT, WHOLE)], False: [(Verdict.REJECT, WHOLE)]}
 
 
 def test_the_same_question_later_on_is_a_question_of_its_own() -> None:
     rules = f"INPUT {GEOIP} -j MARK --set-mark 0x1\nINPUT -m limit --limit 1/s -j DROP"
     found = only(filtered(rules))
-    assert found.reason == "cannot decide: -m limit --limit 1/s"
+    assert reason_of(found) == "cannot decide: -m limit --limit 1/s"
     assert sides(found) == {True: [(Verdict.DROP, WHOLE)], False: [(Verdict.ACCEPT, WHOLE)]}
 
 
@@ -99,7 +100,7 @@ def test_what_may_change_is_asked_again() -> None:
 
 def test_several_questions_of_one_rule_are_asked_together() -> None:
     found = only(filtered(f"INPUT {GEOIP} -m set ! --match-set good src -j DROP"))
-    assert found.reason == f"cannot decide: {GEOIP} and not -m set --match-set good src"
+    assert reason_of(found) == f"cannot decide: {GEOIP} and not -m set --match-set good src"
 
 
 def test_chance_and_question_in_one_rule() -> None:
@@ -123,12 +124,12 @@ def test_the_path_leads_to_the_question() -> None:
     assert [step.action for step in found.path] == [Action.ROUTE, Action.MARK]
     drop = found.alternatives[0].outcomes[0]
     assert [step.action for step in drop.path[2:]] == [Action.UNDECIDED, Action.DROP]
-    assert drop.path[2].says == f"cannot decide: {GEOIP}; here: yes"
+    assert event_text(drop.path[2].event) == f"cannot decide: {GEOIP}; here: yes"
 
 
 def test_whose_address_it_is_may_be_unknown() -> None:
     found = only(filtered("INPUT -j DROP", Environment()))
-    assert found.reason == "cannot decide: 10.0.0.1 is an address of this node"
+    assert reason_of(found) == "cannot decide: 10.0.0.1 is an address of this node"
     assert sides(found) == {True: [(Verdict.DROP, WHOLE)], False: [(Verdict.ACCEPT, WHOLE)]}
 
 

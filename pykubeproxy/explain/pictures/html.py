@@ -5,8 +5,8 @@ from html import escape
 
 from pykubeproxy.explain.pictures.cards import Card, cards, kind, picture
 from pykubeproxy.explain.pictures.svg import as_svg
-from pykubeproxy.explain.story import Story
-from pykubeproxy.explain.words import doing, exact, fate, meaning, place
+from pykubeproxy.explain.story import Answer, Story
+from pykubeproxy.explain.words import answer_text, doing, exact, fate, meaning, place
 from pykubeproxy.model.share import percent
 from pykubeproxy.netfilter.outcome import Ending, Outcome, Verdict
 from pykubeproxy.netfilter.path import Step
@@ -65,7 +65,8 @@ def _outcome(outcome: Outcome) -> Iterator[str]:
         f"<span>{escape(fate(outcome))}</span></div>"
     )
     for alternative in outcome.alternatives:
-        yield f'<div class="dim case">{"if" if alternative.holds else "if not"} {escape(alternative.question)}:</div>'
+        answer = answer_text(Answer(alternative.question, alternative.holds))
+        yield f'<div class="dim case">{escape(answer)}:</div>'
         yield '<div class="case">'
         for inner in alternative.outcomes:
             yield from _outcome(inner)
@@ -76,7 +77,7 @@ def _story(story: Story) -> Iterator[str]:
     for card in cards(story.steps):
         yield from _card(card)
     for branch in story.branches:
-        summary = branch.answer or f"{percent(branch.told)} of the packets"
+        summary = answer_text(branch.answer) if branch.answer else f"{percent(branch.told)} of the packets"
         if branch.ending is not None:
             summary += f": {fate(branch.ending)}"
         if branch.twins:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import count
 
+from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.pictures.cards import Card, cards, picture, short
 from pykubeproxy.explain.story import Story
 from pykubeproxy.explain.words import brief, fate, leads_there, place, summed
@@ -45,7 +46,7 @@ class _Chart:
             yield from self._ending(before, label, story.ending)
         if story.twins:
             total = summed([twin.probability for twin in story.twins])
-            names = ", ".join(twin.ending.dnat or twin.ending.reason for twin in story.twins[:8])
+            names = ", ".join(twin.ending.dnat or cause_text(twin.ending.cause) for twin in story.twins[:8])
             more = f" and {len(story.twins) - 8} more" if len(story.twins) > 8 else ""
             text = _escaped(f"{total} likewise to {names}{more}")
             yield from self._box(before, "", f'(["{text}"])', "accept")

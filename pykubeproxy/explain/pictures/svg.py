@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from html import escape
 
+from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.pictures import layout
 from pykubeproxy.explain.pictures.cards import Card, Picture, kind, picture, short
 from pykubeproxy.explain.pictures.layout import COLUMN, Column, lay_out
 from pykubeproxy.explain.story import Twin
-from pykubeproxy.explain.words import brief, leads_there, meaning, place, summed
+from pykubeproxy.explain.words import brief, doing, leads_there, meaning, place, summed
 from pykubeproxy.model.share import percent
 from pykubeproxy.netfilter.outcome import Outcome, Verdict
 from pykubeproxy.netfilter.path import Step
@@ -63,7 +64,7 @@ def _header(shown: Picture, outcomes: tuple[Outcome, ...], width: int) -> Iterat
         part = float(outcome.probability) * whole
         color = _SHADES[number % len(_SHADES)] if outcome.verdict is Verdict.ACCEPT else "#dc2626"
         color = "#d97706" if outcome.verdict is Verdict.UNDECIDED else color
-        title = escape(f"{percent(outcome.probability)} {outcome.verdict}: {outcome.reason}")
+        title = escape(f"{percent(outcome.probability)} {outcome.verdict}: {cause_text(outcome.cause)}")
         yield (
             f'<rect x="{at:.1f}" y="92" width="{max(part - 2, 1):.1f}" height="10" rx="3" fill="{color}">'
             f"<title>{title}</title></rect>"
@@ -140,7 +141,7 @@ def _top_corners(x: float, y: float) -> str:
 def _row(step: Step, x: float, y: float) -> Iterator[str]:
     """A step; the whole rule shows where a pointer rests on it."""
     yield "<g>"
-    yield f"<title>{escape(step.rule or step.says)}</title>"
+    yield f"<title>{escape(step.rule or doing(step))}</title>"
     yield f'<circle class="{kind(step)}" cx="{x + 4:.1f}" cy="{y - 4:.1f}" r="4"/>'
     chain = f"{short(place(step))} " if step.chain else ""
     does = _cut(short(brief(step)), 51 - len(chain))
@@ -172,7 +173,7 @@ def _twins(twins: tuple[Twin, ...], x: float, y: float) -> Iterator[str]:
     yield _text(x + 16, y + 21, f"{total} likewise, to {len(twins)} more endpoints", "s")
     shown = twins if len(twins) <= layout.MOST_TWINS else twins[: layout.MOST_TWINS - 1]
     for number, twin in enumerate(shown):
-        line = f"{percent(twin.probability):>6}  {twin.ending.dnat or twin.ending.reason}"
+        line = f"{percent(twin.probability):>6}  {twin.ending.dnat or cause_text(twin.ending.cause)}"
         yield _text(x + 16, y + 40 + 17 * number, line, "m")
     if len(shown) < len(twins):
         yield _text(x + 16, y + 40 + 17 * len(shown), f"… and {len(twins) - len(shown)} more", "m")

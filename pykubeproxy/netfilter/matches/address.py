@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
 
 from pykubeproxy.model.ip import Family
-from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided, negated
+from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided, negated, undecided
+from pykubeproxy.netfilter.questions import HasAddressType, IsLocalAddress
 from pykubeproxy.netfilter.routing import AddressType
 from pykubeproxy.netfilter.state import Scene, State
 from pykubeproxy.netfilter.syntax import Clause, Option
@@ -43,7 +44,7 @@ def network(text: str) -> Callable[[int], bool]:
 def in_network(get: Getter, option: Option) -> Matcher:
     """A match on the network of some address."""
     contains = network(option.value)
-    question = Undecided(option.text, lasting=True)
+    question = undecided(option.text, lasting=True)
 
     def answer(state: State, _scene: Scene) -> Answer:
         number = get(state)
@@ -55,7 +56,7 @@ def in_network(get: Getter, option: Option) -> Matcher:
 def _in_range(get: Getter, option: Option) -> Matcher:
     first, _, last = option.value.partition("-")
     low, high = int(ip_address(first)), int(ip_address(last or first))
-    question = Undecided(option.text, lasting=True)
+    question = undecided(option.text, lasting=True)
 
     def answer(state: State, _scene: Scene) -> Answer:
         number = get(state)
@@ -98,31 +99,31 @@ def _is_of_type(
     if number is None:
         # Masquerading has given it an address of this node, if we do not know which.
         kind: AddressType | None = AddressType.LOCAL
-        question = "the address used for masquerading"
+        asked = IsLocalAddress(None)
     else:
-        question = scene.address_text(number)
+        asked = IsLocalAddress(scene.address_text(number))
         kind = scene.locality.type_of(number)
         if limit is not None and kind is not AddressType.UNICAST:
             device = limit(state)
+            asked = IsLocalAddress(asked.address, device)
             if device is None:
-                return Undecided(f"{question} is an address of the packet's interface", lasting=True)
+                return Undecided(asked, lasting=True)
             kind = scene.locality.type_of(number, device)
-            question = f"{question} on {device}"
     if scene.family is Family.IPV6:
-        return _matches_ipv6(kind, types, question)
-    return _matches(kind, types, question)
+        return _matches_ipv6(kind, types, asked)
+    return _matches(kind, types, asked)
 
 
-def _matches(kind: AddressType | None, types: frozenset[str], question: str) -> bool | Undecided:
+def _matches(kind: AddressType | None, types: frozenset[str], asked: IsLocalAddress) -> bool | Undecided:
     if kind is not None:
         return kind in types
     local, unicast = "LOCAL" in types, "UNICAST" in types
     if local == unicast:
         return local
-    return Undecided(is_local(question), lasting=True, inverted=unicast)
+    return Undecided(asked, lasting=True, inverted=unicast)
 
 
-def _matches_ipv6(kind: AddressType | None, types: frozenset[str], question: str) -> bool | Undecided:
+def _matches_ipv6(kind: AddressType | None, types: frozenset[str], asked: IsLocalAddress) -> bool | Undecided:
     """IPv6 has the types beside one another: an address of this node is LOCAL and UNICAST (`xt_addrtype.c`)."""
     multicast, unspecified = kind is AddressType.MULTICAST, kind is AddressType.UNSPEC
     if ("MULTICAST" in types and not multicast) or ("UNSPEC" in types and not unspecified):
@@ -130,15 +131,10 @@ def _matches_ipv6(kind: AddressType | None, types: frozenset[str], question: str
     if "UNICAST" in types and (multicast or unspecified):
         return False
     if types & {"ANYCAST", "UNREACHABLE"} and kind is not AddressType.LOCAL:
-        return Undecided(f"the type of {question} is among {','.join(sorted(types))}", lasting=True)
+        return Undecided(HasAddressType(asked.address, tuple(sorted(types))), lasting=True)
     if "LOCAL" in types:
-        return Undecided(is_local(question), lasting=True) if kind is None else kind is AddressType.LOCAL
+        return Undecided(asked, lasting=True) if kind is None else kind is AddressType.LOCAL
     return not types & {"ANYCAST", "UNREACHABLE"}
-
-
-def is_local(address: str) -> str:
-    """The question whether an address is the node's own, always in the same words."""
-    return f"{address} is an address of this node"
 
 
 OPTIONS: dict[tuple[str, str], Callable[[Option], Matcher]] = {

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
-from pykubeproxy.netfilter.answers import Answer, Chance, Matcher, Noted, Undecided
+from pykubeproxy.netfilter.answers import Answer, Chance, Matcher, Noted, undecided
 from pykubeproxy.netfilter.state import Scene, State
 from pykubeproxy.netfilter.syntax import Clause, Option
 
@@ -61,7 +61,7 @@ def recent(clause: Clause) -> Iterable[Matcher]:
         raise ValueError(clause.text)
     act = _OPERATIONS[operation.name]
     counted = clause.find("--rttl") is not None or int(clause.value("--hitcount", "0")) > 1
-    question = Undecided(f"-m {clause.text}")
+    question = undecided(f"-m {clause.text}")
 
     def answer(state: State, scene: Scene) -> Answer:
         held = name in state.recent

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided, negated, unknowable
+from pykubeproxy.netfilter.answers import Answer, Matcher, negated, undecided, unknowable
 from pykubeproxy.netfilter.matches.address import network
 from pykubeproxy.netfilter.matches.transport import port_range
 from pykubeproxy.netfilter.packet import ConnectionState, protocol_number
@@ -17,7 +17,7 @@ _TRANSLATIONS = frozenset({"SNAT", "DNAT"})
 def ctstate(option: Option) -> Matcher:
     """`--ctstate LIST`. SNAT and DNAT are states beside the others: the connection's addresses were changed."""
     wanted = frozenset(option.value.split(","))
-    question = Undecided(option.text, lasting=True)
+    question = undecided(option.text, lasting=True)
 
     def answer(state: State, scene: Scene) -> Answer:
         if state.tracking is None:
@@ -63,7 +63,7 @@ def _is_state(option: Option) -> bool:
 
 def _conntrack_option(option: Option) -> Matcher:
     """One option besides the state, decided for the first packet of a connection."""
-    question = Undecided(option.text, lasting=True)
+    question = undecided(option.text, lasting=True)
     decide = _DECIDERS[option.name](option) if option.name in _DECIDERS else unknowable(option.text)
 
     def answer(state: State, scene: Scene) -> Answer:
@@ -75,7 +75,7 @@ def _conntrack_option(option: Option) -> Matcher:
 def _address(get: Callable[[State, Scene], int | None]) -> Callable[[Option], Matcher]:
     def made(option: Option) -> Matcher:
         contains = network(option.value)
-        question = Undecided(option.text, lasting=True)
+        question = undecided(option.text, lasting=True)
 
         def answer(state: State, scene: Scene) -> Answer:
             number = get(state, scene)
@@ -89,7 +89,7 @@ def _address(get: Callable[[State, Scene], int | None]) -> Callable[[Option], Ma
 def _port(get: Callable[[State, Scene], int | None]) -> Callable[[Option], Matcher]:
     def made(option: Option) -> Matcher:
         low, high = port_range(option.value)
-        question = Undecided(option.text, lasting=True)
+        question = undecided(option.text, lasting=True)
 
         def answer(state: State, scene: Scene) -> Answer:
             number = get(state, scene)
@@ -134,7 +134,7 @@ _DECIDERS: dict[str, Callable[[Option], Matcher]] = {
 
 def _helper(option: Option) -> Matcher:
     """Only connections that a helper has announced match, and those are never NEW."""
-    question = Undecided(f"-m helper {option.text}", lasting=True)
+    question = undecided(f"-m helper {option.text}", lasting=True)
     return lambda state, _scene: False if state.tracking in (*_WITHOUT_CONNECTION, _NEW) else question
 
 

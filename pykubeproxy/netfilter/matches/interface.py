@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided
+from pykubeproxy.netfilter.answers import Answer, Matcher, undecided
 from pykubeproxy.netfilter.state import Scene, State
 from pykubeproxy.netfilter.syntax import Clause, Option
 
@@ -17,7 +17,7 @@ def _named(pattern: str) -> Callable[[str], bool]:
 
 def _interface(get: Callable[[State], str | None], option: Option) -> Matcher:
     fits = _named(option.value)
-    question = Undecided(option.text, lasting=True)
+    question = undecided(option.text, lasting=True)
 
     def answer(state: State, _scene: Scene) -> Answer:
         name = get(state)
@@ -31,7 +31,7 @@ def _physdev(option: Option) -> Matcher:
 
     For other packets it depends on whether the kernel shows bridged packets to iptables at all, and is not known.
     """
-    question = Undecided(f"-m physdev {option.text}", lasting=True)
+    question = undecided(f"-m physdev {option.text}", lasting=True)
     return lambda _state, scene: False if scene.packet.from_node else question
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided, equals
 from pykubeproxy.netfilter.packet import ConnectionState
+from pykubeproxy.netfilter.questions import MatchHolds
 from pykubeproxy.netfilter.state import Scene, State
 from pykubeproxy.netfilter.syntax import Clause, Option
 
@@ -38,7 +39,7 @@ def connmark(clause: Clause) -> Iterable[Matcher]:
         if state.tracking in UNTRACKED:
             return False
         if state.connection_mark is None:
-            return Undecided(f"-m connmark {option.text}", lasting=True, inverted=inverted)
+            return Undecided(MatchHolds(f"-m connmark {option.text}"), lasting=True, inverted=inverted)
         return (state.connection_mark & mask == value) != inverted
 
     return (answer,)

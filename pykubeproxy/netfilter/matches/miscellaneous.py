@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided, negated, unknowable
+from pykubeproxy.netfilter.answers import Answer, Matcher, negated, undecided, unknowable
 from pykubeproxy.netfilter.matches.transport import port_range
 from pykubeproxy.netfilter.packet import Packet
 from pykubeproxy.netfilter.routing import AddressType
@@ -35,7 +35,7 @@ def _owner(option: Option) -> Matcher:
     """`-m owner`: who sent it. Only what a process of this node sends has an owner (`xt_owner.c`)."""
     get = _OWNERS.get(option.name)
     low, high = port_range(option.value, "-") if get else (0, 0)
-    question = Undecided(f"-m owner {option.text}", lasting=True)
+    question = undecided(f"-m owner {option.text}", lasting=True)
 
     def answer(_state: State, scene: Scene) -> Answer:
         if not scene.packet.from_node or option.name == "--socket-exists":

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided, always, unknowable
+from pykubeproxy.netfilter.answers import Answer, Matcher, always, undecided, unknowable
 from pykubeproxy.netfilter.packet import protocol_number
 from pykubeproxy.netfilter.state import Scene, State
 from pykubeproxy.netfilter.syntax import Clause, Option
@@ -45,7 +45,7 @@ def _is_in(number: int | None, ranges: list[Range]) -> bool | None:
 
 
 def _ports(getters: tuple[Getter, ...], ranges: list[Range], option: Option) -> Matcher:
-    question = Undecided(option.text, lasting=True)
+    question = undecided(option.text, lasting=True)
 
     def answer(state: State, _scene: Scene) -> Answer:
         answers = [_is_in(get(state), ranges) for get in getters]
@@ -84,7 +84,7 @@ def _tcp_flags(option: Option) -> Matcher:
     else:
         examined, expected = option.values  # ValueError if there are not two
         mask, wanted = _flags(examined), _flags(expected)
-    question = Undecided(option.text, lasting=True)
+    question = undecided(option.text, lasting=True)
 
     def answer(_state: State, scene: Scene) -> Answer:
         flags = scene.packet.flags
@@ -98,7 +98,7 @@ def _icmp(option: Option) -> Matcher:
     wanted_kind, wanted_code = int(kind), int(code) if code else None
     if option.name == "--icmp-type" and wanted_kind == _ANY_ICMP:
         return always
-    question = Undecided(option.text, lasting=True)
+    question = undecided(option.text, lasting=True)
 
     def answer(_state: State, scene: Scene) -> Answer:
         packet = scene.packet

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from pykubeproxy.netfilter.effect import Action, Effect, Target
+from pykubeproxy.netfilter.events import ConnectionMarked, HasNoConnection, Marked
 from pykubeproxy.netfilter.matches.mark import ALL_BITS, UNTRACKED, value_and_mask
 from pykubeproxy.netfilter.state import Scene, State
 from pykubeproxy.netfilter.syntax import Clause
@@ -39,15 +40,15 @@ def connmark(clause: Clause) -> Target:
 
     def apply(state: State, _scene: Scene) -> tuple[Effect, ...]:
         if state.tracking in UNTRACKED:
-            return (Effect(state=state, says="no connection to mark", action=Action.MARK),)
+            return (Effect(state=state, event=HasNoConnection(), action=Action.MARK),)
         if restore:
             return (_marked(state, _changed(state.mark, packet_bits, _bits(state.connection_mark, connection_bits))),)
         if save:
             new = _changed(state.connection_mark, connection_bits, _bits(state.mark, packet_bits))
         else:
             new = _changed(state.connection_mark, clear, flip)
-        says = f"connection mark {_hex(state.connection_mark)} -> {_hex(new)}"
-        return (Effect(state=state.but(connection_mark=new), says=says, action=Action.MARK),)
+        event = ConnectionMarked(state.connection_mark, new)
+        return (Effect(state=state.but(connection_mark=new), event=event, action=Action.MARK),)
 
     return apply
 
@@ -72,9 +73,4 @@ def _changed(number: int | None, clear: int, flip: int | None) -> int | None:
 
 
 def _marked(state: State, new: int | None) -> Effect:
-    says = f"mark {_hex(state.mark)} -> {_hex(new)}"
-    return Effect(state=state.but(mark=new), says=says, action=Action.MARK)
-
-
-def _hex(number: int | None) -> str:
-    return "unknown" if number is None else f"{number:#x}"
+    return Effect(state=state.but(mark=new), event=Marked(state.mark, new), action=Action.MARK)

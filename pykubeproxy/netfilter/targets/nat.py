@@ -7,6 +7,14 @@ import msgspec
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.netfilter.effect import Action, Disposition, Effect, Target
+from pykubeproxy.netfilter.events import (
+    DestinationChanged,
+    DestinationChosen,
+    InterfaceAddressUnknown,
+    Masqueraded,
+    NetworkChanged,
+    SourceChanged,
+)
 from pykubeproxy.netfilter.state import INPUT, OUTPUT, POSTROUTING, Scene, State
 from pykubeproxy.netfilter.syntax import Clause
 
@@ -92,8 +100,8 @@ def dnat(clause: Clause) -> Target:
 
     def apply(state: State, scene: Scene) -> tuple[Effect, ...]:
         if goal.size > _FOLLOWED_ADDRESSES:
-            says = f"destination becomes one of {goal.size} addresses, {goal.text}"
-            return (Effect(state=state, says=says, action=Action.DNAT, disposition=Disposition.UNDECIDED),)
+            event = DestinationChosen(goal.size, goal.text)
+            return (Effect(state=state, event=event, action=Action.DNAT, disposition=Disposition.UNDECIDED),)
         share = Fraction(1, goal.size)
         numbers = range(goal.first, goal.last + 1) if goal.first else (state.destination,)
         return tuple(_to(state, scene, number, goal, share) for number in numbers)
@@ -109,8 +117,8 @@ def redirect(clause: Clause) -> Target:
     def apply(state: State, scene: Scene) -> tuple[Effect, ...]:
         number = _own_address(state, scene)
         if number is None:
-            says = f"redirected to this node, address of interface {state.in_interface or 'unknown'} is not known"
-            return (Effect(state=state, says=says, action=Action.DNAT, disposition=Disposition.UNDECIDED),)
+            event = InterfaceAddressUnknown(state.in_interface)
+            return (Effect(state=state, event=event, action=Action.DNAT, disposition=Disposition.UNDECIDED),)
         return (_to(state, scene, number, goal, Fraction(1)),)
 
     return apply
@@ -127,7 +135,7 @@ def _to(state: State, scene: Scene, number: int, goal: _Range, share: Fraction) 
     text = scene.endpoint_text(scene.address_text(number), goal.port_text(port))
     return Effect(
         state=state.but(destination=number, destination_port=port, dnat=text),
-        says=f"destination {scene.destination_text(state)} -> {text}",
+        event=DestinationChanged(scene.destination_text(state), text),
         action=Action.DNAT,
         disposition=Disposition.ACCEPT,
         share=share,
@@ -143,9 +151,12 @@ def snat(clause: Clause) -> Target:
         if goal.first:
             source = goal.first if goal.size == 1 else None
         after = state.but(source=source, source_port=goal.source_port(state.source_port), snat=goal.text)
-        before = "unknown" if state.source is None else scene.address_text(state.source)
-        says = f"source {before} -> {goal.text}"
-        return (Effect(state=after, says=says, action=Action.SNAT, disposition=Disposition.ACCEPT),)
+        before = None if state.source is None else scene.address_text(state.source)
+        return (
+            Effect(
+                state=after, event=SourceChanged(before, goal.text), action=Action.SNAT, disposition=Disposition.ACCEPT
+            ),
+        )
 
     return apply
 
@@ -158,12 +169,8 @@ def masquerade(clause: Clause) -> Target:
         device = None if state.out_interface == "lo" else state.out_interface
         known = scene.locality.address_on(device) if device or state.out_interface else None
         after = state.but(source=known, source_port=goal.source_port(state.source_port), masquerade=True)
-        says = "source becomes " + (
-            f"this node's address on {state.out_interface or 'the outgoing interface'}"
-            if known is None
-            else scene.address_text(known)
-        )
-        return (Effect(state=after, says=says, action=Action.MASQUERADE, disposition=Disposition.ACCEPT),)
+        event = Masqueraded(None if known is None else scene.address_text(known), state.out_interface)
+        return (Effect(state=after, event=event, action=Action.MASQUERADE, disposition=Disposition.ACCEPT),)
 
     return apply
 
@@ -182,6 +189,6 @@ def netmap(clause: Clause) -> Target:
         source = None if state.source is None else int(network) & ~hosts | state.source & hosts
         text = clause.value("--to") if source is None else scene.address_text(source)
         after = state.but(source=source, snat=text)
-        return (Effect(state=after, says=f"source -> {text}", action=Action.SNAT, disposition=Disposition.ACCEPT),)
+        return (Effect(state=after, event=NetworkChanged(text), action=Action.SNAT, disposition=Disposition.ACCEPT),)
 
     return apply

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from pykubeproxy.netfilter.effect import Action, Disposition, Effect, Target
+from pykubeproxy.netfilter.events import Counted, Event, NotTracked, Rejected, TargetDecided, TargetMet
 from pykubeproxy.netfilter.packet import ConnectionState
+from pykubeproxy.netfilter.questions import TargetLetsPass
 from pykubeproxy.netfilter.state import Scene, State
 from pykubeproxy.netfilter.syntax import Clause
 from pykubeproxy.netfilter.targets import marks, nat
@@ -20,9 +22,9 @@ _WITHOUT_EFFECT = frozenset(
 def target(clause: Clause | None) -> Target:
     """What the target of a rule does; None is a rule that only counts."""
     if clause is None:
-        return _nothing("counted")
+        return _nothing(Counted())
     if clause.name in _WITHOUT_EFFECT:
-        return _nothing(clause.text)
+        return _nothing(TargetMet(clause.text))
     try:
         return _TARGETS.get(clause.name, _unknown)(clause)
     except ValueError:  # a value that makes no sense
@@ -34,18 +36,14 @@ def is_passive(clause: Clause | None) -> bool:
     return clause is None or clause.name in _WITHOUT_EFFECT
 
 
-def _nothing(says: str) -> Target:
-    return lambda state, _scene: (Effect(state=state, says=says, action=Action.NOTE),)
+def _nothing(event: Event) -> Target:
+    return lambda state, _scene: (Effect(state=state, event=event, action=Action.NOTE),)
 
 
 def _verdict(disposition: Disposition, action: Action) -> Callable[[Clause], Target]:
     def made(clause: Clause) -> Target:
-        says = (
-            clause.text
-            if disposition is not Disposition.REJECT
-            else f"refused: {clause.value('--reject-with', 'port unreachable')}"
-        )
-        return lambda state, _scene: (Effect(state=state, says=says, action=action, disposition=disposition),)
+        event = Rejected(clause.value("--reject-with")) if disposition is Disposition.REJECT else TargetMet(clause.text)
+        return lambda state, _scene: (Effect(state=state, event=event, action=action, disposition=disposition),)
 
     return made
 
@@ -56,9 +54,9 @@ def _ct(clause: Clause) -> Target:
 
     def apply(state: State, _scene: Scene) -> tuple[Effect, ...]:
         if not untracks or state.tracking is not None:
-            return (Effect(state=state, says=clause.text, action=Action.NOTE),)
+            return (Effect(state=state, event=TargetMet(clause.text), action=Action.NOTE),)
         after = state.but(tracking=ConnectionState.UNTRACKED)
-        return (Effect(state=after, says="not tracked: nat does not apply", action=Action.UNTRACK),)
+        return (Effect(state=after, event=NotTracked(), action=Action.UNTRACK),)
 
     return apply
 
@@ -73,14 +71,20 @@ def _unknown(clause: Clause) -> Target:
 
 
 def _fork(clause: Clause, passed: Disposition) -> Target:
-    question = f"-j {clause.text} lets the packet pass"
+    question = TargetLetsPass(clause.text)
 
     def apply(state: State, _scene: Scene) -> tuple[Effect, ...]:
         return (
-            Effect(state=state, says=question, action=Action.UNDECIDED, disposition=passed, assumption=question),
             Effect(
                 state=state,
-                says=f"-j {clause.text} does not let the packet pass",
+                event=TargetDecided(clause.text, passes=True),
+                action=Action.UNDECIDED,
+                disposition=passed,
+                assumption=question,
+            ),
+            Effect(
+                state=state,
+                event=TargetDecided(clause.text, passes=False),
                 action=Action.UNDECIDED,
                 disposition=Disposition.UNDECIDED,
                 assumption=question,

@@ -1,0 +1,164 @@
+"""The words for what netfilter and routing do to a packet, and for questions that cannot be decided."""
+
+from pykubeproxy.model.route import RouteKind
+from pykubeproxy.netfilter.events import (
+    Assumed,
+    CannotBeRouted,
+    CircularJump,
+    ConnectionMarked,
+    Counted,
+    Delivered,
+    DestinationChanged,
+    DestinationChosen,
+    Event,
+    GivenUp,
+    HasNoConnection,
+    InterfaceAddressUnknown,
+    Jumped,
+    Limit,
+    Marked,
+    Masqueraded,
+    MetByChance,
+    MulticastUnknown,
+    NetworkChanged,
+    NotTracked,
+    PolicyApplied,
+    Rejected,
+    RoutedHere,
+    RoutedOn,
+    Sent,
+    SourceChanged,
+    TargetDecided,
+    TargetMet,
+)
+from pykubeproxy.netfilter.questions import (
+    AllHold,
+    HasAddressType,
+    IsLocalAddress,
+    MatchHolds,
+    Question,
+    TargetLetsPass,
+)
+from pykubeproxy.netfilter.routing import ForwardingIsOff, HasNoRoute, LoopbackMayNotLeave, RouteRefuses, Unroutable
+
+_LIMITS = {Limit.QUESTIONS: "questions that cannot be decided", Limit.BRANCHES: "branches"}
+
+
+def event_text(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912  one case for each kind of event
+    """What happens, in short."""
+    match event:
+        case Jumped(chain):
+            return f"→ {chain}"
+        case Marked(before, after):
+            return f"mark {_mark(before)} → {_mark(after)}"
+        case ConnectionMarked(before, after):
+            return f"connection mark {_mark(before)} → {_mark(after)}"
+        case HasNoConnection():
+            return "no connection to mark"
+        case DestinationChanged(before, after):
+            return f"destination {before} → {after}"
+        case DestinationChosen(count, addresses):
+            return f"destination becomes one of {count} addresses, {addresses}"
+        case InterfaceAddressUnknown(interface):
+            return f"redirected to this node, address of interface {interface or 'unknown'} is not known"
+        case SourceChanged(source, after):
+            return f"source {'unknown' if source is None else source} → {after}"
+        case NetworkChanged(after):
+            return f"source → {after}"
+        case Masqueraded():
+            return "masquerade: the source becomes this node's address"
+        case NotTracked():
+            return "not tracked: nat does not apply"
+        case TargetMet(target):
+            return target
+        case TargetDecided(target, passes):
+            return f"-j {target} {'lets the packet pass' if passes else 'does not let the packet pass'}"
+        case Counted():
+            return "counted"
+        case MetByChance(target):
+            return f"for some packets: {target or 'counted'}"
+        case Rejected(answer):
+            return f"refused: {answer or 'port unreachable'}"
+        case PolicyApplied(policy, chain):
+            return f"policy {policy} of {chain}"
+        case Assumed(question, holds):
+            return f"cannot decide: {question_text(question)}; here: {'yes' if holds else 'no'}"
+        case GivenUp(limit):
+            return f"given up: too many {_LIMITS[limit]}"
+        case CircularJump(chain):
+            return f"chain {chain} jumps in a circle, which no kernel accepts"
+        case RoutedHere(target):
+            return f"{target} is an address of this node"
+        case RoutedOn(target, gateway, interface):
+            return f"to {target}{_along(gateway, interface)}: not this node"
+        case CannotBeRouted(target, why):
+            return unroutable_text(target, why)
+        case MulticastUnknown():
+            return "where multicast packets go cannot be decided"
+        case Delivered(target):
+            return f"delivered to {target} on this node itself"
+        case Sent(target, gateway, interface, is_redirected):
+            unchanged = "" if is_redirected else ", as no rule redirects it"
+            return f"sent to {target}{_along(gateway, interface)}{unchanged}"
+    raise TypeError(event)
+
+
+def brief_event(event: Event) -> str:
+    """What happens, in a few words, for events that have a word of their own in iptables; empty for others."""
+    match event:
+        case Masqueraded():
+            return "masquerade"
+        case DestinationChanged(after=after):
+            return f"DNAT → {after}"
+        case _:
+            return ""
+
+
+def question_text(question: Question) -> str:
+    """A question in its positive form, as it stands after `if`."""
+    match question:
+        case MatchHolds(match):
+            return match
+        case IsLocalAddress(address, interface):
+            whose = "the packet's interface" if interface is None else "this node"
+            where = f" on {interface}" if interface else ""
+            return f"{_address(address)}{where} is an address of {whose}"
+        case HasAddressType(address, types):
+            return f"the type of {_address(address)} is among {','.join(types)}"
+        case TargetLetsPass(target):
+            return f"-j {target} lets the packet pass"
+        case AllHold(parts):
+            return " and ".join(f"{'not ' if each.inverted else ''}{question_text(each.question)}" for each in parts)
+    raise TypeError(question)
+
+
+def unroutable_text(target: str, why: Unroutable) -> str:
+    """Why routing finds no way to a destination."""
+    return f"{target} cannot be reached: {_why(why)}"
+
+
+def _why(why: Unroutable) -> str:
+    match why:
+        case LoopbackMayNotLeave():
+            return "packets from 127.0.0.0/8 must not leave this node (net.ipv4.conf.all.route_localnet is 0)"
+        case ForwardingIsOff():
+            return "this node does not forward packets (ip_forward is 0)"
+        case HasNoRoute():
+            return "there is no route to it"
+        case RouteRefuses(destination, RouteKind.BLACKHOLE):
+            return f"the route to {destination} is a blackhole"
+        case RouteRefuses(destination, kind):
+            return f"the route to {destination} is marked {kind}"
+    raise TypeError(why)
+
+
+def _along(gateway: str | None, interface: str | None) -> str:
+    return (f" by way of {gateway}" if gateway else "") + (f" on {interface}" if interface else "")
+
+
+def _address(address: str | None) -> str:
+    return "the address used for masquerading" if address is None else address
+
+
+def _mark(number: int | None) -> str:
+    return "unknown" if number is None else f"{number:#x}"

@@ -1,0 +1,131 @@
+"""The words for what objects add to what rules tell, and suggestions for names that nobody knows."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+
+from pykubeproxy.explain.findings import (
+    Absence,
+    AddressOf,
+    AllowedSources,
+    EndpointNotListed,
+    EndpointsElsewhere,
+    EndpointsUnusable,
+    EndpointUnusable,
+    Finding,
+    HasNoPort,
+    HasNoRules,
+    HasNoSlice,
+    HasNoSuchPort,
+    HasOtherPorts,
+    HasUsableEndpoints,
+    IsForOtherPorts,
+    ListsNoPods,
+    NoSuchNodePort,
+    NotAmongObjects,
+    NotInTheseRules,
+    ServiceGone,
+)
+from pykubeproxy.model.service import SERVICE_PROXY_NAME_LABEL, Unserved
+
+_SHOWN = 3
+
+_UNSERVED = {
+    Unserved.FOREIGN_PROXY: f"label {SERVICE_PROXY_NAME_LABEL} hands it to another proxy",
+    Unserved.EXTERNAL_NAME: "type ExternalName is DNS only",
+    Unserved.HEADLESS: "headless (clusterIP: None): clients reach its pods directly",
+    Unserved.NO_CLUSTER_IP: "it has no clusterIP",
+}
+
+
+def finding_text(finding: Finding | None) -> str:
+    """What a finding adds to a sentence, with the punctuation that joins the two; empty for none."""
+    match finding:
+        case None:
+            return ""
+        case NotAmongObjects():
+            return ", which is not among the objects given: stale rules?"
+        case ServiceGone() | EndpointNotListed() | EndpointUnusable():
+            return f"; stale rules: {_text(finding)}"
+        case _:
+            return f": {_text(finding)}"
+
+
+def _text(finding: Finding) -> str:  # noqa: C901, PLR0911, PLR0912  one case for each kind
+    match finding:
+        case AllowedSources(ranges):
+            return ", ".join(ranges)
+        case HasUsableEndpoints(count, node):
+            where = "that can be used" if node is None else f"on {node}"
+            return f"stale rules: its EndpointSlices list {_count(count)} {where}"
+        case HasNoSlice():
+            return "it has no EndpointSlice; no pod was ever found for it"
+        case ListsNoPods():
+            return "its EndpointSlices list no pods: does its selector match any?"
+        case HasNoPort(count, wanted):
+            verb = "has" if count == 1 else "have"
+            return f"its {_count(count)} {verb} no port: does a container name the targetPort of {wanted}?"
+        case IsForOtherPorts(count, offered, wanted):
+            verb = "is" if count == 1 else "are"
+            return f"its {_count(count)} {verb} for port {' and '.join(offered)}, not {wanted}"
+        case EndpointsElsewhere(count, nodes):
+            homes = [node or "no node" for node in nodes]
+            return f"{_count(count)}, on {_listed(homes)}" if homes else _count(count)
+        case EndpointsUnusable(count, ((condition, _),)):
+            return f"{_count(count)}, {'all ' if count > 1 else ''}{condition}"
+        case EndpointsUnusable(count, conditions):
+            return f"{_count(count)}: {', '.join(f'{number} {condition}' for condition, number in conditions)}"
+        case ServiceGone(port):
+            return f"{port} is not among the objects given"
+        case EndpointNotListed(port):
+            return f"no EndpointSlice of {port} lists that endpoint"
+        case EndpointUnusable(condition):
+            return f"that endpoint is {condition}"
+        case HasOtherPorts(address, ports):
+            listens = ", ".join(f"{each.port}/{each.protocol} ({each.service})" for each in ports)
+            return f"{address} has only {listens}"
+        case NoSuchNodePort(node_port, protocol):
+            return f"no Service has node port {node_port}/{protocol}"
+        case AddressOf(address, service, absence):
+            return f"{address} belongs to {service}; {absence_text(absence)}"
+    raise TypeError(finding)
+
+
+def absence_text(absence: Absence) -> str:
+    """Why rules do not know a Service."""
+    match absence:
+        case HasNoRules(service, Unserved.NO_CLUSTER_IP_OF_FAMILY, family):
+            return f"{service} has no rules: it has no {family} clusterIP"
+        case HasNoRules(service, Unserved.HEADLESS, _, pods):
+            instead = f": ask for {_listed(pods)}" if pods else ", and it has none"
+            return f"{service} has no rules: {_UNSERVED[Unserved.HEADLESS]}{instead}"
+        case HasNoRules(service, why):
+            return f"{service} has no rules: {_UNSERVED[why]}"
+        case HasNoSuchPort(service, wanted, ports):
+            named = ", ".join(f"{each.service or 'unnamed'} ({each.port}/{each.protocol})" for each in ports)
+            return f"{service} has no port {wanted}: its ports are {named}"
+        case NotInTheseRules(service):
+            return f"{service} is in the cluster, but not in these rules: see what is missing with pykubeproxy diff"
+    raise TypeError(absence)
+
+
+def unknown(name: str, titles: Iterable[str]) -> str:
+    """The end of a sentence about a name that is not among `titles`: which of them may have been meant."""
+    known = sorted(set(titles))
+    if not known:
+        return "; they know no Service at all"
+    close = get_close_matches(name, known, n=_SHOWN, cutoff=0.6)
+    return f"; did you mean {' or '.join(close)}?" if close else f"; they know {_listed(known)}"
+
+
+def _count(number: int) -> str:
+    return f"{number} endpoint{'' if number == 1 else 's'}"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return ", ".join(_shortened(texts))
+
+
+def _shortened(texts: Sequence[str]) -> Iterator[str]:
+    yield from texts[:_SHOWN]
+    if len(texts) > _SHOWN:
+        yield f"{len(texts) - _SHOWN} more"

@@ -1,0 +1,61 @@
+"""Why a packet ends where it does, as values; nothing here knows what a rule was written for."""
+
+import msgspec
+
+from pykubeproxy.netfilter.events import Delivered, Event, Sent
+from pykubeproxy.netfilter.questions import Question
+from pykubeproxy.netfilter.routing import Unroutable
+
+
+class Cause(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
+    """Why a packet gets through, does not, or may do either. Those who know what rules are for add causes."""
+
+
+class Arrives(Cause, frozen=True):
+    """It gets through: it is delivered to this node, or sent on."""
+
+    event: Delivered | Sent
+
+
+class PolicyDrops(Cause, frozen=True):
+    """No rule of a built-in chain accepted it, and the chain's policy is DROP."""
+
+    table: str
+    chain: str
+
+
+class RuleRefuses(Cause, frozen=True):
+    """A rule drops it, or rejects it (`is_rejected`).
+
+    `position` is the rule's number in its chain, from 1, and `comment` what its author wrote there. `callers` are the
+    chains whose jumps led there, without the built-in one. `source` is the packet's source at this moment, None if it
+    is not known.
+    """
+
+    table: str
+    chain: str
+    position: int
+    rule: str
+    comment: str
+    is_rejected: bool
+    callers: tuple[str, ...]
+    source: str | None
+
+
+class NoWay(Cause, frozen=True):
+    """Routing finds no way to `target`."""
+
+    target: str
+    why: Unroutable
+
+
+class Undecidable(Cause, frozen=True):
+    """What becomes of it depends on the answer to a question that cannot be decided."""
+
+    question: Question
+
+
+class StopsAt(Cause, frozen=True):
+    """What becomes of it after `event` cannot be told."""
+
+    event: Event
