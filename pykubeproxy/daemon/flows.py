@@ -1,7 +1,7 @@
 """Forgetting UDP flows that lead nowhere, beside the loop: the table of connections may be large.
 
 After a sync the rules say where new flows go. Those that exist already are remembered by the kernel, and are looked
-through by a thread of their own (`plan.conntrack` says which ones are stale).
+through by a thread of their own (`flows.stale` says which ones are stale).
 """
 
 import threading

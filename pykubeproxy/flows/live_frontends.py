@@ -1,7 +1,7 @@
 """The UDP frontends that live rules serve, read back from them.
 
 A Service that was deleted while no proxy ran is known to nobody but the rules that are still there. Their frontends
-tell, before those rules are removed, which flows may have to go with them (`plan.conntrack`).
+tell, before those rules are removed, which flows may have to go with them (`flows.stale`).
 """
 
 import re

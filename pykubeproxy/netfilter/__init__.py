@@ -14,7 +14,9 @@ that is reported as such, and both of its branches are followed (`docs/reference
     branch, chains        a share of the packets, and its way through the chains of one table
     routing, walk         routing decisions, and the way through all hooks
     path, tree            the steps of that way, of one branch and of all
-    outcome, reasons      where all branches end, and why
+    questions, events     what cannot be decided, and what happens at a step, as values
+    causes, outcome       why and where all branches end, as values; the words for them are in `explain`
+    unseen                tables of nftables that a trace does not look at
 """
 
 from pykubeproxy.netfilter.effect import Action

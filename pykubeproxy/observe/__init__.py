@@ -3,6 +3,6 @@
     loop --> Metrics, ProxyHealth, HealthChecks          state that the loop tells news to
     Servers --> pages --> the same state                 one thread that answers with it
 
-Source: `docs/reference/health-and-metrics.md`. `web` is HTTP as values, `web_connection` and `web_thread` serve it;
-nothing of those three knows what is served.
+Source: `docs/reference/health-and-metrics.md`. The HTTP server itself is `pykubeproxy.web`, which does not know what is
+served.
 """

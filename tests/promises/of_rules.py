@@ -70,7 +70,7 @@ PROMISES = (
     ),
     Promise(
         words="trace says what the kernel does",
-        test="tests/trace/test_trace_kernel_corpus.py",
+        test="tests/netfilter/test_trace_kernel_corpus.py",
         only="nodeport",
         broken=Broken(
             how="a mark is cleared where it should be set",

@@ -1,6 +1,6 @@
 """Whoever can reach the node may talk to the health servers: rude clients do not get in the way of others, or of syncs.
 
-The same of the web thread by itself, with each limit and time-out: `tests/observe/test_web_thread.py`.
+The same of the web thread by itself, with each limit and time-out: `tests/web/test_web_thread.py`.
 """
 
 import time

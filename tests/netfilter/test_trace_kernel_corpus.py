@@ -20,8 +20,8 @@ from pykubeproxy.rules.ruleset import render
 from tests.builders import ip, options, port, service, slice_of, slice_port, snapshot
 from tests.corpus import GOLDEN, GOLDEN_NODE, Example, examples, host_addresses, rendered
 from tests.host.namespace import needs_root
-from tests.trace.corpus_lab import NODE, THE_NODE, Attempt, CorpusLab, Endpoint, Seen, open_corpus_labs
-from tests.trace.service_model import LOOPBACK, Cluster, Question
+from tests.netfilter.corpus_lab import NODE, THE_NODE, Attempt, CorpusLab, Endpoint, Seen, open_corpus_labs
+from tests.netfilter.service_model import LOOPBACK, Cluster, Question
 
 # So many connections miss one of three endpoints once in ten thousand million times.
 MOST_ROUNDS = 60

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pykubeproxy.netfilter import Verdict
-from tests.trace.asking import INVALID, follow, only, reason_of
+from tests.netfilter.asking import INVALID, follow, only, reason_of
 
 SERVICES = 'FORWARD -m conntrack --ctstate NEW -m comment --comment "kubernetes service portals" -j KUBE-SERVICES'
 EXTERNAL = "FORWARD -m conntrack --ctstate NEW -j KUBE-EXTERNAL-SERVICES"

@@ -9,7 +9,7 @@ from pykubeproxy.model.route import Route
 from pykubeproxy.netfilter import Environment, Outcome, Verdict
 from pykubeproxy.netfilter.events import Masqueraded
 from tests.builders import cidr, ip
-from tests.trace.asking import NODE, follow, only, reason_of
+from tests.netfilter.asking import NODE, follow, only, reason_of
 
 ROUTED = Environment(
     addresses=NODE.addresses,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pykubeproxy.netfilter import Environment, Outcome, Trace, Verdict
-from tests.trace.asking import ESTABLISHED, INVALID, NODE, RELATED, follow, only, reason_of
+from tests.netfilter.asking import ESTABLISHED, INVALID, NODE, RELATED, follow, only, reason_of
 
 TABLES = {
     "raw": ("PREROUTING", "OUTPUT"),

@@ -6,7 +6,7 @@ import pytest
 
 from pykubeproxy.explain.event_words import event_text
 from pykubeproxy.netfilter import Action, Verdict
-from tests.trace.asking import ESTABLISHED, follow, only, reason_of
+from tests.netfilter.asking import ESTABLISHED, follow, only, reason_of
 
 TO_NODE = "10.0.0.1"
 

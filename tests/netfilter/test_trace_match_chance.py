@@ -7,7 +7,7 @@ import pytest
 from pykubeproxy.netfilter import Environment, Verdict
 from pykubeproxy.netfilter.matches.chance import chance
 from pykubeproxy.rules.text import probability
-from tests.trace.asking import NODE, follow, meet, only, reason_of
+from tests.netfilter.asking import NODE, follow, meet, only, reason_of
 
 
 @pytest.mark.parametrize("n", [*range(2, 200), 333, 999, 1000, 5000, 10000, 20000])

@@ -13,7 +13,7 @@ from pykubeproxy.rules.ruleset import Ruleset
 from pykubeproxy.traffic.meter import WINDOW, Meter
 from pykubeproxy.traffic.rates import Rates, ServiceRate
 from tests.builders import options, service, slice_of, snapshot
-from tests.observe.counting import reading
+from tests.traffic.counting import reading
 
 ENDPOINTS = {"a/web": ("10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"), "b/db": ("10.0.1.1:80", "10.0.1.2:80")}
 ALL = [endpoint for endpoints in ENDPOINTS.values() for endpoint in endpoints]

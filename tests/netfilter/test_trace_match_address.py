@@ -7,7 +7,7 @@ import pytest
 from pykubeproxy.model.route import Route, RouteKind
 from pykubeproxy.netfilter import Environment
 from tests.builders import cidr
-from tests.trace.asking import NODE, meet
+from tests.netfilter.asking import NODE, meet
 
 
 @pytest.mark.parametrize(

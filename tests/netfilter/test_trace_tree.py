@@ -6,7 +6,7 @@ from fractions import Fraction
 from pykubeproxy.explain.event_words import event_text
 from pykubeproxy.netfilter import Action, Node, Trace, Verdict
 from pykubeproxy.rules.text import probability
-from tests.trace.asking import follow, reason_of
+from tests.netfilter.asking import follow, reason_of
 
 
 def service(endpoints: int) -> Trace:

@@ -7,7 +7,7 @@ from pykubeproxy.explain.story import Story, is_arrival, service_of, tell
 from pykubeproxy.netfilter import Action, Trace, trace
 from pykubeproxy.rules.compile import compile_ruleset
 from tests.builders import options, service, slice_of, snapshot
-from tests.trace.asking import NODE, packet
+from tests.netfilter.asking import NODE, packet
 
 
 def traced(*addresses: str, **fields: Any) -> Trace:

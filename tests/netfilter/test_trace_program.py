@@ -8,7 +8,7 @@ import pytest
 from pykubeproxy.netfilter.program import Program
 from pykubeproxy.netfilter.rule import make_rule
 from pykubeproxy.rules.parse import parse
-from tests.trace.asking import document, meet
+from tests.netfilter.asking import document, meet
 
 LONG = 400
 

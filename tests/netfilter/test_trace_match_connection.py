@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.trace.asking import ESTABLISHED, INVALID, NEW, RELATED, UNTRACKED, meet
+from tests.netfilter.asking import ESTABLISHED, INVALID, NEW, RELATED, UNTRACKED, meet
 
 DNATED: dict[str, Any] = {"destination": "10.244.1.7", "destination_port": 8080, "dnat": "10.244.1.7:8080"}
 SNATED: dict[str, Any] = {"source": "10.0.0.1"}

@@ -12,7 +12,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import PortSpec, Protocol, Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
 from tests.builders import at, ip, port, service, slice_of, slice_port, snapshot
-from tests.plan.flows import flow, frontend
+from tests.flows.flows import flow, frontend
 
 UDP_PORT = slice_port("dns", 5353, Protocol.UDP)
 NODE_IP = "192.168.0.2"

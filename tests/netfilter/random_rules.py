@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 
-from tests.trace.kernel_lab import PORTS, Plan
+from tests.netfilter.kernel_lab import PORTS, Plan
 
 _STATES = ("NEW", "NEW,DNAT", "DNAT", "SNAT", "INVALID", "UNTRACKED", "RELATED,ESTABLISHED", "ESTABLISHED,SNAT,DNAT")
 _TYPES = {

@@ -4,7 +4,7 @@ import pytest
 
 from pykubeproxy.netfilter import Packet
 from tests.builders import ip
-from tests.trace.asking import ESTABLISHED, packet
+from tests.netfilter.asking import ESTABLISHED, packet
 
 
 def test_families_must_agree() -> None:

@@ -6,7 +6,7 @@ from pykubeproxy.flows.stale import Flow, FlowCheck, Frontend, frontends, servin
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import PortSpec, Protocol
 from tests.builders import endpoint, ip, service_port
-from tests.plan.flows import flow, frontend
+from tests.flows.flows import flow, frontend
 
 NODE_ADDRESSES = tuple(ip(text) for text in ("192.168.0.2", "127.0.0.1", "2001:db8::2"))
 

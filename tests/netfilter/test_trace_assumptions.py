@@ -9,7 +9,7 @@ import pytest
 
 from pykubeproxy.explain.event_words import question_text
 from pykubeproxy.netfilter import Outcome
-from tests.trace.asking import follow
+from tests.netfilter.asking import follow
 
 SETS = ("a", "b", "c")
 Answers = dict[str, bool]

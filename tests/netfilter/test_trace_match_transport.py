@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.trace.asking import ESTABLISHED, meet
+from tests.netfilter.asking import ESTABLISHED, meet
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pykubeproxy.model.service import Protocol, ServiceType
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.options import Dispatch
 from tests.builders import NODE, at, cidr, port, service, slice_of, slice_port
-from tests.plan.telling import (
+from tests.explain.telling import (
     BALANCED,
     FIRST,
     NAME,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.trace.asking import meet
+from tests.netfilter.asking import meet
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from pykubeproxy.explain.pictures.svg import as_svg
 from pykubeproxy.netfilter import Trace, trace
 from pykubeproxy.rules.compile import compile_ruleset
 from tests.builders import options, service, slice_of, snapshot
-from tests.trace.asking import NODE, follow, packet
+from tests.netfilter.asking import NODE, follow, packet
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (

@@ -4,7 +4,7 @@ import pytest
 
 from pykubeproxy.explain.event_words import event_text
 from pykubeproxy.netfilter import Verdict
-from tests.trace.asking import follow, only, reason_of, rules_met
+from tests.netfilter.asking import follow, only, reason_of, rules_met
 
 TO_NODE = "10.0.0.1"
 DROP = ":INPUT DROP [0:0]\n"

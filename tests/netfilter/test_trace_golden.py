@@ -6,7 +6,7 @@ from pykubeproxy.netfilter import Environment, Packet, Trace, Tracer, local_addr
 from pykubeproxy.rules.parse import parse
 from tests.builders import ip
 from tests.corpus import GOLDEN, GOLDEN_NODE, Example, examples, host_addresses, rendered
-from tests.trace.service_model import LOOPBACK, NODE_ADDRESSES, Cluster, Fate, Question
+from tests.netfilter.service_model import LOOPBACK, NODE_ADDRESSES, Cluster, Fate, Question
 
 CORPUS = examples(GOLDEN)
 ENVIRONMENT = Environment(

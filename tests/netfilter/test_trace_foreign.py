@@ -9,7 +9,7 @@ from pykubeproxy.model.route import Route
 from pykubeproxy.netfilter import Environment, Outcome, Verdict, local_address, trace
 from pykubeproxy.rules.parse import parse
 from tests.builders import cidr
-from tests.trace.asking import only, packet, reason_of
+from tests.netfilter.asking import only, packet, reason_of
 
 FOREIGN = Path(__file__).parent / "foreign"
 ENVIRONMENT = Environment(

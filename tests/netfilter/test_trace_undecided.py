@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from pykubeproxy.explain.event_words import event_text, question_text
 from pykubeproxy.netfilter import Action, Environment, Outcome, Trace, Verdict
-from tests.trace.asking import follow, only, reason_of
+from tests.netfilter.asking import follow, only, reason_of
 
 TO_NODE = "10.0.0.1"
 GEOIP = "-m geoip --source-country CN"

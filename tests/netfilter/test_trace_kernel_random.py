@@ -13,9 +13,9 @@ from pykubeproxy.netfilter import Outcome, Packet, Tracer, Verdict
 from pykubeproxy.rules.parse import parse
 from tests.builders import ip
 from tests.host.namespace import needs_root
-from tests.trace.asking import only
-from tests.trace.kernel_lab import IPV4, IPV6, PORTS, Lab, Plan, open_lab
-from tests.trace.random_rules import RandomRules
+from tests.netfilter.asking import only
+from tests.netfilter.kernel_lab import IPV4, IPV6, PORTS, Lab, Plan, open_lab
+from tests.netfilter.random_rules import RandomRules
 
 BACKENDS = ("nft", "legacy")
 SEEDS = range(12)

@@ -10,7 +10,7 @@ from pykubeproxy.model.route import Route, RouteKind
 from pykubeproxy.netfilter import Environment, Outcome, Verdict, local_address
 from pykubeproxy.netfilter.routing import PrefixMap
 from tests.builders import cidr, ip
-from tests.trace.asking import NODE, follow, only, reason_of
+from tests.netfilter.asking import NODE, follow, only, reason_of
 
 ROUTES = (
     Route(destination=cidr("10.244.0.0/24"), device="cni0"),
