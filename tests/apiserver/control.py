@@ -37,6 +37,7 @@ ORDERS = (
     "refuse",
     "restart",
     "stall",
+    "lose_answers",
     "stream_lists",
     "break_streaming_lists",
     "trickle",

@@ -24,7 +24,7 @@ def order(client: Client, fault: str, **arguments: Any) -> Any:
 
 
 def test_every_fault_can_be_ordered_over_http() -> None:
-    asked = ("next_failure", "next_break", "truncates", "delay_of", "stalls")
+    asked = ("next_failure", "next_break", "truncates", "delay_of", "stalls", "loses_answer")
     public = {name for name in vars(Faults) if not name.startswith("_")}
     assert set(control.ORDERS) == public - set(asked)
 

@@ -166,7 +166,7 @@ def test_what_render_printed_is_a_dump(tmp_path: Path) -> None:
 
 
 def test_an_address_that_may_be_the_node_s_is_a_fork() -> None:
-    dump = ("--live", str(Path(__file__).parents[1] / "trace/foreign/docker.save"))
+    dump = ("--live", str(Path(__file__).parents[1] / "netfilter/foreign/docker.save"))
     asked = ("203.0.113.7", "192.168.1.10:8080", "--in-interface", "eth0", *dump)
     result = trace(*asked)
     assert "cannot decide: 192.168.1.10 is an address of this node" in result.stdout
