@@ -29,6 +29,6 @@ def version() -> None:
 
 def _detected(family: Family) -> str:
     try:
-        return backends.detect(family).backend
+        return backends.detect(family, may_load=False).backend
     except HostError as error:
         return f"unknown: {error}"

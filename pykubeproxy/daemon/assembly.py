@@ -65,17 +65,17 @@ def split_for(choices: Choices, tools: Tools) -> Split:
     return sections if choices.commit is Commit.AUTO and tools.backend is Backend.NFT else whole
 
 
-def find_tools(choices: Choices) -> dict[Family, Tools]:
+def find_tools(choices: Choices, *, may_load: bool = False) -> dict[Family, Tools]:
     """The tools of every family to work for. One for which the node has none is left out, if nobody asked for it.
 
-    Raises HostError.
+    With `may_load`, a legacy table may be loaded to find out whether the kernel has any. Raises HostError.
     """
     found: dict[Family, Tools] = {}
     missing: dict[Family, HostError] = {}
     for family in choices.wanted_families:
         try:
             _require_kernel_support(family)
-            backend = choices.backend or _detected(family)
+            backend = choices.backend or _detected(family, may_load=may_load)
             found[family] = backends.find_tools(family, backend)
         except ToolMissing as problem:
             missing[family] = problem
@@ -83,9 +83,9 @@ def find_tools(choices: Choices) -> dict[Family, Tools]:
     return found
 
 
-def _detected(family: Family) -> Backend:
+def _detected(family: Family, *, may_load: bool) -> Backend:
     """The backend that this node uses. Raises HostError."""
-    found = backends.detect(family)
+    found = backends.detect(family, may_load=may_load)
     if found.instead_of is not None:
         told = "the kernel has nothing for the default iptables tools; the others are used"
         log.warning(told, family=family, default=found.instead_of, used=found.backend)
@@ -93,12 +93,12 @@ def _detected(family: Family) -> Backend:
 
 
 def working_tools(choices: Choices) -> dict[Family, Tools]:
-    """The same, but for a family whose tools are there and do not work.
+    """The tools of every family to work for, without a family whose tools are there and do not work.
 
     What fails later is tried again; what fails at the very start is a matter of rights or of the kernel. Also raises
     HostError if another proxy uses the other backend.
     """
-    found = find_tools(choices)
+    found = find_tools(choices, may_load=True)
     broken: dict[Family, HostError] = {}
     for family, its in found.items():
         try:

@@ -87,8 +87,12 @@ def find_tools(family: Family, backend: Backend) -> Tools:
     raise ToolMissing(f"{program} with the {backend} backend is not installed: install the iptables package")
 
 
-def detect(family: Family) -> Detected:
-    """The backend that this node uses for `family`. Raises ToolMissing, BackendConflict."""
+def detect(family: Family, *, may_load: bool = True) -> Detected:
+    """The backend that this node uses for `family`. Raises ToolMissing, BackendConflict.
+
+    With `may_load`, a legacy table may be loaded where nothing else tells whether the kernel has any. From then on
+    every packet passes through it, which is not for a command that only looks.
+    """
     installed = _installed(family)
     if not installed:
         raise ToolMissing(f"{_PROGRAM[family]} is not installed: install the iptables package of this machine")
@@ -103,9 +107,9 @@ def detect(family: Family) -> Detected:
         if len(found) == 1:
             return Detected(backend=found[0])
     default = _default(family, installed)
-    if default is not None and _is_missing_in_kernel(default):
+    if default is not None and _is_missing_in_kernel(default, may_load=may_load):
         for other in installed:
-            if other is not default and not _is_missing_in_kernel(other):
+            if other is not default and not _is_missing_in_kernel(other, may_load=may_load):
                 return Detected(backend=other.backend, instead_of=default.backend)
     return Detected(backend=(default or installed[0]).backend)
 
@@ -144,11 +148,11 @@ def _default(family: Family, installed: Iterable[Tools]) -> Tools | None:
     return next((tools for tools in installed if tools.backend is backend), None)
 
 
-def _is_missing_in_kernel(tools: Tools) -> bool:
-    """True only if the kernel has nothing for these tools, which may load what they need."""
+def _is_missing_in_kernel(tools: Tools, *, may_load: bool) -> bool:
+    """True only if the kernel is known to have nothing for these tools, which load what they need if they may."""
     if tools.backend is Backend.NFT:
         return not has_nftables()
-    if _legacy_tables(tools.family) != ():
+    if _legacy_tables(tools.family) != () or not may_load:
         return False
     # A part of the kernel that is merely not loaded looks the same; only the tools know how to load it.
     done = answer([tools.save, "-t", "nat"])

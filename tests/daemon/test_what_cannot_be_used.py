@@ -32,7 +32,8 @@ def test_a_refused_restore_is_tried_again(fake_node: Node[ApiServer], tmp_path: 
     daemon.wait(lambda: node.sends_to("10.244.0.6:8080"), "a try that succeeds")
     daemon.wait(lambda: daemon.get("/livez", HEALTHZ)[0] == 200, "health")
     samples = daemon.metrics()
-    assert samples[FAILURES] == len(daemon.told("sync failed", family="IPv4"))
+    # Each failed sync has refused at least one restore, and more where it looked for what was refused.
+    assert samples[FAILURES] >= len(daemon.told("sync failed", family="IPv4")) >= 2
     assert PARTIAL_FAILURES not in samples
 
     spoilt.touch()

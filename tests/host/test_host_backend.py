@@ -115,6 +115,7 @@ def test_a_kernel_without_legacy_tables(tools: FakeTools, tmp_path: Path, said: 
     load(tmp_path)
     instead = Detected(backend=Backend.NFT, instead_of=Backend.LEGACY)
     assert detect(Family.IPV4) == (instead if is_missing else Detected(backend=Backend.LEGACY))
+    assert detect(Family.IPV4, may_load=False) == Detected(backend=Backend.LEGACY), "who only looks does not ask"
 
 
 def test_legacy_tables_that_the_tools_can_load_are_used(tools: FakeTools, tmp_path: Path) -> None:

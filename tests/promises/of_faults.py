@@ -153,7 +153,7 @@ PROMISES = (
         broken=Broken(
             how="the default tools are used, whatever the kernel has",
             file="pykubeproxy/host/backend.py",
-            old="    if default is not None and _is_missing_in_kernel(default):\n",
+            old="    if default is not None and _is_missing_in_kernel(default, may_load=may_load):\n",
             new="    if default is None:\n",
         ),
     ),
