@@ -234,7 +234,9 @@ def _cluster_ip(service: Object, version: int) -> Address | None:
     if families:
         texts = [text for family, text in zip(families, texts, strict=False) if family == f"IPv{version}"][:1]
     else:
-        texts = [single]
+        # Nor does it have to give the families, which the addresses tell, unless the two fields contradict each other.
+        its = [text for text in texts if (ip := address(text)) is not None and ip.version == version]
+        texts = its[:1] if texts[0] == single else [single]
     found = address(texts[0]) if texts else None
     return found if found is not None and found.version == version else None
 
