@@ -59,7 +59,7 @@ def test_trace_names_them_and_marks_what_they_could_change(machine: Machine, kin
     assert not any("notLookedAt" in outcome for outcome in own_document["outcomes"])
 
 
-def test_a_packet_that_does_not_get_through_is_not_marked(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+def test_a_packet_that_ends_before_their_hooks_is_not_marked(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
     served(machine, kind4, tmp_path)
     load(machine, FIREWALLD)
     machine.set_sysctls(0, ["ipv4/ip_forward"])

@@ -17,6 +17,7 @@ ALL_HOOKS = ("prerouting", "input", "forward", "output", "postrouting", "ingress
 TABLES = tuple(NftTable("inet", hook, (hook,)) for hook in ALL_HOOKS)
 FILTER = parse(["*filter", ":INPUT ACCEPT [0:0]", ":FORWARD ACCEPT [0:0]", ":OUTPUT ACCEPT [0:0]", "COMMIT"])
 DROPS = parse(["*filter", ":INPUT ACCEPT [0:0]", ":FORWARD DROP [0:0]", ":OUTPUT ACCEPT [0:0]", "COMMIT"])
+REFUSES = parse(["*filter", "-A INPUT -j REJECT", "-A OUTPUT -j REJECT", "COMMIT"])
 NOTHING = Ruleset(tables={})
 
 
@@ -42,7 +43,9 @@ def changing(ruleset: Ruleset, asked: Packet, tables: tuple[NftTable, ...] = TAB
         (FILTER, NODE, False, {"ingress", "prerouting", "input"}),
         (FILTER, "10.0.0.1", True, {"output", "postrouting"}),
         (FILTER, NODE, True, {"output", "postrouting", "prerouting", "input"}),
-        (DROPS, "10.0.0.1", False, set()),
+        (DROPS, "10.0.0.1", False, {"ingress", "prerouting", "forward"}),
+        (REFUSES, NODE, False, {"ingress", "prerouting", "input"}),
+        (REFUSES, "10.0.0.1", True, {"output"}),
         (NOTHING, "10.0.0.1", False, {"ingress", "prerouting", "forward", "postrouting"}),
     ],
 )
