@@ -50,4 +50,4 @@ class OneLineErrors(click.Command):
 
 
 class OneLineGroup(OneLineErrors, click.Group):
-    """The same for a command with subcommands."""
+    """A command with subcommands, whose errors are one line on stderr."""

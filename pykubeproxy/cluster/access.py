@@ -87,7 +87,7 @@ class Access:
 
     @property
     def shown(self) -> str:
-        """The same for messages: without a password, if somebody put one there."""
+        """The API server's address for messages: without a password, if somebody put one there."""
         return without_secrets(self.server)
 
     @property

@@ -13,10 +13,10 @@ _REMEMBERED = 8192
 
 @lru_cache(maxsize=_REMEMBERED)
 def shared(text: str) -> str:
-    """The same text, and mostly the same object as last time."""
+    """A text, mostly as the object that was given back for an equal text before."""
     return text
 
 
 def all_shared(texts: Iterable[str]) -> tuple[str, ...]:
-    """The same for several texts."""
+    """Several texts, each mostly as the object that was given back for an equal text before."""
     return tuple(map(shared, texts))

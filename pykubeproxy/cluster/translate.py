@@ -323,7 +323,7 @@ def _choice(kind: type[Choice], text: str, field: str) -> Choice:
 
 @lru_cache(maxsize=64)
 def _member(kind: type[Choice], text: str) -> Choice:
-    """The same as calling `kind`, which takes ten times as long, several times for each object."""
+    """The member of `kind` with this value, looked up: calling `kind` takes ten times as long, for each object."""
     return kind(text)
 
 

@@ -391,7 +391,7 @@ def _modules(extensions: Iterable[Extension]) -> str:
 
 
 class ShadowProxy(FamilyProxy):
-    """The same beside another proxy that is in charge: compares with what that one has written, and writes nothing."""
+    """Shadow mode, beside a proxy that is in charge: compares with what that one has written, and writes nothing."""
 
     always_reads = True
 

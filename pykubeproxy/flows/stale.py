@@ -73,7 +73,7 @@ class FlowCheck(msgspec.Struct, frozen=True, kw_only=True):
         return self._is_retired(destination) and flow.answered_by != destination
 
     def on_node(self, addresses: Iterable[IP] | None) -> "FlowCheck":
-        """The same, for a node whose node ports answer on `addresses` (None: not known, so any address may be)."""
+        """This check, for a node whose node ports answer on `addresses` (None: not known, so any address may be)."""
         packed = None if addresses is None else frozenset(pack_ip(ip.text) for ip in addresses)
         return msgspec.structs.replace(self, node_addresses=packed)
 

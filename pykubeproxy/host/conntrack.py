@@ -67,7 +67,7 @@ class ConntrackTable:
 
 
 class ReadOnlyConntrackTable(ConntrackTable):
-    """The same in a mode that never writes: it finds stale flows, and refuses to delete them."""
+    """The connection table in a mode that never writes: stale flows are found, and not deleted."""
 
     def delete(self, flows: Sequence[Flow]) -> Removal:
         """Refuse."""

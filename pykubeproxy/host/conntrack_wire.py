@@ -115,7 +115,7 @@ class FlowReader:
         )
 
     def _follow(self, entry: bytes) -> Flow | None:
-        """The same by way of the attributes, wherever they are."""
+        """Read a flow by way of the attributes of its message, in whatever order they come."""
         connection = parse_attributes(entry, _PREFIX.size)
         original, reply = parse_attributes(connection[ORIGINAL]), parse_attributes(connection[REPLY])
         protocol, replying = parse_attributes(original[_PROTOCOL]), parse_attributes(reply[_PROTOCOL])

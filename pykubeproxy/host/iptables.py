@@ -256,7 +256,7 @@ class _Dump:
 
 
 def _told(lines: Iterator[str], counted: Counted) -> Iterator[str]:
-    """The same lines, of which rules with counters are told on the way."""
+    """The given lines; `counted` is called with each rule that has counters."""
     for line in lines:
         if line.startswith("["):
             counted(line)

@@ -170,7 +170,7 @@ class Netlink:
                 return
 
     def dump_all(self, what: str, kind: int, body: bytes) -> list[Message]:
-        """The same as a list, asked for again if the dump was interrupted."""
+        """All objects of a kind as a list, asked for again if the dump was interrupted."""
         found: list[Message] = []
         for _ in range(DUMP_ATTEMPTS):
             found.clear()

@@ -73,7 +73,7 @@ def routes() -> tuple[Route, ...]:
 
 
 def kernel_routes() -> tuple[KernelRoute, ...]:
-    """The same, with what only the node itself asks of them. Raises NetlinkError."""
+    """All routes, with what only the node itself asks of them. Raises NetlinkError."""
     devices = device_names()
     found = [
         (table_order, known.metric, known)

@@ -77,7 +77,7 @@ def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 
 def _indented(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """The same of a traceback, which has several lines: each of them can be told from a line of the log."""
+    """A traceback made safe for the log, line by line: each of them can be told from a line of the log."""
     if isinstance(trace := event.get("exception"), str):
         event["exception"] = "\n".join(f"    {printable(line)}" for line in trace.split("\n"))
     return event

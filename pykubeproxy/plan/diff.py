@@ -72,7 +72,7 @@ def diff(desired: Ruleset, live: Ruleset) -> Plan:
 
 
 def diff_chains(desired: Ruleset, live: Ruleset, chains: Iterable[ChainId]) -> Plan:
-    """The same for some chains only: those that an update of `desired` has touched."""
+    """What must change in some chains only: those that an update of `desired` has touched."""
     return _plan(desired, live, sorted(chains), frozenset())
 
 

@@ -125,7 +125,7 @@ def _units(changes: Sequence[ChainChange]) -> dict[str, Unit]:
 
 
 def _targets_first(changes: Sequence[ChainChange]) -> list[ChainChange]:
-    """The same changes, each after those of the chains that it leads to."""
+    """The given changes, each after those of the chains that it leads to."""
     by_chain = {change.chain: change for change in changes}
     ordered: dict[str, ChainChange] = {}
 

@@ -282,7 +282,7 @@ def compile_ruleset(
 
 
 def in_print_order(ruleset: Ruleset) -> Ruleset:
-    """The same Ruleset with each table's built-in chains first and the others sorted by name."""
+    """The given Ruleset with each table's built-in chains first and the others sorted by name."""
     tables = {}
     for name, table in ruleset.tables.items():
         builtin = [chain for chain in BUILTIN_CHAINS[name] if chain in table.chains]

@@ -64,7 +64,7 @@ def to_port(destination: str, protocol: Protocol, port: int, note: str) -> str:
 
 
 def outside_pods_to_port(traffic: PodTraffic, destination: str, protocol: Protocol, port: int, note: str) -> str:
-    """The same, for traffic that does not come from this node's pods; there must be some."""
+    """The match of one destination, for traffic that is not from this node's pods; there must be some."""
     match = to_port(destination, protocol, port, note)
     if traffic.source:
         return f"! -s {network(traffic.source)} {match}"
