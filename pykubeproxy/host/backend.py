@@ -52,11 +52,6 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     version: tuple[int, ...]
 
     @property
-    def rule_tool(self) -> str:
-        """The tool for single rules and chains."""
-        return self.save.removesuffix("-save")
-
-    @property
     def has_random_fully(self) -> bool:
         """True if MASQUERADE knows `--random-fully`."""
         return self.version >= (1, 6, 2)

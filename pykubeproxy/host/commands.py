@@ -33,15 +33,20 @@ def waited_for(command: Sequence[str], pid: int) -> Iterator[None]:
         del _running[number]
 
 
-def answer(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end, without input; what it prints is kept. Raises OSError if it cannot be started."""
+def answer(command: Sequence[str], text: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end with some input; what it prints is kept. Raises OSError if it cannot be started."""
     with (
         subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", errors="backslashreplace"
+            command,
+            stdin=subprocess.PIPE if text else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="backslashreplace",
         ) as process,
         waited_for(command, process.pid),
     ):
-        said, complained = process.communicate()
+        said, complained = process.communicate(text or None)
     return subprocess.CompletedProcess(command, process.returncode, said, complained)
 
 

@@ -5,7 +5,8 @@ tools cannot print. The tool then fails for the whole table, though it goes on w
 together from three sources:
 
     the kernel               the names of all chains, and of their rules the handles and where they lead (`nft_rules`)
-    iptables-nft -S CHAIN    the text of a chain, which works for each chain that has no such rule
+    iptables-nft-restore     `-S CHAIN` in its input prints a chain, which works for each that has no such rule; asking
+                             for 20,000 chains takes a second (1.8.9), where a run for each would take minutes
     memory                   the text of our own chains after we have written them: while their rules have the handles
                              that they had then, the text is the same
 
@@ -13,6 +14,7 @@ A rule of which none tells the text is put as `-j NFT --handle N`, or as a jump 
 line that equals none of ours, so that a chain of ours is written anew, and that a trace cannot decide.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
@@ -25,11 +27,16 @@ from pykubeproxy.rules.names import is_stale_candidate
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, ChainId, Lines, Table, Unread
 from pykubeproxy.rules.skeleton import JUMPS
 
-# So many chains are read one by one: each takes a run of the tool of some milliseconds.
+# So many chains of others are read, one by one: each takes a run of the tool of some milliseconds.
 _MOST_READ = 200
+
+# So many chains are asked for in one COMMIT: the time that it takes grows with the square of their number.
+_PART = 2000
 
 # Beyond this many chains, their handles are asked for all at once.
 _MANY = 100
+
+_PLAIN = re.compile(r"[\w./:@+-]+", re.ASCII)
 
 _Handles = tuple[int, ...]
 
@@ -136,14 +143,17 @@ class PartialReader:
                 texts[chain] = ()
             elif known is not None and known == self._text(name, rules, known.lines):
                 texts[chain] = known.lines
-            elif _is_ours(name, chain) or trust_others:
+            elif (_is_ours(name, chain) or trust_others) and not any(rule.is_misprinted for rule in rules):
                 asked.append(chain)
-        # Others' chains first: they are few, and nobody else tells them.
-        asked.sort(key=lambda chain: _is_ours(name, chain))
-        for chain in asked[:_MOST_READ]:
-            lines = self._ask(name, chain)
-            rules = chains[chain]
-            if lines is not None and len(lines) == len(rules) and not any(rule.is_misprinted for rule in rules):
+        # A chain with a rule that cannot be printed ends the run: others' chains are asked for one by one.
+        ours = [chain for chain in asked if _is_ours(name, chain)]
+        others = [chain for chain in asked if not _is_ours(name, chain)][:_MOST_READ]
+        found = self._ask(name, ours)
+        for chain in others:
+            found |= self._ask(name, (chain,))
+        for chain, lines in found.items():
+            rules = chains.get(chain, ())
+            if len(lines) == len(rules):
                 texts[chain] = lines
                 if _is_ours(name, chain):
                     self._remember((name, chain), rules, lines)
@@ -152,16 +162,28 @@ class PartialReader:
     def _text(self, table: str, rules: tuple[NftRule, ...], lines: Lines) -> _Remembered:
         return _Remembered(self._handles[table], tuple(rule.handle for rule in rules), lines)
 
-    def _ask(self, name: str, chain: str) -> Lines | None:
-        """The text of one chain as the tool prints it; None if it cannot."""
-        command = [self._tools.rule_tool, "-t", name, "-S", chain]
+    def _ask(self, name: str, chains: Iterable[str]) -> dict[str, Lines]:
+        """The text of chains as the tool prints them, as far as it can; nothing is written."""
+        # The kernel takes any bytes for a name; one that is no plain word could be taken for more than a name.
+        questions = [f"-S {chain}\n" for chain in chains if _PLAIN.fullmatch(chain)]
+        parts = (questions[start : start + _PART] for start in range(0, len(questions), _PART))
+        text = "".join(f"*{name}\n{''.join(part)}COMMIT\n" for part in parts)
+        if not text:
+            return {}
         try:
-            done = answer(command)
+            done = answer([self._tools.restore, "--noflush"], text)
         except OSError:
-            return None
-        if done.returncode:
-            return None
-        return tuple(line for line in done.stdout.splitlines() if line.startswith("-A "))
+            return {}
+        found: dict[str, list[str]] = {}
+        for line in done.stdout.splitlines():
+            option, _, rest = line.partition(" ")
+            chain = rest.partition(" ")[0]
+            if option in ("-N", "-P"):
+                found[chain] = []
+            elif option == "-A" and chain in found:
+                found[chain].append(line)
+        # The rules of the chain at which the tool failed are not all there, which their number tells.
+        return {chain: tuple(lines) for chain, lines in found.items()}
 
 
 def counted_lines(table: Table, chains: Mapping[str, tuple[NftRule, ...]]) -> Iterator[str]:
