@@ -1,4 +1,4 @@
-"""The command line: arguments and printing, nothing else. `cli.md` is its contract."""
+"""The command line: arguments and printing, nothing else."""
 
 import sys
 
