@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from bench.synthetic import CLUSTER_CIDR, Shape, objects
 from pykubeproxy.cluster.source import Change
-from pykubeproxy.daemon.family import FamilyProxy
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import Changed
+from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.backend import Backend, find_tools
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.host.memory import MemoryHost

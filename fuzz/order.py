@@ -14,7 +14,7 @@ from fuzz.meaning import ENVIRONMENT, fate, packet, packets
 from fuzz.model import Asked, Cluster, Fate
 from fuzz.proxy import Proxy
 from fuzz.states import ADDRESSES, NODE, PRIMARY, State, own_node
-from pykubeproxy.daemon.family import FamilyProxy
+from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.errors import RestoreError
 from pykubeproxy.host.memory import MemoryHost, copy
 from pykubeproxy.model.ip import Family

@@ -7,9 +7,9 @@ import click
 from pykubeproxy.cli.beside import ipvs_note
 from pykubeproxy.cli.common import FAILED, complain, our_options, with_errors
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
-from pykubeproxy.daemon.assembly import Choices
 from pykubeproxy.daemon.cleanup import Cleaned, CleanedTable, clean_leftovers
 from pykubeproxy.daemon.cleanup import cleanup as clean_all
+from pykubeproxy.daemon.setup.assembly import Choices
 from pykubeproxy.explain.summary import summarize
 
 

@@ -14,8 +14,8 @@ from pykubeproxy.cluster.manifests import Manifests, SourceError
 from pykubeproxy.cluster.source import Change, Note
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
-from pykubeproxy.daemon.assembly import Choices, Commit, NodeView, host_name
 from pykubeproxy.daemon.errors import CannotGoOn
+from pykubeproxy.daemon.setup.assembly import Choices, Commit, NodeView, host_name
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_ip
@@ -176,7 +176,7 @@ def read_objects(files: tuple[str, ...], completed: Completed) -> Change:
             raise SourceError(f"nothing to work with: {mistakes[0]}{more}")
         return change
     # The client of the API server takes long to import, and most commands do without.
-    from pykubeproxy.daemon.api_source import list_objects  # noqa: PLC0415
+    from pykubeproxy.daemon.watch.api_source import list_objects  # noqa: PLC0415
 
     return list_objects(completed)
 

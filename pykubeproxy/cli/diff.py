@@ -28,7 +28,7 @@ from pykubeproxy.cli.one_shot import one_shot
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.unread import complain_of_unread
 from pykubeproxy.cluster.source import Change
-from pykubeproxy.daemon.assembly import Choices, check_tools, find_tools, split_for
+from pykubeproxy.daemon.setup.assembly import Choices, check_tools, find_tools, split_for
 from pykubeproxy.explain.plan import explain
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.iptables import IptablesHost

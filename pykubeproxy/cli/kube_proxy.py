@@ -18,8 +18,8 @@ from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.running import Wishes, read_settings, start
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.config.write import write
-from pykubeproxy.daemon.assembly import Choices
 from pykubeproxy.daemon.run import init
+from pykubeproxy.daemon.setup.assembly import Choices
 from pykubeproxy.observe.about import KUBERNETES_VERSION, build
 from pykubeproxy.observe.logs import LogFormat
 

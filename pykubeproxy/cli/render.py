@@ -12,7 +12,7 @@ from pykubeproxy.cli.common import (
     with_errors,
 )
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
-from pykubeproxy.daemon.assembly import Choices
+from pykubeproxy.daemon.setup.assembly import Choices
 from pykubeproxy.rules.ruleset import render as render_lines
 
 

@@ -7,7 +7,7 @@ import click
 from pykubeproxy.cli.common import our_options, with_errors
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.running import NOT_IN_SYNC, Wishes, start
-from pykubeproxy.daemon.assembly import Choices
+from pykubeproxy.daemon.setup.assembly import Choices
 from pykubeproxy.observe.logs import LogFormat
 
 API = "api"

@@ -9,10 +9,10 @@ import structlog
 from pykubeproxy.cli.common import complete_config, tell_warnings
 from pykubeproxy.config.flag_table import FLAGS
 from pykubeproxy.config.flags import texts
-from pykubeproxy.daemon.assembly import Choices
 from pykubeproxy.daemon.node_daemon import RunSettings
 from pykubeproxy.daemon.patience import Patience
 from pykubeproxy.daemon.run import run, run_once
+from pykubeproxy.daemon.setup.assembly import Choices
 from pykubeproxy.observe.logs import LogFormat, set_up
 
 log = structlog.get_logger()

@@ -15,7 +15,7 @@ from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
 from pykubeproxy.cli.top_output import as_json, as_text
 from pykubeproxy.cli.top_reading import LiveReader, Measuring
 from pykubeproxy.cli.top_screen import Screen
-from pykubeproxy.daemon.assembly import Choices, find_tools
+from pykubeproxy.daemon.setup.assembly import Choices, find_tools
 from pykubeproxy.host import backend as backends
 from pykubeproxy.observe.clock import now, rfc3339
 from pykubeproxy.traffic.rates import Rates

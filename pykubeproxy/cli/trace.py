@@ -22,7 +22,7 @@ from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.trace_json import as_json
 from pykubeproxy.cli.trace_rules import Rules, environment, read_rules
 from pykubeproxy.cli.trace_text import as_text
-from pykubeproxy.daemon.assembly import Choices
+from pykubeproxy.daemon.setup.assembly import Choices
 from pykubeproxy.explain.pictures.html import as_html
 from pykubeproxy.explain.pictures.mermaid import as_mermaid
 from pykubeproxy.explain.pictures.svg import as_svg

@@ -11,7 +11,7 @@ from pykubeproxy.cli.dumps import missing_tables, read_dumps
 from pykubeproxy.cli.unread import complain_of_unread
 from pykubeproxy.cluster.source import Change
 from pykubeproxy.config.completed import Completed
-from pykubeproxy.daemon.assembly import Choices, find_tools
+from pykubeproxy.daemon.setup.assembly import Choices, find_tools
 from pykubeproxy.explain.diagnosis import Knowledge
 from pykubeproxy.explain.naming import is_endpoint, is_node_port, services_at
 from pykubeproxy.host import interfaces

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pykubeproxy.daemon.assembly import Choices, split_for
+from pykubeproxy.daemon.setup.assembly import Choices, split_for
 from pykubeproxy.host.backend import Backend, Tools, find_tools, is_in_use
 from pykubeproxy.host.errors import HostError, NotPermitted, ToolMissing
 from pykubeproxy.host.iptables import IptablesHost

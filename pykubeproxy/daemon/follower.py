@@ -5,8 +5,8 @@ from collections.abc import Collection
 import msgspec
 
 from pykubeproxy.cluster.source import Change
-from pykubeproxy.daemon.family import FamilyProxy, Refusal, Synced
 from pykubeproxy.daemon.messages import Disturbed
+from pykubeproxy.daemon.sync.family import FamilyProxy, Refusal, Synced
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family

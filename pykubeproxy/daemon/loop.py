@@ -12,14 +12,14 @@ from queue import Empty, SimpleQueue
 import structlog
 
 from pykubeproxy.cluster.source import Change
-from pykubeproxy.daemon.contention import Contention
-from pykubeproxy.daemon.drift import DriftPoll
 from pykubeproxy.daemon.errors import CannotGoOn
-from pykubeproxy.daemon.family import FamilyProxy
 from pykubeproxy.daemon.first_sync import FirstSync
+from pykubeproxy.daemon.follow.contention import Contention
+from pykubeproxy.daemon.follow.reporting import report
 from pykubeproxy.daemon.follower import Follower, Outcome
 from pykubeproxy.daemon.messages import Changed, Disturbed, Failed, Listed, Message
-from pykubeproxy.daemon.reporting import report
+from pykubeproxy.daemon.sync.family import FamilyProxy
+from pykubeproxy.daemon.watch.drift import DriftPoll
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family

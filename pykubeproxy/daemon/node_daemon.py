@@ -12,22 +12,22 @@ from pykubeproxy.cluster.manifests import Manifests
 from pykubeproxy.cluster.reflector import FollowOptions
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.types import LocalMode
-from pykubeproxy.daemon.api_source import ApiSource
-from pykubeproxy.daemon.assembly import Choices, NodeView, split_for, working_tools
-from pykubeproxy.daemon.check_addresses import CheckAddresses
-from pykubeproxy.daemon.conntrack_watch import ConntrackWatch
-from pykubeproxy.daemon.drift import DriftWatch, LegacyPoll
 from pykubeproxy.daemon.errors import CannotGoOn
-from pykubeproxy.daemon.family import FamilyProxy, ShadowProxy
-from pykubeproxy.daemon.flows import FlowCleaner
-from pykubeproxy.daemon.heap import Heap
-from pykubeproxy.daemon.leftovers import LeftoverRemoval
+from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
+from pykubeproxy.daemon.follow.flows import FlowCleaner
+from pykubeproxy.daemon.follow.heap import Heap
+from pykubeproxy.daemon.follow.leftovers import LeftoverRemoval
+from pykubeproxy.daemon.follow.telemetry import Telemetry
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS
 from pykubeproxy.daemon.patience import Patience
-from pykubeproxy.daemon.preparation import prepare, protect_from_oom_killer
-from pykubeproxy.daemon.telemetry import Telemetry
-from pykubeproxy.daemon.watching import ManifestWatcher
+from pykubeproxy.daemon.setup.assembly import Choices, NodeView, split_for, working_tools
+from pykubeproxy.daemon.setup.preparation import prepare, protect_from_oom_killer
+from pykubeproxy.daemon.sync.family import FamilyProxy, ShadowProxy
+from pykubeproxy.daemon.watch.api_source import ApiSource
+from pykubeproxy.daemon.watch.conntrack_watch import ConntrackWatch
+from pykubeproxy.daemon.watch.drift import DriftWatch, LegacyPoll
+from pykubeproxy.daemon.watch.manifest_watcher import ManifestWatcher
 from pykubeproxy.host import interfaces, nfacct
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.conntrack import ConntrackTable, ReadOnlyConntrackTable, Removal

@@ -6,14 +6,14 @@ from queue import Empty
 
 import structlog
 
-from pykubeproxy.daemon.assembly import host_name
-from pykubeproxy.daemon.config_file import ConfigFileWatch
 from pykubeproxy.daemon.ending import Terminated, ending_on_signals
 from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.messages import Failed
 from pykubeproxy.daemon.node_daemon import Daemon, RunSettings
-from pykubeproxy.daemon.slow_commands import SlowCommands
+from pykubeproxy.daemon.setup.assembly import host_name
 from pykubeproxy.daemon.supervision import faults_logged, threads_supervised
+from pykubeproxy.daemon.watch.config_file import ConfigFileWatch
+from pykubeproxy.daemon.watch.slow_commands import SlowCommands
 
 log = structlog.get_logger()
 

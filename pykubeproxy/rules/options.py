@@ -1,6 +1,6 @@
 """The settings of one node and family that change rules, each already decided.
 
-Where a setting comes from (flags, Node object, interfaces) is not known here; `pykubeproxy.daemon.settings` decides.
+Where a setting comes from (flags, Node object, interfaces) is not known here: `daemon.setup.settings` decides that.
 """
 
 from enum import StrEnum

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pykubeproxy.cluster.source import Change
-from pykubeproxy.daemon.drift import Believed, DriftPoll
-from pykubeproxy.daemon.family import FamilyProxy, Synced
 from pykubeproxy.daemon.follower import Follower, Outcome
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import Changed
+from pykubeproxy.daemon.sync.family import FamilyProxy, Synced
+from pykubeproxy.daemon.watch.drift import Believed, DriftPoll
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.model.ip import Family

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from pykubeproxy.daemon import contention
+from pykubeproxy.daemon.follow import contention
 from pykubeproxy.daemon.messages import Disturbed
 from pykubeproxy.host.processes import other_service_proxies
 from pykubeproxy.rules.ruleset import Lines

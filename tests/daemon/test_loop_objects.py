@@ -8,9 +8,9 @@ from structlog.testing import capture_logs
 
 from pykubeproxy.cluster.source import Change, Note
 from pykubeproxy.daemon.errors import CannotGoOn
-from pykubeproxy.daemon.family import FamilyProxy
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS, Changed, Listed
+from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.model.ip import Family

@@ -43,12 +43,12 @@ main()
 
 THREADS = {
     "manifests": "pykubeproxy.cluster.manifests:Manifests:poll:3",
-    "conntrack-room": "pykubeproxy.daemon.conntrack_watch:ConntrackReport:look:2",
-    "conntrack": "pykubeproxy.daemon.flows:_Worker:_receive:1",
+    "conntrack-room": "pykubeproxy.daemon.watch.conntrack_watch:ConntrackReport:look:2",
+    "conntrack": "pykubeproxy.daemon.follow.flows:_Worker:_receive:1",
     "nftables": "pykubeproxy.host.generations:GenerationWatch:wait:1",
     "web": "pykubeproxy.web.server:WebThread:_time_to_wait:3",
-    "MainThread": "pykubeproxy.daemon.family:FamilyProxy:sync:1",
-    "MainThread at the start": "pykubeproxy.daemon.assembly:NodeView:facts:1",
+    "MainThread": "pykubeproxy.daemon.sync.family:FamilyProxy:sync:1",
+    "MainThread at the start": "pykubeproxy.daemon.setup.assembly:NodeView:facts:1",
 }
 
 

@@ -10,8 +10,8 @@ import pytest
 from pykubeproxy.cluster.client import connect
 from pykubeproxy.cluster.reflector import FollowOptions
 from pykubeproxy.config.types import ClientConnection
-from pykubeproxy.daemon.api_source import ApiSource
 from pykubeproxy.daemon.messages import Message
+from pykubeproxy.daemon.watch.api_source import ApiSource
 from tests.apiserver.server import ApiServer
 from tests.manifests.reading import the
 

@@ -41,7 +41,7 @@ PROMISES = (
         only="restores_are_killed and nft",
         broken=Broken(
             how="a write that has failed passes for one that is done",
-            file="pykubeproxy/daemon/family.py",
+            file="pykubeproxy/daemon/sync/family.py",
             old="            self.refusals += (Refusal(error, is_full=not self._is_trusted),)\n            raise\n",
             new="            pass\n",
         ),
@@ -52,14 +52,14 @@ PROMISES = (
         only="nft and (start or node)",
         broken=Broken(
             how="the refused Service is not set aside",
-            file="pykubeproxy/daemon/set_aside.py",
+            file="pykubeproxy/daemon/sync/set_aside.py",
             old="        self.services[key], self.held[key] = refused, held\n",
             new="",
         ),
     ),
     Promise(
         words="A command that hangs is named in the log after ten seconds, and again at a pace",
-        test="tests/daemon/test_slow_commands.py",
+        test="tests/daemon/watch/test_slow_commands.py",
         broken=Broken(
             how="iptables-restore is waited for without a word",
             file="pykubeproxy/host/iptables.py",
@@ -109,7 +109,7 @@ PROMISES = (
         only="how_often",
         broken=Broken(
             how="what is large is divided all the same",
-            file="pykubeproxy/daemon/assembly.py",
+            file="pykubeproxy/daemon/setup/assembly.py",
             old="    return sections if choices.commit is Commit.AUTO and tools",
             new="    return sections if tools",
         ),
@@ -120,7 +120,7 @@ PROMISES = (
         only="second_run",
         broken=Broken(
             how="the first write is always a full one",
-            file="pykubeproxy/daemon/family.py",
+            file="pykubeproxy/daemon/sync/family.py",
             old="        plan = diff(self.desired, live)\n",
             new="        plan = diff(self.desired, live if believed else Ruleset(tables={}))\n",
         ),
@@ -262,7 +262,7 @@ PROMISES = (
         only="nft and concern",
         broken=Broken(
             how="announcements of the kernel are taken for our own",
-            file="pykubeproxy/daemon/own_changes.py",
+            file="pykubeproxy/daemon/watch/own_changes.py",
             old="            return not (generation.is_known and self._is_own(generation))",
             new="            return False",
         ),
@@ -273,7 +273,7 @@ PROMISES = (
         only="legacy and cuts",
         broken=Broken(
             how="the kernel is not asked for the state of its tables",
-            file="pykubeproxy/daemon/drift.py",
+            file="pykubeproxy/daemon/watch/drift.py",
             old="        return self._look() != self._expected",
             new="        return False",
         ),
@@ -284,7 +284,7 @@ PROMISES = (
         only="number_of_our_own_tool",
         broken=Broken(
             how="a number is enough to pass for our own",
-            file="pykubeproxy/daemon/own_changes.py",
+            file="pykubeproxy/daemon/watch/own_changes.py",
             old="        if self._settled is None or generation.id > self._settled:\n            return False\n",
             new="        if any(generation.port in sync.processes for sync in self._syncs):\n            return True\n",
         ),
@@ -295,18 +295,18 @@ PROMISES = (
         only="between_our_first_write",
         broken=Broken(
             how="the generations of a sync are not counted",
-            file="pykubeproxy/daemon/own_changes.py",
+            file="pykubeproxy/daemon/watch/own_changes.py",
             old="        return last - first == sum(write.commits or 0 for write in writes)\n",
             new="        return True\n",
         ),
     ),
     Promise(
         words="and after an error of netlink",
-        test="tests/daemon/test_drift_watching.py",
+        test="tests/daemon/watch/test_drift_watching.py",
         only="does_not_end_the_watch",
         broken=Broken(
             how="the first error ends the watch",
-            file="pykubeproxy/daemon/drift.py",
+            file="pykubeproxy/daemon/watch/drift.py",
             old="                self._closed.wait(_REOPENED_AFTER)\n",
             new="                return\n",
         ),
@@ -317,7 +317,7 @@ PROMISES = (
         only="two_daemons",
         broken=Broken(
             how="each repair is made at once",
-            file="pykubeproxy/daemon/contention.py",
+            file="pykubeproxy/daemon/follow/contention.py",
             old="_LONGEST_PAUSE = 10.0\n",
             new="_LONGEST_PAUSE = 0.0\n",
         ),
@@ -335,10 +335,10 @@ PROMISES = (
     ),
     Promise(
         words="A first sync or a repair that goes on failing makes /healthz fail, and the alert fire",
-        test="tests/daemon/test_failing_for_long.py",
+        test="tests/daemon/follow/test_failing_for_long.py",
         broken=Broken(
             how="only changes of objects are waited for",
-            file="pykubeproxy/daemon/telemetry.py",
+            file="pykubeproxy/daemon/follow/telemetry.py",
             old="            self._queued(outcome.family)\n            return\n",
             new="            return\n",
         ),
@@ -367,22 +367,22 @@ PROMISES = (
     ),
     Promise(
         words="A sync does not read the routes of a node whose object tells its addresses",
-        test="tests/daemon/test_node_view.py",
+        test="tests/daemon/setup/test_node_view.py",
         only="not_read",
         broken=Broken(
             how="they are read to be on the safe side",
-            file="pykubeproxy/daemon/assembly.py",
+            file="pykubeproxy/daemon/setup/assembly.py",
             old="            own_ips=() if node is not None else _node_ips(given)",
             new="            own_ips=_node_ips(given)",
         ),
     ),
     Promise(
         words="Nothing is kept for a family that the node does not serve",
-        test="tests/daemon/test_telemetry.py",
+        test="tests/daemon/follow/test_telemetry.py",
         only="no_sync_will_take",
         broken=Broken(
             how="trigger times are kept for every family",
-            file="pykubeproxy/daemon/telemetry.py",
+            file="pykubeproxy/daemon/follow/telemetry.py",
             old="= {family: {} for family in families}",
             new="= {family: {} for family in Family}",
         ),
@@ -443,7 +443,7 @@ PROMISES = (
     ),
     Promise(
         words="In a network namespace whose nf_conntrack_max is read-only, default settings serve, and others are made",
-        test="tests/daemon/test_preparation.py",
+        test="tests/daemon/setup/test_preparation.py",
         only="namespace_has_the_machines_table",
         broken=Broken(
             how="a value that is larger than wanted is set as well",
@@ -468,7 +468,7 @@ PROMISES = (
         test="tests/chaos/test_chaos_conntrack.py",
         broken=Broken(
             how="nobody looks",
-            file="pykubeproxy/daemon/conntrack_watch.py",
+            file="pykubeproxy/daemon/watch/conntrack_watch.py",
             old="            self._report.look(room)\n",
             new="",
         ),
@@ -501,7 +501,7 @@ PROMISES = (
         only="nft",
         broken=Broken(
             how="flows are not looked at after a repair",
-            file="pykubeproxy/daemon/flows.py",
+            file="pykubeproxy/daemon/follow/flows.py",
             old="        if outcome.synced is not None and outcome.synced.drifted:\n",
             new="        if False:\n",
         ),

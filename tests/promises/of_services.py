@@ -235,7 +235,7 @@ PROMISES = (
         only="come_and_go",
         broken=Broken(
             how="every change first empties the chain of all Services, and then fills it again",
-            file="pykubeproxy/daemon/family.py",
+            file="pykubeproxy/daemon/sync/family.py",
             old="            plan = diff_chains(self.desired, believed, self._changed)\n",
             new="            self._host.restore(['*nat', ':KUBE-SERVICES - [0:0]', 'COMMIT'])\n"
             "            believed = self._read()[0]\n"

@@ -1,0 +1,107 @@
+"""What the log says about syncs."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from pykubeproxy.daemon.follower import Outcome
+from pykubeproxy.daemon.sync.set_aside import RefusedReport, RefusedService
+from pykubeproxy.explain.summary import summarize
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import ServiceKey
+from pykubeproxy.plan.refused import ADDRTYPE, RANDOM_FULLY
+from pykubeproxy.rules.ruleset import ChainId
+
+log = structlog.get_logger()
+
+# Chains, or Services, named in one log line; more would be no help.
+_NAMED = 5
+
+# What it means for all Services that the kernel lacks something.
+_WITHOUT = {
+    RANDOM_FULLY: "the kernel lacks --random-fully; connections are masqueraded without it",
+    ADDRTYPE: "the kernel lacks addrtype; node ports answer on the node's own address only",
+}
+
+
+def report(outcome: Outcome) -> None:
+    """One line on a sync that did something, failed, or was the first."""
+    seconds = round(outcome.seconds, 4)
+    if outcome.synced is not None and outcome.synced.refused != RefusedReport():
+        _report_refused(outcome.family, outcome.synced.refused)
+    elif outcome.synced is not None and outcome.refusals:
+        log.warning(
+            "a change was refused; it was made anew from the live rules",
+            family=outcome.family,
+            error=str(outcome.refusals[0].error),
+        )
+    if outcome.synced is None:
+        log.error(
+            "sync failed; the rules in force stay, and it is tried again",
+            family=outcome.family,
+            seconds=seconds,
+            error=str(outcome.error),
+        )
+        return
+    for table, unread in outcome.synced.unread.items():
+        log.warning(
+            "iptables cannot print all rules of a table; ours are kept in step there, others' are not looked at",
+            family=outcome.family,
+            table=table,
+            chains=", ".join(unread.chains) or "unknown",
+            error=unread.why,
+        )
+    plan = outcome.synced.plan
+    if plan.is_empty:
+        level = log.info if outcome.synced.was_read and not outcome.is_routine else log.debug
+        level("in sync; nothing to write", family=outcome.family, seconds=seconds)
+    elif outcome.synced.drifted:
+        log.warning(
+            "rules were changed by another program; repaired",
+            family=outcome.family,
+            by=str(outcome.cause or "unknown"),
+            chains=_chains(outcome.synced.drifted),
+            plan=str(summarize(plan)),
+            seconds=seconds,
+        )
+    else:
+        event = "synced" if outcome.synced.is_written else "would write"
+        log.info(event, family=outcome.family, seconds=seconds, plan=str(summarize(plan)))
+
+
+def _report_refused(family: Family, refused: RefusedReport) -> None:
+    """One line for each complaint about new Services, one on those that are no longer refused."""
+    by_cause: dict[tuple[str, str], list[RefusedService]] = {}
+    for service in refused.new:
+        by_cause.setdefault((service.cause, service.module), []).append(service)
+    for (cause, module), services in by_cause.items():
+        log.error(
+            "rules were refused; the Services that they are for stay as they were, all others are served",
+            family=family,
+            services=_services([each.service for each in services]),
+            error=cause,
+            **_missing(module),
+        )
+    for extension, cause in refused.lost:
+        if extension in _WITHOUT:
+            log.error(_WITHOUT[extension], family=family, missing_module=extension.module, error=cause)
+    if refused.back:
+        log.info("Services are no longer refused", family=family, services=_services(refused.back))
+
+
+def _missing(module: str) -> dict[str, str]:
+    return {"missing_module": module} if module else {}
+
+
+def _services(services: Sequence[ServiceKey]) -> str:
+    """Services by name, or the first few of them."""
+    more = len(services) - _NAMED
+    named = ", ".join(map(str, services[:_NAMED]))
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def _chains(chains: Sequence[ChainId]) -> str:
+    """Chains by name, or the first few of them."""
+    more = len(chains) - _NAMED
+    named = ", ".join(f"{table} {chain}" for table, chain in chains[:_NAMED])
+    return f"{named} and {more} more" if more > 0 else named

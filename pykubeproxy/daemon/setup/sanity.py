@@ -1,0 +1,97 @@
+"""What a node must have before anything is written to it (`docs/reference/lifecycle.md` sections 5 and 7).
+
+Pure: the facts are arguments.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+import msgspec
+
+from pykubeproxy.config.completed import Completed
+from pykubeproxy.config.types import LocalMode
+from pykubeproxy.daemon.setup.settings import NodeFacts, cluster_networks, node_port_networks
+from pykubeproxy.model.ip import CIDR, Family, parse_ip
+
+
+class Mistake(msgspec.Struct, frozen=True):
+    """Something in the configuration that does not fit the node, in kube-proxy's words."""
+
+    text: str
+    is_fatal: bool = False
+
+
+def why_not_served(completed: Completed, facts: NodeFacts, primary: Family, families: Collection[Family]) -> str | None:
+    """Why the node cannot be served in `families`, in kube-proxy's words; None if it can.
+
+    Its `primary` family must be one of them, and what `mistakes` calls fatal must not be there.
+    """
+    if primary not in families:
+        return f'no support for primary IP family "{primary}"'
+    for mistake in mistakes(completed, facts, primary, families):
+        if mistake.is_fatal:
+            return f"kube-proxy configuration is incorrect: {mistake.text}"
+    return None
+
+
+def mistakes(
+    completed: Completed, facts: NodeFacts, primary: Family, families: Collection[Family]
+) -> Iterator[Mistake]:
+    """Node ports that are open where perhaps they should not be, and what is of the other family only.
+
+    Where networks tell pods apart, the latter is fatal: all traffic would go without masquerading that needs it. For
+    cluster CIDRs this counts if the node has one family only, since the other family's proxy has no use for them then.
+    """
+    is_single = len(families) == 1
+    cluster = f"cluster is {primary}-{'only' if is_single else 'primary'}"
+    config = completed.config
+    pod_cidrs = facts.node.pod_cidrs if facts.node is not None else ()
+    yield from _open_node_ports(completed, facts, primary, pod_cidrs)
+    if other := _only_other(cluster_networks(completed), primary):
+        is_fatal = is_single and config.detect_local_mode == LocalMode.CLUSTER_CIDR
+        yield Mistake(f"{cluster} but clusterCIDRs contains only {other} addresses", is_fatal)
+    if other := _only_other(pod_cidrs, primary):
+        is_fatal = config.detect_local_mode == LocalMode.NODE_CIDR
+        yield Mistake(f"{cluster} but node.spec.podCIDRs contains only {other} addresses", is_fatal)
+    servers = {"healthzBindAddress": config.healthz_bind_address, "metricsBindAddress": config.metrics_bind_address}
+    for field, address in servers.items() if is_single else ():
+        if (other := _family_of(address)) not in (None, primary):
+            yield Mistake(f"{cluster} but {field} is {other}")
+
+
+def _open_node_ports(
+    completed: Completed, facts: NodeFacts, primary: Family, pod_cidrs: Sequence[CIDR]
+) -> Iterator[Mistake]:
+    """Families whose node ports answer on every address, though those of the other are restricted, or none are."""
+    if not completed.config.node_port_addresses:
+        accepted = "NodePort connections will be accepted on all local IPs"
+        yield Mistake(
+            f"nodePortAddresses is unset; {accepted}. Consider using `--nodeport-addresses primary,localhost`"
+        )
+        return
+    restricted = node_port_networks(completed, facts)
+    found = {cidr.family for cidr in restricted}
+    other = next(family for family in Family if family is not primary)
+    networks = (cluster_networks(completed), restricted, pod_cidrs)
+    is_dual = any(len({cidr.family for cidr in its}) > 1 for its in networks)
+    if is_dual and found == {primary}:
+        has, lacks, cluster = primary, other, "dual-stack"
+    elif primary not in found:
+        has, lacks, cluster = other, primary, f"{primary}-primary"
+    else:
+        return
+    yield Mistake(
+        f"cluster appears to be {cluster} but nodePortAddresses contains only {has} addresses; "
+        f"NodePort connections will be accepted on all local {lacks} IPs"
+    )
+
+
+def _only_other(cidrs: Iterable[CIDR], primary: Family) -> Family | None:
+    """The family of the networks if there are any, and none of them is of the primary one."""
+    found = {cidr.family for cidr in cidrs}
+    return next(iter(found)) if found and primary not in found else None
+
+
+def _family_of(address: str) -> Family | None:
+    """The family of `ip:port`; None if that is every address, or there is none."""
+    ip = parse_ip(address.rpartition(":")[0].strip("[]"))
+    return None if ip is None or ip.is_unspecified else ip.family

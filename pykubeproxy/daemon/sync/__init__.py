@@ -1,0 +1,1 @@
+"""One IP family: its rules, brought to the kernel in a sync."""

@@ -1,0 +1,66 @@
+"""Telling that the kernel's table of connections is full: new connections fail then, whatever the rules say."""
+
+from collections.abc import Callable
+
+import structlog
+
+from pykubeproxy.daemon.watch.repeating import Repeating
+from pykubeproxy.host.conntrack_room import Room, conntrack_room
+
+log = structlog.get_logger()
+
+# Seconds between two looks.
+_INTERVAL = 2.0
+
+# Of the table, so much must be free again for it to pass as not full any more.
+_RECOVERED = 0.05
+
+
+class ConntrackReport:
+    """Decides what to say about the table, look by look: once when it is full, and once when it is not any more."""
+
+    def __init__(self) -> None:
+        self._is_full = False
+        self._dropped: int | None = None
+
+    def look(self, room: Room) -> None:
+        """Take in how full the table is now."""
+        before, self._dropped = self._dropped, room.dropped
+        is_dropping = before is not None and room.dropped > before
+        if not self._is_full and (room.is_full or is_dropping):
+            self._is_full = True
+            log.error(
+                "the kernel's table of connections is full: new connections are dropped; raise nf_conntrack_max",
+                entries=room.entries,
+                limit=room.limit,
+                dropped_packets=room.dropped,
+            )
+        elif self._is_full and not is_dropping and room.entries <= (1 - _RECOVERED) * room.limit:
+            self._is_full = False
+            log.info("there is room in the table of connections again", entries=room.entries, limit=room.limit)
+
+
+class ConntrackWatch:
+    """A thread that looks at the table every few seconds, and hands what it sees to `on_look` as well."""
+
+    def __init__(self, on_look: Callable[[Room], None], look: Callable[[], Room | None] = conntrack_room) -> None:
+        self._on_look = on_look
+        self._look = look
+        self._report = ConntrackReport()
+        self._looking = Repeating("conntrack-room", _INTERVAL, self._look_once)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._look_once()
+        self._looking.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._looking.join()
+
+    def _look_once(self) -> bool:
+        room = self._look()
+        if room is not None:
+            self._report.look(room)
+            self._on_look(room)
+        return False

@@ -1,0 +1,47 @@
+"""The thread that watches manifests for the loop."""
+
+from queue import SimpleQueue
+
+from pykubeproxy.cluster.manifests import POLL_INTERVAL, Manifests
+from pykubeproxy.cluster.source import Change
+from pykubeproxy.daemon.messages import ALL_KINDS, Changed, Listed, Message
+from pykubeproxy.daemon.watch.repeating import Repeating
+
+
+class ManifestWatcher:
+    """Tells the loop what is in the manifests: everything at first, and then every change, until stopped.
+
+    If nothing of them can be read, that is not the same as nothing being there: the loop is left to wait for its first
+    objects, and the rules in force stay, as while an API server does not answer. What can be read while something else
+    cannot is told together with that.
+    """
+
+    def __init__(self, manifests: Manifests, inbox: "SimpleQueue[Message]") -> None:
+        self._manifests = manifests
+        self._inbox = inbox
+        self._is_listed = False
+        self._unread: tuple[str, ...] = ()
+        self._polling = Repeating("manifests", POLL_INTERVAL, self._poll)
+
+    def start(self) -> None:
+        """Read everything, then go on watching in the background."""
+        self._manifests.wait_for_rest()
+        self._tell(self._manifests.load())
+        self._polling.start()
+
+    def stop(self) -> None:
+        """End the thread. It is not waited for: it may be in the middle of a large manifest."""
+        self._polling.stop()
+
+    def _poll(self) -> bool:
+        change = self._manifests.poll()
+        if not change.is_empty or change.unread != self._unread:
+            self._tell(change)
+        return False
+
+    def _tell(self, change: Change) -> None:
+        self._unread = change.unread
+        self._inbox.put(Changed(change))
+        if not self._is_listed and not self._manifests.is_unreadable:
+            self._is_listed = True
+            self._inbox.put(Listed(ALL_KINDS))

@@ -1,0 +1,138 @@
+"""Kernel settings before the first sync: docs/reference/lifecycle.md section 8, on folders that stand for /proc and
+/sys."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from pykubeproxy.config.completed import Completed, complete
+from pykubeproxy.daemon.setup import preparation
+from pykubeproxy.daemon.setup.preparation import PreparationError, prepare, protect_from_oom_killer
+from pykubeproxy.daemon.setup.settings import NodeFacts
+from pykubeproxy.host.machine import OomScoreError
+from pykubeproxy.host.sysctl import Sysctls
+from pykubeproxy.model.ip import Family
+from tests.apiserver.cluster import Cluster
+from tests.daemon.node import Node
+from tests.host.namespace import namespace, needs_root
+
+LOCALNET = "proc/sys/net/ipv4/conf/all/route_localnet"
+ESTABLISHED = "proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established"
+BOTH = tuple(Family)
+CLOSE_WAIT = "proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait"
+MOST = "proc/sys/net/netfilter/nf_conntrack_max"
+SETTINGS = {LOCALNET: "0", ESTABLISHED: "432000", CLOSE_WAIT: "60"}
+WANTED = {LOCALNET: "1", ESTABLISHED: "86400", CLOSE_WAIT: "3600"}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name, value in SETTINGS.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{value}\n")
+    return tmp_path
+
+
+def completed(**flags: object) -> Completed:
+    """The configuration that flags amount to; it leaves the size of the table alone."""
+    given = {"conntrack-max-per-core": 0, **{name.replace("_", "-"): value for name, value in flags.items()}}
+    return complete(given, None, "node")
+
+
+def test_settings_are_made_and_told(root: Path) -> None:
+    with capture_logs() as logs:
+        prepare(completed(), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=True)
+    assert (root / ESTABLISHED).read_text() == "86400\n"
+    assert (root / LOCALNET).read_text() == "1\n"
+    assert [line["value"] for line in logs] == [86400, 3600, 1]
+
+
+def test_localhost_stays_closed_where_node_ports_do_not_answer_there(root: Path) -> None:
+    prepare(completed(iptables_localhost_nodeports=False), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=True)
+    prepare(
+        completed(nodeport_addresses=("192.0.2.0/24",)), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=True
+    )
+    assert (root / LOCALNET).read_text() == "0\n"
+
+
+def test_localhost_stays_closed_where_no_ipv4_rule_would_keep_neighbours_out(root: Path) -> None:
+    prepare(completed(), NodeFacts(), Sysctls(root), families={Family.IPV6}, must_succeed=True)
+    assert (root / LOCALNET).read_text() == "0\n"
+    assert (root / ESTABLISHED).read_text() == "86400\n"
+
+
+@pytest.mark.parametrize(("family", "value"), [("ipv6", "0"), ("ipv4", "1")])
+def test_a_daemon_opens_localhost_for_ipv4_only(node: Node[Cluster], family: str, value: str) -> None:
+    node.start(f"--family={family}").wait_synced(1)
+    assert node.inside(Path("/", LOCALNET).read_text) == f"{value}\n"
+
+
+@pytest.mark.parametrize(
+    ("missing", "problem", "consequence"),
+    [
+        (ESTABLISHED, "could not set conntrack parameters from kube-proxy configuration: ", "for another time than"),
+        (LOCALNET, "unable to create proxier: ", "node ports do not answer on 127.0.0.1"),
+    ],
+)
+def test_a_failure_is_fatal_where_a_cluster_manages_the_node(
+    root: Path, missing: str, problem: str, consequence: str
+) -> None:
+    (root / missing).unlink()
+    with pytest.raises(PreparationError) as failed:
+        prepare(completed(), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=True)
+    assert str(failed.value).startswith(f"{problem}cannot read {root / missing}: ")
+    with capture_logs() as logs:
+        prepare(completed(), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=False)
+    (warning,) = (line for line in logs if line["log_level"] == "warning")
+    assert warning["event"].startswith(f"cannot read {root / missing}: ")
+    assert consequence in warning["consequence"]
+
+
+@pytest.mark.parametrize("must_succeed", [True, False])
+@pytest.mark.parametrize("broken", SETTINGS)
+def test_a_setting_that_fails_keeps_no_other_from_being_made(root: Path, broken: str, *, must_succeed: bool) -> None:
+    (root / broken).unlink()
+    with suppress(PreparationError):
+        prepare(completed(), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=must_succeed)
+    made = {name: (root / name).read_text().strip() for name in SETTINGS if name != broken}
+    assert made == {name: value for name, value in WANTED.items() if name != broken}
+
+
+@needs_root
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_namespace_has_the_machines_table(more: int) -> None:
+    """In a namespace of its own the sizes of the table cannot be changed: what is too small is told, and not fatal."""
+    its = int(Path("/", MOST).read_text())
+    wanted = completed(conntrack_max_per_core=1, conntrack_min=its + more)
+    with namespace() as node, capture_logs() as logs:
+        node.run(lambda: prepare(wanted, NodeFacts(), Sysctls(), families=BOTH, must_succeed=True))
+        made = {name: node.run(Path("/", name).read_text).strip() for name in SETTINGS}
+    assert made == WANTED
+    warnings = [(line["event"], line["consequence"]) for line in logs if line["log_level"] == "warning"]
+    told = (
+        f"cannot set /{MOST} from {its} to {its + more}: this can only be done in the machine's first network namespace"
+    )
+    assert warnings[:1] == [(told, "when the table is full, packets of new connections are dropped")][:more]
+
+
+def test_a_shadow_tells_what_would_be_changed(root: Path) -> None:
+    with capture_logs() as logs:
+        prepare(completed(), NodeFacts(), Sysctls(root, read_only=True), families=BOTH, must_succeed=False)
+    assert {name: (root / name).read_text().strip() for name in SETTINGS} == SETTINGS
+    assert [(line["log_level"], line["event"]) for line in logs] == [("info", "kernel setting would be changed")] * 3
+
+
+def test_being_killed_first_is_not_fatal_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = []
+
+    def refuse(score: int) -> None:
+        scores.append(score)
+        raise OomScoreError("no")
+
+    monkeypatch.setattr(preparation, "set_oom_score_adj", refuse)
+    with capture_logs() as logs:
+        protect_from_oom_killer(completed(oom_score_adj=-500))
+    assert scores == [-500]
+    assert [(line["log_level"], line["why"]) for line in logs] == [("info", "no")]

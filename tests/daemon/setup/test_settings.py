@@ -1,0 +1,226 @@
+"""From configuration and node to rule options: docs/reference/iptables-rules.md sections 11 and 12,
+docs/reference/lifecycle.md section 6."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from pykubeproxy.config.completed import Completed, complete
+from pykubeproxy.daemon.setup.settings import (
+    NodeFacts,
+    health_check_addresses,
+    localhost_node_ports,
+    node_ips,
+    rule_options,
+)
+from pykubeproxy.model.ip import IP, Family
+from pykubeproxy.model.node import Node
+from pykubeproxy.rules.options import Dispatch, PodTraffic, RuleOptions
+from tests.builders import cidr, ip
+
+IPV4, IPV6 = Family.IPV4, Family.IPV6
+HOST = ("127.0.0.1", "192.168.0.2", "192.168.1.2", "::1", "2001:db8::1", "2001:db8:1::2")
+
+
+def completed(**flags: object) -> Completed:
+    """The configuration that flags amount to; underscores stand for dashes."""
+    its = complete({name.replace("_", "-"): value for name, value in flags.items()}, None, "Host-1")
+    assert its.errors == ()
+    return its
+
+
+def facts(*addresses: str, **fields: Any) -> NodeFacts:
+    """A node whose Node object has these addresses, with the interfaces of the reference's node."""
+    node = Node(name="n1", addresses=tuple(map(ip, addresses)), **fields)
+    return NodeFacts(node=node, host_addresses=tuple(map(ip, HOST)))
+
+
+def its_options(family: Family, its: Completed, known: NodeFacts | None = None) -> RuleOptions:
+    known = known or facts("192.168.0.2", "2001:db8::1")
+    return rule_options(its, known, family, Dispatch.LINEAR)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "bind", "expected"),
+    [
+        # docs/reference/lifecycle.md example E.
+        (("10.1.1.1", "fd00::1", "203.0.113.5"), "0.0.0.0", ["10.1.1.1", "fd00::1"]),  # noqa: S104
+        (("10.1.1.1", "fd00::1", "203.0.113.5"), "fd00::99", ["fd00::99", "10.1.1.1"]),
+        (("10.1.1.1", "fd00::1"), "::", ["10.1.1.1", "fd00::1"]),
+        (("fd00::1", "10.1.1.1"), "0.0.0.0", ["fd00::1", "10.1.1.1"]),  # noqa: S104
+        (("10.1.1.1",), "0.0.0.0", ["10.1.1.1", "::1"]),  # noqa: S104
+        (("fd00::1",), "0.0.0.0", ["fd00::1", "127.0.0.1"]),  # noqa: S104
+        ((), "0.0.0.0", ["127.0.0.1", "::1"]),  # noqa: S104
+        ((), "fd00::99", ["fd00::99", "127.0.0.1"]),
+        ((), "10.9.9.9", ["10.9.9.9", "::1"]),
+        (("10.1.1.1", "fd00::1"), "10.9.9.9", ["10.9.9.9", "fd00::1"]),
+    ],
+)
+def test_node_ips_the_primary_one_first(addresses: tuple[str, ...], bind: str, expected: list[str]) -> None:
+    assert [found.text for found in node_ips(completed(bind_address=bind), facts(*addresses)).values()] == expected
+
+
+def test_without_a_node_object_the_machines_own_addresses_count() -> None:
+    known = NodeFacts(own_ips=(ip("10.1.1.1"), ip("10.1.1.2"), ip("fd00::1")))
+    assert [found.text for found in node_ips(completed(), known).values()] == ["10.1.1.1", "fd00::1"]
+    nameless = replace(known, node=Node(name="n1"))
+    assert [found.text for found in node_ips(completed(), nameless).values()] == ["127.0.0.1", "::1"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "ipv4", "ipv6"),
+    [
+        ({}, None, None),
+        ({"cluster_cidr": "10.0.0.0/8"}, "10.0.0.0/8", None),
+        ({"cluster_cidr": "10.1.2.3/8,FD00::1/64"}, "10.0.0.0/8", "fd00::/64"),
+        ({"cluster_cidr": "fd00::/64,10.0.0.0/8"}, "10.0.0.0/8", "fd00::/64"),
+        ({"detect_local_mode": "ClusterCIDR", "cluster_cidr": "fd00::/64"}, None, "fd00::/64"),
+    ],
+)
+def test_pods_told_apart_by_the_clusters_networks(flags: dict[str, str], ipv4: str | None, ipv6: str | None) -> None:
+    its = completed(**flags)
+    found = {family: its_options(family, its).pod_traffic for family in Family}
+    assert found == {f: PodTraffic(source=text) if text else None for f, text in {IPV4: ipv4, IPV6: ipv6}.items()}
+
+
+def test_pods_told_apart_by_the_nodes_networks() -> None:
+    its = completed(detect_local_mode="NodeCIDR", cluster_cidr="10.0.0.0/8,fd00::/64")
+    known = facts(pod_cidrs=(cidr("10.244.1.0/24"), cidr("10.244.2.0/24"), cidr("fd00:1::/64")))
+    assert its_options(IPV4, its, known).pod_traffic == PodTraffic(source="10.244.1.0/24")
+    assert its_options(IPV6, its, known).pod_traffic == PodTraffic(source="fd00:1::/64")
+    assert its_options(IPV4, its, facts()).pod_traffic is None
+    assert its_options(IPV4, its, NodeFacts()).pod_traffic is None
+
+
+@pytest.mark.parametrize("family", Family)
+def test_pods_told_apart_by_interface(family: Family) -> None:
+    bridge = completed(detect_local_mode="BridgeInterface", pod_bridge_interface="cbr0", cluster_cidr="10.0.0.0/8")
+    prefix = completed(detect_local_mode="InterfaceNamePrefix", pod_interface_name_prefix="veth")
+    assert its_options(family, bridge).pod_traffic == PodTraffic(interface="cbr0")
+    assert its_options(family, prefix).pod_traffic == PodTraffic(interface="veth+")
+
+
+NODE_PORTS = [
+    # configured, localhost wanted -> IPv4 addresses (None: all), localhost open, IPv6 addresses
+    ((), True, None, True, None),
+    ((), False, None, False, None),
+    (("127.0.0.0/8",), True, ("127.0.0.1",), True, None),
+    (("192.168.0.0/24", "127.0.0.1/32"), True, ("127.0.0.1", "192.168.0.2"), True, None),
+    (("192.168.0.0/24", "127.0.0.1/32"), False, ("192.168.0.2",), False, None),
+    (("192.168.0.0/16", "127.0.0.0/8"), True, ("127.0.0.1", "192.168.0.2", "192.168.1.2"), True, None),
+    (("192.168.0.0/16",), True, ("192.168.0.2", "192.168.1.2"), False, None),
+    (
+        ("192.168.0.0/24", "192.168.1.0/24", "2001:db8::/64"),
+        False,
+        ("192.168.0.2", "192.168.1.2"),
+        False,
+        ("2001:db8::1",),
+    ),
+    (("192.168.0.0/24", "192.168.0.2/32"), True, ("192.168.0.2",), False, None),
+    (("10.99.0.0/16",), True, (), False, None),
+    (("0.0.0.0/0",), True, None, True, None),
+    (("192.168.0.0/24", "0.0.0.0/0"), True, None, True, None),
+    (("0.0.0.0/0", "192.168.0.0/24"), False, None, False, None),
+    (("2001:db8::/32",), True, None, True, ("2001:db8:1::2", "2001:db8::1")),
+    (("::/0", "2001:db8::/64"), True, None, True, None),
+    # IPv6's loopback never answers.
+    (("::1/128", "2001:db8::/64"), True, None, True, ("2001:db8::1",)),
+    (("primary",), True, ("192.168.0.2",), False, ("2001:db8::1",)),
+    (("primary",), False, ("192.168.0.2",), False, ("2001:db8::1",)),
+    (("primary", "localhost"), True, ("127.0.0.1", "192.168.0.2"), True, ("2001:db8::1",)),
+    (("localhost", "primary"), False, ("192.168.0.2",), False, ("2001:db8::1",)),
+    (("localhost",), True, ("127.0.0.1",), True, ()),
+    (("localhost",), False, (), False, ()),
+    (("192.168.1.0/24", "primary"), True, ("192.168.0.2", "192.168.1.2"), False, ("2001:db8::1",)),
+    (("primary", "192.168.0.0/24", "primary"), True, ("192.168.0.2",), False, ("2001:db8::1",)),
+    (("localhost", "192.168.1.0/24", "2001:db8:1::/64"), True, ("127.0.0.1", "192.168.1.2"), True, ("2001:db8:1::2",)),
+    (("all",), True, None, True, None),
+    (("all",), False, None, False, None),
+    (("primary", "all"), True, None, True, None),
+    (("all", "localhost", "192.168.0.0/24"), True, None, True, None),
+    (("192.168.0.0/24", "all"), False, None, False, None),
+    (("primary", "0.0.0.0/0"), True, None, True, ("2001:db8::1",)),
+]
+
+
+@pytest.mark.parametrize(("configured", "localhost", "ipv4", "is_open", "ipv6"), NODE_PORTS)
+def test_node_port_addresses(
+    *,
+    configured: tuple[str, ...],
+    localhost: bool,
+    ipv4: tuple[str, ...] | None,
+    is_open: bool,
+    ipv6: tuple[str, ...] | None,
+) -> None:
+    its = completed(nodeport_addresses=configured, iptables_localhost_nodeports=localhost)
+    first, second = its_options(IPV4, its), its_options(IPV6, its)
+    assert (first.node_port_addresses, first.localhost_node_ports) == (ipv4, is_open)
+    assert (second.node_port_addresses, second.localhost_node_ports) == (ipv6, False)
+    assert localhost_node_ports(its, facts("192.168.0.2")) is is_open
+
+
+@pytest.mark.parametrize(
+    ("configured", "ipv4", "ipv6"),
+    [
+        ((), None, None),
+        (("192.168.0.0/24", "127.0.0.0/8", "::1/128"), ("127.0.0.1", "192.168.0.2"), ("::1",)),
+        (("10.99.0.0/16", "2001:db8::/64"), (), ("2001:db8::1",)),
+        (("primary",), ("192.168.0.2",), ("2001:db8::1",)),
+        (("primary", "localhost"), ("127.0.0.1", "192.168.0.2"), ("2001:db8::1", "::1")),
+        (("localhost",), ("127.0.0.1",), ("::1",)),
+        (("localhost", "all"), None, None),
+        (("10.99.0.0/16", "localhost"), ("127.0.0.1",), ("::1",)),
+    ],
+)
+@pytest.mark.parametrize("localhost", [True, False])
+def test_health_checks_are_answered_on_loopback_addresses_too(
+    *, configured: tuple[str, ...], ipv4: tuple[str, ...] | None, ipv6: tuple[str, ...] | None, localhost: bool
+) -> None:
+    its = completed(nodeport_addresses=configured, iptables_localhost_nodeports=localhost)
+    known = facts("192.168.0.2", "2001:db8::1")
+    assert [health_check_addresses(its, known, family) for family in Family] == [ipv4, ipv6]
+
+
+def test_a_family_without_a_primary_address_answers_everywhere() -> None:
+    its, known = completed(nodeport_addresses=("primary",)), facts("192.168.0.2")
+    assert its_options(IPV4, its, known).node_port_addresses == ("192.168.0.2",)
+    assert its_options(IPV6, its, known).node_port_addresses is None
+
+
+def test_a_node_without_any_address_answers_everywhere() -> None:
+    its = completed(nodeport_addresses=("primary",))
+    for family in Family:
+        assert its_options(family, its, facts()).node_port_addresses is None
+    assert its_options(IPV4, its, facts()).localhost_node_ports
+
+
+@pytest.mark.parametrize(
+    ("flags", "option", "value"),
+    [
+        ({}, "masquerade_bit", 14),
+        ({"iptables_masquerade_bit": 20}, "masquerade_bit", 20),
+        ({}, "masquerade_all", False),
+        ({"masquerade_all": True}, "masquerade_all", True),
+        ({}, "conntrack_tcp_liberal", False),
+        ({"conntrack_tcp_be_liberal": True}, "conntrack_tcp_liberal", True),
+        ({}, "external_ips", True),
+        ({"feature_gates": {"AllowServiceExternalIPs": False}}, "external_ips", False),
+        ({}, "node_name", "host-1"),
+        ({"hostname_override": " TEST-node "}, "node_name", "test-node"),
+        ({}, "node_ip", ip("192.168.0.2")),
+        ({"bind_address": "192.168.1.2"}, "node_ip", ip("192.168.1.2")),
+        ({}, "zone", ""),
+        ({}, "random_fully", True),
+        ({}, "dispatch", Dispatch.LINEAR),
+    ],
+)
+def test_plain_settings(flags: dict[str, object], option: str, value: object) -> None:
+    assert getattr(its_options(IPV4, completed(**flags)), option) == value
+
+
+def test_what_is_known_of_the_node() -> None:
+    known = replace(facts("192.168.0.2", zone="zone-a"), random_fully=False, conntrack_tcp_liberal=True)
+    found = rule_options(completed(), known, IPV6, Dispatch.TREE)
+    assert (found.zone, found.random_fully, found.conntrack_tcp_liberal) == ("zone-a", False, True)
+    assert (found.family, found.dispatch, found.node_ip) == (IPV6, Dispatch.TREE, IP(IPV6, "::1"))

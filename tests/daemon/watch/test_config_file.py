@@ -1,0 +1,122 @@
+"""The configuration file is watched as kube-proxy watches it: docs/reference/lifecycle.md section 3."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from pykubeproxy.daemon.messages import Failed, Message
+from pykubeproxy.daemon.watch import config_file
+from pykubeproxy.daemon.watch.config_file import ConfigFileWatch
+
+CONTENT = b"mode: iptables\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file as a ConfigMap volume has it: behind a link to a folder that is replaced as a whole."""
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "config").write_bytes(CONTENT)
+    (tmp_path / "data").symlink_to("first")
+    return tmp_path / "data" / "config"
+
+
+@pytest.fixture
+def inbox() -> "SimpleQueue[Message]":
+    return SimpleQueue()
+
+
+@pytest.fixture
+def watch(path: Path, inbox: "SimpleQueue[Message]") -> Iterator[ConfigFileWatch]:
+    """Only looking when it is told to."""
+    its = ConfigFileWatch(path, CONTENT, inbox)
+    yield its
+    its.stop()
+
+
+def append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"# more\n")
+
+
+def rewrite(path: Path) -> None:
+    """Something else of the same length."""
+    path.write_bytes(CONTENT.upper())
+
+
+def touch(path: Path) -> None:
+    os.utime(path)
+
+
+def chmod(path: Path) -> None:
+    path.chmod(0o600)
+
+
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+def replace(path: Path) -> None:
+    """What editors do that never write to a file in its place."""
+    path.with_name("new").write_bytes(b"other\n")
+    path.with_name("new").rename(path)
+
+
+def update_volume(path: Path) -> None:
+    """What kubelet does when the ConfigMap has changed."""
+    folder = path.parents[1]
+    (folder / "second").mkdir()
+    (folder / "second" / "config").write_bytes(b"other\n")
+    (folder / "link").symlink_to("second")
+    (folder / "link").rename(folder / "data")
+    (folder / "first" / "config").unlink()
+
+
+def move(path: Path) -> None:
+    path.rename(path.with_name("config.bak"))
+
+
+def looks(watch: ConfigFileWatch) -> list[bool]:
+    return [watch.has_changed() for _ in range(3)]
+
+
+@pytest.mark.parametrize("event", [touch, chmod, delete, replace, update_volume])
+def test_what_is_no_change(path: Path, watch: ConfigFileWatch, event: Callable[[Path], None]) -> None:
+    assert not watch.has_changed()
+    event(path)
+    assert looks(watch) == [False, False, False]
+
+
+@pytest.mark.parametrize("event", [append, rewrite, move])
+def test_what_is_a_change(path: Path, watch: ConfigFileWatch, event: Callable[[Path], None]) -> None:
+    assert not watch.has_changed()
+    event(path)
+    assert any(looks(watch))
+
+
+def test_what_was_written_before_the_first_look_is_a_change_as_well(path: Path, watch: ConfigFileWatch) -> None:
+    rewrite(path)
+    assert watch.has_changed()
+
+
+def test_a_volume_in_the_middle_of_its_update_is_no_change(path: Path, watch: ConfigFileWatch) -> None:
+    old = path.resolve()
+    spare = old.with_name("spare")
+    os.link(old, spare)
+    update_volume(path)
+    assert not watch.has_changed()
+    spare.unlink()
+    assert looks(watch) == [False, False, False]
+
+
+def test_a_change_ends_the_loop(path: Path, inbox: "SimpleQueue[Message]", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config_file, "_INTERVAL", 0.001)
+    watch = ConfigFileWatch(path, CONTENT, inbox)
+    watch.start()
+    try:
+        append(path)
+        assert inbox.get(timeout=10) == Failed("content of the proxy server's configuration file was updated")
+    finally:
+        watch.stop()

@@ -1,0 +1,48 @@
+"""That the table of connections is full is told, once, and so is that it is not any more."""
+
+from queue import SimpleQueue
+
+import pytest
+from structlog.testing import capture_logs
+
+from pykubeproxy.daemon.watch.conntrack_watch import ConntrackReport, ConntrackWatch
+from pykubeproxy.host.conntrack_room import Room
+
+FULL, AGAIN = "error", "info"
+
+
+def told(*looks: tuple[int, int]) -> list[str]:
+    """The levels of what is said after looks at a table for 100: its entries, and the packets dropped so far."""
+    report = ConntrackReport()
+    with capture_logs() as logs:
+        for entries, dropped in looks:
+            report.look(Room(entries=entries, limit=100, dropped=dropped))
+    return [line["log_level"] for line in logs]
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [
+        ([(99, 0), (99, 0)], []),
+        ([(100, 0), (100, 5), (101, 9)], [FULL]),
+        # The table was full between two looks.
+        ([(99, 0), (90, 5)], [FULL]),
+        # What was dropped before the daemon began is over.
+        ([(50, 7), (50, 7)], []),
+        ([(100, 0), (96, 0), (100, 0)], [FULL]),
+        ([(100, 0), (95, 0), (100, 0)], [FULL, AGAIN, FULL]),
+        ([(100, 0), (50, 5), (50, 5)], [FULL, AGAIN]),
+    ],
+)
+def test_what_is_said(looks: list[tuple[int, int]], said: list[str]) -> None:
+    assert told(*looks) == said
+
+
+def test_who_watches_hands_on_what_it_sees() -> None:
+    seen: SimpleQueue[Room] = SimpleQueue()
+    room = Room(entries=1, limit=2, dropped=0)
+    watch = ConntrackWatch(seen.put, look=lambda: room)
+    watch.start()
+    assert seen.get(timeout=10) == room
+    watch.stop()
+    assert seen.empty()

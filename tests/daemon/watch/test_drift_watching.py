@@ -1,0 +1,280 @@
+"""How foreign changes are noticed: announcements of nftables, and the numbers of legacy tables."""
+
+import math
+import threading
+from collections.abc import Iterator
+from queue import SimpleQueue
+
+import pytest
+from structlog.testing import capture_logs
+
+from pykubeproxy.daemon.follower import Outcome
+from pykubeproxy.daemon.messages import Disturbed, Message
+from pykubeproxy.daemon.sync.family import Synced
+from pykubeproxy.daemon.watch import drift
+from pykubeproxy.daemon.watch.drift import DriftPoll, DriftWatch, LegacyPoll
+from pykubeproxy.host.errors import HostError
+from pykubeproxy.host.generations import UNKNOWN_CHANGE, Generation
+from pykubeproxy.host.iptables import Write
+from pykubeproxy.host.table_info import TableInfo, TableInfoError
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.plan.diff import Plan
+from tests.daemon.fakes import Clock, FakeProxy
+
+ENTRIES = 8
+
+
+class Kernel:
+    """The nat table of the legacy backend, as the kernel tells of it; there is no filter table."""
+
+    def __init__(self) -> None:
+        self.entries = ENTRIES
+        self.size = 1000
+        self.refuses = False
+
+    def info(self, family: Family, table: str) -> TableInfo | None:
+        del family
+        if self.refuses:
+            raise TableInfoError("no")
+        if table != "nat":
+            return None
+        return TableInfo(table=table, entries=self.entries, size=self.size, hooks=(), policies=())
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    its = Kernel()
+    monkeypatch.setattr(drift, "table_info", its.info)
+    return its
+
+
+@pytest.fixture
+def poll(kernel: Kernel) -> DriftPoll:
+    del kernel
+    return LegacyPoll([Family.IPV4])
+
+
+def believed() -> dict[Family, dict[str, int] | None]:
+    return {Family.IPV4: {"nat": ENTRIES}}
+
+
+def test_tables_that_stay_as_they_are(poll: DriftPoll) -> None:
+    poll.remember(believed())
+    assert not poll.ask()
+    assert not poll.ask()
+
+
+@pytest.mark.parametrize("field", ["entries", "size"])
+def test_tables_that_change(poll: DriftPoll, kernel: Kernel, field: str) -> None:
+    poll.remember(believed())
+    setattr(kernel, field, 1)
+    assert poll.ask()
+    assert poll.ask(), "until a sync has dealt with it"
+
+
+def test_what_was_changed_before_it_could_be_remembered(poll: DriftPoll, kernel: Kernel) -> None:
+    """Between our own write and the look at what came of it, somebody may have been quicker."""
+    kernel.entries -= 2
+    poll.remember(believed())
+    assert poll.ask()
+    kernel.entries += 2
+    poll.remember(believed())
+    assert not poll.ask()
+
+
+def test_nothing_is_believed_of_tables_after_a_failure(poll: DriftPoll, kernel: Kernel) -> None:
+    kernel.entries -= 2
+    poll.remember({Family.IPV4: None})
+    assert not poll.ask()
+
+
+def test_tables_that_cannot_be_asked_about_are_told_of_once(poll: DriftPoll, kernel: Kernel) -> None:
+    poll.remember(believed())
+    kernel.refuses = True
+    with capture_logs() as logs:
+        assert [poll.ask() for _ in range(3)] == [False] * 3
+        poll.remember(believed())
+    assert len(logs) == 1
+    kernel.refuses = False
+    assert not poll.ask()
+
+
+class Announcements:
+    """The nftables of a kernel that announces what the test says, until the watch is closed."""
+
+    def __init__(self) -> None:
+        self.number: int | None = 10
+        self.opened = threading.Semaphore(0)
+        self.refuses = False
+        self._queue: SimpleQueue[Generation | HostError | None] = SimpleQueue()
+
+    def watch(self) -> Iterator[Generation]:
+        """What stands for a GenerationWatch, which is an iterator that can be closed."""
+        if self.refuses:
+            raise HostError("no netlink")
+        self.opened.release()
+        return Watching(self._queue)
+
+    def announce(self, *generations: Generation | HostError) -> None:
+        for generation in generations:
+            self._queue.put(generation)
+
+
+class Watching(Iterator[Generation]):
+    def __init__(self, queue: "SimpleQueue[Generation | HostError | None]") -> None:
+        self._queue = queue
+        self._is_closed = False
+
+    def __next__(self) -> Generation:
+        heard = self._queue.get(timeout=10)
+        if isinstance(heard, HostError):
+            raise heard
+        if heard is None:
+            raise StopIteration
+        return heard
+
+    def close(self) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            self._queue.put(None)
+
+
+def outcome(*, succeeded: bool) -> Outcome:
+    return Outcome(
+        family=Family.IPV4,
+        proxy=FakeProxy(Clock()),
+        snapshot=Snapshot(),
+        touched=(),
+        seconds=0,
+        synced=Synced(plan=Plan()) if succeeded else None,
+    )
+
+
+@pytest.fixture
+def nftables(monkeypatch: pytest.MonkeyPatch) -> Announcements:
+    its = Announcements()
+    monkeypatch.setattr(drift, "GenerationWatch", its.watch)
+    monkeypatch.setattr(drift, "current_generation", lambda: its.number)
+    monkeypatch.setattr(drift, "_REOPENED_AFTER", 0.001)
+    return its
+
+
+class Watcher:
+    """A DriftWatch, its inbox, and what the program has written in a sync."""
+
+    def __init__(self) -> None:
+        self.inbox: SimpleQueue[Message] = SimpleQueue()
+        self.writes: tuple[Write, ...] = ()
+        self.watch = DriftWatch(self.inbox, lambda: self.writes)
+
+    def sync(self, nftables: Announcements, *writes: Write, then: int = 0) -> bool:
+        """A sync that raises the number of the ruleset to `then`; True if it found that it was changed before."""
+        self.writes = writes
+        was_changed = self.watch.begin()
+        nftables.number = then or nftables.number
+        self.watch.synced(outcome(succeeded=True))
+        self.watch.remember({})
+        return was_changed
+
+    def heard(self) -> Message:
+        return self.inbox.get(timeout=10)
+
+
+@pytest.fixture
+def watcher(nftables: Announcements) -> Iterator[Watcher]:
+    del nftables
+    its = Watcher()
+    yield its
+    its.watch.close()
+
+
+def own(*ids: int) -> tuple[Generation, ...]:
+    return tuple(Generation(id=id_, pid=5005, process="iptables-nft-re", port=5) for id_ in ids)
+
+
+def foreign(id_: int, port: int = 5, pid: int = 7007) -> Generation:
+    return Generation(id=id_, pid=pid, process="iptables", port=port)
+
+
+WROTE = Write(pid=5, commits=2)
+
+
+def test_the_loop_hears_of_others_changes_only(watcher: Watcher, nftables: Announcements) -> None:
+    assert not watcher.sync(nftables, WROTE, then=12)
+    nftables.opened.acquire(timeout=10)
+    nftables.announce(*own(11, 12), foreign(13, port=9))
+    assert watcher.heard() == Disturbed("iptables", 7007)
+    nftables.announce(UNKNOWN_CHANGE)
+    assert watcher.heard() == Disturbed()
+    assert watcher.inbox.empty()
+
+
+def test_a_process_number_identifies_nobody(watcher: Watcher, nftables: Announcements) -> None:
+    """A process in another container has the number that our tool had, or will have."""
+    watcher.sync(nftables, WROTE, then=12)
+    nftables.opened.acquire(timeout=10)
+    nftables.announce(*own(11, 12), foreign(13))
+    assert watcher.heard() == Disturbed("iptables", 7007)
+
+
+def test_a_change_before_the_watch_begins(watcher: Watcher, nftables: Announcements) -> None:
+    """It shows in the number: more was committed than has been written."""
+    watcher.sync(nftables, WROTE, then=13)
+    assert watcher.heard() == Disturbed()
+    assert watcher.inbox.empty()
+
+
+def test_a_change_between_the_end_of_the_sync_and_the_beginning_of_the_watch(nftables: Announcements) -> None:
+    its = Watcher()
+    nftables.refuses = True
+    its.sync(nftables, WROTE, then=12)
+    assert its.heard() == Disturbed(), "as it cannot be watched"
+    assert not its.sync(nftables)
+    nftables.number = 13
+    nftables.refuses = False
+    assert its.heard() == Disturbed()
+    its.watch.close()
+
+
+def test_an_error_of_netlink_does_not_end_the_watch(watcher: Watcher, nftables: Announcements) -> None:
+    watcher.sync(nftables, WROTE, then=12)
+    nftables.opened.acquire(timeout=10)
+    assert watcher.watch.due == math.inf
+    with capture_logs() as logs:
+        nftables.refuses = True
+        nftables.announce(HostError("no buffers"))
+        assert watcher.heard() == Disturbed(), "something may have been missed"
+        watcher.sync(nftables)
+        assert watcher.watch.due < math.inf, "the loop asks meanwhile"
+        assert not watcher.watch.ask()
+        nftables.number = 13
+        assert watcher.watch.ask()
+        watcher.sync(nftables)
+        nftables.refuses = False
+        assert nftables.opened.acquire(timeout=10)
+        nftables.announce(foreign(14))
+        assert watcher.heard() == Disturbed("iptables", 7007)
+    assert [line["event"].partition(";")[0] for line in logs] == [
+        "cannot follow what nftables announces",
+        "following what nftables announces again",
+    ]
+    watcher.watch.ask()
+    assert watcher.watch.due == math.inf
+
+
+def test_it_begins_with_the_first_sync_that_succeeds(watcher: Watcher, nftables: Announcements) -> None:
+    watcher.watch.synced(outcome(succeeded=False))
+    assert not nftables.opened.acquire(blocking=False)
+    for _ in range(3):
+        watcher.sync(nftables)
+    assert nftables.opened.acquire(timeout=10)
+    assert not nftables.opened.acquire(blocking=False)
+
+
+@pytest.mark.parametrize(
+    ("its", "text"),
+    [(Disturbed("firewalld", 7), "firewalld (pid 7)"), (Disturbed("x"), "x"), (Disturbed(), "unknown")],
+)
+def test_who_it_was(its: Disturbed, text: str) -> None:
+    assert str(its) == text

@@ -1,0 +1,152 @@
+"""Whose a generation of the ruleset is: no foreign one passes for ours, and ours disturb nobody."""
+
+import pytest
+
+from pykubeproxy.daemon.watch.own_changes import OwnChanges
+from pykubeproxy.host.generations import UNKNOWN_CHANGE, Generation
+from pykubeproxy.host.iptables import Write
+
+PORT, PROCESS = 5, 4005
+WROTE = Write(pid=PORT, commits=2)
+FAILED = Write(pid=PORT, commits=None)
+
+
+def made(id_: int, port: int = PORT, pid: int = PROCESS) -> Generation:
+    return Generation(id=id_, pid=pid, process="x", port=port)
+
+
+class Kernel:
+    number: int | None = 10
+
+    def __call__(self) -> int | None:
+        return self.number
+
+
+@pytest.fixture
+def kernel() -> Kernel:
+    return Kernel()
+
+
+@pytest.fixture
+def changes(kernel: Kernel) -> OwnChanges:
+    return OwnChanges(kernel)
+
+
+def sync(changes: OwnChanges, kernel: Kernel, then: int, *writes: Write, during: tuple[Generation, ...] = ()) -> object:
+    """What others have done in a sync that ends with the ruleset's number `then`."""
+    changes.begin()
+    kernel.number = then
+    for generation in during:
+        assert not changes.announced(generation), "the end will tell"
+    return changes.end(writes)
+
+
+def test_counted(changes: OwnChanges, kernel: Kernel) -> None:
+    assert sync(changes, kernel, 12, WROTE) == ()
+    assert sync(changes, kernel, 12) == ()
+    assert sync(changes, kernel, 13) == (UNKNOWN_CHANGE,)
+    assert sync(changes, kernel, 16, WROTE) == (UNKNOWN_CHANGE,)
+    assert sync(changes, kernel, 17, WROTE) == (UNKNOWN_CHANGE,), "a commit that changed nothing is a doubt"
+    assert sync(changes, kernel, 18, FAILED) == (), "it will be looked at anyway"
+
+
+def test_changed_between_two_syncs(changes: OwnChanges, kernel: Kernel) -> None:
+    assert not changes.begin()
+    assert not changes.is_changed()
+    changes.end(())
+    assert not changes.is_changed()
+    kernel.number = 11
+    assert changes.is_changed()
+    assert changes.begin()
+    assert changes.end(()) == ()
+    assert not changes.is_changed()
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize(
+    ("announcements", "foreign"),
+    [
+        ((made(11), made(12)), []),
+        ((made(11),), []),
+        ((made(11), made(12, port=9)), [12]),
+        ((made(11), made(12, pid=4006)), [12]),
+        ((made(11, pid=4006), made(12)), [12]),
+        ((made(11, port=9, pid=9), made(12, port=9, pid=9)), [11, 12]),
+        ((made(11), made(12), made(13)), [13]),
+    ],
+)
+def test_announced(
+    changes: OwnChanges,
+    kernel: Kernel,
+    announcements: tuple[Generation, ...],
+    foreign: list[int],
+    *,
+    is_late: bool,
+) -> None:
+    """Those of a sync may be heard in its course or after it; one process alone can have had the port of our tool."""
+    sync(changes, kernel, 10)
+    assert not changes.announcements_begin()
+    if is_late:
+        assert sync(changes, kernel, 12, WROTE) == ()
+        found = [generation.id for generation in announcements if changes.announced(generation)]
+    else:
+        told = sync(changes, kernel, 12, WROTE, during=announcements)
+        assert isinstance(told, tuple)
+        found = [generation.id for generation in told]
+    assert found == foreign
+
+
+def test_what_was_there_before_a_sync_has_been_seen_by_it(changes: OwnChanges, kernel: Kernel) -> None:
+    changes.announcements_begin()
+    sync(changes, kernel, 10)
+    kernel.number = 11
+    assert changes.begin()
+    assert not changes.announced(made(11, port=9))
+    assert changes.end(()) == ()
+    assert not changes.announced(made(11, port=9)), "a second look would be needless"
+
+
+def test_the_port_of_an_earlier_tool_is_anybodys(changes: OwnChanges, kernel: Kernel) -> None:
+    changes.announcements_begin()
+    sync(changes, kernel, 12, WROTE)
+    sync(changes, kernel, 14, Write(pid=6, commits=2))
+    assert not changes.announced(made(13, port=6, pid=1))
+    assert changes.announced(made(14, port=PORT))
+    assert changes.announced(made(15, port=PORT))
+
+
+def test_lost_announcements(changes: OwnChanges, kernel: Kernel) -> None:
+    changes.announcements_begin()
+    assert sync(changes, kernel, 12, WROTE, during=(UNKNOWN_CHANGE,)) == (), "the number tells"
+    assert sync(changes, kernel, 15, WROTE, during=(UNKNOWN_CHANGE,)) == (UNKNOWN_CHANGE,)
+    assert changes.announced(UNKNOWN_CHANGE)
+
+
+def test_announcements_that_begin_or_end_in_a_sync(changes: OwnChanges, kernel: Kernel) -> None:
+    changes.begin()
+    changes.announcements_begin()
+    kernel.number = 13
+    assert changes.end((WROTE,)) == (UNKNOWN_CHANGE,)
+    changes.begin()
+    changes.announcements_end()
+    kernel.number = 14
+    assert changes.end(()) == (UNKNOWN_CHANGE,)
+
+
+def test_announcements_that_begin_after_a_change(changes: OwnChanges, kernel: Kernel) -> None:
+    sync(changes, kernel, 12, WROTE)
+    assert not changes.announcements_begin()
+    changes.announcements_end()
+    kernel.number = 13
+    assert changes.announcements_begin()
+
+
+def test_a_kernel_that_does_not_tell(changes: OwnChanges, kernel: Kernel) -> None:
+    kernel.number = None
+    assert not changes.begin()
+    assert changes.end((WROTE,)) == ()
+    assert not changes.is_changed()
+    kernel.number = 5
+    changes.begin()
+    kernel.number = None
+    assert changes.end(()) == (UNKNOWN_CHANGE,)

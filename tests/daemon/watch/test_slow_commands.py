@@ -1,0 +1,118 @@
+"""A command that hangs: which one, and since when, is in the log while it does."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from pykubeproxy.daemon.loop import Loop
+from pykubeproxy.daemon.watch.slow_commands import FIRST_REPORT, SlowCommands
+from pykubeproxy.host import backend
+from pykubeproxy.host.commands import running
+from pykubeproxy.model.ip import Family
+from tests.builders import service
+from tests.daemon.fakes import Clock, FakeProxy, FakeShadow, Recorder, changed, loop_of
+from tests.host.fake_tools import VERSIONS, FakeTools
+from tests.kernel.machine import Kind, machine, wait_until, why_without
+from tests.kernel.objects import web, write
+from tests.kernel.stand_ins import StandIns
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTools:
+    return FakeTools(tmp_path / "bin", monkeypatch)
+
+
+class Later:
+    """The clock of the machine, set forward."""
+
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.seconds
+
+
+@contextmanager
+def hanging(tools: FakeTools, name: str, action: Callable[[], object], said: str = "") -> Iterator[None]:
+    """While the block lasts, a thread waits for a tool called `name`, which waits for a file."""
+    go_on = tools.folder / "go-on"
+    os.mkfifo(go_on)
+    tools.add(name, said, body=f"read line <{go_on}")
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(action)
+        try:
+            wait_until(running, "the command")
+            yield
+        finally:
+            go_on.write_text("\n")
+        done.result(10)
+
+
+ACTIONS: dict[str, Callable[[FakeTools], tuple[str, Callable[[], object], str]]] = {
+    "restore": lambda tools: ("restore", lambda: tools.host().restore(["*nat", "COMMIT"]), ""),
+    "save": lambda tools: ("save", tools.host().save, ""),
+    "version": lambda _: ("iptables-nft", lambda: backend._version("iptables-nft"), VERSIONS[backend.Backend.NFT]),
+    "chains": lambda _: ("save", lambda: list(backend._chain_lines("save", "nat")), ""),
+}
+
+
+@pytest.mark.parametrize("what", ACTIONS)
+def test_each_command_is_named_at_a_doubling_pace(tools: FakeTools, what: str) -> None:
+    clock = Later()
+    watch = SlowCommands(clock)
+    name, action, said = ACTIONS[what](tools)
+    with capture_logs() as logs:
+        with hanging(tools, name, action, said):
+            for clock.seconds in range(100):
+                watch.look()
+            told = [line["seconds"] for line in logs]
+            assert told == pytest.approx([FIRST_REPORT, 2 * FIRST_REPORT, 4 * FIRST_REPORT, 8 * FIRST_REPORT], abs=2)
+            assert {line["log_level"] for line in logs} == {"warning"}
+            assert all(line["command"].split()[0] == name and line["pid"] and line["since"] for line in logs)
+        watch.look()
+        assert logs[-1]["event"] == "a command has ended that took long"
+        count = len(logs)
+        watch.look()
+        assert len(logs) == count
+
+
+def test_what_waits_for_a_reader_does_not_hang(tools: FakeTools) -> None:
+    """The tool that fetches rules beforehand is not waited for by anybody."""
+    tools.add("save", "*nat\nCOMMIT\n")
+    host = tools.host()
+    host.prefetch()
+    assert not running()
+    host.forget()
+
+
+def test_the_daemon_tells(tmp_path: Path) -> None:
+    kind = Kind(family=Family.IPV4, backend=backend.Backend.NFT)
+    if lack := why_without(kind):
+        pytest.skip(lack)
+    source = write(tmp_path / "objects.json", web(kind.family, 1))
+    go_on, log = tmp_path / "go-on", tmp_path / "log"
+    stand_ins = StandIns(tmp_path / "bin").waiting(go_on)
+    with machine() as its:
+        its.start(source, log, *kind.flags, path=stand_ins.path)
+        wait_until(lambda: "a command is still running" in log.read_text(), "a word about it")
+        assert "iptables-nft-restore -w 5" in log.read_text()
+        go_on.touch()
+        wait_until(lambda: "a command has ended that took long" in log.read_text(), "its end")
+        assert its.dump(kind)
+
+
+@pytest.mark.parametrize("proxy", [FakeProxy, FakeShadow])
+def test_reading_again_counts_as_asked_for(proxy: type[FakeProxy]) -> None:
+    """So a repair that hangs makes the node unhealthy; shadow mode repairs nothing."""
+    clock, recorder = Clock(), Recorder()
+    loop: Loop = loop_of(clock, proxy(clock))
+    loop.take(changed(service()))
+    loop.act()
+    loop.follow(recorder)
+    loop.audit()
+    assert recorder.asked_times == (proxy is FakeProxy)
