@@ -1,1 +1,5 @@
-"""The texts of the project, and what keeps their examples true."""
+"""What the documents show, made from the program: the output of commands, and diagrams."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent

@@ -5,7 +5,8 @@
 In a text, a block that begins with ```console holds commands, each on a line that begins with `$ `, and under each
 what it prints. `| grep PATTERN` and `| head -N` may follow a command. A comment `<!-- FILE: command -->` has the output
 of a command in a file of its own, for pictures. The commands run in the repository's root, and depend on nothing but
-the files in it.
+the files in it. A comment `<!-- diagram: NAME -->` stands before a block with a diagram that is made from the code
+(`docs.diagrams`).
 """
 
 import re
@@ -16,11 +17,12 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
+from docs import ROOT
+from docs.diagrams import DIAGRAMS
 from pykubeproxy.cli.main import main as pykubeproxy
 
-ROOT = Path(__file__).parent.parent
-
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_DIAGRAM = re.compile(r"^<!-- diagram: ([\w ]+) -->\n```mermaid\n.*?^```$", re.MULTILINE | re.DOTALL)
 _PICTURE = re.compile(r"^<!-- (\S+): (pykubeproxy .*) -->$", re.MULTILINE)
 
 
@@ -37,7 +39,14 @@ def regenerated(document: Path) -> dict[Path, str]:
     """What a text, and the pictures that it asks for, should be. Raises DocumentError."""
     text = document.read_text()
     files = {document.parent / name: f"{run(command)}\n" for name, command in _PICTURE.findall(text)}
+    text = _DIAGRAM.sub(lambda found: _diagram(found[1]), text)
     return {document: _BLOCK.sub(lambda block: _block(block[1]), text), **files}
+
+
+def _diagram(name: str) -> str:
+    if name not in DIAGRAMS:
+        raise DocumentError(f"diagram {name}: there are only {', '.join(DIAGRAMS)}")
+    return f"<!-- diagram: {name} -->\n```mermaid\n{DIAGRAMS[name]()}\n```"
 
 
 def run(command: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.regenerate import ROOT
+from docs import ROOT
 
 PAGES = sorted((ROOT / "docs" / "reference").glob("*.md"))
 FOLDERS = ("pykubeproxy", "tests", "e2e", "bench", "fuzz")

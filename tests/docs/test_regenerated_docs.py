@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from docs.regenerate import ROOT, DocumentError, documents, regenerated, run
+from docs import ROOT
+from docs.regenerate import DocumentError, documents, regenerated, run
 
 TROUBLES = {
     1: "no ready endpoints for default/coming-soon:http: its EndpointSlices list no pods: does its selector match any?",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from docs.regenerate import ROOT
+from docs import ROOT
 
 SCRIPT = ROOT / "e2e" / "conformance"
 MODULE = runpy.run_path(str(SCRIPT))
