@@ -40,7 +40,7 @@ def as_text(traced: Trace, story: Story, again: Trace | None = None, not_looked_
     lines = [click.style(_title(traced), bold=True), "", *_endings(traced.outcomes, doubt)]
     if again is not None:
         lines += ["", *_bound(traced, again, doubt)]
-    return "\n".join([*lines, "", *_Way().lines(story)])
+    return "\n".join([*lines, "", *_TreeText().lines(story)])
 
 
 def _title(traced: Trace) -> str:
@@ -83,7 +83,7 @@ def _share(probability: Fraction) -> str:
     return f"{bar} {percent(probability):>6}{f' = {fraction}' if fraction else ''}"
 
 
-class _Way:
+class _TreeText:
     """Writes the tree. Hook and table are named where they change, as headings."""
 
     def lines(self, story: Story, indent: str = "", heading: tuple[str, str] = ("", "")) -> Iterator[str]:

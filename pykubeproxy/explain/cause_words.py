@@ -1,16 +1,16 @@
 """The words for why a packet ends where it does."""
 
-from pykubeproxy.explain.event_words import event_text, question_text, unroutable_text
+from pykubeproxy.explain.event_words import event_text, question_text, routing_failure_text
 from pykubeproxy.explain.finding_words import finding_text
 from pykubeproxy.explain.service_causes import (
-    ArrivesDespite,
+    ArrivesWithFinding,
     DroppedByNodeRule,
     NodeRule,
     NoLocalEndpoints,
     NoReadyEndpoints,
     NotInSourceRanges,
 )
-from pykubeproxy.netfilter.causes import Arrives, Cause, NoWay, PolicyDrops, RuleRefuses, StopsAt, Undecidable
+from pykubeproxy.netfilter.causes import Arrives, Cause, PolicyDrops, RuleRefuses, TraceEnds, Undecidable, Unreachable
 
 _NODE_RULES = {
     NodeRule.LOOPBACK_FROM_ELSEWHERE: (
@@ -26,7 +26,7 @@ _NODE_RULES = {
 def cause_text(cause: Cause) -> str:  # noqa: C901, PLR0911  one case for each kind of cause
     """Where a packet goes, or why it does not, in a sentence."""
     match cause:
-        case ArrivesDespite(event, finding):
+        case ArrivesWithFinding(event, finding):
             return f"{event_text(event)}{finding_text(finding)}"
         case Arrives(event):
             return event_text(event)
@@ -44,10 +44,10 @@ def cause_text(cause: Cause) -> str:  # noqa: C901, PLR0911  one case for each k
         case RuleRefuses():
             done = "rejected" if cause.is_rejected else "dropped"
             return f"{done} by rule {cause.position} of chain {cause.chain} in table {cause.table}: {cause.rule}"
-        case NoWay(target, why):
-            return unroutable_text(target, why)
+        case Unreachable(target, why):
+            return routing_failure_text(target, why)
         case Undecidable(question):
             return f"cannot decide: {question_text(question)}"
-        case StopsAt(event):
+        case TraceEnds(event):
             return event_text(event)
     raise TypeError(cause)

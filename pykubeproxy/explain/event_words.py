@@ -3,7 +3,6 @@
 from pykubeproxy.model.route import RouteKind
 from pykubeproxy.netfilter.events import (
     Assumed,
-    CannotBeRouted,
     CircularJump,
     ConnectionMarked,
     Counted,
@@ -11,25 +10,26 @@ from pykubeproxy.netfilter.events import (
     DestinationChanged,
     DestinationChosen,
     Event,
-    GivenUp,
     HasNoConnection,
     InterfaceAddressUnknown,
     Jumped,
     Limit,
+    LimitReached,
     Marked,
     Masqueraded,
-    MetByChance,
+    MayMatch,
     MulticastUnknown,
     NetworkChanged,
     NotTracked,
     PolicyApplied,
     Rejected,
-    RoutedHere,
-    RoutedOn,
+    RoutedElsewhere,
+    RoutedLocally,
+    RoutingFailed,
     Sent,
     SourceChanged,
-    TargetDecided,
-    TargetMet,
+    TargetApplied,
+    TargetAssumed,
 )
 from pykubeproxy.netfilter.questions import (
     AllHold,
@@ -39,7 +39,7 @@ from pykubeproxy.netfilter.questions import (
     Question,
     TargetLetsPass,
 )
-from pykubeproxy.netfilter.routing import ForwardingIsOff, HasNoRoute, LoopbackMayNotLeave, RouteRefuses, Unroutable
+from pykubeproxy.netfilter.routing import ForwardingIsOff, HasNoRoute, LoopbackMayNotLeave, RouteRefuses, RoutingFailure
 
 _LIMITS = {Limit.QUESTIONS: "questions that cannot be decided", Limit.BRANCHES: "branches"}
 
@@ -69,13 +69,13 @@ def event_text(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912  one case f
             return "masquerade: the source becomes this node's address"
         case NotTracked():
             return "not tracked: nat does not apply"
-        case TargetMet(target):
+        case TargetApplied(target):
             return target
-        case TargetDecided(target, passes):
+        case TargetAssumed(target, passes):
             return f"-j {target} {'lets the packet pass' if passes else 'does not let the packet pass'}"
         case Counted():
             return "counted"
-        case MetByChance(target):
+        case MayMatch(target):
             return f"for some packets: {target or 'counted'}"
         case Rejected(answer):
             return f"refused: {answer or 'port unreachable'}"
@@ -83,16 +83,16 @@ def event_text(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912  one case f
             return f"policy {policy} of {chain}"
         case Assumed(question, holds):
             return f"cannot decide: {question_text(question)}; here: {'yes' if holds else 'no'}"
-        case GivenUp(limit):
+        case LimitReached(limit):
             return f"given up: too many {_LIMITS[limit]}"
         case CircularJump(chain):
             return f"chain {chain} jumps in a circle, which no kernel accepts"
-        case RoutedHere(target):
+        case RoutedLocally(target):
             return f"{target} is an address of this node"
-        case RoutedOn(target, gateway, interface):
+        case RoutedElsewhere(target, gateway, interface):
             return f"to {target}{_along(gateway, interface)}: not this node"
-        case CannotBeRouted(target, why):
-            return unroutable_text(target, why)
+        case RoutingFailed(target, why):
+            return routing_failure_text(target, why)
         case MulticastUnknown():
             return "where multicast packets go cannot be decided"
         case Delivered(target):
@@ -132,12 +132,12 @@ def question_text(question: Question) -> str:
     raise TypeError(question)
 
 
-def unroutable_text(target: str, why: Unroutable) -> str:
+def routing_failure_text(target: str, why: RoutingFailure) -> str:
     """Why routing finds no way to a destination."""
     return f"{target} cannot be reached: {_why(why)}"
 
 
-def _why(why: Unroutable) -> str:
+def _why(why: RoutingFailure) -> str:
     match why:
         case LoopbackMayNotLeave():
             return "packets from 127.0.0.0/8 must not leave this node (net.ipv4.conf.all.route_localnet is 0)"

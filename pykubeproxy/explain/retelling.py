@@ -8,14 +8,14 @@ from pykubeproxy.explain.diagnosis import Knowledge
 from pykubeproxy.explain.findings import AddressOf, Finding, HasOtherPorts, NoSuchNodePort, PortAt
 from pykubeproxy.explain.naming import services_at
 from pykubeproxy.explain.reasons import understood
-from pykubeproxy.explain.service_causes import ArrivesDespite
+from pykubeproxy.explain.service_causes import ArrivesWithFinding
 from pykubeproxy.explain.story import service_of
 from pykubeproxy.model.endpoint import host_port
 from pykubeproxy.netfilter.causes import Arrives, Cause
 from pykubeproxy.netfilter.events import Delivered
 from pykubeproxy.netfilter.outcome import Alternative, Ending, Outcome, Verdict, decided
 from pykubeproxy.netfilter.packet import Packet
-from pykubeproxy.netfilter.tree import Node
+from pykubeproxy.netfilter.tree import TraceNode
 from pykubeproxy.netfilter.walk import Trace
 from pykubeproxy.rules import names
 from pykubeproxy.rules.ruleset import Ruleset
@@ -39,9 +39,9 @@ def retold(traced: Trace, ruleset: Ruleset, knowledge: Knowledge | None) -> Trac
         if not isinstance(cause, Arrives):
             return cause if knowledge is None else knowledge.elaborate(cause)
         if ending.dnat is None:
-            return ArrivesDespite(cause.event, missed) if missed else cause
+            return ArrivesWithFinding(cause.event, missed) if missed else cause
         stale = knowledge.why_stale(title, ending.dnat) if knowledge is not None and title else None
-        return cause if stale is None else ArrivesDespite(cause.event, stale)
+        return cause if stale is None else ArrivesWithFinding(cause.event, stale)
 
     return msgspec.structs.replace(
         traced,
@@ -90,7 +90,7 @@ def _outcome(outcome: Outcome, understand: Understood) -> Outcome:
     return msgspec.structs.replace(outcome, cause=understand(outcome), alternatives=alternatives)
 
 
-def _node(node: Node, understand: Understood) -> Node:
+def _node(node: TraceNode, understand: Understood) -> TraceNode:
     ending = node.ending
     if ending is not None:
         ending = msgspec.structs.replace(ending, cause=understand(ending))

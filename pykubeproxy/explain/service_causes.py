@@ -51,7 +51,7 @@ class DroppedByNodeRule(Cause, frozen=True):
     rule: NodeRule
 
 
-class ArrivesDespite(Arrives, frozen=True):
+class ArrivesWithFinding(Arrives, frozen=True):
     """It gets through, but `finding` tells why that may not be what was meant."""
 
     finding: Finding

@@ -13,18 +13,18 @@ import msgspec
 from pykubeproxy.netfilter.effect import Action
 from pykubeproxy.netfilter.events import (
     Assumed,
-    CannotBeRouted,
     Event,
     Jumped,
     PolicyApplied,
-    RoutedHere,
-    RoutedOn,
-    TargetDecided,
+    RoutedElsewhere,
+    RoutedLocally,
+    RoutingFailed,
+    TargetAssumed,
 )
 from pykubeproxy.netfilter.outcome import Ending
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.questions import IsLocalAddress, Question, TargetLetsPass
-from pykubeproxy.netfilter.tree import Node
+from pykubeproxy.netfilter.tree import TraceNode
 from pykubeproxy.rules import names
 
 _HASH = re.compile(r"-[A-Z2-7]{16}(?:-[0-9a-f]{1,2})?")
@@ -65,7 +65,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
         return sum((twin.probability for twin in self.twins), self.probability)
 
 
-def tell(tree: Node, *, everything: bool = False, most_alike: int = 1) -> Story:
+def tell(tree: TraceNode, *, everything: bool = False, most_alike: int = 1) -> Story:
     """The story of a trace; with `everything`, each step of each branch.
 
     Equal branches are joined where there are more than `most_alike` of them.
@@ -102,7 +102,7 @@ def jump_target(step: Step) -> str:
     return step.event.chain if isinstance(step.event, Jumped) else ""
 
 
-def _answered(story: Story, parent: Node) -> Story:
+def _answered(story: Story, parent: TraceNode) -> Story:
     """A branch with the answer that it assumes: each branch of an open question has all packets, not its share."""
     is_open = len(parent.children) > 1 and story.probability == parent.probability
     if not is_open or not story.steps:
@@ -115,11 +115,11 @@ def _answer(event: Event) -> Answer | None:
     match event:
         case Assumed(question, holds):
             return Answer(question, holds)
-        case TargetDecided(target, passes):
+        case TargetAssumed(target, passes):
             return Answer(TargetLetsPass(target), passes)
-        case RoutedHere(target):
+        case RoutedLocally(target):
             return Answer(IsLocalAddress(target), holds=True)
-        case RoutedOn(target=target) | CannotBeRouted(target=target):
+        case RoutedElsewhere(target=target) | RoutingFailed(target=target):
             return Answer(IsLocalAddress(target), holds=False)
         case _:
             return None

@@ -24,7 +24,7 @@ from pykubeproxy.netfilter.environment import Environment, LocalAddress, local_a
 from pykubeproxy.netfilter.outcome import Alternative, Outcome, Verdict
 from pykubeproxy.netfilter.packet import ConnectionState, Packet
 from pykubeproxy.netfilter.path import Step
-from pykubeproxy.netfilter.tree import Node
+from pykubeproxy.netfilter.tree import TraceNode
 from pykubeproxy.netfilter.walk import Trace, Tracer, trace
 
 __all__ = [
@@ -33,11 +33,11 @@ __all__ = [
     "ConnectionState",
     "Environment",
     "LocalAddress",
-    "Node",
     "Outcome",
     "Packet",
     "Step",
     "Trace",
+    "TraceNode",
     "Tracer",
     "Verdict",
     "local_address",

@@ -6,7 +6,7 @@ from fractions import Fraction
 import msgspec
 
 from pykubeproxy.netfilter.questions import MatchHolds, Question
-from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.state import State, TraceContext
 
 
 class Chance(msgspec.Struct, frozen=True):
@@ -28,15 +28,15 @@ class Undecided(msgspec.Struct, frozen=True):
     inverted: bool = False
 
 
-class Noted(msgspec.Struct, frozen=True):
+class StateChange(msgspec.Struct, frozen=True):
     """Yes or no, and something was written down on the way (`-m recent --set`)."""
 
     matched: bool
     state: State
 
 
-Answer = bool | Chance | Undecided | Noted
-Matcher = Callable[[State, Scene], Answer]
+Answer = bool | Chance | Undecided | StateChange
+Matcher = Callable[[State, TraceContext], Answer]
 
 
 def negated(matcher: Matcher, *, inverted: bool = True) -> Matcher:
@@ -44,21 +44,21 @@ def negated(matcher: Matcher, *, inverted: bool = True) -> Matcher:
     if not inverted:
         return matcher
 
-    def answer(state: State, scene: Scene) -> Answer:
-        match matcher(state, scene):
+    def answer(state: State, context: TraceContext) -> Answer:
+        match matcher(state, context):
             case bool(matched):
                 return not matched
             case Chance(share, kernel):
                 return Chance(1 - share, 1 - kernel)
             case Undecided(question, lasting, inverted):
                 return Undecided(question, lasting, not inverted)
-            case Noted(matched, after):
-                return Noted(not matched, after)
+            case StateChange(matched, after):
+                return StateChange(not matched, after)
 
     return answer
 
 
-def always(_state: State, _scene: Scene) -> Answer:
+def always(_state: State, _context: TraceContext) -> Answer:
     """Matches every packet."""
     return True
 
@@ -71,7 +71,7 @@ def undecided(match: str, *, lasting: bool = False) -> Undecided:
 def unknowable(match: str, *, lasting: bool = False) -> Matcher:
     """A match of which nothing is known but its words."""
     answer = undecided(match, lasting=lasting)
-    return lambda _state, _scene: answer
+    return lambda _state, _context: answer
 
 
 def equals(actual: int | None, wanted: int, match: str) -> Answer:

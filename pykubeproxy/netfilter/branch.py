@@ -7,12 +7,12 @@ import msgspec
 
 from pykubeproxy.netfilter.answers import Undecided
 from pykubeproxy.netfilter.outcome import Assumption
-from pykubeproxy.netfilter.path import Step, Trail
+from pykubeproxy.netfilter.path import LinkedPath, Step
 from pykubeproxy.netfilter.state import State
 
 # Questions that stay open on one way, and forks in all: beyond these, a trace would tell nobody anything.
 MOST_QUESTIONS = 48
-MOST_FORKS = 10_000
+MOST_SPLITS = 10_000
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +20,7 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
 
     state: State
     weight: Fraction
-    trail: Trail
+    path: LinkedPath
     assumptions: tuple[Assumption, ...] = ()
 
     def but(self, **changes: object) -> "Branch":
@@ -29,7 +29,7 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
 
     def then(self, step: Step) -> "Branch":
         """This branch, one step further."""
-        return Branch(state=self.state, weight=self.weight, trail=self.trail.then(step), assumptions=self.assumptions)
+        return Branch(state=self.state, weight=self.weight, path=self.path.then(step), assumptions=self.assumptions)
 
     def known(self, question: Undecided) -> bool | None:
         """What this branch assumes already about a question; None if it was not asked, or may change its answer."""
@@ -39,7 +39,7 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True):
         return next((assumed.holds for assumed in self.assumptions if assumed.key == key), None)
 
 
-class Forks:
+class BranchSplitter:
     """Splits branches at questions that cannot be decided, and numbers these forks."""
 
     def __init__(self) -> None:
@@ -48,11 +48,11 @@ class Forks:
     def split(self, branch: Branch, question: Undecided) -> tuple[Branch, Branch] | None:
         """A branch if the answer is yes, and if it is no; None if there have been too many forks."""
         fork = next(self._numbers)
-        if len(branch.assumptions) >= MOST_QUESTIONS or fork > MOST_FORKS:
+        if len(branch.assumptions) >= MOST_QUESTIONS or fork > MOST_SPLITS:
             return None
         key = key_of(question, branch.state) if question.lasting else (fork,)
         yes, no = (
-            Assumption(fork=fork, question=question.question, holds=holds, key=key, trail=branch.trail)
+            Assumption(fork=fork, question=question.question, holds=holds, key=key, path=branch.path)
             for holds in (True, False)
         )
         return branch.but(assumptions=(*branch.assumptions, yes)), branch.but(assumptions=(*branch.assumptions, no))
@@ -105,5 +105,5 @@ def _close_questions(groups: dict[tuple[State, tuple[Assumption, ...]], Branch])
             if branch.weight > least:
                 _join(groups, branch.but(weight=branch.weight - least))
         kept = mine if last.holds is False else other
-        _join(groups, kept.but(weight=least, assumptions=assumptions[:-1], trail=last.trail))
+        _join(groups, kept.but(weight=least, assumptions=assumptions[:-1], path=last.path))
         waiting.append((state, assumptions[:-1]))

@@ -4,7 +4,7 @@ import msgspec
 
 from pykubeproxy.netfilter.events import Delivered, Event, Sent
 from pykubeproxy.netfilter.questions import Question
-from pykubeproxy.netfilter.routing import Unroutable
+from pykubeproxy.netfilter.routing import RoutingFailure
 
 
 class Cause(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
@@ -42,11 +42,11 @@ class RuleRefuses(Cause, frozen=True):
     source: str | None
 
 
-class NoWay(Cause, frozen=True):
+class Unreachable(Cause, frozen=True):
     """Routing finds no way to `target`."""
 
     target: str
-    why: Unroutable
+    why: RoutingFailure
 
 
 class Undecidable(Cause, frozen=True):
@@ -55,7 +55,7 @@ class Undecidable(Cause, frozen=True):
     question: Question
 
 
-class StopsAt(Cause, frozen=True):
+class TraceEnds(Cause, frozen=True):
     """What becomes of it after `event` cannot be told."""
 
     event: Event

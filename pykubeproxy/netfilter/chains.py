@@ -5,23 +5,23 @@ from collections.abc import Iterator
 import msgspec
 
 from pykubeproxy.netfilter.answers import Undecided
-from pykubeproxy.netfilter.branch import Branch, Forks, merged
-from pykubeproxy.netfilter.effect import Action, Disposition
+from pykubeproxy.netfilter.branch import Branch, BranchSplitter, merged
+from pykubeproxy.netfilter.effect import Action, RuleVerdict
 from pykubeproxy.netfilter.events import (
     Assumed,
     CircularJump,
     Event,
-    GivenUp,
     Jumped,
     Limit,
-    MetByChance,
+    LimitReached,
+    MayMatch,
     PolicyApplied,
 )
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.program import Program
 from pykubeproxy.netfilter.questions import AllHold, Part
-from pykubeproxy.netfilter.rule import Judgement, Rule, judge
-from pykubeproxy.netfilter.state import Scene
+from pykubeproxy.netfilter.rule import Rule, RuleMatch, match_rule
+from pykubeproxy.netfilter.state import TraceContext
 
 # Deeper than any kernel jumps (nf_tables allows 16).
 DEEPEST_JUMP = 100
@@ -33,10 +33,10 @@ MOST_BRANCHES = 256
 _VERDICTS = frozenset({"", "ACCEPT", "DROP", "RETURN", "QUEUE"})
 
 # A branch, and how it left a rule or a chain. RETURN from a chain means that it goes on after the jump.
-Left = tuple[Disposition, Branch]
+Left = tuple[RuleVerdict, Branch]
 
 
-class Spot(msgspec.Struct, frozen=True, kw_only=True):
+class Location(msgspec.Struct, frozen=True, kw_only=True):
     """A rule in a chain of a table; `chains` are those from which jumps led there, the built-in one first.
 
     Without a rule, it is the chain as such.
@@ -52,13 +52,13 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
         """The chain that this is in."""
         return self.chains[-1]
 
-    def at(self, position: int, rule: Rule) -> "Spot":
+    def at(self, position: int, rule: Rule) -> "Location":
         """A rule in the same chain."""
-        return Spot(table=self.table, chains=self.chains, position=position, rule=rule)
+        return Location(table=self.table, chains=self.chains, position=position, rule=rule)
 
-    def into(self, chain: str) -> "Spot":
+    def into(self, chain: str) -> "Location":
         """The chain to which this rule jumps."""
-        return Spot(table=self.table, chains=(*self.chains, chain))
+        return Location(table=self.table, chains=(*self.chains, chain))
 
     def step(self, branch: Branch, action: Action, event: Event) -> Step:
         """Something that happens here to a branch."""
@@ -79,116 +79,116 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
 class ChainWalker:
     """Walks branches through the chains of a Program."""
 
-    def __init__(self, program: Program, scene: Scene, forks: Forks) -> None:
+    def __init__(self, program: Program, context: TraceContext, forks: BranchSplitter) -> None:
         self._program = program
-        self._scene = scene
-        self._forks = forks
+        self._context = context
+        self._splitter = forks
 
     def traverse(self, table: str, branch: Branch) -> Iterator[Left]:
         """A branch through the built-in chain of the hook it is at, its policy included: ACCEPT or a worse end."""
-        here = Spot(table=table, chains=(branch.state.hook,))
+        here = Location(table=table, chains=(branch.state.hook,))
         policy = self._program.policy(table, here.chain)
         if self._program.is_empty(table, here.chain) and policy == "ACCEPT":
-            yield Disposition.ACCEPT, branch
+            yield RuleVerdict.ACCEPT, branch
             return
         fallen = []
-        for disposition, found in self._walk(here, branch):
-            if disposition is Disposition.RETURN:
+        for verdict, found in self._walk(here, branch):
+            if verdict is RuleVerdict.RETURN:
                 fallen.append(found)
             else:
-                yield disposition, found
-        decided = Disposition.ACCEPT if policy == "ACCEPT" else Disposition.DROP
+                yield verdict, found
+        decided = RuleVerdict.ACCEPT if policy == "ACCEPT" else RuleVerdict.DROP
         for found in merged(fallen):
             yield decided, found.then(here.step(found, Action.POLICY, PolicyApplied(policy, here.chain)))
 
-    def _walk(self, here: Spot, branch: Branch) -> Iterator[Left]:
+    def _walk(self, here: Location, branch: Branch) -> Iterator[Left]:
         """A branch through a chain; what comes back, at the end of the chain or earlier, is RETURN."""
         live = [branch]
-        address = self._scene.address_text(branch.state.destination)
+        address = self._context.address_text(branch.state.destination)
         port = branch.state.destination_port
         for position, rule in self._program.candidates(here.table, here.chain, address, port):
-            spot = here.at(position, rule)
+            location = here.at(position, rule)
             going_on: list[Branch] = []
             for each in live:
-                for disposition, after in self._meet(spot, rule, each):
-                    if disposition is Disposition.CONTINUE:
+                for verdict, after in self._meet(location, rule, each):
+                    if verdict is RuleVerdict.CONTINUE:
                         going_on.append(after)
                     else:
-                        yield disposition, after
+                        yield verdict, after
             live = merged(going_on)
             if len(live) > MOST_BRANCHES:
-                yield from (_given_up(spot, each, Limit.BRANCHES) for each in live)
+                yield from (_given_up(location, each, Limit.BRANCHES) for each in live)
                 return
             if not live:
                 break
         for each in live:
-            yield Disposition.RETURN, each
+            yield RuleVerdict.RETURN, each
 
-    def _meet(self, spot: Spot, rule: Rule, branch: Branch) -> Iterator[Left]:
+    def _meet(self, location: Location, rule: Rule, branch: Branch) -> Iterator[Left]:
         """A branch and one rule."""
-        judgement = judge(rule, branch.state, self._scene)
-        if judgement is None:
-            yield Disposition.CONTINUE, branch
+        rule_match = match_rule(rule, branch.state, self._context)
+        if rule_match is None:
+            yield RuleVerdict.CONTINUE, branch
             return
-        if judgement.state is not branch.state:
-            branch = branch.but(state=judgement.state)
-        if not judgement.share:
-            yield Disposition.CONTINUE, branch
-        elif judgement.share == 1 and not judgement.questions:
-            yield from self._hit(spot, rule, branch)
+        if rule_match.state is not branch.state:
+            branch = branch.but(state=rule_match.state)
+        if not rule_match.share:
+            yield RuleVerdict.CONTINUE, branch
+        elif rule_match.share == 1 and not rule_match.questions:
+            yield from self._hit(location, rule, branch)
         elif rule.is_passive:
-            event = MetByChance(rule.target_name)
-            yield Disposition.CONTINUE, branch.then(spot.step(branch, Action.NOTE, event))
+            event = MayMatch(rule.target_name)
+            yield RuleVerdict.CONTINUE, branch.then(location.step(branch, Action.NOTE, event))
         else:
-            yield from self._split(spot, rule, branch, judgement)
+            yield from self._split(location, rule, branch, rule_match)
 
-    def _split(self, spot: Spot, rule: Rule, branch: Branch, judgement: Judgement) -> Iterator[Left]:
+    def _split(self, location: Location, rule: Rule, branch: Branch, rule_match: RuleMatch) -> Iterator[Left]:
         """A branch and a rule that matches by chance, or nobody knows whether."""
-        question = _open_question(branch, judgement.questions)
+        question = _open_question(branch, rule_match.questions)
         if question is False:
-            yield Disposition.CONTINUE, branch
+            yield RuleVerdict.CONTINUE, branch
             return
         if isinstance(question, Undecided):
-            sides = self._forks.split(branch, question)
+            sides = self._splitter.split(branch, question)
             if sides is None:
-                yield _given_up(spot, branch)
+                yield _given_up(location, branch)
                 return
             matching, other = reversed(sides) if question.inverted else sides
-            yield Disposition.CONTINUE, _assumed(spot, other, question)
-            branch = _assumed(spot, matching, question)
-        if judgement.share != 1:
-            yield Disposition.CONTINUE, branch.but(weight=branch.weight * (1 - judgement.share))
-            branch = branch.but(weight=branch.weight * judgement.share)
-        yield from self._hit(spot, rule, branch)
+            yield RuleVerdict.CONTINUE, _assumed(location, other, question)
+            branch = _assumed(location, matching, question)
+        if rule_match.share != 1:
+            yield RuleVerdict.CONTINUE, branch.but(weight=branch.weight * (1 - rule_match.share))
+            branch = branch.but(weight=branch.weight * rule_match.share)
+        yield from self._hit(location, rule, branch)
 
-    def _hit(self, spot: Spot, rule: Rule, branch: Branch) -> Iterator[Left]:
+    def _hit(self, location: Location, rule: Rule, branch: Branch) -> Iterator[Left]:
         """A branch and a rule that matches it."""
-        if rule.target_name not in _VERDICTS and self._program.has_chain(spot.table, rule.target_name):
-            yield from self._jump(spot, rule, branch)
+        if rule.target_name not in _VERDICTS and self._program.has_chain(location.table, rule.target_name):
+            yield from self._jump(location, rule, branch)
             return
         sides: dict[bool, Branch] = {}
-        for effect in rule.target(branch.state, self._scene):
+        for effect in rule.target(branch.state, self._context):
             if effect.assumption and not sides:
-                forked = self._forks.split(branch, Undecided(effect.assumption))
+                forked = self._splitter.split(branch, Undecided(effect.assumption))
                 if forked is None:
-                    yield _given_up(spot, branch)
+                    yield _given_up(location, branch)
                     return
                 sides = dict(zip((True, False), forked, strict=True))
             after = sides.get(effect.holds, branch)
             after = after.but(state=effect.state, weight=after.weight * effect.share)
-            yield effect.disposition, after.then(spot.step(after, effect.action, effect.event))
+            yield effect.verdict, after.then(location.step(after, effect.action, effect.event))
 
-    def _jump(self, spot: Spot, rule: Rule, branch: Branch) -> Iterator[Left]:
+    def _jump(self, location: Location, rule: Rule, branch: Branch) -> Iterator[Left]:
         """A jump comes back after this rule; a goto after the jump that led to this chain."""
         name = rule.target_name
-        action, back = (Action.GOTO, Disposition.RETURN) if rule.is_goto else (Action.JUMP, Disposition.CONTINUE)
-        jumped = branch.then(spot.step(branch, action, Jumped(name)))
-        if name in spot.chains or len(spot.chains) > DEEPEST_JUMP:
-            circle = spot.step(branch, Action.UNDECIDED, CircularJump(name))
-            yield Disposition.UNDECIDED, jumped.then(circle)
+        action, back = (Action.GOTO, RuleVerdict.RETURN) if rule.is_goto else (Action.JUMP, RuleVerdict.CONTINUE)
+        jumped = branch.then(location.step(branch, action, Jumped(name)))
+        if name in location.chains or len(location.chains) > DEEPEST_JUMP:
+            circle = location.step(branch, Action.UNDECIDED, CircularJump(name))
+            yield RuleVerdict.UNDECIDED, jumped.then(circle)
             return
-        for disposition, after in self._walk(spot.into(name), jumped):
-            yield (back if disposition is Disposition.RETURN else disposition), after
+        for verdict, after in self._walk(location.into(name), jumped):
+            yield (back if verdict is RuleVerdict.RETURN else verdict), after
 
 
 def _open_question(branch: Branch, questions: tuple[Undecided, ...]) -> Undecided | bool:
@@ -206,11 +206,11 @@ def _open_question(branch: Branch, questions: tuple[Undecided, ...]) -> Undecide
     return Undecided(AllHold(parts), lasting=all(each.lasting for each in unknown))
 
 
-def _assumed(spot: Spot, side: Branch, question: Undecided) -> Branch:
+def _assumed(location: Location, side: Branch, question: Undecided) -> Branch:
     """One side of a fork, with a step that says which."""
     event = Assumed(question.question, side.assumptions[-1].holds)
-    return side.then(spot.step(side, Action.UNDECIDED, event))
+    return side.then(location.step(side, Action.UNDECIDED, event))
 
 
-def _given_up(spot: Spot, branch: Branch, limit: Limit = Limit.QUESTIONS) -> Left:
-    return Disposition.UNDECIDED, branch.then(spot.step(branch, Action.UNDECIDED, GivenUp(limit)))
+def _given_up(location: Location, branch: Branch, limit: Limit = Limit.QUESTIONS) -> Left:
+    return RuleVerdict.UNDECIDED, branch.then(location.step(branch, Action.UNDECIDED, LimitReached(limit)))

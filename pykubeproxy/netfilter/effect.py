@@ -8,10 +8,10 @@ import msgspec
 
 from pykubeproxy.netfilter.events import Event
 from pykubeproxy.netfilter.questions import Question
-from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.state import State, TraceContext
 
 
-class Disposition(StrEnum):
+class RuleVerdict(StrEnum):
     """Where a packet goes on after a rule: with the next rule, back to the calling chain, or nowhere in this table."""
 
     CONTINUE = "continue"
@@ -52,10 +52,10 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     event: Event
     action: Action
-    disposition: Disposition = Disposition.CONTINUE
+    verdict: RuleVerdict = RuleVerdict.CONTINUE
     share: Fraction = Fraction(1)
     assumption: Question | None = None
     holds: bool = True
 
 
-Target = Callable[[State, Scene], tuple[Effect, ...]]
+Target = Callable[[State, TraceContext], tuple[Effect, ...]]

@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from pykubeproxy.netfilter.questions import Question
-from pykubeproxy.netfilter.routing import Unroutable
+from pykubeproxy.netfilter.routing import RoutingFailure
 
 
 class Event(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
@@ -80,13 +80,13 @@ class NotTracked(Event, frozen=True):
     """Connection tracking leaves it alone, and so does the nat table."""
 
 
-class TargetMet(Event, frozen=True):
+class TargetApplied(Event, frozen=True):
     """The target of a rule applies that changes nothing a trace follows; `target` is written as in the rule."""
 
     target: str
 
 
-class TargetDecided(Event, frozen=True):
+class TargetAssumed(Event, frozen=True):
     """A target decides that nobody can foresee; here it lets the packet pass, or does not."""
 
     target: str
@@ -97,7 +97,7 @@ class Counted(Event, frozen=True):
     """A rule without a target counts it."""
 
 
-class MetByChance(Event, frozen=True):
+class MayMatch(Event, frozen=True):
     """A rule that changes nothing applies to some of the packets only; `target` is "" if it has none."""
 
     target: str
@@ -130,7 +130,7 @@ class Limit(StrEnum):
     BRANCHES = "branches"
 
 
-class GivenUp(Event, frozen=True):
+class LimitReached(Event, frozen=True):
     """The trace goes no further: there is too much of something."""
 
     limit: Limit
@@ -142,13 +142,13 @@ class CircularJump(Event, frozen=True):
     chain: str
 
 
-class RoutedHere(Event, frozen=True):
+class RoutedLocally(Event, frozen=True):
     """Routing finds that the destination is an address of this node."""
 
     target: str
 
 
-class RoutedOn(Event, frozen=True):
+class RoutedElsewhere(Event, frozen=True):
     """Routing finds that the destination is not this node; None is a gateway there is not, or what is not known."""
 
     target: str
@@ -156,11 +156,11 @@ class RoutedOn(Event, frozen=True):
     interface: str | None
 
 
-class CannotBeRouted(Event, frozen=True):
+class RoutingFailed(Event, frozen=True):
     """Routing finds no way to the destination."""
 
     target: str
-    why: Unroutable
+    why: RoutingFailure
 
 
 class MulticastUnknown(Event, frozen=True):

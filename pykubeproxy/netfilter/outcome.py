@@ -7,7 +7,7 @@ from fractions import Fraction
 import msgspec
 
 from pykubeproxy.netfilter.causes import Cause, Undecidable
-from pykubeproxy.netfilter.path import Step, Trail
+from pykubeproxy.netfilter.path import LinkedPath, Step
 from pykubeproxy.netfilter.questions import Question
 
 
@@ -37,14 +37,14 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 class Assumption(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that was assumed where a question cannot be decided.
 
-    `fork` numbers the moments of asking, `key` tells what was asked about what, `trail` is the way up to there.
+    `fork` numbers the moments of asking, `key` tells what was asked about what, `path` is the way up to there.
     """
 
     fork: int
     question: Question
     holds: bool
     key: tuple[object, ...]
-    trail: Trail
+    path: LinkedPath
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +53,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     ending: Ending
     probability: Fraction
     assumptions: tuple[Assumption, ...]
-    trail: Trail
+    path: LinkedPath
 
 
 class Alternative(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +100,7 @@ class _Share(msgspec.Struct, kw_only=True):
     """The sum of equal endings so far, and the way of the likeliest of them."""
 
     probability: Fraction
-    trail: Trail
+    path: LinkedPath
     likeliest: Fraction
     sides: "tuple[_Shares, _Shares] | None" = None
 
@@ -126,7 +126,7 @@ def _shares(ends: Iterable[End], depth: int) -> _Shares:
             forks.setdefault(end.assumptions[depth].fork, []).append(end)
         else:
             key = (end.ending, _NOTHING, _NOTHING)
-            _add(shares, key, _Share(probability=end.probability, trail=end.trail, likeliest=end.probability))
+            _add(shares, key, _Share(probability=end.probability, path=end.path, likeliest=end.probability))
     for undecided in forks.values():
         for key, share in _either(undecided, depth).items():
             _add(shares, key, share)
@@ -141,7 +141,7 @@ def _add(shares: _Shares, key: _Key, share: _Share) -> None:
     if known is not share:
         known.probability += share.probability
         if share.likeliest > known.likeliest:
-            known.likeliest, known.trail = share.likeliest, share.trail
+            known.likeliest, known.path = share.likeliest, share.path
 
 
 def _either(ends: list[End], depth: int) -> _Shares:
@@ -165,7 +165,7 @@ def _either(ends: list[End], depth: int) -> _Shares:
         ending = _in_common([key[0] for side in (yes, no) for key in side], Undecidable(asked.question))
         rest = max(_total(yes), _total(no))
         common[ending, _signature(yes), _signature(no)] = _Share(
-            probability=rest, trail=asked.trail, likeliest=rest, sides=(yes, no)
+            probability=rest, path=asked.path, likeliest=rest, sides=(yes, no)
         )
     return common
 
@@ -213,6 +213,6 @@ def _outcome(ending: Ending, share: _Share, scale: Fraction) -> Outcome:
         masquerade=ending.masquerade,
         snat=ending.snat,
         cause=ending.cause,
-        path=share.trail.steps(),
+        path=share.path.steps(),
         alternatives=alternatives,
     )

@@ -36,25 +36,25 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.callers)
 
 
-class Trail:
+class LinkedPath:
     """The steps up to one moment, as a list that grows at its end and shares its beginning with other branches."""
 
     __slots__ = ("before", "step")
 
-    def __init__(self, before: "Trail | None", step: Step | None) -> None:
+    def __init__(self, before: "LinkedPath | None", step: Step | None) -> None:
         self.before = before
         self.step = step
 
-    def then(self, step: Step) -> "Trail":
-        """This trail, one step longer."""
-        return Trail(self, step)
+    def then(self, step: Step) -> "LinkedPath":
+        """This path, one step longer."""
+        return LinkedPath(self, step)
 
     def backwards(self) -> Iterator[Step]:
         """The steps, the latest first."""
-        trail: Trail | None = self
-        while trail is not None and trail.step is not None:
-            yield trail.step
-            trail = trail.before
+        path: LinkedPath | None = self
+        while path is not None and path.step is not None:
+            yield path.step
+            path = path.before
 
     def steps(self) -> tuple[Step, ...]:
         """The steps in their order."""

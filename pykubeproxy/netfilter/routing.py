@@ -47,7 +47,7 @@ class AddressType(StrEnum):
     UNICAST = "UNICAST"
 
 
-class Locality:
+class AddressTypes:
     """Tells the node's own addresses from others, like the kernel's `inet_addr_type`."""
 
     def __init__(self, family: Family, environment: Environment, own: IP | None = None) -> None:
@@ -104,7 +104,7 @@ class Locality:
         return None if holder is None else AddressType.UNICAST
 
 
-class Way(StrEnum):
+class RoutingResult(StrEnum):
     """What the routing decision makes of a packet."""
 
     LOCAL = "local"
@@ -113,43 +113,43 @@ class Way(StrEnum):
     REFUSED = "refused"
 
 
-class Unroutable(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
+class RoutingFailure(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
     """Why routing finds no way to a destination."""
 
 
-class LoopbackMayNotLeave(Unroutable, frozen=True):
+class LoopbackMayNotLeave(RoutingFailure, frozen=True):
     """A packet from 127.0.0.0/8 must not leave this node: net.ipv4.conf.all.route_localnet is 0."""
 
 
-class ForwardingIsOff(Unroutable, frozen=True):
+class ForwardingIsOff(RoutingFailure, frozen=True):
     """This node forwards no packets: ip_forward, or its IPv6 counterpart, is 0."""
 
 
-class HasNoRoute(Unroutable, frozen=True):
+class HasNoRoute(RoutingFailure, frozen=True):
     """No route leads to the destination."""
 
 
-class RouteRefuses(Unroutable, frozen=True):
+class RouteRefuses(RoutingFailure, frozen=True):
     """The route to the network `destination` is one that refuses packets, or drops them (`blackhole`)."""
 
     destination: str
     route_kind: RouteKind
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class RoutingDecision(msgspec.Struct, frozen=True, kw_only=True):
     """A routing decision: `device` and `via` where known; `why` tells what stops a packet that goes nowhere."""
 
-    way: Way
+    result: RoutingResult
     device: str | None = None
     via: str | None = None
-    why: Unroutable | None = None
+    why: RoutingFailure | None = None
 
 
 class Router:
     """Decides where packets of one family go. Policy routing (`ip rule`) is not known to it."""
 
-    def __init__(self, family: Family, environment: Environment, locality: Locality) -> None:
-        self.locality = locality
+    def __init__(self, family: Family, environment: Environment, address_types: AddressTypes) -> None:
+        self.address_types = address_types
         self._forwarding = environment.forwarding
         self._keeps_loopback = family is Family.IPV4 and not environment.route_localnet
         self._routes = None
@@ -159,32 +159,34 @@ class Router:
 
     def decide(
         self, number: int, *, local: bool, from_node: bool, device: str | None, source: int | None = None
-    ) -> Decision:
+    ) -> RoutingDecision:
         """Where a packet for an address goes that is `local` or not; `device` is believed where no routes are known."""
         if local:
-            return Decision(way=Way.LOCAL, device=LOOPBACK_DEVICE)
+            return RoutingDecision(result=RoutingResult.LOCAL, device=LOOPBACK_DEVICE)
         if from_node and self._keeps_loopback and source is not None and source >> 24 == _LOOPBACK_NETWORK:
-            return Decision(way=Way.DROPPED, why=LoopbackMayNotLeave())
+            return RoutingDecision(result=RoutingResult.DROPPED, why=LoopbackMayNotLeave())
         if not (from_node or self._forwarding):
-            return Decision(way=Way.DROPPED, why=ForwardingIsOff())
+            return RoutingDecision(result=RoutingResult.DROPPED, why=ForwardingIsOff())
         if self._routes is None:
-            return Decision(way=Way.FORWARD, device=device)
+            return RoutingDecision(result=RoutingResult.FORWARD, device=device)
         route = self._routes.find(number)
         if route is None:
-            return Decision(way=Way.REFUSED, why=HasNoRoute())
+            return RoutingDecision(result=RoutingResult.REFUSED, why=HasNoRoute())
         return _along(route)
 
 
-def _along(route: Route) -> Decision:
+def _along(route: Route) -> RoutingDecision:
     match route.kind:
         case RouteKind.BLACKHOLE:
-            return Decision(way=Way.DROPPED, why=RouteRefuses(route.destination.text, route.kind))
+            return RoutingDecision(result=RoutingResult.DROPPED, why=RouteRefuses(route.destination.text, route.kind))
         case RouteKind.UNREACHABLE | RouteKind.PROHIBIT:
-            return Decision(way=Way.REFUSED, why=RouteRefuses(route.destination.text, route.kind))
+            return RoutingDecision(result=RoutingResult.REFUSED, why=RouteRefuses(route.destination.text, route.kind))
         case RouteKind.LOCAL | RouteKind.BROADCAST:
-            return Decision(way=Way.LOCAL, device=LOOPBACK_DEVICE)
+            return RoutingDecision(result=RoutingResult.LOCAL, device=LOOPBACK_DEVICE)
         case RouteKind.UNICAST:
-            return Decision(way=Way.FORWARD, device=route.device, via=route.via.text if route.via else None)
+            return RoutingDecision(
+                result=RoutingResult.FORWARD, device=route.device, via=route.via.text if route.via else None
+            )
 
 
 def _local_routes(routes: Iterable[Route]) -> Iterator[LocalAddress]:

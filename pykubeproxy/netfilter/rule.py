@@ -6,10 +6,10 @@ from functools import lru_cache
 import msgspec
 
 from pykubeproxy.model.printable import printable
-from pykubeproxy.netfilter.answers import Chance, Matcher, Noted, Undecided
+from pykubeproxy.netfilter.answers import Chance, Matcher, StateChange, Undecided
 from pykubeproxy.netfilter.effect import Target
 from pykubeproxy.netfilter.matches.registry import matchers
-from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import parse_rule
 from pykubeproxy.netfilter.targets.registry import is_passive, target
 
@@ -29,7 +29,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     is_goto: bool
 
 
-class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+class RuleMatch(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule thinks of a packet: for which share of them it matches, and which questions it could not decide.
 
     The share is of those packets for which all questions would be answered so that the rule matches.
@@ -59,7 +59,7 @@ def make_rule(line: str) -> Rule:
 _NEVER, _ALWAYS = Fraction(0), Fraction(1)
 
 
-def judge(rule: Rule, state: State, scene: Scene) -> Judgement | None:
+def match_rule(rule: Rule, state: State, context: TraceContext) -> RuleMatch | None:
     """Asks a rule about a packet; None if it does not match, and nothing has changed.
 
     As soon as one match says no, the others are not asked. What `-m recent` wrote down before is kept even then; if
@@ -69,17 +69,17 @@ def judge(rule: Rule, state: State, scene: Scene) -> Judgement | None:
     share = _ALWAYS
     questions: list[Undecided] = []
     for matcher in rule.matchers:
-        answer = matcher(state, scene)
+        answer = matcher(state, context)
         if answer is True:
             continue
-        if isinstance(answer, Noted):
+        if isinstance(answer, StateChange):
             state = answer.state
             answer = answer.matched
         if answer is False:
             is_noted = state is not before and share == 1 and not questions
-            return Judgement(state=state, share=_NEVER) if is_noted else None
+            return RuleMatch(state=state, share=_NEVER) if is_noted else None
         if isinstance(answer, Chance):
             share *= answer.share
         elif isinstance(answer, Undecided):
             questions.append(answer)
-    return Judgement(state=state, share=share, questions=tuple(questions))
+    return RuleMatch(state=state, share=share, questions=tuple(questions))

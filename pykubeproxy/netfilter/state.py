@@ -7,7 +7,7 @@ import msgspec
 from pykubeproxy.model.ip import Family
 from pykubeproxy.netfilter.environment import Environment
 from pykubeproxy.netfilter.packet import WITH_PORTS, ConnectionState, Packet
-from pykubeproxy.netfilter.routing import Locality, Router
+from pykubeproxy.netfilter.routing import AddressTypes, Router
 
 # The netfilter hooks.
 PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = "PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"
@@ -43,7 +43,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, **changes)
 
 
-class Scene:
+class TraceContext:
     """What one trace is about: the packet as it was sent, and the node around it."""
 
     def __init__(self, packet: Packet, environment: Environment) -> None:
@@ -54,8 +54,8 @@ class Scene:
         self.source = packet.source.number
         self.destination = packet.destination.number
         # What a process of the node sends comes from an address of the node.
-        self.locality = Locality(family, environment, packet.source if packet.from_node else None)
-        self.router = Router(family, environment, self.locality)
+        self.address_types = AddressTypes(family, environment, packet.source if packet.from_node else None)
+        self.router = Router(family, environment, self.address_types)
         self.asked: set[str] = set()  # the lists of `-m recent` that rules asked for
 
     def start(self, recent: frozenset[str]) -> State:

@@ -6,10 +6,10 @@ from fractions import Fraction
 import msgspec
 
 from pykubeproxy.netfilter.outcome import Ending
-from pykubeproxy.netfilter.path import Step, Trail
+from pykubeproxy.netfilter.path import LinkedPath, Step
 
 
-class Node(msgspec.Struct, frozen=True, kw_only=True):
+class TraceNode(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of the way without branches, and then either its branches or its end.
 
     `probability` is the share of all packets that come here. The children of a random choice share it out among them,
@@ -19,28 +19,28 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: tuple[Step, ...]
     probability: Fraction
-    children: tuple["Node", ...] = ()
+    children: tuple["TraceNode", ...] = ()
     ending: Ending | None = None
 
 
-def grow(root: Trail, endings: Iterable[tuple[Trail, Ending]]) -> Node:
+def build_tree(root: LinkedPath, endings: Iterable[tuple[LinkedPath, Ending]]) -> TraceNode:
     """The tree of all steps from `root` that lead to an ending; branches stand in the order of their endings."""
-    following: dict[int, list[Trail]] = {}
+    following: dict[int, list[LinkedPath]] = {}
     ending_at: dict[int, Ending] = {}
     seen: set[int] = set()
     for end, ending in endings:
         ending_at[id(end)] = ending
-        trail = end
-        while trail.before is not None and id(trail) not in seen:
-            seen.add(id(trail))
-            following.setdefault(id(trail.before), []).append(trail)
-            trail = trail.before
-    return _plant(root, following, ending_at)
+        path = end
+        while path.before is not None and id(path) not in seen:
+            seen.add(id(path))
+            following.setdefault(id(path.before), []).append(path)
+            path = path.before
+    return _build(root, following, ending_at)
 
 
-def _plant(root: Trail, following: dict[int, list[Trail]], ending_at: dict[int, Ending]) -> Node:
+def _build(root: LinkedPath, following: dict[int, list[LinkedPath]], ending_at: dict[int, Ending]) -> TraceNode:
     """Nodes from the root down, then made from the leaves up: however deep, it needs no recursion."""
-    planned: list[tuple[Trail, tuple[Step, ...], Trail]] = []
+    planned: list[tuple[LinkedPath, tuple[Step, ...], LinkedPath]] = []
     waiting = [root]
     while waiting:
         first = last = waiting.pop()
@@ -50,9 +50,9 @@ def _plant(root: Trail, following: dict[int, list[Trail]], ending_at: dict[int, 
             steps.append(last.step)
         planned.append((first, tuple(step for step in steps if step is not None), last))
         waiting.extend(branches)
-    made: dict[int, Node] = {}
+    made: dict[int, TraceNode] = {}
     for first, stretch, last in reversed(planned):
-        made[id(first)] = Node(
+        made[id(first)] = TraceNode(
             steps=stretch,
             probability=stretch[0].probability if stretch else Fraction(1),
             children=tuple(made[id(branch)] for branch in following.get(id(last), [])),

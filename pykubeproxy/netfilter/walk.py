@@ -13,34 +13,34 @@ from fractions import Fraction
 import msgspec
 
 from pykubeproxy.netfilter.answers import Undecided
-from pykubeproxy.netfilter.branch import Branch, Forks
-from pykubeproxy.netfilter.causes import Arrives, Cause, NoWay, PolicyDrops, RuleRefuses, StopsAt, Undecidable
+from pykubeproxy.netfilter.branch import Branch, BranchSplitter
+from pykubeproxy.netfilter.causes import Arrives, Cause, PolicyDrops, RuleRefuses, TraceEnds, Undecidable, Unreachable
 from pykubeproxy.netfilter.chains import ChainWalker
-from pykubeproxy.netfilter.effect import Action, Disposition
+from pykubeproxy.netfilter.effect import Action, RuleVerdict
 from pykubeproxy.netfilter.environment import Environment
 from pykubeproxy.netfilter.events import (
-    CannotBeRouted,
     Delivered,
     Event,
     MulticastUnknown,
     PolicyApplied,
-    RoutedHere,
-    RoutedOn,
+    RoutedElsewhere,
+    RoutedLocally,
+    RoutingFailed,
     Sent,
 )
 from pykubeproxy.netfilter.outcome import End, Ending, Outcome, Verdict, sum_up
 from pykubeproxy.netfilter.packet import ConnectionState, Packet
-from pykubeproxy.netfilter.path import Step, Trail
+from pykubeproxy.netfilter.path import LinkedPath, Step
 from pykubeproxy.netfilter.program import Program
 from pykubeproxy.netfilter.questions import IsLocalAddress
-from pykubeproxy.netfilter.routing import LOOPBACK_DEVICE, AddressType, Decision, Way
-from pykubeproxy.netfilter.state import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, Scene, State
-from pykubeproxy.netfilter.tree import Node, grow
+from pykubeproxy.netfilter.routing import LOOPBACK_DEVICE, AddressType, RoutingDecision, RoutingResult
+from pykubeproxy.netfilter.state import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, State, TraceContext
+from pykubeproxy.netfilter.tree import TraceNode, build_tree
 from pykubeproxy.rules.ruleset import Ruleset
 
 _ROUTING = "ROUTING"
-_NOWHERE = {Way.DROPPED: Verdict.DROP, Way.REFUSED: Verdict.REJECT}
-_VERDICTS = {Disposition.DROP: Verdict.DROP, Disposition.REJECT: Verdict.REJECT}
+_NOT_ROUTED = {RoutingResult.DROPPED: Verdict.DROP, RoutingResult.REFUSED: Verdict.REJECT}
+_VERDICTS = {RuleVerdict.DROP: Verdict.DROP, RuleVerdict.REJECT: Verdict.REJECT}
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +53,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
     packet: Packet
     outcomes: tuple[Outcome, ...]
-    tree: Node
+    tree: TraceNode
     affinity: tuple[str, ...] = ()
 
 
@@ -80,37 +80,37 @@ class Tracer:
         recent = environment.recent
         if environment.seen_at is not None:
             recent |= self._program.recent_lists(environment.seen_at)
-        scene = Scene(packet, environment)
-        root = Trail(None, None)
-        walk = _Walk(self._program, scene)
-        walk.run(Branch(state=scene.start(recent), weight=Fraction(1), trail=root))
+        context = TraceContext(packet, environment)
+        root = LinkedPath(None, None)
+        walk = _Walk(self._program, context)
+        walk.run(Branch(state=context.start(recent), weight=Fraction(1), path=root))
         return Trace(
             packet=packet,
             outcomes=sum_up(walk.ends),
-            tree=grow(root, ((end.trail, end.ending) for end in walk.ends)),
-            affinity=tuple(sorted({self._program.endpoint_of(name) for name in scene.asked})),
+            tree=build_tree(root, ((end.path, end.ending) for end in walk.ends)),
+            affinity=tuple(sorted({self._program.endpoint_of(name) for name in context.asked})),
         )
 
 
 class _Walk:
     """One packet's walk: collects the ends of all its branches."""
 
-    def __init__(self, program: Program, scene: Scene) -> None:
-        self._scene = scene
-        self._forks = Forks()
-        self._chains = ChainWalker(program, scene, self._forks)
+    def __init__(self, program: Program, context: TraceContext) -> None:
+        self._context = context
+        self._splitter = BranchSplitter()
+        self._chains = ChainWalker(program, context, self._splitter)
         self.ends: list[End] = []
 
     def run(self, start: Branch) -> None:
         """The whole walk."""
-        for branch, decision in self._sent([start]) if self._scene.packet.from_node else self._received([start]):
-            local = decision.way is Way.LOCAL
-            self._end(branch, Verdict.ACCEPT, Arrives(_arrival(branch.state, self._scene, local=local)))
+        for branch, decision in self._sent([start]) if self._context.packet.from_node else self._received([start]):
+            local = decision.result is RoutingResult.LOCAL
+            self._end(branch, Verdict.ACCEPT, Arrives(_arrival(branch.state, self._context, local=local)))
 
-    def _received(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, Decision]]:
+    def _received(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, RoutingDecision]]:
         """Packets that come in by an interface."""
         for branch, decision in self._routed(self._prerouting(branches)):
-            if decision.way is Way.LOCAL:
+            if decision.result is RoutingResult.LOCAL:
                 arrived = self._hook(INPUT, ("mangle", "filter", "security", "nat"), [branch])
             else:
                 left = branch.but(state=branch.state.but(out_interface=decision.device, via=decision.via))
@@ -118,7 +118,7 @@ class _Walk:
                 arrived = self._hook(POSTROUTING, ("mangle", "nat"), passed)
             yield from ((each, decision) for each in arrived)
 
-    def _sent(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, Decision]]:
+    def _sent(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, RoutingDecision]]:
         """Packets of this node's own processes.
 
         After DNAT they are routed again, but for the rest of OUTPUT the kernel goes on naming the first interface.
@@ -127,17 +127,17 @@ class _Walk:
             raw = self._hook(OUTPUT, ("raw",), [_leaving(first, decision)])
             for branch in self._hook(OUTPUT, ("mangle", "nat"), map(self._tracked, raw)):
                 if branch.state.destination == first.state.destination:
-                    rerouted: Iterable[tuple[Branch, Decision]] = [(branch, decision)]
+                    rerouted: Iterable[tuple[Branch, RoutingDecision]] = [(branch, decision)]
                 else:
                     rerouted = self._routed([branch])
                 for each, final in rerouted:
                     for passed in self._hook(OUTPUT, ("filter", "security"), [each]):
                         yield from self._left(_leaving(passed, final), final)
 
-    def _left(self, branch: Branch, decision: Decision) -> Iterator[tuple[Branch, Decision]]:
+    def _left(self, branch: Branch, decision: RoutingDecision) -> Iterator[tuple[Branch, RoutingDecision]]:
         """Packets of this node's own processes on their way out; those for the node itself come back in."""
         arrived = self._hook(POSTROUTING, ("mangle", "nat"), [branch])
-        if decision.way is Way.LOCAL:
+        if decision.result is RoutingResult.LOCAL:
             looped = [
                 each.but(state=each.state.but(in_interface=LOOPBACK_DEVICE, out_interface="", looped=True))
                 for each in arrived
@@ -153,7 +153,7 @@ class _Walk:
         """After the raw table, conntrack looks at the packet, unless it was told not to."""
         if branch.state.tracking is not None:
             return branch
-        return branch.but(state=branch.state.but(tracking=self._scene.packet.ctstate))
+        return branch.but(state=branch.state.but(tracking=self._context.packet.ctstate))
 
     def _hook(self, hook: str, tables: tuple[str, ...], branches: Iterable[Branch]) -> list[Branch]:
         """Branches through the tables of a hook; those that do not get through are ended."""
@@ -167,43 +167,43 @@ class _Walk:
         if table == "nat" and (branch.state.looped or branch.state.tracking is not ConnectionState.NEW):
             yield branch
             return
-        for disposition, after in self._chains.traverse(table, branch):
-            if disposition is Disposition.ACCEPT:
+        for verdict, after in self._chains.traverse(table, branch):
+            if verdict is RuleVerdict.ACCEPT:
                 yield after
-            elif disposition is Disposition.UNDECIDED:
-                self._end(after, Verdict.UNDECIDED, StopsAt(_last_step(after).event))
+            elif verdict is RuleVerdict.UNDECIDED:
+                self._end(after, Verdict.UNDECIDED, TraceEnds(_last_step(after).event))
             else:
-                self._end(after, _VERDICTS[disposition], _refusal(_last_step(after), after.state, self._scene))
+                self._end(after, _VERDICTS[verdict], _refusal(_last_step(after), after.state, self._context))
 
-    def _routed(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, Decision]]:
+    def _routed(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, RoutingDecision]]:
         """Routing decisions; packets that cannot go anywhere are ended."""
         for branch in branches:
             for each, local in self._located(branch):
-                device = self._scene.packet.out_interface
-                from_node = self._scene.packet.from_node
-                decision = self._scene.router.decide(
+                device = self._context.packet.out_interface
+                from_node = self._context.packet.from_node
+                decision = self._context.router.decide(
                     each.state.destination, local=local, from_node=from_node, device=device, source=each.state.source
                 )
-                target = self._scene.address_text(each.state.destination)
+                target = self._context.address_text(each.state.destination)
                 routed = each.then(_route_step(each, _routed(decision, target)))
                 if decision.why is not None:
-                    self._end(routed, _NOWHERE[decision.way], NoWay(target, decision.why))
+                    self._end(routed, _NOT_ROUTED[decision.result], Unreachable(target, decision.why))
                 else:
                     yield routed, decision
 
     def _located(self, branch: Branch) -> Iterator[tuple[Branch, bool]]:
         """Whether the destination is the node itself: a branch for each answer, if that is not known."""
         number = branch.state.destination
-        kind = self._scene.locality.type_of(number)
+        kind = self._context.address_types.type_of(number)
         if kind is AddressType.MULTICAST:
             unknown = MulticastUnknown()
-            self._end(branch.then(_route_step(branch, unknown)), Verdict.UNDECIDED, StopsAt(unknown))
+            self._end(branch.then(_route_step(branch, unknown)), Verdict.UNDECIDED, TraceEnds(unknown))
         elif kind is not None:
             yield branch, kind in (AddressType.LOCAL, AddressType.BROADCAST)
         else:
-            question = Undecided(IsLocalAddress(self._scene.address_text(number)), lasting=True)
+            question = Undecided(IsLocalAddress(self._context.address_text(number)), lasting=True)
             known = branch.known(question)
-            sides = None if known is not None else self._forks.split(branch, question)
+            sides = None if known is not None else self._splitter.split(branch, question)
             if known is not None:
                 yield branch, known
             elif sides is None:
@@ -215,21 +215,21 @@ class _Walk:
     def _end(self, branch: Branch, verdict: Verdict, cause: Cause) -> None:
         state = branch.state
         ending = Ending(verdict=verdict, dnat=state.dnat, masquerade=state.masquerade, snat=state.snat, cause=cause)
-        trail = branch.trail
+        path = branch.path
         if isinstance(cause, Arrives):
-            trail = trail.then(_route_step(branch, cause.event, Action.ACCEPT))
-        self.ends.append(End(ending=ending, probability=branch.weight, assumptions=branch.assumptions, trail=trail))
+            path = path.then(_route_step(branch, cause.event, Action.ACCEPT))
+        self.ends.append(End(ending=ending, probability=branch.weight, assumptions=branch.assumptions, path=path))
 
 
-def _leaving(branch: Branch, decision: Decision) -> Branch:
+def _leaving(branch: Branch, decision: RoutingDecision) -> Branch:
     return branch.but(state=branch.state.but(out_interface=decision.device, via=decision.via))
 
 
 def _last_step(branch: Branch) -> Step:
-    return next(branch.trail.backwards())
+    return next(branch.path.backwards())
 
 
-def _refusal(step: Step, state: State, scene: Scene) -> Cause:
+def _refusal(step: Step, state: State, context: TraceContext) -> Cause:
     """Why a packet was dropped or rejected at its last step."""
     if isinstance(step.event, PolicyApplied):
         return PolicyDrops(step.table, step.chain)
@@ -241,26 +241,26 @@ def _refusal(step: Step, state: State, scene: Scene) -> Cause:
         comment=step.comment,
         is_rejected=step.action is Action.REJECT,
         callers=step.callers[1:],
-        source=None if state.source is None else scene.address_text(state.source),
+        source=None if state.source is None else context.address_text(state.source),
     )
 
 
-def _arrival(state: State, scene: Scene, *, local: bool) -> Delivered | Sent:
+def _arrival(state: State, context: TraceContext, *, local: bool) -> Delivered | Sent:
     """How a packet arrives that gets through."""
     is_redirected = state.dnat is not None
-    target = scene.destination_text(state) if state.dnat is None else state.dnat
+    target = context.destination_text(state) if state.dnat is None else state.dnat
     if local:
         return Delivered(target, is_redirected=is_redirected)
     return Sent(target, state.via, state.out_interface, is_redirected=is_redirected)
 
 
-def _routed(decision: Decision, target: str) -> Event:
+def _routed(decision: RoutingDecision, target: str) -> Event:
     """What a routing decision means for a packet to `target`."""
     if decision.why is not None:
-        return CannotBeRouted(target, decision.why)
-    if decision.way is Way.LOCAL:
-        return RoutedHere(target)
-    return RoutedOn(target, decision.via, decision.device)
+        return RoutingFailed(target, decision.why)
+    if decision.result is RoutingResult.LOCAL:
+        return RoutedLocally(target)
+    return RoutedElsewhere(target, decision.via, decision.device)
 
 
 def _route_step(branch: Branch, event: Event, action: Action = Action.ROUTE) -> Step:

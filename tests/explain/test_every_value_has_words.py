@@ -11,13 +11,13 @@ import pytest
 
 from pykubeproxy.explain import service_causes
 from pykubeproxy.explain.cause_words import cause_text
-from pykubeproxy.explain.event_words import event_text, question_text, unroutable_text
+from pykubeproxy.explain.event_words import event_text, question_text, routing_failure_text
 from pykubeproxy.explain.finding_words import absence_text, finding_text
 from pykubeproxy.explain.findings import Absence, Finding
 from pykubeproxy.netfilter.causes import Cause
 from pykubeproxy.netfilter.events import Event
 from pykubeproxy.netfilter.questions import Question
-from pykubeproxy.netfilter.routing import Unroutable
+from pykubeproxy.netfilter.routing import RoutingFailure
 
 WORDS: dict[type[Any], Callable[[Any], str]] = {
     Absence: absence_text,
@@ -25,7 +25,7 @@ WORDS: dict[type[Any], Callable[[Any], str]] = {
     Event: event_text,
     Finding: finding_text,
     Question: question_text,
-    Unroutable: lambda why: unroutable_text("10.0.0.1", why),
+    RoutingFailure: lambda why: routing_failure_text("10.0.0.1", why),
 }
 DOCUMENT = Path(__file__).parents[2] / "docs" / "trace-json.md"
 

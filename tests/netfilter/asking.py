@@ -7,8 +7,8 @@ from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.event_words import question_text
 from pykubeproxy.explain.reasons import understood
 from pykubeproxy.netfilter import ConnectionState, Environment, Outcome, Packet, Trace, local_address, trace
-from pykubeproxy.netfilter.rule import judge, make_rule
-from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.rule import make_rule, match_rule
+from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.rules.parse import parse
 from tests.builders import ip
 
@@ -44,19 +44,19 @@ def meet(
 ) -> bool | Fraction | str:
     """What a match says of a packet in PREROUTING: yes, no, its chance, or the question that it cannot decide."""
     asked = packet(family, **fields)
-    scene = Scene(asked, environment)
-    judgement = judge(make_rule(f"-A X {match} -j ACCEPT"), _state(scene, state), scene)
-    if judgement is None or not judgement.share:
+    context = TraceContext(asked, environment)
+    rule_match = match_rule(make_rule(f"-A X {match} -j ACCEPT"), _state(context, state), context)
+    if rule_match is None or not rule_match.share:
         return False
-    if judgement.questions:
+    if rule_match.questions:
         return " and ".join(
-            f"{'not ' if each.inverted else ''}{question_text(each.question)}" for each in judgement.questions
+            f"{'not ' if each.inverted else ''}{question_text(each.question)}" for each in rule_match.questions
         )
-    return judgement.share if judgement.share != 1 else True
+    return rule_match.share if rule_match.share != 1 else True
 
 
-def _state(scene: Scene, changes: dict[str, Any] | None) -> State:
-    start = scene.start(frozenset()).but(tracking=scene.packet.ctstate)
+def _state(context: TraceContext, changes: dict[str, Any] | None) -> State:
+    start = context.start(frozenset()).but(tracking=context.packet.ctstate)
     changes = dict(changes or {})
     for name in ("source", "destination"):
         if isinstance(changes.get(name), str):

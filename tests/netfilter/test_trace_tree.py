@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from pykubeproxy.explain.event_words import event_text
-from pykubeproxy.netfilter import Action, Node, Trace, Verdict
+from pykubeproxy.netfilter import Action, Trace, TraceNode, Verdict
 from pykubeproxy.rules.text import probability
 from tests.netfilter.asking import follow, reason_of
 
@@ -18,7 +18,7 @@ def service(endpoints: int) -> Trace:
     return follow(dump={"nat": "\n".join(lines), "filter": "FORWARD -m mark --mark 0x1 -j DROP"})
 
 
-def leaves(root: Node) -> Iterator[Node]:
+def leaves(root: TraceNode) -> Iterator[TraceNode]:
     waiting = [root]
     while waiting:
         node = waiting.pop()

@@ -7,7 +7,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided, negated, undecided
 from pykubeproxy.netfilter.questions import HasAddressType, IsLocalAddress
 from pykubeproxy.netfilter.routing import AddressType
-from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
 
 Getter = Callable[[State], int | None]
@@ -46,7 +46,7 @@ def in_network(get: Getter, option: Option) -> Matcher:
     contains = network(option.value)
     question = undecided(option.text, lasting=True)
 
-    def answer(state: State, _scene: Scene) -> Answer:
+    def answer(state: State, _context: TraceContext) -> Answer:
         number = get(state)
         return question if number is None else contains(number)
 
@@ -58,7 +58,7 @@ def _in_range(get: Getter, option: Option) -> Matcher:
     low, high = int(ip_address(first)), int(ip_address(last or first))
     question = undecided(option.text, lasting=True)
 
-    def answer(state: State, _scene: Scene) -> Answer:
+    def answer(state: State, _context: TraceContext) -> Answer:
         number = get(state)
         return question if number is None else low <= number <= high
 
@@ -78,7 +78,7 @@ def addrtype(clause: Clause) -> Iterator[Matcher]:
 
 
 def _type(get: Getter, types: frozenset[str], limit: Callable[[State], str | None] | None) -> Matcher:
-    return lambda state, scene: _is_of_type(get(state), types, limit, state, scene)
+    return lambda state, context: _is_of_type(get(state), types, limit, state, context)
 
 
 def _in_interface(state: State) -> str | None:
@@ -94,22 +94,22 @@ def _is_of_type(
     types: frozenset[str],
     limit: Callable[[State], str | None] | None,
     state: State,
-    scene: Scene,
+    context: TraceContext,
 ) -> bool | Undecided:
     if number is None:
         # Masquerading has given it an address of this node, if we do not know which.
         kind: AddressType | None = AddressType.LOCAL
         asked = IsLocalAddress(None)
     else:
-        asked = IsLocalAddress(scene.address_text(number))
-        kind = scene.locality.type_of(number)
+        asked = IsLocalAddress(context.address_text(number))
+        kind = context.address_types.type_of(number)
         if limit is not None and kind is not AddressType.UNICAST:
             device = limit(state)
             asked = IsLocalAddress(asked.address, device)
             if device is None:
                 return Undecided(asked, lasting=True)
-            kind = scene.locality.type_of(number, device)
-    if scene.family is Family.IPV6:
+            kind = context.address_types.type_of(number, device)
+    if context.family is Family.IPV6:
         return _matches_ipv6(kind, types, asked)
     return _matches(kind, types, asked)
 

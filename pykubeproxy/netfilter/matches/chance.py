@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
-from pykubeproxy.netfilter.answers import Answer, Chance, Matcher, Noted, undecided
-from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.answers import Answer, Chance, Matcher, StateChange, undecided
+from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
 
 _KERNEL_STEPS = 2**31  # xt_statistic compares 31 random bits with a number
@@ -41,7 +41,7 @@ def statistic(clause: Clause) -> Iterable[Matcher]:
     if inverted:
         found = Chance(1 - found.share, 1 - found.kernel)
     answer: Answer = found if 0 < found.kernel < 1 else found.kernel == 1
-    return (lambda _state, _scene: answer,)
+    return (lambda _state, _context: answer,)
 
 
 def _is_inverted(clause: Clause, name: str) -> bool:
@@ -63,10 +63,10 @@ def recent(clause: Clause) -> Iterable[Matcher]:
     counted = clause.find("--rttl") is not None or int(clause.value("--hitcount", "0")) > 1
     question = undecided(f"-m {clause.text}")
 
-    def answer(state: State, scene: Scene) -> Answer:
+    def answer(state: State, context: TraceContext) -> Answer:
         held = name in state.recent
         if operation.name != "--set":
-            scene.asked.add(name)
+            context.asked.add(name)
         if held and counted and operation.name in ("--rcheck", "--update"):
             return question
         return act(state, name, held, operation.inverted)
@@ -75,7 +75,7 @@ def recent(clause: Clause) -> Iterable[Matcher]:
 
 
 def _set(state: State, name: str, held: bool, inverted: bool) -> Answer:  # noqa: FBT001 (all operations are called alike)
-    return not inverted if held else Noted(not inverted, state.but(recent=state.recent | {name}))
+    return not inverted if held else StateChange(not inverted, state.but(recent=state.recent | {name}))
 
 
 def _check(_state: State, _name: str, held: bool, inverted: bool) -> Answer:  # noqa: FBT001
@@ -83,7 +83,7 @@ def _check(_state: State, _name: str, held: bool, inverted: bool) -> Answer:  # 
 
 
 def _remove(state: State, name: str, held: bool, inverted: bool) -> Answer:  # noqa: FBT001
-    return Noted(not inverted, state.but(recent=state.recent - {name})) if held else inverted
+    return StateChange(not inverted, state.but(recent=state.recent - {name})) if held else inverted
 
 
 _OPERATIONS: dict[str, Callable[[State, str, bool, bool], Answer]] = {

@@ -6,7 +6,7 @@ from pykubeproxy.netfilter.answers import Answer, Matcher, negated, undecided, u
 from pykubeproxy.netfilter.matches.address import network
 from pykubeproxy.netfilter.matches.transport import port_range
 from pykubeproxy.netfilter.packet import ConnectionState, protocol_number
-from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
 
 _NEW = ConnectionState.NEW
@@ -19,7 +19,7 @@ def ctstate(option: Option) -> Matcher:
     wanted = frozenset(option.value.split(","))
     question = undecided(option.text, lasting=True)
 
-    def answer(state: State, scene: Scene) -> Answer:
+    def answer(state: State, context: TraceContext) -> Answer:
         if state.tracking is None:
             return "INVALID" in wanted  # conntrack comes after the raw table
         if state.tracking in wanted:
@@ -28,17 +28,17 @@ def ctstate(option: Option) -> Matcher:
             return False
         if state.tracking is not _NEW or ("SNAT" in wanted and state.source is None):
             return question
-        return ("DNAT" in wanted and _is_dnated(state, scene)) or ("SNAT" in wanted and _is_snated(state, scene))
+        return ("DNAT" in wanted and _is_dnated(state, context)) or ("SNAT" in wanted and _is_snated(state, context))
 
     return answer
 
 
-def _is_dnated(state: State, scene: Scene) -> bool:
-    return (state.destination, state.destination_port) != (scene.destination, scene.packet.destination_port)
+def _is_dnated(state: State, context: TraceContext) -> bool:
+    return (state.destination, state.destination_port) != (context.destination, context.packet.destination_port)
 
 
-def _is_snated(state: State, scene: Scene) -> bool:
-    return (state.source, state.source_port) != (scene.source, scene.packet.source_port)
+def _is_snated(state: State, context: TraceContext) -> bool:
+    return (state.source, state.source_port) != (context.source, context.packet.source_port)
 
 
 def conntrack(clause: Clause) -> Iterator[Matcher]:
@@ -51,8 +51,8 @@ def conntrack(clause: Clause) -> Iterator[Matcher]:
 
 
 def _of_connection(matcher: Matcher, *, otherwise: bool) -> Matcher:
-    def answer(state: State, scene: Scene) -> Answer:
-        return otherwise if state.tracking in _WITHOUT_CONNECTION else matcher(state, scene)
+    def answer(state: State, context: TraceContext) -> Answer:
+        return otherwise if state.tracking in _WITHOUT_CONNECTION else matcher(state, context)
 
     return answer
 
@@ -66,19 +66,19 @@ def _conntrack_option(option: Option) -> Matcher:
     question = undecided(option.text, lasting=True)
     decide = _DECIDERS[option.name](option) if option.name in _DECIDERS else unknowable(option.text)
 
-    def answer(state: State, scene: Scene) -> Answer:
-        return decide(state, scene) if state.tracking is _NEW else question
+    def answer(state: State, context: TraceContext) -> Answer:
+        return decide(state, context) if state.tracking is _NEW else question
 
     return answer
 
 
-def _address(get: Callable[[State, Scene], int | None]) -> Callable[[Option], Matcher]:
+def _address(get: Callable[[State, TraceContext], int | None]) -> Callable[[Option], Matcher]:
     def made(option: Option) -> Matcher:
         contains = network(option.value)
         question = undecided(option.text, lasting=True)
 
-        def answer(state: State, scene: Scene) -> Answer:
-            number = get(state, scene)
+        def answer(state: State, context: TraceContext) -> Answer:
+            number = get(state, context)
             return question if number is None else contains(number)
 
         return answer
@@ -86,13 +86,13 @@ def _address(get: Callable[[State, Scene], int | None]) -> Callable[[Option], Ma
     return made
 
 
-def _port(get: Callable[[State, Scene], int | None]) -> Callable[[Option], Matcher]:
+def _port(get: Callable[[State, TraceContext], int | None]) -> Callable[[Option], Matcher]:
     def made(option: Option) -> Matcher:
         low, high = port_range(option.value)
         question = undecided(option.text, lasting=True)
 
-        def answer(state: State, scene: Scene) -> Answer:
-            number = get(state, scene)
+        def answer(state: State, context: TraceContext) -> Answer:
+            number = get(state, context)
             return question if number is None else low <= number <= high
 
         return answer
@@ -102,31 +102,31 @@ def _port(get: Callable[[State, Scene], int | None]) -> Callable[[Option], Match
 
 def _protocol(option: Option) -> Matcher:
     number = protocol_number(option.value)
-    return lambda _state, scene: scene.protocol == number
+    return lambda _state, context: context.protocol == number
 
 
 def _status(option: Option) -> Matcher:
     """A connection that begins has no status yet, but for the second time that a packet to the node itself passes."""
     wanted = option.value.split(",")
-    return lambda state, _scene: state.looped and "CONFIRMED" in wanted
+    return lambda state, _context: state.looped and "CONFIRMED" in wanted
 
 
 def _direction(option: Option) -> Matcher:
     original = option.value.upper() == "ORIGINAL"
-    return lambda _state, _scene: original
+    return lambda _state, _context: original
 
 
 # The reply goes from where the packet is going now to where it comes from now (RFC 3022).
 _DECIDERS: dict[str, Callable[[Option], Matcher]] = {
     "--ctproto": _protocol,
-    "--ctorigsrc": _address(lambda _state, scene: scene.source),
-    "--ctorigdst": _address(lambda _state, scene: scene.destination),
-    "--ctreplsrc": _address(lambda state, _scene: state.destination),
-    "--ctrepldst": _address(lambda state, _scene: state.source),
-    "--ctorigsrcport": _port(lambda _state, scene: scene.packet.source_port),
-    "--ctorigdstport": _port(lambda _state, scene: scene.packet.destination_port),
-    "--ctreplsrcport": _port(lambda state, _scene: state.destination_port),
-    "--ctrepldstport": _port(lambda state, _scene: state.source_port),
+    "--ctorigsrc": _address(lambda _state, context: context.source),
+    "--ctorigdst": _address(lambda _state, context: context.destination),
+    "--ctreplsrc": _address(lambda state, _context: state.destination),
+    "--ctrepldst": _address(lambda state, _context: state.source),
+    "--ctorigsrcport": _port(lambda _state, context: context.packet.source_port),
+    "--ctorigdstport": _port(lambda _state, context: context.packet.destination_port),
+    "--ctreplsrcport": _port(lambda state, _context: state.destination_port),
+    "--ctrepldstport": _port(lambda state, _context: state.source_port),
     "--ctstatus": _status,
     "--ctdir": _direction,
 }
@@ -135,7 +135,7 @@ _DECIDERS: dict[str, Callable[[Option], Matcher]] = {
 def _helper(option: Option) -> Matcher:
     """Only connections that a helper has announced match, and those are never NEW."""
     question = undecided(f"-m helper {option.text}", lasting=True)
-    return lambda state, _scene: False if state.tracking in (*_WITHOUT_CONNECTION, _NEW) else question
+    return lambda state, _context: False if state.tracking in (*_WITHOUT_CONNECTION, _NEW) else question
 
 
 OPTIONS: dict[tuple[str, str], Callable[[Option], Matcher]] = {("helper", "--helper"): _helper}

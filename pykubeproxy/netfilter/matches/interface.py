@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from pykubeproxy.netfilter.answers import Answer, Matcher, undecided
-from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
 
 
@@ -19,7 +19,7 @@ def _interface(get: Callable[[State], str | None], option: Option) -> Matcher:
     fits = _named(option.value)
     question = undecided(option.text, lasting=True)
 
-    def answer(state: State, _scene: Scene) -> Answer:
+    def answer(state: State, _context: TraceContext) -> Answer:
         name = get(state)
         return question if name is None else fits(name)
 
@@ -32,7 +32,7 @@ def _physdev(option: Option) -> Matcher:
     For other packets it depends on whether the kernel shows bridged packets to iptables at all, and is not known.
     """
     question = undecided(f"-m physdev {option.text}", lasting=True)
-    return lambda _state, scene: False if scene.packet.from_node else question
+    return lambda _state, context: False if context.packet.from_node else question
 
 
 OPTIONS: dict[tuple[str, str], Callable[[Option], Matcher]] = {

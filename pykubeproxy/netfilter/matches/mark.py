@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided, equals
 from pykubeproxy.netfilter.packet import ConnectionState
 from pykubeproxy.netfilter.questions import MatchHolds
-from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
 
 ALL_BITS = 0xFFFFFFFF
@@ -24,7 +24,7 @@ def _masked(mark: int | None, mask: int) -> int | None:
 
 def _mark(option: Option) -> Matcher:
     value, mask = value_and_mask(option.value)
-    return lambda state, _scene: equals(_masked(state.mark, mask), value, option.text)
+    return lambda state, _context: equals(_masked(state.mark, mask), value, option.text)
 
 
 def connmark(clause: Clause) -> Iterable[Matcher]:
@@ -35,7 +35,7 @@ def connmark(clause: Clause) -> Iterable[Matcher]:
     value, mask = value_and_mask(option.value)
     inverted = option.inverted
 
-    def answer(state: State, _scene: Scene) -> Answer:
+    def answer(state: State, _context: TraceContext) -> Answer:
         if state.tracking in UNTRACKED:
             return False
         if state.connection_mark is None:

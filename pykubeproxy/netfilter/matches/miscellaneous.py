@@ -6,7 +6,7 @@ from pykubeproxy.netfilter.answers import Answer, Matcher, negated, undecided, u
 from pykubeproxy.netfilter.matches.transport import port_range
 from pykubeproxy.netfilter.packet import Packet
 from pykubeproxy.netfilter.routing import AddressType
-from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
 
 _PACKET_TYPES = {AddressType.BROADCAST: "broadcast", AddressType.MULTICAST: "multicast"}
@@ -18,14 +18,14 @@ _OWNERS: dict[str, Callable[[Packet], int | None]] = {
 
 def _fragment(_option: Option) -> Matcher:
     """`-f`: a later fragment. The packet of a trace is whole."""
-    return lambda _state, _scene: False
+    return lambda _state, _context: False
 
 
 def _pkttype(option: Option) -> Matcher:
     wanted = option.value
 
-    def answer(state: State, scene: Scene) -> Answer:
-        kind = scene.locality.type_of(state.destination)
+    def answer(state: State, context: TraceContext) -> Answer:
+        kind = context.address_types.type_of(state.destination)
         return _PACKET_TYPES.get(kind or AddressType.UNICAST, "unicast") == wanted
 
     return answer
@@ -37,10 +37,10 @@ def _owner(option: Option) -> Matcher:
     low, high = port_range(option.value, "-") if get else (0, 0)
     question = undecided(f"-m owner {option.text}", lasting=True)
 
-    def answer(_state: State, scene: Scene) -> Answer:
-        if not scene.packet.from_node or option.name == "--socket-exists":
-            return scene.packet.from_node
-        number = get(scene.packet) if get else None
+    def answer(_state: State, context: TraceContext) -> Answer:
+        if not context.packet.from_node or option.name == "--socket-exists":
+            return context.packet.from_node
+        number = get(context.packet) if get else None
         return question if number is None else low <= number <= high
 
     return answer

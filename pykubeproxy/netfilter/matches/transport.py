@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from pykubeproxy.netfilter.answers import Answer, Matcher, always, undecided, unknowable
 from pykubeproxy.netfilter.packet import protocol_number
-from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
 
 Range = tuple[int, int]
@@ -27,7 +27,7 @@ def _protocol(option: Option) -> Matcher:
         return always
     if number is None:
         return unknowable(option.text, lasting=True)
-    return lambda _state, scene: scene.protocol == number
+    return lambda _state, context: context.protocol == number
 
 
 def port_range(text: str, separator: str = ":") -> Range:
@@ -47,7 +47,7 @@ def _is_in(number: int | None, ranges: list[Range]) -> bool | None:
 def _ports(getters: tuple[Getter, ...], ranges: list[Range], option: Option) -> Matcher:
     question = undecided(option.text, lasting=True)
 
-    def answer(state: State, _scene: Scene) -> Answer:
+    def answer(state: State, _context: TraceContext) -> Answer:
         answers = [_is_in(get(state), ranges) for get in getters]
         if any(answers):
             return True
@@ -86,8 +86,8 @@ def _tcp_flags(option: Option) -> Matcher:
         mask, wanted = _flags(examined), _flags(expected)
     question = undecided(option.text, lasting=True)
 
-    def answer(_state: State, scene: Scene) -> Answer:
-        flags = scene.packet.flags
+    def answer(_state: State, context: TraceContext) -> Answer:
+        flags = context.packet.flags
         return question if flags is None else flags & mask == wanted
 
     return answer
@@ -100,8 +100,8 @@ def _icmp(option: Option) -> Matcher:
         return always
     question = undecided(option.text, lasting=True)
 
-    def answer(_state: State, scene: Scene) -> Answer:
-        packet = scene.packet
+    def answer(_state: State, context: TraceContext) -> Answer:
+        packet = context.packet
         if packet.icmp_type is not None and packet.icmp_type != wanted_kind:
             return False
         if packet.icmp_type is None or (wanted_code is not None and packet.icmp_code is None):

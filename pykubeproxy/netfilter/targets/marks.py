@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pykubeproxy.netfilter.effect import Action, Effect, Target
 from pykubeproxy.netfilter.events import ConnectionMarked, HasNoConnection, Marked
 from pykubeproxy.netfilter.matches.mark import ALL_BITS, UNTRACKED, value_and_mask
-from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause
 
 # Every operation of MARK and CONNMARK is "clear these bits, then flip those".
@@ -24,7 +24,7 @@ def mark(clause: Clause) -> Target:
     """`-j MARK`: a new mark for the packet."""
     clear, flip = _clear_and_flip(clause)
 
-    def apply(state: State, _scene: Scene) -> tuple[Effect, ...]:
+    def apply(state: State, _context: TraceContext) -> tuple[Effect, ...]:
         return (_marked(state, _changed(state.mark, clear, flip)),)
 
     return apply
@@ -38,7 +38,7 @@ def connmark(clause: Clause) -> Target:
     packet_bits = int(clause.value("--nfmask", both), 0)
     connection_bits = int(clause.value("--ctmask", both), 0)
 
-    def apply(state: State, _scene: Scene) -> tuple[Effect, ...]:
+    def apply(state: State, _context: TraceContext) -> tuple[Effect, ...]:
         if state.tracking in UNTRACKED:
             return (Effect(state=state, event=HasNoConnection(), action=Action.MARK),)
         if restore:

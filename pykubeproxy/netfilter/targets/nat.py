@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import msgspec
 
 from pykubeproxy.model.ip import Family
-from pykubeproxy.netfilter.effect import Action, Disposition, Effect, Target
+from pykubeproxy.netfilter.effect import Action, Effect, RuleVerdict, Target
 from pykubeproxy.netfilter.events import (
     DestinationChanged,
     DestinationChosen,
@@ -15,7 +15,7 @@ from pykubeproxy.netfilter.events import (
     NetworkChanged,
     SourceChanged,
 )
-from pykubeproxy.netfilter.state import INPUT, OUTPUT, POSTROUTING, Scene, State
+from pykubeproxy.netfilter.state import INPUT, OUTPUT, POSTROUTING, State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause
 
 # The kernel spreads clients over a range of addresses by a hash; up to this many are followed one by one.
@@ -98,13 +98,13 @@ def dnat(clause: Clause) -> Target:
     """`-j DNAT --to-destination`: a new destination; of several addresses, each client is sent to one by a hash."""
     goal = _parse_range(clause.value("--to-destination"), random=_is_random(clause))
 
-    def apply(state: State, scene: Scene) -> tuple[Effect, ...]:
+    def apply(state: State, context: TraceContext) -> tuple[Effect, ...]:
         if goal.size > _FOLLOWED_ADDRESSES:
             event = DestinationChosen(goal.size, goal.text)
-            return (Effect(state=state, event=event, action=Action.DNAT, disposition=Disposition.UNDECIDED),)
+            return (Effect(state=state, event=event, action=Action.DNAT, verdict=RuleVerdict.UNDECIDED),)
         share = Fraction(1, goal.size)
         numbers = range(goal.first, goal.last + 1) if goal.first else (state.destination,)
-        return tuple(_to(state, scene, number, goal, share) for number in numbers)
+        return tuple(_to(state, context, number, goal, share) for number in numbers)
 
     return apply
 
@@ -114,30 +114,30 @@ def redirect(clause: Clause) -> Target:
     ports = _port_span(clause.value("--to-ports"))
     goal = _Range(ports=ports, random=_is_random(clause))
 
-    def apply(state: State, scene: Scene) -> tuple[Effect, ...]:
-        number = _own_address(state, scene)
+    def apply(state: State, context: TraceContext) -> tuple[Effect, ...]:
+        number = _own_address(state, context)
         if number is None:
             event = InterfaceAddressUnknown(state.in_interface)
-            return (Effect(state=state, event=event, action=Action.DNAT, disposition=Disposition.UNDECIDED),)
-        return (_to(state, scene, number, goal, Fraction(1)),)
+            return (Effect(state=state, event=event, action=Action.DNAT, verdict=RuleVerdict.UNDECIDED),)
+        return (_to(state, context, number, goal, Fraction(1)),)
 
     return apply
 
 
-def _own_address(state: State, scene: Scene) -> int | None:
+def _own_address(state: State, context: TraceContext) -> int | None:
     if state.hook == OUTPUT:
-        return int(ip_address("127.0.0.1" if scene.family is Family.IPV4 else "::1"))
-    return scene.locality.address_on(state.in_interface)
+        return int(ip_address("127.0.0.1" if context.family is Family.IPV4 else "::1"))
+    return context.address_types.address_on(state.in_interface)
 
 
-def _to(state: State, scene: Scene, number: int, goal: _Range, share: Fraction) -> Effect:
+def _to(state: State, context: TraceContext, number: int, goal: _Range, share: Fraction) -> Effect:
     port = goal.destination_port(state.destination_port)
-    text = scene.endpoint_text(scene.address_text(number), goal.port_text(port))
+    text = context.endpoint_text(context.address_text(number), goal.port_text(port))
     return Effect(
         state=state.but(destination=number, destination_port=port, dnat=text),
-        event=DestinationChanged(scene.destination_text(state), text),
+        event=DestinationChanged(context.destination_text(state), text),
         action=Action.DNAT,
-        disposition=Disposition.ACCEPT,
+        verdict=RuleVerdict.ACCEPT,
         share=share,
     )
 
@@ -146,16 +146,14 @@ def snat(clause: Clause) -> Target:
     """`-j SNAT --to-source`: a new source."""
     goal = _parse_range(clause.value("--to-source"), random=_is_random(clause))
 
-    def apply(state: State, scene: Scene) -> tuple[Effect, ...]:
+    def apply(state: State, context: TraceContext) -> tuple[Effect, ...]:
         source: int | None = state.source
         if goal.first:
             source = goal.first if goal.size == 1 else None
         after = state.but(source=source, source_port=goal.source_port(state.source_port), snat=goal.text)
-        before = None if state.source is None else scene.address_text(state.source)
+        before = None if state.source is None else context.address_text(state.source)
         return (
-            Effect(
-                state=after, event=SourceChanged(before, goal.text), action=Action.SNAT, disposition=Disposition.ACCEPT
-            ),
+            Effect(state=after, event=SourceChanged(before, goal.text), action=Action.SNAT, verdict=RuleVerdict.ACCEPT),
         )
 
     return apply
@@ -165,12 +163,12 @@ def masquerade(clause: Clause) -> Target:
     """`-j MASQUERADE`: the source becomes the address of the interface by which the packet leaves."""
     goal = _Range(ports=_port_span(clause.value("--to-ports")), random=_is_random(clause))
 
-    def apply(state: State, scene: Scene) -> tuple[Effect, ...]:
+    def apply(state: State, context: TraceContext) -> tuple[Effect, ...]:
         device = None if state.out_interface == "lo" else state.out_interface
-        known = scene.locality.address_on(device) if device or state.out_interface else None
+        known = context.address_types.address_on(device) if device or state.out_interface else None
         after = state.but(source=known, source_port=goal.source_port(state.source_port), masquerade=True)
-        event = Masqueraded(None if known is None else scene.address_text(known), state.out_interface)
-        return (Effect(state=after, event=event, action=Action.MASQUERADE, disposition=Disposition.ACCEPT),)
+        event = Masqueraded(None if known is None else context.address_text(known), state.out_interface)
+        return (Effect(state=after, event=event, action=Action.MASQUERADE, verdict=RuleVerdict.ACCEPT),)
 
     return apply
 
@@ -182,13 +180,13 @@ def netmap(clause: Clause) -> Target:
     everything = (1 << network.max_prefixlen) - 1
     hosts = everything >> int(length or network.max_prefixlen)
 
-    def apply(state: State, scene: Scene) -> tuple[Effect, ...]:
+    def apply(state: State, context: TraceContext) -> tuple[Effect, ...]:
         if state.hook not in (INPUT, POSTROUTING):
             number = int(network) & ~hosts | state.destination & hosts
-            return (_to(state, scene, number, _Range(), Fraction(1)),)
+            return (_to(state, context, number, _Range(), Fraction(1)),)
         source = None if state.source is None else int(network) & ~hosts | state.source & hosts
-        text = clause.value("--to") if source is None else scene.address_text(source)
+        text = clause.value("--to") if source is None else context.address_text(source)
         after = state.but(source=source, snat=text)
-        return (Effect(state=after, event=NetworkChanged(text), action=Action.SNAT, disposition=Disposition.ACCEPT),)
+        return (Effect(state=after, event=NetworkChanged(text), action=Action.SNAT, verdict=RuleVerdict.ACCEPT),)
 
     return apply

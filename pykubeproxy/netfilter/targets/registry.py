@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from pykubeproxy.netfilter.effect import Action, Disposition, Effect, Target
-from pykubeproxy.netfilter.events import Counted, Event, NotTracked, Rejected, TargetDecided, TargetMet
+from pykubeproxy.netfilter.effect import Action, Effect, RuleVerdict, Target
+from pykubeproxy.netfilter.events import Counted, Event, NotTracked, Rejected, TargetApplied, TargetAssumed
 from pykubeproxy.netfilter.packet import ConnectionState
 from pykubeproxy.netfilter.questions import TargetLetsPass
-from pykubeproxy.netfilter.state import Scene, State
+from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause
 from pykubeproxy.netfilter.targets import marks, nat
 
@@ -24,7 +24,7 @@ def target(clause: Clause | None) -> Target:
     if clause is None:
         return _nothing(Counted())
     if clause.name in _WITHOUT_EFFECT:
-        return _nothing(TargetMet(clause.text))
+        return _nothing(TargetApplied(clause.text))
     try:
         return _TARGETS.get(clause.name, _unknown)(clause)
     except ValueError:  # a value that makes no sense
@@ -37,13 +37,13 @@ def is_passive(clause: Clause | None) -> bool:
 
 
 def _nothing(event: Event) -> Target:
-    return lambda state, _scene: (Effect(state=state, event=event, action=Action.NOTE),)
+    return lambda state, _context: (Effect(state=state, event=event, action=Action.NOTE),)
 
 
-def _verdict(disposition: Disposition, action: Action) -> Callable[[Clause], Target]:
+def _verdict(verdict: RuleVerdict, action: Action) -> Callable[[Clause], Target]:
     def made(clause: Clause) -> Target:
-        event = Rejected(clause.value("--reject-with")) if disposition is Disposition.REJECT else TargetMet(clause.text)
-        return lambda state, _scene: (Effect(state=state, event=event, action=action, disposition=disposition),)
+        event = Rejected(clause.value("--reject-with")) if verdict is RuleVerdict.REJECT else TargetApplied(clause.text)
+        return lambda state, _context: (Effect(state=state, event=event, action=action, verdict=verdict),)
 
     return made
 
@@ -52,9 +52,9 @@ def _ct(clause: Clause) -> Target:
     """`-j CT`: only `--notrack` matters here, and only before conntrack has seen the packet."""
     untracks = clause.name == "NOTRACK" or clause.find("--notrack") is not None
 
-    def apply(state: State, _scene: Scene) -> tuple[Effect, ...]:
+    def apply(state: State, _context: TraceContext) -> tuple[Effect, ...]:
         if not untracks or state.tracking is not None:
-            return (Effect(state=state, event=TargetMet(clause.text), action=Action.NOTE),)
+            return (Effect(state=state, event=TargetApplied(clause.text), action=Action.NOTE),)
         after = state.but(tracking=ConnectionState.UNTRACKED)
         return (Effect(state=after, event=NotTracked(), action=Action.UNTRACK),)
 
@@ -63,30 +63,30 @@ def _ct(clause: Clause) -> Target:
 
 def _queue(clause: Clause) -> Target:
     """NFQUEUE: a program decides, and what it accepts has passed this table."""
-    return _fork(clause, Disposition.ACCEPT)
+    return _fork(clause, RuleVerdict.ACCEPT)
 
 
 def _unknown(clause: Clause) -> Target:
-    return _fork(clause, Disposition.CONTINUE)
+    return _fork(clause, RuleVerdict.CONTINUE)
 
 
-def _fork(clause: Clause, passed: Disposition) -> Target:
+def _fork(clause: Clause, passed: RuleVerdict) -> Target:
     question = TargetLetsPass(clause.text)
 
-    def apply(state: State, _scene: Scene) -> tuple[Effect, ...]:
+    def apply(state: State, _context: TraceContext) -> tuple[Effect, ...]:
         return (
             Effect(
                 state=state,
-                event=TargetDecided(clause.text, passes=True),
+                event=TargetAssumed(clause.text, passes=True),
                 action=Action.UNDECIDED,
-                disposition=passed,
+                verdict=passed,
                 assumption=question,
             ),
             Effect(
                 state=state,
-                event=TargetDecided(clause.text, passes=False),
+                event=TargetAssumed(clause.text, passes=False),
                 action=Action.UNDECIDED,
-                disposition=Disposition.UNDECIDED,
+                verdict=RuleVerdict.UNDECIDED,
                 assumption=question,
                 holds=False,
             ),
@@ -96,10 +96,10 @@ def _fork(clause: Clause, passed: Disposition) -> Target:
 
 
 _TARGETS: dict[str, Callable[[Clause], Target]] = {
-    "ACCEPT": _verdict(Disposition.ACCEPT, Action.ACCEPT),
-    "DROP": _verdict(Disposition.DROP, Action.DROP),
-    "REJECT": _verdict(Disposition.REJECT, Action.REJECT),
-    "RETURN": _verdict(Disposition.RETURN, Action.RETURN),
+    "ACCEPT": _verdict(RuleVerdict.ACCEPT, Action.ACCEPT),
+    "DROP": _verdict(RuleVerdict.DROP, Action.DROP),
+    "REJECT": _verdict(RuleVerdict.REJECT, Action.REJECT),
+    "RETURN": _verdict(RuleVerdict.RETURN, Action.RETURN),
     "MARK": marks.mark,
     "CONNMARK": marks.connmark,
     "DNAT": nat.dnat,
