@@ -1,8 +1,8 @@
 """One line of iptables-save, taken apart into clauses: the matches with their options, and the target with its own."""
 
-import re
-
 import msgspec
+
+from pykubeproxy.rules.parse import words
 
 
 class Option(msgspec.Struct, frozen=True):
@@ -54,9 +54,6 @@ class ParsedRule(msgspec.Struct, frozen=True, kw_only=True):
     comment: str = ""
 
 
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
-_ESCAPE = re.compile(r"\\(.)")
-
 # These take exactly one value, which is free text and may look like an option.
 _FREE_TEXT = frozenset(
     {"--comment", "--log-prefix", "--nflog-prefix", "--ulog-prefix", "--name", "--string", "--helper"},
@@ -86,7 +83,7 @@ _LONG_FORMS = {
 
 def parse_rule(line: str) -> ParsedRule:
     """Parse `-A CHAIN …`. Never fails: what makes no sense becomes an option that no match knows."""
-    reader = _Reader(_tokens(line)[2:])
+    reader = _Reader(words(line)[2:])
     reader.read()
     return ParsedRule(
         matches=tuple(Clause(name, tuple(options)) for name, options in reader.matches if name or options),
@@ -94,12 +91,6 @@ def parse_rule(line: str) -> ParsedRule:
         goto=reader.goto,
         comment=" ".join(reader.comments),
     )
-
-
-def _tokens(line: str) -> list[str]:
-    if '"' not in line:
-        return line.split()
-    return [bare or _ESCAPE.sub(r"\1", quoted) for quoted, bare in _QUOTED.findall(line)]
 
 
 class _Reader:

@@ -4,6 +4,7 @@ Made for dumps of hundreds of thousands of lines: one pass over an iterator of l
 and lines that are already known are not kept a second time.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 from pykubeproxy.rules.ruleset import Lines, Ruleset, Table, is_builtin
@@ -16,6 +17,21 @@ class DumpError(ValueError):
         super().__init__(f"line {line}: {problem}")
         self.line = line
         self.problem = problem
+
+
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
+_ESCAPE = re.compile(r"\\(.)")
+
+
+def words(rule: str) -> list[str]:
+    """The words of a rule; one in quotes may have spaces in it, and a backslash before any of its characters."""
+    before, quote, rest = rule.partition('"')
+    if not quote:
+        return rule.split()
+    quoted, _, behind = rest.partition('"')
+    if before.endswith(" ") and behind.startswith(" ") and not ('"' in behind or "\\" in rule):
+        return [*before.split(), quoted, *behind.split()]
+    return [bare or _ESCAPE.sub(r"\1", quoted) for quoted, bare in _WORD.findall(rule)]
 
 
 def parse(lines: Iterable[str], known: Ruleset | None = None) -> Ruleset:

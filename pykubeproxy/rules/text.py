@@ -3,12 +3,35 @@
 Source: `docs/reference/iptables-rules.md` section 17.
 """
 
+from enum import StrEnum
 from functools import lru_cache
 from ipaddress import IPv4Address
 
 from pykubeproxy.model.ip import Family, number_of
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules.options import PodTraffic
+
+
+class RuleKind(StrEnum):
+    """What a rule is for, by the words that its comment has before or behind the name of the ServicePort.
+
+    The comment of a rule for a node port is the name alone; so is that of an endpoint's rules, which have no kind.
+    """
+
+    CLUSTER_IP = "cluster IP"
+    EXTERNAL_IP = "external IP"
+    LOAD_BALANCER_IP = "loadbalancer IP"
+    NO_ENDPOINTS = "has no endpoints"
+    NO_LOCAL_ENDPOINTS = "has no local endpoints"
+    NOT_IN_SOURCE_RANGES = "traffic not accepted by"
+    NODE_PORT = "node port"
+    HEALTH_CHECK = "health check node port"
+    TO_ENDPOINT = "->"
+    POD_TRAFFIC = "pod traffic for"
+    MASQUERADE_LOCAL = "masquerade LOCAL traffic for"
+    ROUTE_LOCAL = "route LOCAL traffic for"
+    MASQUERADE = "masquerade traffic for"
+    OTHER_SOURCES = "other traffic to"
 
 
 def comment(text: str) -> str:

@@ -1,0 +1,159 @@
+"""What a line of iptables-save means."""
+
+from functools import cache
+
+import pytest
+
+from pykubeproxy.rules.parse import parse
+from pykubeproxy.rules.reading import RuleView, read, target_of, title_of
+from pykubeproxy.rules.text import RuleKind
+from tests.corpus import GOLDEN, examples
+
+DISPATCH_RULE = (
+    '-A KUBE-SERVICES -d 10.96.1.1/32 -p tcp -m comment --comment "ns1/svc1:p80 cluster IP" '
+    "-m tcp --dport 80 -j KUBE-SVC-AAAAAAAAAAAAAAAA"
+)
+
+
+def commented(comment: str, rest: str = "") -> RuleView:
+    return read(f'-A X -p tcp -m comment --comment "{comment}" -m tcp{rest} -j Y')
+
+
+def test_a_dispatch_rule() -> None:
+    view = read(DISPATCH_RULE)
+    assert view == RuleView(
+        chain="KUBE-SERVICES",
+        destination="10.96.1.1/32",
+        protocol="tcp",
+        ports="80",
+        comment="ns1/svc1:p80 cluster IP",
+        title="ns1/svc1:p80",
+        kind=RuleKind.CLUSTER_IP,
+        target="KUBE-SVC-AAAAAAAAAAAAAAAA",
+    )
+    assert (view.address, view.port) == ("10.96.1.1", 80)
+
+
+def test_a_rule_that_sends_to_an_endpoint() -> None:
+    view = read(
+        '-A KUBE-SEP-A -p udp -m comment --comment "ns1/svc1" -m recent --set --name KUBE-SEP-A --mask 255.255.255.255 '
+        "--rsource -m udp -j DNAT --to-destination 10.0.1.1:53"
+    )
+    assert (view.chain, view.protocol, view.title) == ("KUBE-SEP-A", "udp", "ns1/svc1")
+    assert (view.kind, view.target, view.endpoint) == (None, "DNAT", "10.0.1.1:53")
+
+
+def test_session_affinity() -> None:
+    view = read(
+        '-A KUBE-SVC-A -m comment --comment "ns1/svc1 -> 10.0.1.1:80" -m recent --rcheck --seconds 10800 --reap '
+        "--name KUBE-SEP-A --mask 255.255.255.255 --rsource -j KUBE-SEP-A"
+    )
+    assert (view.affinity_seconds, view.kind, view.target) == (10800, RuleKind.TO_ENDPOINT, "KUBE-SEP-A")
+    assert read(DISPATCH_RULE).affinity_seconds == 0
+
+
+def test_a_network_that_is_excluded() -> None:
+    view = read("-A KUBE-SVC-A ! -s 10.244.0.0/16 -d 10.96.1.1/32 -p tcp -j KUBE-MARK-MASQ")
+    assert (view.source, view.destination) == ("! 10.244.0.0/16", "10.96.1.1/32")
+    assert read("-A KUBE-SVC-A ! -i cni0 -d 10.96.1.1/32 -j X").destination == "10.96.1.1/32"
+
+
+@pytest.mark.parametrize(
+    ("destination", "address"),
+    [
+        ("-d 10.0.0.1/32", "10.0.0.1"),
+        ("-d fd00::1/128", "fd00::1"),
+        ("-d fd00::/32", ""),
+        ("-d 10.0.0.0/8", ""),
+        ("! -d 10.0.0.1/32", ""),
+        ("", ""),
+    ],
+)
+def test_the_only_address_that_a_rule_is_for(destination: str, address: str) -> None:
+    assert read(f"-A X {destination} -j Y").address == address
+
+
+def test_a_range_of_ports_is_no_port() -> None:
+    view = read("-A X -p tcp -m tcp --dport 80:95 -j Y")
+    assert (view.ports, view.port) == ("80:95", 0)
+
+
+@pytest.mark.parametrize(
+    ("comment", "title", "kind"),
+    [
+        ("ns1/svc1:p80 cluster IP", "ns1/svc1:p80", RuleKind.CLUSTER_IP),
+        ("ns1/svc1:p80 external IP", "ns1/svc1:p80", RuleKind.EXTERNAL_IP),
+        ("ns1/svc1:p80 loadbalancer IP", "ns1/svc1:p80", RuleKind.LOAD_BALANCER_IP),
+        ("ns1/svc1 has no endpoints", "ns1/svc1", RuleKind.NO_ENDPOINTS),
+        ("ns1/svc1 has no local endpoints", "ns1/svc1", RuleKind.NO_LOCAL_ENDPOINTS),
+        ("ns1/svc1 traffic not accepted by KUBE-FW-A", "ns1/svc1", RuleKind.NOT_IN_SOURCE_RANGES),
+        ("ns1/svc1 health check node port", "ns1/svc1", RuleKind.HEALTH_CHECK),
+        ("ns1/svc1 -> 10.0.1.1:80", "ns1/svc1", RuleKind.TO_ENDPOINT),
+        ("ns1/svc1 -> one of 20 endpoints", "ns1/svc1", RuleKind.TO_ENDPOINT),
+        ("pod traffic for ns1/svc1:p80 external destinations", "ns1/svc1:p80", RuleKind.POD_TRAFFIC),
+        ("masquerade LOCAL traffic for ns1/svc1 external destinations", "ns1/svc1", RuleKind.MASQUERADE_LOCAL),
+        ("route LOCAL traffic for ns1/svc1 external destinations", "ns1/svc1", RuleKind.ROUTE_LOCAL),
+        ("masquerade traffic for ns1/svc1 external destinations", "ns1/svc1", RuleKind.MASQUERADE),
+        ("other traffic to ns1/svc1 will be dropped by KUBE-PROXY-FIREWALL", "ns1/svc1", RuleKind.OTHER_SOURCES),
+        ("ns1/svc1 something else", "ns1/svc1", None),
+        ("ns1/svc1", "ns1/svc1", None),
+        ("kubernetes service portals", "", None),
+    ],
+)
+def test_what_a_comment_says(comment: str, title: str, kind: RuleKind | None) -> None:
+    view = commented(comment)
+    assert (view.title, view.kind) == (title, kind)
+    assert view.refuses is (" has no " in comment)
+
+
+def test_a_node_port_has_the_name_alone_as_its_comment() -> None:
+    assert commented("ns1/svc1:p80", " --dport 30080").kind is RuleKind.NODE_PORT
+
+
+@pytest.mark.parametrize(
+    ("line", "target"),
+    [
+        (DISPATCH_RULE, "KUBE-SVC-AAAAAAAAAAAAAAAA"),
+        ("-A KUBE-SERVICES -j KUBE-NODEPORTS", "KUBE-NODEPORTS"),
+        ("-A X -j REJECT --reject-with icmp-port-unreachable", "REJECT"),
+        ("-A X -g Y", "Y"),
+        ("-A X -m comment --comment counts", ""),
+        ('-A X -m comment --comment "go -j away" -j Y', "Y"),
+        ('-A X -m string --string "-j" --algo bm -j Y', "Y"),
+        ('-A X -j LOG --log-prefix "to -j Z "', "LOG"),
+        ("-A X -m recent --name -j --rcheck -j Y", "Y"),
+    ],
+)
+def test_where_a_rule_leads(line: str, target: str) -> None:
+    assert target_of(line) == read(line).target == target
+
+
+def test_a_comment_of_another_program_with_quotes_in_it() -> None:
+    line = r'-A X -m comment --comment "say \"ns1/svc1\" twice" -j Y'
+    assert title_of(line) == read(line).title == "ns1/svc1"
+    assert read(line).comment == 'say "ns1/svc1" twice'
+
+
+@pytest.mark.parametrize("line", ["", "-A", '-A X -m comment --comment "open', "-A X -j", "!", "-A X --seconds many"])
+def test_nothing_is_too_odd_to_be_read(line: str) -> None:
+    assert read(line).title == title_of(line) == ""
+    assert read(line).target == target_of(line) == ""
+
+
+@cache
+def measured_rules() -> frozenset[str]:
+    """All rules that kube-proxy has left in the kernel for the examples."""
+    dumps = (example.saved(family) for example in examples(GOLDEN) for family in ("ipv4", "ipv6"))
+    tables = (table for dump in dumps for table in parse(dump.splitlines()).tables.values())
+    return frozenset(line for table in tables for lines in table.chains.values() for line in lines)
+
+
+def test_quick_answers_are_those_of_reading_the_whole_rule() -> None:
+    assert len(measured_rules()) > 500
+    for line in measured_rules():
+        view = read(line)
+        assert (view.title, view.target, view.chain) == (title_of(line), target_of(line), line.split(" ")[1])
+
+
+def test_every_kind_of_rule_is_in_the_measured_ones() -> None:
+    assert {read(line).kind for line in measured_rules()} == {*RuleKind, None}
