@@ -6,7 +6,7 @@ import msgspec
 
 from pykubeproxy.cluster.source import Change
 from pykubeproxy.daemon.messages import Disturbed
-from pykubeproxy.daemon.sync.family import FamilyProxy, Refusal, Synced
+from pykubeproxy.daemon.sync.family import FamilyProxy, RefusedPlan, Synced
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
@@ -17,7 +17,7 @@ from pykubeproxy.model.snapshot import Snapshot
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """One sync of one family, for the Services `touched` since the last one, and how long it took in seconds.
 
-    Exactly one of `synced` and `error` is set; `refusals` are Plans that iptables-restore has not taken on the way.
+    Exactly one of `synced` and `error` is set; `refused_plans` are those that iptables-restore did not take on the way.
     `cause` says which program made it necessary, if that was another one; `is_routine` that nothing in particular did.
     """
 
@@ -28,7 +28,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     synced: Synced | None = None
     error: HostError | None = None
-    refusals: tuple[Refusal, ...] = ()
+    refused_plans: tuple[RefusedPlan, ...] = ()
     cause: Disturbed | None = None
     is_routine: bool = False
 

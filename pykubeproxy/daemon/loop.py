@@ -201,7 +201,7 @@ class Loop:
             seconds=self._clock() - start,
             synced=synced,
             error=failure,
-            refusals=proxy.refusals,
+            refused_plans=proxy.refused_plans,
             cause=self._disturbed,
             is_routine=is_routine,
         )

@@ -42,7 +42,8 @@ PROMISES = (
         broken=Broken(
             how="a write that has failed passes for one that is done",
             file="pykubeproxy/daemon/sync/family.py",
-            old="            self.refusals += (Refusal(error, is_full=not self._is_trusted),)\n            raise\n",
+            old="            self.refused_plans += (RefusedPlan(error, is_full=self._desired.changed is None),)\n"
+            "            raise\n",
             new="            pass\n",
         ),
     ),
@@ -121,8 +122,8 @@ PROMISES = (
         broken=Broken(
             how="the first write is always a full one",
             file="pykubeproxy/daemon/sync/family.py",
-            old="        plan = diff(self.desired, live)\n",
-            new="        plan = diff(self.desired, live if believed else Ruleset(tables={}))\n",
+            old="        plan = diff(self.desired, live.ruleset)\n",
+            new="        plan = diff(self.desired, live.ruleset if believed else Ruleset(tables={}))\n",
         ),
     ),
     Promise(

@@ -236,10 +236,9 @@ PROMISES = (
         broken=Broken(
             how="every change first empties the chain of all Services, and then fills it again",
             file="pykubeproxy/daemon/sync/family.py",
-            old="            plan = diff_chains(self.desired, believed, self._changed)\n",
-            new="            self._host.restore(['*nat', ':KUBE-SERVICES - [0:0]', 'COMMIT'])\n"
-            "            believed = self._read()[0]\n"
-            "            plan = diff(self.desired, believed)\n",
+            old="        plan = diff_chains(self.desired, believed, self._desired.changed)\n",
+            new="        self._host.restore(['*nat', ':KUBE-SERVICES - [0:0]', 'COMMIT'])\n"
+            "        plan = diff(self.desired, self._read().ruleset)\n",
         ),
     ),
     Promise(

@@ -29,11 +29,11 @@ def report(outcome: Outcome) -> None:
     seconds = round(outcome.seconds, 4)
     if outcome.synced is not None and outcome.synced.refused != RefusedReport():
         _report_refused(outcome.family, outcome.synced.refused)
-    elif outcome.synced is not None and outcome.refusals:
+    elif outcome.synced is not None and outcome.refused_plans:
         log.warning(
             "a change was refused; it was made anew from the live rules",
             family=outcome.family,
-            error=str(outcome.refusals[0].error),
+            error=str(outcome.refused_plans[0].error),
         )
     if outcome.synced is None:
         log.error(

@@ -130,11 +130,11 @@ class Telemetry(Follower):
         if self._checks[outcome.family].update(outcome.snapshot, outcome.touched):
             self._unserved.add(outcome.family)
         self._local[outcome.family].update(outcome.snapshot, self._concerned(outcome), outcome.proxy.options)
-        for refusal in outcome.refusals:
+        for refusal in outcome.refused_plans:
             self._metrics.restore_failed(outcome.family, is_full=refusal.is_full)
         waited = self._times.take(outcome.family, time.time())
         if outcome.synced is None:
-            is_full = all(refusal.is_full for refusal in outcome.refusals)
+            is_full = all(refusal.is_full for refusal in outcome.refused_plans)
             self._metrics.sync_failed(outcome.family, seconds=outcome.seconds, is_full=is_full)
             # Whatever it was for, be it the first one or a repair, is due from now on: if it goes on failing, the node
             # is not healthy.

@@ -6,8 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 import msgspec
 from msgspec.structs import replace
 
+from pykubeproxy.daemon.sync.desired_rules import DesiredRules
 from pykubeproxy.daemon.sync.progress import Progress
-from pykubeproxy.daemon.sync.set_aside import RefusedReport, RefusedService, SetAside
+from pykubeproxy.daemon.sync.refusals import RefusalHandler
+from pykubeproxy.daemon.sync.set_aside import RefusedReport
 from pykubeproxy.host.errors import HostError, LockTimeout, RestoreError
 from pykubeproxy.host.protocol import Host
 from pykubeproxy.model.service import ServiceKey
@@ -15,13 +17,9 @@ from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.diff import Plan, diff, diff_chains
 from pykubeproxy.plan.entries import count_entries, entries_after
-from pykubeproxy.plan.live_services import live_services
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.printed import PrintedForms, is_doubtful, surplus
-from pykubeproxy.plan.refused import Blame, Extension, suspect, used_in, without
 from pykubeproxy.plan.sections import Split, whole
-from pykubeproxy.rules.compile import Compiler
-from pykubeproxy.rules.fragment import Fragment
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.ruleset import ChainId, Ruleset, Unread
 from pykubeproxy.traffic.counters import CounterReader, Reading
@@ -52,8 +50,8 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
 _MOST_REFUSALS = 8
 
 
-class Refusal(msgspec.Struct, frozen=True):
-    """A Plan that was not carried out, and why. `is_full` tells that it was made from the live rules."""
+class RefusedPlan(msgspec.Struct, frozen=True):
+    """A Plan that was not carried out, and why. `is_full` is True if it was made from rules that were just read."""
 
     error: HostError
     is_full: bool
@@ -87,30 +85,23 @@ class FamilyProxy:
         """
         self._host = host
         self._split = split
-        self._options = options
-        self._compiler = Compiler(options)
-        self._snapshot = Snapshot()
-        self._aside = SetAside(clock)
+        self._desired = DesiredRules(options, clock)
         self._printed = PrintedForms()
         self._applied: Ruleset | None = None
         self._entries: dict[str, int] = {}
-        self._is_trusted = False
-        self._changed: set[ChainId] = set()
         self._unread: Mapping[str, Unread] = {}
-        self._is_complete = True
-        self._held: Mapping[ServiceKey, Fragment] | None = None
-        self.refusals: tuple[Refusal, ...] = ()
+        self.refused_plans: tuple[RefusedPlan, ...] = ()
         """What the last sync could not carry out, be it that it succeeded with another Plan."""
 
     @property
     def options(self) -> RuleOptions:
         """The options that were asked for; the kernel may lack something, and rules then do without."""
-        return self._options
+        return self._desired.options
 
     @property
     def desired(self) -> Ruleset:
         """The rules that should be in the kernel."""
-        return self._compiler.ruleset
+        return self._desired.ruleset
 
     @property
     def believed(self) -> Ruleset | None:
@@ -125,104 +116,88 @@ class FamilyProxy:
     @property
     def rule_counts(self) -> Mapping[str, int]:
         """The number of rules that should be in chains of our own, by table."""
-        return self._compiler.rule_counts
+        return self._desired.rule_counts
 
     @property
     def retry_due(self) -> float:
         """The time at which what was refused is to be tried again; infinite if nothing was."""
-        return self._aside.due
+        return self._desired.set_aside.due
 
     def expect(self) -> None:
-        """Objects are about to be told, which takes its time: have the live rules fetched meanwhile."""
+        """Objects are about to be listed, which takes its time: have the live rules fetched meanwhile."""
         self._host.prefetch(with_counters=self.reads_counters, early=True)
 
     def stop_expecting(self) -> None:
-        """Objects are long in coming: do without, until they have."""
+        """Objects are long in coming: let go of the rules that are being fetched, until they have come."""
         self._host.forget()
 
     def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> None:
         """Compile what a change of the Snapshot touches; nothing is written yet."""
-        if not self._is_trusted:
-            # The kernel takes its time to tell all rules: meanwhile they are compiled.
+        if self._desired.changed is None:
+            # The kernel takes its time to print all rules: meanwhile they are compiled.
             self._host.prefetch(with_counters=self.reads_counters)
-        self._snapshot = snapshot
-        touched = tuple(touched)
-        changed = self._compiler.update(snapshot, touched)
-        if self._aside.release(touched):
-            changed |= self._compiler.set_aside(self._aside.held, snapshot)
-        if self._is_trusted:
-            self._changed |= changed
+        self._desired.update(snapshot, touched)
 
     def reconfigure(self, options: RuleOptions, snapshot: Snapshot) -> None:
         """Compile everything anew with other options."""
-        self._options, self._snapshot = options, snapshot
-        self._compile_anew()
-        self.distrust()
+        self._desired.reconfigure(options, snapshot)
 
     def retry(self) -> None:
         """Try again what was refused, with the next sync."""
-        self._aside.release_all()
-        self._apply_aside()
-
-    def _compile_anew(self) -> None:
-        self._compiler = Compiler(without(self._options, self._aside.missing))
-        self._compiler.update(self._snapshot, self._snapshot.services)
-        self._compiler.hold(self._held or {})
-        self._compiler.set_aside(self._aside.held, self._snapshot)
-
-    def _apply_aside(self) -> None:
-        """Compile what is set aside, or no longer."""
-        if self._compiler.options != without(self._options, self._aside.missing):
-            self._compile_anew()
-            self.distrust()
-        self._changed |= self._compiler.set_aside(self._aside.held, self._snapshot)
+        self._desired.set_aside.release_all()
+        self._desired.apply_set_aside()
 
     def hold(self) -> None:
         """Not all objects can be read: Services that live rules serve are kept as they are, until `release`."""
-        self._is_complete = False
+        self._desired.hold()
 
     def release(self, snapshot: Snapshot) -> None:
         """All objects have been read: what is not among them goes."""
-        self._is_complete, self._held = True, None
-        self._changed |= self._compiler.release(snapshot)
+        self._desired.release(snapshot)
 
     def distrust(self) -> None:
         """Read the live rules before the next Plan."""
-        self._is_trusted = False
+        self._desired.changed = None
 
     def sync(self) -> Synced:
         """Bring the kernel up to date. Raises HostError; then nothing is lost, and the next sync reads first."""
-        self.refusals = ()
+        self.refused_plans = ()
         believed, attempted = self._applied, frozenset[ChainId]()
-        if self._is_trusted and believed is not None:
-            plan = diff_chains(self.desired, believed, self._changed)
-            if self._spare(plan, believed) and self._is_trusted:
-                plan = diff_chains(self.desired, believed, chains=self._changed)
+        changes = None if believed is None else self._plan_changes(believed)
+        if believed is not None and changes is not None:
             try:
-                if self._is_trusted:
-                    return self._carry_out(plan, believed)
+                return self._carry_out(changes, believed)
             except LockTimeout:
                 raise
             except HostError:
                 # Somebody else may have changed what the Plan built upon; the live rules will tell.
-                attempted = frozenset((change.table, change.chain) for change in plan.chains)
-                self._is_trusted = False
-        live, read = self._read()
-        plan = diff(self.desired, live)
+                attempted = frozenset((change.table, change.chain) for change in changes.chains)
+                self.distrust()
+        live = self._read()
+        plan = diff(self.desired, live.ruleset)
         drifted = () if believed is None else drift(plan, believed, attempted)
-        found = _shallow(live, plan)
-        synced = self._carry_out_the_most(plan, live, live if believed is None else believed)
+        found = _shallow(live.ruleset, plan)
+        synced = self._carry_out_the_most(plan, live.ruleset, live.ruleset if believed is None else believed)
         if not self.is_disturbed and is_doubtful(plan, found):
             same = self._learn(plan, found)
             drifted = tuple(chain for chain in drifted if chain not in same)
         return replace(
             synced,
             was_read=True,
-            read_seconds=read.seconds,
+            read_seconds=live.seconds,
             drifted=drifted,
-            counters=read.counters,
-            unread=read.unread,
+            counters=live.counters,
+            unread=live.unread,
         )
+
+    def _plan_changes(self, believed: Ruleset) -> Plan | None:
+        """The Plan for the chains that have changed since the last sync; None if any chain may have."""
+        if self._desired.changed is None:
+            return None
+        plan = diff_chains(self.desired, believed, self._desired.changed)
+        if not RefusalHandler(self._desired, believed).leave_out_missing(plan):
+            return plan
+        return None if self._desired.changed is None else diff_chains(self.desired, believed, self._desired.changed)
 
     def _learn(self, plan: Plan, before: Ruleset) -> set[ChainId]:
         """The chains that a Plan has written anew though they were right, only printed in other words.
@@ -242,96 +217,31 @@ class FamilyProxy:
 
     def _carry_out_the_most(self, plan: Plan, live: Ruleset, before: Ruleset) -> Synced:
         """Carry out a Plan made from `live`, without what is refused. `before` are the rules before this sync."""
-        trials: _Trials | None = None
+        handler = RefusalHandler(self._desired, before)
         for _ in range(_MOST_REFUSALS):
             # What is set aside because of a known lack may appear in a shared chain, and be taken out of that as well.
-            while self._spare(plan, before):
+            while handler.leave_out_missing(plan):
                 plan = diff(self.desired, live=live)
             try:
                 return self._carry_out(plan, live)
             except LockTimeout:
                 raise
             except RestoreError as error:
-                if error.text == "COMMIT":
-                    trials = trials or _Trials(self._aside, used_in(plan))
-                    is_less = self._try_without(trials, error, live, before)
-                else:
-                    is_less = self._give_way(error, plan, before)
-                if not is_less:
+                if not handler.handle(error, plan, live):
                     raise
-                live, _ = self._read()
+                live = self._read().ruleset
                 plan = diff(self.desired, live=live)
         return self._carry_out(plan, live)
 
-    def _give_way(self, error: RestoreError, plan: Plan, before: Ruleset) -> bool:
-        """Set aside what a refused line belongs to. False if nothing, or nothing new, can be told from it."""
-        extension = suspect(str(error), error.text)
-        if extension is not None:
-            return self._do_without((extension,), error, plan, before)
-        service = self._blame(before).service(error.text)
-        if service is None or not self._put_aside({service}, str(error), "", before):
-            return False
-        self._apply_aside()
-        return True
-
-    def _try_without(self, trials: "_Trials", error: RestoreError, live: Ruleset, before: Ruleset) -> bool:
-        """Do without the next extension that may be what a refused COMMIT is about. False if none is left."""
-        named = suspect(str(error), "")
-        while missing := trials.next(named):
-            self._apply_aside()
-            if self._do_without(missing, error, diff(self.desired, live), before):
-                return True
-        self._apply_aside()
-        return False
-
-    def _do_without(self, missing: Collection[Extension], error: RestoreError, plan: Plan, before: Ruleset) -> bool:
-        """Do without extensions: Services of which the Plan writes rules with them are set aside.
-
-        False if that changes nothing.
-        """
-        for extension in missing:
-            self._aside.lacks(extension, str(error))
-        users = self._blame(before).users(plan, missing)
-        is_less = self._put_aside(users, str(error), _modules(missing), before)
-        is_less |= self._compiler.options != without(self._options, self._aside.missing)
-        self._apply_aside()
-        return is_less
-
-    def _spare(self, plan: Plan, before: Ruleset) -> bool:
-        """Set aside the Services of which a Plan writes what the kernel is known to lack; True if there are any."""
-        if not self._aside.missing:
-            return False
-        missing = [extension for extension in used_in(plan) if extension in self._aside.missing]
-        users = self._blame(before).users(plan, missing)
-        cause = next((self._aside.missing[extension] for extension in missing), "")
-        is_less = self._put_aside(users, cause, _modules(missing), before)
-        self._apply_aside()
-        return is_less
-
-    def _blame(self, before: Ruleset) -> Blame:
-        return Blame(self._compiler.owners(), before)
-
-    def _put_aside(self, services: Collection[ServiceKey], cause: str, module: str, before: Ruleset) -> bool:
-        """Keep Services to the rules that they had before; True if that makes any difference."""
-        had = live_services(before, services)
-        changes = [
-            self._aside.put(RefusedService(service=service, cause=cause, module=module), had.get(service))
-            for service in sorted(services)
-        ]
-        return any(changes)
-
-    def _read(self) -> tuple[Ruleset, "_Read"]:
-        """The live rules, and what else there is to say about them."""
+    def _read(self) -> "_Live":
         counters = CounterReader(self.desired)
         start = time.monotonic()
         live = self._host.save(known=self.desired, counted=counters if self.reads_counters else None)
         self._printed.translate(live, self.desired)
-        if not self._is_complete and self._held is None:
-            self._held = live_services(live)
-            self._compiler.hold(self._held)
+        self._desired.saw_live(live)
         unread = {} if live.unread == self._unread else live.unread
         self._unread = live.unread
-        return live, _Read(seconds=time.monotonic() - start, counters=counters.reading, unread=unread)
+        return _Live(ruleset=live, seconds=time.monotonic() - start, counters=counters.reading, unread=unread)
 
     def _carry_out(self, plan: Plan, live: Ruleset) -> Synced:
         parts = tuple(self._split(plan))
@@ -342,18 +252,22 @@ class FamilyProxy:
         try:
             self._host.restore(Progress(payload, payload.line_count, self.options.family))
         except HostError as error:
-            self.refusals += (Refusal(error, is_full=not self._is_trusted),)
+            self.refused_plans += (RefusedPlan(error, is_full=self._desired.changed is None),)
             raise
         apply(plan, live)
         self._applied, self._entries = live, entries_after(plan, entries)
-        self._is_trusted = True
-        self._changed.clear()
-        return Synced(plan=plan, is_sectioned=len(parts) > 1, refused=self._aside.take_report())
+        self._desired.changed = set()
+        return Synced(plan=plan, is_sectioned=len(parts) > 1, refused=self._desired.set_aside.take_report())
 
 
-class _Read(msgspec.Struct, frozen=True, kw_only=True):
-    """How long reading took, what rules that count connections have counted, and which tables are newly unread."""
+class _Live(msgspec.Struct, frozen=True, kw_only=True):
+    """The live rules as they were read, in how many seconds.
 
+    `counters` are those of rules that count connections; `unread` the tables that could not be read in full, if that
+    is news.
+    """
+
+    ruleset: Ruleset
     seconds: float
     counters: Reading
     unread: Mapping[str, Unread]
@@ -367,29 +281,6 @@ def _shallow(live: Ruleset, plan: Plan) -> Ruleset:
     return found
 
 
-class _Trials:
-    """Which extension is missing, where nobody tells: each one that a Plan uses is done without, alone; at last all."""
-
-    def __init__(self, aside: SetAside, used: tuple[Extension, ...]) -> None:
-        self._aside = aside
-        self._before = (dict(aside.services), dict(aside.held), dict(aside.missing))
-        self._left = [*((extension,) for extension in used), *((used,) if len(used) > 1 else ())]
-
-    def next(self, named: Extension | None) -> tuple[Extension, ...]:
-        """What to do without now, in place of what was tried before; nothing once all has been tried.
-
-        If one is `named`, it is that one.
-        """
-        if named is not None and named not in self._aside.missing:
-            return (named,)
-        self._aside.restore(*self._before)
-        return self._left.pop(0) if self._left else ()
-
-
-def _modules(extensions: Iterable[Extension]) -> str:
-    return " or ".join(extension.module for extension in extensions)
-
-
 class ShadowProxy(FamilyProxy):
     """Shadow mode, beside a proxy that is in charge: compares with what that one has written, and writes nothing."""
 
@@ -397,15 +288,14 @@ class ShadowProxy(FamilyProxy):
 
     def sync(self) -> Synced:
         """Tell what a sync would do now. Raises HostError."""
-        live, read = self._read()
-        self._changed.clear()
+        live = self._read()
         synced = Synced(
-            plan=diff(self.desired, live),
+            plan=diff(self.desired, live.ruleset),
             was_read=True,
-            read_seconds=read.seconds,
+            read_seconds=live.seconds,
             is_written=False,
-            counters=read.counters,
-            unread=read.unread,
+            counters=live.counters,
+            unread=live.unread,
         )
         self.would_write = not synced.plan.is_empty
         return synced

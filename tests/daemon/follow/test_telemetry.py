@@ -12,7 +12,7 @@ from pykubeproxy.daemon.follow.reporting import report
 from pykubeproxy.daemon.follow.telemetry import ProgrammingTimes, Telemetry
 from pykubeproxy.daemon.follower import Outcome
 from pykubeproxy.daemon.messages import Disturbed
-from pykubeproxy.daemon.sync.family import Refusal, Synced
+from pykubeproxy.daemon.sync.family import RefusedPlan, Synced
 from pykubeproxy.host.errors import HostError, RestoreError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
@@ -124,8 +124,8 @@ def outcome(synced: Synced | None = NOTHING_DONE, objects: Snapshot | None = Non
     )
 
 
-def failure(*refusals: Refusal) -> Outcome:
-    return outcome(None, error=REFUSED, refusals=refusals)
+def failure(*refusals: RefusedPlan) -> Outcome:
+    return outcome(None, error=REFUSED, refused_plans=refusals)
 
 
 def test_changes_are_counted_and_pending_until_the_next_sync(told: Told) -> None:
@@ -153,7 +153,7 @@ def test_the_time_from_a_change_of_endpoints_to_rules(told: Told) -> None:
     told.telemetry.synced(outcome())
     assert counted(IPV4) == 1, "not of what happened before the start, or was no change"
     told.telemetry.took(changed(slice_of("ns/web", "10.0.0.2", triggered_at=FUTURE)).change, {web})
-    told.telemetry.synced(failure(Refusal(REFUSED, is_full=True)))
+    told.telemetry.synced(failure(RefusedPlan(REFUSED, is_full=True)))
     told.telemetry.synced(outcome())
     assert counted(IPV4) == 1, "a sync that fails loses them"
     assert counted(IPV6) is None
@@ -188,10 +188,10 @@ def test_what_no_sync_will_take_is_not_remembered() -> None:
 
 
 def test_refusals_are_counted_by_kind(told: Told) -> None:
-    told.telemetry.synced(outcome(refusals=(Refusal(REFUSED, is_full=False),)))
+    told.telemetry.synced(outcome(refused_plans=(RefusedPlan(REFUSED, is_full=False),)))
     assert told.proxy_value("iptables_restore_failures_total", IPV4) == 1
     assert told.proxy_value("iptables_partial_restore_failures_total", IPV4) == 1
-    told.telemetry.synced(failure(Refusal(REFUSED, is_full=False), Refusal(REFUSED, is_full=True)))
+    told.telemetry.synced(failure(RefusedPlan(REFUSED, is_full=False), RefusedPlan(REFUSED, is_full=True)))
     assert told.proxy_value("iptables_restore_failures_total", IPV4) == 3
     assert told.proxy_value("iptables_partial_restore_failures_total", IPV4) == 2
     told.telemetry.synced(failure())
@@ -339,5 +339,5 @@ def test_the_log_of_a_sync(its: Outcome, level: str, words: str) -> None:
 
 def test_a_refusal_that_was_overcome_is_logged() -> None:
     with capture_logs() as logs:
-        report(outcome(Synced(plan=PLAN), refusals=(Refusal(HostError("line 3"), is_full=False),)))
+        report(outcome(Synced(plan=PLAN), refused_plans=(RefusedPlan(HostError("line 3"), is_full=False),)))
     assert [(line["log_level"], line.get("error")) for line in logs] == [("warning", "line 3"), ("info", None)]

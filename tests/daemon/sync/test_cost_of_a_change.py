@@ -83,7 +83,7 @@ class Cluster:
         believed = self._proxy.believed
         assert believed is not None
         watch(self._loop.snapshot, "services", "_slices", "_slices_of")
-        watch(self._proxy._compiler, "_kept")
+        watch(self._proxy._desired._compiler, "_kept")
         for ruleset in (self._proxy.desired, believed):
             watch(ruleset.tables["nat"], "chains")
 
