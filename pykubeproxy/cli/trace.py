@@ -7,7 +7,11 @@ from collections.abc import Callable, Mapping
 import click
 import msgspec
 
-from pykubeproxy.cli.asked_packet import (
+from pykubeproxy.cli.common import object_options, our_options, with_errors
+from pykubeproxy.cli.one_shot import one_shot
+from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
+from pykubeproxy.cli.trace_json import as_json
+from pykubeproxy.cli.trace_packet import (
     Asked,
     check_endpoint,
     find_target,
@@ -16,18 +20,14 @@ from pykubeproxy.cli.asked_packet import (
     require_known_node,
     require_remembering,
 )
-from pykubeproxy.cli.common import object_options, our_options, with_errors
-from pykubeproxy.cli.one_shot import one_shot
-from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
-from pykubeproxy.cli.trace_json import as_json
 from pykubeproxy.cli.trace_rules import Rules, environment, read_rules
 from pykubeproxy.cli.trace_text import as_text
 from pykubeproxy.daemon.setup.assembly import Choices
+from pykubeproxy.explain.condensed import condense
 from pykubeproxy.explain.pictures.html import as_html
 from pykubeproxy.explain.pictures.mermaid import as_mermaid
 from pykubeproxy.explain.pictures.svg import as_svg
 from pykubeproxy.explain.retelling import retold
-from pykubeproxy.explain.story import tell
 from pykubeproxy.netfilter import Environment, Outcome, Packet, Trace, Verdict
 from pykubeproxy.netfilter import trace as walk
 from pykubeproxy.netfilter.outcome import decided
@@ -94,7 +94,7 @@ def trace(
     packet = make_packet(source, wanted, in_interface)
     around = environment(rules, packet)
     traced = _walked(rules, packet, around, seen_at)
-    require_known_node(packet, source, (ending.cause for ending in decided(traced.outcomes)))
+    require_known_node(packet, source, (result.cause for result in decided(traced.outcomes)))
     if seen_at is not None:
         require_remembering(seen_at, traced.affinity)
     again = _walked(rules, packet, around, traced.affinity[0]) if traced.affinity and seen_at is None else None
@@ -102,12 +102,12 @@ def trace(
         click.echo("hint: what cannot be decided may be, with --in-interface", err=True)
     unseen = rules.beside.not_looked_at
     if output == "text":
-        text = as_text(traced, tell(traced.tree, everything=every_step), again, unseen)
+        text = as_text(traced, condense(traced.tree, all_steps=every_step), again, unseen)
         click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
     else:
         click.echo(as_json(traced, unseen) if output == "json" else _PICTURES[output](traced))
     # Whichever way open questions would be answered.
-    sys.exit(0 if all(ending.verdict is Verdict.ACCEPT for ending in decided(traced.outcomes)) else 1)
+    sys.exit(0 if all(result.verdict is Verdict.ACCEPT for result in decided(traced.outcomes)) else 1)
 
 
 def _asks_for_interface(outcome: Outcome) -> bool:

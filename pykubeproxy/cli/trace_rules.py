@@ -132,14 +132,14 @@ def environment(rules: Rules, packet: Packet) -> Environment:
         addresses.append(packet.source)
         if not packet.source.is_loopback:
             _assume(f"the node's address is {packet.source.text}")
-    doubtful: frozenset[IP] = frozenset()
+    possibly_local: frozenset[IP] = frozenset()
     if rules.addresses is None:
         if _looks_local(rules.of(packet.family), packet):
             addresses.append(packet.destination)
             _assume(f"{packet.destination.text} is an address of the node")
         elif not _is_in_cluster(rules, packet.destination):
-            doubtful = frozenset({packet.destination})
-    around = Environment(addresses=tuple(local_address(ip.text) for ip in addresses), doubtful=doubtful)
+            possibly_local = frozenset({packet.destination})
+    around = Environment(addresses=tuple(local_address(ip.text) for ip in addresses), possibly_local=possibly_local)
     if not rules.is_this_node:
         return around
     return msgspec.structs.replace(

@@ -5,13 +5,13 @@ from fractions import Fraction
 
 import click
 
+from pykubeproxy.explain.condensed import BranchCondition, CondensedNode, is_arrival, service_of
 from pykubeproxy.explain.retelling import client_text, target_text
-from pykubeproxy.explain.story import Answer, Story, is_arrival, service_of
-from pykubeproxy.explain.words import answer_text, doing, exact, fate, meaning, place, summed
+from pykubeproxy.explain.words import condition_text, doing, exact, fate, meaning, place, summed
 from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.model.share import percent
 from pykubeproxy.netfilter import Action, Outcome, Step, Trace, Verdict
-from pykubeproxy.netfilter.outcome import Ending
+from pykubeproxy.netfilter.outcome import BranchResult
 from pykubeproxy.netfilter.unseen import could_change
 
 _BAR = 16
@@ -27,7 +27,9 @@ Doubt = Callable[[Outcome], str]
 """What could change an outcome, to be added to its line."""
 
 
-def as_text(traced: Trace, story: Story, again: Trace | None = None, not_looked_at: Sequence[NftTable] = ()) -> str:
+def as_text(
+    traced: Trace, node: CondensedNode, again: Trace | None = None, not_looked_at: Sequence[NftTable] = ()
+) -> str:
     """The endings first, then the way. `again` is the case of a client that session affinity has bound.
 
     Endings are marked that tables which were `not_looked_at` could change.
@@ -37,10 +39,10 @@ def as_text(traced: Trace, story: Story, again: Trace | None = None, not_looked_
         tables = could_change(outcome, traced.packet, not_looked_at)
         return f"; not looked at: {', '.join(table.title for table in tables)}" if tables else ""
 
-    lines = [click.style(_title(traced), bold=True), "", *_endings(traced.outcomes, doubt)]
+    lines = [click.style(_title(traced), bold=True), "", *_results(traced.outcomes, doubt)]
     if again is not None:
         lines += ["", *_bound(traced, again, doubt)]
-    return "\n".join([*lines, "", *_TreeText().lines(story)])
+    return "\n".join([*lines, "", *_TreeText().lines(node)])
 
 
 def _title(traced: Trace) -> str:
@@ -50,13 +52,13 @@ def _title(traced: Trace) -> str:
     return f"{client_text(packet)} → {target_text(packet)}{named}"
 
 
-def _endings(outcomes: Sequence[Outcome], doubt: Doubt, indent: str = "") -> Iterator[str]:
+def _results(outcomes: Sequence[Outcome], doubt: Doubt, indent: str = "") -> Iterator[str]:
     shown = outcomes if len(outcomes) <= _LISTED + 1 else outcomes[:_LISTED]
     for outcome in shown:
         yield f"{indent}{_verdict(outcome)}  {_share(outcome.probability)}  {fate(outcome)}{doubt(outcome)}"
         for alternative in outcome.alternatives:
-            yield f"{indent}    {answer_text(Answer(alternative.question, alternative.holds))}:"
-            yield from _endings(alternative.outcomes, doubt, f"{indent}    ")
+            yield f"{indent}    {condition_text(BranchCondition(alternative.question, alternative.holds))}:"
+            yield from _results(alternative.outcomes, doubt, f"{indent}    ")
     rest = outcomes[len(shown) :]
     if rest:
         yield f"{indent}… and {len(rest)} more, {summed([each.probability for each in rest])} together"
@@ -65,12 +67,12 @@ def _endings(outcomes: Sequence[Outcome], doubt: Doubt, indent: str = "") -> Ite
 def _bound(traced: Trace, again: Trace, doubt: Doubt) -> Iterator[str]:
     """The second case of session affinity."""
     yield f"A client that was here before, and is still remembered, goes where it went then: to {traced.affinity[0]},"
-    yield from ("say:", *_endings(again.outcomes, doubt, "  "))
+    yield from ("say:", *_results(again.outcomes, doubt, "  "))
 
 
-def _verdict(ending: Outcome | Ending) -> str:
-    text = f"{_SIGNS[ending.verdict]} {ending.verdict}"
-    return click.style(text, fg=_COLORS[ending.verdict], bold=True)
+def _verdict(result: Outcome | BranchResult) -> str:
+    text = f"{_SIGNS[result.verdict]} {result.verdict}"
+    return click.style(text, fg=_COLORS[result.verdict], bold=True)
 
 
 def _share(probability: Fraction) -> str:
@@ -86,9 +88,9 @@ def _share(probability: Fraction) -> str:
 class _TreeText:
     """Writes the tree. Hook and table are named where they change, as headings."""
 
-    def lines(self, story: Story, indent: str = "", heading: tuple[str, str] = ("", "")) -> Iterator[str]:
+    def lines(self, node: CondensedNode, indent: str = "", heading: tuple[str, str] = ("", "")) -> Iterator[str]:
         """A stretch of the way, then its branches."""
-        for step in story.steps:
+        for step in node.steps:
             if is_arrival(step):
                 continue
             now = (step.hook, step.table)
@@ -97,15 +99,16 @@ class _TreeText:
                 heading = now
             yield f"{indent}  {_step(step)}"
         # Where all packets go one way, its end was told at the top.
-        if story.ending is not None and indent:
-            yield f"{indent}{_verdict(story.ending)}  {fate(story.ending)}"
-        for number, branch in enumerate(story.branches, 1):
-            is_last = number == len(story.branches)
-            corner = "└" if is_last and not branch.twins else "├"
-            yield f"{indent}  {corner}─ {answer_text(branch.answer) if branch.answer else _share(branch.probability)}"
-            bar = " " if is_last and not branch.twins else "│"
+        if node.result is not None and indent:
+            yield f"{indent}{_verdict(node.result)}  {fate(node.result)}"
+        for number, branch in enumerate(node.branches, 1):
+            is_last = number == len(node.branches)
+            corner = "└" if is_last and not branch.similar else "├"
+            label = condition_text(branch.condition) if branch.condition else _share(branch.probability)
+            yield f"{indent}  {corner}─ {label}"
+            bar = " " if is_last and not branch.similar else "│"
             yield from self.lines(branch, f"{indent}  {bar}  ", heading)
-            yield from _twins(branch, f"{indent}  ", is_last=is_last)
+            yield from _similar(branch, f"{indent}  ", is_last=is_last)
 
 
 def _heading(step: Step) -> str:
@@ -120,13 +123,13 @@ def _step(step: Step) -> str:
     return f"{text}{click.style(f'  # {why}', dim=True) if why else ''}"
 
 
-def _twins(branch: Story, indent: str, *, is_last: bool) -> Iterator[str]:
+def _similar(branch: CondensedNode, indent: str, *, is_last: bool) -> Iterator[str]:
     """Branches that go the way of the one before."""
-    shown = branch.twins if len(branch.twins) <= _LISTED + 1 else branch.twins[:_LISTED]
-    rest = branch.twins[len(shown) :]
-    for number, twin in enumerate(shown, 1):
+    shown = branch.similar if len(branch.similar) <= _LISTED + 1 else branch.similar[:_LISTED]
+    rest = branch.similar[len(shown) :]
+    for number, other in enumerate(shown, 1):
         corner = "└" if is_last and not rest and number == len(shown) else "├"
-        yield f"{indent}{corner}─ {_share(twin.probability)}  likewise {fate(twin.ending)}"
+        yield f"{indent}{corner}─ {_share(other.probability)}  likewise {fate(other.result)}"
     if rest:
         corner = "└" if is_last else "├"
         yield f"{indent}{corner}─ … and {len(rest)} more, {summed([each.probability for each in rest])} together"

@@ -4,23 +4,23 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from pykubeproxy.explain.condensed import service_of
 from pykubeproxy.explain.diagnosis import Knowledge
 from pykubeproxy.explain.findings import AddressOf, Finding, HasOtherPorts, NoSuchNodePort, PortAt
 from pykubeproxy.explain.naming import services_at
 from pykubeproxy.explain.reasons import understood
 from pykubeproxy.explain.service_causes import ArrivesWithFinding
-from pykubeproxy.explain.story import service_of
 from pykubeproxy.model.endpoint import host_port
 from pykubeproxy.netfilter.causes import Arrives, Cause
 from pykubeproxy.netfilter.events import Delivered
-from pykubeproxy.netfilter.outcome import Alternative, Ending, Outcome, Verdict, decided
+from pykubeproxy.netfilter.outcome import Alternative, BranchResult, Outcome, Verdict, decided
 from pykubeproxy.netfilter.packet import Packet
 from pykubeproxy.netfilter.tree import TraceNode
 from pykubeproxy.netfilter.walk import Trace
 from pykubeproxy.rules import names
 from pykubeproxy.rules.ruleset import Ruleset
 
-Understood = Callable[[Ending | Outcome], Cause]
+Understood = Callable[[BranchResult | Outcome], Cause]
 
 
 def retold(traced: Trace, ruleset: Ruleset, knowledge: Knowledge | None) -> Trace:
@@ -34,13 +34,13 @@ def retold(traced: Trace, ruleset: Ruleset, knowledge: Knowledge | None) -> Trac
     missed = _missed(traced.packet, outcomes, ruleset, knowledge)
     title = service_of(step for outcome in outcomes for step in outcome.path)
 
-    def understand(ending: Ending | Outcome) -> Cause:
-        cause = understood(ending.cause)
+    def understand(result: BranchResult | Outcome) -> Cause:
+        cause = understood(result.cause)
         if not isinstance(cause, Arrives):
             return cause if knowledge is None else knowledge.elaborate(cause)
-        if ending.dnat is None:
+        if result.dnat is None:
             return ArrivesWithFinding(cause.event, missed) if missed else cause
-        stale = knowledge.why_stale(title, ending.dnat) if knowledge is not None and title else None
+        stale = knowledge.why_stale(title, result.dnat) if knowledge is not None and title else None
         return cause if stale is None else ArrivesWithFinding(cause.event, stale)
 
     return msgspec.structs.replace(
@@ -91,11 +91,11 @@ def _outcome(outcome: Outcome, understand: Understood) -> Outcome:
 
 
 def _node(node: TraceNode, understand: Understood) -> TraceNode:
-    ending = node.ending
-    if ending is not None:
-        ending = msgspec.structs.replace(ending, cause=understand(ending))
+    result = node.result
+    if result is not None:
+        result = msgspec.structs.replace(result, cause=understand(result))
     children = tuple(_node(child, understand) for child in node.children)
-    return msgspec.structs.replace(node, ending=ending, children=children)
+    return msgspec.structs.replace(node, result=result, children=children)
 
 
 def target_text(packet: Packet) -> str:

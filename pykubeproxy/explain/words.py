@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from pykubeproxy.explain.cause_words import cause_text
+from pykubeproxy.explain.condensed import BranchCondition, CondensedNode, jump_target
 from pykubeproxy.explain.event_words import brief_event, event_text, question_text
-from pykubeproxy.explain.story import Answer, Story, jump_target
 from pykubeproxy.model.share import percent
 from pykubeproxy.netfilter.events import Marked
-from pykubeproxy.netfilter.outcome import Ending, Outcome
+from pykubeproxy.netfilter.outcome import BranchResult, Outcome
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.rules import names
 
@@ -49,30 +49,30 @@ def meaning(step: Step) -> str:
     return "" if step.chain == names.POSTROUTING else step.comment.replace(" -> ", " → ")
 
 
-def fate(ending: Ending | Outcome) -> str:
+def fate(result: BranchResult | Outcome) -> str:
     """How it ends, in a sentence."""
-    source = ", source masqueraded" if ending.masquerade else f", source {ending.snat}" if ending.snat else ""
-    reason = cause_text(ending.cause)
-    if ending.dnat is not None and ending.dnat not in reason:
-        source = f", on its way to {ending.dnat}{source}"
+    source = ", source masqueraded" if result.masquerade else f", source {result.snat}" if result.snat else ""
+    reason = cause_text(result.cause)
+    if result.dnat is not None and result.dnat not in reason:
+        source = f", on its way to {result.dnat}{source}"
     return f"{reason}{source}"
 
 
-def answer_text(answer: Answer) -> str:
+def condition_text(condition: BranchCondition) -> str:
     """The condition under which a branch is taken: `if -i cni0`."""
-    return f"{'if' if answer.holds else 'if not'} {question_text(answer.question)}"
+    return f"{'if' if condition.holds else 'if not'} {question_text(condition.question)}"
 
 
-def leads_there(branch: Story) -> str:
+def leads_there(branch: CondensedNode) -> str:
     """What stands at the way into a branch: its share of all packets, or the answer to a question that is open.
 
     Of branches that are told together, it is the share of each, if they are equal.
     """
-    if branch.answer is not None:
-        return answer_text(branch.answer)
-    if branch.twins and all(twin.probability == branch.probability for twin in branch.twins):
-        return f"{_fraction(branch.probability)} to each of {1 + len(branch.twins)}"
-    return _fraction(branch.told)
+    if branch.condition is not None:
+        return condition_text(branch.condition)
+    if branch.similar and all(other.probability == branch.probability for other in branch.similar):
+        return f"{_fraction(branch.probability)} to each of {1 + len(branch.similar)}"
+    return _fraction(branch.total_probability)
 
 
 def _fraction(probability: Fraction) -> str:

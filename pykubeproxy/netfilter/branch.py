@@ -5,7 +5,7 @@ from itertools import count
 
 import msgspec
 
-from pykubeproxy.netfilter.answers import Undecided
+from pykubeproxy.netfilter.match_results import Undecided
 from pykubeproxy.netfilter.outcome import Assumption
 from pykubeproxy.netfilter.path import LinkedPath, Step
 from pykubeproxy.netfilter.state import State

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pykubeproxy.netfilter.answers import Undecided
 from pykubeproxy.netfilter.branch import Branch, BranchSplitter, merged
 from pykubeproxy.netfilter.effect import Action, RuleVerdict
 from pykubeproxy.netfilter.events import (
@@ -17,9 +16,10 @@ from pykubeproxy.netfilter.events import (
     MayMatch,
     PolicyApplied,
 )
+from pykubeproxy.netfilter.indexed_ruleset import IndexedRuleset
+from pykubeproxy.netfilter.match_results import Undecided
 from pykubeproxy.netfilter.path import Step
-from pykubeproxy.netfilter.program import Program
-from pykubeproxy.netfilter.questions import AllHold, Part
+from pykubeproxy.netfilter.questions import AllHold, QuestionPart
 from pykubeproxy.netfilter.rule import Rule, RuleMatch, match_rule
 from pykubeproxy.netfilter.state import TraceContext
 
@@ -33,7 +33,7 @@ MOST_BRANCHES = 256
 _VERDICTS = frozenset({"", "ACCEPT", "DROP", "RETURN", "QUEUE"})
 
 # A branch, and how it left a rule or a chain. RETURN from a chain means that it goes on after the jump.
-Left = tuple[RuleVerdict, Branch]
+BranchExit = tuple[RuleVerdict, Branch]
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,18 +77,18 @@ class Location(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChainWalker:
-    """Walks branches through the chains of a Program."""
+    """Walks branches through the chains of a IndexedRuleset."""
 
-    def __init__(self, program: Program, context: TraceContext, forks: BranchSplitter) -> None:
-        self._program = program
+    def __init__(self, ruleset: IndexedRuleset, context: TraceContext, forks: BranchSplitter) -> None:
+        self._ruleset = ruleset
         self._context = context
         self._splitter = forks
 
-    def traverse(self, table: str, branch: Branch) -> Iterator[Left]:
+    def traverse(self, table: str, branch: Branch) -> Iterator[BranchExit]:
         """A branch through the built-in chain of the hook it is at, its policy included: ACCEPT or a worse end."""
         here = Location(table=table, chains=(branch.state.hook,))
-        policy = self._program.policy(table, here.chain)
-        if self._program.is_empty(table, here.chain) and policy == "ACCEPT":
+        policy = self._ruleset.policy(table, here.chain)
+        if self._ruleset.is_empty(table, here.chain) and policy == "ACCEPT":
             yield RuleVerdict.ACCEPT, branch
             return
         fallen = []
@@ -101,12 +101,12 @@ class ChainWalker:
         for found in merged(fallen):
             yield decided, found.then(here.step(found, Action.POLICY, PolicyApplied(policy, here.chain)))
 
-    def _walk(self, here: Location, branch: Branch) -> Iterator[Left]:
+    def _walk(self, here: Location, branch: Branch) -> Iterator[BranchExit]:
         """A branch through a chain; what comes back, at the end of the chain or earlier, is RETURN."""
         live = [branch]
         address = self._context.address_text(branch.state.destination)
         port = branch.state.destination_port
-        for position, rule in self._program.candidates(here.table, here.chain, address, port):
+        for position, rule in self._ruleset.candidates(here.table, here.chain, address, port):
             location = here.at(position, rule)
             going_on: list[Branch] = []
             for each in live:
@@ -124,7 +124,7 @@ class ChainWalker:
         for each in live:
             yield RuleVerdict.RETURN, each
 
-    def _meet(self, location: Location, rule: Rule, branch: Branch) -> Iterator[Left]:
+    def _meet(self, location: Location, rule: Rule, branch: Branch) -> Iterator[BranchExit]:
         """A branch and one rule."""
         rule_match = match_rule(rule, branch.state, self._context)
         if rule_match is None:
@@ -142,7 +142,7 @@ class ChainWalker:
         else:
             yield from self._split(location, rule, branch, rule_match)
 
-    def _split(self, location: Location, rule: Rule, branch: Branch, rule_match: RuleMatch) -> Iterator[Left]:
+    def _split(self, location: Location, rule: Rule, branch: Branch, rule_match: RuleMatch) -> Iterator[BranchExit]:
         """A branch and a rule that matches by chance, or nobody knows whether."""
         question = _open_question(branch, rule_match.questions)
         if question is False:
@@ -161,9 +161,9 @@ class ChainWalker:
             branch = branch.but(weight=branch.weight * rule_match.share)
         yield from self._hit(location, rule, branch)
 
-    def _hit(self, location: Location, rule: Rule, branch: Branch) -> Iterator[Left]:
+    def _hit(self, location: Location, rule: Rule, branch: Branch) -> Iterator[BranchExit]:
         """A branch and a rule that matches it."""
-        if rule.target_name not in _VERDICTS and self._program.has_chain(location.table, rule.target_name):
+        if rule.target_name not in _VERDICTS and self._ruleset.has_chain(location.table, rule.target_name):
             yield from self._jump(location, rule, branch)
             return
         sides: dict[bool, Branch] = {}
@@ -178,7 +178,7 @@ class ChainWalker:
             after = after.but(state=effect.state, weight=after.weight * effect.share)
             yield effect.verdict, after.then(location.step(after, effect.action, effect.event))
 
-    def _jump(self, location: Location, rule: Rule, branch: Branch) -> Iterator[Left]:
+    def _jump(self, location: Location, rule: Rule, branch: Branch) -> Iterator[BranchExit]:
         """A jump comes back after this rule; a goto after the jump that led to this chain."""
         name = rule.target_name
         action, back = (Action.GOTO, RuleVerdict.RETURN) if rule.is_goto else (Action.JUMP, RuleVerdict.CONTINUE)
@@ -202,7 +202,7 @@ def _open_question(branch: Branch, questions: tuple[Undecided, ...]) -> Undecide
             return False
     if len(unknown) < 2:
         return unknown[0] if unknown else True
-    parts = tuple(Part(each.question, each.inverted) for each in unknown)
+    parts = tuple(QuestionPart(each.question, each.inverted) for each in unknown)
     return Undecided(AllHold(parts), lasting=all(each.lasting for each in unknown))
 
 
@@ -212,5 +212,5 @@ def _assumed(location: Location, side: Branch, question: Undecided) -> Branch:
     return side.then(location.step(side, Action.UNDECIDED, event))
 
 
-def _given_up(location: Location, branch: Branch, limit: Limit = Limit.QUESTIONS) -> Left:
+def _given_up(location: Location, branch: Branch, limit: Limit = Limit.QUESTIONS) -> BranchExit:
     return RuleVerdict.UNDECIDED, branch.then(location.step(branch, Action.UNDECIDED, LimitReached(limit)))

@@ -20,8 +20,8 @@ class LocalAddress(msgspec.Struct, frozen=True, kw_only=True):
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """The node, as far as it is known. None means unknown: what depends on it cannot be decided.
 
-    `addresses`: the node's own addresses, of any family; loopback need not be listed. `doubtful` are addresses that may
-    be the node's although they are not listed.
+    `addresses`: the node's own addresses, of any family; loopback need not be listed. `possibly_local` are
+    addresses that may be the node's although they are not listed.
     `routes`: its routing table, of any family; of equal prefixes the first counts. If those of the kind `local` are
     among them, they tell the addresses as well.
     `forwarding`: whether it forwards packets (`net.ipv4.ip_forward`, `net.ipv6.conf.all.forwarding`).
@@ -31,7 +31,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     addresses: tuple[LocalAddress, ...] | None = None
-    doubtful: frozenset[IP] = frozenset()
+    possibly_local: frozenset[IP] = frozenset()
     routes: tuple[Route, ...] | None = None
     forwarding: bool = True
     route_localnet: bool = True

@@ -20,7 +20,7 @@ class Verdict(StrEnum):
     UNDECIDED = "UNDECIDED"
 
 
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
+class BranchResult(msgspec.Struct, frozen=True, kw_only=True):
     """How one branch ends. `dnat` is where the packet was redirected to (`ip:port`), None if nowhere.
 
     `masquerade`: its source was replaced by an address of this node; `snat`: by that of an SNAT rule. `cause` is where
@@ -47,10 +47,10 @@ class Assumption(msgspec.Struct, frozen=True, kw_only=True):
     path: LinkedPath
 
 
-class End(msgspec.Struct, frozen=True, kw_only=True):
+class FinishedBranch(msgspec.Struct, frozen=True, kw_only=True):
     """The end of one branch: how, for which share of the packets, on which assumptions, and by which way."""
 
-    ending: Ending
+    result: BranchResult
     probability: Fraction
     assumptions: tuple[Assumption, ...]
     path: LinkedPath
@@ -93,7 +93,7 @@ def decided(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
 
 
 # What makes two undecided outcomes equal: the question, and how their packets fare with either answer.
-_Key = tuple[Ending, frozenset[object], frozenset[object]]
+_Key = tuple[BranchResult, frozenset[object], frozenset[object]]
 
 
 class _Share(msgspec.Struct, kw_only=True):
@@ -112,20 +112,20 @@ class _Share(msgspec.Struct, kw_only=True):
 _Shares = dict[_Key, _Share]
 
 
-def sum_up(ends: Sequence[End]) -> tuple[Outcome, ...]:
+def sum_up(ends: Sequence[FinishedBranch]) -> tuple[Outcome, ...]:
     """The outcomes of a packet, given the ends of all its branches; in the order in which they first appear."""
     return _outcomes(_shares(ends, 0), Fraction(1))
 
 
-def _shares(ends: Iterable[End], depth: int) -> _Shares:
+def _shares(ends: Iterable[FinishedBranch], depth: int) -> _Shares:
     """Sums up ends that agree in their first `depth` assumptions."""
     shares: _Shares = {}
-    forks: dict[int, list[End]] = {}
+    forks: dict[int, list[FinishedBranch]] = {}
     for end in ends:
         if len(end.assumptions) > depth:
             forks.setdefault(end.assumptions[depth].fork, []).append(end)
         else:
-            key = (end.ending, _NOTHING, _NOTHING)
+            key = (end.result, _NOTHING, _NOTHING)
             _add(shares, key, _Share(probability=end.probability, path=end.path, likeliest=end.probability))
     for undecided in forks.values():
         for key, share in _either(undecided, depth).items():
@@ -144,7 +144,7 @@ def _add(shares: _Shares, key: _Key, share: _Share) -> None:
             known.likeliest, known.path = share.likeliest, share.path
 
 
-def _either(ends: list[End], depth: int) -> _Shares:
+def _either(ends: list[FinishedBranch], depth: int) -> _Shares:
     """Sums up the two sides of one question.
 
     What happens with either answer is decided after all; only the rest of the packets depends on it.
@@ -162,9 +162,9 @@ def _either(ends: list[End], depth: int) -> _Shares:
             if not side[key].probability:
                 del side[key]
     if yes or no:
-        ending = _in_common([key[0] for side in (yes, no) for key in side], Undecidable(asked.question))
+        result = _in_common([key[0] for side in (yes, no) for key in side], Undecidable(asked.question))
         rest = max(_total(yes), _total(no))
-        common[ending, _signature(yes), _signature(no)] = _Share(
+        common[result, _signature(yes), _signature(no)] = _Share(
             probability=rest, path=asked.path, likeliest=rest, sides=(yes, no)
         )
     return common
@@ -179,14 +179,14 @@ def _signature(shares: _Shares) -> frozenset[object]:
     return frozenset((key, share.probability / total) for key, share in shares.items())
 
 
-def _in_common(endings: Sequence[Ending], cause: Cause) -> Ending:
+def _in_common(results: Sequence[BranchResult], cause: Cause) -> BranchResult:
     """An undecided ending with what all these endings agree on."""
-    first = endings[0]
-    return Ending(
+    first = results[0]
+    return BranchResult(
         verdict=Verdict.UNDECIDED,
-        dnat=first.dnat if all(ending.dnat == first.dnat for ending in endings) else None,
-        masquerade=all(ending.masquerade for ending in endings),
-        snat=first.snat if all(ending.snat == first.snat for ending in endings) else None,
+        dnat=first.dnat if all(result.dnat == first.dnat for result in results) else None,
+        masquerade=all(result.masquerade for result in results),
+        snat=first.snat if all(result.snat == first.snat for result in results) else None,
         cause=cause,
     )
 
@@ -196,11 +196,11 @@ def _outcomes(shares: _Shares, scale: Fraction) -> tuple[Outcome, ...]:
     return tuple(_outcome(key[0], share, scale) for key, share in shares.items())
 
 
-def _outcome(ending: Ending, share: _Share, scale: Fraction) -> Outcome:
+def _outcome(result: BranchResult, share: _Share, scale: Fraction) -> Outcome:
     alternatives: tuple[Alternative, ...] = ()
     if share.sides:
-        assert isinstance(ending.cause, Undecidable)
-        question = ending.cause.question
+        assert isinstance(result.cause, Undecidable)
+        question = result.cause.question
         inner = scale * share.probability / share.total()
         alternatives = tuple(
             Alternative(question=question, holds=holds, outcomes=_outcomes(side, inner))
@@ -208,11 +208,11 @@ def _outcome(ending: Ending, share: _Share, scale: Fraction) -> Outcome:
         )
     return Outcome(
         probability=share.probability * scale,
-        verdict=ending.verdict,
-        dnat=ending.dnat,
-        masquerade=ending.masquerade,
-        snat=ending.snat,
-        cause=ending.cause,
+        verdict=result.verdict,
+        dnat=result.dnat,
+        masquerade=result.masquerade,
+        snat=result.snat,
+        cause=result.cause,
         path=share.path.steps(),
         alternatives=alternatives,
     )

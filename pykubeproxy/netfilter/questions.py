@@ -37,7 +37,7 @@ class TargetLetsPass(Question, frozen=True):
     target: str
 
 
-class Part(msgspec.Struct, frozen=True):
+class QuestionPart(msgspec.Struct, frozen=True):
     """A question among others; with `inverted`, the answer no counts."""
 
     question: Question
@@ -47,4 +47,4 @@ class Part(msgspec.Struct, frozen=True):
 class AllHold(Question, frozen=True):
     """Do several questions all have the answer that counts? Each of `parts` says which answer that is."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[QuestionPart, ...]

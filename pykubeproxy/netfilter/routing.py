@@ -58,7 +58,7 @@ class AddressTypes:
         loopback = CIDR(Family.IPV4, "127.0.0.0/8", 8) if family is Family.IPV4 else CIDR(Family.IPV6, "::1/128", 128)
         self._family = family
         self._complete = environment.addresses is not None or bool(from_routes)
-        self._doubtful = {ip.number for ip in environment.doubtful if ip.family is family}
+        self._possibly_local = {ip.number for ip in environment.possibly_local if ip.family is family}
         items = [(address.cidr, address.device or "") for address in mine]
         if own is not None:
             items.append((CIDR(family, own.text, family.bits), ""))
@@ -78,7 +78,7 @@ class AddressTypes:
             return self._on_device(AddressType.BROADCAST, self._broadcast[number], device)
         holder = self._own.find(number)
         if holder is None:
-            return AddressType.UNICAST if self._complete and number not in self._doubtful else None
+            return AddressType.UNICAST if self._complete and number not in self._possibly_local else None
         return self._on_device(AddressType.LOCAL, holder or None, device)
 
     def address_on(self, device: str | None) -> int | None:

@@ -6,8 +6,8 @@ from functools import lru_cache
 import msgspec
 
 from pykubeproxy.model.printable import printable
-from pykubeproxy.netfilter.answers import Chance, Matcher, StateChange, Undecided
 from pykubeproxy.netfilter.effect import Target
+from pykubeproxy.netfilter.match_results import Matcher, Probability, StateChange, Undecided
 from pykubeproxy.netfilter.matches.registry import matchers
 from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import parse_rule
@@ -78,7 +78,7 @@ def match_rule(rule: Rule, state: State, context: TraceContext) -> RuleMatch | N
         if answer is False:
             is_noted = state is not before and share == 1 and not questions
             return RuleMatch(state=state, share=_NEVER) if is_noted else None
-        if isinstance(answer, Chance):
+        if isinstance(answer, Probability):
             share *= answer.share
         elif isinstance(answer, Undecided):
             questions.append(answer)

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import msgspec
 
-from pykubeproxy.netfilter.outcome import Ending
+from pykubeproxy.netfilter.outcome import BranchResult
 from pykubeproxy.netfilter.path import LinkedPath, Step
 
 
@@ -20,25 +20,25 @@ class TraceNode(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...]
     probability: Fraction
     children: tuple["TraceNode", ...] = ()
-    ending: Ending | None = None
+    result: BranchResult | None = None
 
 
-def build_tree(root: LinkedPath, endings: Iterable[tuple[LinkedPath, Ending]]) -> TraceNode:
+def build_tree(root: LinkedPath, results: Iterable[tuple[LinkedPath, BranchResult]]) -> TraceNode:
     """The tree of all steps from `root` that lead to an ending; branches stand in the order of their endings."""
     following: dict[int, list[LinkedPath]] = {}
-    ending_at: dict[int, Ending] = {}
+    result_at: dict[int, BranchResult] = {}
     seen: set[int] = set()
-    for end, ending in endings:
-        ending_at[id(end)] = ending
+    for end, result in results:
+        result_at[id(end)] = result
         path = end
         while path.before is not None and id(path) not in seen:
             seen.add(id(path))
             following.setdefault(id(path.before), []).append(path)
             path = path.before
-    return _build(root, following, ending_at)
+    return _build(root, following, result_at)
 
 
-def _build(root: LinkedPath, following: dict[int, list[LinkedPath]], ending_at: dict[int, Ending]) -> TraceNode:
+def _build(root: LinkedPath, following: dict[int, list[LinkedPath]], result_at: dict[int, BranchResult]) -> TraceNode:
     """Nodes from the root down, then made from the leaves up: however deep, it needs no recursion."""
     planned: list[tuple[LinkedPath, tuple[Step, ...], LinkedPath]] = []
     waiting = [root]
@@ -56,6 +56,6 @@ def _build(root: LinkedPath, following: dict[int, list[LinkedPath]], ending_at: 
             steps=stretch,
             probability=stretch[0].probability if stretch else Fraction(1),
             children=tuple(made[id(branch)] for branch in following.get(id(last), [])),
-            ending=ending_at.get(id(last)),
+            result=result_at.get(id(last)),
         )
     return made[id(root)]

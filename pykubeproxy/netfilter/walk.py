@@ -12,7 +12,6 @@ from fractions import Fraction
 
 import msgspec
 
-from pykubeproxy.netfilter.answers import Undecided
 from pykubeproxy.netfilter.branch import Branch, BranchSplitter
 from pykubeproxy.netfilter.causes import Arrives, Cause, PolicyDrops, RuleRefuses, TraceEnds, Undecidable, Unreachable
 from pykubeproxy.netfilter.chains import ChainWalker
@@ -28,10 +27,11 @@ from pykubeproxy.netfilter.events import (
     RoutingFailed,
     Sent,
 )
-from pykubeproxy.netfilter.outcome import End, Ending, Outcome, Verdict, sum_up
+from pykubeproxy.netfilter.indexed_ruleset import IndexedRuleset
+from pykubeproxy.netfilter.match_results import Undecided
+from pykubeproxy.netfilter.outcome import BranchResult, FinishedBranch, Outcome, Verdict, sum_up
 from pykubeproxy.netfilter.packet import ConnectionState, Packet
 from pykubeproxy.netfilter.path import LinkedPath, Step
-from pykubeproxy.netfilter.program import Program
 from pykubeproxy.netfilter.questions import IsLocalAddress
 from pykubeproxy.netfilter.routing import LOOPBACK_DEVICE, AddressType, RoutingDecision, RoutingResult
 from pykubeproxy.netfilter.state import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, State, TraceContext
@@ -71,7 +71,7 @@ class Tracer:
     """Traces packets under one Ruleset, which must not change meanwhile; indexes are kept from packet to packet."""
 
     def __init__(self, ruleset: Ruleset, environment: Environment) -> None:
-        self._program = Program(ruleset)
+        self._ruleset = IndexedRuleset(ruleset)
         self._environment = environment
 
     def trace(self, packet: Packet) -> Trace:
@@ -79,27 +79,27 @@ class Tracer:
         environment = self._environment
         recent = environment.recent
         if environment.seen_at is not None:
-            recent |= self._program.recent_lists(environment.seen_at)
+            recent |= self._ruleset.recent_lists(environment.seen_at)
         context = TraceContext(packet, environment)
         root = LinkedPath(None, None)
-        walk = _Walk(self._program, context)
+        walk = _Walk(self._ruleset, context)
         walk.run(Branch(state=context.start(recent), weight=Fraction(1), path=root))
         return Trace(
             packet=packet,
             outcomes=sum_up(walk.ends),
-            tree=build_tree(root, ((end.path, end.ending) for end in walk.ends)),
-            affinity=tuple(sorted({self._program.endpoint_of(name) for name in context.asked})),
+            tree=build_tree(root, ((end.path, end.result) for end in walk.ends)),
+            affinity=tuple(sorted({self._ruleset.endpoint_of(name) for name in context.asked})),
         )
 
 
 class _Walk:
     """One packet's walk: collects the ends of all its branches."""
 
-    def __init__(self, program: Program, context: TraceContext) -> None:
+    def __init__(self, ruleset: IndexedRuleset, context: TraceContext) -> None:
         self._context = context
         self._splitter = BranchSplitter()
-        self._chains = ChainWalker(program, context, self._splitter)
-        self.ends: list[End] = []
+        self._chains = ChainWalker(ruleset, context, self._splitter)
+        self.ends: list[FinishedBranch] = []
 
     def run(self, start: Branch) -> None:
         """The whole walk."""
@@ -214,11 +214,15 @@ class _Walk:
 
     def _end(self, branch: Branch, verdict: Verdict, cause: Cause) -> None:
         state = branch.state
-        ending = Ending(verdict=verdict, dnat=state.dnat, masquerade=state.masquerade, snat=state.snat, cause=cause)
+        result = BranchResult(
+            verdict=verdict, dnat=state.dnat, masquerade=state.masquerade, snat=state.snat, cause=cause
+        )
         path = branch.path
         if isinstance(cause, Arrives):
             path = path.then(_route_step(branch, cause.event, Action.ACCEPT))
-        self.ends.append(End(ending=ending, probability=branch.weight, assumptions=branch.assumptions, path=path))
+        self.ends.append(
+            FinishedBranch(result=result, probability=branch.weight, assumptions=branch.assumptions, path=path)
+        )
 
 
 def _leaving(branch: Branch, decision: RoutingDecision) -> Branch:

@@ -50,7 +50,7 @@ def test_nothing_is_loaded_from_anywhere() -> None:
 
 
 def test_branches_stand_side_by_side() -> None:
-    column = lay_out(picture(traced(*ADDRESSES)).story)
+    column = lay_out(picture(traced(*ADDRESSES)).node)
     assert column.width == 3 * COLUMN + 2 * GAP
     assert [branch.width for branch in column.columns] == [COLUMN] * 3
 

@@ -86,7 +86,7 @@ def test_loopback_addresses_stay_on_a_node_without_route_localnet() -> None:
 
 
 def test_an_address_that_may_be_the_node_s_own_is_a_fork() -> None:
-    doubting = Environment(addresses=NODE.addresses, doubtful=frozenset({ip("10.0.9.9")}))
+    doubting = Environment(addresses=NODE.addresses, possibly_local=frozenset({ip("10.0.9.9")}))
     found = sent("10.0.9.9", doubting)
     assert found.verdict is Verdict.UNDECIDED
     assert {question_text(each.question) for each in found.alternatives} == {"10.0.9.9 is an address of this node"}

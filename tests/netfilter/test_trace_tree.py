@@ -31,8 +31,8 @@ def test_a_way_without_branches_is_one_node() -> None:
     tree = follow(dump={"filter": "FORWARD -j one\none -j DROP"}).tree
     assert tree.children == ()
     assert [step.action for step in tree.steps] == [Action.ROUTE, Action.JUMP, Action.DROP]
-    assert tree.ending is not None
-    assert tree.ending.verdict is Verdict.DROP
+    assert tree.result is not None
+    assert tree.result.verdict is Verdict.DROP
 
 
 def test_a_random_choice_has_a_branch_for_each_endpoint() -> None:
@@ -40,8 +40,8 @@ def test_a_random_choice_has_a_branch_for_each_endpoint() -> None:
     assert [event_text(step.event) for step in tree.steps] == ["→ KUBE-SERVICES", "→ SVC"]
     assert [child.probability for child in tree.children] == [Fraction(1, 5)] * 5
     assert [event_text(child.steps[0].event) for child in tree.children] == [f"→ SEP-{number}" for number in range(5)]
-    endings = [leaf.ending for leaf in leaves(tree)]
-    assert [ending.dnat for ending in endings if ending] == [f"10.1.0.{number}:80" for number in range(1, 6)]
+    results = [leaf.result for leaf in leaves(tree)]
+    assert [result.dnat for result in results if result] == [f"10.1.0.{number}:80" for number in range(1, 6)]
 
 
 def test_steps_carry_their_share_of_all_packets() -> None:
@@ -53,7 +53,7 @@ def test_a_question_has_two_branches_with_everything_each() -> None:
     tree = follow(dump={"filter": "FORWARD -m geoip --source-country CN -j DROP"}).tree
     assert [child.probability for child in tree.children] == [1, 1]
     assert {child.steps[0].action for child in tree.children} == {Action.UNDECIDED}
-    assert {leaf.ending.verdict for leaf in leaves(tree) if leaf.ending} == {Verdict.DROP, Verdict.ACCEPT}
+    assert {leaf.result.verdict for leaf in leaves(tree) if leaf.result} == {Verdict.DROP, Verdict.ACCEPT}
 
 
 def test_a_thousand_endpoints() -> None:

@@ -6,14 +6,14 @@ from itertools import groupby
 
 import msgspec
 
+from pykubeproxy.explain.condensed import CondensedNode, condense, is_arrival, service_of
 from pykubeproxy.explain.retelling import client_text, target_text
-from pykubeproxy.explain.story import Story, is_arrival, service_of, tell
 from pykubeproxy.netfilter.effect import Action
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
 
 # So many equal branches still have their own place in a picture.
-MOST_ALIKE = 4
+MAX_SIMILAR = 4
 
 _AFFINITY = "a client that session affinity remembers goes where it went before; this one is new"
 
@@ -39,7 +39,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     client: str
     target: str
     service: str
-    story: Story
+    node: CondensedNode
     note: str = ""
 
 
@@ -49,15 +49,15 @@ def picture(traced: Trace) -> Picture:
         client=client_text(traced.packet),
         target=target_text(traced.packet),
         service=service_of(step for outcome in traced.outcomes for step in outcome.path),
-        story=tell(traced.tree, most_alike=MOST_ALIKE),
+        node=condense(traced.tree, max_similar=MAX_SIMILAR),
         note=_AFFINITY if traced.affinity and len(traced.outcomes) > 1 else "",
     )
 
 
 def cards(steps: Sequence[Step]) -> Iterator[Card]:
     """A stretch of the way as cards."""
-    told = [step for step in steps if not is_arrival(step)]
-    for (hook, table), group in groupby(told, key=lambda step: (step.hook, step.table)):
+    total_probability = [step for step in steps if not is_arrival(step)]
+    for (hook, table), group in groupby(total_probability, key=lambda step: (step.hook, step.table)):
         yield Card(hook=hook, table=table, steps=tuple(group))
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from html import escape
 
+from pykubeproxy.explain.condensed import BranchCondition, CondensedNode
 from pykubeproxy.explain.pictures.cards import Card, cards, kind, picture
 from pykubeproxy.explain.pictures.svg import as_svg
-from pykubeproxy.explain.story import Answer, Story
-from pykubeproxy.explain.words import answer_text, doing, exact, fate, meaning, place
+from pykubeproxy.explain.words import condition_text, doing, exact, fate, meaning, place
 from pykubeproxy.model.share import percent
-from pykubeproxy.netfilter.outcome import Ending, Outcome, Verdict
+from pykubeproxy.netfilter.outcome import BranchResult, Outcome, Verdict
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
 
@@ -46,7 +46,7 @@ def as_html(traced: Trace) -> str:
         "<h2>The way as a picture</h2>",
         f"<figure>{as_svg(traced)}</figure>",
         '<h2>Step by step <span class="dim">(a step opens to show its rule)</span></h2>',
-        *_story(shown.story),
+        *_node(shown.node),
     ]
     head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
     return "\n".join(
@@ -65,31 +65,35 @@ def _outcome(outcome: Outcome) -> Iterator[str]:
         f"<span>{escape(fate(outcome))}</span></div>"
     )
     for alternative in outcome.alternatives:
-        answer = answer_text(Answer(alternative.question, alternative.holds))
-        yield f'<div class="dim case">{escape(answer)}:</div>'
+        condition = condition_text(BranchCondition(alternative.question, alternative.holds))
+        yield f'<div class="dim case">{escape(condition)}:</div>'
         yield '<div class="case">'
         for inner in alternative.outcomes:
             yield from _outcome(inner)
         yield "</div>"
 
 
-def _story(story: Story) -> Iterator[str]:
-    for card in cards(story.steps):
+def _node(node: CondensedNode) -> Iterator[str]:
+    for card in cards(node.steps):
         yield from _card(card)
-    for branch in story.branches:
-        summary = answer_text(branch.answer) if branch.answer else f"{percent(branch.told)} of the packets"
-        if branch.ending is not None:
-            summary += f": {fate(branch.ending)}"
-        if branch.twins:
-            summary += f", or likewise to one of {len(branch.twins)} more endpoints"
-        is_open = " open" if len(story.branches) < 4 else ""
+    for branch in node.branches:
+        summary = (
+            condition_text(branch.condition)
+            if branch.condition
+            else f"{percent(branch.total_probability)} of the packets"
+        )
+        if branch.result is not None:
+            summary += f": {fate(branch.result)}"
+        if branch.similar:
+            summary += f", or likewise to one of {len(branch.similar)} more endpoints"
+        is_open = " open" if len(node.branches) < 4 else ""
         yield f'<details class="branch"{is_open}><summary>{escape(summary)}</summary>'
-        yield from _story(branch)
+        yield from _node(branch)
         yield "</details>"
-    if story.ending is not None:
-        yield _ending(story.ending)
-    for twin in story.twins:
-        yield f'<p class="dim">{percent(twin.probability)} likewise {escape(fate(twin.ending))}</p>'
+    if node.result is not None:
+        yield _result(node.result)
+    for other in node.similar:
+        yield f'<p class="dim">{percent(other.probability)} likewise {escape(fate(other.result))}</p>'
 
 
 def _card(card: Card) -> Iterator[str]:
@@ -110,6 +114,6 @@ def _step(step: Step) -> str:
     return f'<details class="step"><summary>{text}</summary>{where}{rule}</details>'
 
 
-def _ending(ending: Ending) -> str:
-    style = _CLASSES.get(ending.verdict, "refuse")
-    return f'<p><span class="v {style}">{ending.verdict}</span> {escape(fate(ending))}</p>'
+def _result(result: BranchResult) -> str:
+    style = _CLASSES.get(result.verdict, "refuse")
+    return f'<p><span class="v {style}">{result.verdict}</span> {escape(fate(result))}</p>'

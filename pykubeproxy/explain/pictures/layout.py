@@ -5,8 +5,8 @@ from textwrap import wrap
 
 import msgspec
 
+from pykubeproxy.explain.condensed import CondensedNode
 from pykubeproxy.explain.pictures.cards import Card, cards
-from pykubeproxy.explain.story import Story
 from pykubeproxy.explain.words import fate, meaning
 
 COLUMN = 420
@@ -19,7 +19,7 @@ BETWEEN = 22
 FAN = 92
 
 # Lines in the box of branches that are told together.
-MOST_TWINS = 16
+MOST_SIMILAR = 16
 
 # Characters of a line in an ending's box.
 _WRAP = 56
@@ -28,28 +28,26 @@ _WRAP = 56
 class Column(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of the way from top to bottom, and the columns that branch off below it.
 
-    `width` is that of everything in it; `ending` holds the lines of text of its end.
+    `width` is that of everything in it; `result` holds the lines of text of its end.
     """
 
-    story: Story
+    node: CondensedNode
     cards: tuple[Card, ...]
-    ending: tuple[str, ...]
+    result: tuple[str, ...]
     columns: tuple["Column", ...]
     width: int
     height: int
 
 
-def lay_out(story: Story) -> Column:
+def lay_out(node: CondensedNode) -> Column:
     """The columns of a story."""
-    columns = tuple(lay_out(branch) for branch in story.branches)
-    shown = tuple(cards(story.steps))
-    ending = tuple(wrap(fate(story.ending), _WRAP)) if story.ending is not None else ()
-    own = stretch_height(shown, ending, len(story.twins))
+    columns = tuple(lay_out(branch) for branch in node.branches)
+    shown = tuple(cards(node.steps))
+    result = tuple(wrap(fate(node.result), _WRAP)) if node.result is not None else ()
+    own = stretch_height(shown, result, len(node.similar))
     below = FAN + max(column.height for column in columns) if columns else 0
     width = sum(column.width for column in columns) + GAP * (len(columns) - 1)
-    return Column(
-        story=story, cards=shown, ending=ending, columns=columns, width=max(COLUMN, width), height=own + below
-    )
+    return Column(node=node, cards=shown, result=result, columns=columns, width=max(COLUMN, width), height=own + below)
 
 
 def card_height(card: Card) -> int:
@@ -57,18 +55,18 @@ def card_height(card: Card) -> int:
     return HEADING + PADDING + sum(ROW + (NOTE if meaning(step) else 0) for step in card.steps)
 
 
-def ending_height(lines: Sequence[str]) -> int:
+def result_height(lines: Sequence[str]) -> int:
     """A verdict, and its reason in lines."""
     return 34 + 17 * len(lines) if lines else 0
 
 
-def twins_height(number: int) -> int:
+def similar_height(number: int) -> int:
     """A box that counts the branches that go the same way."""
-    return 34 + 17 * min(number, MOST_TWINS) if number else 0
+    return 34 + 17 * min(number, MOST_SIMILAR) if number else 0
 
 
-def stretch_height(shown: Sequence[Card], ending: Sequence[str], twins: int) -> int:
+def stretch_height(shown: Sequence[Card], result: Sequence[str], similar: int) -> int:
     """All of a column down to where it branches."""
-    parts = [*map(card_height, shown), ending_height(ending), twins_height(twins)]
+    parts = [*map(card_height, shown), result_height(result), similar_height(similar)]
     used = [part for part in parts if part]
     return sum(used) + BETWEEN * max(len(used) - 1, 0)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from itertools import count
 
 from pykubeproxy.explain.cause_words import cause_text
+from pykubeproxy.explain.condensed import CondensedNode
 from pykubeproxy.explain.pictures.cards import Card, cards, picture, short
-from pykubeproxy.explain.story import Story
 from pykubeproxy.explain.words import brief, fate, leads_there, place, summed
-from pykubeproxy.netfilter.outcome import Ending, Verdict
+from pykubeproxy.netfilter.outcome import BranchResult, Verdict
 from pykubeproxy.netfilter.walk import Trace
 
 _STYLES = (
@@ -25,7 +25,7 @@ def as_mermaid(traced: Trace) -> str:
     shown = picture(traced)
     service = "".join(f"<br/>{_escaped(line)}" for line in (shown.service, shown.note) if line)
     title = f'    p0(["{_escaped(f"{shown.client} → {shown.target}")}{service}"]):::packet'
-    body = _Chart().lines(shown.story, "p0", "")
+    body = _Chart().lines(shown.node, "p0", "")
     return "\n".join(["flowchart TD", title, *(f"    {line}" for line in (*body, *_STYLES))])
 
 
@@ -35,25 +35,25 @@ class _Chart:
     def __init__(self) -> None:
         self._numbers = count(1)
 
-    def lines(self, story: Story, before: str, label: str) -> Iterator[str]:
+    def lines(self, node: CondensedNode, before: str, label: str) -> Iterator[str]:
         """A stretch, its ending, its branches; `label` is for the edge that leads there."""
-        for card in cards(story.steps):
+        for card in cards(node.steps):
             yield from self._box(before, label, f'["{_card(card)}"]', "stage")
             before, label = self._last, ""
-        for branch in story.branches:
+        for branch in node.branches:
             yield from self.lines(branch, before, _escaped(leads_there(branch)))
-        if story.ending is not None:
-            yield from self._ending(before, label, story.ending)
-        if story.twins:
-            total = summed([twin.probability for twin in story.twins])
-            names = ", ".join(twin.ending.dnat or cause_text(twin.ending.cause) for twin in story.twins[:8])
-            more = f" and {len(story.twins) - 8} more" if len(story.twins) > 8 else ""
+        if node.result is not None:
+            yield from self._result(before, label, node.result)
+        if node.similar:
+            total = summed([other.probability for other in node.similar])
+            names = ", ".join(other.result.dnat or cause_text(other.result.cause) for other in node.similar[:8])
+            more = f" and {len(node.similar) - 8} more" if len(node.similar) > 8 else ""
             text = _escaped(f"{total} likewise to {names}{more}")
             yield from self._box(before, "", f'(["{text}"])', "accept")
 
-    def _ending(self, before: str, label: str, ending: Ending) -> Iterator[str]:
-        text = f"<b>{ending.verdict}</b><br/>{_escaped(fate(ending))}"
-        yield from self._box(before, label, f'(["{text}"])', _CLASSES.get(ending.verdict, "refuse"))
+    def _result(self, before: str, label: str, result: BranchResult) -> Iterator[str]:
+        text = f"<b>{result.verdict}</b><br/>{_escaped(fate(result))}"
+        yield from self._box(before, label, f'(["{text}"])', _CLASSES.get(result.verdict, "refuse"))
 
     def _box(self, before: str, label: str, shape: str, style: str) -> Iterator[str]:
         self._last = f"p{next(self._numbers)}"

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from html import escape
 
 from pykubeproxy.explain.cause_words import cause_text
+from pykubeproxy.explain.condensed import SimilarBranch
 from pykubeproxy.explain.pictures import layout
 from pykubeproxy.explain.pictures.cards import Card, Picture, kind, picture, short
 from pykubeproxy.explain.pictures.layout import COLUMN, Column, lay_out
-from pykubeproxy.explain.story import Twin
 from pykubeproxy.explain.words import brief, doing, leads_there, meaning, place, summed
 from pykubeproxy.model.share import percent
 from pykubeproxy.netfilter.outcome import Outcome, Verdict
@@ -40,7 +40,7 @@ _SHADES = ("#16a34a", "#22c55e", "#4ade80", "#86efac")
 def as_svg(traced: Trace) -> str:
     """A drawing that needs nothing but itself: no script, no font, no network."""
     shown = picture(traced)
-    root = lay_out(shown.story)
+    root = lay_out(shown.node)
     width = max(root.width + 2 * _MARGIN, _LEAST_WIDTH)
     height = _HEADER + root.height + _MARGIN
     body = [
@@ -83,13 +83,13 @@ def _column(column: Column, left: float, top: float) -> Iterator[str]:
         yield from _card(card, x, y)
         bottom = y + layout.card_height(card)
         y = bottom + layout.BETWEEN
-    if column.ending:
+    if column.result:
         if column.cards:
             yield _line(middle, bottom, y)
-        yield from _ending(column, x, y)
-        y += layout.ending_height(column.ending) + layout.BETWEEN
-    if column.story.twins:
-        yield from _twins(column.story.twins, x, y)
+        yield from _result(column, x, y)
+        y += layout.result_height(column.result) + layout.BETWEEN
+    if column.node.similar:
+        yield from _similar(column.node.similar, x, y)
     yield from _branches(column, left, middle, bottom)
 
 
@@ -98,13 +98,13 @@ def _branches(column: Column, left: float, middle: float, bottom: float) -> Iter
     at, top = left + (column.width - inner) / 2, bottom + layout.FAN
     for branch in column.columns:
         to = at + branch.width / 2
-        share = branch.story.told / column.story.probability
+        share = branch.node.total_probability / column.node.probability
         low, half = top - 26, (top - 26 - bottom) / 2
         yield (
             f'<path class="flow" stroke-width="{2 + 8 * float(share):.1f}" d="M{middle:.1f} {bottom:.1f}'
             f' C{middle:.1f} {bottom + half:.1f} {to:.1f} {bottom + half:.1f} {to:.1f} {low:.1f} V{top - 2:.1f}"/>'
         )
-        yield from _pill(to, top - 26, leads_there(branch.story))
+        yield from _pill(to, top - 26, leads_there(branch.node))
         yield from _column(branch, at, top)
         at += branch.width + layout.GAP
 
@@ -154,29 +154,29 @@ def _row(step: Step, x: float, y: float) -> Iterator[str]:
     yield "</g>"
 
 
-def _ending(column: Column, x: float, y: float) -> Iterator[str]:
-    ending = column.story.ending
-    assert ending is not None
-    style = _VERDICTS.get(ending.verdict, "refuse")
-    height = layout.ending_height(column.ending)
+def _result(column: Column, x: float, y: float) -> Iterator[str]:
+    result = column.node.result
+    assert result is not None
+    style = _VERDICTS.get(result.verdict, "refuse")
+    height = layout.result_height(column.result)
     yield f'<rect class="{style}" x="{x:.1f}" y="{y:.1f}" width="{COLUMN}" height="{height}" rx="10"/>'
     sign = {"accept": "✔", "refuse": "✘", "undecided": "?"}[style]
-    yield _text(x + 16, y + 22, f"{sign} {ending.verdict}", "v")
-    for number, line in enumerate(column.ending):
+    yield _text(x + 16, y + 22, f"{sign} {result.verdict}", "v")
+    for number, line in enumerate(column.result):
         yield _text(x + 16, y + 42 + 17 * number, line, "r")
 
 
-def _twins(twins: tuple[Twin, ...], x: float, y: float) -> Iterator[str]:
-    height = layout.twins_height(len(twins))
+def _similar(similar: tuple[SimilarBranch, ...], x: float, y: float) -> Iterator[str]:
+    height = layout.similar_height(len(similar))
     yield f'<rect x="{x:.1f}" y="{y:.1f}" width="{COLUMN}" height="{height}" rx="10" fill="#dcfce7" stroke="#16a34a"/>'
-    total = summed([twin.probability for twin in twins])
-    yield _text(x + 16, y + 21, f"{total} likewise, to {len(twins)} more endpoints", "s")
-    shown = twins if len(twins) <= layout.MOST_TWINS else twins[: layout.MOST_TWINS - 1]
-    for number, twin in enumerate(shown):
-        line = f"{percent(twin.probability):>6}  {twin.ending.dnat or cause_text(twin.ending.cause)}"
+    total = summed([other.probability for other in similar])
+    yield _text(x + 16, y + 21, f"{total} likewise, to {len(similar)} more endpoints", "s")
+    shown = similar if len(similar) <= layout.MOST_SIMILAR else similar[: layout.MOST_SIMILAR - 1]
+    for number, other in enumerate(shown):
+        line = f"{percent(other.probability):>6}  {other.result.dnat or cause_text(other.result.cause)}"
         yield _text(x + 16, y + 40 + 17 * number, line, "m")
-    if len(shown) < len(twins):
-        yield _text(x + 16, y + 40 + 17 * len(shown), f"… and {len(twins) - len(shown)} more", "m")
+    if len(shown) < len(similar):
+        yield _text(x + 16, y + 40 + 17 * len(shown), f"… and {len(similar) - len(shown)} more", "m")
 
 
 def _line(x: float, top: float, bottom: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
 
 from pykubeproxy.model.ip import Family
-from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided, negated, undecided
+from pykubeproxy.netfilter.match_results import Matcher, MatchResult, Undecided, negated, undecided
 from pykubeproxy.netfilter.questions import HasAddressType, IsLocalAddress
 from pykubeproxy.netfilter.routing import AddressType
 from pykubeproxy.netfilter.state import State, TraceContext
@@ -46,11 +46,11 @@ def in_network(get: Getter, option: Option) -> Matcher:
     contains = network(option.value)
     question = undecided(option.text, lasting=True)
 
-    def answer(state: State, _context: TraceContext) -> Answer:
+    def matches(state: State, _context: TraceContext) -> MatchResult:
         number = get(state)
         return question if number is None else contains(number)
 
-    return answer
+    return matches
 
 
 def _in_range(get: Getter, option: Option) -> Matcher:
@@ -58,11 +58,11 @@ def _in_range(get: Getter, option: Option) -> Matcher:
     low, high = int(ip_address(first)), int(ip_address(last or first))
     question = undecided(option.text, lasting=True)
 
-    def answer(state: State, _context: TraceContext) -> Answer:
+    def matches(state: State, _context: TraceContext) -> MatchResult:
         number = get(state)
         return question if number is None else low <= number <= high
 
-    return answer
+    return matches
 
 
 def addrtype(clause: Clause) -> Iterator[Matcher]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 
-from pykubeproxy.netfilter.answers import Answer, Chance, Matcher, StateChange, undecided
+from pykubeproxy.netfilter.match_results import Matcher, MatchResult, Probability, StateChange, undecided
 from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
 
@@ -17,7 +17,7 @@ _ROUNDING = Fraction(1, 2 * _KERNEL_STEPS) + Fraction(1, 2 * 10**10)
 _LARGEST_DENOMINATOR = 2**15
 
 
-def chance(probability: str) -> Chance:
+def chance(probability: str) -> Probability:
     """The chance meant by a probability as printed: the simplest fraction that would print like this.
 
     So 0.33333333349 is 1/3, and kube-proxy's 1/3, 1/2 and the rest come out as exactly a third each. Where no
@@ -28,20 +28,20 @@ def chance(probability: str) -> Chance:
         raise ValueError(probability)
     kernel = Fraction(steps, _KERNEL_STEPS)
     nominal = kernel.limit_denominator(_LARGEST_DENOMINATOR)
-    return Chance(nominal if abs(nominal - kernel) <= _ROUNDING else kernel, kernel)
+    return Probability(nominal if abs(nominal - kernel) <= _ROUNDING else kernel, kernel)
 
 
 def statistic(clause: Clause) -> Iterable[Matcher]:
     """`-m statistic --mode random` by its probability; `--mode nth` as a share of 1/n of the packets."""
     if clause.value("--mode") == "nth":
         share = Fraction(1, int(clause.value("--every")))
-        found, inverted = Chance(share, share), _is_inverted(clause, "--every")
+        found, inverted = Probability(share, share), _is_inverted(clause, "--every")
     else:
         found, inverted = chance(clause.value("--probability")), _is_inverted(clause, "--probability")
     if inverted:
-        found = Chance(1 - found.share, 1 - found.kernel)
-    answer: Answer = found if 0 < found.kernel < 1 else found.kernel == 1
-    return (lambda _state, _context: answer,)
+        found = Probability(1 - found.share, 1 - found.kernel)
+    matches: MatchResult = found if 0 < found.kernel < 1 else found.kernel == 1
+    return (lambda _state, _context: matches,)
 
 
 def _is_inverted(clause: Clause, name: str) -> bool:
@@ -63,7 +63,7 @@ def recent(clause: Clause) -> Iterable[Matcher]:
     counted = clause.find("--rttl") is not None or int(clause.value("--hitcount", "0")) > 1
     question = undecided(f"-m {clause.text}")
 
-    def answer(state: State, context: TraceContext) -> Answer:
+    def matches(state: State, context: TraceContext) -> MatchResult:
         held = name in state.recent
         if operation.name != "--set":
             context.asked.add(name)
@@ -71,22 +71,22 @@ def recent(clause: Clause) -> Iterable[Matcher]:
             return question
         return act(state, name, held, operation.inverted)
 
-    return (answer,)
+    return (matches,)
 
 
-def _set(state: State, name: str, held: bool, inverted: bool) -> Answer:  # noqa: FBT001 (all operations are called alike)
+def _set(state: State, name: str, held: bool, inverted: bool) -> MatchResult:  # noqa: FBT001 (all operations are called alike)
     return not inverted if held else StateChange(not inverted, state.but(recent=state.recent | {name}))
 
 
-def _check(_state: State, _name: str, held: bool, inverted: bool) -> Answer:  # noqa: FBT001
+def _check(_state: State, _name: str, held: bool, inverted: bool) -> MatchResult:  # noqa: FBT001
     return held != inverted
 
 
-def _remove(state: State, name: str, held: bool, inverted: bool) -> Answer:  # noqa: FBT001
+def _remove(state: State, name: str, held: bool, inverted: bool) -> MatchResult:  # noqa: FBT001
     return StateChange(not inverted, state.but(recent=state.recent - {name})) if held else inverted
 
 
-_OPERATIONS: dict[str, Callable[[State, str, bool, bool], Answer]] = {
+_OPERATIONS: dict[str, Callable[[State, str, bool, bool], MatchResult]] = {
     "--set": _set,
     "--rcheck": _check,
     "--update": _check,

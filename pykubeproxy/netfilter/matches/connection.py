@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pykubeproxy.netfilter.answers import Answer, Matcher, negated, undecided, unknowable
+from pykubeproxy.netfilter.match_results import Matcher, MatchResult, negated, undecided, undecided_matcher
 from pykubeproxy.netfilter.matches.address import network
 from pykubeproxy.netfilter.matches.transport import port_range
 from pykubeproxy.netfilter.packet import ConnectionState, protocol_number
@@ -19,7 +19,7 @@ def ctstate(option: Option) -> Matcher:
     wanted = frozenset(option.value.split(","))
     question = undecided(option.text, lasting=True)
 
-    def answer(state: State, context: TraceContext) -> Answer:
+    def matches(state: State, context: TraceContext) -> MatchResult:
         if state.tracking is None:
             return "INVALID" in wanted  # conntrack comes after the raw table
         if state.tracking in wanted:
@@ -30,7 +30,7 @@ def ctstate(option: Option) -> Matcher:
             return question
         return ("DNAT" in wanted and _is_dnated(state, context)) or ("SNAT" in wanted and _is_snated(state, context))
 
-    return answer
+    return matches
 
 
 def _is_dnated(state: State, context: TraceContext) -> bool:
@@ -51,10 +51,10 @@ def conntrack(clause: Clause) -> Iterator[Matcher]:
 
 
 def _of_connection(matcher: Matcher, *, otherwise: bool) -> Matcher:
-    def answer(state: State, context: TraceContext) -> Answer:
+    def matches(state: State, context: TraceContext) -> MatchResult:
         return otherwise if state.tracking in _WITHOUT_CONNECTION else matcher(state, context)
 
-    return answer
+    return matches
 
 
 def _is_state(option: Option) -> bool:
@@ -64,12 +64,12 @@ def _is_state(option: Option) -> bool:
 def _conntrack_option(option: Option) -> Matcher:
     """One option besides the state, decided for the first packet of a connection."""
     question = undecided(option.text, lasting=True)
-    decide = _DECIDERS[option.name](option) if option.name in _DECIDERS else unknowable(option.text)
+    decide = _DECIDERS[option.name](option) if option.name in _DECIDERS else undecided_matcher(option.text)
 
-    def answer(state: State, context: TraceContext) -> Answer:
+    def matches(state: State, context: TraceContext) -> MatchResult:
         return decide(state, context) if state.tracking is _NEW else question
 
-    return answer
+    return matches
 
 
 def _address(get: Callable[[State, TraceContext], int | None]) -> Callable[[Option], Matcher]:
@@ -77,11 +77,11 @@ def _address(get: Callable[[State, TraceContext], int | None]) -> Callable[[Opti
         contains = network(option.value)
         question = undecided(option.text, lasting=True)
 
-        def answer(state: State, context: TraceContext) -> Answer:
+        def matches(state: State, context: TraceContext) -> MatchResult:
             number = get(state, context)
             return question if number is None else contains(number)
 
-        return answer
+        return matches
 
     return made
 
@@ -91,11 +91,11 @@ def _port(get: Callable[[State, TraceContext], int | None]) -> Callable[[Option]
         low, high = port_range(option.value)
         question = undecided(option.text, lasting=True)
 
-        def answer(state: State, context: TraceContext) -> Answer:
+        def matches(state: State, context: TraceContext) -> MatchResult:
             number = get(state, context)
             return question if number is None else low <= number <= high
 
-        return answer
+        return matches
 
     return made
 

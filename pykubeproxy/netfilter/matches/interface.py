@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from pykubeproxy.netfilter.answers import Answer, Matcher, undecided
+from pykubeproxy.netfilter.match_results import Matcher, MatchResult, undecided
 from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
 
@@ -19,11 +19,11 @@ def _interface(get: Callable[[State], str | None], option: Option) -> Matcher:
     fits = _named(option.value)
     question = undecided(option.text, lasting=True)
 
-    def answer(state: State, _context: TraceContext) -> Answer:
+    def matches(state: State, _context: TraceContext) -> MatchResult:
         name = get(state)
         return question if name is None else fits(name)
 
-    return answer
+    return matches
 
 
 def _physdev(option: Option) -> Matcher:

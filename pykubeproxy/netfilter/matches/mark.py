@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from pykubeproxy.netfilter.answers import Answer, Matcher, Undecided, equals
+from pykubeproxy.netfilter.match_results import Matcher, MatchResult, Undecided, equals
 from pykubeproxy.netfilter.packet import ConnectionState
 from pykubeproxy.netfilter.questions import MatchHolds
 from pykubeproxy.netfilter.state import State, TraceContext
@@ -35,14 +35,14 @@ def connmark(clause: Clause) -> Iterable[Matcher]:
     value, mask = value_and_mask(option.value)
     inverted = option.inverted
 
-    def answer(state: State, _context: TraceContext) -> Answer:
+    def matches(state: State, _context: TraceContext) -> MatchResult:
         if state.tracking in UNTRACKED:
             return False
         if state.connection_mark is None:
             return Undecided(MatchHolds(f"-m connmark {option.text}"), lasting=True, inverted=inverted)
         return (state.connection_mark & mask == value) != inverted
 
-    return (answer,)
+    return (matches,)
 
 
 OPTIONS: dict[tuple[str, str], Callable[[Option], Matcher]] = {("mark", "--mark"): _mark}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pykubeproxy.netfilter.answers import Answer, Matcher, negated, undecided, unknowable
+from pykubeproxy.netfilter.match_results import Matcher, MatchResult, negated, undecided, undecided_matcher
 from pykubeproxy.netfilter.matches.transport import port_range
 from pykubeproxy.netfilter.packet import Packet
 from pykubeproxy.netfilter.routing import AddressType
@@ -24,11 +24,11 @@ def _fragment(_option: Option) -> Matcher:
 def _pkttype(option: Option) -> Matcher:
     wanted = option.value
 
-    def answer(state: State, context: TraceContext) -> Answer:
+    def matches(state: State, context: TraceContext) -> MatchResult:
         kind = context.address_types.type_of(state.destination)
         return _PACKET_TYPES.get(kind or AddressType.UNICAST, "unicast") == wanted
 
-    return answer
+    return matches
 
 
 def _owner(option: Option) -> Matcher:
@@ -37,20 +37,20 @@ def _owner(option: Option) -> Matcher:
     low, high = port_range(option.value, "-") if get else (0, 0)
     question = undecided(f"-m owner {option.text}", lasting=True)
 
-    def answer(_state: State, context: TraceContext) -> Answer:
+    def matches(_state: State, context: TraceContext) -> MatchResult:
         if not context.packet.from_node or option.name == "--socket-exists":
             return context.packet.from_node
         number = get(context.packet) if get else None
         return question if number is None else low <= number <= high
 
-    return answer
+    return matches
 
 
 def match_set(clause: Clause) -> Iterator[Matcher]:
     """`-m set --match-set NAME src,dst`: what a set holds is not in a dump."""
     for option in clause.options:
         if option.name not in _SET_MANNERS:
-            question = unknowable(f"-m set {option.text}", lasting=True)
+            question = undecided_matcher(f"-m set {option.text}", lasting=True)
             yield negated(question, inverted=option.inverted)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pykubeproxy.netfilter.answers import Matcher, negated, unknowable
+from pykubeproxy.netfilter.match_results import Matcher, negated, undecided_matcher
 from pykubeproxy.netfilter.matches import address, chance, connection, interface, mark, miscellaneous, transport
 from pykubeproxy.netfilter.syntax import Clause, Option
 
@@ -46,8 +46,8 @@ def _made_option(factory: Callable[[Option], Matcher], option: Option) -> Matche
 
 
 def _unknown(clause: Clause) -> Matcher:
-    return unknowable(f"-m {clause.text}", lasting=clause.name in _LASTING)
+    return undecided_matcher(f"-m {clause.text}", lasting=clause.name in _LASTING)
 
 
 def _unknown_option(option: Option) -> Matcher:
-    return unknowable(option.text)
+    return undecided_matcher(option.text)

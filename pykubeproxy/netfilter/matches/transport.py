@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from pykubeproxy.netfilter.answers import Answer, Matcher, always, undecided, unknowable
+from pykubeproxy.netfilter.match_results import Matcher, MatchResult, always, undecided, undecided_matcher
 from pykubeproxy.netfilter.packet import protocol_number
 from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
@@ -26,7 +26,7 @@ def _protocol(option: Option) -> Matcher:
     if option.value in ("all", "0"):
         return always
     if number is None:
-        return unknowable(option.text, lasting=True)
+        return undecided_matcher(option.text, lasting=True)
     return lambda _state, context: context.protocol == number
 
 
@@ -47,13 +47,13 @@ def _is_in(number: int | None, ranges: list[Range]) -> bool | None:
 def _ports(getters: tuple[Getter, ...], ranges: list[Range], option: Option) -> Matcher:
     question = undecided(option.text, lasting=True)
 
-    def answer(state: State, _context: TraceContext) -> Answer:
+    def matches(state: State, _context: TraceContext) -> MatchResult:
         answers = [_is_in(get(state), ranges) for get in getters]
         if any(answers):
             return True
         return question if None in answers else False
 
-    return answer
+    return matches
 
 
 def _source_port(state: State) -> int | None:
@@ -86,11 +86,11 @@ def _tcp_flags(option: Option) -> Matcher:
         mask, wanted = _flags(examined), _flags(expected)
     question = undecided(option.text, lasting=True)
 
-    def answer(_state: State, context: TraceContext) -> Answer:
+    def matches(_state: State, context: TraceContext) -> MatchResult:
         flags = context.packet.flags
         return question if flags is None else flags & mask == wanted
 
-    return answer
+    return matches
 
 
 def _icmp(option: Option) -> Matcher:
@@ -100,7 +100,7 @@ def _icmp(option: Option) -> Matcher:
         return always
     question = undecided(option.text, lasting=True)
 
-    def answer(_state: State, context: TraceContext) -> Answer:
+    def matches(_state: State, context: TraceContext) -> MatchResult:
         packet = context.packet
         if packet.icmp_type is not None and packet.icmp_type != wanted_kind:
             return False
@@ -108,7 +108,7 @@ def _icmp(option: Option) -> Matcher:
             return question
         return wanted_code in (None, packet.icmp_code)
 
-    return answer
+    return matches
 
 
 _WITH_PORTS = ("tcp", "udp", "sctp", "dccp", "udplite")

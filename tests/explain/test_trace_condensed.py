@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Any
 
-from pykubeproxy.explain.story import Story, is_arrival, service_of, tell
+from pykubeproxy.explain.condensed import CondensedNode, condense, is_arrival, service_of
 from pykubeproxy.netfilter import Action, Trace, trace
 from pykubeproxy.rules.compile import compile_ruleset
 from tests.builders import options, service, slice_of, snapshot
@@ -15,41 +15,43 @@ def traced(*addresses: str, **fields: Any) -> Trace:
     return trace(compile_ruleset(snapshot(*objects), options()), packet(**fields), NODE)
 
 
-def ends(story: Story) -> Fraction:
+def ends(node: CondensedNode) -> Fraction:
     """The share of all endings that are told, twins included."""
-    own = story.probability if story.ending is not None else Fraction(0)
+    own = node.probability if node.result is not None else Fraction(0)
     return (
-        own + sum((twin.probability for twin in story.twins), Fraction(0)) + sum(map(ends, story.branches), Fraction(0))
+        own
+        + sum((other.probability for other in node.similar), Fraction(0))
+        + sum(map(ends, node.branches), Fraction(0))
     )
 
 
 def test_every_share_is_told() -> None:
     for count in (1, 2, 5, 300):
         addresses = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(count)]
-        assert ends(tell(traced(*addresses).tree)) == 1
-        assert ends(tell(traced(*addresses).tree, everything=True)) == 1
+        assert ends(condense(traced(*addresses).tree)) == 1
+        assert ends(condense(traced(*addresses).tree, all_steps=True)) == 1
 
 
 def test_groups_of_endpoints_are_not_told() -> None:
     addresses = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(300)]
-    (first,) = tell(traced(*addresses).tree).branches
-    assert len(first.twins) == 299
+    (first,) = condense(traced(*addresses).tree).branches
+    assert len(first.similar) == 299
 
 
 def test_equal_branches_may_be_kept_apart() -> None:
     tree = traced("10.0.1.1", "10.0.1.2", "10.0.1.3").tree
-    assert [len(branch.twins) for branch in tell(tree).branches] == [2]
-    assert [len(branch.twins) for branch in tell(tree, most_alike=3).branches] == [0, 0, 0]
+    assert [len(branch.similar) for branch in condense(tree).branches] == [2]
+    assert [len(branch.similar) for branch in condense(tree, max_similar=3).branches] == [0, 0, 0]
 
 
 def test_a_branch_that_is_masqueraded_is_no_twin() -> None:
-    story = tell(traced("10.0.1.1", "10.0.1.2", "10.0.1.3", source="10.0.1.2").tree)
-    masqueraded = [branch.ending.masquerade for branch in story.branches if branch.ending]
+    node = condense(traced("10.0.1.1", "10.0.1.2", "10.0.1.3", source="10.0.1.2").tree)
+    masqueraded = [branch.result.masquerade for branch in node.branches if branch.result]
     assert sorted(masqueraded) == [False, True]
 
 
 def test_jumps_that_came_back_are_left_out() -> None:
-    (first,) = tell(traced("10.0.1.1", "10.0.1.2").tree).branches
+    (first,) = condense(traced("10.0.1.1", "10.0.1.2").tree).branches
     assert {step.table for step in first.steps} == {"nat", ""}
     assert not any(step.action in (Action.RETURN, Action.POLICY) for step in first.steps)
     assert is_arrival(first.steps[-1])

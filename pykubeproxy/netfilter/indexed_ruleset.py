@@ -53,7 +53,7 @@ def _is_mixed(address: str) -> bool:
     return ":" in address and "." in address
 
 
-class Program:
+class IndexedRuleset:
     """A Ruleset made ready for packets."""
 
     def __init__(self, ruleset: Ruleset) -> None:

@@ -9,7 +9,7 @@ from pykubeproxy.netfilter.questions import MatchHolds, Question
 from pykubeproxy.netfilter.state import State, TraceContext
 
 
-class Chance(msgspec.Struct, frozen=True):
+class Probability(msgspec.Struct, frozen=True):
     """Yes for a share of the packets. `share` is what was meant (1/3), `kernel` what the kernel holds (k / 2^31)."""
 
     share: Fraction
@@ -35,8 +35,8 @@ class StateChange(msgspec.Struct, frozen=True):
     state: State
 
 
-Answer = bool | Chance | Undecided | StateChange
-Matcher = Callable[[State, TraceContext], Answer]
+MatchResult = bool | Probability | Undecided | StateChange
+Matcher = Callable[[State, TraceContext], MatchResult]
 
 
 def negated(matcher: Matcher, *, inverted: bool = True) -> Matcher:
@@ -44,12 +44,12 @@ def negated(matcher: Matcher, *, inverted: bool = True) -> Matcher:
     if not inverted:
         return matcher
 
-    def answer(state: State, context: TraceContext) -> Answer:
+    def answer(state: State, context: TraceContext) -> MatchResult:
         match matcher(state, context):
             case bool(matched):
                 return not matched
-            case Chance(share, kernel):
-                return Chance(1 - share, 1 - kernel)
+            case Probability(share, kernel):
+                return Probability(1 - share, 1 - kernel)
             case Undecided(question, lasting, inverted):
                 return Undecided(question, lasting, not inverted)
             case StateChange(matched, after):
@@ -58,7 +58,7 @@ def negated(matcher: Matcher, *, inverted: bool = True) -> Matcher:
     return answer
 
 
-def always(_state: State, _context: TraceContext) -> Answer:
+def always(_state: State, _context: TraceContext) -> MatchResult:
     """Matches every packet."""
     return True
 
@@ -68,12 +68,12 @@ def undecided(match: str, *, lasting: bool = False) -> Undecided:
     return Undecided(MatchHolds(match), lasting)
 
 
-def unknowable(match: str, *, lasting: bool = False) -> Matcher:
+def undecided_matcher(match: str, *, lasting: bool = False) -> Matcher:
     """A match of which nothing is known but its words."""
     answer = undecided(match, lasting=lasting)
     return lambda _state, _context: answer
 
 
-def equals(actual: int | None, wanted: int, match: str) -> Answer:
+def equals(actual: int | None, wanted: int, match: str) -> MatchResult:
     """Whether a number is the wanted one; if it is not known, the `match` cannot be decided."""
     return undecided(match, lasting=True) if actual is None else actual == wanted

@@ -21,7 +21,7 @@ from pykubeproxy.netfilter.events import (
     RoutingFailed,
     TargetAssumed,
 )
-from pykubeproxy.netfilter.outcome import Ending
+from pykubeproxy.netfilter.outcome import BranchResult
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.questions import IsLocalAddress, Question, TargetLetsPass
 from pykubeproxy.netfilter.tree import TraceNode
@@ -32,54 +32,58 @@ _JUMPS = (Action.JUMP, Action.GOTO)
 _TITLE = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-a-z0-9]*(?::[a-z0-9][-a-z0-9]*)?")
 
 
-class Twin(msgspec.Struct, frozen=True, kw_only=True):
+class SimilarBranch(msgspec.Struct, frozen=True, kw_only=True):
     """A branch that goes the same way as another, to another endpoint."""
 
     probability: Fraction
-    ending: Ending
+    result: BranchResult
 
 
-class Answer(msgspec.Struct, frozen=True):
+class BranchCondition(msgspec.Struct, frozen=True):
     """The answer to an open question that a branch assumes."""
 
     question: Question
     holds: bool
 
 
-class Story(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of the way, then its branches or its end; `twins` are branches told by this one.
+class CondensedNode(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of the way, then its branches or its end; `similar` are branches told by this one.
 
-    `answer` is the one on which this branch is taken, where a question is open.
+    `condition` is the one on which this branch is taken, where a question is open.
     """
 
     probability: Fraction
     steps: tuple[Step, ...]
-    branches: tuple["Story", ...] = ()
-    ending: Ending | None = None
-    twins: tuple[Twin, ...] = ()
-    answer: Answer | None = None
+    branches: tuple["CondensedNode", ...] = ()
+    result: BranchResult | None = None
+    similar: tuple[SimilarBranch, ...] = ()
+    condition: BranchCondition | None = None
 
     @property
-    def told(self) -> Fraction:
+    def total_probability(self) -> Fraction:
         """The share of all packets that this branch and its twins stand for."""
-        return sum((twin.probability for twin in self.twins), self.probability)
+        return sum((other.probability for other in self.similar), self.probability)
 
 
-def tell(tree: TraceNode, *, everything: bool = False, most_alike: int = 1) -> Story:
-    """The story of a trace; with `everything`, each step of each branch.
+def condense(tree: TraceNode, *, all_steps: bool = False, max_similar: int = 1) -> CondensedNode:
+    """The story of a trace; with `all_steps`, each step of each branch.
 
-    Equal branches are joined where there are more than `most_alike` of them.
+    Equal branches are joined where there are more than `max_similar` of them.
     """
-    children = [_answered(tell(child, everything=everything, most_alike=most_alike), tree) for child in tree.children]
-    if everything:
-        return Story(probability=tree.probability, steps=tree.steps, branches=tuple(children), ending=tree.ending)
-    branches = [inner for child in children for inner in _hoisted(child)]
+    children = [
+        _with_condition(condense(child, all_steps=all_steps, max_similar=max_similar), tree) for child in tree.children
+    ]
+    if all_steps:
+        return CondensedNode(
+            probability=tree.probability, steps=tree.steps, branches=tuple(children), result=tree.result
+        )
+    branches = [inner for child in children for inner in _flattened(child)]
     following = [branch.steps[0] for branch in branches if branch.steps]
-    return Story(
+    return CondensedNode(
         probability=tree.probability,
-        steps=_worth_telling(tree.steps, following),
-        branches=tuple(_without_twins(branches, most_alike)),
-        ending=tree.ending,
+        steps=_relevant_steps(tree.steps, following),
+        branches=tuple(_joined(branches, max_similar)),
+        result=tree.result,
     )
 
 
@@ -102,25 +106,25 @@ def jump_target(step: Step) -> str:
     return step.event.chain if isinstance(step.event, Jumped) else ""
 
 
-def _answered(story: Story, parent: TraceNode) -> Story:
+def _with_condition(node: CondensedNode, parent: TraceNode) -> CondensedNode:
     """A branch with the answer that it assumes: each branch of an open question has all packets, not its share."""
-    is_open = len(parent.children) > 1 and story.probability == parent.probability
-    if not is_open or not story.steps:
-        return story
-    return msgspec.structs.replace(story, answer=_answer(story.steps[0].event))
+    is_open = len(parent.children) > 1 and node.probability == parent.probability
+    if not is_open or not node.steps:
+        return node
+    return msgspec.structs.replace(node, condition=_condition_of(node.steps[0].event))
 
 
-def _answer(event: Event) -> Answer | None:
+def _condition_of(event: Event) -> BranchCondition | None:
     """The answer that the first event of a branch tells; None if it tells none."""
     match event:
         case Assumed(question, holds):
-            return Answer(question, holds)
+            return BranchCondition(question, holds)
         case TargetAssumed(target, passes):
-            return Answer(TargetLetsPass(target), passes)
+            return BranchCondition(TargetLetsPass(target), passes)
         case RoutedLocally(target):
-            return Answer(IsLocalAddress(target), holds=True)
+            return BranchCondition(IsLocalAddress(target), holds=True)
         case RoutedElsewhere(target=target) | RoutingFailed(target=target):
-            return Answer(IsLocalAddress(target), holds=False)
+            return BranchCondition(IsLocalAddress(target), holds=False)
         case _:
             return None
 
@@ -129,26 +133,28 @@ def _refuses(step: Step) -> bool:
     return step.action in (Action.DROP, Action.REJECT) and step.chain.startswith("KUBE-")
 
 
-def _hoisted(story: Story) -> tuple[Story, ...]:
+def _flattened(node: CondensedNode) -> tuple[CondensedNode, ...]:
     """The branches of a stretch that only leads on to them, such as a group of endpoints; else the story itself."""
-    only_jumps = story.steps and all(step.action in _JUMPS for step in story.steps)
-    if not (story.branches and only_jumps):
-        return (story,)
-    first, *rest = story.branches
-    spread = [Story(probability=twin.probability, steps=first.steps, ending=twin.ending) for twin in first.twins]
-    return (msgspec.structs.replace(first, twins=()), *spread, *rest)
+    only_jumps = node.steps and all(step.action in _JUMPS for step in node.steps)
+    if not (node.branches and only_jumps):
+        return (node,)
+    first, *rest = node.branches
+    spread = [
+        CondensedNode(probability=other.probability, steps=first.steps, result=other.result) for other in first.similar
+    ]
+    return (msgspec.structs.replace(first, similar=()), *spread, *rest)
 
 
-def _worth_telling(steps: Sequence[Step], following: Sequence[Step]) -> tuple[Step, ...]:
+def _relevant_steps(steps: Sequence[Step], following: Sequence[Step]) -> tuple[Step, ...]:
     """The steps that did something, or led to one that did; `following` are the first ones of the branches."""
-    told: list[Step] = []
+    total_probability: list[Step] = []
     after = list(following)
     for step in reversed(steps):
         if _is_idle(step) or (step.action in _JUMPS and not any(_is_below(step, next_) for next_ in after)):
             continue
-        told.append(step)
+        total_probability.append(step)
         after = [step]
-    return tuple(reversed(told))
+    return tuple(reversed(total_probability))
 
 
 def _is_idle(step: Step) -> bool:
@@ -163,25 +169,27 @@ def _is_below(jump: Step, step: Step) -> bool:
     return (step.hook, step.table) == (jump.hook, jump.table) and step.depth > jump.depth
 
 
-def _without_twins(branches: Sequence[Story], most_alike: int) -> Iterator[Story]:
+def _joined(branches: Sequence[CondensedNode], max_similar: int) -> Iterator[CondensedNode]:
     """The branches; of too many that go the same way, all others are joined under the first."""
-    found: dict[object, list[Story]] = {}
+    found: dict[object, list[CondensedNode]] = {}
     for branch in branches:
-        found.setdefault(_way(branch), []).append(branch)
+        found.setdefault(_shape(branch), []).append(branch)
     for alike in found.values():
-        if len(alike) <= most_alike:
+        if len(alike) <= max_similar:
             yield from alike
             continue
-        twins = [
-            Twin(probability=twin.probability, ending=twin.ending) for twin in alike[1:] if twin.ending is not None
+        similar = [
+            SimilarBranch(probability=other.probability, result=other.result)
+            for other in alike[1:]
+            if other.result is not None
         ]
-        yield msgspec.structs.replace(alike[0], twins=tuple(twins))
+        yield msgspec.structs.replace(alike[0], similar=tuple(similar))
 
 
-def _way(story: Story) -> object:
+def _shape(node: CondensedNode) -> object:
     """What two branches have in common that differ only in their endpoint; only ends without twins are ever alike."""
-    if story.branches or story.twins or story.ending is None:
-        return id(story)
-    ending = story.ending
-    steps = tuple((step.hook, step.table, _HASH.sub("", step.chain), step.action) for step in story.steps)
-    return steps, ending.verdict, ending.masquerade, ending.snat, story.answer
+    if node.branches or node.similar or node.result is None:
+        return id(node)
+    result = node.result
+    steps = tuple((step.hook, step.table, _HASH.sub("", step.chain), step.action) for step in node.steps)
+    return steps, result.verdict, result.masquerade, result.snat, node.condition
