@@ -9,12 +9,12 @@ from pykubeproxy.daemon.messages import Changed
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.backend import Backend, find_tools
 from pykubeproxy.host.iptables import IptablesHost
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.host.protocol import Host
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.plan.schedule import Schedule
 from pykubeproxy.plan.sections import sections, whole
 from pykubeproxy.rules.options import Dispatch, PodTraffic, RuleOptions
+from tests.memory_host import MemoryHost
 
 NODE_NAME = "node-0"
 

@@ -21,11 +21,11 @@ from pykubeproxy.cluster.resources import ENDPOINT_SLICES
 from pykubeproxy.cluster.tracker import Tracker
 from pykubeproxy.daemon.messages import Changed
 from pykubeproxy.host.backend import Backend
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules import names
 from pykubeproxy.rules.compile import Compiler
+from tests.memory_host import MemoryHost
 
 PACKAGE = "pykubeproxy"
 
@@ -112,7 +112,7 @@ def one_change() -> str:
 
 def _arrow(caller: FrameType, called: FrameType) -> str:
     """A call from one package to another, as Mermaid has it; empty for all other calls."""
-    source, target = (frame.f_globals.get("__name__", "") for frame in (caller, called))
+    source, target = _module(caller), _module(called)
     name = called.f_code.co_qualname
     if not target.startswith(f"{PACKAGE}.") or target.startswith(_EVERYWHERE) or "<" in name or "__" in name:
         return ""
@@ -120,6 +120,12 @@ def _arrow(caller: FrameType, called: FrameType) -> str:
         return ""
     origin = "watch" if source == __name__ else _package(source)
     return f"  {origin} ->> {_package(target)}: {name}" if origin != _package(target) else ""
+
+
+def _module(frame: FrameType) -> str:
+    """The module whose code a frame runs; for the host without a kernel, the package that it stands in for."""
+    name: str = frame.f_globals.get("__name__", "")
+    return f"{PACKAGE}.host" if name == MemoryHost.__module__ else name
 
 
 def dispatch_tree() -> str:

@@ -16,7 +16,6 @@ from fuzz.proxy import Proxy
 from fuzz.states import ADDRESSES, NODE, PRIMARY, State, own_node
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.errors import RestoreError
-from pykubeproxy.host.memory import MemoryHost, copy
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.netfilter import Tracer
@@ -26,6 +25,7 @@ from pykubeproxy.plan.sections import sections, whole
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, ChainId, Lines, Ruleset
+from tests.memory_host import MemoryHost
 
 _WATCHED_PACKETS = 6
 
@@ -92,7 +92,7 @@ class _Follower:
         self.proxy.update(self._intake.snapshot, touched)
         fresh = self._fresh()
         _compare("incremental compile", fresh, self.proxy.desired)
-        before = copy(self._host.ruleset)
+        before = self._host.ruleset.copy()
         self._host.commits_left = breaks
         self._witness = _Witness(self._state, self._family, before, fresh, self.told) if is_watched else None
         try:
@@ -131,7 +131,7 @@ class _Follower:
 
     def _check_single_commit(self, fresh: Ruleset, before: Ruleset) -> None:
         """The same in one commit, on a host that was as this one was before."""
-        plan, host = diff(fresh, before), MemoryHost(copy(before))
+        plan, host = diff(fresh, before), MemoryHost(before.copy())
         host.restore(Payload(*whole(plan)))
         _compare("divided and single commits", host.ruleset, self._host.ruleset)
         expect(holds=diff(fresh, host.ruleset).is_empty, otherwise="a Plan that was carried out leaves something to do")

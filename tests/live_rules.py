@@ -9,7 +9,6 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from pykubeproxy.host.memory import copy
 from pykubeproxy.plan.diff import jump_target
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import RuleOptions
@@ -31,7 +30,7 @@ def desired_and_live(draw: st.DrawFn) -> tuple[Ruleset, Ruleset]:
     former = draw(st.sampled_from(["same", "none", "other cluster", "other options"]))
     before = Ruleset(tables={name: Table(chains={}) for name in TABLES})
     if former == "same":
-        before = copy(desired)
+        before = desired.copy()
     elif former == "other cluster":
         before = compile_ruleset(snapshot(*draw(clusters)), its)
     elif former == "other options":

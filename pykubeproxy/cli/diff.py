@@ -32,7 +32,6 @@ from pykubeproxy.daemon.setup.assembly import Choices, check_tools, find_tools, 
 from pykubeproxy.explain.plan import explain
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.iptables import IptablesHost
-from pykubeproxy.host.memory import copy
 from pykubeproxy.model.ip import Family
 from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.diff import diff as make_plan
@@ -127,7 +126,7 @@ def _tell(desired: Ruleset, live: Ruleset) -> Told:
 
 def _planned(live: Ruleset, told: Told) -> Ruleset:
     """The live rules after the Plan."""
-    planned = copy(live)
+    planned = live.copy()
     apply(told.plan, planned)
     return planned
 

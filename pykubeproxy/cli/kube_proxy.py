@@ -17,10 +17,11 @@ from pykubeproxy.cli.entry import OneLineErrors
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.running import Wishes, read_settings, start
 from pykubeproxy.config.errors import ConfigError
+from pykubeproxy.config.release import KUBERNETES_VERSION
 from pykubeproxy.config.write import write
 from pykubeproxy.daemon.run import init
 from pykubeproxy.daemon.setup.assembly import Choices
-from pykubeproxy.observe.about import KUBERNETES_VERSION, build
+from pykubeproxy.observe.about import build
 from pykubeproxy.observe.logs import LogFormat
 
 FAILED = 1

@@ -25,12 +25,9 @@ from pykubeproxy.cluster.limiter import Limiter
 from pykubeproxy.cluster.outage import Outage, Pauses
 from pykubeproxy.cluster.trouble import GARBAGE, Aborted, Trouble, refused
 from pykubeproxy.cluster.unreachable import unreachable
+from pykubeproxy.config.release import KUBERNETES_VERSION, architecture
 from pykubeproxy.config.types import ClientConnection
 
-KUBE_PROXY_VERSION = "v1.37.0"
-"""The kube-proxy whose place this program takes."""
-
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 _COMPRESSED = {"Accept-Encoding": "gzip"}
 _CHUNK = 64 * 1024
 _LONGEST_LINE = 16 * 1024 * 1024
@@ -50,9 +47,8 @@ class Observer(Protocol):
 
 def user_agent() -> str:
     """`kube-proxy/<version> (linux/<arch>) kubernetes/<commit>`, by which audit logs know a kube-proxy."""
-    machine = platform.machine()
-    architecture = _ARCHITECTURES.get(machine, machine)
-    return f"kube-proxy/{KUBE_PROXY_VERSION} (linux/{architecture}) kubernetes/pykubeproxy-{__version__}"
+    system = f"linux/{architecture(platform.machine())}"
+    return f"kube-proxy/v{KUBERNETES_VERSION} ({system}) kubernetes/pykubeproxy-{__version__}"
 
 
 def connect(

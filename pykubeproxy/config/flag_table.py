@@ -22,6 +22,7 @@ from pykubeproxy.config.kinds import (
     WORDS,
     Kind,
 )
+from pykubeproxy.config.release import minor_versions
 from pykubeproxy.config.types import LocalMode
 
 _IPVS = "pykubeproxy works in iptables mode only"
@@ -72,7 +73,7 @@ _SERVERS = (
         "show-hidden-metrics-for-version",
         STRING,
         "show_hidden_metrics_for_version",
-        "Also show metrics hidden since 1.36.",
+        f"Also show metrics hidden since {minor_versions(2)[0]}.",
     ),
     _deprecated("healthz-port", HEALTHZ_PORT, instead="healthz-bind-address"),
     _deprecated("metrics-port", METRICS_PORT, instead="metrics-bind-address"),

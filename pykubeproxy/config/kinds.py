@@ -15,6 +15,7 @@ import msgspec
 from pykubeproxy.config.addresses import is_port, split_host_port, without_secrets
 from pykubeproxy.config.duration import Duration
 from pykubeproxy.config.quantity import Quantity
+from pykubeproxy.config.release import KUBERNETES_VERSION
 from pykubeproxy.config.types import VModuleItem
 from pykubeproxy.model.ip import parse_ip
 
@@ -143,7 +144,7 @@ def _read_version(text: str) -> str:
     if text in _TRUE:
         return "true"
     if text != "raw" and not _VERSION.fullmatch(text):
-        raise ValueError(f'"{text}" is not true, false, raw or a version such as v1.37.0')
+        raise ValueError(f'"{text}" is not true, false, raw or a version such as v{KUBERNETES_VERSION}')
     return text
 
 

@@ -10,12 +10,13 @@ from itertools import chain
 from pykubeproxy.config import gates
 from pykubeproxy.config.addresses import is_port, split_host_port
 from pykubeproxy.config.field_error import ROOT, invalid, unsupported
+from pykubeproxy.config.release import minor_versions
 from pykubeproxy.config.types import Conntrack, IPTables, KubeProxyConfiguration, LocalMode, NodePortWord
 from pykubeproxy.config.validate_logging import logging_errors
 from pykubeproxy.model.ip import parse_cidr, parse_ip
 
 # The present minor version, the previous one, and what that allows: configurations are made for either of them.
-_MINORS = ("1.35", "1.36", "1.37")
+_MINORS = minor_versions(3)
 _NOT_NEGATIVE = "must be greater than or equal to 0"
 _POSITIVE = "must be greater than 0"
 # Letters, digits and the signs that occur in names of interfaces, but nothing that has a meaning in rules.

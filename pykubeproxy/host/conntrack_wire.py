@@ -4,7 +4,6 @@ A connection has two directions, the original and the reply, each with addresses
 is the original's destination; who answers is the reply's source: somebody else, where the destination was translated.
 """
 
-import socket
 import struct
 import sys
 
@@ -35,7 +34,6 @@ _FILTER_ORIGINAL, _FILTER_REPLY = 1, 2
 _PROTOCOL_NUMBER = 1 << 3
 
 _UDP = 17
-_ADDRESS_FAMILY = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 
 # struct nfgenmsg, with which every message of netfilter begins: address family, version, resource.
 _PREFIX = struct.Struct("!BBH")
@@ -43,7 +41,7 @@ _PREFIX = struct.Struct("!BBH")
 
 def prefix(family: Family) -> bytes:
     """The beginning of a request about connections of one family."""
-    return _PREFIX.pack(_ADDRESS_FAMILY[family], 0, 0)
+    return _PREFIX.pack(family.address_family, 0, 0)
 
 
 def udp_only(family: Family) -> bytes:

@@ -94,11 +94,6 @@ def interface_addresses() -> tuple[InterfaceAddress, ...]:
     return tuple(found)
 
 
-def has_ipv6() -> bool:
-    """True if the kernel does IPv6."""
-    return why_no_ipv6() is None
-
-
 def why_no_ipv6(proc: Path = Path("/proc")) -> str | None:
     """Why the kernel does no IPv6, with the network settings of the calling thread; None if it does."""
     if not (proc / "thread-self/net/if_inet6").exists():

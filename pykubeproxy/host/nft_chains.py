@@ -4,7 +4,6 @@ iptables-nft-save fetches all chains and rules before it prints the first line. 
 (NFT_MSG_GETCHAIN).
 """
 
-import socket
 from collections.abc import Iterable
 
 from pykubeproxy.host.netlink import NETFILTER, Netlink, NetlinkError, attribute
@@ -12,13 +11,12 @@ from pykubeproxy.model.ip import Family
 
 _GET_CHAIN = 0x0A04
 _TABLE, _NAME = 1, 3
-_ADDRESS_FAMILY = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 
 
 def existing_chains(family: Family, table: str, chains: Iterable[str]) -> frozenset[str]:
     """Those of `chains` that exist; none where there is no such table, no nftables, or no permission to ask."""
     # struct nfgenmsg: address family, version, resource.
-    prefix = bytes([_ADDRESS_FAMILY[family], 0, 0, 0]) + attribute(_TABLE, f"{table}\0".encode())
+    prefix = bytes([family.address_family, 0, 0, 0]) + attribute(_TABLE, f"{table}\0".encode())
     try:
         with Netlink(NETFILTER) as netlink:
             # One by one: without permission, only the first request of several is answered.

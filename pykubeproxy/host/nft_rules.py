@@ -8,7 +8,6 @@ in one and the same table, which has a handle as well, equal handles mean equal 
 Source: `linux/netfilter/nf_tables.h` (NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETSET), `libnftnl`.
 """
 
-import socket
 import struct
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -37,8 +36,6 @@ _VERDICT_TYPE = 0xFFFFFF00
 # Expressions that iptables 1.8.9 leaves out when it prints a rule, and the comparisons that it prints as equal.
 _LEFT_OUT = frozenset({"lookup", "range", "dynset", "objref"})
 _COMPARISON, _EXACT_COMPARISONS = 2, (0, 1)
-
-_ADDRESS_FAMILY = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 
 
 class NftRule(NamedTuple):
@@ -161,7 +158,7 @@ def _verdict(immediate: bytes) -> tuple[str, str]:
 
 def _prefix(family: Family) -> bytes:
     """Struct nfgenmsg: address family, version, resource."""
-    return bytes([_ADDRESS_FAMILY[family], 0, 0, 0])
+    return bytes([family.address_family, 0, 0, 0])
 
 
 def _text(data: bytes) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from pykubeproxy.host.netlink import NetlinkError, parse_attributes
-from pykubeproxy.host.rtnetlink import FAMILY, Attributes, device_names, dump, to_ip, to_number
+from pykubeproxy.host.rtnetlink import Attributes, device_names, dump, to_ip, to_number
 from pykubeproxy.model.ip import CIDR, IP, Family, parse_cidr, parse_ip
 from pykubeproxy.model.route import Route, RouteKind
 
@@ -36,6 +36,8 @@ _KIND = {
 _CLONED = 0x200
 
 _DESTINATION, _DEVICE, _GATEWAY, _METRIC, _SOURCE, _NEXT_HOPS, _VIA = 1, 4, 5, 6, 7, 9, 18
+
+_FAMILY = {family.address_family: family for family in Family}
 
 # What says nothing about routes: there are no more files, sockets or memory.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -89,9 +91,8 @@ def source_towards(destination: IP) -> IP | None:
     The kernel tells it for a datagram socket that is connected. Nothing is sent. Raises NetlinkError if there are no
     more sockets to be had.
     """
-    kind = socket.AF_INET if destination.family is Family.IPV4 else socket.AF_INET6
     try:
-        with socket.socket(kind, socket.SOCK_DGRAM) as asking:
+        with socket.socket(destination.family.address_family, socket.SOCK_DGRAM) as asking:
             asking.connect((destination.text, _ANY_PORT))
             return parse_ip(asking.getsockname()[0])
     except OSError as error:
@@ -105,7 +106,7 @@ def _routes(
 ) -> Iterator[tuple[int, KernelRoute]]:
     """The routes of one message, each with the place of its table in the order in which tables are asked."""
     family_number, prefix, _, _, table, _, _, type_, flags = fields
-    family, kind = FAMILY.get(family_number), _KIND.get(type_)
+    family, kind = _FAMILY.get(family_number), _KIND.get(type_)
     if family is None or kind is None or table not in (_LOCAL, _MAIN) or flags & _CLONED:
         return
     destination = _cidr(attributes.get(_DESTINATION, bytes(family.bits // 8)), prefix)

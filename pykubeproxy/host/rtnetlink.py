@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pykubeproxy.host.netlink import ROUTE, Netlink, NetlinkError, parse_attributes
 from pykubeproxy.model.ip import IP, Family, parse_ip
 
-FAMILY = {int(socket.AF_INET): Family.IPV4, int(socket.AF_INET6): Family.IPV6}
-
 Attributes = dict[int, bytes]
 
 
@@ -35,10 +33,10 @@ def device_names() -> dict[int, str]:
 
 def to_ip(packed: bytes | None) -> IP | None:
     """An address of 4 or 16 bytes; None for anything else."""
-    families = {4: socket.AF_INET, 16: socket.AF_INET6}
-    if packed is None or len(packed) not in families:
+    if packed is None:
         return None
-    return parse_ip(socket.inet_ntop(families[len(packed)], packed))
+    family = next((family for family in Family if family.bits == 8 * len(packed)), None)
+    return parse_ip(socket.inet_ntop(family.address_family, packed)) if family is not None else None
 
 
 def to_number(data: bytes | None, default: int = 0) -> int:

@@ -15,7 +15,6 @@ import msgspec
 from pykubeproxy.host.errors import HostError, NotPermitted
 from pykubeproxy.model.ip import Family
 
-_ADDRESS_FAMILY = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 _LEVEL = {Family.IPV4: socket.IPPROTO_IP, Family.IPV6: socket.IPPROTO_IPV6}
 _LOADED = {Family.IPV4: "ip_tables_names", Family.IPV6: "ip6_tables_names"}
 
@@ -80,7 +79,7 @@ def loaded_tables(family: Family) -> tuple[str, ...]:
 
 def _socket(family: Family, table: str) -> socket.socket:
     try:
-        return socket.socket(_ADDRESS_FAMILY[family], socket.SOCK_DGRAM)
+        return socket.socket(family.address_family, socket.SOCK_DGRAM)
     except OSError as error:
         raise _error(family, table, error.errno or 0) from None
 

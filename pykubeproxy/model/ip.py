@@ -23,6 +23,11 @@ class Family(StrEnum):
         """Length of an address in bits: 32 or 128."""
         return 32 if self is Family.IPV4 else 128
 
+    @property
+    def address_family(self) -> int:
+        """Linux's number of the family, for sockets and netlink messages: AF_INET or AF_INET6 (`linux/socket.h`)."""
+        return 2 if self is Family.IPV4 else 10
+
 
 class IP(msgspec.Struct, frozen=True, gc=False):
     """An address: its family and its canonical text."""

@@ -33,7 +33,3 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
         for ip in self.addresses:
             first.setdefault(ip.family, ip)
         return tuple(first.values())
-
-    def ip_of(self, family: Family) -> IP | None:
-        """The node's IP of one family."""
-        return next((ip for ip in self.ips if ip.family is family), None)

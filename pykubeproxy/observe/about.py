@@ -5,9 +5,7 @@ import platform
 import msgspec
 
 from pykubeproxy import __version__
-
-# The release whose behaviour this one has.
-KUBERNETES_VERSION = "1.37.0"
+from pykubeproxy.config.release import KUBERNETES_VERSION, architecture
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,12 +25,11 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
 def build() -> Build:
     """This program on this machine. Where Kubernetes names the version of Go, it is that of Python."""
     major, minor, _ = KUBERNETES_VERSION.split(".")
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     return Build(
         major=major,
         minor=minor,
         git_version=f"v{KUBERNETES_VERSION}+pykubeproxy.{__version__}",
         go_version=f"python{platform.python_version()}",
         compiler=platform.python_implementation(),
-        platform=f"{platform.system().lower()}/{machine}",
+        platform=f"{platform.system().lower()}/{architecture(platform.machine())}",
     )

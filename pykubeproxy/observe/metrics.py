@@ -5,7 +5,7 @@ counters of rules are told by one thread.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
@@ -181,10 +181,6 @@ class Metrics:
     def counters_read(self, family: Family, reading: Reading, owners: Owners) -> None:
         """The counters of the rules were read, before any sync that comes after. `reading` is kept."""
         self._connections[family].take(reading, owners)
-
-    def chains_rewritten(self, family: Family, chains: Iterable[str]) -> None:
-        """Chains of nat were written anew other than by a sync that was told of."""
-        self._connections[family].rewritten(chains)
 
     def healthz_answered(self, status: int) -> None:
         """/healthz was asked for."""

@@ -72,6 +72,13 @@ class Ruleset(msgspec.Struct, kw_only=True):
         """One table, made empty if it is not there."""
         return self.tables.setdefault(name, Table())
 
+    def copy(self) -> "Ruleset":
+        """A Ruleset whose tables can be changed while those of this one stay."""
+        tables = {
+            name: Table(chains=dict(table.chains), policies=dict(table.policies)) for name, table in self.tables.items()
+        }
+        return msgspec.structs.replace(self, tables=tables)
+
 
 def is_builtin(table: str, chain: str) -> bool:
     """True for a chain that the kernel brings along."""

@@ -13,7 +13,6 @@ from pykubeproxy.model.ip import Family
 
 _BACKLOG = 128
 _WILDCARD = {Family.IPV4: "0.0.0.0", Family.IPV6: "::"}  # noqa: S104  on purpose: probes come from outside
-_AF = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 _NETWORK = {Family.IPV4: "tcp4", Family.IPV6: "tcp6"}
 # A kernel without IPv6, or one that has it switched off.
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL)
@@ -65,7 +64,7 @@ def _listen_everywhere(port: int) -> socket.socket:
 
 
 def _listen(family: Family, host: str, port: int, *, v6_only: bool) -> socket.socket:
-    sock = socket.socket(_AF[family], socket.SOCK_STREAM)
+    sock = socket.socket(family.address_family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family is Family.IPV6:

@@ -10,7 +10,6 @@ from pykubeproxy.daemon.messages import Changed
 from pykubeproxy.daemon.sync.family import FamilyProxy, Synced
 from pykubeproxy.daemon.watch.drift import Believed, DriftPoll
 from pykubeproxy.host.errors import HostError
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.snapshot import Object, ObjectId
@@ -19,6 +18,7 @@ from pykubeproxy.plan.schedule import Schedule
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.ruleset import Lines
 from tests.builders import NODE, options
+from tests.memory_host import MemoryHost
 
 
 class Clock:

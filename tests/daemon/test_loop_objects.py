@@ -12,7 +12,6 @@ from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS, Changed, Listed
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.errors import HostError
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import ServiceKey
@@ -20,6 +19,7 @@ from pykubeproxy.model.snapshot import ObjectId
 from pykubeproxy.rules.options import RuleOptions
 from tests.builders import NODE, at, cidr, options, service, slice_of
 from tests.daemon.fakes import Clock, FakeProxy, Recorder, act_until, changed, loop_of
+from tests.memory_host import MemoryHost
 
 OptionsFor = Callable[[Node | None, Family], RuleOptions]
 

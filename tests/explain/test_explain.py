@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pytest
 
 from pykubeproxy.explain.plan import Explanation
-from pykubeproxy.host.memory import copy
 from pykubeproxy.model.service import Protocol, ServiceType
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.options import Dispatch
@@ -157,7 +156,7 @@ def test_the_tree_instead_of_the_list_is_one_line_per_service() -> None:
 
 def test_rules_of_others_are_kept_and_told() -> None:
     desired = compiled(web(FIRST))
-    live = copy(desired)
+    live = desired.copy()
     table = live.tables["nat"]
     table.chains["DOCKER"] = ("-A DOCKER -i docker0 -j RETURN",)
     table.chains["PREROUTING"] += ("-A PREROUTING -j DOCKER",)
@@ -170,7 +169,7 @@ def test_rules_of_others_are_kept_and_told() -> None:
 
 def test_the_same_rules_in_another_order_are_told() -> None:
     desired = compiled(web(FIRST, SECOND))
-    live = copy(desired)
+    live = desired.copy()
     chains = live.tables["nat"].chains
     policy = next(chain for chain in chains if chain.startswith("KUBE-SVC-"))
     chains[policy] = chains[policy][::-1]
@@ -185,7 +184,7 @@ def test_the_same_rules_in_another_order_are_told() -> None:
 
 def test_node_ports_before_services_are_told_once_and_not_for_each_service() -> None:
     desired = compiled(web(FIRST))
-    live = copy(desired)
+    live = desired.copy()
     chains = live.tables["nat"].chains
     chains["KUBE-SERVICES"] = chains["KUBE-SERVICES"][::-1]
     explanation = told(desired, live)
@@ -219,7 +218,7 @@ def test_a_service_is_new_even_if_its_chain_had_to_stay() -> None:
 
 def test_jumps_that_are_missing_or_out_of_order() -> None:
     desired = compiled(web(FIRST))
-    live = copy(desired)
+    live = desired.copy()
     chains = live.tables["filter"].chains
     chains["FORWARD"] = chains["FORWARD"][::-1]
     chains["OUTPUT"] = ()
@@ -231,4 +230,4 @@ def test_jumps_that_are_missing_or_out_of_order() -> None:
 
 def test_nothing_to_do_is_nothing_to_tell() -> None:
     desired = compiled(web(FIRST))
-    assert told(desired, copy(desired)) == Explanation()
+    assert told(desired, desired.copy()) == Explanation()

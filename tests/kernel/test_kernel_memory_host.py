@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from pykubeproxy.host.errors import RestoreError
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.rules.ruleset import Ruleset, is_builtin
 from tests.corpus import GOLDEN, GOLDEN_NODE, Example, host_addresses, rendered
 from tests.kernel.machine import Kind, Machine
 from tests.kernel.stand_ins import host_in
+from tests.memory_host import MemoryHost
 
 START = ["*nat", ":A - [0:0]", ":B - [0:0]", ":C - [0:0]", "-A A -j B", "-A OUTPUT -p tcp -j A", "COMMIT"]
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from tests.builders import ip
 
@@ -19,6 +18,3 @@ from tests.builders import ip
 def test_the_first_of_each_family_the_first_of_all_in_front(addresses: tuple[str, ...], ips: tuple[str, ...]) -> None:
     node = Node(name="n1", addresses=tuple(map(ip, addresses)))
     assert tuple(address.text for address in node.ips) == ips
-    for family in Family:
-        its = node.ip_of(family)
-        assert (its.text if its else None) == next((text for text in ips if ip(text).family is family), None)

@@ -3,7 +3,6 @@ section 4."""
 
 import pytest
 
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.plan.cleanup import cleanup
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.rules.compile import compile_ruleset
@@ -12,6 +11,7 @@ from pykubeproxy.rules.parse import parse
 from pykubeproxy.rules.ruleset import Ruleset, render
 from tests.builders import options, port, service, slice_of, snapshot
 from tests.corpus import WORKED, Example
+from tests.memory_host import MemoryHost
 
 FOREIGN = """\
 *mangle

@@ -2,7 +2,6 @@
 
 from hypothesis import given
 
-from pykubeproxy.host.memory import copy
 from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.diff import diff
 from pykubeproxy.plan.entries import count_entries, entries_after
@@ -24,7 +23,7 @@ def test_counting_on_is_counting_anew(both: tuple[Ruleset, Ruleset]) -> None:
         for chain in BUILTIN_CHAINS[name]:  # a legacy dump has them all
             table.chains.setdefault(chain, ())
     plan = diff(desired, live)
-    after = copy(live)
+    after = live.copy()
     apply(plan, after)
     counted, expected = entries_after(plan, count_entries(live)), count_entries(after)
     assert {name: counted[name] for name in live.tables} == {name: expected[name] for name in live.tables}

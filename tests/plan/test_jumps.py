@@ -3,11 +3,11 @@ section 2."""
 
 import pytest
 
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.plan.diff import RuleInsert, diff
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.rules.ruleset import Ruleset, Table
 from pykubeproxy.rules.skeleton import JUMPS
+from tests.memory_host import MemoryHost
 
 INPUT = JUMPS["filter", "INPUT"]
 FIREWALL, PROXY_FIREWALL, NODE_PORTS, EXTERNAL = INPUT

@@ -3,7 +3,6 @@
 import pytest
 
 from pykubeproxy.host.errors import RestoreError
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.plan.diff import ChainChange, Plan, RuleDelete, RuleInsert, diff
 from pykubeproxy.plan.payload import Payload
@@ -11,6 +10,7 @@ from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.parse import parse
 from pykubeproxy.rules.ruleset import Ruleset, Table, render
 from tests.builders import options
+from tests.memory_host import MemoryHost
 
 NEW = ChainChange(table="nat", chain="KUBE-SVC-B", before=None, after=("-A KUBE-SVC-B -j KUBE-SEP-A",))
 LEAF = ChainChange(table="nat", chain="KUBE-SEP-A", before=None, after=("-A KUBE-SEP-A -j ACCEPT",))

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pykubeproxy.host.memory import MemoryHost, copy
 from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.cleanup import cleanup
 from pykubeproxy.plan.diff import diff, is_owned, jump_target
@@ -16,13 +15,14 @@ from pykubeproxy.rules.names import CANARY, FIREWALL, is_stale_candidate
 from pykubeproxy.rules.ruleset import Lines, Ruleset, is_builtin
 from pykubeproxy.rules.skeleton import JUMPS
 from tests.live_rules import desired_and_live
+from tests.memory_host import MemoryHost
 
 Both = tuple[Ruleset, Ruleset]
 
 
 def carried_out(desired: Ruleset, live: Ruleset) -> Ruleset:
     """The kernel's rules after a Plan."""
-    host = MemoryHost(copy(live))
+    host = MemoryHost(live.copy())
     host.restore(Payload(diff(desired, live)))
     return host.ruleset
 
@@ -100,7 +100,7 @@ def test_a_second_plan_is_empty(both: Both) -> None:
 @given(desired_and_live())
 def test_belief_moves_as_the_kernel_does(both: Both) -> None:
     desired, live = both
-    believed = copy(live)
+    believed = live.copy()
     apply(diff(desired, live), believed)
     assert contents(believed) == contents(carried_out(desired, live))
 
@@ -108,11 +108,11 @@ def test_belief_moves_as_the_kernel_does(both: Both) -> None:
 @given(desired_and_live(), st.integers(1, 8))
 def test_in_sections_it_comes_to_the_same(both: Both, size: int) -> None:
     desired, live = both
-    plan, host = diff(desired, live), MemoryHost(copy(live))
+    plan, host = diff(desired, live), MemoryHost(live.copy())
     for part in sections(plan, size):
         host.restore(Payload(part))
     assert contents(host.ruleset) == contents(carried_out(desired, live))
-    whole = MemoryHost(copy(live))
+    whole = MemoryHost(live.copy())
     whole.restore(Payload(*sections(plan, size)))
     assert contents(whole.ruleset) == contents(host.ruleset)
 
@@ -120,7 +120,7 @@ def test_in_sections_it_comes_to_the_same(both: Both, size: int) -> None:
 @given(desired_and_live())
 def test_a_plan_does_not_change_what_it_is_made_from(both: Both) -> None:
     desired, live = both
-    before = contents(copy(desired)), contents(copy(live))
+    before = contents(desired.copy()), contents(live.copy())
     carried_out(desired, live)
     assert (contents(desired), contents(live)) == before
 
@@ -128,7 +128,7 @@ def test_a_plan_does_not_change_what_it_is_made_from(both: Both) -> None:
 @given(desired_and_live())
 def test_cleanup_leaves_only_what_others_need(both: Both) -> None:
     live = both[1]
-    plan, host = cleanup(live), MemoryHost(copy(live))
+    plan, host = cleanup(live), MemoryHost(live.copy())
     host.restore(Payload(plan))
     after = host.ruleset
     ours = {chain for chain in contents(after) if chain[1] == CANARY or (is_owned(*chain) and chain[1] != FIREWALL)}

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pykubeproxy.host.memory import MemoryHost, copy
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Object
@@ -24,6 +23,7 @@ from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.ruleset import ChainId, Lines, Ruleset, is_builtin
 from tests.builders import snapshot
 from tests.clusters import served
+from tests.memory_host import MemoryHost
 from tests.packets import CLIENTS, UNRELATED, Walk, destinations
 from tests.strategies import rule_options
 
@@ -105,7 +105,7 @@ def test_packets_fare_as_before_or_as_after(change: Change, size: int) -> None:
     asked = set(UNRELATED[change.family]).union(*named)
     clients = CLIENTS[change.family]
     old, new = Walk(change.old).fates(asked, clients), Walk(change.new).fates(asked, clients)
-    host = MemoryHost(copy(change.old))
+    host = MemoryHost(change.old.copy())
     for part in parts_of(change.plan(change.old), size):
         host.restore(part)
         now = Walk(host.ruleset).fates(asked, clients)
@@ -117,14 +117,14 @@ def test_packets_fare_as_before_or_as_after(change: Change, size: int) -> None:
 @one_in(2)
 @given(changes(), st.integers(1, 12), st.data())
 def test_what_was_interrupted_is_completed_by_the_next_plan(change: Change, size: int, data: st.DataObject) -> None:
-    host = MemoryHost(copy(change.old))
+    host = MemoryHost(change.old.copy())
     for _ in range(3):
         parts = parts_of(change.plan(host.save()), size)
         for part in parts[: data.draw(st.integers(0, len(parts)))]:
             host.restore(part)
     host.restore(Payload(*sections(change.plan(host.save()), size)))
     assert change.plan(host.save()).is_empty
-    directly = MemoryHost(copy(change.old))
+    directly = MemoryHost(change.old.copy())
     directly.restore(Payload(*whole(change.plan(change.old))))
     assert chains(host) == chains(directly)
 
@@ -174,7 +174,7 @@ def test_a_chain_that_others_use_is_emptied_when_no_service_leads_there(
     if not going:
         return
     kept = data.draw(st.sampled_from(sorted(going)))
-    host = MemoryHost(copy(change.old))
+    host = MemoryHost(change.old.copy())
     host.ruleset.tables["nat"].chains["FOREIGN"] = (f"-A FOREIGN -j {kept}",)
     for part in parts_of(change.plan(host.save()), size):
         host.restore(part)

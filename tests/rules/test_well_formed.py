@@ -2,13 +2,13 @@
 
 from hypothesis import given
 
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.model.snapshot import Object, Snapshot
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.names import FIXED_CHAINS, LONGEST_NAME, is_stale_candidate
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.ruleset import is_builtin, render
 from tests.builders import snapshot
+from tests.memory_host import MemoryHost
 from tests.strategies import clusters, rule_options
 
 

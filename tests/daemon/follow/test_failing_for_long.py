@@ -13,7 +13,6 @@ from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, Disturbed, Listed
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.errors import RestoreError
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.observe.clock import Moment
@@ -23,6 +22,7 @@ from pykubeproxy.observe.servers import Addresses, Servers
 from pykubeproxy.web.messages import text_response
 from tests.builders import NODE, options
 from tests.daemon.fakes import Clock, changed, loop_of
+from tests.memory_host import MemoryHost
 
 RULES = Path(__file__).parents[3] / "manifests" / "prometheus-rules.yaml"
 FIREWALLD = Disturbed("firewalld", 7)

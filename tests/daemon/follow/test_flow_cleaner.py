@@ -14,13 +14,13 @@ from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.flows.stale import FlowCheck, pack_socket, socket_text
 from pykubeproxy.host.conntrack import ConntrackTable, Removal
 from pykubeproxy.host.errors import HostError, ReadOnly, RestoreError
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.service import Protocol, Service
 from pykubeproxy.model.snapshot import ObjectId
 from tests.builders import ip, options, port, service, slice_of, slice_port
 from tests.daemon.fakes import Clock, changed, loop_of
+from tests.memory_host import MemoryHost
 
 SECONDS = 10.0
 DNS = "172.30.0.10"

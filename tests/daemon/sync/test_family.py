@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from pykubeproxy.daemon.sync import family
 from pykubeproxy.daemon.sync.family import FamilyProxy, ShadowProxy
 from pykubeproxy.host.errors import HostError, LockTimeout, RestoreError
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.host.protocol import Counted
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
@@ -22,6 +21,7 @@ from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.ruleset import TABLES, ChainId, Ruleset
 from tests.builders import options, port, service, slice_of, snapshot
+from tests.memory_host import MemoryHost
 from tests.strategies import Event, events, name_of, rule_options
 
 WEB, DB = ServiceKey("ns", "web"), ServiceKey("ns", "db")

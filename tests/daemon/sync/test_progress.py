@@ -10,13 +10,13 @@ from structlog.testing import capture_logs
 from pykubeproxy.daemon.sync import progress
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.daemon.sync.progress import INTERVAL, Progress
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.snapshot import Object, Snapshot
 from pykubeproxy.plan.diff import ChainChange, Plan
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.rules.options import Dispatch
 from tests.builders import options, service, slice_of, snapshot
+from tests.memory_host import MemoryHost
 
 
 def told(lines: list[str], total: int, interval: float) -> list[str]:

@@ -10,7 +10,6 @@ from structlog.testing import capture_logs
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.daemon.sync.set_aside import FIRST_PAUSE, LONGEST_PAUSE
 from pykubeproxy.host.errors import RestoreError
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.model.snapshot import Object, Snapshot
 from pykubeproxy.plan.diff import diff
@@ -20,6 +19,7 @@ from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from tests.builders import options, port, service, slice_of, slice_port, snapshot
 from tests.daemon.fakes import Clock, act_until, changed, loop_of
+from tests.memory_host import MemoryHost
 
 
 class PickyHost(MemoryHost):

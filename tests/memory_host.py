@@ -1,7 +1,4 @@
-"""A Host without a kernel: keeps rules in memory and takes restore input as iptables-restore does.
-
-For tests and dry runs. A dry run is this interpreter working on a copy, and the result thrown away.
-"""
+"""A Host without a kernel: keeps rules in memory and takes restore input as iptables-restore does."""
 
 import shlex
 from collections.abc import Iterable
@@ -50,7 +47,9 @@ class MemoryHost:
     ) -> Ruleset:
         """Read the rules; `known` has no use here, as nothing is parsed, and nothing is counted."""
         del known, counted
-        return copy(Ruleset(tables={name: self.ruleset.tables[name] for name in tables if name in self.ruleset.tables}))
+        return Ruleset(
+            tables={name: self.ruleset.tables[name] for name in tables if name in self.ruleset.tables}
+        ).copy()
 
     def restore(self, lines: Iterable[str]) -> None:
         """Take restore input (`--noflush`): each table changes at its COMMIT, or not at all if a line is wrong."""
@@ -61,14 +60,6 @@ class MemoryHost:
         if interpreter.table:
             raise RestoreError("iptables-restore", "COMMIT expected", number + 1)
         self.restores += bool(number)
-
-
-def copy(ruleset: Ruleset) -> Ruleset:
-    """A Ruleset that can change without the original noticing."""
-    tables = {
-        name: Table(chains=dict(table.chains), policies=dict(table.policies)) for name, table in ruleset.tables.items()
-    }
-    return Ruleset(tables=tables, shared=ruleset.shared)
 
 
 class _Interpreter:

@@ -1,9 +1,9 @@
 import pytest
 
 from pykubeproxy.host.errors import ReadOnly, RestoreError
-from pykubeproxy.host.memory import MemoryHost
 from pykubeproxy.host.protocol import ReadOnlyHost
 from pykubeproxy.rules.parse import parse
+from tests.memory_host import MemoryHost
 
 START = ["*nat", ":A - [0:0]", "-A A -j RETURN", "-A OUTPUT -j A", "COMMIT"]
 
