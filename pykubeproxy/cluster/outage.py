@@ -112,6 +112,12 @@ class Outage:
         with self._changed:
             return self._report.troubles.get(watcher.name)
 
+    @property
+    def failing_for(self) -> float | None:
+        """Seconds since the first failure of those that still keep a watch from working; None if nothing does."""
+        with self._changed:
+            return self._clock() - self._report.since if self._report.troubles else None
+
     def wait(self, watcher: Watcher, trouble: Trouble, stopping: threading.Event) -> None:
         """After `trouble`, return when it is time for this watch to ask again, or once it is `stopping`."""
         with self._changed:
@@ -185,14 +191,14 @@ class _Report:
         self._settled = settled
         self._told: set[tuple[str, str]] = set()
         self._has_news = False
-        self._since = 0.0
+        self.since = 0.0
         self._works_since = -math.inf
 
     def failed(self, name: str, trouble: Trouble, now: float) -> None:
         if not self.troubles:
             if now - self._works_since >= self._settled:
                 self._told.clear()
-            self._since = now
+            self.since = now
         self.troubles[name] = trouble
         # What is wrong with the server is the same for all watches; a refusal concerns one of them.
         key = ("" if trouble.is_of_server else name, trouble.kind)
@@ -209,4 +215,4 @@ class _Report:
         self._works_since = now
         if self._has_news:
             self._has_news = False
-            log.info("following the API server again", seconds=round(now - self._since, 1))
+            log.info("following the API server again", seconds=round(now - self.since, 1))

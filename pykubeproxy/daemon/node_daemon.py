@@ -1,22 +1,28 @@
 """The loop of one node with all that runs beside it, put together from what the user asked for."""
 
+import os
+import time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from pykubeproxy import __version__
 from pykubeproxy.cluster.client import connect
 from pykubeproxy.cluster.events import health_check_failed, healthz_failed, metrics_failed
 from pykubeproxy.cluster.manifests import Manifests
 from pykubeproxy.cluster.reflector import FollowOptions
+from pykubeproxy.config.addresses import without_secrets
 from pykubeproxy.config.completed import Completed
+from pykubeproxy.config.release import KUBERNETES_VERSION
 from pykubeproxy.config.types import LocalMode
 from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
 from pykubeproxy.daemon.follow.flows import FlowCleaner
 from pykubeproxy.daemon.follow.heap import Heap
 from pykubeproxy.daemon.follow.leftovers import LeftoverRemoval
+from pykubeproxy.daemon.follow.status import StatusKeeper
 from pykubeproxy.daemon.follow.telemetry import Telemetry
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS
@@ -28,6 +34,7 @@ from pykubeproxy.daemon.watch.api_source import ApiSource
 from pykubeproxy.daemon.watch.conntrack_watch import ConntrackWatch
 from pykubeproxy.daemon.watch.drift import DriftWatch, LegacyPoll
 from pykubeproxy.daemon.watch.manifest_watcher import ManifestWatcher
+from pykubeproxy.explain.status.published import ApiOutage, ProxyStatus
 from pykubeproxy.host import interfaces, nfacct
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.conntrack import ConntrackTable, ReadOnlyConntrackTable, Removal
@@ -181,11 +188,14 @@ class Daemon:
         if self._settings.manifests is not None:
             # Nobody is about to delete a node that no cluster manages.
             health.saw_node(Node(name=self._settings.completed.node_name))
+        keeper = StatusKeeper(
+            self._about(), self._tools.values(), waits_for=lambda: self.loop.waits_for, api_outage=self._api_outage
+        )
         servers = Servers(
             addresses_of(self._config),
             health,
             health_pages=HealthPages(health, self._metrics),
-            metrics_pages=MetricsPages(self._metrics, self._config, self._settings.flags),
+            metrics_pages=MetricsPages(self._metrics, self._config, self._settings.flags, keeper.status),
             on_check_failed=self._check_failed,
         )
         telemetry = Telemetry(
@@ -207,8 +217,37 @@ class Daemon:
         closing.callback(servers.stop)
         telemetry.started()
         self.loop.follow(telemetry)
+        self.loop.follow(keeper)
         for proxy in self._proxies.values():
             proxy.reads_counters = True
+
+    def _about(self) -> ProxyStatus:
+        """What this proxy is, and how it was configured beyond /configz."""
+        settings, choices = self._settings, self._settings.choices
+        own = choices.host_addresses or self._view.facts(None, next(iter(self._tools))).own_ips
+        return ProxyStatus(
+            program=f"pykubeproxy {__version__}",
+            kubernetes_version=f"v{KUBERNETES_VERSION}",
+            pid=os.getpid(),
+            started_at=time.time(),
+            node_name=settings.completed.node_name,
+            node_addresses=tuple(ip.text for ip in own),
+            is_shadow=settings.is_dry,
+            config_file=str(settings.config_file[0].absolute()) if settings.config_file else "",
+            manifests=str(Path(settings.manifests).absolute()) if settings.manifests is not None else "",
+            server=self._api.server if self._api is not None else "",
+            master=without_secrets(settings.completed.master),
+            only_family=choices.only_family,
+            host_addresses=tuple(ip.text for ip in choices.host_addresses),
+            dispatch=choices.dispatch,
+            commit=choices.commit,
+        )
+
+    def _api_outage(self) -> ApiOutage | None:
+        """Since when, and why, the API server cannot be followed."""
+        if self._api is None or (seconds := self._api.failing_for) is None:
+            return None
+        return ApiOutage(since=time.time() - seconds, error=next(iter(self._api.trouble.values()), ""))
 
     def _emit_server_failed(self, failed: ServerFailed) -> None:
         if self._api is not None:

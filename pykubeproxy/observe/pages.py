@@ -4,12 +4,13 @@ Source: `docs/reference/health-and-metrics.md` sections 2 and 5.
 """
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
 from pykubeproxy.config import KubeProxyConfiguration, as_api_object
+from pykubeproxy.explain.status.published import PATH, ProxyStatus
 from pykubeproxy.observe.about import build
 from pykubeproxy.observe.clock import Clock, now
 from pykubeproxy.observe.exposition import expose
@@ -46,12 +47,18 @@ class HealthPages:
 class MetricsPages:
     """The metrics server, with the pages that every component of Kubernetes has beside its metrics.
 
-    `flags` are all flags of the command line with their values, as `pykubeproxy.config.flags.texts` lists them. Where
-    profiling is enabled, clients may change how much is logged.
+    `flags` are all flags of the command line with their values, as `pykubeproxy.config.flags.texts` lists them;
+    `status` gives what `pykubeproxy status` asks for. Where profiling is enabled, clients may change how much is
+    logged.
     """
 
     def __init__(
-        self, metrics: Metrics, config: KubeProxyConfiguration, flags: Mapping[str, str], clock: Clock = now
+        self,
+        metrics: Metrics,
+        config: KubeProxyConfiguration,
+        flags: Mapping[str, str],
+        status: Callable[[], ProxyStatus],
+        clock: Clock = now,
     ) -> None:
         self._ping = _Ping()
         configz = msgspec.json.encode({"kubeproxy.config.k8s.io": as_api_object(config)})
@@ -63,6 +70,7 @@ class MetricsPages:
             "/proxyMode": lambda _: text_response("iptables"),
             "/configz": lambda _: json_response(configz),
             "/flagz": lambda request: flagz(request, flags),
+            PATH: lambda _: json_response(msgspec.json.encode(status())),
         }
         listed = ("/configz", "/flagz", "/healthz", "/metrics", "/proxyMode")
         if config.enable_profiling:

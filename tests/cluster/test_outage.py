@@ -212,3 +212,17 @@ class TestLog:
         bed = Bed()
         bed.outage.works(bed.watcher())
         assert logs() == []
+
+
+def test_how_long_it_has_been_away() -> None:
+    bed = Bed()
+    services, nodes = bed.watcher("services"), bed.watcher("nodes")
+    assert bed.outage.failing_for is None
+    bed.outage.failed(services, REFUSED)
+    bed.now += 7
+    bed.outage.failed(nodes, REFUSED)
+    assert bed.outage.failing_for == 7.0
+    bed.outage.works(services)
+    assert bed.outage.failing_for == 7.0
+    bed.outage.works(nodes)
+    assert bed.outage.failing_for is None

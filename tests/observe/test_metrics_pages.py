@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -11,6 +12,7 @@ from pykubeproxy.config import complete
 from pykubeproxy.config.defaults import DEFAULTS
 from pykubeproxy.config.flag_table import FLAGS
 from pykubeproxy.config.flags import put_at, texts
+from pykubeproxy.explain.status.published import PATH, ProxyStatus
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.pages import MetricsPages
 from pykubeproxy.web.messages import Request, Response
@@ -21,12 +23,21 @@ WARNING = (
     " for debugging purposes only."
 )
 TEXT = "text/plain; charset=utf-8"
+STATUS = ProxyStatus(
+    program="pykubeproxy 1",
+    kubernetes_version="v1.37.0",
+    pid=7,
+    started_at=0.0,
+    node_name="node-a",
+    dispatch="tree",
+    commit="auto",
+)
 CONFIGZ = Path(__file__).parents[1] / "config" / "data" / "configz.json"
 
 
 @pytest.fixture
 def pages() -> MetricsPages:
-    return MetricsPages(Metrics(), DEFAULTS, dict(texts(FLAGS, {})), Ticking())
+    return MetricsPages(Metrics(), DEFAULTS, dict(texts(FLAGS, {})), lambda: STATUS, Ticking())
 
 
 def get(pages: MetricsPages, target: str, method: str = "GET", **headers: str) -> Response:
@@ -85,7 +96,7 @@ def test_the_page_that_sets_the_verbosity(
 ) -> None:
     asked: list[int] = []
     monkeypatch.setattr("pykubeproxy.observe.pages.set_verbosity", asked.append)
-    profiling = MetricsPages(Metrics(), put_at(DEFAULTS, "enable_profiling", value=True), {}, Ticking())
+    profiling = MetricsPages(Metrics(), put_at(DEFAULTS, "enable_profiling", value=True), {}, lambda: STATUS, Ticking())
     response = profiling(Request(method=method, path="/debug/flags/v", body=body))
     assert (response.status, response.content_type, response.body.decode()) == (status, TEXT, words)
     assert asked == ([int(body)] if status == 200 else [])
@@ -97,7 +108,7 @@ def test_configz_of_the_reference() -> None:
     config = put_at(config, "client_connection.content_type", "application/json")
     for field in ("max_per_core", "tcp_established_timeout", "tcp_close_wait_timeout"):
         config = put_at(config, f"conntrack.{field}", type(getattr(config.conntrack, field))(0))
-    response = get(MetricsPages(Metrics(), config, {}), "/configz")
+    response = get(MetricsPages(Metrics(), config, {}, lambda: STATUS), "/configz")
     assert (response.status, response.content_type) == (200, "application/json")
     assert response.body.decode() == CONFIGZ.read_text().rstrip("\n")
 
@@ -139,7 +150,7 @@ def test_slis(pages: MetricsPages) -> None:
 @pytest.mark.usefixtures("utc")
 def test_statusz_for_people() -> None:
     clock = Ticking()
-    pages = MetricsPages(Metrics(), DEFAULTS, {}, clock)
+    pages = MetricsPages(Metrics(), DEFAULTS, {}, lambda: STATUS, clock)
     clock.seconds = 3600 * 25 + 61.9
     lines = get(pages, "/statusz").body.decode().splitlines()
     assert lines[:6] == [
@@ -207,3 +218,9 @@ def test_negotiation(pages: MetricsPages, page: str, method: str, accept: str, s
     response = get(pages, page, method, accept=accept)
     assert (response.status, response.content_type) == (status, TEXT)
     assert (("Allow", "GET, HEAD") in response.headers) is (status == 405)
+
+
+def test_the_status_is_read_back_as_it_was(pages: MetricsPages) -> None:
+    response = get(pages, PATH)
+    assert (response.status, response.content_type) == (200, "application/json")
+    assert msgspec.json.decode(response.body, type=ProxyStatus) == STATUS

@@ -9,12 +9,17 @@ import pytest
 
 from pykubeproxy.config.defaults import DEFAULTS
 from pykubeproxy.config.flags import put_at
+from pykubeproxy.explain.status.published import ProxyStatus
 from pykubeproxy.model.node import Node
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.pages import HealthPages, MetricsPages
 from pykubeproxy.observe.servers import Addresses, ServerFailed, Servers, addresses_of
 from tests.observe.client import ask, descriptors, eventually, free_port, is_listening
+
+
+def _no_status() -> ProxyStatus:
+    raise AssertionError
 
 
 def built(addresses: Addresses) -> Servers:
@@ -24,7 +29,7 @@ def built(addresses: Addresses) -> Servers:
         addresses,
         health,
         health_pages=HealthPages(health, metrics),
-        metrics_pages=MetricsPages(metrics, DEFAULTS, {}),
+        metrics_pages=MetricsPages(metrics, DEFAULTS, {}, _no_status),
         on_check_failed=lambda _: None,
     )
 

@@ -65,6 +65,16 @@ class ApiSource:
         """What keeps us from following, in one line, by kind of object."""
         return {kind: each.trouble for kind, each in self._reflectors.items() if each.trouble is not None}
 
+    @property
+    def server(self) -> str:
+        """The API server's address, for people."""
+        return self._client.server
+
+    @property
+    def failing_for(self) -> float | None:
+        """Seconds since something keeps us from following; None if nothing does."""
+        return self._client.outage.failing_for
+
     def start(self) -> None:
         """Begin to follow."""
         if self._client.weakness is not None:

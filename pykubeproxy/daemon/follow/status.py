@@ -1,0 +1,115 @@
+"""What the running proxy publishes about itself, kept up to date by following the loop."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec.structs import replace
+
+from pykubeproxy.daemon.follower import Follower, Outcome
+from pykubeproxy.daemon.sync.family import Synced
+from pykubeproxy.daemon.sync.set_aside import RefusedReport
+from pykubeproxy.explain.status.published import (
+    MOST_NAMED,
+    MOST_REPAIRS,
+    ApiOutage,
+    FamilySync,
+    ProxyStatus,
+    RefusedRules,
+    Repair,
+)
+from pykubeproxy.explain.summary import summarize
+from pykubeproxy.host.backend import Tools
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import ServiceKey
+
+
+class StatusKeeper(Follower):
+    """Follows the loop, and gives the status to any thread that asks. `clock` gives seconds since 1970."""
+
+    def __init__(
+        self,
+        about: ProxyStatus,
+        tools: Iterable[Tools],
+        *,
+        waits_for: Callable[[], Iterable[str]],
+        api_outage: Callable[[], ApiOutage | None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`about` is what does not change; `waits_for` and `api_outage` are asked when somebody asks."""
+        self._about = about
+        self._waits_for = waits_for
+        self._api_outage = api_outage
+        self._clock = clock
+        # Replaced as a whole, since another thread may be reading them.
+        self._families = {its.family: _beginning(its) for its in tools}
+        self._refused: dict[Family, dict[ServiceKey, RefusedRules]] = {family: {} for family in self._families}
+        self._repairs: tuple[Repair, ...] = ()
+        self._addresses = about.node_addresses
+
+    def status(self) -> ProxyStatus:
+        """The status as of now."""
+        return replace(
+            self._about,
+            node_addresses=self._addresses,
+            families=tuple(self._families.values()),
+            waits_for=tuple(sorted(self._waits_for())),
+            api_outage=self._api_outage(),
+            repairs=self._repairs,
+        )
+
+    def synced(self, outcome: Outcome) -> None:
+        """Take note of a sync."""
+        node = outcome.snapshot.nodes.get(self._about.node_name)
+        if node is not None:
+            self._addresses = tuple(ip.text for ip in node.ips)
+        before, now = self._families[outcome.family], self._clock()
+        if outcome.synced is None:
+            since = before.failing_since if before.failing_since is not None else now
+            self._families[outcome.family] = replace(before, failing_since=since, error=str(outcome.error))
+            return
+        refused = self._take_refused(outcome.family, outcome.synced.refused)
+        summary = summarize(outcome.synced.plan)
+        is_pending = not outcome.synced.is_written
+        self._families[outcome.family] = replace(
+            before,
+            services=len(outcome.snapshot.services),
+            synced_at=now,
+            seconds=outcome.seconds,
+            failing_since=None,
+            error="",
+            pending_chains=is_pending * (summary.chains_added + summary.chains_changed + summary.chains_removed),
+            pending_rules=is_pending * (summary.rules_added + summary.rules_removed),
+            refused=tuple(refused[:MOST_NAMED]),
+            refused_count=len(refused),
+        )
+        if outcome.synced.drifted:
+            self._repairs = (*self._repairs, _repair(outcome, outcome.synced, now))[-MOST_REPAIRS:]
+
+    def _take_refused(self, family: Family, report: RefusedReport) -> Sequence[RefusedRules]:
+        refused = self._refused[family]
+        for service in report.back:
+            refused.pop(service, None)
+        for each in report.new:
+            refused[each.service] = RefusedRules(service=str(each.service), cause=each.cause, module=each.module)
+        return tuple(refused.values())
+
+
+def _beginning(tools: Tools) -> FamilySync:
+    return FamilySync(
+        family=tools.family,
+        backend=tools.backend,
+        tool=tools.save.removesuffix("-save"),
+        tool_version=".".join(map(str, tools.version)),
+    )
+
+
+def _repair(outcome: Outcome, synced: Synced, now: float) -> Repair:
+    cause = outcome.cause
+    return Repair(
+        time=now,
+        family=outcome.family,
+        chains=tuple(f"{table} {chain}" for table, chain in synced.drifted[:MOST_NAMED]),
+        chain_count=len(synced.drifted),
+        program=cause.program if cause is not None else "",
+        pid=cause.pid if cause is not None else 0,
+    )
