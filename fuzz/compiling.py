@@ -14,7 +14,7 @@ from pykubeproxy.cluster.source import Change
 from pykubeproxy.cluster.tracker import Tracker
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.flag_table import FLAG_BY_NAME
-from pykubeproxy.daemon.setup.settings import NodeFacts, rule_options
+from pykubeproxy.daemon.setup.rule_options import NodeFacts, rule_options
 from pykubeproxy.model.ip import IP, Family, parse_ip
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import ServiceKey

@@ -9,27 +9,27 @@ from pykubeproxy.cli.common import FAILED, complain, our_options, with_errors
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
 from pykubeproxy.daemon.cleanup import Cleaned, CleanedTable, clean_leftovers
 from pykubeproxy.daemon.cleanup import cleanup as clean_all
-from pykubeproxy.daemon.setup.assembly import Choices
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.explain.summary import summarize
 
 
 @click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy cleanup")
 @our_options
 @with_errors
-def cleanup(choices: Choices) -> None:
+def cleanup(own_options: OwnOptions) -> None:
     """Remove every chain and rule of a Service proxy from this node, as `kube-proxy --cleanup` does.
 
     So are the tables that kube-proxy leaves in its nftables mode. KUBE-FIREWALL stays, since kubelet uses it as well;
     other programs' rules are never touched.
     """
-    sys.exit(clean_up(choices))
+    sys.exit(clean_up(own_options))
 
 
-def clean_up(choices: Choices) -> int:
+def clean_up(own_options: OwnOptions) -> int:
     """Clean up, say what was removed where, and return the exit status. Raises HostError."""
     # First all, then the words: what cannot be printed must not keep the rest from being cleaned.
-    left, tables = clean_leftovers(choices)
-    everything: list[Cleaned | CleanedTable] = [*tables, *clean_all(choices)]
+    left, tables = clean_leftovers(own_options)
+    everything: list[Cleaned | CleanedTable] = [*tables, *clean_all(own_options)]
     status = 0
     for cleaned in everything:
         if cleaned.problem is None:

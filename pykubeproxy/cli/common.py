@@ -15,7 +15,8 @@ from pykubeproxy.cluster.source import Change, Note
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.daemon.errors import CannotGoOn
-from pykubeproxy.daemon.setup.assembly import Choices, Commit, NodeView, host_name
+from pykubeproxy.daemon.setup.node_view import NodeView, host_name
+from pykubeproxy.daemon.setup.run_settings import CommitMode, OwnOptions
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_ip
@@ -72,8 +73,8 @@ _OPTIONS = (
     ),
     click.option(
         "--commit",
-        type=click.Choice([commit.value for commit in Commit]),
-        default=Commit.AUTO.value,
+        type=click.Choice([commit.value for commit in CommitMode]),
+        default=CommitMode.AUTO.value,
         show_default=True,
         help="How changes are committed: auto divides very large ones with the nft tools; single never does.",
     ),
@@ -88,7 +89,7 @@ _OPTIONS = (
 
 
 def our_options(command: Callable[..., _R]) -> Callable[..., _R]:
-    """Give a command our options; it gets one argument for all of them, `choices`."""
+    """Give a command our options; it gets one argument for all of them, `own_options`."""
 
     @functools.wraps(command)
     def with_choices(
@@ -100,14 +101,14 @@ def our_options(command: Callable[..., _R]) -> Callable[..., _R]:
         backend: str,
         **kwargs: Any,
     ) -> _R:
-        choices = Choices(
+        own_options = OwnOptions(
             families=None if family is None else (_family(family),),
             backend=None if backend == "auto" else Backend(backend),
             dispatch=Dispatch(dispatch),
-            commit=Commit(commit),
+            commit=CommitMode(commit),
             host_addresses=host_addresses,
         )
-        return command(*args, choices=choices, **kwargs)
+        return command(*args, own_options=own_options, **kwargs)
 
     decorated: Callable[..., _R] = with_choices
     for option in reversed(_OPTIONS):
@@ -183,7 +184,7 @@ def read_objects(files: tuple[str, ...], completed: Completed) -> Change:
 
 def compile_for(
     completed: Completed,
-    choices: Choices,
+    own_options: OwnOptions,
     change: Change,
     tools: Mapping[Family, Tools],
     families: Iterable[Family],
@@ -196,7 +197,7 @@ def compile_for(
     snapshot = Snapshot()
     for obj in change.put:
         snapshot.put(obj)
-    node = NodeView(completed, choices, tools)
+    node = NodeView(completed, own_options, tools)
     own = snapshot.nodes.get(completed.node_name)
     held = {family: live_services(its) for family, its in (live or {}).items()}
     return {family: compile_ruleset(snapshot, node.options_for(own, family), held.get(family)) for family in families}

@@ -28,7 +28,8 @@ from pykubeproxy.cli.one_shot import one_shot
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.unread import complain_of_unread
 from pykubeproxy.cluster.source import Change
-from pykubeproxy.daemon.setup.assembly import Choices, check_tools, find_tools, split_for
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
+from pykubeproxy.daemon.setup.tools import check_tools, find_tools, split_for
 from pykubeproxy.explain.plan import explain
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.iptables import IptablesHost
@@ -61,7 +62,7 @@ def diff(
     objects: tuple[str, ...],
     dumps: tuple[str, ...],
     output: str,
-    choices: Choices,
+    own_options: OwnOptions,
     flags: dict[str, object],
 ) -> None:
     """Print what `run` would change on this node now; with --live, on the node that a dump is from.
@@ -73,18 +74,18 @@ def diff(
     completed = read_config(flags)
     change = read_objects(objects, completed)
     tell(change.notes)
-    tools = {} if dumps else find_tools(choices)
+    tools = {} if dumps else find_tools(own_options)
     check_tools(tools)
 
     @cache
     def desired(family: Family) -> Ruleset:
-        return compile_for(completed, choices, change, tools, [family])[family]
+        return compile_for(completed, own_options, change, tools, [family])[family]
 
-    compared = _from_dumps(dumps, choices, change, desired) if dumps else Compared(live=_read(tools, desired))
+    compared = _from_dumps(dumps, own_options, change, desired) if dumps else Compared(live=_read(tools, desired))
     complain_of_unread(compared.live)
     wanted = {family: desired(family) for family in compared.live}
     if change.unread:
-        wanted = compile_for(completed, choices, change, tools, compared.live, compared.live)
+        wanted = compile_for(completed, own_options, change, tools, compared.live, compared.live)
     told = {family: _tell(compared.limited(wanted[family], family), its) for family, its in compared.live.items()}
     beside = Beside() if dumps else look_beside(tools)
     beside.tell()
@@ -97,15 +98,15 @@ def diff(
         left_tables=beside.leftovers.tables,
         not_looked_at=beside.not_looked_at,
     )
-    splits = {family: split_for(choices, its) for family, its in tools.items()}
+    splits = {family: split_for(own_options, its) for family, its in tools.items()}
     _print(_OUTPUTS[output](findings, splits))
     sys.exit(DIFFERENT if findings.is_different else 0)
 
 
-def _from_dumps(dumps: tuple[str, ...], choices: Choices, change: Change, desired: Desired) -> Compared:
+def _from_dumps(dumps: tuple[str, ...], own_options: OwnOptions, change: Change, desired: Desired) -> Compared:
     """The rules in some dumps; what they lack is told on stderr. Raises SaveError."""
-    live = read_dumps(dumps, choices.only_family, desired)
-    compared = from_dumps(live, dumps, choices.wanted_families, change.put)
+    live = read_dumps(dumps, own_options.only_family, desired)
+    compared = from_dumps(live, dumps, own_options.wanted_families, change.put)
     for gap in compared.gaps:
         complain(gap.note(dumps))
     return compared

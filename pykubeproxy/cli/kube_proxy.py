@@ -20,7 +20,7 @@ from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.config.release import KUBERNETES_VERSION
 from pykubeproxy.config.write import write
 from pykubeproxy.daemon.run import init
-from pykubeproxy.daemon.setup.assembly import Choices
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.observe.about import build
 from pykubeproxy.observe.logs import LogFormat
 
@@ -45,7 +45,7 @@ class _KubeProxy(OneLineErrors):
 @our_options
 @kube_proxy_flags()
 @partial(with_errors, status=FAILED)
-def main(dry_run: bool, log_format: str | None, choices: Choices, flags: dict[str, object]) -> None:
+def main(dry_run: bool, log_format: str | None, own_options: OwnOptions, flags: dict[str, object]) -> None:
     """The Service proxy of a Kubernetes node, with kube-proxy's command line and configuration file."""
     if flags.get("version", "false") != "false":
         click.echo(_version(str(flags["version"])))
@@ -56,11 +56,11 @@ def main(dry_run: bool, log_format: str | None, choices: Choices, flags: dict[st
         _write_config(Path(str(flags["write-config-to"])), flags)
     elif flags.get("cleanup"):
         read_config(flags)
-        sys.exit(FAILED if clean_up(choices) else 0)
+        sys.exit(FAILED if clean_up(own_options) else 0)
     elif flags.get("init-only"):
-        init(read_settings(wishes, choices, flags))
+        init(read_settings(wishes, own_options, flags))
     else:
-        start(wishes, choices, flags)
+        start(wishes, own_options, flags)
 
 
 def _version(asked: str) -> str:

@@ -12,7 +12,7 @@ from pykubeproxy.cli.common import (
     with_errors,
 )
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
-from pykubeproxy.daemon.setup.assembly import Choices
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.rules.ruleset import render as render_lines
 
 
@@ -24,7 +24,7 @@ from pykubeproxy.rules.ruleset import render as render_lines
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @with_errors
-def render(objects: tuple[str, ...], choices: Choices, flags: dict[str, object]) -> None:
+def render(objects: tuple[str, ...], own_options: OwnOptions, flags: dict[str, object]) -> None:
     """Print the iptables-restore payload for the given objects.
 
     It is complete for a node that has none of it: fixed chains, jumps from the built-in chains, and the chains of
@@ -35,7 +35,7 @@ def render(objects: tuple[str, ...], choices: Choices, flags: dict[str, object])
         raise click.UsageError("no objects given: name a file or folder with -f")
     change = read_objects(objects, completed)
     tell(change.notes)
-    for family, ruleset in compile_for(completed, choices, change, {}, choices.wanted_families).items():
+    for family, ruleset in compile_for(completed, own_options, change, {}, own_options.wanted_families).items():
         click.echo(f"# {family.lower()}")
         for line in render_lines(ruleset):
             click.echo(line)

@@ -7,7 +7,7 @@ import click
 from pykubeproxy.cli.common import our_options, with_errors
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.running import NOT_IN_SYNC, Wishes, start
-from pykubeproxy.daemon.setup.assembly import Choices
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.observe.logs import LogFormat
 
 API = "api"
@@ -35,7 +35,7 @@ API = "api"
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @partial(with_errors, status=NOT_IN_SYNC)
 def run(
-    source: str, once: bool, dry_run: bool, log_format: str | None, choices: Choices, flags: dict[str, object]
+    source: str, once: bool, dry_run: bool, log_format: str | None, own_options: OwnOptions, flags: dict[str, object]
 ) -> None:
     """Keep this node's rules in step with Services and EndpointSlices, until told to stop.
 
@@ -43,4 +43,4 @@ def run(
     """
     manifests = None if source == API else source
     chosen = LogFormat(log_format) if log_format else None
-    start(Wishes(source=manifests, once=once, is_dry=dry_run, log_format=chosen), choices, flags)
+    start(Wishes(source=manifests, once=once, is_dry=dry_run, log_format=chosen), own_options, flags)

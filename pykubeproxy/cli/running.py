@@ -9,10 +9,8 @@ import structlog
 from pykubeproxy.cli.common import complete_config, tell_warnings
 from pykubeproxy.config.flag_table import FLAGS
 from pykubeproxy.config.flags import texts
-from pykubeproxy.daemon.node_daemon import RunSettings
-from pykubeproxy.daemon.patience import Patience
 from pykubeproxy.daemon.run import run, run_once
-from pykubeproxy.daemon.setup.assembly import Choices
+from pykubeproxy.daemon.setup.run_settings import DaemonTimeouts, OwnOptions, RunSettings
 from pykubeproxy.observe.logs import LogFormat, set_up
 
 log = structlog.get_logger()
@@ -34,15 +32,15 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     log_format: LogFormat | None = None
 
 
-def start(wishes: Wishes, choices: Choices, flags: dict[str, object]) -> None:
+def start(wishes: Wishes, own_options: OwnOptions, flags: dict[str, object]) -> None:
     """Run until told to stop, or sync once and exit with 0 if in sync. Raises what the daemon raises."""
-    settings = read_settings(wishes, choices, flags)
+    settings = read_settings(wishes, own_options, flags)
     if wishes.once:
         sys.exit(0 if run_once(settings) else NOT_IN_SYNC)
     run(settings)
 
 
-def read_settings(wishes: Wishes, choices: Choices, flags: dict[str, object]) -> RunSettings:
+def read_settings(wishes: Wishes, own_options: OwnOptions, flags: dict[str, object]) -> RunSettings:
     """The daemon's settings; logging is set up as they say. Raises ConfigError."""
     # Read first: what is written from now on is a change, and will be noticed as one.
     config_file = _config_file(flags)
@@ -59,12 +57,12 @@ def read_settings(wishes: Wishes, choices: Choices, flags: dict[str, object]) ->
         )
     return RunSettings(
         completed=completed,
-        choices=choices,
+        own_options=own_options,
         manifests=wishes.source,
         is_dry=wishes.is_dry,
         config_file=config_file,
         flags=dict(texts(FLAGS, flags)),
-        patience=Patience(),
+        timeouts=DaemonTimeouts(),
     )
 
 

@@ -15,7 +15,8 @@ from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
 from pykubeproxy.cli.top_output import as_json, as_text
 from pykubeproxy.cli.top_reading import LiveReader, Measuring
 from pykubeproxy.cli.top_screen import Screen
-from pykubeproxy.daemon.setup.assembly import Choices, find_tools
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
+from pykubeproxy.daemon.setup.tools import find_tools
 from pykubeproxy.host import backend as backends
 from pykubeproxy.observe.clock import now, rfc3339
 from pykubeproxy.traffic.rates import Rates
@@ -58,7 +59,9 @@ def _a_number(ctx: click.Context, param: click.Parameter, seconds: float) -> flo
 )
 @our_options
 @with_errors
-def top(once: bool, interval: float, output: str, namespace: str | None, limit: int | None, choices: Choices) -> None:
+def top(
+    once: bool, interval: float, output: str, namespace: str | None, limit: int | None, own_options: OwnOptions
+) -> None:
     """Show new connections per second: to which Services, to which of their endpoints, and how evenly.
 
     Counted by this node's rules, whoever wrote them, from one reading to the next; with --once, over one interval.
@@ -66,7 +69,7 @@ def top(once: bool, interval: float, output: str, namespace: str | None, limit: 
     EXPECTED is what it should be if the client makes no difference, 1/n of the n endpoints behind the cluster IP.
     On a terminal the table is live, and ends with q or Ctrl-C; elsewhere one follows the other.
     """
-    tools = find_tools(choices)
+    tools = find_tools(own_options)
     for its in tools.values():
         backends.check(its)
     try:

@@ -22,7 +22,7 @@ from pykubeproxy.cli.trace_packet import (
 )
 from pykubeproxy.cli.trace_rules import Rules, environment, read_rules
 from pykubeproxy.cli.trace_text import as_text
-from pykubeproxy.daemon.setup.assembly import Choices
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.explain.condensed import condense
 from pykubeproxy.explain.pictures.html import as_html
 from pykubeproxy.explain.pictures.mermaid import as_mermaid
@@ -75,7 +75,7 @@ def trace(
     output: str,
     every_step: bool,
     objects: tuple[str, ...],
-    choices: Choices,
+    own_options: OwnOptions,
     flags: dict[str, object],
 ) -> None:
     """Explain what happens to the first packet of a connection: every rule it meets, every branch, and how it ends.
@@ -86,8 +86,8 @@ def trace(
     1 if something went wrong.
     """
     check_endpoint(seen_at)
-    asked = Asked(client=client, target=target, family=choices.only_family)
-    rules = read_rules(objects, dumps, choices, flags, asked.known_family)
+    asked = Asked(client=client, target=target, family=own_options.only_family)
+    rules = read_rules(objects, dumps, own_options, flags, asked.known_family)
     rules.beside.tell()
     wanted = find_target(asked, rules)
     source = read_source(client, wanted, rules)

@@ -11,7 +11,8 @@ from pykubeproxy.cli.dumps import missing_tables, read_dumps
 from pykubeproxy.cli.unread import complain_of_unread
 from pykubeproxy.cluster.source import Change
 from pykubeproxy.config.completed import Completed
-from pykubeproxy.daemon.setup.assembly import Choices, find_tools
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
+from pykubeproxy.daemon.setup.tools import find_tools
 from pykubeproxy.explain.diagnosis import Knowledge
 from pykubeproxy.explain.naming import is_endpoint, is_node_port, services_at
 from pykubeproxy.host import interfaces
@@ -62,21 +63,25 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_rules(
-    objects: tuple[str, ...], dumps: tuple[str, ...], choices: Choices, flags: dict[str, object], family: Family | None
+    objects: tuple[str, ...],
+    dumps: tuple[str, ...],
+    own_options: OwnOptions,
+    flags: dict[str, object],
+    family: Family | None,
 ) -> Rules:
     """The rules of a dump; else those that the given objects lead to; else those of this node.
 
     Beside the rules of a dump, or of this node if the objects are the API server's, objects only explain.
     """
     if not objects:
-        return _read_live(dumps, choices, family)
+        return _read_live(dumps, own_options, family)
     completed = read_config(flags)
     change = read_objects(objects, completed)
     tell(change.notes)
     if dumps or API in objects:
-        rules = _read_live(dumps, choices, family)
+        rules = _read_live(dumps, own_options, family)
     else:
-        rules = _compiled(change, completed, choices, family)
+        rules = _compiled(change, completed, own_options, family)
     snapshot = Snapshot()
     for obj in change.put:
         snapshot.put(obj)
@@ -85,15 +90,15 @@ def read_rules(
     return msgspec.structs.replace(rules, addresses=addresses, snapshot=snapshot, node_name=completed.node_name)
 
 
-def _read_live(dumps: tuple[str, ...], choices: Choices, family: Family | None) -> Rules:
-    told = choices.host_addresses or None
+def _read_live(dumps: tuple[str, ...], own_options: OwnOptions, family: Family | None) -> Rules:
+    told = own_options.host_addresses or None
     if dumps:
-        rulesets = read_dumps(dumps, choices.only_family)
+        rulesets = read_dumps(dumps, own_options.only_family)
         for each, ruleset in rulesets.items():
             for name in missing_tables(ruleset):
                 click.echo(f"assumed: table {name} has no {each} rules; it is not in what --live names", err=True)
         return Rules(rulesets=rulesets, addresses=told)
-    tools = {each: its for each, its in find_tools(choices).items() if family in (None, each)}
+    tools = {each: its for each, its in find_tools(own_options).items() if family in (None, each)}
     live = {each: IptablesHost(its).save(tables=_existing_tables(its)) for each, its in tools.items()}
     complain_of_unread(live)
     return Rules(
@@ -109,10 +114,10 @@ def _existing_tables(tools: Tools) -> tuple[str, ...]:
     return tuple(name for name in _TABLES if name in existing)
 
 
-def _compiled(change: Change, completed: Completed, choices: Choices, family: Family | None) -> Rules:
-    families = (family,) if family else choices.wanted_families
-    compiled = compile_for(completed, choices, change, {}, families)
-    return Rules(rulesets=compiled, addresses=choices.host_addresses or None)
+def _compiled(change: Change, completed: Completed, own_options: OwnOptions, family: Family | None) -> Rules:
+    families = (family,) if family else own_options.wanted_families
+    compiled = compile_for(completed, own_options, change, {}, families)
+    return Rules(rulesets=compiled, addresses=own_options.host_addresses or None)
 
 
 def own_address(rules: Rules, destination: IP) -> IP | None:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pykubeproxy.daemon.setup.assembly import Choices, split_for
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
+from pykubeproxy.daemon.setup.tools import split_for
 from pykubeproxy.host.backend import Backend, Tools, find_tools, is_in_use
 from pykubeproxy.host.errors import HostError, NotPermitted, ToolMissing
 from pykubeproxy.host.iptables import IptablesHost
@@ -27,14 +28,14 @@ class Cleaned(msgspec.Struct, frozen=True, kw_only=True):
     problem: HostError | None = None
 
 
-def cleanup(choices: Choices) -> Iterator[Cleaned]:
+def cleanup(own_options: OwnOptions) -> Iterator[Cleaned]:
     """Clean every family with every backend that holds something of a Service proxy; one that fails stops no other.
 
     Raises ToolMissing, NotPermitted.
     """
-    for tools in _all_tools(choices):
+    for tools in _all_tools(own_options):
         try:
-            cleaned = Cleaned(tools=tools, plan=_clean(choices, tools))
+            cleaned = Cleaned(tools=tools, plan=_clean(own_options, tools))
         except NotPermitted:
             raise
         except HostError as problem:
@@ -49,12 +50,12 @@ class CleanedTable(msgspec.Struct, frozen=True, kw_only=True):
     problem: HostError | None = None
 
 
-def clean_leftovers(choices: Choices) -> tuple[Leftovers, tuple[CleanedTable, ...]]:
+def clean_leftovers(own_options: OwnOptions) -> tuple[Leftovers, tuple[CleanedTable, ...]]:
     """What there is of kube-proxy's other modes, and what has become of the tables of its nftables mode.
 
     With the legacy tools chosen, nothing of nftables is touched.
     """
-    left = find_leftovers(() if choices.backend is Backend.LEGACY else choices.wanted_families)
+    left = find_leftovers(() if own_options.backend is Backend.LEGACY else own_options.wanted_families)
     return left, tuple(_clean_table(table) for table in left.tables)
 
 
@@ -66,18 +67,18 @@ def _clean_table(table: NftTable) -> CleanedTable:
     return CleanedTable(table=table)
 
 
-def _clean(choices: Choices, tools: Tools) -> Plan:
+def _clean(own_options: OwnOptions, tools: Tools) -> Plan:
     host = IptablesHost(tools)
     plan = make_plan(host.save(tables=_TABLES))
-    host.restore(Payload(*split_for(choices, tools)(plan)))
+    host.restore(Payload(*split_for(own_options, tools)(plan)))
     return plan
 
 
-def _all_tools(choices: Choices) -> Iterator[Tools]:
+def _all_tools(own_options: OwnOptions) -> Iterator[Tools]:
     """The tools that are installed and whose kernel part is in use: asking legacy ones would load their tables."""
     found = False
-    for family in choices.wanted_families:
-        for backend in (choices.backend,) if choices.backend else tuple(Backend):
+    for family in own_options.wanted_families:
+        for backend in (own_options.backend,) if own_options.backend else tuple(Backend):
             try:
                 tools = find_tools(family, backend)
             except ToolMissing:

@@ -9,13 +9,13 @@ from pykubeproxy.model.node import Node
 class FirstSync:
     """Waits for kinds of objects to be listed, and for this node's pod networks where rules depend on them.
 
-    A list is waited for without limit. Pod networks are given up `patience` seconds after the Node was looked for.
+    A list is waited for without limit. Pod networks are given up `timeout` seconds after the Node was looked for.
     """
 
-    def __init__(self, wait_for: Collection[str], node_name: str, patience: float) -> None:
+    def __init__(self, wait_for: Collection[str], node_name: str, timeout: float) -> None:
         self._missing = set(wait_for)
         self._node_name = node_name
-        self._patience = patience
+        self._timeout = timeout
         self._node_exists = False
         self._node_listed_at: float | None = None
 
@@ -29,7 +29,7 @@ class FirstSync:
         """The time at which waiting makes no more sense; None if it does, or there is nothing to wait for."""
         if self._node_listed_at is None or POD_CIDRS not in self._missing:
             return None
-        return self._node_listed_at + self._patience
+        return self._node_listed_at + self._timeout
 
     @property
     def complaint(self) -> str:

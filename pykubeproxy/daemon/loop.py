@@ -50,7 +50,7 @@ class Loop:
     """Keeps the rules of all families in step with what the sources tell.
 
     Nothing is synced before all kinds in `wait_for` have been listed, and nothing at all if `why_not_served` has
-    something to say then; pod networks are waited for `pod_cidr_patience` seconds. With `follows_addresses` the options
+    something to say then; pod networks are waited for `pod_cidr_timeout` seconds. With `follows_addresses` the options
     are looked at anew in every sync, since they depend on the addresses of interfaces. `clock` gives seconds that never
     go back.
     """
@@ -63,7 +63,7 @@ class Loop:
         node_name: str,
         wait_for: Collection[str] = (),
         *,
-        pod_cidr_patience: float = 300.0,
+        pod_cidr_timeout: float = 300.0,
         follows_addresses: bool = False,
         why_not_served: Objection = _no_objection,
         clock: Callable[[], float] = time.monotonic,
@@ -74,7 +74,7 @@ class Loop:
         self._options_for = options_for
         self._schedule = schedule
         self._own_node = ObjectId("Node", "", node_name)
-        self._first = FirstSync(wait_for, node_name, pod_cidr_patience)
+        self._first = FirstSync(wait_for, node_name, pod_cidr_timeout)
         self._follows_addresses = follows_addresses
         self._why_not_served = why_not_served
         self._clock = clock
@@ -111,7 +111,7 @@ class Loop:
         return self._unread
 
     @property
-    def patience(self) -> float:
+    def time_to_next(self) -> float:
         """The seconds until something is to be done, if no message comes."""
         due, _ = self._next()
         return max(due - self._clock(), 0)
@@ -126,7 +126,7 @@ class Loop:
     def run(self) -> None:
         """Work for ever; whatever ends it leaves the rules as they are. Raises CannotGoOn."""
         while True:
-            for message in self._receive(min(self.patience, _LONGEST_WAIT)):
+            for message in self._receive(min(self.time_to_next, _LONGEST_WAIT)):
                 self.take(message)
             self.act()
 
@@ -279,10 +279,10 @@ class Loop:
     def _give_up(self) -> None:
         raise CannotGoOn(self._first.complaint)
 
-    def _receive(self, patience: float) -> Iterator[Message]:
-        """Wait for a message up to `patience` seconds, then take all that have come together."""
+    def _receive(self, timeout: float) -> Iterator[Message]:
+        """Wait for a message up to `timeout` seconds, then take all that have come together."""
         try:
-            yield self.inbox.get(timeout=patience)
+            yield self.inbox.get(timeout=timeout)
             for _ in range(self.inbox.qsize()):
                 yield self.inbox.get_nowait()
         except Empty:

@@ -6,15 +6,12 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from pykubeproxy import __version__
 from pykubeproxy.cluster.client import connect
 from pykubeproxy.cluster.events import health_check_failed, healthz_failed, metrics_failed
 from pykubeproxy.cluster.manifests import Manifests
 from pykubeproxy.cluster.reflector import FollowOptions
 from pykubeproxy.config.addresses import without_secrets
-from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.release import KUBERNETES_VERSION
 from pykubeproxy.config.types import LocalMode
 from pykubeproxy.daemon.errors import CannotGoOn
@@ -26,9 +23,10 @@ from pykubeproxy.daemon.follow.status import StatusKeeper
 from pykubeproxy.daemon.follow.telemetry import Telemetry
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS
-from pykubeproxy.daemon.patience import Patience
-from pykubeproxy.daemon.setup.assembly import Choices, NodeView, split_for, working_tools
+from pykubeproxy.daemon.setup.node_view import NodeView
 from pykubeproxy.daemon.setup.preparation import prepare, protect_from_oom_killer
+from pykubeproxy.daemon.setup.run_settings import RunSettings
+from pykubeproxy.daemon.setup.tools import split_for, working_tools
 from pykubeproxy.daemon.sync.family import FamilyProxy, ShadowProxy
 from pykubeproxy.daemon.watch.api_source import ApiSource
 from pykubeproxy.daemon.watch.conntrack_watch import ConntrackWatch
@@ -55,23 +53,6 @@ from pykubeproxy.rules.text import LOCALHOST_COUNTER
 _SERVER_FAILED = {"healthz": healthz_failed, "metrics": metrics_failed}
 
 
-class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What `run` is asked to do.
-
-    `manifests` is None to follow the API server. `is_dry` is shadow mode: nothing is ever written. `config_file` is
-    the configuration file with what was read from it, if there is one; `flags` are all flags and their values;
-    `patience` says how long to wait for others.
-    """
-
-    completed: Completed
-    choices: Choices
-    manifests: str | None = None
-    is_dry: bool = False
-    config_file: tuple[Path, bytes] | None = None
-    flags: dict[str, str] = {}
-    patience: Patience = Patience()
-
-
 class Daemon:
     """One node's proxy."""
 
@@ -80,9 +61,9 @@ class Daemon:
         self._settings = settings
         self._host_name = host_name
         self._config = settings.completed.config
-        self._tools = working_tools(settings.choices)
+        self._tools = working_tools(settings.own_options)
         self._hosts = {family: IptablesHost(its) for family, its in self._tools.items()}
-        self._view = NodeView(settings.completed, settings.choices, self._tools)
+        self._view = NodeView(settings.completed, settings.own_options, self._tools)
         self._api: ApiSource | None = None
         self._metrics = Metrics()
         self._proxies = {family: self._proxy(family, its) for family, its in self._tools.items()}
@@ -95,11 +76,11 @@ class Daemon:
             ),
             node_name=settings.completed.node_name,
             wait_for=ALL_KINDS | self._node_needs(),
-            pod_cidr_patience=settings.patience.pod_cidrs,
+            pod_cidr_timeout=settings.timeouts.pod_cidrs,
             why_not_served=self._view.why_not_served,
             follows_addresses=bool(self._config.node_port_addresses),
         )
-        self._leftovers = LeftoverRemoval(settings.choices.wanted_families, self._tools, is_dry=settings.is_dry)
+        self._leftovers = LeftoverRemoval(settings.own_options.wanted_families, self._tools, is_dry=settings.is_dry)
         self.loop.follow(self._leftovers)
         # Before anything on the node is changed: a source that is not there must not leave traces.
         self._source = self._open_source()
@@ -143,7 +124,7 @@ class Daemon:
         table = ReadOnlyConntrackTable() if self._settings.is_dry else ConntrackTable()
         flows = FlowCleaner(
             table,
-            lambda: self._settings.choices.host_addresses or interfaces.local_addresses(),
+            lambda: self._settings.own_options.host_addresses or interfaces.local_addresses(),
             self._flows_removed,
         )
         closing.callback(flows.close)
@@ -166,9 +147,9 @@ class Daemon:
         """Where objects come from; nothing is asked yet. Raises SourceError."""
         if self._settings.manifests is not None:
             return ManifestWatcher(Manifests([self._settings.manifests]), self.loop.inbox)
-        completed, patience = self._settings.completed, self._settings.patience
+        completed, timeouts = self._settings.completed, self._settings.timeouts
         self._api = ApiSource(
-            connect(self._config.client_connection, completed.master, patience.api, patience.pauses, self._metrics),
+            connect(self._config.client_connection, completed.master, timeouts.api, timeouts.pauses, self._metrics),
             completed.node_name,
             self._host_name,
             self.loop.inbox,
@@ -223,8 +204,8 @@ class Daemon:
 
     def _about(self) -> ProxyStatus:
         """What this proxy is, and how it was configured beyond /configz."""
-        settings, choices = self._settings, self._settings.choices
-        own = choices.host_addresses or self._view.facts(None, next(iter(self._tools))).own_ips
+        settings, own_options = self._settings, self._settings.own_options
+        own = own_options.host_addresses or self._view.facts(None, next(iter(self._tools))).own_ips
         return ProxyStatus(
             program=f"pykubeproxy {__version__}",
             kubernetes_version=f"v{KUBERNETES_VERSION}",
@@ -237,10 +218,10 @@ class Daemon:
             manifests=str(Path(settings.manifests).absolute()) if settings.manifests is not None else "",
             server=self._api.server if self._api is not None else "",
             master=without_secrets(settings.completed.master),
-            only_family=choices.only_family,
-            host_addresses=tuple(ip.text for ip in choices.host_addresses),
-            dispatch=choices.dispatch,
-            commit=choices.commit,
+            only_family=own_options.only_family,
+            host_addresses=tuple(ip.text for ip in own_options.host_addresses),
+            dispatch=own_options.dispatch,
+            commit=own_options.commit,
         )
 
     def _api_outage(self) -> ApiOutage | None:
@@ -288,4 +269,4 @@ class Daemon:
         options = self._view.options_for(None, family)
         if self._settings.is_dry:
             return ShadowProxy(options, ReadOnlyHost(self._hosts[family]))
-        return FamilyProxy(options, self._hosts[family], split_for(self._settings.choices, tools))
+        return FamilyProxy(options, self._hosts[family], split_for(self._settings.own_options, tools))

@@ -6,11 +6,12 @@ from queue import Empty
 
 import structlog
 
-from pykubeproxy.daemon.ending import Terminated, ending_on_signals
 from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.messages import Failed
-from pykubeproxy.daemon.node_daemon import Daemon, RunSettings
-from pykubeproxy.daemon.setup.assembly import host_name
+from pykubeproxy.daemon.node_daemon import Daemon
+from pykubeproxy.daemon.setup.node_view import host_name
+from pykubeproxy.daemon.setup.run_settings import RunSettings
+from pykubeproxy.daemon.signals import Terminated, terminating_on_signals
 from pykubeproxy.daemon.supervision import faults_logged, threads_supervised
 from pykubeproxy.daemon.watch.config_file import ConfigFileWatch
 from pykubeproxy.daemon.watch.slow_commands import SlowCommands
@@ -36,15 +37,15 @@ def run_once(settings: RunSettings) -> bool:
         daemon.prepare()
         flows = daemon.follow_flows(closing)
         daemon.follow_objects(closing)
-        patience = settings.patience.once
-        deadline = time.monotonic() + patience
+        timeout = settings.timeouts.once
+        deadline = time.monotonic() + timeout
         while daemon.loop.waits_for:
             if settings.manifests is not None and daemon.loop.inbox.empty():
                 raise CannotGoOn(f"nothing of {settings.manifests} can be used; the rules in force stay")
             try:
                 daemon.loop.take(daemon.loop.inbox.get(timeout=max(deadline - time.monotonic(), 0)))
             except Empty:
-                raise CannotGoOn(f"not in sync after {patience:g} s: {daemon.complaint}") from None
+                raise CannotGoOn(f"not in sync after {timeout:g} s: {daemon.complaint}") from None
         is_in_sync = daemon.loop.sync() and not daemon.loop.unread and not daemon.would_write
         flows.finish()
         while not daemon.loop.inbox.empty():
@@ -56,7 +57,7 @@ def run(settings: RunSettings) -> None:
     """Follow the objects until a SIGTERM or SIGINT; the rules stay in force then. Raises HostError, CannotGoOn."""
     with ExitStack() as closing:
         try:
-            with ending_on_signals(), faults_logged():
+            with terminating_on_signals(), faults_logged():
                 _watch_commands(closing)
                 daemon = Daemon(settings, host_name())
                 with threads_supervised(daemon.loop.inbox):

@@ -1,6 +1,6 @@
 """The settings of one node and family that change rules, each already decided.
 
-Where a setting comes from (flags, Node object, interfaces) is not known here: `daemon.setup.settings` decides that.
+Where a setting comes from (flags, Node object, interfaces) is not known here: `daemon.setup.rule_options` decides that.
 """
 
 from enum import StrEnum

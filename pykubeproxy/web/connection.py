@@ -32,13 +32,13 @@ log = structlog.get_logger()
 _CHUNK = 16 * 1024
 
 
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
+class ClientLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How much of a client is put up with: times in seconds, `head_bytes` for a request with all its headers."""
 
     request: float = 10.0
     idle: float = 90.0
     answer: float = 30.0
-    farewell: float = 1.0
+    linger: float = 1.0
     head_bytes: int = 16 * 1024
 
 
@@ -55,13 +55,13 @@ class Stage(Enum):
 class Connection:
     """A connection, from accept to close. `deadline` is on the clock of the `now` that every call is given."""
 
-    def __init__(self, sock: socket.socket, handler: Handler, patience: Patience, now: float) -> None:
+    def __init__(self, sock: socket.socket, handler: Handler, limits: ClientLimits, now: float) -> None:
         sock.setblocking(False)
         self.sock = sock
         self.stage = Stage.ASKING
-        self.deadline = now + patience.request
+        self.deadline = now + limits.request
         self._handler = handler
-        self._patience = patience
+        self._limits = limits
         self._received = b""
         self._to_send = memoryview(b"")
         self._is_last = False
@@ -97,7 +97,7 @@ class Connection:
             return
         if self.stage is Stage.IDLE:
             self.stage = Stage.ASKING
-            self.deadline = now + self._patience.request
+            self.deadline = now + self._limits.request
         self._received += data
         try:
             request = self._request()
@@ -113,15 +113,15 @@ class Connection:
     def _request(self) -> Request | None:
         """The request that has come in; None if it is not complete. Raises BadRequest."""
         found = split_head(self._received)
-        if found is not None and len(found[0]) <= self._patience.head_bytes:
+        if found is not None and len(found[0]) <= self._limits.head_bytes:
             request = parse_head(found[0])
             length = body_length(request)
             if len(found[1]) < length:
                 return None
             self._received = found[1][length:]
             return replace(request, body=found[1][:length])
-        if found is not None or len(self._received) > self._patience.head_bytes:
-            problem = f"more than {self._patience.head_bytes} bytes of headers"
+        if found is not None or len(self._received) > self._limits.head_bytes:
+            problem = f"more than {self._limits.head_bytes} bytes of headers"
             raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, problem)
         if not can_become_request(self._received):
             raise BadRequest(HTTPStatus.BAD_REQUEST, "this is not HTTP")
@@ -139,7 +139,7 @@ class Connection:
         self._to_send = memoryview(answer)
         self._is_last = is_last
         self.stage = Stage.ANSWERING
-        self.deadline = now + self._patience.answer
+        self.deadline = now + self._limits.answer
         self._send(now)
 
     def _send(self, now: float) -> None:
@@ -147,9 +147,9 @@ class Connection:
             self._to_send = self._to_send[self.sock.send(self._to_send) :]
         if not self._is_last:
             self.stage = Stage.IDLE
-            self.deadline = now + self._patience.idle
+            self.deadline = now + self._limits.idle
             return
         # To close with unread input would reset the connection, and the client might lose the answer (RFC 9112 9.6).
         self.stage = Stage.PARTING
-        self.deadline = now + self._patience.farewell
+        self.deadline = now + self._limits.linger
         self.sock.shutdown(socket.SHUT_WR)

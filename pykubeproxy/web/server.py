@@ -21,7 +21,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from pykubeproxy.web.connection import Connection, Patience, Stage
+from pykubeproxy.web.connection import ClientLimits, Connection, Stage
 from pykubeproxy.web.messages import Handler
 
 log = structlog.get_logger()
@@ -61,8 +61,8 @@ class WebThread:
     latter two.
     """
 
-    def __init__(self, patience: Patience | None = None, room: Room | None = None) -> None:
-        self._patience = patience or Patience()
+    def __init__(self, limits: ClientLimits | None = None, room: Room | None = None) -> None:
+        self._limits = limits or ClientLimits()
         self._room = room or Room()
         self._selector = selectors.DefaultSelector()
         self._waker, self._woken = socket.socketpair()
@@ -171,7 +171,7 @@ class WebThread:
             self._pause(listener, error)
             return
         self._make_room(listener)
-        connection = Connection(sock, listener.handler, self._patience, time.monotonic())
+        connection = Connection(sock, listener.handler, self._limits, time.monotonic())
         self._connections[connection] = listener
         self._selector.register(sock, selectors.EVENT_READ, partial(self._advance, connection))
 

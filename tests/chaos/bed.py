@@ -37,7 +37,7 @@ STEADY = 0
 """The number of the Service that is asked all the time; it never changes."""
 
 RUN = (sys.executable, "-m", "pykubeproxy", "run")
-IMPATIENT = (sys.executable, str(Path(__file__).parents[1] / "daemon" / "impatient.py"), "run")
+SHORT_TIMEOUTS = (sys.executable, str(Path(__file__).parents[1] / "daemon" / "short_timeouts.py"), "run")
 
 # Less than the 30 s after which the daemon looks at all rules anyway, which must not be what puts them right.
 SYNC_SECONDS = 25.0

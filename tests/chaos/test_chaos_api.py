@@ -6,7 +6,7 @@ from functools import partial
 
 from tests.apiserver.faults import BREAK_KINDS, BreakKind, Faults
 from tests.apiserver.server import ApiServer
-from tests.chaos.bed import IMPATIENT, IS_FULL, PODS, Bed, cluster_ips
+from tests.chaos.bed import IS_FULL, PODS, SHORT_TIMEOUTS, Bed, cluster_ips
 from tests.kernel.machine import wait_until
 
 ROUNDS = 5 if IS_FULL else 1
@@ -91,7 +91,7 @@ def test_nobody_notices_what_goes_wrong_with_the_api_server(
 ) -> None:
     bed = any_bed
     bed.load(CHANGED, PODS[0])
-    bed.start(program=IMPATIENT)
+    bed.start(program=SHORT_TIMEOUTS)
     with bed.unharmed() as sent:
         for number, (name, outage) in enumerate(list(OUTAGES.items()) * ROUNDS, 1):
             pod = PODS[number % len(PODS)]
@@ -112,7 +112,7 @@ def test_nobody_notices_what_goes_wrong_with_the_api_server(
 def test_a_server_that_falls_silent_is_noticed(any_bed: Bed) -> None:
     bed = any_bed
     bed.load(CHANGED, PODS[0])
-    bed.start(program=IMPATIENT)
+    bed.start(program=SHORT_TIMEOUTS)
     with bed.unharmed():
         bed.wait_answer(cluster_ips(CHANGED)[0], PODS[0].name)
         bed.api.faults.half_open()

@@ -139,7 +139,7 @@ def changed(*put: Object, removed: Iterable[ObjectId] = ()) -> Changed:
 
 def act_until(loop: Loop, clock: Clock, end: float) -> None:
     """Let time pass, and the loop do whatever becomes due."""
-    while clock.now + loop.patience <= end:
-        clock.now += loop.patience
+    while clock.now + loop.time_to_next <= end:
+        clock.now += loop.time_to_next
         loop.act()
     clock.now = max(clock.now, end)

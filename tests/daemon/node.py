@@ -26,7 +26,7 @@ from tests.host.namespace import Namespace
 from tests.kernel.machine import Kind, Machine, machine, wait_until
 
 NAME = "node-a"
-IMPATIENT = (sys.executable, str(Path(__file__).with_name("impatient.py")))
+SHORT_TIMEOUTS = (sys.executable, str(Path(__file__).with_name("short_timeouts.py")))
 KUBE_PROXY = (str(Path(sysconfig.get_path("scripts"), "kube-proxy")),)
 NFT4 = Kind(family=Family.IPV4, backend=Backend.NFT)
 NFT6 = Kind(family=Family.IPV6, backend=Backend.NFT)
@@ -148,7 +148,7 @@ class Node(Generic[Api_co]):
         self.kubeconfig = api.kubeconfig(folder / "kubeconfig")
         self._count = 0
 
-    def start(self, *flags: str, command: tuple[str, ...] = IMPATIENT, path: str | None = None) -> Daemon:
+    def start(self, *flags: str, command: tuple[str, ...] = SHORT_TIMEOUTS, path: str | None = None) -> Daemon:
         """Start the daemon, for this node of the cluster."""
         its = (f"--kubeconfig={self.kubeconfig}", f"--hostname-override={NAME}")
         return self.run(*command, *its, *FLAGS, *flags, path=path)

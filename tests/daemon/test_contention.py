@@ -67,7 +67,7 @@ def test_a_single_change_is_undone_at_once_however_often_there_is_one(clock: Clo
     for _ in range(20):
         clock.now += 31
         loop.take(RIVAL)
-        assert loop.patience == 0
+        assert loop.time_to_next == 0
         loop.act()
     assert len(proxy.reads) == 21
 
@@ -78,20 +78,20 @@ def test_other_programs_are_not_kept_waiting(clock: Clock, proxy: FakeProxy) -> 
     loop.act()
     for _ in range(7):
         loop.take(RIVAL)
-        clock.now += loop.patience
+        clock.now += loop.time_to_next
         loop.act()
     loop.take(RIVAL)
-    assert loop.patience == 4.0 * 2
+    assert loop.time_to_next == 4.0 * 2
     for messages in ((FIREWALLD,), (FIREWALLD, RIVAL), (Disturbed(), RIVAL)):
         for message in messages:
             loop.take(message)
-        assert loop.patience <= 0.25
-        clock.now += loop.patience
+        assert loop.time_to_next <= 0.25
+        clock.now += loop.time_to_next
         proxy.found = None
         loop.act()
         proxy.found = OTHERS
         loop.take(RIVAL)
-        assert loop.patience > 1
+        assert loop.time_to_next > 1
 
 
 def test_who_it_was_is_not_forgotten(clock: Clock, proxy: FakeProxy) -> None:
@@ -116,7 +116,7 @@ def test_it_ends_when_it_is_quiet_and_is_told_again_when_it_begins_again(clock: 
         for _ in range(2):
             for _ in range(6):
                 loop.take(RIVAL)
-                clock.now += loop.patience
+                clock.now += loop.time_to_next
                 loop.act()
             clock.now += 31
     assert len([line for line in logs if line["event"].startswith(CONTENDED)]) == 2

@@ -93,14 +93,14 @@ def create_rules(node: Node[Cluster]) -> None:
 
 SWALLOWED = """
 import os, signal
-from pykubeproxy.daemon.ending import Terminated, ending_on_signals
+from pykubeproxy.daemon.signals import Terminated, terminating_on_signals
 
 class Finalized:
     def __del__(self):
         {in_finalizer}
 
 try:
-    with ending_on_signals():
+    with terminating_on_signals():
         thing = Finalized()
         {before}
         del thing

@@ -7,7 +7,7 @@ import yaml
 from tests.apiserver import testing
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.server import ApiServer
-from tests.daemon.node import FLAGS, HEALTHZ, IMPATIENT, KUBE_PROXY, NAME, NFT4, Daemon, Node
+from tests.daemon.node import FLAGS, HEALTHZ, KUBE_PROXY, NAME, NFT4, SHORT_TIMEOUTS, Daemon, Node
 
 KUBEADM = Path(__file__).parents[1] / "config" / "data" / "kubeadm.conf"
 UPDATED = "content of the proxy server's configuration file was updated"
@@ -93,7 +93,7 @@ def test_cleanup_takes_away_what_was_installed(node: Node[Cluster]) -> None:
 def test_one_sync_with_the_api_server(fake_node: Node[ApiServer]) -> None:
     node = fake_node
     create_web(node)
-    once = (*IMPATIENT, "run", "--once", f"--kubeconfig={node.kubeconfig}", f"--hostname-override={NAME}", *FLAGS)
+    once = (*SHORT_TIMEOUTS, "run", "--once", f"--kubeconfig={node.kubeconfig}", f"--hostname-override={NAME}", *FLAGS)
     done = node.run(*once)
     assert done.wait_ended() == 0, done.log
     assert node.sends_to("10.244.0.5:8080")

@@ -16,7 +16,7 @@ def test_a_disturbance_is_looked_at_soon(clock: Clock, proxy: FakeProxy) -> None
     loop.act()
     clock.now += 5
     loop.take(FIREWALLD)
-    assert loop.patience == 0
+    assert loop.time_to_next == 0
     loop.act()
     assert proxy.reads == [T0, T0 + 5]
     assert [outcome.cause for outcome in recorder.outcomes] == [None, FIREWALLD]

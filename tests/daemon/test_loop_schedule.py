@@ -23,7 +23,7 @@ def test_nothing_is_synced_before_everything_is_listed(clock: Clock, proxy: Fake
     assert proxy.syncs == []
     assert loop.waits_for == {"EndpointSlice"}
     loop.take(Listed(frozenset({"EndpointSlice"})))
-    assert loop.patience == 0
+    assert loop.time_to_next == 0
     loop.act()
     assert len(proxy.syncs) == 1
 
@@ -53,7 +53,7 @@ def test_without_a_minimum_each_change_is_synced_at_once(clock: Clock, proxy: Fa
     loop = loop_of(clock, proxy, min_interval=0.0)
     for number in range(5):
         loop.take(changed(service(f"ns/a{number}", f"172.30.0.{number}")))
-        assert loop.patience == 0
+        assert loop.time_to_next == 0
         loop.act()
     assert proxy.syncs == [T0] * 5
 
@@ -66,7 +66,7 @@ def test_changes_that_come_together_are_one_sync(clock: Clock, proxy: FakeProxy)
     loop.act()
     (outcome,) = recorder.outcomes
     assert {key.name for key in outcome.touched} == {f"a{number}" for number in range(5)}
-    assert loop.patience > 1
+    assert loop.time_to_next > 1
 
 
 def test_what_changes_nothing_asks_for_nothing(clock: Clock, proxy: FakeProxy) -> None:

@@ -48,7 +48,7 @@ THREADS = {
     "nftables": "pykubeproxy.host.generations:GenerationWatch:wait:1",
     "web": "pykubeproxy.web.server:WebThread:_time_to_wait:3",
     "MainThread": "pykubeproxy.daemon.sync.family:FamilyProxy:sync:1",
-    "MainThread at the start": "pykubeproxy.daemon.setup.assembly:NodeView:facts:1",
+    "MainThread at the start": "pykubeproxy.daemon.setup.node_view:NodeView:facts:1",
 }
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pykubeproxy.web.connection import Patience
+from pykubeproxy.web.connection import ClientLimits
 from pykubeproxy.web.messages import Handler
 from pykubeproxy.web.server import Listener, Room, WebThread
 
@@ -89,9 +89,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(handler: Handler, *, patience: Patience | None = None, room: Room | None = None) -> Iterator[int]:
+def served(handler: Handler, *, limits: ClientLimits | None = None, room: Room | None = None) -> Iterator[int]:
     """The port of a web thread that answers with `handler`."""
-    web = WebThread(patience, room)
+    web = WebThread(limits, room)
     web.start()
     try:
         sock = socket.create_server(("127.0.0.1", 0), backlog=128)

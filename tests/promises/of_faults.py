@@ -110,8 +110,8 @@ PROMISES = (
         only="how_often",
         broken=Broken(
             how="what is large is divided all the same",
-            file="pykubeproxy/daemon/setup/assembly.py",
-            old="    return sections if choices.commit is Commit.AUTO and tools",
+            file="pykubeproxy/daemon/setup/tools.py",
+            old="    return sections if own_options.commit is CommitMode.AUTO and tools",
             new="    return sections if tools",
         ),
     ),
@@ -350,8 +350,8 @@ PROMISES = (
         only="finalized",
         broken=Broken(
             how="it is asked for once",
-            file="pykubeproxy/daemon/ending.py",
-            old="            signal.setitimer(signal.ITIMER_REAL, _PATIENCE, _PATIENCE)\n",
+            file="pykubeproxy/daemon/signals.py",
+            old="            signal.setitimer(signal.ITIMER_REAL, _REPEATED_AFTER, _REPEATED_AFTER)\n",
             new="",
         ),
     ),
@@ -372,7 +372,7 @@ PROMISES = (
         only="not_read",
         broken=Broken(
             how="they are read to be on the safe side",
-            file="pykubeproxy/daemon/setup/assembly.py",
+            file="pykubeproxy/daemon/setup/node_view.py",
             old="            own_ips=() if node is not None else _node_ips(given)",
             new="            own_ips=_node_ips(given)",
         ),

@@ -9,7 +9,7 @@ import pytest
 from tests.apiserver import kubeconfig, testing
 from tests.apiserver.kubeconfig import Auth
 from tests.apiserver.server import ApiServer
-from tests.daemon.node import HEALTHZ, IMPATIENT, METRICS, NAME, Daemon, Node
+from tests.daemon.node import HEALTHZ, METRICS, NAME, SHORT_TIMEOUTS, Daemon, Node
 from tests.security.wallets import PASSWORD, Wallet, refused, wallet, with_password
 
 PAGES = {
@@ -24,7 +24,7 @@ def start(node: Node[ApiServer], its: Wallet, *flags: str) -> Daemon:
     """The daemon with these credentials, as talkative as it can be, its temporary files in a folder of their own."""
     tmp = node.folder / "tmp"
     tmp.mkdir()
-    command = (*IMPATIENT, f"--kubeconfig={its.kubeconfig}", f"--hostname-override={NAME}", *its.flags)
+    command = (*SHORT_TIMEOUTS, f"--kubeconfig={its.kubeconfig}", f"--hostname-override={NAME}", *its.flags)
     settled = ("--conntrack-max-per-core=0", "--iptables-min-sync-period=10ms", "--log-format=json")
     return node.run("env", f"TMPDIR={tmp}", *command, *settled, *VERBOSE, *flags)
 

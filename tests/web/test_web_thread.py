@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from pykubeproxy.web.connection import Patience
+from pykubeproxy.web.connection import ClientLimits
 from pykubeproxy.web.messages import Request, Response, text_response
 from pykubeproxy.web.server import Listener, Room, WebThread
 from tests.observe.client import ask, descriptors, dialled, eventually, is_listening, read_all, served
@@ -80,7 +80,7 @@ def test_a_short_body_is_read_of_a_put_only(head: bytes, body: bytes, read: byte
 
 
 def test_a_body_that_does_not_come_is_not_waited_for_for_ever() -> None:
-    with served(body_of, patience=Patience(request=0.05)) as port, dialled(port) as sock:
+    with served(body_of, limits=ClientLimits(request=0.05)) as port, dialled(port) as sock:
         sock.sendall(b"PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12")
         assert read_all(sock) == b""
 
@@ -134,19 +134,19 @@ def test_a_page_that_fails_says_so_and_harms_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("patience", "request_line", "bytes_read"),
+    ("limits", "request_line", "bytes_read"),
     [
-        (Patience(request=0.1), b"", None),
-        (Patience(request=0.1), b"GET / HTTP/1.1\r\nHost:", None),
-        (Patience(idle=0.1), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", None),
-        (Patience(farewell=0.1), b"GET / HTTP/1.0\r\n\r\n", None),
-        (Patience(answer=0.1), b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n", 1),
+        (ClientLimits(request=0.1), b"", None),
+        (ClientLimits(request=0.1), b"GET / HTTP/1.1\r\nHost:", None),
+        (ClientLimits(idle=0.1), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", None),
+        (ClientLimits(linger=0.1), b"GET / HTTP/1.0\r\n\r\n", None),
+        (ClientLimits(answer=0.1), b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n", 1),
     ],
     ids=["silent", "half-a-request", "idle", "stays-after-the-last-answer", "takes-no-answer"],
 )
-def test_patience_ends(patience: Patience, request_line: bytes, bytes_read: int | None) -> None:
+def test_limits_end_a_connection(limits: ClientLimits, request_line: bytes, bytes_read: int | None) -> None:
     before = descriptors()
-    with served(large, patience=patience) as port:
+    with served(large, limits=limits) as port:
         serving = descriptors()
         with dialled(port) as sock:
             sock.sendall(request_line)
@@ -161,7 +161,7 @@ def test_patience_ends(patience: Patience, request_line: bytes, bytes_read: int 
 
 
 def test_a_trickle_does_not_extend_patience() -> None:
-    with served(echo, patience=Patience(request=0.2)) as port, dialled(port) as sock:
+    with served(echo, limits=ClientLimits(request=0.2)) as port, dialled(port) as sock:
         ended = threading.Event()
 
         def trickle() -> None:
@@ -283,7 +283,7 @@ def test_stop_closes_everything_at_once() -> None:
             assert ask(port, "/").status == 200
             start = time.monotonic()
         # Far less than it would wait for any of these clients.
-        assert time.monotonic() - start < Patience().request / 2
+        assert time.monotonic() - start < ClientLimits().request / 2
         assert not is_listening(port)
         assert threading.active_count() == threads
     assert descriptors() == before

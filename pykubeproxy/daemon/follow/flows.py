@@ -131,10 +131,10 @@ class _Worker:
                 return
             again = _merged([*again.values(), *fresh.values()]) if fresh else {}
 
-    def _receive(self, patience: float | None) -> Iterator[FlowCheck | None]:
-        """Wait for a check up to `patience` seconds, then take all that have come together."""
+    def _receive(self, timeout: float | None) -> Iterator[FlowCheck | None]:
+        """Wait for a check up to `timeout` seconds, then take all that have come together."""
         try:
-            yield self._inbox.get(timeout=patience)
+            yield self._inbox.get(timeout=timeout)
             while True:
                 yield self._inbox.get_nowait()
         except Empty:

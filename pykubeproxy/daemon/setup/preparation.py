@@ -9,7 +9,7 @@ import structlog
 
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.types import Conntrack
-from pykubeproxy.daemon.setup.settings import NodeFacts, localhost_node_ports
+from pykubeproxy.daemon.setup.rule_options import NodeFacts, localhost_node_ports
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.machine import OomScoreError, online_cpus, set_oom_score_adj
 from pykubeproxy.host.sysctl import OfTheMachine, Sysctls

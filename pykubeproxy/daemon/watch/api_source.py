@@ -20,8 +20,8 @@ from pykubeproxy.model.snapshot import Object
 log = structlog.get_logger()
 
 # Seconds without news after which a command that looks once gives up; fewer if it has never heard anything.
-_LIST_PATIENCE = 30.0
-_TROUBLE_PATIENCE = 5.0
+_LIST_TIMEOUT = 30.0
+_FAILING_TIMEOUT = 5.0
 _LOOK_INTERVAL = 0.2
 
 # Seconds in which all threads together have to end. One that is only making a connection may not, and dies with us.
@@ -159,15 +159,15 @@ def _collect(inbox: "SimpleQueue[Change | str]", reflectors: Sequence[Reflector]
     objects: list[Object] = []
     notes: list[Note] = []
     kinds = len(reflectors)
-    last, patience = time.monotonic(), _TROUBLE_PATIENCE
+    last, timeout = time.monotonic(), _FAILING_TIMEOUT
     while kinds:
         try:
             heard = inbox.get(timeout=_LOOK_INTERVAL)
         except Empty:
-            if time.monotonic() - last > (patience if _trouble(reflectors) else _LIST_PATIENCE):
+            if time.monotonic() - last > (timeout if _trouble(reflectors) else _LIST_TIMEOUT):
                 raise
             continue
-        last, patience = time.monotonic(), _LIST_PATIENCE
+        last, timeout = time.monotonic(), _LIST_TIMEOUT
         if isinstance(heard, str):
             kinds -= 1
         else:

@@ -3,8 +3,9 @@
 import pytest
 
 from pykubeproxy.config.completed import complete
-from pykubeproxy.daemon.setup import assembly
-from pykubeproxy.daemon.setup.assembly import Choices, NodeView
+from pykubeproxy.daemon.setup import node_view
+from pykubeproxy.daemon.setup.node_view import NodeView
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.host import interfaces
 from pykubeproxy.host.routes import KernelRoute
 from pykubeproxy.model.ip import IP, Family
@@ -15,7 +16,7 @@ from tests.builders import ip
 def view(*addresses: str, **flags: object) -> NodeView:
     """A node with these addresses, told by flags; underscores stand for dashes."""
     completed = complete({name.replace("_", "-"): value for name, value in flags.items()}, None, "n1")
-    return NodeView(completed, Choices(host_addresses=tuple(map(ip, addresses))), {})
+    return NodeView(completed, OwnOptions(host_addresses=tuple(map(ip, addresses))), {})
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ class Machine:
         self.address = ip("192.0.2.1")
         monkeypatch.setattr(interfaces, "kernel_routes", self.routes)
         monkeypatch.setattr(interfaces, "interface_addresses", self.addresses)
-        monkeypatch.setattr(assembly, "source_towards", lambda _: self.way_out)
+        monkeypatch.setattr(node_view, "source_towards", lambda _: self.way_out)
 
     def routes(self) -> tuple[KernelRoute, ...]:
         self.readings += 1

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from pykubeproxy.config.completed import Completed, complete
 from pykubeproxy.daemon.setup import preparation
 from pykubeproxy.daemon.setup.preparation import PreparationError, prepare, protect_from_oom_killer
-from pykubeproxy.daemon.setup.settings import NodeFacts
+from pykubeproxy.daemon.setup.rule_options import NodeFacts
 from pykubeproxy.host.machine import OomScoreError
 from pykubeproxy.host.sysctl import Sysctls
 from pykubeproxy.model.ip import Family

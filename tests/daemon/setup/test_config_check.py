@@ -4,8 +4,8 @@ import pytest
 
 from pykubeproxy.config.completed import complete
 from pykubeproxy.daemon.errors import CannotGoOn
-from pykubeproxy.daemon.setup.sanity import Mistake, mistakes, why_not_served
-from pykubeproxy.daemon.setup.settings import NodeFacts
+from pykubeproxy.daemon.setup.config_check import ConfigProblem, config_problems, why_not_served
+from pykubeproxy.daemon.setup.rule_options import NodeFacts
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
@@ -97,7 +97,7 @@ def test_what_may_be_a_mistake_is_told_and_nothing_more(
 ) -> None:
     its = (complete(OPEN | flags, None, "n1"), NodeFacts(node=Node(name="n1", pod_cidrs=tuple(map(cidr, pods)))))
     expected = [f"cluster is {text}" for text in told]
-    assert list(mistakes(*its, primary, families)) == [Mistake(text) for text in expected]
+    assert list(config_problems(*its, primary, families)) == [ConfigProblem(text) for text in expected]
     assert why_not_served(*its, primary, families) is None
 
 
@@ -155,8 +155,8 @@ def test_node_ports_that_are_open_though_perhaps_they_should_not_be(
     flags: dict[str, object], pods: tuple[str, ...], addresses: tuple[str, ...], told: str | None
 ) -> None:
     node = Node(name="n1", pod_cidrs=tuple(map(cidr, pods)), addresses=tuple(map(ip, addresses)))
-    found = list(mistakes(complete(flags, None, "n1"), NodeFacts(node=node), IPV4, BOTH))
-    assert found == ([Mistake(told)] if told else [])
+    found = list(config_problems(complete(flags, None, "n1"), NodeFacts(node=node), IPV4, BOTH))
+    assert found == ([ConfigProblem(told)] if told else [])
 
 
 def test_without_a_node_there_are_no_pod_networks() -> None:

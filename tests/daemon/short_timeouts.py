@@ -1,4 +1,4 @@
-"""`kube-proxy`, or `pykubeproxy` if the first argument is `run`, with less patience: for tests that await its end."""
+"""`kube-proxy`, or `pykubeproxy` if the first argument is `run`, with short time-outs: for tests that await its end."""
 
 import sys
 from functools import partial
@@ -7,9 +7,9 @@ from unittest.mock import patch
 from pykubeproxy.cli import kube_proxy, main, running
 from pykubeproxy.cluster.connections import Timeouts
 from pykubeproxy.cluster.outage import Pauses
-from pykubeproxy.daemon.patience import Patience
+from pykubeproxy.daemon.setup.run_settings import DaemonTimeouts
 
-LITTLE = Patience(
+LITTLE = DaemonTimeouts(
     once=1.0,
     pod_cidrs=1.5,
     api=Timeouts(connect=1.0, silence=1.5, list_silence=1.0),
@@ -17,6 +17,6 @@ LITTLE = Patience(
 )
 
 if __name__ == "__main__":
-    with patch.object(running, "Patience", partial(lambda its: its, LITTLE)):
+    with patch.object(running, "DaemonTimeouts", partial(lambda its: its, LITTLE)):
         command = main.main if sys.argv[1:2] == ["run"] else kube_proxy.main
         command()

@@ -1,138 +1,30 @@
-"""Putting the parts together for one node: which families and tools, and what is known of the node."""
+"""What is known of this node at the time it is asked for, and the rule options that follow from it."""
 
 import socket
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 import structlog
 
 from pykubeproxy.config.completed import Completed
-from pykubeproxy.daemon.setup.sanity import mistakes, why_not_served
-from pykubeproxy.daemon.setup.settings import NodeFacts, health_check_addresses, primary_family, rule_options
+from pykubeproxy.daemon.setup.config_check import config_problems, why_not_served
+from pykubeproxy.daemon.setup.rule_options import NodeFacts, health_check_addresses, primary_family, rule_options
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host import interfaces, nfacct
-from pykubeproxy.host.backend import Backend, Tools
-from pykubeproxy.host.errors import HostError, LockTimeout, RestoreError, ToolMissing
-from pykubeproxy.host.iptables import IptablesHost
+from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.netlink import NetlinkError
 from pykubeproxy.host.routes import source_towards
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.node import Node
-from pykubeproxy.plan.sections import Split, sections, whole
-from pykubeproxy.rules.options import Dispatch, RuleOptions
+from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.text import LOCALHOST_COUNTER
 
 log = structlog.get_logger()
 
 _TCP_LIBERAL = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal")
-
-
-class Commit(StrEnum):
-    """How a Plan is committed: in sections where that is faster, or always as a whole."""
-
-    AUTO = "auto"
-    SINGLE = "single"
-
-
-class Choices(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user chose beyond kube-proxy's own configuration.
-
-    `families` is None for both, where the node has them; `backend` is None to find out which one the node uses.
-    """
-
-    families: tuple[Family, ...] | None = None
-    backend: Backend | None = None
-    dispatch: Dispatch = Dispatch.TREE
-    commit: Commit = Commit.AUTO
-    host_addresses: tuple[IP, ...] = ()
-
-    @property
-    def wanted_families(self) -> tuple[Family, ...]:
-        """The families to work for."""
-        return self.families or tuple(Family)
-
-    @property
-    def only_family(self) -> Family | None:
-        """The family, if just one is asked for."""
-        return self.families[0] if self.families and len(self.families) == 1 else None
-
-
-def split_for(choices: Choices, tools: Tools) -> Split:
-    """How Plans are divided for some tools: only the nft ones gain by it, and need it."""
-    return sections if choices.commit is Commit.AUTO and tools.backend is Backend.NFT else whole
-
-
-def find_tools(choices: Choices, *, may_load: bool = False) -> dict[Family, Tools]:
-    """The tools of every family to work for. One for which the node has none is left out, if nobody asked for it.
-
-    With `may_load`, a legacy table may be loaded to find out whether the kernel has any. Raises HostError.
-    """
-    found: dict[Family, Tools] = {}
-    missing: dict[Family, HostError] = {}
-    for family in choices.wanted_families:
-        try:
-            _require_kernel_support(family)
-            backend = choices.backend or _detected(family, may_load=may_load)
-            found[family] = backends.find_tools(family, backend)
-        except ToolMissing as problem:
-            missing[family] = problem
-    _go_on_without(missing, found, choices)
-    return found
-
-
-def _detected(family: Family, *, may_load: bool) -> Backend:
-    """The backend that this node uses. Raises HostError."""
-    found = backends.detect(family, may_load=may_load)
-    if found.instead_of is not None:
-        told = "the kernel has nothing for the default iptables tools; the others are used"
-        log.warning(told, family=family, default=found.instead_of, used=found.backend)
-    return found.backend
-
-
-def working_tools(choices: Choices) -> dict[Family, Tools]:
-    """The tools of every family to work for, without a family whose tools are there and do not work.
-
-    What fails later is tried again; what fails at the very start is a matter of rights or of the kernel. Also raises
-    HostError if another proxy uses the other backend.
-    """
-    found = find_tools(choices, may_load=True)
-    broken: dict[Family, HostError] = {}
-    for family, its in found.items():
-        try:
-            _check(its)
-        except LockTimeout:
-            raise
-        except RestoreError as problem:
-            broken[family] = problem
-    working = {family: its for family, its in found.items() if family not in broken}
-    _go_on_without(broken, working, choices)
-    return working
-
-
-def check_tools(tools: Mapping[Family, Tools]) -> None:
-    """Refuse to work beside a proxy that uses the other backend, or where the tools do not work at all.
-
-    Raises HostError.
-    """
-    for its in tools.values():
-        _check(its)
-
-
-def _check(tools: Tools) -> None:
-    backends.check(tools)
-    IptablesHost(tools).check()
-
-
-def _go_on_without(problems: Mapping[Family, HostError], left: Collection[Family], choices: Choices) -> None:
-    """Do without the families that have problems. Raises the first of those if that will not do."""
-    for problem in problems.values():
-        if choices.families is not None or not left:
-            raise problem
-    for family, problem in problems.items():
-        log.warning("single-stack", without=family, why=str(problem))
 
 
 class _DefaultIPs(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,9 +41,9 @@ _SOMEWHERE = (IP(Family.IPV4, "203.0.113.1"), IP(Family.IPV6, "2001:db8::1"))
 class NodeView:
     """What is known of this node, and the rule options that follow from it."""
 
-    def __init__(self, completed: Completed, choices: Choices, tools: Mapping[Family, Tools]) -> None:
+    def __init__(self, completed: Completed, own_options: OwnOptions, tools: Mapping[Family, Tools]) -> None:
         self._completed = completed
-        self._choices = choices
+        self._choices = own_options
         self._tools = tools
         self._default: _DefaultIPs | None = None
         self._makes_counter = False
@@ -213,7 +105,7 @@ class NodeView:
         return health_check_addresses(self._completed, self.facts(node, family), family)
 
     def why_not_served(self, node: Node | None) -> str | None:
-        """Why this node cannot be served; None if it can: then what looks like a mistake is logged. Raises HostError.
+        """Why this node cannot be served; None if it can: then doubtful configuration is logged. Raises HostError.
 
         A family that was asked for by name is the primary one, whatever the node says.
         """
@@ -221,8 +113,8 @@ class NodeView:
         primary = self._choices.only_family or primary_family(self._completed, facts)
         its = (self._completed, facts, primary, self._tools.keys())
         why = why_not_served(*its)
-        for mistake in mistakes(*its) if why is None else ():
-            log.warning("kube-proxy configuration may be incomplete or incorrect", problem=mistake.text)
+        for problem in config_problems(*its) if why is None else ():
+            log.warning("kube-proxy configuration may be incomplete or incorrect", problem=problem.text)
         return why
 
 
@@ -234,12 +126,6 @@ def _node_ips(given: Iterable[IP]) -> tuple[IP, ...]:
 def host_name() -> str:
     """The kernel's host name."""
     return socket.gethostname()
-
-
-def _require_kernel_support(family: Family) -> None:
-    problem = interfaces.why_no_ipv6() if family is Family.IPV6 else None
-    if problem is not None:
-        raise ToolMissing(problem)
 
 
 def _conntrack_is_liberal() -> bool:

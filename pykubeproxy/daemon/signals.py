@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 # Seconds until the end is asked for again. To give up what was going on takes a fraction of that.
-_PATIENCE = 0.5
+_REPEATED_AFTER = 0.5
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -19,7 +19,7 @@ class Terminated(BaseException):
 
 
 @contextmanager
-def ending_on_signals() -> Iterator[None]:
+def terminating_on_signals() -> Iterator[None]:
     """Have SIGTERM and SIGINT raise Terminated out of the block. For the main thread, once in the life of a process.
 
     To raise once may not be enough: what is raised in a finalizer or in a callback of the collector is printed and
@@ -50,7 +50,7 @@ class _Asking:
             signal.signal(each, signal.SIG_IGN)
         self._why = signal.Signals(number).name
         if not self.is_heard:
-            signal.setitimer(signal.ITIMER_REAL, _PATIENCE, _PATIENCE)
+            signal.setitimer(signal.ITIMER_REAL, _REPEATED_AFTER, _REPEATED_AFTER)
             raise Terminated(self._why)
 
     def again(self, number: int, frame: FrameType | None) -> None:

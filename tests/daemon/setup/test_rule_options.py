@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from pykubeproxy.config.completed import Completed, complete
-from pykubeproxy.daemon.setup.settings import (
+from pykubeproxy.daemon.setup.rule_options import (
     NodeFacts,
     health_check_addresses,
     localhost_node_ports,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from pykubeproxy.daemon.setup.assembly import Choices, Commit, split_for
+from pykubeproxy.daemon.setup.run_settings import CommitMode, OwnOptions
+from pykubeproxy.daemon.setup.tools import split_for
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.model.ip import Family
 from pykubeproxy.plan.diff import ChainChange, Plan
@@ -17,18 +18,18 @@ def large_plan() -> Plan:
 @pytest.mark.parametrize(
     ("backend", "commit", "is_divided"),
     [
-        (Backend.NFT, Commit.AUTO, True),
-        (Backend.NFT, Commit.SINGLE, False),
-        (Backend.LEGACY, Commit.AUTO, False),
-        (Backend.LEGACY, Commit.SINGLE, False),
+        (Backend.NFT, CommitMode.AUTO, True),
+        (Backend.NFT, CommitMode.SINGLE, False),
+        (Backend.LEGACY, CommitMode.AUTO, False),
+        (Backend.LEGACY, CommitMode.SINGLE, False),
     ],
 )
-def test_by_backend_and_choice(backend: Backend, commit: Commit, *, is_divided: bool) -> None:
+def test_by_backend_and_choice(backend: Backend, commit: CommitMode, *, is_divided: bool) -> None:
     tools = Tools(family=Family.IPV4, backend=backend, save="save", restore="restore", version=(1, 8, 9))
     plan = large_plan()
-    divided = list(split_for(Choices(commit=commit), tools)(plan))
+    divided = list(split_for(OwnOptions(commit=commit), tools)(plan))
     assert (divided != [plan]) is is_divided
 
 
 def test_plans_are_divided_unless_asked_otherwise() -> None:
-    assert Choices().commit is Commit.AUTO
+    assert OwnOptions().commit is CommitMode.AUTO

@@ -9,11 +9,11 @@ import msgspec
 
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.types import LocalMode
-from pykubeproxy.daemon.setup.settings import NodeFacts, cluster_networks, node_port_networks
+from pykubeproxy.daemon.setup.rule_options import NodeFacts, cluster_networks, node_port_networks
 from pykubeproxy.model.ip import CIDR, Family, parse_ip
 
 
-class Mistake(msgspec.Struct, frozen=True):
+class ConfigProblem(msgspec.Struct, frozen=True):
     """Something in the configuration that does not fit the node, in kube-proxy's words."""
 
     text: str
@@ -23,19 +23,19 @@ class Mistake(msgspec.Struct, frozen=True):
 def why_not_served(completed: Completed, facts: NodeFacts, primary: Family, families: Collection[Family]) -> str | None:
     """Why the node cannot be served in `families`, in kube-proxy's words; None if it can.
 
-    Its `primary` family must be one of them, and what `mistakes` calls fatal must not be there.
+    Its `primary` family must be one of them, and what `config_problems` calls fatal must not be there.
     """
     if primary not in families:
         return f'no support for primary IP family "{primary}"'
-    for mistake in mistakes(completed, facts, primary, families):
-        if mistake.is_fatal:
-            return f"kube-proxy configuration is incorrect: {mistake.text}"
+    for problem in config_problems(completed, facts, primary, families):
+        if problem.is_fatal:
+            return f"kube-proxy configuration is incorrect: {problem.text}"
     return None
 
 
-def mistakes(
+def config_problems(
     completed: Completed, facts: NodeFacts, primary: Family, families: Collection[Family]
-) -> Iterator[Mistake]:
+) -> Iterator[ConfigProblem]:
     """Node ports that are open where perhaps they should not be, and what is of the other family only.
 
     Where networks tell pods apart, the latter is fatal: all traffic would go without masquerading that needs it. For
@@ -48,23 +48,23 @@ def mistakes(
     yield from _open_node_ports(completed, facts, primary, pod_cidrs)
     if other := _only_other(cluster_networks(completed), primary):
         is_fatal = is_single and config.detect_local_mode == LocalMode.CLUSTER_CIDR
-        yield Mistake(f"{cluster} but clusterCIDRs contains only {other} addresses", is_fatal)
+        yield ConfigProblem(f"{cluster} but clusterCIDRs contains only {other} addresses", is_fatal)
     if other := _only_other(pod_cidrs, primary):
         is_fatal = config.detect_local_mode == LocalMode.NODE_CIDR
-        yield Mistake(f"{cluster} but node.spec.podCIDRs contains only {other} addresses", is_fatal)
+        yield ConfigProblem(f"{cluster} but node.spec.podCIDRs contains only {other} addresses", is_fatal)
     servers = {"healthzBindAddress": config.healthz_bind_address, "metricsBindAddress": config.metrics_bind_address}
     for field, address in servers.items() if is_single else ():
         if (other := _family_of(address)) not in (None, primary):
-            yield Mistake(f"{cluster} but {field} is {other}")
+            yield ConfigProblem(f"{cluster} but {field} is {other}")
 
 
 def _open_node_ports(
     completed: Completed, facts: NodeFacts, primary: Family, pod_cidrs: Sequence[CIDR]
-) -> Iterator[Mistake]:
+) -> Iterator[ConfigProblem]:
     """Families whose node ports answer on every address, though those of the other are restricted, or none are."""
     if not completed.config.node_port_addresses:
         accepted = "NodePort connections will be accepted on all local IPs"
-        yield Mistake(
+        yield ConfigProblem(
             f"nodePortAddresses is unset; {accepted}. Consider using `--nodeport-addresses primary,localhost`"
         )
         return
@@ -79,7 +79,7 @@ def _open_node_ports(
         has, lacks, cluster = other, primary, f"{primary}-primary"
     else:
         return
-    yield Mistake(
+    yield ConfigProblem(
         f"cluster appears to be {cluster} but nodePortAddresses contains only {has} addresses; "
         f"NodePort connections will be accepted on all local {lacks} IPs"
     )

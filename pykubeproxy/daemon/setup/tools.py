@@ -1,0 +1,97 @@
+"""Finding the iptables tools of this node: which families it serves, and with which backend."""
+
+from collections.abc import Collection, Mapping
+
+import structlog
+
+from pykubeproxy.daemon.setup.run_settings import CommitMode, OwnOptions
+from pykubeproxy.host import backend as backends
+from pykubeproxy.host import interfaces
+from pykubeproxy.host.backend import Backend, Tools
+from pykubeproxy.host.errors import HostError, LockTimeout, RestoreError, ToolMissing
+from pykubeproxy.host.iptables import IptablesHost
+from pykubeproxy.model.ip import Family
+from pykubeproxy.plan.sections import Split, sections, whole
+
+log = structlog.get_logger()
+
+
+def split_for(own_options: OwnOptions, tools: Tools) -> Split:
+    """How Plans are divided for some tools: only the nft ones gain by it, and need it."""
+    return sections if own_options.commit is CommitMode.AUTO and tools.backend is Backend.NFT else whole
+
+
+def find_tools(own_options: OwnOptions, *, may_load: bool = False) -> dict[Family, Tools]:
+    """The tools of every family to work for. One for which the node has none is left out, if nobody asked for it.
+
+    With `may_load`, a legacy table may be loaded to find out whether the kernel has any. Raises HostError.
+    """
+    found: dict[Family, Tools] = {}
+    missing: dict[Family, HostError] = {}
+    for family in own_options.wanted_families:
+        try:
+            _require_kernel_support(family)
+            backend = own_options.backend or _detected(family, may_load=may_load)
+            found[family] = backends.find_tools(family, backend)
+        except ToolMissing as problem:
+            missing[family] = problem
+    _go_on_without(missing, found, own_options)
+    return found
+
+
+def _detected(family: Family, *, may_load: bool) -> Backend:
+    """The backend that this node uses. Raises HostError."""
+    found = backends.detect(family, may_load=may_load)
+    if found.instead_of is not None:
+        told = "the kernel has nothing for the default iptables tools; the others are used"
+        log.warning(told, family=family, default=found.instead_of, used=found.backend)
+    return found.backend
+
+
+def working_tools(own_options: OwnOptions) -> dict[Family, Tools]:
+    """The tools of every family to work for, without a family whose tools are there and do not work.
+
+    What fails later is tried again; what fails at the very start is a matter of rights or of the kernel. Also raises
+    HostError if another proxy uses the other backend.
+    """
+    found = find_tools(own_options, may_load=True)
+    broken: dict[Family, HostError] = {}
+    for family, its in found.items():
+        try:
+            _check(its)
+        except LockTimeout:
+            raise
+        except RestoreError as problem:
+            broken[family] = problem
+    working = {family: its for family, its in found.items() if family not in broken}
+    _go_on_without(broken, working, own_options)
+    return working
+
+
+def check_tools(tools: Mapping[Family, Tools]) -> None:
+    """Refuse to work beside a proxy that uses the other backend, or where the tools do not work at all.
+
+    Raises HostError.
+    """
+    for its in tools.values():
+        _check(its)
+
+
+def _check(tools: Tools) -> None:
+    backends.check(tools)
+    IptablesHost(tools).check()
+
+
+def _go_on_without(problems: Mapping[Family, HostError], left: Collection[Family], own_options: OwnOptions) -> None:
+    """Do without the families that have problems. Raises the first of those if that will not do."""
+    for problem in problems.values():
+        if own_options.families is not None or not left:
+            raise problem
+    for family, problem in problems.items():
+        log.warning("single-stack", without=family, why=str(problem))
+
+
+def _require_kernel_support(family: Family) -> None:
+    problem = interfaces.why_no_ipv6() if family is Family.IPV6 else None
+    if problem is not None:
+        raise ToolMissing(problem)
