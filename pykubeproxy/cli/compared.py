@@ -12,7 +12,7 @@ from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
 
 
-class Gap(msgspec.Struct, frozen=True):
+class MissingTables(msgspec.Struct, frozen=True):
     """The tables of one family that would be compared if they were there."""
 
     family: Family
@@ -33,7 +33,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     live: Mapping[Family, Ruleset]
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[MissingTables, ...] = ()
     unread: tuple[str, ...] = ()
 
     def limited(self, desired: Ruleset, family: Family) -> Ruleset:
@@ -57,12 +57,14 @@ def from_dumps(
             f"{', '.join(dumps)}: neither table {' nor table '.join(TABLES)} is there, and no other is compared; "
             "the whole output of iptables-save is expected"
         )
-    return Compared(live=found, gaps=tuple(_gaps(live, families, objects)))
+    return Compared(live=found, gaps=tuple(_missing(live, families, objects)))
 
 
-def _gaps(live: Mapping[Family, Ruleset], families: Iterable[Family], objects: Iterable[Object]) -> Iterator[Gap]:
+def _missing(
+    live: Mapping[Family, Ruleset], families: Iterable[Family], objects: Iterable[Object]
+) -> Iterator[MissingTables]:
     services = [obj for obj in objects if isinstance(obj, Service)]
     for family in families:
         missing = missing_tables(live.get(family, Ruleset()))
         if missing and (family in live or any(service_ports(service, family) for service in services)):
-            yield Gap(family, missing)
+            yield MissingTables(family, missing)

@@ -2,11 +2,10 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
 import click
-import msgspec
 
 from pykubeproxy.cli import external_diff
 from pykubeproxy.cli.beside import Beside, look_beside
@@ -22,7 +21,8 @@ from pykubeproxy.cli.common import (
     with_errors,
 )
 from pykubeproxy.cli.compared import Compared, from_dumps
-from pykubeproxy.cli.diff_output import Findings, Told, as_json, as_restore, as_text
+from pykubeproxy.cli.diff_json import as_json
+from pykubeproxy.cli.diff_text import FamilyDiff, NodeDiff, as_text
 from pykubeproxy.cli.dumps import read_dumps
 from pykubeproxy.cli.one_shot import one_shot
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
@@ -35,8 +35,10 @@ from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import Family
 from pykubeproxy.plan.apply import apply
+from pykubeproxy.plan.diff import Plan
 from pykubeproxy.plan.diff import diff as make_plan
-from pykubeproxy.plan.sections import Split
+from pykubeproxy.plan.payload import Payload
+from pykubeproxy.plan.sections import Split, whole
 from pykubeproxy.rules.ruleset import Ruleset
 
 Desired = Callable[[Family], Ruleset]
@@ -86,21 +88,23 @@ def diff(
     wanted = {family: desired(family) for family in compared.live}
     if change.unread:
         wanted = compile_for(completed, own_options, change, tools, compared.live, compared.live)
-    told = {family: _tell(compared.limited(wanted[family], family), its) for family, its in compared.live.items()}
+    families = {
+        family: _compare(compared.limited(wanted[family], family), its) for family, its in compared.live.items()
+    }
     beside = Beside() if dumps else look_beside(tools)
     beside.tell()
     if differ:
-        planned = {family: _planned(its, told[family]) for family, its in compared.live.items()}
+        planned = {family: _planned(its, families[family].plan) for family, its in compared.live.items()}
         sys.exit(external_diff.show(differ, compared.live, planned))
-    findings = Findings(
-        told=told,
-        compared=msgspec.structs.replace(compared, unread=change.unread),
+    found = NodeDiff(
+        families=families,
+        not_compared=compared.gaps,
+        skipped=change.unread,
         left_tables=beside.leftovers.tables,
         not_looked_at=beside.not_looked_at,
     )
-    splits = {family: split_for(own_options, its) for family, its in tools.items()}
-    _print(_OUTPUTS[output](findings, splits))
-    sys.exit(DIFFERENT if findings.is_different else 0)
+    _print(_lines(found, output, {family: split_for(own_options, its) for family, its in tools.items()}))
+    sys.exit(DIFFERENT if found.is_different else 0)
 
 
 def _from_dumps(dumps: tuple[str, ...], own_options: OwnOptions, change: Change, desired: Desired) -> Compared:
@@ -120,23 +124,30 @@ def _read(tools: Mapping[Family, Tools], desired: Desired) -> dict[Family, Rules
     return {family: host.save(known=desired(family)) for family, host in hosts.items()}
 
 
-def _tell(desired: Ruleset, live: Ruleset) -> Told:
+def _compare(desired: Ruleset, live: Ruleset) -> FamilyDiff:
     plan = make_plan(desired, live)
-    return Told(plan=plan, explanation=explain(plan, desired, live))
+    return FamilyDiff(plan=plan, explanation=explain(plan, desired, live))
 
 
-def _planned(live: Ruleset, told: Told) -> Ruleset:
+def _planned(live: Ruleset, plan: Plan) -> Ruleset:
     """The live rules after the Plan."""
     planned = live.copy()
-    apply(told.plan, planned)
+    apply(plan, planned)
     return planned
 
 
-_OUTPUTS: Mapping[str, Callable[[Findings, Mapping[Family, Split]], Iterable[str]]] = {
-    "text": lambda findings, _splits: as_text(findings),
-    "json": lambda findings, _splits: (as_json(findings),),
-    "restore": lambda findings, splits: as_restore(findings.told, splits),
-}
+def _lines(found: NodeDiff, output: str, splits: Mapping[Family, Split]) -> Iterator[str]:
+    """What to print in one of the forms of --output."""
+    match output:
+        case "json":
+            yield as_json(found)
+        case "restore":
+            for family, its in found.families.items():
+                if not its.plan.is_empty:
+                    yield f"# {family.lower()}"
+                    yield from Payload(*splits.get(family, whole)(its.plan))
+        case _:
+            yield from as_text(found)
 
 
 def _print(lines: Iterable[str]) -> None:

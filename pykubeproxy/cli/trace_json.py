@@ -31,7 +31,7 @@ def as_json(traced: Trace, not_looked_at: Sequence[NftTable] = ()) -> str:
     if traced.affinity:
         document["affinity"] = traced.affinity
     if not_looked_at:
-        document["notLookedAt"] = [table.fields for table in not_looked_at]
+        document["notLookedAt"] = not_looked_at
     return msgspec.json.format(msgspec.json.encode(document)).decode()
 
 
@@ -66,7 +66,7 @@ class _OutcomeFields:
         if outcome.snat is not None:
             fields["snat"] = outcome.snat
         if tables := could_change(outcome, self._packet, self._not_looked_at):
-            fields["notLookedAt"] = [table.fields for table in tables]
+            fields["notLookedAt"] = tables
         if outcome.alternatives:
             fields["alternatives"] = [
                 {

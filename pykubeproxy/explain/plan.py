@@ -1,101 +1,100 @@
-"""A Plan as a person would tell it: Service by Service, and in words where those say more than rules.
+"""A Plan explained: what it changes for each ServicePort, in which chains, and what it leaves as it is.
 
-A change of one endpoint rewrites a dozen rules. What it means is one sentence: which endpoint came or went, how many
-there are now, and what share of the traffic each gets.
+A change of one endpoint rewrites a dozen rules. What it means is one value: which endpoint came or went, and how many
+there are now.
 """
 
 from collections import Counter
 
 import msgspec
 
-from pykubeproxy.explain.chain_lines import DOORS, ChainLines, chain_lines
+from pykubeproxy.explain.chain_diff import ChainDiff, chain_diff, is_dispatch_chain
+from pykubeproxy.explain.changes import OnlyDispatchDiffers, OnlyOrderDiffers, ServiceChange
+from pykubeproxy.explain.service_changes import service_changes
+from pykubeproxy.explain.service_port_state import ServicePortState, states
 from pykubeproxy.explain.staying import (
+    DisorderedJumps,
     KeptRules,
     RepeatedJump,
     StaleChain,
+    disordered_jumps,
     kept_rules,
-    out_of_order,
     repeated_jumps,
     stale_chains,
 )
-from pykubeproxy.explain.wording import words
+from pykubeproxy.explain.summary import Summary, summarize
 from pykubeproxy.plan.diff import ChainChange, Plan, RuleInsert
-from pykubeproxy.rules import names
-from pykubeproxy.rules.owners import Owners, title_of
-from pykubeproxy.rules.ruleset import ChainId, Ruleset, Unread
+from pykubeproxy.rules.owners import Owners
+from pykubeproxy.rules.reading import title_of
+from pykubeproxy.rules.ruleset import Ruleset, Unread
 
 
-class ServiceChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What changes for one ServicePort, in words and in rules."""
+class ServicePortDiff(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What changes for one ServicePort (`namespace/name:port`): `changes` is empty if only rules can tell."""
 
-    service: str
-    words: tuple[str, ...]
-    chains: tuple[ChainLines, ...] = ()
+    service_port: str
+    changes: tuple[ServiceChange, ...] = ()
+    chains: tuple[ChainDiff, ...] = ()
 
 
-class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """A Plan, told.
+class Explanation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a Plan changes in the rules of one IP family, and what it leaves.
 
-    `other` are chains that belong to no Service. `inserts` are jump rules that are missing; `out_of_order` tells of
-    built-in chains in which ours are met in another order than a fresh node would have them, which is left as it is,
-    and so are `repeated` ones. `kept` are other programs' rules, and `stale` the chains that stay because of them.
-    `unread` are the tables of which some rules could not be read.
+    `other_chains` belong to no Service. `missing_jumps` are inserted into built-in chains; `disordered_jumps` and
+    `repeated_jumps` stay as they are. `kept_rules` are other programs' rules, and `stale_chains` stay because of them.
+    `unread` has the tables of which some rules could not be read.
     """
 
-    services: tuple[ServiceChange, ...] = ()
-    other: tuple[ChainLines, ...] = ()
-    inserts: tuple[RuleInsert, ...] = ()
-    out_of_order: tuple[ChainId, ...] = ()
-    repeated: tuple[RepeatedJump, ...] = ()
-    kept: tuple[KeptRules, ...] = ()
-    stale: tuple[StaleChain, ...] = ()
+    summary: Summary = Summary()
+
+    service_ports: tuple[ServicePortDiff, ...] = ()
+    other_chains: tuple[ChainDiff, ...] = ()
+    missing_jumps: tuple[RuleInsert, ...] = ()
+    disordered_jumps: tuple[DisorderedJumps, ...] = ()
+    repeated_jumps: tuple[RepeatedJump, ...] = ()
+    kept_rules: tuple[KeptRules, ...] = ()
+    stale_chains: tuple[StaleChain, ...] = ()
     unread: dict[str, Unread] = {}
 
 
 def explain(plan: Plan, desired: Ruleset, live: Ruleset) -> Explanation:
-    """Tell `plan`, which was made from `desired` and `live`."""
-    now, then = Owners(live), Owners(desired)
-    by_service: dict[str, list[ChainLines]] = {}
-    dispatch: dict[str, list[ChainLines]] = {}
-    other: list[ChainLines] = []
+    """Explain `plan`, which was made from `desired` and `live`."""
+    before, after = Owners(live), Owners(desired)
+    own: dict[str, list[ChainDiff]] = {}
+    dispatch: dict[str, list[ChainDiff]] = {}
     for change in plan.chains:
-        if _is_dispatch(change):
-            for title, lines in _by_title(change).items():
-                dispatch.setdefault(title, []).append(lines)
-            continue
-        title = then.title(change.chain) or now.title(change.chain)
-        (by_service.setdefault(title, []) if title else other).append(chain_lines(change))
-    other += dispatch.pop("", [])
-    services = tuple(
-        _service(title, by_service.get(title, []), dispatch.get(title, []), now, then)
-        for title in sorted(by_service.keys() | dispatch.keys())
-    )
+        if is_dispatch_chain(change.table, change.chain):
+            for title, diff in _by_title(change).items():
+                dispatch.setdefault(title, []).append(diff)
+        else:
+            title = after.title(change.chain) or before.title(change.chain)
+            own.setdefault(title, []).append(chain_diff(change))
+    other = own.pop("", []) + dispatch.pop("", [])
+    chains = {title: [diff.chain for diff in own.get(title, ())] for title in sorted(own.keys() | dispatch.keys())}
+    was, will_be = states(live, before, chains), states(desired, after, chains)
     kept = tuple(kept_rules(live))
     return Explanation(
-        services=services,
-        other=tuple(other),
-        inserts=plan.inserts,
-        out_of_order=tuple(out_of_order(live)),
-        repeated=tuple(repeated_jumps(live)),
-        kept=kept,
-        stale=tuple(stale_chains(plan, kept)),
+        summary=summarize(plan),
+        service_ports=tuple(
+            _service_port(title, own.get(title, []), dispatch.get(title, []), was[title], will_be[title])
+            for title in chains
+        ),
+        other_chains=tuple(other),
+        missing_jumps=plan.inserts,
+        disordered_jumps=tuple(disordered_jumps(live)),
+        repeated_jumps=tuple(repeated_jumps(live)),
+        kept_rules=kept,
+        stale_chains=tuple(stale_chains(plan, kept)),
         unread=live.unread,
     )
 
 
-def _is_dispatch(change: ChainChange) -> bool:
-    """True for the chains that lead to Services, in whatever layout."""
-    if (change.table, change.chain) in DOORS:
-        return True
-    return change.chain.startswith(names.HASHED_PREFIXES) and not names.service_hash(change.chain)
+def _by_title(change: ChainChange) -> dict[str, ChainDiff]:
+    """The rules that come and go in a dispatch chain, by ServicePort.
 
-
-def _by_title(change: ChainChange) -> dict[str, ChainLines]:
-    """The rules that come and go in a chain that Services share, by ServicePort.
-
-    Under "" are those of none, and what there is to say about the order of all.
+    Under "" are those of none, and what is wrong with the order of all.
     """
-    whole = chain_lines(change)
+    whole = chain_diff(change)
     found: dict[str, tuple[list[str], list[str]]] = {}
     for position, lines in enumerate((whole.removed, whole.added)):
         for line in lines:
@@ -104,27 +103,29 @@ def _by_title(change: ChainChange) -> dict[str, ChainLines]:
         found.setdefault("", ([], []))
     return {
         title: msgspec.structs.replace(
-            whole, removed=tuple(gone), added=tuple(came), order="" if title else whole.order
+            whole, removed=tuple(gone), added=tuple(came), order=None if title else whole.order
         )
         for title, (gone, came) in found.items()
     }
 
 
-def _service(title: str, own: list[ChainLines], dispatch: list[ChainLines], now: Owners, then: Owners) -> ServiceChange:
+def _service_port(
+    title: str, own: list[ChainDiff], dispatch: list[ChainDiff], before: ServicePortState, after: ServicePortState
+) -> ServicePortDiff:
     if not own and _is_moved(dispatch):
-        return ServiceChange(service=title, words=("only its dispatch differs",))
-    if not dispatch and all(lines.has_only_order for lines in own):
-        return ServiceChange(service=title, words=("only the order of its rules differs",), chains=tuple(own))
-    told = tuple(words(own, dispatch, now, then))
-    return ServiceChange(service=title, words=told, chains=tuple(own + dispatch))
+        return ServicePortDiff(service_port=title, changes=(OnlyDispatchDiffers(),))
+    if not dispatch and all(diff.order and not (diff.removed or diff.added) for diff in own):
+        return ServicePortDiff(service_port=title, changes=(OnlyOrderDiffers(),), chains=tuple(own))
+    changes = tuple(service_changes(before, after))
+    return ServicePortDiff(service_port=title, changes=changes, chains=tuple(own + dispatch))
 
 
-def _is_moved(dispatch: list[ChainLines]) -> bool:
+def _is_moved(dispatch: list[ChainDiff]) -> bool:
     """True if the same rules come in one chain that go in another."""
-    gone = Counter(_without_chain(line, lines) for lines in dispatch for line in lines.removed)
-    came = Counter(_without_chain(line, lines) for lines in dispatch for line in lines.added)
+    gone = Counter(_without_chain(line, diff) for diff in dispatch for line in diff.removed)
+    came = Counter(_without_chain(line, diff) for diff in dispatch for line in diff.added)
     return gone == came
 
 
-def _without_chain(line: str, lines: ChainLines) -> tuple[str, str]:
-    return lines.table, line.removeprefix(f"-A {lines.chain} ")
+def _without_chain(line: str, diff: ChainDiff) -> tuple[str, str]:
+    return diff.table, line.removeprefix(f"-A {diff.chain} ")

@@ -10,8 +10,15 @@ import msgspec
 
 from pykubeproxy.plan.diff import Plan, is_owned, jump_target
 from pykubeproxy.rules import names
-from pykubeproxy.rules.ruleset import TABLES, ChainId, Lines, Ruleset, is_builtin
+from pykubeproxy.rules.ruleset import TABLES, Lines, Ruleset, is_builtin
 from pykubeproxy.rules.skeleton import JUMPS
+
+
+class DisorderedJumps(msgspec.Struct, frozen=True):
+    """A built-in chain in which our jump rules are met in another order than on a fresh node."""
+
+    table: str
+    chain: str
 
 
 class KeptRules(msgspec.Struct, frozen=True):
@@ -31,7 +38,7 @@ class RepeatedJump(msgspec.Struct, frozen=True):
     count: int
 
 
-class StaleChain(msgspec.Struct, frozen=True):
+class StaleChain(msgspec.Struct, frozen=True, rename="camel"):
     """A chain that no Service needs any more, emptied but not removed: `used_by`, other programs' rules, lead there."""
 
     table: str
@@ -39,8 +46,8 @@ class StaleChain(msgspec.Struct, frozen=True):
     used_by: Lines
 
 
-def out_of_order(live: Ruleset) -> Iterator[ChainId]:
-    """The built-in chains in which our jump rules are met in another order than on a fresh node.
+def disordered_jumps(live: Ruleset) -> Iterator[DisorderedJumps]:
+    """The built-in chains in which the order of our jump rules differs from that of a fresh node.
 
     Those to KUBE-FIREWALL do not count: kubelet puts them wherever it starts.
     """
@@ -48,7 +55,7 @@ def out_of_order(live: Ruleset) -> Iterator[ChainId]:
         wanted = [jump for jump in jumps if jump_target(jump) != names.FIREWALL]
         present = [line for line in dict.fromkeys(live.lines(table, chain) or ()) if line in wanted]
         if present != [jump for jump in wanted if jump in present]:
-            yield table, chain
+            yield DisorderedJumps(table, chain)
 
 
 def repeated_jumps(live: Ruleset) -> Iterator[RepeatedJump]:

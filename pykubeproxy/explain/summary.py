@@ -1,14 +1,12 @@
 """A Plan in numbers."""
 
-from collections import Counter
-
 import msgspec
 
+from pykubeproxy.explain.chain_diff import surplus
 from pykubeproxy.plan.diff import Plan
-from pykubeproxy.rules.ruleset import Lines
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
+class Summary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """How many chains a Plan adds, changes and removes, and how many rules it adds and removes."""
 
     chains_added: int = 0
@@ -32,8 +30,8 @@ def summarize(plan: Plan) -> Summary:
     removed = len(plan.deletes)
     for change in plan.chains:
         before, after = change.before or (), change.after or ()
-        added += _surplus(after, before)
-        removed += _surplus(before, after)
+        added += len(surplus(after, before))
+        removed += len(surplus(before, after))
     builtin = {(rule.table, rule.chain) for rule in plan.inserts} | {(rule.table, rule.chain) for rule in plan.deletes}
     return Summary(
         chains_added=sum(change.before is None for change in plan.chains),
@@ -43,9 +41,3 @@ def summarize(plan: Plan) -> Summary:
         rules_added=added,
         rules_removed=removed,
     )
-
-
-def _surplus(lines: Lines, others: Lines) -> int:
-    """The number of `lines` that are not among `others`, each as often as it occurs."""
-    # A first sync has a hundred thousand lines, and nothing to look them up in.
-    return (Counter(lines) - Counter(others)).total() if lines and others else len(lines)

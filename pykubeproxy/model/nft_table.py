@@ -13,7 +13,7 @@ OF_FAMILY = {Family.IPV4: "ip", Family.IPV6: "ip6"}
 """What nftables calls an IP family."""
 
 
-class NftTable(msgspec.Struct, frozen=True, order=True):
+class NftTable(msgspec.Struct, frozen=True, order=True, rename={"name": "table"}):
     """A table, by its family (`ip`, `ip6`, `inet`, `bridge`, `netdev`) and name, as `nft list tables` shows them.
 
     `hooks` are the hooks at which it may do something to packets (`prerouting`), sorted; none if that was not asked.
@@ -22,11 +22,6 @@ class NftTable(msgspec.Struct, frozen=True, order=True):
     family: str
     name: str
     hooks: tuple[str, ...] = ()
-
-    @property
-    def fields(self) -> dict[str, object]:
-        """For documents that programs read."""
-        return {"family": self.family, "table": self.name, "hooks": self.hooks}
 
     @property
     def title(self) -> str:

@@ -39,7 +39,7 @@ class Table(msgspec.Struct, kw_only=True):
         return sum(map(len, self.chains.values()))
 
 
-class Unread(msgspec.Struct, frozen=True, kw_only=True):
+class Unread(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What is not known of a table that iptables cannot print in full.
 
     `why` is what the tool said. `chains` are other programs' chains of which rules could not be read. `leads_by_map`

@@ -82,7 +82,7 @@ def test_only_tables_that_are_in_a_dump_are_compared_and_the_others_are_told(
     assert (result.exit_code, result.stdout) == (0, SAME)
     assert result.stderr == f"note: {dump} has no table {missing} (ipv4): it was not compared\n"
     document = json.loads(diff(PLAIN, dump, arguments=("--output", "json")).stdout)
-    assert document["not_compared"] == {"ipv4": [missing]}
+    assert document["notCompared"] == [{"family": "IPv4", "tables": [missing]}]
 
 
 def test_a_dump_of_one_family_is_enough_for_a_cluster_of_one_family(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_dump_of_one_family_is_enough_for_a_cluster_of_one_family(tmp_path: Pa
     dump.write_text(PLAIN.saved("ipv4"))
     result = diff(PLAIN, dump)
     assert (result.exit_code, result.stdout, result.stderr) == (0, SAME, "")
-    assert json.loads(diff(PLAIN, dump, arguments=("--output", "json")).stdout)["not_compared"] == {}
+    assert json.loads(diff(PLAIN, dump, arguments=("--output", "json")).stdout)["notCompared"] == []
 
 
 def test_a_family_that_objects_are_served_in_is_missed(tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ import json
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from pykubeproxy.cli.diff_json import DiffDocument
 from pykubeproxy.cli.main import main
 from tests.corpus import GOLDEN, GOLDEN_NODE, Example, host_addresses
+from tests.documented import assert_documented, structs_in
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NODE = ("--hostname-override", "node-a", "--cluster-cidr", "10.244.0.0/16", "--host-address", "172.31.0.11")
@@ -115,7 +118,7 @@ def test_a_jump_rule_that_is_there_twice_is_noted(live: Path) -> None:
         SAME,
     ]
     families = json.loads(diff(EXAMPLES / "cluster-ip.yaml", live, "--output", "json").stdout)["families"]
-    assert families["ipv4"]["repeated"] == [
+    assert families["ipv4"]["repeatedJumps"] == [
         {"table": "nat", "chain": "POSTROUTING", "rule": jump.strip(), "count": 2},
     ]
 
@@ -133,7 +136,7 @@ def test_rules_in_another_order_are_told_in_words(live: Path) -> None:
     ]
     assert result.stdout.endswith("\nPlan: 0 chains to add, 1 to change, 0 to remove; +0/-0 rules\n")
     families = json.loads(diff(EXAMPLES / "cluster-ip.yaml", live, "--output", "json").stdout)["families"]
-    assert families["ipv4"]["services"][0]["chains"][0]["order"] == "the same rules in another order"
+    assert families["ipv4"]["servicePorts"][0]["chains"][0]["order"] == "sameRules"
 
 
 def test_node_ports_before_a_service_are_told_in_words(live: Path) -> None:
@@ -161,7 +164,7 @@ def test_a_stale_chain_that_somebody_uses_is_told(content: str, live: Path) -> N
     assert result.exit_code == (1 if content else 0)
     assert (lines[-1] == SAME) is not bool(content)
     families = json.loads(diff(EXAMPLES / "cluster-ip.yaml", live, "--output", "json").stdout)["families"]
-    assert families["ipv4"]["stale"] == [{"table": "nat", "chain": chain, "used_by": [leads]}]
+    assert families["ipv4"]["staleChains"] == [{"table": "nat", "chain": chain, "usedBy": [leads]}]
 
 
 def test_a_comment_of_several_lines_does_not_break_out_of_its_rule(live: Path, smaller: Path) -> None:
@@ -198,13 +201,28 @@ def test_json(live: Path, smaller: Path) -> None:
     result = diff(smaller, live, "--output", "json")
     document = json.loads(result.stdout)
     assert result.exit_code == 1
-    assert document["changed"] is True
-    assert document["summary"]["chains_removed"] == 1
-    (service,) = document["families"]["ipv4"]["services"]
-    assert service["service"] == "default/web:http"
-    assert service["words"] == ["endpoint 10.244.1.11:8080 removed, 3 -> 2, each now 50%"]
-    assert {chain["sign"] for chain in service["chains"]} == {"-", "~"}
-    assert document["families"]["ipv4"]["kept"][0]["rules"] == ["-A PREROUTING -i docker0 -j RETURN"]
+    assert (document["version"], document["changed"]) == (1, True)
+    assert document["summary"]["chainsRemoved"] == 1
+    (found,) = document["families"]["ipv4"]["servicePorts"]
+    assert found["servicePort"] == "default/web:http"
+    assert found["changes"] == [
+        {
+            "kind": "EndpointsChanged",
+            "isLocal": False,
+            "added": [],
+            "removed": ["10.244.1.11:8080"],
+            "before": 3,
+            "after": 2,
+        }
+    ]
+    assert found["says"] == ["endpoint 10.244.1.11:8080 removed, 3 -> 2, each now 50%"]
+    assert {chain["action"] for chain in found["chains"]} == {"removed", "changed"}
+    assert document["families"]["ipv4"]["keptRules"][0]["rules"] == ["-A PREROUTING -i docker0 -j RETURN"]
+
+
+@pytest.mark.parametrize("struct", sorted(set(structs_in(DiffDocument)), key=str), ids=lambda each: each.__name__)
+def test_the_json_is_documented(struct: type[msgspec.Struct]) -> None:
+    assert_documented(struct, "diff-json.md")
 
 
 def test_json_without_a_difference(live: Path) -> None:

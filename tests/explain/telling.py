@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pykubeproxy.explain.change_words import change_texts
 from pykubeproxy.explain.plan import Explanation, explain
 from pykubeproxy.model.service import ServiceType
 from pykubeproxy.model.snapshot import Object
@@ -23,16 +24,16 @@ def compiled(objects: Sequence[Object], dispatch: Dispatch = Dispatch.LINEAR) ->
     return compile_ruleset(snapshot(*objects), options(dispatch=dispatch))
 
 
-def told(desired: Ruleset, live: Ruleset) -> Explanation:
+def explained(desired: Ruleset, live: Ruleset) -> Explanation:
     return explain(diff(desired, live), desired, live)
 
 
 def words(
     before: Sequence[Object], after: Sequence[Object], dispatch: Dispatch = Dispatch.LINEAR
 ) -> dict[str, tuple[str, ...]]:
-    explanation = told(compiled(after, dispatch), compiled(before, dispatch))
-    assert not explanation.other
-    return {change.service: change.words for change in explanation.services}
+    explanation = explained(compiled(after, dispatch), compiled(before, dispatch))
+    assert not explanation.other_chains
+    return {diff.service_port: tuple(change_texts(diff.changes)) for diff in explanation.service_ports}
 
 
 def web(*addresses: str, **fields: Any) -> tuple[Object, Object]:

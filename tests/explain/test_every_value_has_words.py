@@ -1,8 +1,7 @@
-"""Each kind of event, cause, question and finding has words of its own, and stands in the documentation of the JSON."""
+"""Each kind of value that `trace` or `diff` finds has words of its own, and stands in the documentation of the JSON."""
 
 from collections.abc import Callable
 from enum import Enum
-from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -11,6 +10,9 @@ import pytest
 
 from pykubeproxy.explain import service_causes
 from pykubeproxy.explain.cause_words import cause_text
+from pykubeproxy.explain.chain_diff import OrderProblem
+from pykubeproxy.explain.change_words import change_text, change_texts, order_text
+from pykubeproxy.explain.changes import OnlyOrderDiffers, RefusalBegan, ServiceChange, TrafficKind
 from pykubeproxy.explain.event_words import event_text, question_text, routing_failure_text
 from pykubeproxy.explain.finding_words import absence_text, finding_text
 from pykubeproxy.explain.findings import Absence, Finding
@@ -18,6 +20,8 @@ from pykubeproxy.netfilter.causes import Cause
 from pykubeproxy.netfilter.events import Event
 from pykubeproxy.netfilter.questions import Question
 from pykubeproxy.netfilter.routing import RoutingFailure
+from pykubeproxy.rules.routing import Refusal
+from tests.documented import assert_documented, leaves
 
 WORDS: dict[type[Any], Callable[[Any], str]] = {
     Absence: absence_text,
@@ -25,16 +29,10 @@ WORDS: dict[type[Any], Callable[[Any], str]] = {
     Event: event_text,
     Finding: finding_text,
     Question: question_text,
+    ServiceChange: change_text,
     RoutingFailure: lambda why: routing_failure_text("10.0.0.1", why),
 }
-DOCUMENT = Path(__file__).parents[2] / "docs" / "trace-json.md"
-
-
-def leaves(kind: type[Any]) -> list[type[Any]]:
-    """All kinds of values below a base, wherever they are defined."""
-    assert service_causes
-    found = kind.__subclasses__()
-    return sorted({*found, *(leaf for each in found for leaf in leaves(each))}, key=lambda each: each.__name__)
+assert service_causes, "its kinds are below Cause"
 
 
 def sample(wanted: Any) -> Any:
@@ -75,7 +73,24 @@ def test_no_two_kinds_share_their_words(base: type[Any]) -> None:
 
 @pytest.mark.parametrize(("base", "leaf"), CASES, ids=lambda each: each.__name__)
 def test_it_is_documented(base: type[Any], leaf: type[Any]) -> None:
-    row = next((line for line in DOCUMENT.read_text().splitlines() if line.startswith(f"| `{leaf.__name__}` |")), "")
-    fields = msgspec.structs.fields(leaf)
-    assert row, f"{base.__name__} {leaf.__name__} is not in {DOCUMENT.name}"
-    assert all(f"`{field.encode_name}`" in row for field in fields), row
+    assert_documented(leaf, "diff-json.md" if base is ServiceChange else "trace-json.md")
+
+
+def test_every_problem_of_order_has_words() -> None:
+    assert len({order_text(problem) for problem in OrderProblem}) == len(OrderProblem)
+
+
+def test_what_two_changes_have_in_common_is_said_once() -> None:
+    internal, external = (
+        RefusalBegan(traffic, Refusal.NO_ENDPOINTS, has_lost_endpoints=True) for traffic in TrafficKind
+    )
+    other = RefusalBegan(TrafficKind.EXTERNAL, Refusal.NO_LOCAL_ENDPOINTS, has_lost_endpoints=True)
+    assert list(change_texts([internal, external, OnlyOrderDiffers()])) == [
+        "no endpoints any more: refused",
+        "only the order of its rules differs",
+    ]
+    assert list(change_texts([internal])) == ["no endpoints any more: refused"]
+    assert list(change_texts([internal, other])) == [
+        "no endpoints any more: refused at the cluster IP",
+        "no local endpoints any more: refused from outside",
+    ]

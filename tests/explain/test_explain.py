@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 import pytest
 
+from pykubeproxy.explain.chain_diff import OrderProblem
+from pykubeproxy.explain.changes import (
+    OnlyDispatchDiffers,
+    OnlyOrderDiffers,
+    ServicePortAdded,
+    ServicePortRemoved,
+)
 from pykubeproxy.explain.plan import Explanation
+from pykubeproxy.explain.staying import DisorderedJumps
 from pykubeproxy.model.service import Protocol, ServiceType
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.options import Dispatch
@@ -18,7 +26,7 @@ from tests.explain.telling import (
     THIRD,
     TITLE,
     compiled,
-    told,
+    explained,
     web,
     without_endpoints,
     words,
@@ -119,6 +127,16 @@ def test_a_change_of_policy_moves_no_endpoints() -> None:
     assert found[TITLE] == ("externalTrafficPolicy Local -> Cluster",)
 
 
+def test_endpoints_that_come_or_go_do_not_change_session_affinity() -> None:
+    one, two = web(FIRST, affinity_seconds=600), web(FIRST, SECOND, affinity_seconds=600)
+    assert words(one, two)[TITLE] == (f"endpoint {SECOND}:80 added, 1 -> 2, each now 50%",)
+    assert words(two, one)[TITLE] == (f"endpoint {SECOND}:80 removed, 2 -> 1",)
+    assert words(one, without_endpoints(affinity_seconds=600))[TITLE] == (
+        f"endpoint {FIRST}:80 removed, 1 -> 0",
+        "no endpoints any more: refused",
+    )
+
+
 def test_many_endpoints_are_counted() -> None:
     before = web(FIRST)
     after = web(FIRST, *(f"10.0.2.{number}" for number in range(1, 8)))
@@ -134,7 +152,7 @@ def test_endpoints_in_groups_are_one_choice(dispatch: Dispatch) -> None:
     )
 
 
-def test_services_without_a_change_are_not_told() -> None:
+def test_services_without_a_change_are_not_explained() -> None:
     other = (service("ns2/other", "172.30.0.42"), slice_of("ns2/other", "10.0.9.9"))
     assert list(words((*web(FIRST), *other), (*web(FIRST, SECOND), *other))) == [TITLE]
 
@@ -148,38 +166,38 @@ def test_the_tree_instead_of_the_list_is_one_line_per_service() -> None:
             slice_of(f"ns1/s{number}", f"10.0.1.{number + 1}"),
         )
     ]
-    explanation = told(compiled(objects, Dispatch.TREE), compiled(objects))
-    assert len(explanation.services) == 40
-    assert {change.words for change in explanation.services} == {("only its dispatch differs",)}
-    assert not any(change.chains for change in explanation.services)
+    explanation = explained(compiled(objects, Dispatch.TREE), compiled(objects))
+    assert len(explanation.service_ports) == 40
+    assert {diff.changes for diff in explanation.service_ports} == {(OnlyDispatchDiffers(),)}
+    assert not any(change.chains for change in explanation.service_ports)
 
 
-def test_rules_of_others_are_kept_and_told() -> None:
+def test_rules_of_others_are_kept_and_explained() -> None:
     desired = compiled(web(FIRST))
     live = desired.copy()
     table = live.tables["nat"]
     table.chains["DOCKER"] = ("-A DOCKER -i docker0 -j RETURN",)
     table.chains["PREROUTING"] += ("-A PREROUTING -j DOCKER",)
-    kept = {(its.table, its.chain): its.rules for its in told(desired, live).kept}
+    kept = {(its.table, its.chain): its.rules for its in explained(desired, live).kept_rules}
     assert kept == {
         ("nat", "DOCKER"): ("-A DOCKER -i docker0 -j RETURN",),
         ("nat", "PREROUTING"): ("-A PREROUTING -j DOCKER",),
     }
 
 
-def test_the_same_rules_in_another_order_are_told() -> None:
+def test_the_same_rules_in_another_order_are_explained() -> None:
     desired = compiled(web(FIRST, SECOND))
     live = desired.copy()
     chains = live.tables["nat"].chains
     policy = next(chain for chain in chains if chain.startswith("KUBE-SVC-"))
     chains[policy] = chains[policy][::-1]
-    (change,) = told(desired, live).services
-    assert (change.service, change.words) == (TITLE, ("only the order of its rules differs",))
-    (lines,) = change.chains
-    assert (lines.chain, lines.order) == (policy, "the same rules in another order")
+    (diff,) = explained(desired, live).service_ports
+    assert (diff.service_port, diff.changes) == (TITLE, (OnlyOrderDiffers(),))
+    (chain,) = diff.chains
+    assert (chain.chain, chain.order) == (policy, OrderProblem.SAME_RULES)
     chains["KUBE-SERVICES"] = chains["KUBE-SERVICES"][1:]
-    (change,) = told(desired, live).services
-    assert change.words != ("only the order of its rules differs",)
+    (diff,) = explained(desired, live).service_ports
+    assert diff.changes != (OnlyOrderDiffers(),)
 
 
 def test_node_ports_before_services_are_told_once_and_not_for_each_service() -> None:
@@ -187,15 +205,13 @@ def test_node_ports_before_services_are_told_once_and_not_for_each_service() -> 
     live = desired.copy()
     chains = live.tables["nat"].chains
     chains["KUBE-SERVICES"] = chains["KUBE-SERVICES"][::-1]
-    explanation = told(desired, live)
-    assert [lines.order for lines in explanation.other] == [
-        "the rule that leads to the node ports is not the last one, which it must be"
-    ]
-    assert explanation.services == ()
+    explanation = explained(desired, live)
+    assert [chain.order for chain in explanation.other_chains] == [OrderProblem.NODE_PORTS_NOT_LAST]
+    assert explanation.service_ports == ()
     chains["KUBE-SERVICES"] += ('-A KUBE-SERVICES -m comment --comment "ns2/other:http cluster IP" -j RETURN',)
-    explanation = told(desired, live)
-    assert [lines.order for change in explanation.services for lines in change.chains] == [""]
-    assert [lines.order for lines in explanation.other] != [""]
+    explanation = explained(desired, live)
+    assert [chain.order for diff in explanation.service_ports for chain in diff.chains] == [None]
+    assert [chain.order for chain in explanation.other_chains] != [None]
 
 
 def test_a_service_is_removed_even_if_its_chain_has_to_stay() -> None:
@@ -204,16 +220,16 @@ def test_a_service_is_removed_even_if_its_chain_has_to_stay() -> None:
     policy = next(chain for chain in chains if chain.startswith("KUBE-SVC-"))
     rule = f"-A PREROUTING -d 192.0.2.7/32 -j {policy}"
     chains["PREROUTING"] += (rule,)
-    explanation = told(desired, live)
-    assert [change.words for change in explanation.services] == [("removed, with its 2 endpoints",)]
-    assert [(stale.chain, stale.used_by) for stale in explanation.stale] == [(policy, (rule,))]
+    explanation = explained(desired, live)
+    assert [diff.changes for diff in explanation.service_ports] == [(ServicePortRemoved(2, None),)]
+    assert [(stale.chain, stale.used_by) for stale in explanation.stale_chains] == [(policy, (rule,))]
 
 
 def test_a_service_is_new_even_if_its_chain_had_to_stay() -> None:
     desired, live = compiled(web(FIRST, SECOND)), compiled(())
     policy = next(chain for chain in desired.tables["nat"].chains if chain.startswith("KUBE-SVC-"))
     live.tables["nat"].chains[policy] = ()
-    assert [change.words for change in told(desired, live).services] == [("new, with 2 endpoints, each 50%",)]
+    assert [diff.changes for diff in explained(desired, live).service_ports] == [(ServicePortAdded(2, None),)]
 
 
 def test_jumps_that_are_missing_or_out_of_order() -> None:
@@ -222,12 +238,11 @@ def test_jumps_that_are_missing_or_out_of_order() -> None:
     chains = live.tables["filter"].chains
     chains["FORWARD"] = chains["FORWARD"][::-1]
     chains["OUTPUT"] = ()
-    explanation = told(desired, live)
-    assert {(insert.table, insert.chain) for insert in explanation.inserts} == {("filter", "OUTPUT")}
-    assert ("filter", "FORWARD") in explanation.out_of_order
-    assert ("filter", "OUTPUT") not in explanation.out_of_order
+    explanation = explained(desired, live)
+    assert {(insert.table, insert.chain) for insert in explanation.missing_jumps} == {("filter", "OUTPUT")}
+    assert explanation.disordered_jumps == (DisorderedJumps("filter", "FORWARD"),)
 
 
 def test_nothing_to_do_is_nothing_to_tell() -> None:
     desired = compiled(web(FIRST))
-    assert told(desired, desired.copy()) == Explanation()
+    assert explained(desired, desired.copy()) == Explanation()

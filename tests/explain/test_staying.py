@@ -2,7 +2,14 @@
 
 import pytest
 
-from pykubeproxy.explain.staying import KeptRules, kept_rules, out_of_order, repeated_jumps, stale_chains
+from pykubeproxy.explain.staying import (
+    DisorderedJumps,
+    KeptRules,
+    disordered_jumps,
+    kept_rules,
+    repeated_jumps,
+    stale_chains,
+)
 from pykubeproxy.plan.diff import diff, jump_target
 from pykubeproxy.rules.ruleset import Lines, Ruleset, Table
 from pykubeproxy.rules.skeleton import JUMPS
@@ -19,7 +26,7 @@ def live(table: str, chain: str, *lines: str) -> Ruleset:
 def test_a_fresh_node_is_in_order() -> None:
     for (table, chain), jumps in JUMPS.items():
         fresh = live(table, chain, *jumps)
-        assert not list(out_of_order(fresh))
+        assert not list(disordered_jumps(fresh))
         assert not list(repeated_jumps(fresh))
         assert not list(kept_rules(fresh))
 
@@ -28,19 +35,19 @@ def test_a_fresh_node_is_in_order() -> None:
     "jumps", [FORWARD[::-1], (FORWARD[1], FORWARD[0]), (FORWARD[3], "-A FORWARD -j X", FORWARD[0])]
 )
 def test_another_order(jumps: Lines) -> None:
-    assert list(out_of_order(live("filter", "FORWARD", *jumps))) == [("filter", "FORWARD")]
+    assert list(disordered_jumps(live("filter", "FORWARD", *jumps))) == [DisorderedJumps("filter", "FORWARD")]
 
 
 def test_kubelet_may_put_its_own_jump_anywhere() -> None:
     firewall = next(jump for jump in INPUT if jump_target(jump) == "KUBE-FIREWALL")
     ours = [jump for jump in INPUT if jump != firewall]
-    assert not list(out_of_order(live("filter", "INPUT", *ours, firewall)))
-    assert not list(out_of_order(live("filter", "INPUT", ours[0], firewall, *ours[1:])))
+    assert not list(disordered_jumps(live("filter", "INPUT", *ours, firewall)))
+    assert not list(disordered_jumps(live("filter", "INPUT", ours[0], firewall, *ours[1:])))
 
 
-def test_a_jump_that_is_there_twice_is_not_out_of_order() -> None:
+def test_a_jump_that_is_there_twice_is_not_disordered_jumps() -> None:
     twice = live("filter", "FORWARD", FORWARD[0], *FORWARD, "-A FORWARD -j X", "-A FORWARD -j X")
-    assert not list(out_of_order(twice))
+    assert not list(disordered_jumps(twice))
     assert [(jump.chain, jump.rule, jump.count) for jump in repeated_jumps(twice)] == [("FORWARD", FORWARD[0], 2)]
 
 

@@ -129,7 +129,10 @@ def test_diff_counts_them_as_a_difference(machine: Machine, kind4: Kind, tmp_pat
     assert told.stdout.endswith("; 1 table of nftables to delete\n")
     assert "not looked at: table ip kube-proxy (hooks output, prerouting), left by kube-proxy's" in told.stderr
     document = json.loads(machine.pykubeproxy(*asked, "--output", "json").stdout)
-    assert (document["changed"], document["left_tables"]) == (True, ["ip kube-proxy"])
+    assert (document["changed"], document["leftTables"]) == (
+        True,
+        [{"family": "ip", "table": "kube-proxy", "hooks": []}],
+    )
 
 
 def test_what_the_ipvs_mode_has_left_is_named_with_the_command_that_removes_it(

@@ -76,7 +76,7 @@ def test_diff_names_them_and_still_finds_no_difference(machine: Machine, kind4: 
     told = machine.pykubeproxy("diff", "-f", str(source), *kind4.flags)
     assert (told.returncode, told.stderr) == (0, NOTE)
     document = json.loads(machine.pykubeproxy("diff", "-f", str(source), *kind4.flags, "--output", "json").stdout)
-    assert document["not_looked_at"] == [{"family": "inet", "table": "firewalld", "hooks": ["forward", "input"]}]
+    assert document["notLookedAt"] == [{"family": "inet", "table": "firewalld", "hooks": ["forward", "input"]}]
 
 
 def test_of_a_dump_nothing_is_said(machine: Machine, kind4: Kind, tmp_path: Path) -> None:

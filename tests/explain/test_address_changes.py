@@ -34,6 +34,16 @@ CHANGES: dict[str, tuple[Sequence[Object], Sequence[Object], tuple[str, ...]]] =
         without_endpoints(cluster_ip="172.30.0.99"),
         ("cluster IP 172.30.0.99 added", "cluster IP 172.30.0.41 removed"),
     ),
+    "another address without local endpoints": (
+        elsewhere(FIRST, internal_traffic_local=True),
+        elsewhere(FIRST, internal_traffic_local=True, cluster_ip="172.30.0.99"),
+        ("cluster IP 172.30.0.99 added", "cluster IP 172.30.0.41 removed"),
+    ),
+    "one more address while refused": (
+        without_endpoints(**NODE_PORT),
+        without_endpoints(**{**NODE_PORT, **BALANCED}),
+        ("address 192.0.2.1 added",),
+    ),
     "node port while refused": (
         without_endpoints(),
         without_endpoints(**NODE_PORT),

@@ -1,0 +1,165 @@
+"""The words for what a Plan changes."""
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+from pykubeproxy.explain.chain_diff import OrderProblem
+from pykubeproxy.explain.changes import (
+    AddressAdded,
+    AddressRemoved,
+    AffinityChanged,
+    EndpointsChanged,
+    NodePortAdded,
+    NodePortRemoved,
+    OnlyDispatchDiffers,
+    OnlyOrderDiffers,
+    PolicyChanged,
+    PortChanged,
+    ProtocolChanged,
+    RefusalBegan,
+    RefusalEnded,
+    RefusalReasonChanged,
+    ServiceChange,
+    ServicePortAdded,
+    ServicePortRemoved,
+    SourcesAllowed,
+    SourcesDenied,
+    SourcesLimited,
+    SourcesUnlimited,
+    TrafficKind,
+)
+from pykubeproxy.model.share import percent
+from pykubeproxy.rules.routing import Refusal
+
+_RefusalChange = RefusalBegan | RefusalEnded | RefusalReasonChanged
+
+# So many endpoints are named; more are counted.
+_MOST_NAMED = 3
+
+_WHERE = {TrafficKind.INTERNAL: "at the cluster IP", TrafficKind.EXTERNAL: "from outside"}
+_STILL_REFUSED = {
+    Refusal.NO_ENDPOINTS: "other nodes have no endpoints any more either: still refused",
+    Refusal.NO_LOCAL_ENDPOINTS: "endpoints again, but no local ones: still refused",
+}
+_ORDER = {
+    OrderProblem.SAME_RULES: "the same rules in another order",
+    OrderProblem.OTHER_RULES: "the rules that stay come in another order",
+    OrderProblem.NODE_PORTS_NOT_LAST: "the rule that leads to the node ports is not the last one, which it must be",
+}
+
+
+def change_texts(changes: Sequence[ServiceChange]) -> Iterator[str]:
+    """What changes for one ServicePort, in sentences: one for each change, and one for two that are alike.
+
+    What is true of internal and of external traffic is said once, without the kind of traffic; so is what is true of
+    internal traffic where nothing is to be said of external traffic.
+    """
+    refusals = {change.traffic: _refusal_text(change) for change in changes if isinstance(change, _RefusalChange)}
+    internal, external = refusals.get(TrafficKind.INTERNAL), refusals.get(TrafficKind.EXTERNAL)
+    for change in changes:
+        if not isinstance(change, _RefusalChange):
+            yield change_text(change)
+        elif change.traffic is TrafficKind.INTERNAL and external in (None, internal):
+            yield _refusal_text(change)
+        elif change.traffic is TrafficKind.INTERNAL or external != internal:
+            yield change_text(change)
+
+
+def change_text(change: ServiceChange) -> str:  # noqa: C901, PLR0911, PLR0912  one case for each kind of change
+    """One change in a sentence."""
+    match change:
+        case ServicePortAdded(endpoints, refusal):
+            return _whole("new", endpoints, f"with {_count(endpoints)}{_share(endpoints)}", refusal)
+        case ServicePortRemoved(endpoints, refusal):
+            return _whole("removed", endpoints, f"with its {_count(endpoints)}", refusal)
+        case PortChanged(before, after):
+            return f"port {before} -> {after}"
+        case ProtocolChanged(old, new):
+            return f"protocol {old} -> {new}"
+        case PolicyChanged(policy, was, now):
+            return f"{policy} {was} -> {now}"
+        case EndpointsChanged():
+            return _endpoints_text(change)
+        case AffinityChanged(None, seconds):
+            return f"session affinity for {seconds} s"
+        case AffinityChanged(_, None):
+            return "no session affinity any more"
+        case AffinityChanged(old_seconds, seconds):
+            return f"session affinity {old_seconds} s -> {seconds} s"
+        case SourcesLimited(ranges, were_open):
+            no_longer = ", no longer to all sources" if were_open else ""
+            return f"load-balancer addresses open only to {', '.join(ranges)}{no_longer}"
+        case SourcesUnlimited():
+            return "load-balancer addresses open to all sources"
+        case SourcesAllowed(ranges):
+            return f"load-balancer addresses open to {', '.join(ranges)}"
+        case SourcesDenied(ranges):
+            return f"load-balancer addresses closed to {', '.join(ranges)}"
+        case AddressAdded(kind, address):
+            return f"{kind} {address} added"
+        case AddressRemoved(kind, address):
+            return f"{kind} {address} removed"
+        case NodePortAdded(port, protocol):
+            return f"node port {port}/{protocol.lower()} added"
+        case NodePortRemoved(port, protocol):
+            return f"node port {port}/{protocol.lower()} removed"
+        case RefusalBegan(traffic) | RefusalEnded(traffic) | RefusalReasonChanged(traffic):
+            return f"{_refusal_text(change)} {_WHERE[traffic]}"
+        case OnlyDispatchDiffers():
+            return "only its dispatch differs"
+        case OnlyOrderDiffers():
+            return "only the order of its rules differs"
+    raise TypeError(change)
+
+
+def order_text(problem: OrderProblem) -> str:
+    """What is wrong with the order of rules in a chain."""
+    return _ORDER[problem]
+
+
+def _whole(what: str, endpoints: int, its_endpoints: str, refusal: Refusal | None) -> str:
+    """`new, with 3 endpoints, each 33.3%`; `new; it has no endpoints`."""
+    if endpoints:
+        return f"{what}, {its_endpoints}"
+    return f"{what}; it {refusal}" if refusal else what
+
+
+def _endpoints_text(change: EndpointsChanged) -> str:
+    """`endpoint 10.244.1.7:8080 added, 3 -> 4, each now 25%`."""
+    kind = "local endpoint" if change.is_local else "endpoint"
+    parts = [
+        f"{_named(kind, endpoints)} {verb}"
+        for endpoints, verb in ((change.added, "added"), (change.removed, "removed"))
+        if endpoints
+    ]
+    return f"{' and '.join(parts)}, {change.before} -> {change.after}{_share(change.after, 'each now ')}"
+
+
+def _named(kind: str, endpoints: Sequence[str]) -> str:
+    """One endpoint by name, a few by names, more by their number."""
+    if len(endpoints) == 1:
+        return f"{kind} {endpoints[0]}"
+    return f"{kind}s {', '.join(endpoints)}" if len(endpoints) <= _MOST_NAMED else f"{len(endpoints)} {kind}s"
+
+
+def _count(endpoints: int) -> str:
+    return f"{endpoints} endpoint{'' if endpoints == 1 else 's'}"
+
+
+def _share(count: int, prefix: str = "each ") -> str:
+    return f", {prefix}{percent(Fraction(1, count))}" if count > 1 else ""
+
+
+def _refusal_text(change: _RefusalChange) -> str:
+    """A change of a refusal, without the traffic that it is about."""
+    match change:
+        case RefusalBegan(_, reason, has_lost_endpoints):
+            what = reason.removeprefix("has ")
+            return f"{what} any more: refused" if has_lost_endpoints else f"{what}: refused"
+        case RefusalEnded(_, reason, True):
+            local = "local " if reason is Refusal.NO_LOCAL_ENDPOINTS else ""
+            return f"{local}endpoints again: no longer refused"
+        case RefusalEnded():
+            return "no longer refused"
+        case RefusalReasonChanged(_, _, after):
+            return _STILL_REFUSED[after]
