@@ -15,7 +15,7 @@ from bench.in_process import real_host, restore_command, synced_loop
 from bench.namespaces import run_in_fresh
 from bench.runs import Run
 from bench.synthetic import Shape, slices
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.messages import Changed, Message
 from pykubeproxy.host.backend import Backend
 
@@ -54,7 +54,8 @@ def burst(shape: Shape, backend: Backend, rounds: int) -> tuple[Timing, Timing]:
     alone: list[Sample] = []
     for generation in range(1, rounds + 1):
         changes = [
-            Changed(Change(put=tuple(slices(number % shape.services, shape, generation)))) for number in range(_BURST)
+            Changed(ObjectChanges(put=tuple(slices(number % shape.services, shape, generation))))
+            for number in range(_BURST)
         ]
 
         def take_and_sync(changes: list[Changed] = changes) -> None:
@@ -72,7 +73,7 @@ def steady(shape: Shape, backend: Backend, seconds: float) -> float:
     loop = synced_loop(shape, real_host(backend), backend)
     warm_up = 2 * _RATE
     count = warm_up + int(seconds * _RATE)
-    changes = [Changed(Change(put=tuple(slices(number, shape, number + 1)))) for number in range(count)]
+    changes = [Changed(ObjectChanges(put=tuple(slices(number, shape, number + 1)))) for number in range(count)]
     threading.Thread(target=loop.run, daemon=True).start()
     _feed(loop.inbox, changes[:warm_up])
     before, begun = cpu_seconds(), time.monotonic()

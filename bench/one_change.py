@@ -14,7 +14,7 @@ from bench.in_process import real_host, restore_command, synced_loop
 from bench.namespaces import run_in_fresh
 from bench.runs import Run
 from bench.synthetic import Shape, in_short, service, slices
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.messages import Changed
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.snapshot import identify
@@ -62,9 +62,9 @@ def measure(shape: Shape, backend: Backend, rounds: int) -> dict[str, Pair]:
     host = real_host(backend)
     loop = synced_loop(shape, host, backend)
     command = restore_command(backend)
-    changes: list[tuple[str, Callable[[int], Change]]] = [
+    changes: list[tuple[str, Callable[[int], ObjectChanges]]] = [
         ("Service added", lambda number: _added(shape, shape.services + number)),
-        ("endpoint changed", lambda number: Change(put=tuple(slices(number, shape, generation=number + 1)))),
+        ("endpoint changed", lambda number: ObjectChanges(put=tuple(slices(number, shape, generation=number + 1)))),
         ("Service deleted", lambda number: _deleted(shape, shape.services + number)),
     ]
     samples: dict[str, tuple[list[Sample], list[Sample]]] = {kind: ([], []) for kind, _ in changes}
@@ -80,12 +80,12 @@ def measure(shape: Shape, backend: Backend, rounds: int) -> dict[str, Pair]:
     return {kind: Pair(Timing(tuple(done)), Timing(tuple(alone))) for kind, (done, alone) in samples.items()}
 
 
-def _added(shape: Shape, number: int) -> Change:
-    return Change(put=(service(number, shape), *slices(number, shape)))
+def _added(shape: Shape, number: int) -> ObjectChanges:
+    return ObjectChanges(put=(service(number, shape), *slices(number, shape)))
 
 
-def _deleted(shape: Shape, number: int) -> Change:
-    return Change(removed=tuple(identify(obj) for obj in _added(shape, number).put))
+def _deleted(shape: Shape, number: int) -> ObjectChanges:
+    return ObjectChanges(removed=tuple(identify(obj) for obj in _added(shape, number).put))
 
 
 def _of_size(pairs: dict[str, Pair], backend: Backend, size: int) -> Iterator[Figure]:

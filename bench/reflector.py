@@ -21,7 +21,7 @@ from bench.synthetic import NAMESPACE, Document, Shape, documents, slice_documen
 from pykubeproxy.cluster.client import connect
 from pykubeproxy.cluster.reflector import FollowOptions, Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.types import ClientConnection
 from pykubeproxy.model.snapshot import Snapshot
 from tests.apiserver.client import Client
@@ -131,7 +131,7 @@ class Listener:
         self._changed = threading.Event()
         self._at = 0.0
 
-    def take(self, change: Change) -> None:
+    def take(self, change: ObjectChanges) -> None:
         """A change has come."""
         self._at = time.monotonic()
         for obj in change.put:

@@ -10,7 +10,7 @@ import msgspec
 from fuzz.shapes import Object
 from fuzz.states import ADDRESSES, NODE, PRIMARY, State
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.cluster.tracker import Tracker
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.flag_table import FLAG_BY_NAME
@@ -77,7 +77,7 @@ class Intake:
         """Carry what was told over into the Snapshot; return the Services whose rules may change."""
         touched: set[ServiceKey] = set()
         for tracker in self._trackers.values():
-            change: Change = tracker.take()
+            change: ObjectChanges = tracker.take()
             for obj in change.put:
                 touched |= self.snapshot.put(obj)
             for name in change.removed:

@@ -15,11 +15,11 @@ from fuzz.findings import Finding
 from fuzz.parsers import Target
 from fuzz.rule_lines import check_lines
 from fuzz.states import make_state
+from pykubeproxy.cluster.api_error import refused
 from pykubeproxy.cluster.documents import parse_manifest
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
 from pykubeproxy.cluster.tracker import Tracker
-from pykubeproxy.cluster.trouble import refused
-from pykubeproxy.cluster.watch_protocol import Body, Ended, Fetch, Line, follow
+from pykubeproxy.cluster.watch_protocol import EventLine, ListBody, RequestList, WatchEnded, follow
 from pykubeproxy.config import ConfigError, check, complete, write
 from pykubeproxy.config.defaults import DEFAULTS
 from pykubeproxy.config.flag_table import FLAGS
@@ -177,8 +177,8 @@ def _watch(data: bytes) -> None:
     conversation = follow(Tracker(SERVICES), can_stream=True, watch_seconds=lambda: 300)
     step = next(conversation)
     for line in data.splitlines()[:50]:
-        step = conversation.send(Line(line) if not isinstance(step, Fetch) else Body(line))
-    conversation.send(Ended() if not isinstance(step, Fetch) else Body(data))
+        step = conversation.send(EventLine(line) if not isinstance(step, RequestList) else ListBody(line))
+    conversation.send(WatchEnded() if not isinstance(step, RequestList) else ListBody(data))
 
 
 def _list(data: bytes) -> None:
@@ -186,15 +186,15 @@ def _list(data: bytes) -> None:
     conversation = follow(Tracker(ENDPOINT_SLICES), can_stream=False, watch_seconds=lambda: 300)
     step = next(conversation)
     for _ in range(4):
-        step = conversation.send(Body(data) if isinstance(step, Fetch) else Line(data))
+        step = conversation.send(ListBody(data) if isinstance(step, RequestList) else EventLine(data))
 
 
 def _answer(data: bytes) -> None:
-    trouble = refused(500, data, _text(data)[:100])
-    if len(str(trouble).splitlines()) > 1:
-        raise Finding(f"trouble of more than one line: {trouble}")
-    if not 0 <= (trouble.retry_after or 0) <= _LONGEST_PAUSE:
-        raise Finding(f"a pause of {trouble.retry_after} s")
+    error = refused(500, data, _text(data)[:100])
+    if len(str(error).splitlines()) > 1:
+        raise Finding(f"trouble of more than one line: {error}")
+    if not 0 <= (error.retry_after or 0) <= _LONGEST_PAUSE:
+        raise Finding(f"a pause of {error.retry_after} s")
 
 
 def _watch_lines() -> tuple[bytes, ...]:

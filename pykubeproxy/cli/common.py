@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from pykubeproxy.cluster.manifests import Manifests, SourceError
-from pykubeproxy.cluster.source import Change, Note
+from pykubeproxy.cluster.source import Note, ObjectChanges
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.daemon.errors import CannotGoOn
@@ -163,7 +163,7 @@ def tell_warnings(completed: Completed) -> None:
         complain(warning)
 
 
-def read_objects(files: tuple[str, ...], completed: Completed) -> Change:
+def read_objects(files: tuple[str, ...], completed: Completed) -> ObjectChanges:
     """The objects in files and folders; those of the API server if there are none, or `api` is one of them.
 
     Raises SourceError, also if there are mistakes and nothing else.
@@ -185,7 +185,7 @@ def read_objects(files: tuple[str, ...], completed: Completed) -> Change:
 def compile_for(
     completed: Completed,
     own_options: OwnOptions,
-    change: Change,
+    change: ObjectChanges,
     tools: Mapping[Family, Tools],
     families: Iterable[Family],
     live: Mapping[Family, Ruleset] | None = None,

@@ -27,7 +27,7 @@ from pykubeproxy.cli.dumps import read_dumps
 from pykubeproxy.cli.one_shot import one_shot
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.unread import complain_of_unread
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import check_tools, find_tools, split_for
 from pykubeproxy.explain.plan import explain
@@ -107,7 +107,7 @@ def diff(
     sys.exit(DIFFERENT if found.is_different else 0)
 
 
-def _from_dumps(dumps: tuple[str, ...], own_options: OwnOptions, change: Change, desired: Desired) -> Compared:
+def _from_dumps(dumps: tuple[str, ...], own_options: OwnOptions, change: ObjectChanges, desired: Desired) -> Compared:
     """The rules in some dumps; what they lack is told on stderr. Raises SaveError."""
     live = read_dumps(dumps, own_options.only_family, desired)
     compared = from_dumps(live, dumps, own_options.wanted_families, change.put)

@@ -9,7 +9,7 @@ from pykubeproxy.cli.beside import Beside, look_beside
 from pykubeproxy.cli.common import API, compile_for, read_config, read_objects, tell
 from pykubeproxy.cli.dumps import missing_tables, read_dumps
 from pykubeproxy.cli.unread import complain_of_unread
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import find_tools
@@ -114,7 +114,7 @@ def _existing_tables(tools: Tools) -> tuple[str, ...]:
     return tuple(name for name in _TABLES if name in existing)
 
 
-def _compiled(change: Change, completed: Completed, own_options: OwnOptions, family: Family | None) -> Rules:
+def _compiled(change: ObjectChanges, completed: Completed, own_options: OwnOptions, family: Family | None) -> Rules:
     families = (family,) if family else own_options.wanted_families
     compiled = compile_for(completed, own_options, change, {}, families)
     return Rules(rulesets=compiled, addresses=own_options.host_addresses or None)

@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 import msgspec
 import yaml
 
+from pykubeproxy.cluster.api_error import ApiError
 from pykubeproxy.cluster.connections import SOCKET_OPTIONS
 from pykubeproxy.cluster.manifests import SourceError
-from pykubeproxy.cluster.trouble import Trouble
 from pykubeproxy.config.addresses import without_secrets
 
 # Token files are rotated under us; client-go, too, reads them again after a minute.
@@ -100,18 +100,18 @@ class Access:
         return None
 
     def credentials(self) -> Credentials:
-        """What to use for a request now. Raises Trouble if there is nothing to prove who we are with."""
+        """What to use for a request now. Raises ApiError if there is nothing to prove who we are with."""
         with self._lock:
             if self._loaded.problem:
                 self._read()
             elif self._loaded.is_cheap and self._clock() - self._read_at >= _FRESH_SECONDS:
                 # A file that cannot be read just now may be about to be replaced; what it said is good for a while.
-                with contextlib.suppress(Trouble):
+                with contextlib.suppress(ApiError):
                     self._read()
             return Credentials(self._loaded.configuration, self._authorization(), self._generation)
 
     def renew(self, refused: int) -> None:
-        """Read everything again, after credentials of this generation were refused. Raises Trouble."""
+        """Read everything again, after credentials of this generation were refused. Raises ApiError."""
         with self._lock:
             if refused == self._generation:
                 self._read()
@@ -219,8 +219,8 @@ def _as_url(master: str, configuration: Configuration) -> str:
     return f"{'https' if uses_tls else 'http'}://{master}"
 
 
-def _without_credentials(problem: str) -> Trouble:
-    return Trouble(f"no credentials for the API server: {problem}", kind="credentials")
+def _without_credentials(problem: str) -> ApiError:
+    return ApiError(f"no credentials for the API server: {problem}", kind="credentials")
 
 
 def _one_line(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """Requests to the API server, over the connections and with the credentials of the official `kubernetes` client.
 
 Responses are taken as they come over the wire (`preload_content=False`): neither the client's model classes, which cost
-kilobytes per object, nor its Watch, which hides ERROR events, are used. Everything that can go wrong raises Trouble.
+kilobytes per object, nor its Watch, which hides ERROR events, are used. Everything that can go wrong raises ApiError.
 """
 
 import importlib
@@ -20,10 +20,10 @@ from urllib3.exceptions import HTTPError
 
 from pykubeproxy import __version__
 from pykubeproxy.cluster.access import Access, Credentials, find_access
+from pykubeproxy.cluster.api_error import MALFORMED, Aborted, ApiError, refused
 from pykubeproxy.cluster.connections import Sockets, Timeouts, register_sockets
 from pykubeproxy.cluster.limiter import Limiter
-from pykubeproxy.cluster.outage import Outage, Pauses
-from pykubeproxy.cluster.trouble import GARBAGE, Aborted, Trouble, refused
+from pykubeproxy.cluster.outage import Backoff, Outage
 from pykubeproxy.cluster.unreachable import unreachable
 from pykubeproxy.config.release import KUBERNETES_VERSION, architecture
 from pykubeproxy.config.types import ClientConnection
@@ -55,12 +55,12 @@ def connect(
     settings: ClientConnection,
     master: str = "",
     timeouts: Timeouts | None = None,
-    pauses: Pauses | None = None,
+    backoff: Backoff | None = None,
     observer: Observer | None = None,
 ) -> "ApiClient":
     """A client for the API server that the configuration names. Nothing is sent yet. Raises AccessError."""
     access = find_access(settings.kubeconfig, master)
-    return ApiClient(access, Limiter(settings.qps, settings.burst), timeouts or Timeouts(), Outage(pauses), observer)
+    return ApiClient(access, Limiter(settings.qps, settings.burst), timeouts or Timeouts(), Outage(backoff), observer)
 
 
 class ApiClient:
@@ -107,20 +107,20 @@ class Session:
         self._generation = -1
 
     def get(self, path: str, query: Mapping[str, str]) -> bytes:
-        """The body of a GET. Raises Trouble."""
+        """The body of a GET. Raises ApiError."""
         with self._timed("GET"):
             response = self._request("GET", path, query, headers=_COMPRESSED)
             with self._explained(), closing(response):
                 return bytes(response.read(decode_content=True))
 
     def watch(self, path: str, query: Mapping[str, str], *, is_list: bool = False) -> "Lines":
-        """The lines of a watch; with `is_list`, of one that begins with a list (see Timeouts). Raises Trouble."""
+        """The lines of a watch; with `is_list`, of one that begins with a list (see Timeouts). Raises ApiError."""
         silence = self._timeouts.list_silence if is_list else None
         response = self._request("GET", path, query, headers=_COMPRESSED, silence=silence)
         return Lines(response, self._explained, partial(self._sockets.set_timeout, self._timeouts.silence))
 
     def post(self, path: str, obj: object) -> None:
-        """Create an object. Raises Trouble."""
+        """Create an object. Raises ApiError."""
         body = msgspec.json.encode(obj)
         with self._timed("POST"):
             response = self._request("POST", path, {}, headers={"Content-Type": "application/json"}, body=body)
@@ -146,7 +146,7 @@ class Session:
         body: bytes | None = None,
         silence: float | None = None,
     ) -> BaseHTTPResponse:
-        """The response to a request, its body still to be read. Raises Trouble if it is not a success.
+        """The response to a request, its body still to be read. Raises ApiError if it is not a success.
 
         `silence` is how long nothing may arrive, in seconds; None for the usual time.
         """
@@ -176,8 +176,8 @@ class Session:
                     return response
                 with closing(response):
                     raise refused(response.status, response.read(), response.headers.get("Retry-After"))
-        except Trouble as trouble:
-            if trouble.is_unauthorized or trouble.kind in ("TLS", "certificate"):
+        except ApiError as error:
+            if error.is_unauthorized or error.kind in ("TLS", "certificate"):
                 self._access.renew(credentials.generation)
             raise
 
@@ -214,7 +214,7 @@ class Session:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn the exceptions of the transport into Trouble."""
+        """Turn the exceptions of the transport into ApiError."""
         try:
             yield
         except (HTTPError, OSError, ValueError) as error:
@@ -230,12 +230,12 @@ class Lines:
         self,
         response: BaseHTTPResponse,
         explained: Callable[[], AbstractContextManager[None]],
-        be_patient: Callable[[], None],
+        use_watch_timeout: Callable[[], None],
     ) -> None:
         """`be_patient` lets the connection be silent for as long as that of a watch may be."""
         self._response = response
         self._explained = explained
-        self.be_patient = be_patient
+        self.use_watch_timeout = use_watch_timeout
         self.is_compressed = "Content-Encoding" in response.headers
         self._pieces = response.stream(_CHUNK, decode_content=True)
         self._rest = b""
@@ -243,7 +243,7 @@ class Lines:
     def read(self) -> list[bytes]:
         """The complete lines that have arrived; blocks until there is one. Empty at the end of the stream.
 
-        Raises Trouble if the stream breaks off.
+        Raises ApiError if the stream breaks off.
         """
         with self._explained():
             for piece in self._pieces:
@@ -252,9 +252,9 @@ class Lines:
                 if lines:
                     return lines
                 if len(self._rest) > _LONGEST_LINE:
-                    raise Trouble("the API server sent a line without end", kind=GARBAGE)
+                    raise ApiError("the API server sent a line without end", kind=MALFORMED)
         if self._rest:
-            raise Trouble("the API server's stream ended in the middle of a line", kind="truncated")
+            raise ApiError("the API server's stream ended in the middle of a line", kind="truncated")
         return []
 
     def close(self) -> None:

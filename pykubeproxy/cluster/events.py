@@ -25,8 +25,8 @@ from tenacity import (
 )
 from tenacity.nap import sleep_using_event
 
+from pykubeproxy.cluster.api_error import ApiError
 from pykubeproxy.cluster.client import ApiClient
-from pykubeproxy.cluster.trouble import Trouble
 from pykubeproxy.model.service import ServiceKey
 
 log = structlog.get_logger()
@@ -144,8 +144,8 @@ class EventRecorder:
             obj = as_api_object(event, when, self._instance)
             try:
                 retrying(self._write, event.regarding.namespace or _DEFAULT_NAMESPACE, obj)
-            except Trouble as trouble:
-                log.info("an event was not written", reason=event.reason, error=str(trouble))
+            except ApiError as error:
+                log.info("an event was not written", reason=event.reason, error=str(error))
             except Exception:
                 # An Event is not worth the end of the process, which is what an error that leaves a thread brings.
                 log.exception("an event was not written: internal error", reason=event.reason)
@@ -154,8 +154,8 @@ class EventRecorder:
     def _write(self, namespace: str, obj: dict[str, object]) -> None:
         try:
             self._session.post(f"/apis/events.k8s.io/v1/namespaces/{namespace}/events", obj)
-        except Trouble as trouble:
-            if not trouble.already_exists:
+        except ApiError as error:
+            if not error.already_exists:
                 raise
 
 
@@ -183,7 +183,7 @@ def as_api_object(event: Event, when: datetime, instance: str) -> dict[str, obje
 
 def _may_pass(error: BaseException) -> bool:
     """True for trouble that may be over next time: the server was not reached, is busy or broken."""
-    return isinstance(error, Trouble) and (error.status is None or error.status == 429 or error.status >= 500)
+    return isinstance(error, ApiError) and (error.status is None or error.status == 429 or error.status >= 500)
 
 
 def _give_up(state: RetryCallState) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from pykubeproxy.cluster.documents import Parsed, parse_manifest
-from pykubeproxy.cluster.source import Change, Note
+from pykubeproxy.cluster.source import Note, ObjectChanges
 from pykubeproxy.model.snapshot import Object, ObjectId
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -70,7 +70,7 @@ class Manifests:
         self._kept: set[ObjectId] = set()
         self._look()
 
-    def load(self) -> Change:
+    def load(self) -> ObjectChanges:
         """Read everything now: for the first time, or for commands that look once. Raises SourceError."""
         return self._update(self._look(), settled_only=False)
 
@@ -82,7 +82,7 @@ class Manifests:
             time.sleep(POLL_INTERVAL)
             self._seen, found = found, self._look()
 
-    def poll(self) -> Change:
+    def poll(self) -> ObjectChanges:
         """Read what has changed and come to rest since the last call; mostly that is nothing."""
         try:
             found = self._look()
@@ -121,7 +121,7 @@ class Manifests:
         except OSError as error:
             raise SourceError(f"{error.filename}: {error.strerror}") from None
 
-    def _update(self, found: dict[Path, _Signature], *, settled_only: bool) -> Change:
+    def _update(self, found: dict[Path, _Signature], *, settled_only: bool) -> ObjectChanges:
         gone = self._files.keys() - found.keys()
         different = [
             path
@@ -165,7 +165,7 @@ class Manifests:
         file.objects = kept | parsed.objects
         file.is_broken, file.unread = parsed.is_broken, parsed.unread
 
-    def _diff(self) -> Change:
+    def _diff(self) -> ObjectChanges:
         """The objects of all files against those that were told last; a later file wins over an earlier one."""
         merged: dict[ObjectId, Object] = {}
         clashes = set()
@@ -195,9 +195,9 @@ class Manifests:
             kept = ", ".join(map(str, new))
             self._notes.append(Note(f"in no file any more, but kept until all can be read: {kept}", is_error=False))
 
-    def _flush_notes(self) -> Change:
+    def _flush_notes(self) -> ObjectChanges:
         notes, self._notes = tuple(self._notes), []
-        return Change(notes=notes, unread=self.unread)
+        return ObjectChanges(notes=notes, unread=self.unread)
 
 
 def _reading_problem(error: OSError | UnicodeDecodeError) -> str:

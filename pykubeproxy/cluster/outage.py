@@ -27,12 +27,12 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from pykubeproxy.cluster.trouble import Trouble
+from pykubeproxy.cluster.api_error import ApiError
 
 log = structlog.get_logger()
 
 
-class Pauses(msgspec.Struct, frozen=True, kw_only=True):
+class Backoff(msgspec.Struct, frozen=True, kw_only=True):
     """How long to wait, in seconds.
 
     `probe` lies between two attempts to reach a server that gives no answer. The pause after an answer that is no
@@ -49,7 +49,7 @@ class Pauses(msgspec.Struct, frozen=True, kw_only=True):
     settled: float = 10.0
 
 
-class Watcher:
+class WatchFailures:
     """What an Outage knows of one watch: `name` is for the log; only the watch's own thread changes the rest."""
 
     def __init__(self, name: str) -> None:
@@ -74,19 +74,19 @@ class Outage:
 
     def __init__(
         self,
-        pauses: Pauses | None = None,
+        backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
         draw: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self.pauses = pauses or Pauses()
+        self.backoff = backoff or Backoff()
         self._clock = clock
         self._draw = draw
         self._changed = threading.Condition()
         self._is_away = self._gives_no_answer = False
         self._recoveries = 0
-        self._probe: Watcher | None = None
+        self._probe: WatchFailures | None = None
         self._probe_at = 0.0
-        self._report = _Report(self.pauses.settled)
+        self._report = _Report(self.backoff.settled)
 
     def answered(self) -> None:
         """The server has answered a request, and is neither overloaded nor broken: all watches may go on."""
@@ -97,34 +97,34 @@ class Outage:
             self._probe = None
             self._changed.notify_all()
 
-    def works(self, watcher: Watcher) -> None:
+    def works(self, watcher: WatchFailures) -> None:
         """A watch has everything that there is, and hears of changes."""
         with self._changed:
             self._report.works(watcher.name, self._clock())
 
-    def failed(self, watcher: Watcher, trouble: Trouble) -> None:
+    def failed(self, watcher: WatchFailures, error: ApiError) -> None:
         """A request of a watch, or the watch itself, has failed."""
         with self._changed:
-            self._report.failed(watcher.name, trouble, self._clock())
+            self._report.failed(watcher.name, error, self._clock())
 
-    def trouble(self, watcher: Watcher) -> Trouble | None:
+    def error(self, watcher: WatchFailures) -> ApiError | None:
         """What keeps a watch from working; None if nothing is known to."""
         with self._changed:
-            return self._report.troubles.get(watcher.name)
+            return self._report.errors.get(watcher.name)
 
     @property
     def failing_for(self) -> float | None:
         """Seconds since the first failure of those that still keep a watch from working; None if nothing does."""
         with self._changed:
-            return self._clock() - self._report.since if self._report.troubles else None
+            return self._clock() - self._report.since if self._report.errors else None
 
-    def wait(self, watcher: Watcher, trouble: Trouble, stopping: threading.Event) -> None:
-        """After `trouble`, return when it is time for this watch to ask again, or once it is `stopping`."""
+    def wait(self, watcher: WatchFailures, error: ApiError, stopping: threading.Event) -> None:
+        """After `error`, return when it is time for this watch to ask again, or once it is `stopping`."""
         with self._changed:
-            if trouble.is_of_server:
-                self._wait_for_server(watcher, trouble, stopping)
+            if error.is_of_server:
+                self._wait_for_server(watcher, error, stopping)
                 return
-            due = self._clock() + self._pause(watcher, trouble)
+            due = self._clock() + self._pause(watcher, error)
             while not stopping.is_set() and (left := due - self._clock()) > 0:
                 self._changed.wait(left)
 
@@ -133,13 +133,13 @@ class Outage:
         with self._changed:
             self._changed.notify_all()
 
-    def _wait_for_server(self, watcher: Watcher, trouble: Trouble, stopping: threading.Event) -> None:
+    def _wait_for_server(self, watcher: WatchFailures, error: ApiError, stopping: threading.Event) -> None:
         is_first = not self._is_away
         if is_first:
             self._is_away, self._probe = True, watcher
-        self._gives_no_answer = trouble.status is None
+        self._gives_no_answer = error.status is None
         if self._probe is watcher:
-            self._probe_at = self._next_probe(watcher, trouble, is_first=is_first)
+            self._probe_at = self._next_probe(watcher, error, is_first=is_first)
         while self._is_away and not stopping.is_set():
             if self._probe is None:
                 self._probe = watcher
@@ -152,18 +152,18 @@ class Outage:
             self._probe = None
             self._changed.notify_all()
 
-    def _next_probe(self, watcher: Watcher, trouble: Trouble, *, is_first: bool) -> float:
+    def _next_probe(self, watcher: WatchFailures, error: ApiError, *, is_first: bool) -> float:
         """The time of the next attempt to reach a server that is away."""
         now = self._clock()
-        if trouble.status is not None:
+        if error.status is not None:
             watcher.failures += 1
-            return now + max(self._doubled(watcher.failures, self.pauses.longest), trouble.retry_after or 0.0)
+            return now + max(self._doubled(watcher.failures, self.backoff.longest), error.retry_after or 0.0)
         if is_first:
-            return now + self._draw(0, self.pauses.probe)
+            return now + self._draw(0, self.backoff.probe)
         # A refused attempt takes no time, one that nobody answers takes long: the interval counts from its beginning.
-        return max(self._probe_at + self.pauses.probe, now)
+        return max(self._probe_at + self.backoff.probe, now)
 
-    def _pause(self, watcher: Watcher, trouble: Trouble) -> float:
+    def _pause(self, watcher: WatchFailures, error: ApiError) -> float:
         """The seconds until a watch asks again whose own request was answered, but not as it should be."""
         now = self._clock()
         if watcher.recovery != self._recoveries:
@@ -171,15 +171,15 @@ class Outage:
             watcher.reset()
         watcher.failures += 1
         watcher.failing_since = min(watcher.failing_since, now)
-        is_repeated, watcher.was_expired = watcher.was_expired, trouble.is_expired
-        if trouble.is_expired and not is_repeated:
+        is_repeated, watcher.was_expired = watcher.was_expired, error.is_expired
+        if error.is_expired and not is_repeated:
             return 0.0
-        is_persistent = now - watcher.failing_since > self.pauses.patience
-        longest = self.pauses.refused if is_persistent else self.pauses.longest
-        return max(self._doubled(watcher.failures, longest), trouble.retry_after or 0.0)
+        is_persistent = now - watcher.failing_since > self.backoff.patience
+        longest = self.backoff.refused if is_persistent else self.backoff.longest
+        return max(self._doubled(watcher.failures, longest), error.retry_after or 0.0)
 
     def _doubled(self, failures: int, longest: float) -> float:
-        most = min(self.pauses.first * 2.0 ** min(failures - 1, 32), longest)
+        most = min(self.backoff.first * 2.0 ** min(failures - 1, 32), longest)
         return self._draw(most / 2, most)
 
 
@@ -187,30 +187,30 @@ class _Report:
     """What the log says: each kind of trouble once, and once for all watches that everything is followed again."""
 
     def __init__(self, settled: float) -> None:
-        self.troubles: dict[str, Trouble] = {}
+        self.errors: dict[str, ApiError] = {}
         self._settled = settled
         self._told: set[tuple[str, str]] = set()
         self._has_news = False
         self.since = 0.0
         self._works_since = -math.inf
 
-    def failed(self, name: str, trouble: Trouble, now: float) -> None:
-        if not self.troubles:
+    def failed(self, name: str, error: ApiError, now: float) -> None:
+        if not self.errors:
             if now - self._works_since >= self._settled:
                 self._told.clear()
             self.since = now
-        self.troubles[name] = trouble
+        self.errors[name] = error
         # What is wrong with the server is the same for all watches; a refusal concerns one of them.
-        key = ("" if trouble.is_of_server else name, trouble.kind)
+        key = ("" if error.is_of_server else name, error.kind)
         if key in self._told:
             return
         self._told.add(key)
         self._has_news = True
         told = "cannot follow the API server; the rules in force stay, and it is tried again"
-        log.warning(told, resource=name, error=str(trouble))
+        log.warning(told, resource=name, error=str(error))
 
     def works(self, name: str, now: float) -> None:
-        if self.troubles.pop(name, None) is None or self.troubles:
+        if self.errors.pop(name, None) is None or self.errors:
             return
         self._works_since = now
         if self._has_news:

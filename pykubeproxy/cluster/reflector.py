@@ -13,13 +13,24 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
+from pykubeproxy.cluster.api_error import INTERNAL, SHORT_WATCH, ApiError
 from pykubeproxy.cluster.client import ApiClient, Lines
-from pykubeproxy.cluster.outage import Watcher
+from pykubeproxy.cluster.outage import WatchFailures
 from pykubeproxy.cluster.resources import Resource
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.cluster.tracker import Tracker
-from pykubeproxy.cluster.trouble import INTERNAL, SHORT, Trouble
-from pykubeproxy.cluster.watch_protocol import Body, Ended, Failed, Fetch, Heard, Line, Read, Step, Watch, follow
+from pykubeproxy.cluster.watch_protocol import (
+    Command,
+    EventLine,
+    ListBody,
+    ReadEvent,
+    Reply,
+    RequestFailed,
+    RequestList,
+    StartWatch,
+    WatchEnded,
+    follow,
+)
 
 log = structlog.get_logger()
 
@@ -48,7 +59,7 @@ class Reflector:
         client: ApiClient,
         resource: Resource,
         *,
-        on_change: Callable[[Change], None],
+        on_change: Callable[[ObjectChanges], None],
         on_listed: Callable[[str], None],
         options: FollowOptions | None = None,
     ) -> None:
@@ -59,7 +70,7 @@ class Reflector:
         self._session = client.session()
         self._tracker = Tracker(resource)
         self._outage = client.outage
-        self._watcher = Watcher(resource.group_resource)
+        self._watcher = WatchFailures(resource.group_resource)
         self._lines: deque[bytes] = deque()
         self._stream: Lines | None = None
         self._opened_at = 0.0
@@ -70,10 +81,10 @@ class Reflector:
         self._begin()
 
     @property
-    def trouble(self) -> str | None:
+    def error(self) -> str | None:
         """What keeps us from following, in one line; None if nothing is known to. May be read by any thread."""
-        trouble = self._outage.trouble(self._watcher)
-        return None if trouble is None else str(trouble)
+        error = self._outage.error(self._watcher)
+        return None if error is None else str(error)
 
     def start(self) -> None:
         """Begin to follow, in the background."""
@@ -89,23 +100,23 @@ class Reflector:
 
     def _begin(self) -> None:
         self._steps = follow(self._tracker, can_stream=self._options.can_stream, watch_seconds=_watch_seconds)
-        self._step: Step = next(self._steps)
+        self._step: Command = next(self._steps)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            trouble = self._advance()
-            if trouble is None or self._stopping.is_set():
+            error = self._advance()
+            if error is None or self._stopping.is_set():
                 continue
             if self._has_settled():
                 self._watcher.reset()
-                if trouble.kind == SHORT:
+                if error.kind == SHORT_WATCH:
                     continue
-            self._outage.failed(self._watcher, trouble)
-            self._outage.wait(self._watcher, trouble, self._stopping)
+            self._outage.failed(self._watcher, error)
+            self._outage.wait(self._watcher, error, self._stopping)
         self._leave()
         self._session.close()
 
-    def _advance(self) -> Trouble | None:
+    def _advance(self) -> ApiError | None:
         """Take one step of the protocol; return what went wrong if the next one should not be taken at once."""
         try:
             heard = self._act(self._step)
@@ -114,28 +125,28 @@ class Reflector:
             # A fault of ours: a thread that died of it would leave the node with old rules, and nobody would know.
             log.exception("internal error while following the API server", resource=self._resource.group_resource)
             self._begin()
-            return Trouble(f"internal error: {error!r}", kind=INTERNAL)
-        if not isinstance(self._step, Read) and self._step.after is not None:
+            return ApiError(f"internal error: {error!r}", kind=INTERNAL)
+        if not isinstance(self._step, ReadEvent) and self._step.after is not None:
             return self._step.after
-        if isinstance(heard, Ended) and isinstance(self._step, Watch):
-            return Trouble("the API server ends watches as soon as they begin", kind=SHORT)
+        if isinstance(heard, WatchEnded) and isinstance(self._step, StartWatch):
+            return ApiError("the API server ends watches as soon as they begin", kind=SHORT_WATCH)
         return None
 
     def _has_settled(self) -> bool:
         """True if the watch that is over was a good one, so that another may follow at once."""
         was_open = self._stream is not None
         self._leave()
-        return was_open and time.monotonic() - self._opened_at >= self._outage.pauses.settled
+        return was_open and time.monotonic() - self._opened_at >= self._outage.backoff.settled
 
-    def _act(self, step: Step) -> Heard:
+    def _act(self, step: Command) -> Reply:
         """Do what the protocol asks for."""
         try:
             match step:
-                case Fetch(query=query):
+                case RequestList(query=query):
                     self._leave()
                     self._deliver()
-                    return Body(self._session.get(self._resource.path, self._resource.selectors | query))
-                case Watch(query=query, is_list=is_list):
+                    return ListBody(self._session.get(self._resource.path, self._resource.selectors | query))
+                case StartWatch(query=query, is_list=is_list):
                     self._leave()
                     self._deliver()
                     query = self._resource.selectors | query
@@ -143,19 +154,19 @@ class Reflector:
                     self._opened_at = time.monotonic()
                     self._is_list_awaited = is_list
             return self._next_line()
-        except Trouble as trouble:
-            return Failed(_explained(trouble, self._resource))
+        except ApiError as error:
+            return RequestFailed(_explained(error, self._resource))
 
-    def _next_line(self) -> Heard:
+    def _next_line(self) -> Reply:
         assert self._stream is not None
         while not self._lines:
             self._note_progress(self._stream)
             self._deliver()
             arrived = self._stream.read()
             if not arrived:
-                return Ended()
+                return WatchEnded()
             self._lines.extend(line for line in arrived if line)
-        return Line(self._lines.popleft())
+        return EventLine(self._lines.popleft())
 
     def _note_progress(self, stream: Lines) -> None:
         """All lines so far are taken in: once the list is complete, everything is followed."""
@@ -163,7 +174,7 @@ class Reflector:
             return
         if self._is_list_awaited:
             self._is_list_awaited = False
-            stream.be_patient()
+            stream.use_watch_timeout()
         self._outage.works(self._watcher)
 
     def _deliver(self) -> None:
@@ -184,12 +195,12 @@ class Reflector:
         self._lines.clear()
 
 
-def _explained(trouble: Trouble, resource: Resource) -> Trouble:
+def _explained(error: ApiError, resource: Resource) -> ApiError:
     """Add what an administrator has to do, where that is known."""
-    if not trouble.is_forbidden:
-        return trouble
-    text = f"RBAC has to allow list and watch on {resource.group_resource}: {trouble}"
-    return Trouble(text, kind=trouble.kind, status=trouble.status, retry_after=trouble.retry_after)
+    if not error.is_forbidden:
+        return error
+    text = f"RBAC has to allow list and watch on {resource.group_resource}: {error}"
+    return ApiError(text, kind=error.kind, status=error.status, retry_after=error.retry_after)
 
 
 def _watch_seconds() -> int:

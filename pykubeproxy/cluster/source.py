@@ -26,7 +26,7 @@ class Note(msgspec.Struct, frozen=True):
         force_setattr(self, "text", text)
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class ObjectChanges(msgspec.Struct, frozen=True, kw_only=True):
     """Objects that are new or different, objects that are gone, and what there is to say about it.
 
     `unread` names what cannot be read now: there may be more objects than are known, and none of them counts as gone.

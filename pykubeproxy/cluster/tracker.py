@@ -9,7 +9,7 @@ import msgspec
 from pykubeproxy.cluster import wire
 from pykubeproxy.cluster.resources import Resource
 from pykubeproxy.cluster.shared_text import shared
-from pykubeproxy.cluster.source import Change, Note
+from pykubeproxy.cluster.source import Note, ObjectChanges
 from pykubeproxy.cluster.translate import BadObject
 from pykubeproxy.cluster.validation import decode, field_first
 from pykubeproxy.model.snapshot import Object, ObjectId
@@ -95,11 +95,11 @@ class Tracker:
         self._forget(self._name(identity))
         return identity.resource_version
 
-    def take(self) -> Change:
+    def take(self) -> ObjectChanges:
         """What there is to tell since the last call."""
         pending, self._pending = self._pending, {}
         notes, self._notes = tuple(self._notes), []
-        return Change(
+        return ObjectChanges(
             put=tuple(obj for obj in pending.values() if obj is not None),
             removed=tuple(name for name, obj in pending.items() if obj is None),
             notes=notes,

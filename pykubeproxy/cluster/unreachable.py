@@ -1,4 +1,4 @@
-"""The exceptions of urllib3 and of what is below it, whose own texts name Python objects, as Trouble."""
+"""The exceptions of urllib3 and of what is below it, whose own texts name Python objects, as ApiError."""
 
 import socket
 import ssl
@@ -6,19 +6,19 @@ from collections.abc import Iterator
 
 from urllib3 import exceptions
 
-from pykubeproxy.cluster.trouble import SILENT, Trouble
+from pykubeproxy.cluster.api_error import READ_TIMEOUT, ApiError
 
 
-def unreachable(error: BaseException, server: str) -> Trouble:
-    """The Trouble behind an exception of the transport; `server` is what the user calls the other end."""
+def unreachable(error: BaseException, server: str) -> ApiError:
+    """The ApiError behind an exception of the transport; `server` is what the user calls the other end."""
     causes = list(_causes(error))
     who = f"the proxy before {server}" if any(isinstance(cause, exceptions.ProxyError) for cause in causes) else server
     for cause in causes:
         told = _told(cause)
         if told is not None:
             kind, text = told
-            return Trouble(f"{who}: {text}", kind=kind)
-    return Trouble(f"{who}: the connection broke off", kind="broken")
+            return ApiError(f"{who}: {text}", kind=kind)
+    return ApiError(f"{who}: the connection broke off", kind="broken")
 
 
 def _told(cause: BaseException) -> tuple[str, str] | None:
@@ -34,7 +34,7 @@ def _told(cause: BaseException) -> tuple[str, str] | None:
         case ssl.SSLError():
             told = "TLS", f"TLS failed: {cause.reason or cause}"
         case exceptions.ReadTimeoutError():
-            told = SILENT, "no answer in time"
+            told = READ_TIMEOUT, "no answer in time"
         case exceptions.NewConnectionError():
             pass  # has its reason in what it was raised from
         case exceptions.ConnectTimeoutError() | TimeoutError():

@@ -7,7 +7,7 @@ clock.
     state   what is asked                             what leads on
     stream  a watch that begins with all objects      its end mark: watch. Anything else, whatever it is (a refusal, an
             (`sendInitialEvents`)                      ERROR event, silence, an end, garbage): pages, at once
-    pages   lists of up to PAGE_SIZE objects          the last page: watch. Trouble: the same page, after a pause
+    pages   lists of up to PAGE_SIZE objects          the last page: watch. ApiError: the same page, after a pause
     watch   all changes from the last version on      its end: another watch. 410, or a version that the server does
                                                       not know: stream. Other trouble: probe, after a pause
     probe   a list of one object                      a version that is older than the one reached: stream; else watch
@@ -24,8 +24,8 @@ from typing import Never, TypeVar
 
 import msgspec
 
+from pykubeproxy.cluster.api_error import MALFORMED, READ_TIMEOUT, ApiError, refused
 from pykubeproxy.cluster.tracker import Tracker
-from pykubeproxy.cluster.trouble import GARBAGE, SILENT, Trouble, refused
 from pykubeproxy.cluster.validation import decode
 
 PAGE_SIZE = 500
@@ -36,90 +36,90 @@ _LIST_END = "k8s.io/initial-events-end"
 Query = dict[str, str]
 
 
-class Fetch(msgspec.Struct, frozen=True):
+class RequestList(msgspec.Struct, frozen=True):
     """Ask for a list with these parameters. `after` is what went wrong before, which calls for a pause."""
 
     query: Query
-    after: Trouble | None = None
+    after: ApiError | None = None
 
 
-class Watch(msgspec.Struct, frozen=True):
+class StartWatch(msgspec.Struct, frozen=True):
     """Leave the present watch, if there is one, and begin one with these parameters; read its first line.
 
     `is_list` tells that it begins with a list, whose lines follow one another without long pauses.
     """
 
     query: Query
-    after: Trouble | None = None
+    after: ApiError | None = None
     is_list: bool = False
 
 
-class Read(msgspec.Struct, frozen=True):
+class ReadEvent(msgspec.Struct, frozen=True):
     """Read the next line of the present watch."""
 
 
-class Body(msgspec.Struct, frozen=True):
+class ListBody(msgspec.Struct, frozen=True):
     """A list, as JSON."""
 
     data: bytes
 
 
-class Line(msgspec.Struct, frozen=True):
+class EventLine(msgspec.Struct, frozen=True):
     """An event of a watch, as JSON."""
 
     data: bytes
 
 
-class Ended(msgspec.Struct, frozen=True):
+class WatchEnded(msgspec.Struct, frozen=True):
     """The server has ended the watch in good order."""
 
 
-class Failed(msgspec.Struct, frozen=True):
+class RequestFailed(msgspec.Struct, frozen=True):
     """There was no such answer, or it broke off."""
 
-    trouble: Trouble
+    error: ApiError
 
 
-Step = Fetch | Watch | Read
-Heard = Body | Line | Ended | Failed
+Command = RequestList | StartWatch | ReadEvent
+Reply = ListBody | EventLine | WatchEnded | RequestFailed
 
 _T = TypeVar("_T")
-_Steps = Generator[Step, Heard, _T]
+_Commands = Generator[Command, Reply, _T]
 
 
-class _Event(msgspec.Struct):
+class _WatchEvent(msgspec.Struct):
     type: str
     object: msgspec.Raw
 
 
-class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
+class _ListMetadata(msgspec.Struct, frozen=True, rename="camel"):
     resource_version: str = ""
     continue_: str = msgspec.field(default="", name="continue")
     annotations: dict[str, str] | None = None
 
 
-class _Marked(msgspec.Struct):
-    metadata: _Metadata = _Metadata()
+class _WithMetadata(msgspec.Struct):
+    metadata: _ListMetadata = _ListMetadata()
 
 
-class _List(_Marked):
+class _ListPage(_WithMetadata):
     items: list[msgspec.Raw] | None = None
 
 
-_EVENT = msgspec.json.Decoder(_Event)
-_MARKED = msgspec.json.Decoder(_Marked)
-_LIST = msgspec.json.Decoder(_List)
+_EVENT = msgspec.json.Decoder(_WatchEvent)
+_MARKED = msgspec.json.Decoder(_WithMetadata)
+_LIST = msgspec.json.Decoder(_ListPage)
 
 
-def follow(tracker: Tracker, *, can_stream: bool, watch_seconds: Callable[[], int]) -> Generator[Step, Heard, Never]:
+def follow(tracker: Tracker, *, can_stream: bool, watch_seconds: Callable[[], int]) -> Generator[Command, Reply, Never]:
     """Tell `tracker` everything, and then every change, for ever.
 
     `can_stream` False never asks for streaming lists; `watch_seconds` says how long each watch is to last.
     """
-    return _Conversation(tracker, watch_seconds, can_stream=can_stream).run()
+    return _Protocol(tracker, watch_seconds, can_stream=can_stream).run()
 
 
-class _Conversation:
+class _Protocol:
     """The version reached, what is known of the server, and what went wrong last."""
 
     def __init__(self, tracker: Tracker, watch_seconds: Callable[[], int], *, can_stream: bool) -> None:
@@ -128,54 +128,54 @@ class _Conversation:
         self._can_stream = can_stream
         self._version = ""
         self._wants_latest = False
-        self._trouble: Trouble | None = None
+        self._error: ApiError | None = None
 
-    def run(self) -> _Steps[Never]:
+    def run(self) -> _Commands[Never]:
         while True:
             step = yield from self._list()
             yield from self._changes(step)
 
-    def _list(self) -> _Steps[Step]:
+    def _list(self) -> _Commands[Command]:
         """Everything there is, however often it takes; returns the step that goes on from there."""
         self._tracker.begin_list()
         if self._can_stream and (yield from self._stream()):
-            return Read()
+            return ReadEvent()
         while True:
             self._tracker.begin_list()
             if (yield from self._pages()):
                 return self._watch()
 
-    def _stream(self) -> _Steps[bool]:
+    def _stream(self) -> _Commands[bool]:
         """A list as the beginning of a watch; True if it is complete, and the watch goes on."""
         heard = yield self._watch({"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"})
-        while isinstance(heard, Line):
+        while isinstance(heard, EventLine):
             try:
                 taken = self._take(heard)
-            except Trouble as trouble:
-                heard = Failed(trouble)
+            except ApiError as error:
+                heard = RequestFailed(error)
                 break
             if taken.ends_list:
                 self._complete_list(taken.version)
                 return True
-            heard = yield Read()
-        if isinstance(heard, Failed):
-            self._can_stream &= not heard.trouble.is_unsupported
+            heard = yield ReadEvent()
+        if isinstance(heard, RequestFailed):
+            self._can_stream &= not heard.error.is_unsupported
         return False
 
-    def _pages(self) -> _Steps[bool]:
+    def _pages(self) -> _Commands[bool]:
         """A list in pages; True if it is complete."""
         query = self._first_page()
         while True:
-            heard = yield Fetch(query, self._take_trouble())
+            heard = yield RequestList(query, self._take_error())
             try:
                 page = self._take_page(heard)
-            except Trouble as trouble:
-                self._trouble = trouble
-                if trouble.is_too_new or (trouble.kind == SILENT and self._version):
+            except ApiError as error:
+                self._error = error
+                if error.is_too_new or (error.kind == READ_TIMEOUT and self._version):
                     # A silent one may be waiting for a version that it never reaches, longer than we wait for it.
                     self._forget_version()
                     return False
-                if trouble.is_expired:
+                if error.is_expired:
                     self._wants_latest = True
                     return False
                 continue
@@ -199,47 +199,47 @@ class _Conversation:
         self._wants_latest = False
         self._tracker.end_list()
 
-    def _changes(self, step: Step) -> _Steps[None]:
+    def _changes(self, step: Command) -> _Commands[None]:
         """Every change since the list; returns when there has to be a new list."""
         while True:
             heard = yield step
-            trouble = self._take_change(heard)
-            if trouble is None:
-                step = Read() if isinstance(heard, Line) else self._watch()
+            error = self._take_change(heard)
+            if error is None:
+                step = ReadEvent() if isinstance(heard, EventLine) else self._watch()
                 continue
-            self._trouble = trouble
-            if trouble.is_too_new:
+            self._error = error
+            if error.is_too_new:
                 self._forget_version()
-            if trouble.is_expired or trouble.is_too_new or trouble.is_unsupported:
+            if error.is_expired or error.is_too_new or error.is_unsupported:
                 return
             if (yield from self._went_back()):
                 return
             step = self._watch()
 
-    def _take_change(self, heard: Heard) -> Trouble | None:
-        if isinstance(heard, Failed):
-            return heard.trouble
-        if isinstance(heard, Line):
+    def _take_change(self, heard: Reply) -> ApiError | None:
+        if isinstance(heard, RequestFailed):
+            return heard.error
+        if isinstance(heard, EventLine):
             try:
                 self._version = self._take(heard).version or self._version
-            except Trouble as trouble:
-                return trouble
+            except ApiError as error:
+                return error
         return None
 
-    def _went_back(self) -> _Steps[bool]:
+    def _went_back(self) -> _Commands[bool]:
         """True if the server is at an older version than the one reached: restored from a backup, for example.
 
         A watch from a version in the future would be silent until that has come. So after trouble, ask first; versions
         of built-in resources can be compared as numbers (API Concepts, "Resource versions").
         """
         while True:
-            heard = yield Fetch({"limit": "1"}, self._take_trouble())
+            heard = yield RequestList({"limit": "1"}, self._take_error())
             try:
                 present = _page(heard).metadata.resource_version
-            except Trouble as trouble:
-                if trouble.is_forbidden:
+            except ApiError as error:
+                if error.is_forbidden:
                     return False
-                self._trouble = trouble
+                self._error = error
                 continue
             if not _is_older(present, self._version):
                 return False
@@ -251,26 +251,28 @@ class _Conversation:
         self._tracker.distrust_versions()
         self._wants_latest = True
 
-    def _take(self, line: Line) -> "_Taken":
-        """Take in one event. Raises Trouble if it is an ERROR, or no event at all."""
+    def _take(self, line: EventLine) -> "_EventEffect":
+        """Take in one event. Raises ApiError if it is an ERROR, or no event at all."""
         try:
             event = decode(_EVENT, line.data)
             match event.type:
                 case "ADDED" | "MODIFIED":
-                    return _Taken(self._tracker.put(event.object))
+                    return _EventEffect(self._tracker.put(event.object))
                 case "DELETED":
-                    return _Taken(self._tracker.remove(event.object))
+                    return _EventEffect(self._tracker.remove(event.object))
                 case "BOOKMARK":
                     metadata = decode(_MARKED, event.object).metadata
-                    return _Taken(metadata.resource_version, (metadata.annotations or {}).get(_LIST_END) == "true")
+                    return _EventEffect(
+                        metadata.resource_version, (metadata.annotations or {}).get(_LIST_END) == "true"
+                    )
                 case "ERROR":
                     raise refused(0, event.object)
         except msgspec.MsgspecError:
-            raise Trouble("the API server sent a line that is no watch event", kind=GARBAGE) from None
-        return _Taken("")
+            raise ApiError("the API server sent a line that is no watch event", kind=MALFORMED) from None
+        return _EventEffect("")
 
-    def _take_page(self, heard: Heard) -> _Metadata:
-        """Take in one page. Raises Trouble if it is none."""
+    def _take_page(self, heard: Reply) -> _ListMetadata:
+        """Take in one page. Raises ApiError if it is none."""
         page = _page(heard)
         try:
             for item in page.items or ():
@@ -279,30 +281,32 @@ class _Conversation:
             raise _no_list() from None
         return page.metadata
 
-    def _watch(self, query: Query | None = None) -> Watch:
+    def _watch(self, query: Query | None = None) -> StartWatch:
         """Watch: with a query of its own, or from the version reached."""
         query = query or {"resourceVersion": self._version}
         seconds = {"timeoutSeconds": str(self._watch_seconds())}
         is_list = "sendInitialEvents" in query
-        return Watch({"watch": "true", "allowWatchBookmarks": "true"} | seconds | query, self._take_trouble(), is_list)
+        return StartWatch(
+            {"watch": "true", "allowWatchBookmarks": "true"} | seconds | query, self._take_error(), is_list
+        )
 
-    def _take_trouble(self) -> Trouble | None:
-        trouble, self._trouble = self._trouble, None
-        return trouble
+    def _take_error(self) -> ApiError | None:
+        error, self._error = self._error, None
+        return error
 
 
-class _Taken(msgspec.Struct, frozen=True):
+class _EventEffect(msgspec.Struct, frozen=True):
     """The version that an event brought, and whether it was the mark at the end of a streaming list."""
 
     version: str
     ends_list: bool = False
 
 
-def _page(heard: Heard) -> _List:
-    """The list that was heard. Raises Trouble if it was none."""
-    if isinstance(heard, Failed):
-        raise heard.trouble
-    assert isinstance(heard, Body)
+def _page(heard: Reply) -> _ListPage:
+    """The list that was heard. Raises ApiError if it was none."""
+    if isinstance(heard, RequestFailed):
+        raise heard.error
+    assert isinstance(heard, ListBody)
     try:
         page = decode(_LIST, heard.data)
     except msgspec.MsgspecError:
@@ -313,8 +317,8 @@ def _page(heard: Heard) -> _List:
     return page
 
 
-def _no_list() -> Trouble:
-    return Trouble("the API server sent something that is no list", kind=GARBAGE)
+def _no_list() -> ApiError:
+    return ApiError("the API server sent something that is no list", kind=MALFORMED)
 
 
 def _is_older(version: str, other: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.messages import Disturbed
 from pykubeproxy.daemon.sync.family import FamilyProxy, RefusedPlan, Synced
 from pykubeproxy.host.errors import HostError
@@ -36,7 +36,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 class Follower:
     """Something that is told, on the loop's thread, what happens. It must neither fail nor take long."""
 
-    def took(self, change: Change, touched: Collection[ServiceKey]) -> None:
+    def took(self, change: ObjectChanges, touched: Collection[ServiceKey]) -> None:
         """Objects have changed."""
 
     def lost(self, slices: Collection[EndpointSlice]) -> None:

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 
 import structlog
 
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.first_sync import FirstSync
 from pykubeproxy.daemon.follow.contention import Contention
@@ -288,7 +288,7 @@ class Loop:
         except Empty:
             return
 
-    def _change(self, change: Change) -> None:
+    def _change(self, change: ObjectChanges) -> None:
         self.expect()
         for note in change.notes:
             (log.error if note.is_error else log.info)(note.text)

@@ -2,13 +2,13 @@
 
 import msgspec
 
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 
 
 class Changed(msgspec.Struct, frozen=True):
     """A source has news."""
 
-    change: Change
+    change: ObjectChanges
 
 
 class Listed(msgspec.Struct, frozen=True):

@@ -88,7 +88,7 @@ class Daemon:
     @property
     def complaint(self) -> str:
         """What the loop waits for, and what is known to keep it from coming."""
-        known = self._api.trouble if self._api is not None else {}
+        known = self._api.errors if self._api is not None else {}
         missing = sorted(self.loop.waits_for)
         return "; ".join(f"{kind}: {known[kind]}" if kind in known else f"nothing heard of {kind}" for kind in missing)
 
@@ -149,7 +149,7 @@ class Daemon:
             return ManifestWatcher(Manifests([self._settings.manifests]), self.loop.inbox)
         completed, timeouts = self._settings.completed, self._settings.timeouts
         self._api = ApiSource(
-            connect(self._config.client_connection, completed.master, timeouts.api, timeouts.pauses, self._metrics),
+            connect(self._config.client_connection, completed.master, timeouts.api, timeouts.backoff, self._metrics),
             completed.node_name,
             self._host_name,
             self.loop.inbox,
@@ -228,7 +228,7 @@ class Daemon:
         """Since when, and why, the API server cannot be followed."""
         if self._api is None or (seconds := self._api.failing_for) is None:
             return None
-        return ApiOutage(since=time.time() - seconds, error=next(iter(self._api.trouble.values()), ""))
+        return ApiOutage(since=time.time() - seconds, error=next(iter(self._api.errors.values()), ""))
 
     def _emit_server_failed(self, failed: ServerFailed) -> None:
         if self._api is not None:

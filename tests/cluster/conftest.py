@@ -38,7 +38,7 @@ def connect_to(tmp_path: Path) -> Connect:
 
     def make(server: Cluster) -> ApiClient:
         path = server.kubeconfig(tmp_path / "kubeconfig")
-        return connect(ClientConnection(kubeconfig=str(path), qps=-1), timeouts=QUICK, pauses=PAUSES)
+        return connect(ClientConnection(kubeconfig=str(path), qps=-1), timeouts=QUICK, backoff=PAUSES)
 
     return make
 

@@ -7,23 +7,23 @@ from collections.abc import Callable
 import msgspec
 
 from pykubeproxy.cluster.client import ApiClient
-from pykubeproxy.cluster.outage import Pauses
+from pykubeproxy.cluster.outage import Backoff
 from pykubeproxy.cluster.reflector import FollowOptions, Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, Resource
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.model.snapshot import Object, ObjectId, identify
 from tests.apiserver.cluster import Cluster
 
 SECONDS = 10.0
 QUICK = FollowOptions()
-PAUSES = Pauses(probe=0.1, first=0.04, longest=0.1, settled=0.5)
+PAUSES = Backoff(probe=0.1, first=0.04, longest=0.1, settled=0.5)
 
 
 class Following:
     """What a reflector has told so far, applied as the daemon does: first what is put, then what is removed."""
 
     def __init__(self, client: ApiClient, resource: Resource, options: FollowOptions) -> None:
-        self.changes: list[Change] = []
+        self.changes: list[ObjectChanges] = []
         self.objects: dict[ObjectId, Object] = {}
         self.removed: list[str] = []
         self.notes: list[str] = []
@@ -32,7 +32,7 @@ class Following:
         self._news = threading.Condition()
         self.reflector = Reflector(client, resource, on_change=self._take, on_listed=self._take_listed, options=options)
 
-    def _take(self, change: Change) -> None:
+    def _take(self, change: ObjectChanges) -> None:
         with self._news:
             self.changes.append(change)
             self.objects |= {identify(obj): obj for obj in change.put}
@@ -73,7 +73,7 @@ class Following:
 
     def __str__(self) -> str:
         there = sorted(name.name for name in self.objects)
-        return f"{there}, listed {self.listed}, trouble {self.reflector.trouble}, notes {self.notes}"
+        return f"{there}, listed {self.listed}, trouble {self.reflector.error}, notes {self.notes}"
 
 
 class Follow:

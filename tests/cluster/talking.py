@@ -4,11 +4,22 @@ import json
 from collections.abc import Generator
 from typing import Never
 
+from pykubeproxy.cluster.api_error import READ_TIMEOUT, ApiError
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.cluster.tracker import Tracker
-from pykubeproxy.cluster.trouble import Trouble
-from pykubeproxy.cluster.watch_protocol import Body, Ended, Failed, Fetch, Heard, Line, Read, Step, Watch, follow
+from pykubeproxy.cluster.watch_protocol import (
+    Command,
+    EventLine,
+    ListBody,
+    ReadEvent,
+    Reply,
+    RequestFailed,
+    RequestList,
+    StartWatch,
+    WatchEnded,
+    follow,
+)
 
 STREAM = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 PROBE = {"limit": "1"}
@@ -24,40 +35,40 @@ def slice_json(name: str, version: int | str, **fields: object) -> dict[str, obj
     return {"metadata": metadata, "addressType": "IPv4"} | fields
 
 
-def event(kind: str, obj: object) -> Line:
-    return Line(json.dumps({"type": kind, "object": obj}).encode())
+def event(kind: str, obj: object) -> EventLine:
+    return EventLine(json.dumps({"type": kind, "object": obj}).encode())
 
 
-def added(name: str, version: int) -> Line:
+def added(name: str, version: int) -> EventLine:
     return event("ADDED", slice_json(name, version))
 
 
-def deleted(name: str, version: int) -> Line:
+def deleted(name: str, version: int) -> EventLine:
     return event("DELETED", slice_json(name, version))
 
 
-def bookmark(version: int, *, ends_list: bool = False) -> Line:
+def bookmark(version: int, *, ends_list: bool = False) -> EventLine:
     annotations = {"annotations": {"k8s.io/initial-events-end": "true"}} if ends_list else {}
     return event("BOOKMARK", {"metadata": {"resourceVersion": str(version)} | annotations})
 
 
-def error(code: int, message: str = "no") -> Line:
+def error(code: int, message: str = "no") -> EventLine:
     return event("ERROR", {"kind": "Status", "code": code, "message": message})
 
 
-def page(version: int, *objects: tuple[str, int], more: str = "") -> Body:
+def page(version: int, *objects: tuple[str, int], more: str = "") -> ListBody:
     metadata = {"resourceVersion": str(version)} | ({"continue": more} if more else {})
     items = [slice_json(name, each) for name, each in objects]
-    return Body(json.dumps({"metadata": metadata, "items": items or None}).encode())
+    return ListBody(json.dumps({"metadata": metadata, "items": items or None}).encode())
 
 
-def refusal(status: int, text: str = "no") -> Failed:
-    return Failed(Trouble(text, kind=f"status {status}", status=status))
+def refusal(status: int, text: str = "no") -> RequestFailed:
+    return RequestFailed(ApiError(text, kind=f"status {status}", status=status))
 
 
-BROKEN = Failed(Trouble("broken off", kind="broken"))
-SILENCE = Failed(Trouble("no answer in time", kind="silent"))
-ENDED = Ended()
+BROKEN = RequestFailed(ApiError("broken off", kind="broken"))
+SILENCE = RequestFailed(ApiError("no answer in time", kind=READ_TIMEOUT))
+ENDED = WatchEnded()
 
 
 class Talk:
@@ -65,17 +76,17 @@ class Talk:
 
     def __init__(self, *, can_stream: bool = True) -> None:
         self.tracker = Tracker(ENDPOINT_SLICES)
-        self._steps: Generator[Step, Heard, Never] = follow(
+        self._steps: Generator[Command, Reply, Never] = follow(
             self.tracker, can_stream=can_stream, watch_seconds=lambda: 300
         )
-        self.step: Step = next(self._steps)
+        self.step: Command = next(self._steps)
 
-    def say(self, *heard: Heard) -> "Talk":
+    def say(self, *heard: Reply) -> "Talk":
         for each in heard:
             self.step = self._steps.send(each)
         return self
 
-    def tell(self) -> Change:
+    def tell(self) -> ObjectChanges:
         return self.tracker.take()
 
     def names(self) -> tuple[list[str], list[str]]:
@@ -86,9 +97,9 @@ class Talk:
     @property
     def query(self) -> dict[str, str]:
         """What the step asks for, but for what every watch asks for."""
-        assert isinstance(self.step, Fetch | Watch), self.step
+        assert isinstance(self.step, RequestList | StartWatch), self.step
         usual = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": "300"}
-        if isinstance(self.step, Watch):
+        if isinstance(self.step, StartWatch):
             assert usual.items() <= self.step.query.items()
             return {key: text for key, text in self.step.query.items() if key not in usual}
         return self.step.query
@@ -96,7 +107,7 @@ class Talk:
     @property
     def pauses(self) -> bool:
         """Whether the step comes after trouble."""
-        return not isinstance(self.step, Read) and self.step.after is not None
+        return not isinstance(self.step, ReadEvent) and self.step.after is not None
 
 
 def listed(*objects: tuple[str, int], version: int = 10) -> Talk:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pykubeproxy.cluster.access import AccessError, find_access
-from pykubeproxy.cluster.trouble import Trouble
+from pykubeproxy.cluster.api_error import ApiError
 
 TOKEN = "t0k3n"
 
@@ -171,14 +171,14 @@ class TestSecrets:
         told = ""
         try:
             find_access(str(path), "").credentials()
-        except (AccessError, Trouble) as error:
+        except (AccessError, ApiError) as error:
             told = str(error)
         assert TOKEN not in told
 
     @pytest.mark.parametrize("text", [f"echo {TOKEN}", f"echo '{{\"{TOKEN}\": 1}}'", f"echo {TOKEN}; exit 1"])
     def test_in_the_output_of_a_plugin_that_cannot_be_read(self, tmp_path: Path, text: str) -> None:
         access = find_access(kubeconfig(tmp_path, plugin(script(tmp_path, text))), "")
-        with pytest.raises(Trouble) as caught:
+        with pytest.raises(ApiError) as caught:
             access.credentials()
         assert TOKEN not in str(caught.value)
 
@@ -287,7 +287,7 @@ class TestCredentials:
         path = kubeconfig(tmp_path, {"token": TOKEN})
         access = find_access(path, "")
         Path(path).unlink()
-        with pytest.raises(Trouble, match="no such file"):
+        with pytest.raises(ApiError, match="no such file"):
             access.renew(access.credentials().generation)
         kubeconfig(tmp_path, {"token": "other"})
         access.renew(access.credentials().generation)
@@ -321,7 +321,7 @@ class TestPlugins:
     ) -> None:
         path = kubeconfig(tmp_path, plugin(script(tmp_path, text)))
         access = find_access(path, "")
-        with pytest.raises(Trouble, match=f"^no credentials for the API server: kubeconfig {path}: .*{problem}"):
+        with pytest.raises(ApiError, match=f"^no credentials for the API server: kubeconfig {path}: .*{problem}"):
             access.credentials()
         script(tmp_path, credential(token=TOKEN))
         assert access.credentials().authorization == f"Bearer {TOKEN}"
@@ -329,5 +329,5 @@ class TestPlugins:
 
     def test_one_that_does_not_exist(self, tmp_path: Path) -> None:
         access = find_access(kubeconfig(tmp_path, plugin("/no/such/plugin")), "")
-        with pytest.raises(Trouble, match="/no/such/plugin"):
+        with pytest.raises(ApiError, match="/no/such/plugin"):
             access.credentials()

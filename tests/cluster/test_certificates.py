@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from pykubeproxy.cluster.api_error import ApiError
 from pykubeproxy.cluster.client import connect
 from pykubeproxy.cluster.resources import SERVICES
-from pykubeproxy.cluster.trouble import Trouble
 from pykubeproxy.config.types import ClientConnection
 from tests.apiserver.faults import Faults
 from tests.apiserver.server import ApiServer
@@ -42,7 +42,7 @@ def test_a_bad_one_is_refused_and_nothing_is_said_to_it(  # noqa: PLR0917
     fake_api: ApiServer, tmp_path: Path, period: tuple[str, str], names: str, usage: str, reason: str
 ) -> None:
     kubeconfig = present(fake_api, tmp_path, period=period, names=names, usage=usage)
-    with pytest.raises(Trouble) as caught:
+    with pytest.raises(ApiError) as caught:
         get(kubeconfig)
     assert str(caught.value) == f"{fake_api.url}: its certificate is not accepted: {reason}"
     assert fake_api.requests.count() == 0, "no token was shown"
@@ -50,14 +50,14 @@ def test_a_bad_one_is_refused_and_nothing_is_said_to_it(  # noqa: PLR0917
 
 def test_an_untrusted_one_is_refused(fake_api: ApiServer, faults: Faults, tmp_path: Path) -> None:
     faults.untrusted_certificate()
-    with pytest.raises(Trouble, match="its certificate is not accepted: "):
+    with pytest.raises(ApiError, match="its certificate is not accepted: "):
         get(fake_api.kubeconfig(tmp_path / "kubeconfig"))
     assert fake_api.requests.count() == 0
 
 
 def test_one_is_not_trusted_because_the_kubeconfig_names_no_authority(fake_api: ApiServer, tmp_path: Path) -> None:
     kubeconfig = edited(fake_api.kubeconfig(tmp_path / "kubeconfig"), "certificate-authority-data", "ignored")
-    with pytest.raises(Trouble, match="its certificate is not accepted: "):
+    with pytest.raises(ApiError, match="its certificate is not accepted: "):
         get(kubeconfig)
     assert fake_api.requests.count() == 0
 
@@ -67,7 +67,7 @@ def test_a_wrong_host_name_is_refused_and_tls_server_name_says_which_is_right(
 ) -> None:
     kubeconfig = present(fake_api, tmp_path, period=VALID, names="DNS:api.example,IP:127.0.0.9")
     edited(kubeconfig, f"server: {fake_api.url}", f"server: {fake_api.url}\n    tls-server-name: other.example")
-    with pytest.raises(Trouble, match=r"Hostname mismatch, certificate is not valid for 'other.example'"):
+    with pytest.raises(ApiError, match=r"Hostname mismatch, certificate is not valid for 'other.example'"):
         get(kubeconfig)
     assert fake_api.requests.count() == 0
     assert get(edited(kubeconfig, "other.example", "api.example"))

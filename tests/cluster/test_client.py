@@ -11,10 +11,10 @@ import msgspec
 import pytest
 import yaml
 
+from pykubeproxy.cluster.api_error import Aborted, ApiError
 from pykubeproxy.cluster.client import ApiClient, connect, user_agent
 from pykubeproxy.cluster.connections import SOCKET_OPTIONS
 from pykubeproxy.cluster.resources import SERVICES
-from pykubeproxy.cluster.trouble import Aborted, Trouble
 from pykubeproxy.config.types import ClientConnection
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.faults import Faults
@@ -37,7 +37,7 @@ def test_every_way_to_say_who_we_are(fake_api: ApiServer, tmp_path: Path, auth: 
 
 def test_nobody_in_particular_is_refused(api: Cluster, tmp_path: Path) -> None:
     session = to(api.kubeconfig(tmp_path / "config", auth="none")).session()
-    with pytest.raises(Trouble, match=r"the API server answers 40[13]: "):
+    with pytest.raises(ApiError, match=r"the API server answers 40[13]: "):
         session.get(SERVICES.path, {})
 
 
@@ -91,7 +91,7 @@ def test_the_limit_on_requests_is_shared_by_all_sessions(fake_api: ApiServer, tm
 
 def test_an_answer_is_not_followed_elsewhere(fake_api: ApiServer, faults: Faults, connect_to: Connect) -> None:
     faults.fail(302)
-    with pytest.raises(Trouble, match="answers 302"):
+    with pytest.raises(ApiError, match="answers 302"):
         connect_to(fake_api).session().get(SERVICES.path, {})
     assert fake_api.requests.count() == 1
 
@@ -109,7 +109,7 @@ def test_a_token_with_a_line_break_inside_is_trouble(api: Cluster, tmp_path: Pat
     config = yaml.safe_load(path.read_text())
     config["users"][0]["user"] = {"token": "two\nlines"}
     path.write_text(yaml.safe_dump(config))
-    with pytest.raises(Trouble):
+    with pytest.raises(ApiError):
         to(path).session().get(SERVICES.path, {})
 
 
@@ -180,7 +180,7 @@ def test_a_proxy_that_is_not_there(api: Cluster, proxy: Proxy, tmp_path: Path) -
     config = yaml.safe_load(path.read_text())
     config["clusters"][0]["cluster"]["proxy-url"] = "http://127.0.0.1:1"
     path.write_text(yaml.safe_dump(config))
-    with pytest.raises(Trouble, match=f"^the proxy before {api.url}: Connection refused$"):
+    with pytest.raises(ApiError, match=f"^the proxy before {api.url}: Connection refused$"):
         to(path).session().get(SERVICES.path, LATEST)
     assert proxy.asked == []
 
@@ -208,12 +208,12 @@ def test_an_observer_is_told_of_every_request(fake_api: ApiServer, faults: Fault
     session.watch(SERVICES.path, {"watch": "true"}).close()
     for status in (403, 500):
         faults.fail(status)
-        with pytest.raises(Trouble):
+        with pytest.raises(ApiError):
             session.get(SERVICES.path, {})
-    with pytest.raises(Trouble):
+    with pytest.raises(ApiError):
         session.post("/apis/events.k8s.io/v1/namespaces/default/events", {})
     faults.lose_answers()
-    with pytest.raises(Trouble):
+    with pytest.raises(ApiError):
         session.get(SERVICES.path, {})
     host = fake_api.url.removeprefix("https://")
     codes = (("GET", "200"), ("GET", "200"), ("GET", "403"), ("GET", "500"), ("POST", "422"), ("GET", "<error>"))

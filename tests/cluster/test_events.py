@@ -9,9 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from pykubeproxy.cluster import events
+from pykubeproxy.cluster.api_error import ApiError
 from pykubeproxy.cluster.client import Session
 from pykubeproxy.cluster.events import Event, EventRecorder, as_api_object
-from pykubeproxy.cluster.trouble import Trouble
 from pykubeproxy.model.service import ServiceKey
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.faults import Faults
@@ -111,7 +111,7 @@ def test_a_busy_server_is_asked_again(fake_api: ApiServer, faults: Faults, recor
 def test_an_event_whose_answer_was_lost_is_written_once(
     fake_api: ApiServer, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    post, lost = Session.post, Trouble("the connection was closed", kind="closed")
+    post, lost = Session.post, ApiError("the connection was closed", kind="closed")
 
     def lose_first_answer(session: Session, path: str, obj: object) -> None:
         post(session, path, obj)

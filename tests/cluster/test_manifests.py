@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pykubeproxy.cluster.manifests import Manifests, SourceError
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.model.snapshot import ObjectId, identify
 from tests.cluster.manifest_text import as_json, as_yaml, endpoint_slice, list_of, node, service
 
@@ -34,13 +34,15 @@ def write(tmp_path: Path) -> Write:
     return write_to
 
 
-def settled(source: Manifests) -> Change:
+def settled(source: Manifests) -> ObjectChanges:
     """What a source tells about files that have come to rest: at the second look."""
     first, second = source.poll(), source.poll()
-    return Change(put=first.put + second.put, removed=first.removed + second.removed, notes=first.notes + second.notes)
+    return ObjectChanges(
+        put=first.put + second.put, removed=first.removed + second.removed, notes=first.notes + second.notes
+    )
 
 
-def told(change: Change) -> tuple[list[str], list[str], list[str]]:
+def told(change: ObjectChanges) -> tuple[list[str], list[str], list[str]]:
     """Names of objects put, of those removed, and notes."""
     return (
         sorted(identify(obj).name for obj in change.put),

@@ -6,30 +6,30 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 
-from pykubeproxy.cluster.outage import Outage, Pauses, Watcher
-from pykubeproxy.cluster.trouble import GARBAGE, Trouble
+from pykubeproxy.cluster.api_error import MALFORMED, ApiError
+from pykubeproxy.cluster.outage import Backoff, Outage, WatchFailures
 from tests.cluster.following import wait_until
 
-REFUSED = Trouble("refused", kind="errno 111")
+REFUSED = ApiError("refused", kind="errno 111")
 NODES = 5000
 
 
-def answer(status: int, retry_after: float | None = None) -> Trouble:
-    return Trouble(f"answers {status}", kind=f"status {status}", status=status, retry_after=retry_after)
+def answer(status: int, retry_after: float | None = None) -> ApiError:
+    return ApiError(f"answers {status}", kind=f"status {status}", status=status, retry_after=retry_after)
 
 
 class Bed:
     """An Outage whose time stands still; `most` draws the longest of random times, else the shortest."""
 
-    def __init__(self, *, most: bool = True, pauses: Pauses | None = None) -> None:
+    def __init__(self, *, most: bool = True, backoff: Backoff | None = None) -> None:
         self.now = 100.0
-        self.outage = Outage(pauses, clock=lambda: self.now, draw=lambda low, high: high if most else low)
+        self.outage = Outage(backoff, clock=lambda: self.now, draw=lambda low, high: high if most else low)
         self.stopping = threading.Event()
 
-    def watcher(self, name: str = "services") -> Watcher:
-        return Watcher(name)
+    def watcher(self, name: str = "services") -> WatchFailures:
+        return WatchFailures(name)
 
-    def pause(self, watcher: Watcher, trouble: Trouble) -> float:
+    def pause(self, watcher: WatchFailures, error: ApiError) -> float:
         """How long a watch waits that nobody wakes: time passes as soon as it does."""
         begun = self.now
         waits = self.outage._changed.wait
@@ -41,16 +41,16 @@ class Bed:
 
         self.outage._changed.wait = passes  # type: ignore[method-assign]
         try:
-            self.outage.failed(watcher, trouble)
-            self.outage.wait(watcher, trouble, self.stopping)
+            self.outage.failed(watcher, error)
+            self.outage.wait(watcher, error, self.stopping)
         finally:
             self.outage._changed.wait = waits  # type: ignore[method-assign]
         return self.now - begun
 
-    def waiting(self, watcher: Watcher, trouble: Trouble) -> threading.Thread:
+    def waiting(self, watcher: WatchFailures, error: ApiError) -> threading.Thread:
         """A watch that waits in a thread of its own."""
         before = self.waiters
-        thread = threading.Thread(target=self.outage.wait, args=(watcher, trouble, self.stopping), daemon=True)
+        thread = threading.Thread(target=self.outage.wait, args=(watcher, error, self.stopping), daemon=True)
         thread.start()
         wait_until(lambda: self.waiters > before, "the wait")
         return thread
@@ -67,7 +67,7 @@ class TestAway:
         assert [bed.pause(watcher, REFUSED) for _ in range(100)] == [5.0] * 100
 
     def test_the_first_attempt_comes_after_a_part_of_that_at_random(self) -> None:
-        assert Bed(most=False).pause(Watcher("services"), REFUSED) == 0.0
+        assert Bed(most=False).pause(WatchFailures("services"), REFUSED) == 0.0
 
     def test_all_nodes_together_try_no_more_than_a_thousand_times_a_second(self) -> None:
         attempts: list[float] = []
@@ -79,7 +79,7 @@ class TestAway:
                 bed.pause(watcher, REFUSED)
                 attempts.append(bed.now)
         busiest = max(sum(begun <= at < begun + 1 for at in attempts) for begun in range(100, 120))
-        assert busiest <= NODES / bed.outage.pauses.probe + 1
+        assert busiest <= NODES / bed.outage.backoff.probe + 1
 
     def test_an_attempt_that_takes_long_is_followed_at_once(self) -> None:
         bed = Bed()
@@ -95,7 +95,7 @@ class TestAway:
         assert [bed.pause(watcher, answer(status)) for _ in range(6)] == [1.0, 2.0, 4.0, 4.5, 4.5, 4.5]
 
     def test_what_a_server_asks_for_is_honoured(self) -> None:
-        assert Bed().pause(Watcher("services"), answer(429, retry_after=17)) == 17.0
+        assert Bed().pause(WatchFailures("services"), answer(429, retry_after=17)) == 17.0
 
     def test_one_watch_tries_for_all_and_all_go_on_as_soon_as_one_is_answered(self) -> None:
         bed = Bed()
@@ -132,10 +132,10 @@ class TestAnswered:
     def test_a_refusal_is_asked_about_soon_for_a_minute_and_then_less_often(self, status: int) -> None:
         bed = Bed()
         watcher = bed.watcher()
-        pauses = [bed.pause(watcher, answer(status)) for _ in range(30)]
-        assert pauses[:4] == [1.0, 2.0, 4.0, 4.5]
-        assert max(pauses[:14]) == 4.5
-        assert pauses[-1] == 30.0
+        backoff = [bed.pause(watcher, answer(status)) for _ in range(30)]
+        assert backoff[:4] == [1.0, 2.0, 4.0, 4.5]
+        assert max(backoff[:14]) == 4.5
+        assert backoff[-1] == 30.0
 
     def test_a_lost_history_is_listed_at_once_but_not_again_and_again(self) -> None:
         bed = Bed()
@@ -157,7 +157,7 @@ class TestAnswered:
         bed = Bed()
         watcher = bed.watcher()
         for _ in range(5):
-            bed.pause(watcher, Trouble("no list", kind=GARBAGE))
+            bed.pause(watcher, ApiError("no list", kind=MALFORMED))
         watcher.reset()
         assert bed.pause(watcher, answer(403)) == 1.0
 
@@ -182,7 +182,7 @@ class TestLog:
         bed.outage.works(watchers[2])
         bed.outage.works(watchers[2])
         assert logs() == ["refused", "again after 12.0 s"]
-        assert bed.outage.trouble(watchers[0]) is None
+        assert bed.outage.error(watchers[0]) is None
 
     def test_a_refusal_is_told_for_each_watch(self, logs: Callable[[], list[str]]) -> None:
         bed = Bed()
@@ -192,8 +192,8 @@ class TestLog:
 
     def test_another_kind_of_trouble_is_told_as_well(self, logs: Callable[[], list[str]]) -> None:
         bed = Bed()
-        for trouble in (REFUSED, answer(503), answer(503), REFUSED):
-            bed.outage.failed(bed.watcher(), trouble)
+        for error in (REFUSED, answer(503), answer(503), REFUSED):
+            bed.outage.failed(bed.watcher(), error)
         assert logs() == ["refused", "answers 503"]
 
     def test_what_works_for_a_moment_again_and_again_is_told_once(self, logs: Callable[[], list[str]]) -> None:

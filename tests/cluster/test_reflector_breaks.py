@@ -78,7 +78,7 @@ class Impatient:
 
     def __call__(self, server: Cluster, silence: float = 0.25) -> ApiClient:
         settings = ClientConnection(kubeconfig=str(server.kubeconfig(self._kubeconfig)), qps=-1)
-        return connect(settings, timeouts=Timeouts(connect=2.0, silence=silence, list_silence=silence), pauses=PAUSES)
+        return connect(settings, timeouts=Timeouts(connect=2.0, silence=silence, list_silence=silence), backoff=PAUSES)
 
 
 @pytest.fixture
@@ -160,9 +160,9 @@ def test_trouble_is_logged_when_it_begins_and_when_it_ends(fake_api: ApiServer, 
         faults.fail(503, count=None)
         faults.break_watches("reset")
         assert fake_api.requests.wait(8)
-        wait_until(lambda: told.reflector.trouble is not None, "the trouble")
-        assert "the API server answers 503" in str(told.reflector.trouble)
+        wait_until(lambda: told.reflector.error is not None, "the trouble")
+        assert "the API server answers 503" in str(told.reflector.error)
         faults.clear()
-        wait_until(lambda: told.reflector.trouble is None, "the end of the trouble")
+        wait_until(lambda: told.reflector.error is None, "the end of the trouble")
     levels = [line["log_level"] for line in logs if "follow" in line["event"]]
     assert levels in (["warning", "info"], ["warning", "warning", "info"]), "the reset may come to be seen first"

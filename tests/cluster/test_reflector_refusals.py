@@ -13,10 +13,10 @@ from tests.apiserver.testing import endpoint_slice
 from tests.cluster.following import PAUSES, Follow, Following, wait_until
 
 
-def trouble_of(told: Following, text: str) -> str:
+def error_of(told: Following, text: str) -> str:
     """Wait for trouble that has this text in it; return it whole."""
-    wait_until(lambda: text in str(told.reflector.trouble), text)
-    return str(told.reflector.trouble)
+    wait_until(lambda: text in str(told.reflector.error), text)
+    return str(told.reflector.error)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 429, 500, 502, 503, 504])
@@ -27,12 +27,12 @@ def test_a_list_that_is_refused_is_asked_for_until_it_comes(
     fake_api.create(endpoint_slice("a", "10.244.0.5"))
     faults.fail(status, count=None)
     told = follow(fake_api, can_stream=can_stream)
-    trouble_of(told, f"the API server answers {status}: ")
+    error_of(told, f"the API server answers {status}: ")
     assert fake_api.requests.wait(3)
     assert not told.listed
     faults.clear()
     assert told.wait_listed().names() == {"a"}
-    wait_until(lambda: told.reflector.trouble is None, "the end of the trouble")
+    wait_until(lambda: told.reflector.error is None, "the end of the trouble")
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 422, 429, 500, 503, 504])
@@ -59,8 +59,8 @@ def test_retry_after_is_honoured(fake_api: ApiServer, faults: Faults, follow: Fo
 
 def test_a_refusal_names_the_permissions_that_are_needed(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
     faults.fail(403, count=None)
-    trouble = trouble_of(follow(fake_api), "403")
-    assert trouble.startswith("RBAC has to allow list and watch on endpointslices.discovery.k8s.io: ")
+    error = error_of(follow(fake_api), "403")
+    assert error.startswith("RBAC has to allow list and watch on endpointslices.discovery.k8s.io: ")
 
 
 @pytest.mark.parametrize("body", ["<html>busy</html>", "{}", '{"kind":"Status"', "[]", ""])
@@ -85,7 +85,7 @@ def test_a_list_that_is_cut_off_is_asked_for_again(fake_api: ApiServer, faults: 
 def test_refused_connections(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
     faults.refuse()
     told = follow(fake_api)
-    assert trouble_of(told, "refused") == f"{fake_api.url}: Connection refused"
+    assert error_of(told, "refused") == f"{fake_api.url}: Connection refused"
     faults.accept()
     told.wait_listed()
 
@@ -93,7 +93,7 @@ def test_refused_connections(fake_api: ApiServer, faults: Faults, follow: Follow
 def test_a_certificate_that_nobody_vouches_for(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
     faults.untrusted_certificate()
     told = follow(fake_api)
-    assert trouble_of(told, "certificate").startswith(f"{fake_api.url}: its certificate is not accepted: ")
+    assert error_of(told, "certificate").startswith(f"{fake_api.url}: its certificate is not accepted: ")
     assert fake_api.requests.count() == 0, "nothing was said to the stranger, and no token shown"
     faults.untrusted_certificate(on=False)
     told.wait_listed()
@@ -105,9 +105,9 @@ def test_a_name_that_does_not_exist(tmp_path: Path, follow: Follow) -> None:
         "{current-context: c, contexts: [{name: c, context: {cluster: c}}],"
         " clusters: [{name: c, cluster: {server: 'https://api.invalid:6443'}}]}"
     )
-    client = connect(ClientConnection(kubeconfig=str(path), qps=-1), pauses=PAUSES)
+    client = connect(ClientConnection(kubeconfig=str(path), qps=-1), backoff=PAUSES)
     told = follow.through(client)
-    assert trouble_of(told, "name").startswith("https://api.invalid:6443: the name cannot be resolved: ")
+    assert error_of(told, "name").startswith("https://api.invalid:6443: the name cannot be resolved: ")
 
 
 @pytest.mark.parametrize("auth", ["token-file", "exec"])
@@ -115,7 +115,7 @@ def test_a_token_that_was_rotated_is_read_again(
     fake_api: ApiServer, faults: Faults, follow: Follow, tmp_path: Path, auth: Auth
 ) -> None:
     path = fake_api.kubeconfig(tmp_path / "config", auth=auth)
-    told = follow.through(connect(ClientConnection(kubeconfig=str(path), qps=-1), pauses=PAUSES)).wait_listed()
+    told = follow.through(connect(ClientConnection(kubeconfig=str(path), qps=-1), backoff=PAUSES)).wait_listed()
     fake_api.wait_watchers(1)
     write_token(path, fake_api.rotate_token(), auth)
     faults.break_watches("end")
@@ -127,6 +127,6 @@ def test_a_token_that_was_rotated_is_read_again(
 def test_a_server_that_never_answers_is_given_up(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
     faults.stall()
     told = follow(fake_api)
-    trouble_of(told, "no answer in time")
+    error_of(told, "no answer in time")
     faults.clear()
     told.wait_listed()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pykubeproxy.cluster.client import connect
-from pykubeproxy.cluster.outage import Pauses
+from pykubeproxy.cluster.outage import Backoff
 from pykubeproxy.config.types import ClientConnection
 from tests.apiserver.cluster import Cluster
 from tests.apiserver.faults import Faults
@@ -16,7 +16,7 @@ from tests.cluster.following import Follow, wait_until
 
 AT_ONCE = 3.0
 """Seconds: far from what a watch may last, and not so little that a busy machine fails."""
-PATIENT = Pauses(probe=60.0, first=60.0, longest=60.0)
+PATIENT = Backoff(probe=60.0, first=60.0, longest=60.0)
 
 
 def follows() -> bool:
@@ -27,7 +27,7 @@ def test_while_it_reads(api: Cluster, follow: Follow) -> None:
     told = follow(api).wait_listed()
     told.stop()
     assert not follows()
-    assert told.reflector.trouble is None, "stopping is no trouble"
+    assert told.reflector.error is None, "stopping is no trouble"
 
 
 def test_while_no_answer_comes(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
@@ -45,8 +45,8 @@ def test_while_it_pauses(fake_api: ApiServer, faults: Faults, follow: Follow, tm
     else:
         faults.refuse()
     path = fake_api.kubeconfig(tmp_path / "config")
-    told = follow.through(connect(ClientConnection(kubeconfig=str(path), qps=-1), pauses=PATIENT))
-    wait_until(lambda: told.reflector.trouble is not None, "the trouble")
+    told = follow.through(connect(ClientConnection(kubeconfig=str(path), qps=-1), backoff=PATIENT))
+    wait_until(lambda: told.reflector.error is not None, "the trouble")
     told.stop()
     assert not follows()
 

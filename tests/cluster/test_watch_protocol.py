@@ -2,7 +2,7 @@
 
 import pytest
 
-from pykubeproxy.cluster.watch_protocol import PAGE_SIZE, Body, Fetch, Heard, Line, Read, Watch
+from pykubeproxy.cluster.watch_protocol import PAGE_SIZE, EventLine, ListBody, ReadEvent, Reply, RequestList, StartWatch
 from tests.cluster.talking import (
     BROKEN,
     ENDED,
@@ -21,10 +21,10 @@ from tests.cluster.talking import (
     slice_json,
 )
 
-GARBAGE = Line(b'{"type":"MODIFIED","object":\x00\xff this is no JSON')
+MALFORMED = EventLine(b'{"type":"MODIFIED","object":\x00\xff this is no JSON')
 BREAKS = [
     BROKEN,
-    GARBAGE,
+    MALFORMED,
     *(refusal(code) for code in (401, 403, 404, 410, 429, 500, 503, 504)),
     *map(error, (410, 429, 500, 504)),
 ]
@@ -36,9 +36,9 @@ class TestStreamingList:
         talk = Talk()
         assert talk.query == STREAM
         talk.say(added("a", 3), added("b", 5))
-        assert (talk.step, talk.tracker.has_listed) == (Read(), False)
+        assert (talk.step, talk.tracker.has_listed) == (ReadEvent(), False)
         talk.say(bookmark(7, ends_list=True))
-        assert (talk.step, talk.tracker.has_listed) == (Read(), True)
+        assert (talk.step, talk.tracker.has_listed) == (ReadEvent(), True)
         assert talk.names() == (["a", "b"], [])
         talk.say(deleted("a", 8))
         assert talk.names() == ([], ["a"])
@@ -50,9 +50,9 @@ class TestStreamingList:
     @pytest.mark.parametrize("status", [400, 422])
     def test_a_server_that_cannot_stream_is_asked_for_pages_at_once_and_from_then_on(self, status: int) -> None:
         talk = Talk().say(refusal(status))
-        assert (type(talk.step), talk.query, talk.pauses) == (Fetch, FIRST_PAGE, False)
+        assert (type(talk.step), talk.query, talk.pauses) == (RequestList, FIRST_PAGE, False)
         talk.say(page(9), error(410))
-        assert (type(talk.step), talk.pauses) == (Fetch, True)
+        assert (type(talk.step), talk.pauses) == (RequestList, True)
 
     def test_pages_from_the_start_if_streaming_is_switched_off(self) -> None:
         assert Talk(can_stream=False).query == FIRST_PAGE
@@ -61,11 +61,11 @@ class TestStreamingList:
         "said", [[], [added("a", 3)], [added("a", 3), bookmark(4)]], ids=["nothing", "some", "more"]
     )
     @pytest.mark.parametrize("breaks", [*BREAKS, ENDED, SILENCE], ids=str)
-    def test_whatever_keeps_it_from_its_end_mark_leads_to_pages_at_once(self, said: list[Heard], breaks: Heard) -> None:
+    def test_whatever_keeps_it_from_its_end_mark_leads_to_pages_at_once(self, said: list[Reply], breaks: Reply) -> None:
         talk = Talk().say(*said, breaks)
-        assert (type(talk.step), talk.query, talk.pauses) == (Fetch, FIRST_PAGE, False)
+        assert (type(talk.step), talk.query, talk.pauses) == (RequestList, FIRST_PAGE, False)
         talk.say(page(5, ("b", 3)))
-        assert (type(talk.step), talk.query) == (Watch, {"resourceVersion": "5"})
+        assert (type(talk.step), talk.query) == (StartWatch, {"resourceVersion": "5"})
         assert talk.names() == (["b"], ["a"] if said else [])
         assert talk.say(error(410)).query == STREAM, "the next list is tried as a stream again"
 
@@ -75,7 +75,7 @@ class TestPagedList:
         talk = Talk(can_stream=False).say(page(9, ("a", 1), ("b", 2), more="x"))
         assert talk.query == {"limit": str(PAGE_SIZE), "continue": "x"}
         talk.say(page(9, ("c", 3)))
-        assert (type(talk.step), talk.query) == (Watch, {"resourceVersion": "9"})
+        assert (type(talk.step), talk.query) == (StartWatch, {"resourceVersion": "9"})
         assert talk.names() == (["a", "b", "c"], [])
 
     def test_nothing_is_complete_before_the_last_page(self) -> None:
@@ -128,9 +128,9 @@ class TestPagedList:
 
     @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"kind":"Status","metadata":{},"status":"Success"}', b"[]"])
     def test_something_that_is_no_list_is_trouble_and_removes_nothing(self, body: bytes) -> None:
-        talk = Talk(can_stream=False).say(Body(body))
+        talk = Talk(can_stream=False).say(ListBody(body))
         assert (talk.query, talk.pauses) == (FIRST_PAGE, True)
-        talk.say(page(9, ("a", 1)), error(410), Body(body))
+        talk.say(page(9, ("a", 1)), error(410), ListBody(body))
         assert talk.names() == (["a"], [])
 
 
@@ -145,13 +145,13 @@ class TestWatch:
         assert not listed().say(ENDED).pauses
 
     @pytest.mark.parametrize(
-        "breaks", [BROKEN, SILENCE, GARBAGE, error(500), refusal(500), refusal(429), refusal(401), refusal(403)]
+        "breaks", [BROKEN, SILENCE, MALFORMED, error(500), refusal(500), refusal(429), refusal(401), refusal(403)]
     )
-    def test_after_trouble_the_version_of_the_server_is_looked_at_first(self, breaks: Heard) -> None:
+    def test_after_trouble_the_version_of_the_server_is_looked_at_first(self, breaks: Reply) -> None:
         talk = listed(("a", 3), version=10).say(added("b", 12), breaks)
-        assert (type(talk.step), talk.query, talk.pauses) == (Fetch, PROBE, True)
+        assert (type(talk.step), talk.query, talk.pauses) == (RequestList, PROBE, True)
         talk.say(page(99, ("z", 98)))
-        assert (type(talk.step), talk.query, talk.pauses) == (Watch, {"resourceVersion": "12"}, False)
+        assert (type(talk.step), talk.query, talk.pauses) == (StartWatch, {"resourceVersion": "12"}, False)
         assert talk.names() == (["b"], []), "nothing of that list is taken in"
 
     def test_that_look_is_repeated_until_there_is_an_answer(self) -> None:
@@ -164,13 +164,13 @@ class TestWatch:
 
     def test_an_unknown_type_of_event_is_ignored(self) -> None:
         talk = listed(version=10).say(event("NEWS", {"metadata": {"resourceVersion": "99"}}))
-        assert talk.step == Read()
+        assert talk.step == ReadEvent()
         assert talk.say(ENDED).query == {"resourceVersion": "10"}
 
 
 class TestLostHistory:
     @pytest.mark.parametrize("lost", [error(410), refusal(410)])
-    def test_a_new_list_tells_only_the_differences(self, lost: Heard) -> None:
+    def test_a_new_list_tells_only_the_differences(self, lost: Reply) -> None:
         talk = listed(("same", 1), ("changed", 2), ("gone", 3), version=10).say(lost)
         assert (talk.query, talk.pauses) == (STREAM, True)
         talk.say(added("changed", 20), added("new", 21), added("same", 1))
@@ -197,7 +197,7 @@ class TestLostHistory:
 
     def test_a_server_that_went_back_is_asked_for_pages_of_the_latest(self) -> None:
         talk = Talk(can_stream=False).say(page(10, ("a", 8)), BROKEN, page(5))
-        assert (type(talk.step), talk.query) == (Fetch, {})
+        assert (type(talk.step), talk.query) == (RequestList, {})
 
     def test_versions_that_are_no_numbers_are_not_compared(self) -> None:
         talk = Talk().say(

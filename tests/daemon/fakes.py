@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.follower import Follower, Outcome
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import Changed
@@ -99,10 +99,10 @@ class Recorder(Follower):
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
-        self.changes: list[Change] = []
+        self.changes: list[ObjectChanges] = []
         self.asked_times = 0
 
-    def took(self, change: Change, touched: object) -> None:
+    def took(self, change: ObjectChanges, touched: object) -> None:
         del touched
         self.changes.append(change)
 
@@ -134,7 +134,7 @@ def loop_of(
 
 def changed(*put: Object, removed: Iterable[ObjectId] = ()) -> Changed:
     """A message with news of objects."""
-    return Changed(Change(put=put, removed=tuple(removed)))
+    return Changed(ObjectChanges(put=put, removed=tuple(removed)))
 
 
 def act_until(loop: Loop, clock: Clock, end: float) -> None:

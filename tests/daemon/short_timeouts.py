@@ -6,14 +6,14 @@ from unittest.mock import patch
 
 from pykubeproxy.cli import kube_proxy, main, running
 from pykubeproxy.cluster.connections import Timeouts
-from pykubeproxy.cluster.outage import Pauses
+from pykubeproxy.cluster.outage import Backoff
 from pykubeproxy.daemon.setup.run_settings import DaemonTimeouts
 
 LITTLE = DaemonTimeouts(
     once=1.0,
     pod_cidrs=1.5,
     api=Timeouts(connect=1.0, silence=1.5, list_silence=1.0),
-    pauses=Pauses(probe=0.3, first=0.1, longest=0.5, settled=0.5),
+    backoff=Backoff(probe=0.3, first=0.1, longest=0.5, settled=0.5),
 )
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from pykubeproxy.cluster.source import Change, Note
+from pykubeproxy.cluster.source import Note, ObjectChanges
 from pykubeproxy.daemon.errors import CannotGoOn
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS, Changed, Listed
@@ -118,7 +118,7 @@ def test_what_was_touched_is_told_with_the_sync_and_only_once(clock: Clock) -> N
 def test_notes_are_logged(clock: Clock) -> None:
     loop = loop_of(clock, FakeProxy(clock))
     with capture_logs() as logs:
-        loop.take(Changed(Change(notes=(Note("bad"), Note("left out", is_error=False)))))
+        loop.take(Changed(ObjectChanges(notes=(Note("bad"), Note("left out", is_error=False)))))
     assert [(line["event"], line["log_level"]) for line in logs] == [("bad", "error"), ("left out", "info")]
 
 

@@ -209,7 +209,7 @@ PROMISES = (
         broken=Broken(
             how="each attempt is followed by a longer pause",
             file="pykubeproxy/cluster/outage.py",
-            old="        return max(self._probe_at + self.pauses.probe, now)\n",
+            old="        return max(self._probe_at + self.backoff.probe, now)\n",
             new="        return max(2 * self._probe_at - 95, now)\n",
         ),
     ),
@@ -242,8 +242,8 @@ PROMISES = (
         broken=Broken(
             how="no new list after a 410",
             file="pykubeproxy/cluster/watch_protocol.py",
-            old="if trouble.is_expired or trouble.is_too_new or trouble.is_unsupported:",
-            new="if trouble.is_too_new or trouble.is_unsupported:",
+            old="if error.is_expired or error.is_too_new or error.is_unsupported:",
+            new="if error.is_too_new or error.is_unsupported:",
         ),
     ),
     Promise(

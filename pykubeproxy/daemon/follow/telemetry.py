@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 import structlog
 
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
 from pykubeproxy.daemon.follower import Follower, Outcome
 from pykubeproxy.daemon.sync.family import Synced
@@ -94,7 +94,7 @@ class Telemetry(Follower):
             self._metrics.queued(family)
             self._health.updated(family)
 
-    def took(self, change: Change, touched: Collection[ServiceKey]) -> None:
+    def took(self, change: ObjectChanges, touched: Collection[ServiceKey]) -> None:
         """Count what came in, and that it waits for a sync."""
         for obj in change.put:
             if isinstance(obj, Node):

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from pykubeproxy.cluster.connections import Timeouts
-from pykubeproxy.cluster.outage import Pauses
+from pykubeproxy.cluster.outage import Backoff
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import IP, Family
@@ -53,7 +53,7 @@ class DaemonTimeouts(msgspec.Struct, frozen=True, kw_only=True):
     once: float = 60.0
     pod_cidrs: float = 300.0
     api: Timeouts = Timeouts()
-    pauses: Pauses = Pauses()
+    backoff: Backoff = Backoff()
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):

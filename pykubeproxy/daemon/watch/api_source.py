@@ -12,7 +12,7 @@ from pykubeproxy.cluster.events import Event, EventRecorder, starting
 from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.cluster.reflector import FollowOptions, Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
-from pykubeproxy.cluster.source import Change, Note
+from pykubeproxy.cluster.source import Note, ObjectChanges
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.messages import Changed, Listed, Message
 from pykubeproxy.model.snapshot import Object
@@ -61,9 +61,9 @@ class ApiSource:
         )
 
     @property
-    def trouble(self) -> dict[str, str]:
+    def errors(self) -> dict[str, str]:
         """What keeps us from following, in one line, by kind of object."""
-        return {kind: each.trouble for kind, each in self._reflectors.items() if each.trouble is not None}
+        return {kind: each.error for kind, each in self._reflectors.items() if each.error is not None}
 
     @property
     def server(self) -> str:
@@ -110,13 +110,13 @@ class ApiSource:
             self._events.emit(event)
             self._events.finish(_LAST_EVENT_SECONDS)
 
-    def _changed(self, change: Change) -> None:
+    def _changed(self, change: ObjectChanges) -> None:
         self._inbox.put(Changed(change))
 
     def _listed(self, kind: str) -> None:
         self._inbox.put(Listed(frozenset({kind})))
 
-    def _node_changed(self, change: Change) -> None:
+    def _node_changed(self, change: ObjectChanges) -> None:
         self._has_node |= bool(change.put)
         self._changed(change)
 
@@ -127,9 +127,9 @@ class ApiSource:
         self._listed(kind)
 
 
-def list_objects(completed: Completed) -> Change:
+def list_objects(completed: Completed) -> ObjectChanges:
     """All objects that matter to this node, as the API server has them now. Raises SourceError if it does not tell."""
-    inbox: SimpleQueue[Change | str] = SimpleQueue()
+    inbox: SimpleQueue[ObjectChanges | str] = SimpleQueue()
     client = connect(completed.config.client_connection, completed.master)
     reflectors = [
         Reflector(client, resource, on_change=inbox.put, on_listed=inbox.put)
@@ -140,18 +140,18 @@ def list_objects(completed: Completed) -> Change:
             reflector.start()
         return _collect(inbox, reflectors)
     except Empty:
-        raise SourceError(f"cannot list objects: {_trouble(reflectors) or 'no answer'}") from None
+        raise SourceError(f"cannot list objects: {_first_error(reflectors) or 'no answer'}") from None
     finally:
         for reflector in reflectors:
             reflector.stop()
 
 
-def _trouble(reflectors: Iterable[Reflector]) -> str | None:
+def _first_error(reflectors: Iterable[Reflector]) -> str | None:
     """What keeps the first of them that cannot follow from it."""
-    return next((found for found in (reflector.trouble for reflector in reflectors) if found), None)
+    return next((found for found in (reflector.error for reflector in reflectors) if found), None)
 
 
-def _collect(inbox: "SimpleQueue[Change | str]", reflectors: Sequence[Reflector]) -> Change:
+def _collect(inbox: "SimpleQueue[ObjectChanges | str]", reflectors: Sequence[Reflector]) -> ObjectChanges:
     """What arrives until everything has been listed. Raises queue.Empty if nothing arrives for too long.
 
     Somebody waits for it: where there is trouble from the start, a few attempts must do.
@@ -164,7 +164,7 @@ def _collect(inbox: "SimpleQueue[Change | str]", reflectors: Sequence[Reflector]
         try:
             heard = inbox.get(timeout=_LOOK_INTERVAL)
         except Empty:
-            if time.monotonic() - last > (timeout if _trouble(reflectors) else _LIST_TIMEOUT):
+            if time.monotonic() - last > (timeout if _first_error(reflectors) else _LIST_TIMEOUT):
                 raise
             continue
         last, timeout = time.monotonic(), _LIST_TIMEOUT
@@ -173,4 +173,4 @@ def _collect(inbox: "SimpleQueue[Change | str]", reflectors: Sequence[Reflector]
         else:
             objects += heard.put
             notes += heard.notes
-    return Change(put=tuple(objects), notes=tuple(notes))
+    return ObjectChanges(put=tuple(objects), notes=tuple(notes))

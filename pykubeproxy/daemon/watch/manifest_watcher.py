@@ -3,7 +3,7 @@
 from queue import SimpleQueue
 
 from pykubeproxy.cluster.manifests import POLL_INTERVAL, Manifests
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.messages import ALL_KINDS, Changed, Listed, Message
 from pykubeproxy.daemon.watch.repeating import Repeating
 
@@ -39,7 +39,7 @@ class ManifestWatcher:
             self._tell(change)
         return False
 
-    def _tell(self, change: Change) -> None:
+    def _tell(self, change: ObjectChanges) -> None:
         self._unread = change.unread
         self._inbox.put(Changed(change))
         if not self._is_listed and not self._manifests.is_unreadable:

@@ -9,7 +9,7 @@ from types import FrameType
 import pytest
 from msgspec import Struct
 
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import Changed
 from pykubeproxy.daemon.sync.family import FamilyProxy
@@ -75,7 +75,7 @@ class Cluster:
 
     def change(self, put: Iterable[Object] = (), removed: Iterable[Object] = ()) -> None:
         """Take in a change, and sync."""
-        self._loop.take(Changed(Change(put=tuple(put), removed=tuple(map(identify, removed)))))
+        self._loop.take(Changed(ObjectChanges(put=tuple(put), removed=tuple(map(identify, removed)))))
         assert self._loop.sync()
 
     def watch(self) -> None:

@@ -13,7 +13,7 @@ from pykubeproxy.cluster.client import ApiClient
 from pykubeproxy.cluster.events import Event, starting
 from pykubeproxy.cluster.reflector import FollowOptions
 from pykubeproxy.cluster.resources import Resource
-from pykubeproxy.cluster.source import Change
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.messages import Changed, Listed, Message
 from pykubeproxy.daemon.watch import api_source
 from pykubeproxy.daemon.watch.api_source import ApiSource
@@ -34,12 +34,12 @@ class FakeReflector:
         client: ApiClient,
         resource: Resource,
         *,
-        on_change: Callable[[Change], None],
+        on_change: Callable[[ObjectChanges], None],
         on_listed: Callable[[str], None],
         options: FollowOptions,
     ) -> None:
         del client, options
-        self.trouble: str | None = None
+        self.error: str | None = None
         self.is_started = False
         self.change, self.listed = on_change, on_listed
         self.made[resource.kind] = self
@@ -90,10 +90,10 @@ def test_what_reflectors_tell_reaches_the_loop() -> None:
     assert {kind: each.is_started for kind, each in made.items()} == dict.fromkeys(
         ("Service", "EndpointSlice", "Node"), True
     )
-    change = Change(put=(service(),))
+    change = ObjectChanges(put=(service(),))
     made["Service"].change(change)
     made["Service"].listed("Service")
-    made["Node"].change(Change(put=(Node(name=NODE),)))
+    made["Node"].change(ObjectChanges(put=(Node(name=NODE),)))
     made["Node"].listed("Node")
     told = [inbox.get_nowait() for _ in range(inbox.qsize())]
     assert told[:2] == [Changed(change), Listed(frozenset({"Service"}))]
@@ -113,16 +113,16 @@ def test_a_server_that_anybody_could_pose_as_is_warned_of_once(weakness: str | N
 def test_a_node_that_does_not_exist_is_told_of(nodes: tuple[Node, ...], levels: list[str]) -> None:
     source(SimpleQueue()).start()
     with capture_logs() as logs:
-        FakeReflector.made["Node"].change(Change(put=nodes))
+        FakeReflector.made["Node"].change(ObjectChanges(put=nodes))
         FakeReflector.made["Node"].listed("Node")
     assert [line["log_level"] for line in logs] == levels
 
 
 def test_trouble_is_known_by_kind() -> None:
     its = source(SimpleQueue())
-    assert its.trouble == {}
-    FakeReflector.made["Node"].trouble = "forbidden"
-    assert its.trouble == {"Node": "forbidden"}
+    assert its.errors == {}
+    FakeReflector.made["Node"].error = "forbidden"
+    assert its.errors == {"Node": "forbidden"}
 
 
 def test_a_shadow_writes_no_events() -> None:

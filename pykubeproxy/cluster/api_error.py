@@ -4,20 +4,20 @@ import msgspec
 
 from pykubeproxy.cluster.validation import decode
 
-SILENT = "silent"
-"""The kind of Trouble with a connection that is open, and over which nothing comes."""
+READ_TIMEOUT = "read timeout"
+"""The kind of ApiError with a connection that is open, and over which nothing comes."""
 
-GARBAGE, SHORT, INTERNAL = "garbage", "short", "internal"
-"""The kinds of Trouble with an answer that is none, with watches that end at once, and with a fault of ours."""
+MALFORMED, SHORT_WATCH, INTERNAL = "malformed", "short watch", "internal"
+"""The kinds of ApiError with an answer that is none, with watches that end at once, and with a fault of ours."""
 
-_OF_ANSWERS = (GARBAGE, SHORT, INTERNAL)
+_NOT_OF_SERVER = (MALFORMED, SHORT_WATCH, INTERNAL)
 
 _LONGEST_TEXT = 300
 _LONGEST_WAIT = 600
 """Seconds; a server that asks for more is asked again all the same."""
 
 
-class Trouble(Exception):
+class ApiError(Exception):
     """A request or a watch that failed; `str()` is one line. `kind` stays the same while the cause does."""
 
     def __init__(self, text: str, *, kind: str, status: int | None = None, retry_after: float | None = None) -> None:
@@ -37,7 +37,7 @@ class Trouble(Exception):
     def is_of_server(self) -> bool:
         """True if the whole server is away, overloaded or broken, and not only this request refused."""
         if self.status is None:
-            return self.kind not in _OF_ANSWERS
+            return self.kind not in _NOT_OF_SERVER
         return (self.status == 429 or self.status >= 500) and not self.is_too_new
 
     @property
@@ -66,7 +66,7 @@ class Trouble(Exception):
         return self.status == 409
 
 
-class Aborted(Trouble):
+class Aborted(ApiError):
     """We were told to stop."""
 
     def __init__(self) -> None:
@@ -87,8 +87,8 @@ class _Status(msgspec.Struct):
 _STATUS = msgspec.json.Decoder(_Status)
 
 
-def refused(status: int, body: bytes | msgspec.Raw, retry_after: str | None = None) -> Trouble:
-    """The Trouble of an answer that is no success; `retry_after` is the header, whole seconds in Kubernetes.
+def refused(status: int, body: bytes | msgspec.Raw, retry_after: str | None = None) -> ApiError:
+    """The ApiError of an answer that is no success; `retry_after` is the header, whole seconds in Kubernetes.
 
     The body is a Status object (API reference, "Status"), or whatever a proxy puts in its place. An ERROR event of a
     watch has no HTTP status of its own: pass 0, and its object as the body.
@@ -103,4 +103,6 @@ def refused(status: int, body: bytes | msgspec.Raw, retry_after: str | None = No
     seconds = int(retry_after[:9]) if retry_after and retry_after.isdecimal() else in_body
     seconds = None if seconds is None else min(max(seconds, 0), _LONGEST_WAIT)
     message = " ".join(said.message.split() or said.reason.split())[:_LONGEST_TEXT] or "no explanation"
-    return Trouble(f"the API server answers {code}: {message}", kind=f"status {code}", status=code, retry_after=seconds)
+    return ApiError(
+        f"the API server answers {code}: {message}", kind=f"status {code}", status=code, retry_after=seconds
+    )

@@ -8,16 +8,16 @@ import pytest
 import urllib3
 from urllib3 import exceptions
 
-from pykubeproxy.cluster.trouble import SILENT, refused
+from pykubeproxy.cluster.api_error import READ_TIMEOUT, refused
 from pykubeproxy.cluster.unreachable import unreachable
 
 STATUS = b'{"kind":"Status","code":%d,"reason":"R","message":"not\\nnow","details":{"retryAfterSeconds":7}}'
 
 
 def test_a_status_object_says_why() -> None:
-    trouble = refused(503, STATUS % 503)
-    assert str(trouble) == "the API server answers 503: not now"
-    assert (trouble.status, trouble.kind, trouble.retry_after) == (503, "status 503", 7)
+    error = refused(503, STATUS % 503)
+    assert str(error) == "the API server answers 503: not now"
+    assert (error.status, error.kind, error.retry_after) == (503, "status 503", 7)
 
 
 def test_the_header_says_when_to_come_back() -> None:
@@ -52,8 +52,8 @@ def test_an_error_event_has_its_status_inside() -> None:
 )
 def test_what_an_answer_means(status: int, text: bytes, properties: set[str]) -> None:
     names = {"is_unsupported", "is_unauthorized", "is_forbidden", "is_expired", "is_too_new"}
-    trouble = refused(status, text)
-    assert {name for name in names if getattr(trouble, name)} == properties
+    error = refused(status, text)
+    assert {name for name in names if getattr(error, name)} == properties
 
 
 def raised(error: Exception, cause: Exception) -> Exception:
@@ -95,4 +95,4 @@ def test_exceptions_of_the_transport(error: Exception, text: str) -> None:
 
 
 def test_silence_has_a_kind_of_its_own() -> None:
-    assert unreachable(exceptions.ReadTimeoutError(POOL, "/", ""), "https://api").kind == SILENT
+    assert unreachable(exceptions.ReadTimeoutError(POOL, "/", ""), "https://api").kind == READ_TIMEOUT
