@@ -162,10 +162,10 @@ def measure(beds: Sequence[Bed], rounds: int) -> list[dict[str, Nanoseconds]]:
     listeners = [{way.is_outgoing: _listener(bed, way) for way in ways(bed.variant.shape)} for bed in beds]
     taken: list[dict[str, Nanoseconds]] = [{} for _ in beds]
     for _ in range(rounds):
-        for bed, doors, its in zip(beds, listeners, taken, strict=True):
+        for bed, listening, its in zip(beds, listeners, taken, strict=True):
             for way in ways(bed.variant.shape):
                 enter(bed.node if way.is_outgoing else bed.client)
-                its.setdefault(way.title, []).extend(_batch(way, doors[way.is_outgoing])[_COLD:])
+                its.setdefault(way.title, []).extend(_batch(way, listening[way.is_outgoing])[_COLD:])
     return taken
 
 

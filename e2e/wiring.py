@@ -86,8 +86,8 @@ def connect_pod(node: Namespace, pod: Namespace, spec: PodSpec, index: int, netw
     lines = [f"addr add {address} dev {UPLINK} {_usable_at_once(address)}" for address in spec.addresses]
     lines.append(f"link set {UPLINK} up")
     for address in spec.addresses:
-        door = gateway(_of_family(networks, address.version))
-        lines += (f"route add {door} dev {UPLINK}", f"route add default via {door} dev {UPLINK}")
+        router = gateway(_of_family(networks, address.version))
+        lines += (f"route add {router} dev {UPLINK}", f"route add default via {router} dev {UPLINK}")
     pod.ip(lines)
 
 

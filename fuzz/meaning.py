@@ -36,19 +36,19 @@ def packets(state: State, cluster: Cluster, family: Family, most: int = _MOST_PA
     version = _VERSION[family]
     senders = clients(version)
     everything: list[Asked] = []
-    for door in cluster.doors:
-        if door.served.version != version:
+    for frontend in cluster.frontends:
+        if frontend.served.version != version:
             continue
         own = [text for text in ADDRESSES if known(text).version == version]
-        for where in [str(door.address)] if door.address is not None else own:
-            hairpins = [Client(text, "cni0") for text in sorted(door.served.clients)[:2]]
+        for where in [str(frontend.address)] if frontend.address is not None else own:
+            hairpins = [Client(text, "cni0") for text in sorted(frontend.served.clients)[:2]]
             for client in _who(where, [*senders, *hairpins]):
-                asked = Asked(client, where, door.protocol, door.port)
+                asked = Asked(client, where, frontend.protocol, frontend.port)
                 everything.append(asked)
-                if door.served.affinity_seconds is not None:
+                if frontend.served.affinity_seconds is not None:
                     everything += [
-                        Asked(client, where, door.protocol, door.port, seen)
-                        for seen in sorted(door.served.endpoints)[:2]
+                        Asked(client, where, frontend.protocol, frontend.port, seen)
+                        for seen in sorted(frontend.served.endpoints)[:2]
                     ]
     chosen = random.sample(everything, min(most, len(everything)))
     near = [each for asked in chosen[:3] for each in _neighbours(asked)]
@@ -150,7 +150,7 @@ def _check_health_checks(cluster: Cluster, family: Family, ruleset: Ruleset) -> 
     tracer = Tracer(Ruleset(tables=tables), ENVIRONMENT)
     client = clients(_VERSION[family])[3]
     where = next(text for text in ADDRESSES if known(text).version == _VERSION[family])
-    refused = {door.port for door in cluster.doors if door.address in (None, known(where))}
+    refused = {frontend.port for frontend in cluster.frontends if frontend.address in (None, known(where))}
     for port in sorted({*ports, 31000, 31001} - refused):
         verdicts = {verdict for verdict, _, _ in fate(tracer.trace(packet(Asked(client, where, "tcp", port))))}
         if verdicts != {"ACCEPT" if port in ports else "DROP"}:

@@ -45,7 +45,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Door:
+class Frontend:
     """One address and port at which a port of a Service can be reached. `entrance` says in which way.
 
     A node port has no address of its own: any of the node's will do.
@@ -73,13 +73,13 @@ class Cluster:
             if _cluster_ip(service, version) is not None
             for port in (service["spec"].get("ports") or ())
         ]
-        self.doors = [door for served in self.served for door in served.doors()]
+        self.frontends = [frontend for served in self.served for frontend in served.frontends()]
 
     def promised(self, asked: Asked) -> list[Fate]:
         """The fates that a packet may have; more than one only where Services claim the same destination."""
         where = known(asked.address)
-        claims = [door for door in self.doors if self._is_before(door, asked, where)]
-        fates = [door.served.fate(door.entrance, asked, where) for door in claims]
+        claims = [frontend for frontend in self.frontends if self._is_before(frontend, asked, where)]
+        fates = [frontend.served.fate(frontend.entrance, asked, where) for frontend in claims]
         taken = [fate for fate in fates if any(target for _, target, _ in fate)]
         return taken or fates or [UNTOUCHED]
 
@@ -87,12 +87,12 @@ class Cluster:
         """Whether a port of the node is one at which load balancers ask for local endpoints."""
         return protocol == "tcp" and port in {served.health_check_node_port for served in self.served}
 
-    def _is_before(self, door: Door, asked: Asked, where: Address) -> bool:
-        if (door.protocol, door.port) != (asked.protocol, asked.port):
+    def _is_before(self, frontend: Frontend, asked: Asked, where: Address) -> bool:
+        if (frontend.protocol, frontend.port) != (asked.protocol, asked.port):
             return False
-        if door.address is None:
-            return self.proxy.is_own(where) and door.served.version == where.version
-        return door.address == where
+        if frontend.address is None:
+            return self.proxy.is_own(where) and frontend.served.version == where.version
+        return frontend.address == where
 
     def _backends(self, service: Object, port: Object, version: int) -> Backends:
         endpoints = endpoints_of(self._slices, service, port, version)
@@ -113,7 +113,7 @@ class Served:
         self.cluster_ip = _cluster_ip(service, version)
         self.affinity_seconds = affinity_seconds(self._spec)
 
-    def doors(self) -> Iterator[Door]:
+    def frontends(self) -> Iterator[Frontend]:
         """All addresses and ports at which it can be reached."""
         protocol = (self._port.get("protocol") or "TCP").lower()
         at = [("cluster IP", self.cluster_ip)]
@@ -121,9 +121,9 @@ class Served:
             at += [("external IP", each) for each in _addresses(self._spec.get("externalIPs"), self.version)]
         at += [("load balancer", each) for each in self._vips]
         for entrance, each in at:
-            yield Door(entrance, each, protocol, self._port["port"], self)
+            yield Frontend(entrance, each, protocol, self._port["port"], self)
         if self._port.get("nodePort"):
-            yield Door("node port", None, protocol, self._port["nodePort"], self)
+            yield Frontend("node port", None, protocol, self._port["nodePort"], self)
 
     @property
     def endpoints(self) -> set[str]:

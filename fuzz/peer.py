@@ -30,7 +30,7 @@ from tests.apiserver.cluster import Cluster
 from tests.apiserver.errors import ApiError
 from tests.apiserver.real import RealApiServer, assets
 from tests.apiserver.server import ApiServer
-from tests.corpus import canonical, sorted_doors, without_nfacct
+from tests.corpus import canonical, sorted_dispatch, without_nfacct
 
 PROGRAM = "KUBE_PROXY_BIN"
 SECONDS = 60.0  # kube-proxy itself waits 30 for a Node that has no address
@@ -144,7 +144,7 @@ def _wait_for_equality(process: "subprocess.Popen[bytes]", wanted: Mapping[Famil
 
 def _comparable(dump: str) -> str:
     """A dump without what is arbitrary in it: order among Services, counters, and tables without rules."""
-    return canonical(sorted_doors(without_nfacct(dump)))
+    return canonical(sorted_dispatch(without_nfacct(dump)))
 
 
 def _diff(family: Family, wanted: str, found: str) -> str:

@@ -26,7 +26,7 @@ GOLDEN_NODE = ("172.31.1.2", "fd00:31:1::2", "127.0.0.1", "::1")
 BUILTIN = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
 CANARY = "KUBE-PROXY-CANARY"
 # Where the order among Services is arbitrary.
-DOORS = frozenset({"KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL"})
+DISPATCH_CHAINS = frozenset({"KUBE-SERVICES", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES", "KUBE-PROXY-FIREWALL"})
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _canonical_lines(dump: str) -> Iterator[str]:
         yield from rules
 
 
-def sorted_doors(dump: str) -> str:
+def sorted_dispatch(dump: str) -> str:
     """A dump with the rules of the chains that all Services share sorted, those that lead to the node ports last."""
     tables = dump.split("COMMIT\n")
     return "COMMIT\n".join(_sorted_table(table) for table in tables)
@@ -123,12 +123,12 @@ def _sorted_table(table: str) -> str:
     lines = table.splitlines()
     head = [line for line in lines if not line.startswith("-A ")]
     rules = [line for line in lines if line.startswith("-A ")]
-    in_doors = sorted(
-        (line for line in rules if line.split()[1] in DOORS),
+    in_dispatch = sorted(
+        (line for line in rules if line.split()[1] in DISPATCH_CHAINS),
         key=lambda line: (line.endswith("-j KUBE-NODEPORTS"), line),
     )
-    rest = [line for line in rules if line.split()[1] not in DOORS]
-    return "".join(f"{line}\n" for line in (*head, *rest, *in_doors))
+    rest = [line for line in rules if line.split()[1] not in DISPATCH_CHAINS]
+    return "".join(f"{line}\n" for line in (*head, *rest, *in_dispatch))
 
 
 def without_nfacct(dump: str) -> str:

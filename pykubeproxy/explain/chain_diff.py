@@ -7,12 +7,12 @@ import msgspec
 
 from pykubeproxy.plan.diff import ChainChange
 from pykubeproxy.rules import names
-from pykubeproxy.rules.fragment import Door
+from pykubeproxy.rules.fragment import DispatchChain
 from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import Lines
 
 # The chains in which the search for a packet's Service begins.
-_FIRST_DISPATCH_CHAINS = frozenset((door.table, door.chain) for door in Door)
+_FIRST_DISPATCH_CHAINS = frozenset(each.id for each in DispatchChain)
 
 
 class ChainAction(StrEnum):

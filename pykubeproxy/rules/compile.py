@@ -15,18 +15,18 @@ from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.dispatch import ChainUpdates, make_dispatch
 from pykubeproxy.rules.endpoint import endpoint_chains
 from pykubeproxy.rules.external import (
-    external_ip_entries,
+    external_ip_dispatch,
     external_rules,
-    health_check_entries,
-    load_balancer_entries,
-    node_port_entries,
+    health_check_dispatch,
+    load_balancer_dispatch,
+    node_port_dispatch,
 )
-from pykubeproxy.rules.firewall import firewall_entries, firewall_rules
-from pykubeproxy.rules.fragment import Entry, Fragment
+from pykubeproxy.rules.firewall import firewall_dispatch, firewall_rules
+from pykubeproxy.rules.fragment import DispatchRule, Fragment
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.routing import Routing, route
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, TABLES, ChainId, Lines, Ruleset, Table
-from pykubeproxy.rules.service import cluster_ip_entries, internal_masquerade
+from pykubeproxy.rules.service import cluster_ip_dispatch, internal_masquerade
 from pykubeproxy.rules.skeleton import JUMPS, fixed_rules, shared_chains
 from pykubeproxy.rules.spread import spread
 
@@ -39,7 +39,7 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of a Service's fragments: the rules themselves are in the Ruleset, by the names of their chains."""
 
     chains: tuple[str, ...] = ()
-    entries: tuple[Entry, ...] = ()
+    dispatch_rules: tuple[DispatchRule, ...] = ()
     endpoint_count: int = 0
     has_comments: bool = True
 
@@ -150,7 +150,7 @@ class Compiler:
             self._set("nat", chain, None, changes.chains)
         for chain, lines in _chains(fragments):
             self._set("nat", chain, lines, changes.chains)
-        changes.replace_entries(old.entries, new.entries)
+        changes.replace_dispatch_rules(old.dispatch_rules, new.dispatch_rules)
 
     def _compile(self, key: ServiceKey, snapshot: Snapshot) -> tuple[Fragment, ...]:
         """The fragments of one Service as it is now; its endpoints are counted in."""
@@ -167,7 +167,7 @@ class Compiler:
         )
 
     def _change_dispatch(self, changes: "_Changes") -> set[ChainId]:
-        """Carry the changed entries over into the shared chains; return those that differ now."""
+        """Bring the dispatch chains up to date with the changed dispatch rules; return the chains that differ now."""
         return self._store(self._dispatch.change(changes.removed, changes.added))
 
     def _store(self, updates: ChainUpdates) -> set[ChainId]:
@@ -195,10 +195,10 @@ class _Changes:
 
     def __init__(self) -> None:
         self.chains: set[ChainId] = set()
-        self.removed: list[Entry] = []
-        self.added: list[Entry] = []
+        self.removed: list[DispatchRule] = []
+        self.added: list[DispatchRule] = []
 
-    def replace_entries(self, old: tuple[Entry, ...], new: tuple[Entry, ...]) -> None:
+    def replace_dispatch_rules(self, old: tuple[DispatchRule, ...], new: tuple[DispatchRule, ...]) -> None:
         if old != new:
             self.removed += old
             self.added += new
@@ -211,18 +211,18 @@ def _chains(fragments: tuple[Fragment, ...]) -> Iterator[tuple[str, Lines]]:
 
 def _is_less(new: _Kept, held: Fragment) -> bool:
     """True if `new` has nothing that `held` has not, and lacks a chain of it, or has no rules at all."""
-    return not new.entries or {chain for chain, _ in held.chains} > set(new.chains)
+    return not new.dispatch_rules or {chain for chain, _ in held.chains} > set(new.chains)
 
 
 def _is_lost(new: _Kept, held: Fragment) -> bool:
     """True if a Service has no rules, or no endpoints, and had some while it was as `held`."""
-    return not new.entries or (new.endpoint_count == 0 and held.endpoint_count > 0)
+    return not new.dispatch_rules or (new.endpoint_count == 0 and held.endpoint_count > 0)
 
 
 def _kept(fragments: tuple[Fragment, ...]) -> _Kept:
     return _Kept(
         chains=tuple(chain for chain, _ in _chains(fragments)),
-        entries=tuple(entry for fragment in fragments for entry in fragment.entries),
+        dispatch_rules=tuple(rule for fragment in fragments for rule in fragment.dispatch_rules),
         endpoint_count=sum(fragment.endpoint_count for fragment in fragments),
         has_comments=any(fragment.has_comments for fragment in fragments),
     )
@@ -235,19 +235,19 @@ def compile_port(
     routing = route(port, endpoints, options)
     return Fragment(
         chains=tuple((chain, tuple(rules)) for chain, rules in _port_chains(routing, options, comments=comments)),
-        entries=tuple(_port_entries(routing, options)),
+        dispatch_rules=tuple(_port_dispatch(routing, options)),
         endpoint_count=len(endpoints),
         has_comments=comments,
     )
 
 
-def _port_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry]:
-    yield from cluster_ip_entries(routing, options)
-    yield from external_ip_entries(routing, options)
-    yield from load_balancer_entries(routing, options)
-    yield from firewall_entries(routing)
-    yield from node_port_entries(routing, options)
-    yield from health_check_entries(routing)
+def _port_dispatch(routing: Routing, options: RuleOptions) -> Iterator[DispatchRule]:
+    yield from cluster_ip_dispatch(routing, options)
+    yield from external_ip_dispatch(routing, options)
+    yield from load_balancer_dispatch(routing, options)
+    yield from firewall_dispatch(routing)
+    yield from node_port_dispatch(routing, options)
+    yield from health_check_dispatch(routing)
 
 
 def _port_chains(routing: Routing, options: RuleOptions, *, comments: bool) -> Iterator[tuple[str, Iterable[str]]]:

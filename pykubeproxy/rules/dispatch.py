@@ -1,76 +1,76 @@
-"""How a packet finds its Service: the chains behind the doors, in one of two layouts.
+"""How a packet finds its Service: the dispatch chains, in one of two layouts.
 
-Linear dispatch is kube-proxy's: one chain per door, with the entries of all Services one after the other, every one of
-which a new connection may have to pass. Tree dispatch (`pykubeproxy.rules.tree`) lets it pass only those near its
-destination.
+With linear dispatch, as in kube-proxy, a dispatch chain has the rules of all Services one after the other, and a new
+connection may have to pass every one of them. With tree dispatch (`pykubeproxy.rules.tree`) it passes only those near
+its destination.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Protocol
 
-from pykubeproxy.rules.fragment import Door, Entry
+from pykubeproxy.rules.fragment import DispatchChain, DispatchRule
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.ruleset import ChainId, Lines
 from pykubeproxy.rules.skeleton import last_rules
 from pykubeproxy.rules.tree import TreeDispatch
 
-# What a change of entries makes of the shared chains; None for a chain that is no more.
+# What a change of dispatch rules makes of the shared chains; None for a chain that is no more.
 ChainUpdates = dict[ChainId, Lines | None]
 
 
 class DispatchLayout(Protocol):
-    """The chains behind the doors, kept up to date with their entries."""
+    """The dispatch chains, kept up to date with the dispatch rules of all Services."""
 
     def chains(self) -> ChainUpdates:
         """All chains as they are now."""
 
-    def change(self, removed: Iterable[Entry], added: Iterable[Entry]) -> ChainUpdates:
-        """Take entries out and put others in; return the chains that this may have changed."""
+    def change(self, removed: Iterable[DispatchRule], added: Iterable[DispatchRule]) -> ChainUpdates:
+        """Take dispatch rules out and put others in; return the chains that this may have changed."""
 
 
 def make_dispatch(options: RuleOptions) -> DispatchLayout:
-    """The layout that the options ask for, without any entry."""
+    """The layout that the options ask for, without any dispatch rule."""
     return TreeDispatch(options) if options.dispatch is Dispatch.TREE else LinearDispatch(options)
 
 
 class LinearDispatch:
-    """All entries of each door in one chain: ServicePort by ServicePort, and the door's last rules after them.
+    """Each dispatch chain has all of its rules, ServicePort by ServicePort, and its last rules after them.
 
     kube-proxy's order among ServicePorts is arbitrary; here they are sorted by name, so that the same cluster gives the
-    same chain. The order within each is kube-proxy's (`docs/reference/iptables-rules.md` section 16). Entries without
+    same chain. The order within each is kube-proxy's (`docs/reference/iptables-rules.md` section 16). Rules without
     an address come after all others: they are the last of their ServicePort anyway, and so both layouts agree which of
     two Services wins if one's node port is the port of the other's external IP.
     """
 
     def __init__(self, options: RuleOptions) -> None:
-        self._lists = {door: (_List(), _List()) for door in Door}
-        self._last = {door: last_rules(door, options) for door in Door}
+        self._lists = {dispatch_chain: (_List(), _List()) for dispatch_chain in DispatchChain}
+        self._last = {dispatch_chain: last_rules(dispatch_chain, options) for dispatch_chain in DispatchChain}
 
     def chains(self) -> ChainUpdates:
         """All chains as they are now."""
-        return self._chains(Door)
+        return self._chains(DispatchChain)
 
-    def change(self, removed: Iterable[Entry], added: Iterable[Entry]) -> ChainUpdates:
-        """Take entries out and put others in; return the chains that this may have changed.
+    def change(self, removed: Iterable[DispatchRule], added: Iterable[DispatchRule]) -> ChainUpdates:
+        """Take dispatch rules out and put others in; return the chains that this may have changed.
 
-        A ServicePort's entries come and go together, and are added in the order that they keep.
+        A ServicePort's dispatch rules come and go together, and are added in the order that they keep.
         """
-        touched: dict[Door, tuple[_Groups, _Groups]] = {}
-        for entry in removed:
-            _group(touched, entry)
-        for entry in added:
-            _group(touched, entry).append(_line(entry))
-        for door, groups in touched.items():
-            for its, changed in zip(self._lists[door], groups, strict=True):
+        touched: dict[DispatchChain, tuple[_Groups, _Groups]] = {}
+        for rule in removed:
+            _group(touched, rule)
+        for rule in added:
+            _group(touched, rule).append(_line(rule))
+        for dispatch_chain, groups in touched.items():
+            for its, changed in zip(self._lists[dispatch_chain], groups, strict=True):
                 its.replace(changed)
         return self._chains(touched)
 
-    def _chains(self, doors: Iterable[Door]) -> ChainUpdates:
+    def _chains(self, dispatch_chains: Iterable[DispatchChain]) -> ChainUpdates:
         updates: ChainUpdates = {}
-        for door in doors:
-            by_address, by_port = self._lists[door]
-            updates[door.table, door.chain] = (*by_address.lines, *by_port.lines, *self._last[door])
+        for dispatch_chain in dispatch_chains:
+            by_address, by_port = self._lists[dispatch_chain]
+            updates[dispatch_chain.id] = (*by_address.lines, *by_port.lines, *self._last[dispatch_chain])
         return updates
 
 
@@ -94,12 +94,12 @@ class _List:
             self.names[start:end] = [name] * len(groups[name])
 
 
-def _group(touched: dict[Door, tuple[_Groups, _Groups]], entry: Entry) -> list[str]:
-    """The rules of an entry's ServicePort at its door, with or without an address as this one is."""
-    by_address, by_port = touched.setdefault(entry.door, ({}, {}))
-    name = entry.rule.partition('--comment "')[2].partition('"')[0].partition(" ")[0]
-    return (by_address if entry.address else by_port).setdefault(name, [])
+def _group(touched: dict[DispatchChain, tuple[_Groups, _Groups]], rule: DispatchRule) -> list[str]:
+    """The rules of one ServicePort in one dispatch chain: those with an address, or those without, as `rule` is."""
+    by_address, by_port = touched.setdefault(rule.dispatch_chain, ({}, {}))
+    name = rule.text.partition('--comment "')[2].partition('"')[0].partition(" ")[0]
+    return (by_address if rule.address else by_port).setdefault(name, [])
 
 
-def _line(entry: Entry) -> str:
-    return f"-A {entry.door.chain} {entry.rule}"
+def _line(rule: DispatchRule) -> str:
+    return f"-A {rule.dispatch_chain.chain} {rule.text}"

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules import names, text
-from pykubeproxy.rules.fragment import Door, Entry
+from pykubeproxy.rules.fragment import DispatchChain, DispatchRule
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.routing import Routing, refusal_target
 
 
-def external_ip_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry]:
+def external_ip_dispatch(routing: Routing, options: RuleOptions) -> Iterator[DispatchRule]:
     """Traffic to `spec.externalIPs`."""
     if not options.external_ips:
         return
@@ -22,7 +22,7 @@ def external_ip_entries(routing: Routing, options: RuleOptions) -> Iterator[Entr
         yield from _refused_address(routing, address, options)
 
 
-def load_balancer_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry]:
+def load_balancer_dispatch(routing: Routing, options: RuleOptions) -> Iterator[DispatchRule]:
     """Traffic to load-balancer IPs that is delivered to the node with that destination."""
     for address in routing.port.load_balancer_ips:
         if routing.load_balancer_chain:
@@ -30,7 +30,7 @@ def load_balancer_entries(routing: Routing, options: RuleOptions) -> Iterator[En
         yield from _refused_address(routing, address, options)
 
 
-def node_port_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry]:
+def node_port_dispatch(routing: Routing, options: RuleOptions) -> Iterator[DispatchRule]:
     """Traffic to the node port, on whichever local addresses lead to KUBE-NODEPORTS."""
     port = routing.port
     if not port.node_port:
@@ -40,22 +40,24 @@ def node_port_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry]
         match = f"-p {word} {text.comment(port.title)} -m {word} --dport {port.node_port}"
         if options.counts_localhost:
             counted = f"-d 127.0.0.0/8 {match} {text.COUNT_LOCALHOST} -j {routing.external_chain}"
-            yield Entry(Door.NAT_NODE_PORTS, "", port.protocol, port.node_port, counted)
-        yield Entry(Door.NAT_NODE_PORTS, "", port.protocol, port.node_port, f"{match} -j {routing.external_chain}")
+            yield DispatchRule(DispatchChain.NAT_NODE_PORTS, "", port.protocol, port.node_port, counted)
+        yield DispatchRule(
+            DispatchChain.NAT_NODE_PORTS, "", port.protocol, port.node_port, f"{match} -j {routing.external_chain}"
+        )
     if routing.external.refusal:
         note = text.comment(f"{port.title} {routing.external.refusal}")
         match = f"-p {word} {note} -m addrtype --dst-type LOCAL -m {word} --dport {port.node_port}"
         target = refusal_target(routing.external, options.family)
-        yield Entry(Door.FILTER_EXTERNAL, "", port.protocol, port.node_port, f"{match} -j {target}")
+        yield DispatchRule(DispatchChain.FILTER_EXTERNAL, "", port.protocol, port.node_port, f"{match} -j {target}")
 
 
-def health_check_entries(routing: Routing) -> Iterator[Entry]:
+def health_check_dispatch(routing: Routing) -> Iterator[DispatchRule]:
     """Let the load balancer ask this node's proxy for local endpoints, whatever other firewall rules say."""
     number = routing.port.health_check_node_port
     if number:
         note = text.comment(f"{routing.port.title} health check node port")
         rule = f"-p tcp {note} -m tcp --dport {number} -j ACCEPT"
-        yield Entry(Door.FILTER_NODE_PORTS, "", Protocol.TCP, number, rule)
+        yield DispatchRule(DispatchChain.FILTER_NODE_PORTS, "", Protocol.TCP, number, rule)
 
 
 def external_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterator[str]:
@@ -81,15 +83,15 @@ def external_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterat
         yield f"-A {chain} -j {routing.external.chain}"
 
 
-def _to_address(routing: Routing, address: str, kind: str, chain: str) -> Entry:
+def _to_address(routing: Routing, address: str, kind: str, chain: str) -> DispatchRule:
     port = routing.port
     match = text.to_port(address, port.protocol, port.port, f"{port.title} {kind}")
-    return Entry(Door.NAT_SERVICES, address, port.protocol, port.port, f"{match} -j {chain}")
+    return DispatchRule(DispatchChain.NAT_SERVICES, address, port.protocol, port.port, f"{match} -j {chain}")
 
 
-def _refused_address(routing: Routing, address: str, options: RuleOptions) -> Iterator[Entry]:
+def _refused_address(routing: Routing, address: str, options: RuleOptions) -> Iterator[DispatchRule]:
     if routing.external.refusal:
         port = routing.port
         match = text.to_port(address, port.protocol, port.port, f"{port.title} {routing.external.refusal}")
         target = refusal_target(routing.external, options.family)
-        yield Entry(Door.FILTER_EXTERNAL, address, port.protocol, port.port, f"{match} -j {target}")
+        yield DispatchRule(DispatchChain.FILTER_EXTERNAL, address, port.protocol, port.port, f"{match} -j {target}")

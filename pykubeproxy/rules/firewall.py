@@ -8,19 +8,19 @@ and 7.8.
 from collections.abc import Iterator
 
 from pykubeproxy.rules import names, text
-from pykubeproxy.rules.fragment import Door, Entry
+from pykubeproxy.rules.fragment import DispatchChain, DispatchRule
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.routing import Routing
 
 
-def firewall_entries(routing: Routing) -> Iterator[Entry]:
+def firewall_dispatch(routing: Routing) -> Iterator[DispatchRule]:
     """Drop, in filter, what the source ranges did not let through."""
     if routing.firewall_chain:
         port = routing.port
         for address in port.load_balancer_ips:
             note = f"{port.title} traffic not accepted by {routing.firewall_chain}"
             match = text.to_port(address, port.protocol, port.port, note)
-            yield Entry(Door.FILTER_FIREWALL, address, port.protocol, port.port, f"{match} -j DROP")
+            yield DispatchRule(DispatchChain.FILTER_FIREWALL, address, port.protocol, port.port, f"{match} -j DROP")
 
 
 def firewall_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What one ServicePort contributes to a Ruleset: chains of its own, and entries in the chains that all share."""
+"""What one ServicePort contributes to a Ruleset: chains of its own, and dispatch rules in the chains that all share."""
 
 from enum import StrEnum
 
@@ -6,11 +6,11 @@ import msgspec
 
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules import names
-from pykubeproxy.rules.ruleset import Lines
+from pykubeproxy.rules.ruleset import ChainId, Lines
 
 
-class Door(StrEnum):
-    """A chain shared by all Services, in which a packet finds the Service it is meant for; `table chain`."""
+class DispatchChain(StrEnum):
+    """A chain that all Services share, in which a packet finds the Service that it is meant for; `table chain`."""
 
     NAT_SERVICES = f"nat {names.SERVICES}"
     NAT_NODE_PORTS = f"nat {names.NODE_PORTS}"
@@ -18,6 +18,11 @@ class Door(StrEnum):
     FILTER_EXTERNAL = f"filter {names.EXTERNAL_SERVICES}"
     FILTER_NODE_PORTS = f"filter {names.NODE_PORTS}"
     FILTER_FIREWALL = f"filter {names.PROXY_FIREWALL}"
+
+    @property
+    def id(self) -> ChainId:
+        """The chain as (table, name)."""
+        return self.table, self.chain
 
     @property
     def table(self) -> str:
@@ -30,27 +35,27 @@ class Door(StrEnum):
         return self.value.partition(" ")[2]
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One rule behind a door: its text without `-A CHAIN `, which names its ServicePort, and what it is found by.
+class DispatchRule(msgspec.Struct, frozen=True, gc=False):
+    """One rule of a dispatch chain: what a packet must be sent to for it, and its text without `-A CHAIN `.
 
     `address` is the destination address in the rule, empty where the rule matches any local address.
     """
 
-    door: Door
+    dispatch_chain: DispatchChain
     address: str
     protocol: Protocol
     port: int
-    rule: str
+    text: str
 
 
 class Fragment(msgspec.Struct, frozen=True, kw_only=True):
-    """The chains (all in nat) and entries of one ServicePort.
+    """The chains (all in nat) and dispatch rules of one ServicePort.
 
     `endpoint_count` is the number of all its endpoints, ready or not: the size of the cluster is counted in those.
     `has_comments` is False where the cluster is so large that the rules per endpoint go without.
     """
 
     chains: tuple[tuple[str, Lines], ...] = ()
-    entries: tuple[Entry, ...] = ()
+    dispatch_rules: tuple[DispatchRule, ...] = ()
     endpoint_count: int = 0
     has_comments: bool = True

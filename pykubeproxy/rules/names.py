@@ -71,8 +71,8 @@ def group(chain: str, number: int) -> str:
     return f"{chain}-{number:x}"
 
 
-def region(prefix: str, title: str) -> str:
-    """The chain of a region of destinations: named for it, or for its hash where the kernel would cut the name.
+def subtree(prefix: str, title: str) -> str:
+    """The chain of a subtree of destinations, named by its `title`, or by a hash where the kernel would cut that.
 
     Either way it cannot be taken for the chain of a Service, whose hash follows the prefix at once.
     """

@@ -23,9 +23,10 @@ class Refusal(StrEnum):
     NO_LOCAL_ENDPOINTS = "has no local endpoints"
 
 
-class Entrance(msgspec.Struct, frozen=True, kw_only=True):
-    """One way in, the cluster IP or the outside: the policy chain that its traffic ends up in, or why it is refused.
+class TrafficDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """Where traffic goes that is sent to the cluster IP, or to any other address of the Service.
 
+    That is the policy chain that it ends up in; or the chain is None, and `refusal` says why it is refused.
     Refused traffic without any endpoint is rejected at once; traffic that merely finds none on this node is dropped,
     so that a load balancer which probes several nodes is not told that the Service is gone.
     """
@@ -45,8 +46,8 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     port: ServicePort
     names: ChainNames
     endpoints: UsableEndpoints
-    internal: Entrance
-    external: Entrance
+    internal: TrafficDecision
+    external: TrafficDecision
     cluster_chain: str | None
     local_chain: str | None
     external_chain: str | None
@@ -68,8 +69,8 @@ def route(port: ServicePort, endpoints: tuple[Endpoint, ...], options: RuleOptio
         port=port,
         names=names,
         endpoints=usable,
-        internal=_entrance(usable, names, local_only=port.internal_policy_local),
-        external=_entrance(usable, names, local_only=port.external_policy_local),
+        internal=_decision(usable, names, local_only=port.internal_policy_local),
+        external=_decision(usable, names, local_only=port.external_policy_local),
         cluster_chain=names.cluster if usable.cluster else None,
         local_chain=names.local if usable.local else None,
         external_chain=names.external if has_any and port.externally_accessible else None,
@@ -77,14 +78,14 @@ def route(port: ServicePort, endpoints: tuple[Endpoint, ...], options: RuleOptio
     )
 
 
-def _entrance(usable: UsableEndpoints, names: ChainNames, *, local_only: bool) -> Entrance:
+def _decision(usable: UsableEndpoints, names: ChainNames, *, local_only: bool) -> TrafficDecision:
     if not usable.exist_anywhere:
-        return Entrance(chain=None, refusal=Refusal.NO_ENDPOINTS)
+        return TrafficDecision(chain=None, refusal=Refusal.NO_ENDPOINTS)
     if local_only and not usable.local:
-        return Entrance(chain=None, refusal=Refusal.NO_LOCAL_ENDPOINTS)
-    return Entrance(chain=names.local if local_only else names.cluster, refusal=None)
+        return TrafficDecision(chain=None, refusal=Refusal.NO_LOCAL_ENDPOINTS)
+    return TrafficDecision(chain=names.local if local_only else names.cluster, refusal=None)
 
 
-def refusal_target(entrance: Entrance, family: Family) -> str:
+def refusal_target(decision: TrafficDecision, family: Family) -> str:
     """The target that refuses traffic: an answer where nobody serves it, silence where only this node does not."""
-    return text.reject(family) if entrance.refusal is Refusal.NO_ENDPOINTS else "DROP"
+    return text.reject(family) if decision.refusal is Refusal.NO_ENDPOINTS else "DROP"

@@ -3,23 +3,29 @@
 from collections.abc import Iterator
 
 from pykubeproxy.rules import names, text
-from pykubeproxy.rules.fragment import Door, Entry
+from pykubeproxy.rules.fragment import DispatchChain, DispatchRule
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.routing import Routing, refusal_target
 
 
-def cluster_ip_entries(routing: Routing, options: RuleOptions) -> Iterator[Entry]:
+def cluster_ip_dispatch(routing: Routing, options: RuleOptions) -> Iterator[DispatchRule]:
     """Send traffic for the cluster IP to its policy chain, or refuse it."""
     port = routing.port
     if routing.internal.chain:
         match = text.to_port(port.cluster_ip, port.protocol, port.port, f"{port.title} cluster IP")
-        yield Entry(
-            Door.NAT_SERVICES, port.cluster_ip, port.protocol, port.port, f"{match} -j {routing.internal.chain}"
+        yield DispatchRule(
+            DispatchChain.NAT_SERVICES,
+            port.cluster_ip,
+            port.protocol,
+            port.port,
+            f"{match} -j {routing.internal.chain}",
         )
     else:
         match = text.to_port(port.cluster_ip, port.protocol, port.port, f"{port.title} {routing.internal.refusal}")
         target = refusal_target(routing.internal, options.family)
-        yield Entry(Door.FILTER_SERVICES, port.cluster_ip, port.protocol, port.port, f"{match} -j {target}")
+        yield DispatchRule(
+            DispatchChain.FILTER_SERVICES, port.cluster_ip, port.protocol, port.port, f"{match} -j {target}"
+        )
 
 
 def internal_masquerade(routing: Routing, options: RuleOptions) -> Iterator[str]:

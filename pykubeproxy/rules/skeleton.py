@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules import names, text
-from pykubeproxy.rules.fragment import Door
+from pykubeproxy.rules.fragment import DispatchChain
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.ruleset import Lines
 
@@ -52,9 +52,12 @@ def shared_chains(options: RuleOptions) -> frozenset[tuple[str, str]]:
     return frozenset() if options.programs_firewall_chain else frozenset({("filter", names.FIREWALL)})
 
 
-def last_rules(door: Door, options: RuleOptions) -> Lines:
-    """The rules at the end of a door, after all Services: on to the node ports, at the end of nat KUBE-SERVICES."""
-    if door is not Door.NAT_SERVICES:
+def last_rules(dispatch_chain: DispatchChain, options: RuleOptions) -> Lines:
+    """The rules at the end of a dispatch chain, behind those of all Services; only KUBE-SERVICES of nat has any.
+
+    They lead on to the node ports.
+    """
+    if dispatch_chain is not DispatchChain.NAT_SERVICES:
         return ()
     prefix = f"-A {names.SERVICES}"
     if options.node_port_addresses is not None:

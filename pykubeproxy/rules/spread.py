@@ -20,8 +20,8 @@ from pykubeproxy.rules.routing import Routing
 GROUPED_FROM = 128
 
 
-class Leg(msgspec.Struct, frozen=True):
-    """A way that traffic can take: a chain, the comment match of its rule, and how many endpoints it stands for."""
+class JumpTarget(msgspec.Struct, frozen=True):
+    """A chain that traffic may jump to, the comment match of the rule that does so, and its number of endpoints."""
 
     chain: str
     note: str
@@ -36,63 +36,63 @@ def spread(
     Yields chains with their rules, `chain` first; there are more where endpoints are grouped. ClientIP affinity has to
     ask for every endpoint anyway, and is never grouped.
     """
-    legs = list(_legs(endpoints, routing, comments=comments))
+    targets = list(_targets(endpoints, routing, comments=comments))
     if routing.port.affinity_seconds is not None:
-        yield chain, _with_affinity(chain, legs, routing, options)
-    elif options.dispatch is Dispatch.LINEAR or len(legs) < GROUPED_FROM:
-        yield chain, _choose(chain, legs)
+        yield chain, _with_affinity(chain, targets, routing, options)
+    elif options.dispatch is Dispatch.LINEAR or len(targets) < GROUPED_FROM:
+        yield chain, _choose(chain, targets)
     else:
-        groups = dict(_groups(chain, legs))
+        groups = dict(_groups(chain, targets))
         yield (
             chain,
-            _choose(chain, [_group_leg(group, its, routing, comments=comments) for group, its in groups.items()]),
+            _choose(chain, [_group_target(group, its, routing, comments=comments) for group, its in groups.items()]),
         )
         for group, its in groups.items():
             yield group, _choose(group, its)
 
 
-def _legs(endpoints: tuple[Endpoint, ...], routing: Routing, *, comments: bool) -> Iterator[Leg]:
+def _targets(endpoints: tuple[Endpoint, ...], routing: Routing, *, comments: bool) -> Iterator[JumpTarget]:
     title = routing.port.title
     for endpoint in endpoints:
         note = f"{text.comment(f'{title} -> {endpoint.text}')} " if comments else ""
-        yield Leg(routing.names.endpoint(endpoint.text), note)
+        yield JumpTarget(routing.names.endpoint(endpoint.text), note)
 
 
-def _with_affinity(chain: str, legs: Sequence[Leg], routing: Routing, options: RuleOptions) -> Iterator[str]:
+def _with_affinity(chain: str, targets: Sequence[JumpTarget], routing: Routing, options: RuleOptions) -> Iterator[str]:
     """The endpoint that remembers the client, if one does, else any."""
     mask = text.full_mask(options.family)
-    for leg in legs:
-        remembered = f"-m recent --rcheck --seconds {routing.port.affinity_seconds} --reap --name {leg.chain}"
-        yield f"-A {chain} {leg.note}{remembered} --mask {mask} --rsource -j {leg.chain}"
-    yield from _choose(chain, legs)
+    for target in targets:
+        remembered = f"-m recent --rcheck --seconds {routing.port.affinity_seconds} --reap --name {target.chain}"
+        yield f"-A {chain} {target.note}{remembered} --mask {mask} --rsource -j {target.chain}"
+    yield from _choose(chain, targets)
 
 
-def _choose(chain: str, legs: Sequence[Leg]) -> Iterator[str]:
-    """Take each leg with the share of its endpoints in all those that are left: 1/n for each endpoint in the end."""
-    left = sum(leg.endpoints for leg in legs)
-    for leg in legs:
-        if leg.endpoints < left:
-            chance = f"-m statistic --mode random --probability {text.probability(leg.endpoints, left)} "
-            yield f"-A {chain} {leg.note}{chance}-j {leg.chain}"
+def _choose(chain: str, targets: Sequence[JumpTarget]) -> Iterator[str]:
+    """Take each target with the share of its endpoints in all those that are left: 1/n for each endpoint in the end."""
+    left = sum(target.endpoints for target in targets)
+    for target in targets:
+        if target.endpoints < left:
+            chance = f"-m statistic --mode random --probability {text.probability(target.endpoints, left)} "
+            yield f"-A {chain} {target.note}{chance}-j {target.chain}"
         else:
-            yield f"-A {chain} {leg.note}-j {leg.chain}"
-        left -= leg.endpoints
+            yield f"-A {chain} {target.note}-j {target.chain}"
+        left -= target.endpoints
 
 
-def _groups(chain: str, legs: Sequence[Leg]) -> Iterator[tuple[str, list[Leg]]]:
-    """Legs in about as many groups as each has legs, by the hash in a leg's name.
+def _groups(chain: str, targets: Sequence[JumpTarget]) -> Iterator[tuple[str, list[JumpTarget]]]:
+    """The targets in about as many groups as each group has targets, divided by a hash of their names.
 
     A change of one endpoint therefore changes one group, until the number of endpoints has grown or shrunk fourfold.
     """
-    count = min(1 << len(legs).bit_length() // 2, names.MOST_GROUPS)
-    members: list[list[Leg]] = [[] for _ in range(count)]
-    for leg in legs:
-        members[crc32(leg.chain.encode()) % count].append(leg)
+    count = min(1 << len(targets).bit_length() // 2, names.MOST_GROUPS)
+    members: list[list[JumpTarget]] = [[] for _ in range(count)]
+    for target in targets:
+        members[crc32(target.chain.encode()) % count].append(target)
     for number, its in enumerate(members):
         if its:
             yield names.group(chain, number), its
 
 
-def _group_leg(group: str, legs: Sequence[Leg], routing: Routing, *, comments: bool) -> Leg:
-    note = f"{text.comment(f'{routing.port.title} -> one of {len(legs)} endpoints')} " if comments else ""
-    return Leg(group, note, len(legs))
+def _group_target(group: str, targets: Sequence[JumpTarget], routing: Routing, *, comments: bool) -> JumpTarget:
+    note = f"{text.comment(f'{routing.port.title} -> one of {len(targets)} endpoints')} " if comments else ""
+    return JumpTarget(group, note, len(targets))

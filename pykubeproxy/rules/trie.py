@@ -1,8 +1,8 @@
 """A prefix tree whose shape is a function of what is in it: the skeleton of tree dispatch.
 
-Keys are numbers of a fixed count of nibbles (4 bits). A leaf holds up to `LEAF_SIZE` items; a branch tells more apart
-by the first nibble in which they differ, so that paths are short however far apart the keys lie. Whatever the order of
-additions and removals was, the same items give the same tree, and each of them changes only nodes on one path.
+Keys are numbers of a fixed count of nibbles (4 bits). A leaf holds up to `LEAF_SIZE` items; an inner node tells more
+apart by the first nibble in which they differ, so that paths are short however far apart the keys lie. Whatever the
+order of additions and removals was, the same items give the same tree, and each of them changes only nodes on one path.
 
 Keys can be chosen so that a path branches off at every nibble. No tree is therefore deeper than `DEEPEST`: a leaf down
 there holds whatever comes, and what reaches down there is made anew if its level changes.
@@ -17,15 +17,15 @@ T = TypeVar("T")
 NIBBLE = 4
 LEAF_SIZE = 16
 
-# Branches above a leaf, at most. nf_tables follows 15 jumps from a built-in chain (NFT_JUMP_STACK_SIZE); 7 of them are
-# spent before and after the tree, and one is left to rules of others that lead to a door.
+# Inner nodes above a leaf, at most. nf_tables follows 15 jumps from a built-in chain (NFT_JUMP_STACK_SIZE); 7 of them
+# are spent before and after the tree, and one is left to rules of others that lead to a dispatch chain.
 DEEPEST = 7
 
 
 class Leaf(Generic[T]):
     """Items with their keys, in the order of keys.
 
-    More than `LEAF_SIZE` only if all keys are the same, or under `DEEPEST` branches.
+    More than `LEAF_SIZE` only if all keys are the same, or under `DEEPEST` inner nodes.
     """
 
     __slots__ = ("depth", "items", "prefix")
@@ -41,10 +41,10 @@ class Leaf(Generic[T]):
         return len(self.items)
 
 
-class Branch(Generic[T]):
+class InnerNode(Generic[T]):
     """Children by the nibble after the first `depth` ones, which are the same, `prefix`, in all keys.
 
-    `height` is the number of branches on the longest way down, this one included.
+    `height` is the number of inner nodes on the longest way down, this one included.
     """
 
     __slots__ = ("children", "depth", "height", "prefix", "size")
@@ -60,7 +60,7 @@ class Branch(Generic[T]):
         return self.size
 
 
-Node = Leaf[T] | Branch[T]
+Node = Leaf[T] | InnerNode[T]
 
 
 class Trie(Generic[T]):
@@ -87,7 +87,7 @@ class Trie(Generic[T]):
     def find(self, prefix: int, depth: int) -> Node[T] | None:
         """The node that stands for the keys whose first `depth` nibbles are `prefix`, if there is one."""
         node: Node[T] | None = self.root
-        while isinstance(node, Branch) and node.depth < depth:
+        while isinstance(node, InnerNode) and node.depth < depth:
             node = node.children.get(prefix >> NIBBLE * (depth - 1 - node.depth) & 0xF)
         return node if node is not None and (node.prefix, node.depth) == (prefix, depth) else None
 
@@ -103,7 +103,7 @@ class Trie(Generic[T]):
         return self.nibbles - -(-different_bits // NIBBLE)
 
     def _add(self, node: Node[T], key: int, item: T, level: int) -> Node[T]:
-        """What becomes of `node`, which has `level` branches above it, with one more item."""
+        """What becomes of `node`, which has `level` inner nodes above it, with one more item."""
         self._touched.append(node)
         if isinstance(node, Leaf):
             node.items.append((key, item))
@@ -119,37 +119,37 @@ class Trie(Generic[T]):
         return node
 
     def _split(self, leaf: Leaf[T], level: int) -> Node[T]:
-        """A branch in the place of a leaf that has grown too large."""
+        """An inner node in the place of a leaf that has grown too large."""
         if len(leaf) <= LEAF_SIZE or level == DEEPEST:
             return leaf
         depth = self._common_depth(leaf.items[0][0], leaf.items[-1][0])
         if depth == self.nibbles:
             return leaf
-        branch: Branch[T] = Branch(self._prefix(leaf.items[0][0], depth), depth)
-        self._touched.append(branch)
+        inner: InnerNode[T] = InnerNode(self._prefix(leaf.items[0][0], depth), depth)
+        self._touched.append(inner)
         for slot, items in groupby(leaf.items, lambda item: self._slot(item[0], depth)):
-            child = Leaf(branch.prefix << NIBBLE | slot, depth + 1, list(items))
+            child = Leaf(inner.prefix << NIBBLE | slot, depth + 1, list(items))
             self._touched.append(child)
-            branch.children[slot] = self._split(child, level + 1)
-        branch.size = len(leaf)
-        branch.height = 1 + _height(branch.children)
-        return branch
+            inner.children[slot] = self._split(child, level + 1)
+        inner.size = len(leaf)
+        inner.height = 1 + _height(inner.children)
+        return inner
 
-    def _part(self, branch: Branch[T], key: int, item: T, level: int) -> Branch[T]:
-        """A branch above `branch`, for a key that does not share its prefix."""
-        inside = branch.prefix << NIBBLE * (self.nibbles - branch.depth)
+    def _part(self, node: InnerNode[T], key: int, item: T, level: int) -> InnerNode[T]:
+        """An inner node above `node`, for a key that does not share its prefix."""
+        inside = node.prefix << NIBBLE * (self.nibbles - node.depth)
         depth = self._common_depth(key, inside)
-        parent: Branch[T] = Branch(self._prefix(key, depth), depth)
+        parent: InnerNode[T] = InnerNode(self._prefix(key, depth), depth)
         leaf = Leaf(self._prefix(key, depth + 1), depth + 1, [(key, item)])
-        moved = self._in_slot(self._moved(branch, level, level + 1), inside, depth + 1)
+        moved = self._in_slot(self._moved(node, level, level + 1), inside, depth + 1)
         parent.children = {self._slot(inside, depth): moved, self._slot(key, depth): leaf}
-        parent.size = branch.size + 1
+        parent.size = node.size + 1
         parent.height = 1 + moved.height
         self._touched += (parent, leaf)
         return parent
 
     def _remove(self, node: Node[T], key: int, item: T, level: int) -> Node[T] | None:
-        """What is left of `node`, which has `level` branches above it, with one item less."""
+        """What is left of `node`, which has `level` inner nodes above it, with one item less."""
         self._touched.append(node)
         if isinstance(node, Leaf):
             node.items.remove((key, item))
@@ -164,24 +164,24 @@ class Trie(Generic[T]):
         return self._join(node, level)
 
     def _in_slot(self, child: Node[T], key: int, depth: int) -> Node[T]:
-        """`child` as it belongs under a branch: a leaf covers all keys of its slot, however few it holds."""
-        if isinstance(child, Branch) or child.depth == depth:
+        """`child` as it belongs under an inner node: a leaf covers all keys of its slot, however few it holds."""
+        if isinstance(child, InnerNode) or child.depth == depth:
             return child
         leaf = Leaf(self._prefix(key, depth), depth, child.items)
         self._touched.append(leaf)
         return leaf
 
-    def _join(self, branch: Branch[T], level: int) -> Node[T]:
-        """What a branch becomes that has lost an item: itself, its only child, or a leaf of what is left."""
-        if branch.size <= LEAF_SIZE:
-            self._touched.extend(branch.children.values())
-            return _merged(branch)
-        if len(branch.children) == 1:
-            (child,) = branch.children.values()
+    def _join(self, node: InnerNode[T], level: int) -> Node[T]:
+        """What an inner node becomes that has lost an item: itself, its only child, or a leaf of what is left."""
+        if node.size <= LEAF_SIZE:
+            self._touched.extend(node.children.values())
+            return _merged(node)
+        if len(node.children) == 1:
+            (child,) = node.children.values()
             self._touched.append(child)  # it may become the root, which has no chain of its own
             return self._moved(child, level + 1, level)
-        branch.height = 1 + _height(branch.children)
-        return branch
+        node.height = 1 + _height(node.children)
+        return node
 
     def _moved(self, node: Node[T], before: int, after: int) -> Node[T]:
         """`node`, which comes to stand at another level.
@@ -215,7 +215,7 @@ def _height(children: dict[int, Node[T]]) -> int:
 def _nodes(node: Node[T]) -> Iterator[Node[T]]:
     """A node and all below it."""
     yield node
-    if isinstance(node, Branch):
+    if isinstance(node, InnerNode):
         for child in node.children.values():
             yield from _nodes(child)
 

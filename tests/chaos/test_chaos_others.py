@@ -28,7 +28,7 @@ HARMLESS = {
 # Those that cut the ways to Services off until they are put right.
 CUTTING = {
     "nat is flushed": ("-t", "nat", "-F"),
-    "the door is flushed": ("-t", "nat", "-F", "KUBE-SERVICES"),
+    "a dispatch chain is flushed": ("-t", "nat", "-F", "KUBE-SERVICES"),
     "a jump is deleted": ("-t", "nat", "-D", "PREROUTING", "1"),
     "pods are dropped": ("-t", "nat", "-I", "KUBE-SERVICES", "-p", "tcp", "-j", "RETURN"),
 }

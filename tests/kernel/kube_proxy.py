@@ -4,7 +4,7 @@ import random
 import re
 
 from pykubeproxy.rules.text import COUNT_LOCALHOST
-from tests.corpus import CANARY, DOORS
+from tests.corpus import CANARY, DISPATCH_CHAINS
 
 MANGLE_OF_KUBELET_AND_KUBE_PROXY = (
     f"*mangle\n:{CANARY} - [0:0]\n:KUBE-KUBELET-CANARY - [0:0]\n:KUBE-IPTABLES-HINT - [0:0]\nCOMMIT\n"
@@ -27,15 +27,15 @@ def shuffled(dump: str, order: random.Random) -> str:
     tables = []
     for table in dump.split("COMMIT\n"):
         lines = table.splitlines()
-        rules = [line for line in lines if is_in_door(line)]
+        rules = [line for line in lines if is_in_dispatch(line)]
         order.shuffle(rules)
-        rest = [line for line in lines if not is_in_door(line)]
+        rest = [line for line in lines if not is_in_dispatch(line)]
         tables.append("".join(f"{line}\n" for line in (*rest, *sorted(rules, key=leads_to_node_ports))))
     return "COMMIT\n".join(tables)
 
 
-def is_in_door(line: str) -> bool:
-    return line.startswith("-A ") and line.split()[1] in DOORS
+def is_in_dispatch(line: str) -> bool:
+    return line.startswith("-A ") and line.split()[1] in DISPATCH_CHAINS
 
 
 def leads_to_node_ports(rule: str) -> bool:

@@ -11,14 +11,14 @@ from pykubeproxy.host.netlink import NetlinkError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.text import LOCALHOST_COUNTER
 from tests.corpus import (
-    DOORS,
+    DISPATCH_CHAINS,
     GOLDEN,
     GOLDEN_NODE,
     Example,
     canonical,
     host_addresses,
     rendered,
-    sorted_doors,
+    sorted_dispatch,
     without_nfacct,
 )
 from tests.host.namespace import Namespace
@@ -73,7 +73,7 @@ def test_tree_dispatch_rewrites_only_the_ways_to_services(machine: Machine, kind
     tree = rendered(example, "--dispatch", "tree", *NODE_FLAGS)[kind4.family.lower()]
     assert chains(without_nfacct(machine.dump(kind4))) == chains(tree)
     rewritten = set(before.splitlines()) - set(machine.dump(kind4, "-c").splitlines())
-    assert {line.split()[2] for line in rewritten if " -A " in line} <= DOORS
+    assert {line.split()[2] for line in rewritten if " -A " in line} <= DISPATCH_CHAINS
     assert machine.once(Path(example.objects), "--dispatch", "linear", *arguments).returncode == 0
     assert chains(without_nfacct(machine.dump(kind4))) == chains(example.saved(kind4.family.lower()))
 
@@ -122,6 +122,6 @@ def with_every_counter_up(machine: Machine, kind: Kind) -> str:
 
 def chains(dump: str) -> str:
     """What two dumps must agree in: chains in filter and nat, but for the place of the jumps to KUBE-FIREWALL."""
-    ordered = canonical(sorted_doors(dump))
+    ordered = canonical(sorted_dispatch(dump))
     agreed = re.sub(r"^(?:-A \S+ -j KUBE-FIREWALL|mangle :.*)\n", "", ordered, flags=re.MULTILINE)
     return re.sub(r"^filter :(?:INPUT|OUTPUT|FORWARD)\n", "", agreed, flags=re.MULTILINE)

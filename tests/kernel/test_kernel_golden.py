@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.corpus import GOLDEN, GOLDEN_NODE, Example, canonical, examples, host_addresses, rendered, sorted_doors
+from tests.corpus import GOLDEN, GOLDEN_NODE, Example, canonical, examples, host_addresses, rendered, sorted_dispatch
 from tests.kernel.machine import Kind, Machine, machine, why_no_machine
 
 CORPUS = examples(GOLDEN)
@@ -27,4 +27,4 @@ def test_rendered_rules_are_read_back_as_measured(node: Machine, kind: Kind, exa
     documents = rendered(example, "--dispatch", "linear", *host_addresses(GOLDEN_NODE))
     node.clear(kind)
     node.load(kind, documents[kind.family.lower()])
-    assert canonical(sorted_doors(node.dump(kind))) == canonical(example.saved(kind.family.lower()))
+    assert canonical(sorted_dispatch(node.dump(kind))) == canonical(example.saved(kind.family.lower()))

@@ -120,7 +120,7 @@ def who_answers(node: ServiceNode, expected: dict[Place, set[str]]) -> dict[Plac
     return found
 
 
-def doors_outside(family: Family) -> tuple[list[Manifest], dict[Place, str]]:
+def frontends_outside(family: Family) -> tuple[list[Manifest], dict[Place, str]]:
     """Services for the outside: who answers a neighbour there, or that it is refused or not heard.
 
     There are enough of each kind for branches in filter: of load balancers with source ranges, and of external IPs
@@ -149,8 +149,8 @@ def doors_outside(family: Family) -> tuple[list[Manifest], dict[Place, str]]:
     return objects, fates
 
 
-def test_a_neighbour_finds_the_same_doors(nodes: dict[Dispatch, ServiceNode], kind: Kind, tmp_path: Path) -> None:
-    objects, fates = doors_outside(kind.family)
+def test_a_neighbour_finds_the_same_frontends(nodes: dict[Dispatch, ServiceNode], kind: Kind, tmp_path: Path) -> None:
+    objects, fates = frontends_outside(kind.family)
     source = write(tmp_path / "objects.json", objects)
     heard = {place: fate for place, fate in fates.items() if fate is not SILENT}
     unheard = dict.fromkeys(fates.keys() - heard.keys(), SILENT)
@@ -162,8 +162,8 @@ def test_a_neighbour_finds_the_same_doors(nodes: dict[Dispatch, ServiceNode], ki
             assert outside.ask(heard) == heard
             assert outside.ask(unheard, seconds=SILENCE_SECONDS) == unheard
     chains = nodes[Dispatch.TREE].machine.rules(kind).tables["filter"].chains
-    for door in ("KUBE-PROXY-FIREWALL", "KUBE-EXTERNAL-SERVICES"):
-        assert 0 < len(chains[door]) < LEAF_SIZE, f"{door} has branches"
+    for dispatch_chain in ("KUBE-PROXY-FIREWALL", "KUBE-EXTERNAL-SERVICES"):
+        assert 0 < len(chains[dispatch_chain]) < LEAF_SIZE, f"{dispatch_chain} has branches"
 
 
 def test_many_endpoints_are_chosen_alike(machine: Machine, kind: Kind, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from fuzz import model
-from fuzz.model import Asked, Door, Fate
+from fuzz.model import Asked, Fate, Frontend
 from fuzz.proxy import Client, Proxy
 
 __all__ = ["LOOPBACK", "NODE_ADDRESSES", "Client", "Cluster", "Fate", "Question"]
@@ -48,13 +48,13 @@ class Cluster:
 
     def questions(self) -> Iterator[Question]:
         """Every port of every Service, by every entrance, from everywhere."""
-        for door in self._cluster.doors:
-            for client in self._clients(door.served.version):
-                for address in _addresses(door, client):
-                    asked = Asked(client, address, door.protocol, door.port)
+        for frontend in self._cluster.frontends:
+            for client in self._clients(frontend.served.version):
+                for address in _addresses(frontend, client):
+                    asked = Asked(client, address, frontend.protocol, frontend.port)
                     (fate,) = self._cluster.promised(asked)
-                    about = f"{door.served.title} by {door.entrance} {address}"
-                    yield Question(client, address, door.port, door.protocol, fate, about)
+                    about = f"{frontend.served.title} by {frontend.entrance} {address}"
+                    yield Question(client, address, frontend.port, frontend.protocol, fate, about)
 
     def _clients(self, version: int) -> list[Client]:
         """Some of everything: pods here and elsewhere, the node itself, and machines outside."""
@@ -69,10 +69,10 @@ class Cluster:
         ]
 
 
-def _addresses(door: Door, client: Client) -> list[str]:
-    """Where a door is: at its address, or at those of the node, of which localhost is for the node alone."""
-    if door.address is not None:
-        return [str(door.address)]
+def _addresses(frontend: Frontend, client: Client) -> list[str]:
+    """Where a frontend is: at its address, or at those of the node, of which localhost is for the node alone."""
+    if frontend.address is not None:
+        return [str(frontend.address)]
     return [NODE_ADDRESSES[client.version], *([LOOPBACK[client.version]] if client.is_node else [])]
 
 

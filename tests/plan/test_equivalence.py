@@ -14,7 +14,7 @@ from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.parse import parse
 from tests.builders import snapshot
-from tests.corpus import DOORS, WORKED, Example, host_addresses, rendered
+from tests.corpus import DISPATCH_CHAINS, WORKED, Example, host_addresses, rendered
 from tests.strategies import clusters, rule_options
 
 A = "-A KUBE-SERVICES -d 10.0.0.1/32 -p tcp -m tcp --dport 80 -j KUBE-SVC-A"
@@ -74,16 +74,16 @@ def test_kube_proxys_random_order_and_counters_are_nothing_to_change(
     live = compile_ruleset(snapshot(*objects), its)
     for table in live.tables.values():
         for chain, lines in table.chains.items():
-            if chain in DOORS:
-                entries = [line for line in lines if not line.endswith("-j KUBE-NODEPORTS")]
-                random.shuffle(entries)
+            if chain in DISPATCH_CHAINS:
+                dispatch_rules = [line for line in lines if not line.endswith("-j KUBE-NODEPORTS")]
+                random.shuffle(dispatch_rules)
                 last = [line for line in lines if line.endswith("-j KUBE-NODEPORTS")]
                 twins = [
                     line.replace(" -p", " -d 127.0.0.0/8 -p", 1).replace(" -j", f" {COUNT} -j")
-                    for line in entries
+                    for line in dispatch_rules
                     if chain == "KUBE-NODEPORTS" and "KUBE-EXT-" in line and not its.counts_localhost
                 ]
-                table.chains[chain] = (*twins, *entries, *last)
+                table.chains[chain] = (*twins, *dispatch_rules, *last)
             elif chain == "KUBE-FORWARD":
                 table.chains[chain] = tuple(DROP_COUNTED if line == DROP_INVALID else line for line in lines)
     assert diff(desired, live).is_empty

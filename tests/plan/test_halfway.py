@@ -16,7 +16,7 @@ DROPPED = (
     '-A KUBE-EXTERNAL-SERVICES -p tcp -m comment --comment "ns/s has no local endpoints" '
     "-m addrtype --dst-type LOCAL -m tcp --dport 30000 -j DROP"
 )
-REGION = "-A KUBE-SERVICES -d 10.96.0.0/24 -j KUBE-SVC-10.96.0.0/24"
+SUBTREE = "-A KUBE-SERVICES -d 10.96.0.0/24 -j KUBE-SVC-10.96.0.0/24"
 
 
 def nat(before: Lines | None, after: Lines | None) -> ChainChange:
@@ -65,10 +65,10 @@ def test_where_nat_keeps_a_way_more_is_refused_rather_than_less(before: Lines, a
 
 def test_both_at_once_take_two_steps() -> None:
     gone, come = filtered(None, ()), REFUSED.replace("10.96.0.1", "10.96.0.2")
-    change = filtered((REFUSED, REGION), (come,))
+    change = filtered((REFUSED, SUBTREE), (come,))
     first, last = halfway([change, gone], [nat((OTHER,), (WAY,))])
-    assert first == [filtered((REFUSED, REGION), (come, REFUSED, REGION)), gone]
-    assert last == [filtered((come, REFUSED, REGION), (come,))]
+    assert first == [filtered((REFUSED, SUBTREE), (come, REFUSED, SUBTREE)), gone]
+    assert last == [filtered((come, REFUSED, SUBTREE), (come,))]
 
 
 def test_what_is_there_already_stays_though_nat_has_lost_the_way() -> None:

@@ -1,4 +1,4 @@
-"""How a large Plan is divided: Services whole, doors after them, deletions last."""
+"""How a large Plan is divided: Services whole, dispatch chains after them, deletions last."""
 
 from pykubeproxy.plan.diff import ChainChange, Plan, diff, jump_target
 from pykubeproxy.plan.sections import SECTION_SIZE, sections, whole

@@ -19,7 +19,7 @@ PROMISES = (
         words="The tree means the same as kube-proxy's layout",
         test="tests/rules/test_tree_is_linear.py",
         broken=Broken(
-            how="a region of ports ends one too early",
+            how="a range of ports ends one too early",
             file="pykubeproxy/rules/tree_keys.py",
             old="        last = first | (1 << open_bits) - 1\n",
             new="        last = first | (1 << open_bits) - 2\n",

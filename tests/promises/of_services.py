@@ -14,8 +14,8 @@ PROMISES = (
         broken=Broken(
             how="each choice is made with the chance that the next one should have",
             file="pykubeproxy/rules/spread.py",
-            old="text.probability(leg.endpoints, left)",
-            new="text.probability(leg.endpoints, left + 1)",
+            old="text.probability(target.endpoints, left)",
+            new="text.probability(target.endpoints, left + 1)",
         ),
     ),
     Promise(
@@ -25,8 +25,8 @@ PROMISES = (
         broken=Broken(
             how="every group has the same chance, however many endpoints it has",
             file="pykubeproxy/rules/spread.py",
-            old="    return Leg(group, note, len(legs))",
-            new="    return Leg(group, note)",
+            old="    return JumpTarget(group, note, len(targets))",
+            new="    return JumpTarget(group, note)",
         ),
     ),
     Promise(
@@ -102,8 +102,8 @@ PROMISES = (
         broken=Broken(
             how="it is rejected instead",
             file="pykubeproxy/rules/routing.py",
-            old='if entrance.refusal is Refusal.NO_ENDPOINTS else "DROP"',
-            new='if entrance.refusal else "DROP"',
+            old='if decision.refusal is Refusal.NO_ENDPOINTS else "DROP"',
+            new='if decision.refusal else "DROP"',
         ),
     ),
     Promise(
@@ -124,8 +124,8 @@ PROMISES = (
         broken=Broken(
             how="it is dropped instead, so that clients wait",
             file="pykubeproxy/rules/routing.py",
-            old='if entrance.refusal is Refusal.NO_ENDPOINTS else "DROP"',
-            new='if entrance.refusal is None else "DROP"',
+            old='if decision.refusal is Refusal.NO_ENDPOINTS else "DROP"',
+            new='if decision.refusal is None else "DROP"',
         ),
     ),
     Promise(
@@ -146,8 +146,8 @@ PROMISES = (
         broken=Broken(
             how="nobody asks which endpoint remembers the client",
             file="pykubeproxy/rules/spread.py",
-            old="        yield chain, _with_affinity(chain, legs, routing, options)\n",
-            new="        yield chain, _choose(chain, legs)\n",
+            old="        yield chain, _with_affinity(chain, targets, routing, options)\n",
+            new="        yield chain, _choose(chain, targets)\n",
         ),
     ),
     Promise(

@@ -34,25 +34,25 @@ def choices(lines: Lines) -> list[tuple[str | None, str]]:
 
 def size(chains: Chains, chain: str) -> int:
     """The number of endpoints behind a chain."""
-    legs = choices(chains[chain])
-    return sum(size(chains, leg) for _, leg in legs) if legs else 1
+    targets = choices(chains[chain])
+    return sum(size(chains, target) for _, target in targets) if targets else 1
 
 
 def chances(chains: Chains, chain: str) -> dict[str, Fraction]:
     """The nominal chance of each endpoint chain. Each printed probability must be that of its nominal value."""
-    legs = choices(chains[chain])
-    if not legs:
+    targets = choices(chains[chain])
+    if not targets:
         return {chain: Fraction(1)}
     left, rest = size(chains, chain), Fraction(1)
     found: dict[str, Fraction] = {}
-    for printed, leg in legs:
-        share = Fraction(size(chains, leg), left)
+    for printed, target in targets:
+        share = Fraction(size(chains, target), left)
         assert printed == (None if share == 1 else as_printed(share))
-        for endpoint, chance in chances(chains, leg).items():
+        for endpoint, chance in chances(chains, target).items():
             assert endpoint not in found
             found[endpoint] = rest * share * chance
         rest *= 1 - share
-        left -= size(chains, leg)
+        left -= size(chains, target)
     assert rest == 0, "no packet falls off the end of a policy chain"
     return found
 

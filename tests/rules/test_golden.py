@@ -14,7 +14,7 @@ from tests.corpus import (
     examples,
     host_addresses,
     rendered,
-    sorted_doors,
+    sorted_dispatch,
 )
 
 NODE = host_addresses(GOLDEN_NODE)
@@ -22,7 +22,7 @@ NODE = host_addresses(GOLDEN_NODE)
 
 def ordered(dump: str) -> str:
     """A dump as the corpus has it, which no longer tells the order in the chains that all Services share."""
-    return canonical(sorted_doors(dump))
+    return canonical(sorted_dispatch(dump))
 
 
 def test_the_corpus_is_there() -> None:

@@ -10,8 +10,9 @@ from pykubeproxy.model.endpoint import PortKey
 from pykubeproxy.model.service import ServiceType, service_ports
 from pykubeproxy.model.snapshot import Object, Snapshot
 from pykubeproxy.rules.compile import Compiler, compile_port, compile_ruleset
-from pykubeproxy.rules.fragment import Door, Entry
+from pykubeproxy.rules.fragment import DispatchChain, DispatchRule
 from pykubeproxy.rules.options import Dispatch, RuleOptions
+from pykubeproxy.rules.reading import read
 from pykubeproxy.rules.ruleset import Lines
 from tests.builders import ip, options, port, service, slice_of, snapshot
 from tests.strategies import clusters, rule_options
@@ -49,10 +50,10 @@ CLUSTER = snapshot(
 
 
 @pytest.mark.parametrize(
-    ("door", "expected"),
+    ("dispatch_chain", "expected"),
     [
         (
-            Door.NAT_SERVICES,
+            DispatchChain.NAT_SERVICES,
             [
                 *(f"ns1/svc1:p80 {address}/32" for address in ("172.30.0.43", "1.2.3.4", "1.2.3.3")),
                 *(
@@ -62,7 +63,7 @@ CLUSTER = snapshot(
             ],
         ),
         (
-            Door.FILTER_EXTERNAL,
+            DispatchChain.FILTER_EXTERNAL,
             [
                 *(f"ns1/svc1:p80 {address}/32" for address in ("1.2.3.4", "1.2.3.3")),
                 *(f"ns2/svc2:p80 {address}/32" for address in ("192.168.99.22", "192.168.99.21", "1.2.3.4", "1.2.3.3")),
@@ -72,26 +73,28 @@ CLUSTER = snapshot(
         ),
     ],
 )
-def test_service_ports_by_name_and_the_rules_of_each_in_kube_proxys_order(door: Door, expected: list[str]) -> None:
-    lines = compile_ruleset(CLUSTER, LINEAR).lines(door.table, door.chain)
+def test_service_ports_by_name_and_the_rules_of_each_in_kube_proxys_order(
+    dispatch_chain: DispatchChain, expected: list[str]
+) -> None:
+    lines = compile_ruleset(CLUSTER, LINEAR).lines(dispatch_chain.table, dispatch_chain.chain)
     assert lines is not None
     assert places(lines) == expected
 
 
-def entries(cluster: Snapshot, its: RuleOptions) -> Iterator[Entry]:
+def dispatch_rules(cluster: Snapshot, its: RuleOptions) -> Iterator[DispatchRule]:
     """What each ServicePort has to say, by itself."""
     for key, known in cluster.services.items():
         endpoints = cluster.endpoints(key, its.family, its.node_name)
         for each in service_ports(known, its.family):
-            yield from compile_port(each, endpoints.get(PortKey(each.name, each.protocol), ()), its).entries
+            yield from compile_port(each, endpoints.get(PortKey(each.name, each.protocol), ()), its).dispatch_rules
 
 
-def of_service_ports(rules: list[str]) -> dict[str, list[str]]:
-    """Rules by the ServicePort that their comment names, as the reference compares them with kube-proxy's."""
-    found: dict[str, list[str]] = {}
+def of_service_ports(rules: list[str]) -> dict[tuple[str, str], list[str]]:
+    """Rules by their ServicePort, of which two may differ in nothing but the protocol."""
+    found: dict[tuple[str, str], list[str]] = {}
     for rule in rules:
-        name = rule.partition('--comment "')[2].partition('"')[0].partition(" ")[0]
-        found.setdefault(name, []).append(rule)
+        view = read(f"-A X {rule}")
+        found.setdefault((view.title, view.protocol), []).append(rule)
     return found
 
 
@@ -100,8 +103,12 @@ def test_no_order_within_a_service_port_but_its_own(objects: list[Object], its: 
     cluster = snapshot(*objects)
     compiler = Compiler(its)
     compiler.update(cluster, cluster.services)
-    told = list(entries(cluster, its))
-    for door in Door:
-        lines = compiler.ruleset.lines(door.table, door.chain) or ()
-        rules = [line.removeprefix(f"-A {door.chain} ") for line in lines if "must be the last rule" not in line]
-        assert of_service_ports(rules) == of_service_ports([entry.rule for entry in told if entry.door is door])
+    told = list(dispatch_rules(cluster, its))
+    for dispatch_chain in DispatchChain:
+        lines = compiler.ruleset.lines(dispatch_chain.table, dispatch_chain.chain) or ()
+        rules = [
+            line.removeprefix(f"-A {dispatch_chain.chain} ") for line in lines if "must be the last rule" not in line
+        ]
+        assert of_service_ports(rules) == of_service_ports(
+            [rule.text for rule in told if rule.dispatch_chain is dispatch_chain]
+        )

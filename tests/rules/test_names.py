@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pykubeproxy.model.service import Protocol
-from pykubeproxy.rules.names import LONGEST_NAME, ChainNames, is_stale_candidate, region, service_hash
+from pykubeproxy.rules.names import LONGEST_NAME, ChainNames, is_stale_candidate, service_hash, subtree
 from tests.builders import port, service_port
 
 SERVICE_HASHES = {
@@ -86,7 +86,7 @@ def test_which_chains_may_be_deleted(table: str, chain: str, *, stale: bool) -> 
     ("title", "readable"), [("10.96.4.0/24", True), ("192.168.100.100/32", True), ("fd00:96:1:2:3:4::/96", False)]
 )
 def test_a_regions_name_fits_the_kernel(title: str, *, readable: bool) -> None:
-    name = region("KUBE-SVC-", title)
+    name = subtree("KUBE-SVC-", title)
     assert len(name) <= LONGEST_NAME == 28
     assert (name == f"KUBE-SVC-{title}") is readable
     assert is_stale_candidate("nat", name)
@@ -95,7 +95,7 @@ def test_a_regions_name_fits_the_kernel(title: str, *, readable: bool) -> None:
 
 def test_regions_have_names_of_their_own() -> None:
     titles = [f"fd00:96:1:2:3:4:{number:x}::/112" for number in range(100)]
-    assert len({region("KUBE-SVC-", title) for title in titles}) == 100
+    assert len({subtree("KUBE-SVC-", title) for title in titles}) == 100
 
 
 def test_the_hash_in_a_name() -> None:

@@ -116,9 +116,9 @@ def test_what_goes_where(
     assert to_cluster_ip == ([expected] if cluster_ip else [])
     last = words(chains[EXT])[-1]
     assert (last == f"-j {tail}") if tail else last.startswith("-m addrtype --src-type LOCAL")
-    doors = ("KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES")
-    refused = {door: lines for door in doors if (lines := filtered(objects)[door])}
-    assert sorted(refused) == [f"KUBE-{door}" for door in dropped]
+    dispatch_chains = ("KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES")
+    refused = {chain: lines for chain in dispatch_chains if (lines := filtered(objects)[chain])}
+    assert sorted(refused) == [f"KUBE-{chain}" for chain in dropped]
     assert all(line.endswith(" -j DROP") and "has no local endpoints" in line for line in sum(refused.values(), ()))
 
 

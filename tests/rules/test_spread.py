@@ -42,17 +42,17 @@ def groups(chains: Chains) -> Chains:
     return {chain: lines for chain, lines in chains.items() if chain.startswith(f"{TOP}-")}
 
 
-def legs(lines: Lines) -> list[tuple[str, str | None, str]]:
+def targets(lines: Lines) -> list[tuple[str, str | None, str]]:
     """Comment, probability and target of rules that spread traffic."""
     found = [_LEG.fullmatch(line) for line in lines]
-    return [(leg[1] or "", leg[2], leg[3]) for leg in found if leg]
+    return [(target[1] or "", target[2], target[3]) for target in found if target]
 
 
 def written_shares(chains: Chains, chain: str) -> dict[str, Fraction]:
     """The share of each endpoint chain in what comes to `chain`, by the probabilities as the kernel keeps them."""
     shares: dict[str, Fraction] = {}
     left = Fraction(1)
-    for _, probability, target in legs(chains[chain]):
+    for _, probability, target in targets(chains[chain]):
         taken = left * (1 if probability is None else Fraction(probability))
         left -= taken
         below = written_shares(chains, target) if target in groups(chains) else {target: Fraction(1)}
@@ -69,7 +69,7 @@ def meant_shares(chains: Chains) -> dict[str, Fraction]:
     return {
         target: Fraction(len(lines), number) * Fraction(1, len(lines))
         for lines in its.values()
-        for _, _, target in legs(lines)
+        for _, _, target in targets(lines)
     }
 
 
@@ -92,7 +92,7 @@ def test_each_endpoint_gets_the_same_share(number: int) -> None:
 def test_probabilities_are_those_of_the_groups(number: int, comments: bool) -> None:  # noqa: FBT001
     chains = chains_for(range(number), comments=comments)
     left = number
-    top = legs(chains[TOP])
+    top = targets(chains[TOP])
     assert [target for _, _, target in top] == list(groups(chains))
     for comment, probability, target in top:
         size = len(chains[target])

@@ -13,7 +13,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules import names
 from pykubeproxy.rules.compile import compile_ruleset
-from pykubeproxy.rules.fragment import Door, Entry
+from pykubeproxy.rules.fragment import DispatchChain, DispatchRule
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import ChainId, Lines, Ruleset, is_builtin
 from pykubeproxy.rules.tree import TreeDispatch
@@ -27,32 +27,32 @@ Chains = dict[ChainId, Lines]
 MOST_JUMPS = 15
 
 
-def cluster_ip_entry(number: int, address: str = "", port_number: int = 80) -> Entry:
+def cluster_ip_rule(number: int, address: str = "", port_number: int = 80) -> DispatchRule:
     address = address or str(IPv4Address(0x0A600000 + number * 40503 % 65536))
     rule = (
         f'-d {address}/32 -p tcp -m comment --comment "ns/s{number}" -m tcp --dport {port_number} -j KUBE-SVC-{number}'
     )
-    return Entry(Door.NAT_SERVICES, address, Protocol.TCP, port_number, rule)
+    return DispatchRule(DispatchChain.NAT_SERVICES, address, Protocol.TCP, port_number, rule)
 
 
-def node_port_entry(number: int) -> Entry:
+def node_port_rule(number: int) -> DispatchRule:
     rule = f'-p tcp -m comment --comment "ns/s{number}" -m tcp --dport {number} -j KUBE-EXT-{number}'
-    return Entry(Door.NAT_NODE_PORTS, "", Protocol.TCP, number, rule)
+    return DispatchRule(DispatchChain.NAT_NODE_PORTS, "", Protocol.TCP, number, rule)
 
 
-def refused_entry(number: int, *, is_node_port: bool) -> Entry:
-    """In KUBE-EXTERNAL-SERVICES, there are entries of both kinds."""
+def refused_rule(number: int, *, is_node_port: bool) -> DispatchRule:
+    """In KUBE-EXTERNAL-SERVICES, there are dispatch rules of both kinds."""
     where = "" if is_node_port else f"192.0.2.{number}"
     match = f"-d {where}/32 -p tcp" if where else "-p tcp"
     rule = f'{match} -m comment --comment "ns/s{number}" -m tcp --dport {number} -j DROP'
-    return Entry(Door.FILTER_EXTERNAL, where, Protocol.TCP, number, rule)
+    return DispatchRule(DispatchChain.FILTER_EXTERNAL, where, Protocol.TCP, number, rule)
 
 
-entries = st.one_of(
-    st.builds(cluster_ip_entry, st.integers(0, 400)),
-    st.builds(cluster_ip_entry, st.integers(0, 400), st.just("10.96.0.1"), st.integers(0, 99)),
-    st.builds(node_port_entry, st.integers(30000, 30200)),
-    st.builds(refused_entry, st.integers(1, 99), is_node_port=st.booleans()),
+dispatch_rules = st.one_of(
+    st.builds(cluster_ip_rule, st.integers(0, 400)),
+    st.builds(cluster_ip_rule, st.integers(0, 400), st.just("10.96.0.1"), st.integers(0, 99)),
+    st.builds(node_port_rule, st.integers(30000, 30200)),
+    st.builds(refused_rule, st.integers(1, 99), is_node_port=st.booleans()),
 )
 
 
@@ -64,8 +64,8 @@ class Dispatched:
         self.chains: Chains = {}
         self._take(self._dispatch.chains())
 
-    def change(self, removed: Iterable[Entry], added: Iterable[Entry]) -> set[ChainId]:
-        """Change entries; return the chains whose lines differ now."""
+    def change(self, removed: Iterable[DispatchRule], added: Iterable[DispatchRule]) -> set[ChainId]:
+        """Change dispatch rules; return the chains whose lines differ now."""
         return self._take(self._dispatch.change(removed, added))
 
     def _take(self, updates: dict[ChainId, Lines | None]) -> set[ChainId]:
@@ -78,33 +78,33 @@ class Dispatched:
         return changed
 
 
-def dispatched(its: Iterable[Entry]) -> Dispatched:
+def dispatched(its: Iterable[DispatchRule]) -> Dispatched:
     made = Dispatched()
     made.change((), its)
     return made
 
 
-@given(st.lists(entries, unique=True, max_size=150), st.randoms(use_true_random=False))
-def test_the_same_entries_give_the_same_chains(its: list[Entry], order: random.Random) -> None:
+@given(st.lists(dispatch_rules, unique=True, max_size=150), st.randoms(use_true_random=False))
+def test_the_same_dispatch_rules_give_the_same_chains(its: list[DispatchRule], order: random.Random) -> None:
     once = dispatched(its).chains
     one_by_one = Dispatched()
     shuffled = list(its)
     order.shuffle(shuffled)
-    for entry in shuffled:
-        one_by_one.change((), [entry])
+    for rule in shuffled:
+        one_by_one.change((), [rule])
     assert one_by_one.chains == once
     order.shuffle(shuffled)
-    for entry in shuffled[len(shuffled) // 2 :]:
-        one_by_one.change([entry], ())
+    for rule in shuffled[len(shuffled) // 2 :]:
+        one_by_one.change([rule], ())
     assert one_by_one.chains == dispatched(shuffled[: len(shuffled) // 2]).chains
 
 
-@given(st.lists(entries, unique=True, max_size=150))
-def test_every_entry_is_there_once_and_every_chain_is_led_to_once(its: list[Entry]) -> None:
+@given(st.lists(dispatch_rules, unique=True, max_size=150))
+def test_every_dispatch_rule_is_there_once_and_every_chain_is_led_to_once(its: list[DispatchRule]) -> None:
     chains = dispatched(its).chains
     rules = [line.split(" ", 2)[2] for lines in chains.values() for line in lines]
-    assert sorted(rule for rule in rules if "ns/s" in rule) == sorted(entry.rule for entry in its)
-    doors = {(door.table, door.chain) for door in Door}
+    assert sorted(rule for rule in rules if "ns/s" in rule) == sorted(rule.text for rule in its)
+    dispatch_chains = {each.id for each in DispatchChain}
     targets = [(table, line.split()[-1]) for (table, _), lines in chains.items() for line in lines if "--" not in line]
     ranges = [
         (table, line.split()[-1])
@@ -112,11 +112,11 @@ def test_every_entry_is_there_once_and_every_chain_is_led_to_once(its: list[Entr
         for line in lines
         if "--dport" in line and "ns/s" not in line
     ]
-    assert sorted(targets + ranges) == sorted(chains.keys() - doors)
+    assert sorted(targets + ranges) == sorted(chains.keys() - dispatch_chains)
 
 
-@given(st.lists(entries, unique=True, max_size=150))
-def test_node_ports_come_last(its: list[Entry]) -> None:
+@given(st.lists(dispatch_rules, unique=True, max_size=150))
+def test_node_ports_come_last(its: list[DispatchRule]) -> None:
     chains = dispatched(its).chains
     assert chains["nat", names.SERVICES][-1].endswith(f"-m addrtype --dst-type LOCAL -j {names.NODE_PORTS}")
     leads = [line for lines in chains.values() for line in lines if line.endswith(f" -j {names.NODE_PORTS}")]
@@ -125,19 +125,19 @@ def test_node_ports_come_last(its: list[Entry]) -> None:
 
 def test_no_chain_is_long() -> None:
     its = [
-        *(cluster_ip_entry(number) for number in range(2000)),
-        *(node_port_entry(number) for number in range(30000, 32768)),
-        *(refused_entry(number, is_node_port=flag) for number in range(1, 200) for flag in (True, False)),
+        *(cluster_ip_rule(number) for number in range(2000)),
+        *(node_port_rule(number) for number in range(30000, 32768)),
+        *(refused_rule(number, is_node_port=flag) for number in range(1, 200) for flag in (True, False)),
     ]
     chains = dispatched(its).chains
-    # Sixteen ways on and the last rule; one of those ways may be two entries in its place.
+    # Sixteen ways on and the last rule; one of those ways may be two dispatch rules in its place.
     assert max(map(len, chains.values())) <= 2 * LEAF_SIZE + 1
     assert len(chains) < len(its) / 4
 
 
 @cache
 def crowded(number: int) -> Dispatched:
-    return dispatched(cluster_ip_entry(index) for index in range(number))
+    return dispatched(cluster_ip_rule(index) for index in range(number))
 
 
 @pytest.mark.parametrize("number", [100, 2000, 20000])
@@ -145,12 +145,12 @@ def test_a_service_touches_only_chains_on_its_own_path(number: int) -> None:
     dispatch = crowded(number)
     touched = []
     for extra in range(60_000, 60_020):
-        entry = cluster_ip_entry(extra)
-        for removed, added in (((), [entry]), ([entry], ())):
+        rule = cluster_ip_rule(extra)
+        for removed, added in (((), [rule]), ([rule], ())):
             before = dict(dispatch.chains)
             changed = dispatch.change(removed, added)
             rewritten = [chain for chain in changed if chain in before and chain in dispatch.chains]
-            assert all(holds(chain, entry.address) for _, chain in rewritten)
+            assert all(holds(chain, rule.address) for _, chain in rewritten)
             touched.append(len(changed))
     # A full chain is divided into sixteen at most, or these are put together again.
     assert max(touched) <= LEAF_SIZE + 1
@@ -158,15 +158,15 @@ def test_a_service_touches_only_chains_on_its_own_path(number: int) -> None:
 
 
 def holds(chain: str, address: str) -> bool:
-    """True for a door, and for the chain of a network with the address in it."""
+    """True for a dispatch chain, and for the chain of a network with the address in it."""
     if chain == names.SERVICES:
         return True
     return ip_address(address) in ip_network(chain.removeprefix(names.CLUSTER_POLICY))
 
 
 def test_a_changed_entry_touches_its_chain_alone() -> None:
-    old = cluster_ip_entry(7)
-    new = cluster_ip_entry(7, old.address, 81)
+    old = cluster_ip_rule(7)
+    new = cluster_ip_rule(7, old.address, 81)
     changed = crowded(2000).change([old], [new])
     assert len(changed) == 1
     assert crowded(2000).change([new], [old]) == changed

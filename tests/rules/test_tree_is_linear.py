@@ -69,7 +69,7 @@ def test_a_cluster_with_branches_at_every_nibble_of_one_path(family: Family) -> 
 
 @pytest.mark.parametrize("family", Family)
 def test_every_port_of_one_address_and_of_the_node(family: Family) -> None:
-    """So many that there are regions of ports, and each of them has its first and its last."""
+    """So many that there are ranges of ports, and each of them has its first and its last."""
     address = "10.96.7.1" if family is Family.IPV4 else "fd00:96::7:1"
     ports = tuple(port(f"p{number}", 8064 + number, node_port=30064 + number) for number in range(40))
     endpoints = slice_of("ns/many", _pod(family, 1), ports=tuple(slice_port(each.name, 80) for each in ports))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules import names
-from pykubeproxy.rules.fragment import Door, Entry
+from pykubeproxy.rules.fragment import DispatchChain, DispatchRule
 from pykubeproxy.rules.tree_keys import KeySpace
 
 FAMILIES = [Family.IPV4, Family.IPV6, None]
@@ -24,43 +24,48 @@ addresses = {
 }
 
 
-def entries(family: Family | None) -> st.SearchStrategy[Entry]:
+def dispatch_rules(family: Family | None) -> st.SearchStrategy[DispatchRule]:
     ports = st.one_of(st.sampled_from([0, 80, 81, 30000, 65535]), st.integers(0, 65535))
     return st.builds(
-        Entry, st.just(Door.NAT_SERVICES), addresses[family], st.sampled_from(Protocol), ports, st.just("a rule")
+        DispatchRule,
+        st.just(DispatchChain.NAT_SERVICES),
+        addresses[family],
+        st.sampled_from(Protocol),
+        ports,
+        st.just("a rule"),
     )
 
 
-def matches(text: str, entry: Entry) -> bool:
-    """Whether a match, read as iptables would, is one of packets to an entry's destination."""
+def matches(text: str, rule: DispatchRule) -> bool:
+    """Whether a match, read as iptables would, is one of packets to a dispatch rule's destination."""
     found = re.fullmatch(r"(?:-d (\S+))? ?(?:-p (\w+))?(?: -m (\w+) --dport (\d+)(?::(\d+))?)?", text)
     assert found, text
     network, protocol, module, first, last = found.groups()
     assert module in (None, protocol)
-    if network and ip_address(entry.address) not in ip_network(network):
+    if network and ip_address(rule.address) not in ip_network(network):
         return False
-    if protocol and protocol != entry.protocol.lower():
+    if protocol and protocol != rule.protocol.lower():
         return False
-    return not first or int(first) <= entry.port <= int(last or first)
+    return not first or int(first) <= rule.port <= int(last or first)
 
 
-def regions(family: Family | None, entry: Entry) -> Iterator[tuple[int, int]]:
-    """All regions around an entry, the largest first."""
+def subtrees(family: Family | None, rule: DispatchRule) -> Iterator[tuple[int, int]]:
+    """All subtrees around a dispatch rule, the largest first."""
     space = KeySpace(family)
     for depth in range(1, space.nibbles + 1):
-        yield space.key(entry) >> 4 * (space.nibbles - depth), depth
+        yield space.key(rule) >> 4 * (space.nibbles - depth), depth
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @given(st.data())
 def test_a_region_matches_what_has_its_prefix_and_nothing_else(family: Family | None, data: st.DataObject) -> None:
-    entry, other = data.draw(entries(family)), data.draw(entries(family))
+    rule, other = data.draw(dispatch_rules(family)), data.draw(dispatch_rules(family))
     space = KeySpace(family)
     assert space.nibbles == NIBBLES[family]
-    assert 0 <= space.key(entry) < 16**space.nibbles
-    for prefix, depth in regions(family, entry):
+    assert 0 <= space.key(rule) < 16**space.nibbles
+    for prefix, depth in subtrees(family, rule):
         text = space.match(prefix, depth)
-        assert matches(text, entry)
+        assert matches(text, rule)
         has_prefix = space.key(other) >> 4 * (space.nibbles - depth) == prefix
         assert matches(text, other) is has_prefix
 
@@ -70,9 +75,9 @@ def test_a_region_matches_what_has_its_prefix_and_nothing_else(family: Family | 
 def test_a_chain_has_a_name_of_its_own_that_the_kernel_takes(family: Family | None, data: st.DataObject) -> None:
     space = KeySpace(family)
     found: dict[str, tuple[int, int]] = {}
-    for entry in data.draw(st.lists(entries(family), min_size=1, max_size=4)):
-        for place in regions(family, entry):
-            name = names.region(names.CLUSTER_POLICY, space.title(*place))
+    for rule in data.draw(st.lists(dispatch_rules(family), min_size=1, max_size=4)):
+        for place in subtrees(family, rule):
+            name = names.subtree(names.CLUSTER_POLICY, space.title(*place))
             assert len(name) <= names.LONGEST_NAME
             assert re.fullmatch(r"[!-~]+", name), "iptables takes no spaces in names"
             assert names.is_stale_candidate("nat", name), "so that kube-proxy deletes it"
@@ -80,8 +85,8 @@ def test_a_chain_has_a_name_of_its_own_that_the_kernel_takes(family: Family | No
             assert found.setdefault(name, place) == place
 
 
-def test_the_doors_of_a_table_cannot_have_chains_of_the_same_name() -> None:
-    """Some doors of a table share a prefix; then one has entries by address, and the other by port."""
+def test_the_dispatch_chains_of_a_table_cannot_have_chains_of_the_same_name() -> None:
+    """Some dispatch chains of a table share a prefix; then one has dispatch rules by address, and the other by port."""
     by_port = KeySpace(None)
     for family in Family:
         by_address = KeySpace(family)
@@ -117,12 +122,12 @@ def test_the_doors_of_a_table_cannot_have_chains_of_the_same_name() -> None:
 def test_words(family: Family | None, depth: int, match: str, title: str, name: str | None) -> None:
     address = {Family.IPV4: "10.96.7.33", Family.IPV6: "fd00:96::21", None: ""}[family]
     space = KeySpace(family)
-    key = space.key(Entry(Door.NAT_SERVICES, address, Protocol.TCP, 30080, ""))
+    key = space.key(DispatchRule(DispatchChain.NAT_SERVICES, address, Protocol.TCP, 30080, ""))
     place = key >> 4 * (space.nibbles - depth), depth
     assert space.match(*place) == match
     assert space.title(*place) == title
     if name:
-        assert names.region(names.CLUSTER_POLICY, title) == name
+        assert names.subtree(names.CLUSTER_POLICY, title) == name
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8))
@@ -130,7 +135,7 @@ def test_networks_of_ipv4_can_be_read_in_every_name(number: int, depth: int) -> 
     title = KeySpace(Family.IPV4).title(number >> 32 - 4 * depth, depth)
     network = ip_network((int(IPv4Address(number)) >> 32 - 4 * depth << 32 - 4 * depth, 4 * depth))
     for prefix in (names.CLUSTER_POLICY, names.EXTERNAL, names.SOURCE_RANGES):
-        assert names.region(prefix, title) == f"{prefix}{network}"
+        assert names.subtree(prefix, title) == f"{prefix}{network}"
 
 
 @pytest.mark.parametrize("protocol", Protocol)
@@ -138,7 +143,7 @@ def test_keys_are_in_the_order_of_address_protocol_and_port(protocol: Protocol) 
     space = KeySpace(Family.IPV6)
 
     def key(address: str, port: int, its: Protocol = protocol) -> int:
-        return space.key(Entry(Door.NAT_SERVICES, address, its, port, ""))
+        return space.key(DispatchRule(DispatchChain.NAT_SERVICES, address, its, port, ""))
 
     assert key("fd00::1", 65535) < key("fd00::2", 0) < key("fd00::2", 1)
     assert key("fd00::1", 1) == key(str(IPv6Address("fd00:0::0001")), 1)

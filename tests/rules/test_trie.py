@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pykubeproxy.rules import trie as tries
-from pykubeproxy.rules.trie import DEEPEST, LEAF_SIZE, NIBBLE, Branch, Leaf, Node, Trie
+from pykubeproxy.rules.trie import DEEPEST, LEAF_SIZE, NIBBLE, InnerNode, Leaf, Node, Trie
 
 NIBBLES = 13
 IPV6_NIBBLES = 37
@@ -61,7 +61,7 @@ def shape(node: Node[str]) -> Shape:
 
 def nodes(node: Node[str]) -> Iterator[Node[str]]:
     yield node
-    if isinstance(node, Branch):
+    if isinstance(node, InnerNode):
         for child in node.children.values():
             yield from nodes(child)
 
@@ -90,7 +90,7 @@ def check(trie: Trie[str], its: Items) -> None:
     for node in nodes(trie.root):
         assert trie.find(node.prefix, node.depth) is node
         assert len(node) == sum(len(leaf) for leaf in nodes(node) if isinstance(leaf, Leaf))
-        if isinstance(node, Branch):
+        if isinstance(node, InnerNode):
             assert node.height == 1 + max(child.height for child in node.children.values())
 
 

@@ -5,14 +5,14 @@ from collections import defaultdict
 import pytest
 
 from tests.corpus import (
-    DOORS,
+    DISPATCH_CHAINS,
     WORKED,
     Example,
     canonical,
     chains_of,
     host_addresses,
     rendered,
-    sorted_doors,
+    sorted_dispatch,
     without_nfacct,
 )
 
@@ -39,7 +39,7 @@ def expected_rules(name: str, family: str = "ipv4") -> dict[tuple[str, str], lis
 
 def test_a_to_b_the_first_sync() -> None:
     expected = without_nfacct(example("first-sync").saved("ipv4")).replace("*mangle", "*filter")
-    assert canonical(sorted_doors(dump("first-sync"))) == canonical(sorted_doors(expected))
+    assert canonical(sorted_dispatch(dump("first-sync"))) == canonical(sorted_dispatch(expected))
 
 
 def test_c_to_d_the_same_in_ipv6() -> None:
@@ -61,7 +61,7 @@ def test_e_one_more_endpoint_changes_two_chains() -> None:
 def test_f_policies() -> None:
     found = chains_of(dump("policies"))
     for (table, chain), rules in expected_rules("policies").items():
-        if chain in DOORS:
+        if chain in DISPATCH_CHAINS:
             assert set(rules) <= set(found[table, chain])
         else:
             assert found[table, chain] == rules
@@ -70,7 +70,7 @@ def test_f_policies() -> None:
 def test_f_refusals_and_health_checks_are_all_there_is_in_filter() -> None:
     expected = expected_rules("policies")
     for chain, rules in chains_of(dump("policies")).items():
-        if chain[0] == "filter" and chain[1] in DOORS:
+        if chain[0] == "filter" and chain[1] in DISPATCH_CHAINS:
             assert sorted(rules) == sorted(expected.get(chain, []))
 
 
