@@ -19,7 +19,7 @@ from bench.synthetic import Shape, objects, slice_documents
 from docs import ROOT
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES
 from pykubeproxy.cluster.tracker import Tracker
-from pykubeproxy.daemon.messages import Changed
+from pykubeproxy.daemon.messages import SourceChanged
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
@@ -102,7 +102,7 @@ def one_change() -> str:
     sys.setprofile(record)
     try:
         tracker.put(event)
-        loop.take(Changed(tracker.take()))
+        loop.take(SourceChanged(tracker.take()))
         loop.sync()
     finally:
         sys.setprofile(None)

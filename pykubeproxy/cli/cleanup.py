@@ -7,7 +7,7 @@ import click
 from pykubeproxy.cli.beside import ipvs_note
 from pykubeproxy.cli.common import FAILED, complain, our_options, with_errors
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
-from pykubeproxy.daemon.cleanup import Cleaned, CleanedTable, clean_leftovers
+from pykubeproxy.daemon.cleanup import CleanupResult, TableCleanup, clean_leftovers
 from pykubeproxy.daemon.cleanup import cleanup as clean_all
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.explain.summary import summarize
@@ -29,7 +29,7 @@ def clean_up(own_options: OwnOptions) -> int:
     """Clean up, say what was removed where, and return the exit status. Raises HostError."""
     # First all, then the words: what cannot be printed must not keep the rest from being cleaned.
     left, tables = clean_leftovers(own_options)
-    everything: list[Cleaned | CleanedTable] = [*tables, *clean_all(own_options)]
+    everything: list[CleanupResult | TableCleanup] = [*tables, *clean_all(own_options)]
     status = 0
     for cleaned in everything:
         if cleaned.problem is None:
@@ -44,8 +44,8 @@ def clean_up(own_options: OwnOptions) -> int:
     return status
 
 
-def _describe(cleaned: Cleaned | CleanedTable) -> str:
-    if isinstance(cleaned, CleanedTable):
+def _describe(cleaned: CleanupResult | TableCleanup) -> str:
+    if isinstance(cleaned, TableCleanup):
         return f"nftables: {cleaned.table.title} of kube-proxy's nftables mode deleted"
     where = f"{cleaned.tools.family} ({cleaned.tools.backend})"
     if cleaned.plan.is_empty:

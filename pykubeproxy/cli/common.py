@@ -14,7 +14,7 @@ from pykubeproxy.cluster.manifests import Manifests, SourceError
 from pykubeproxy.cluster.source import Note, ObjectChanges
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
-from pykubeproxy.daemon.errors import CannotGoOn
+from pykubeproxy.daemon.errors import FatalError
 from pykubeproxy.daemon.setup.node_view import NodeView, host_name
 from pykubeproxy.daemon.setup.run_settings import CommitMode, OwnOptions
 from pykubeproxy.host.backend import Backend, Tools
@@ -227,7 +227,7 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
         set_up(LogFormat.CONSOLE, 0)
         try:
             return command(*args, **kwargs)
-        except (ConfigError, HostError, SourceError, CannotGoOn) as error:
+        except (ConfigError, HostError, SourceError, FatalError) as error:
             fail(str(error), status)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise

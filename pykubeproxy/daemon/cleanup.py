@@ -20,7 +20,7 @@ from pykubeproxy.plan.payload import Payload
 _TABLES = ("filter", "nat", "mangle")
 
 
-class Cleaned(msgspec.Struct, frozen=True, kw_only=True):
+class CleanupResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was taken away with one set of tools, or why it could not be."""
 
     tools: Tools
@@ -28,29 +28,29 @@ class Cleaned(msgspec.Struct, frozen=True, kw_only=True):
     problem: HostError | None = None
 
 
-def cleanup(own_options: OwnOptions) -> Iterator[Cleaned]:
+def cleanup(own_options: OwnOptions) -> Iterator[CleanupResult]:
     """Clean every family with every backend that holds something of a Service proxy; one that fails stops no other.
 
     Raises ToolMissing, NotPermitted.
     """
     for tools in _all_tools(own_options):
         try:
-            cleaned = Cleaned(tools=tools, plan=_clean(own_options, tools))
+            cleaned = CleanupResult(tools=tools, plan=_clean(own_options, tools))
         except NotPermitted:
             raise
         except HostError as problem:
-            cleaned = Cleaned(tools=tools, problem=problem)
+            cleaned = CleanupResult(tools=tools, problem=problem)
         yield cleaned
 
 
-class CleanedTable(msgspec.Struct, frozen=True, kw_only=True):
+class TableCleanup(msgspec.Struct, frozen=True, kw_only=True):
     """A table of kube-proxy's nftables mode that was deleted, or why it could not be."""
 
     table: NftTable
     problem: HostError | None = None
 
 
-def clean_leftovers(own_options: OwnOptions) -> tuple[Leftovers, tuple[CleanedTable, ...]]:
+def clean_leftovers(own_options: OwnOptions) -> tuple[Leftovers, tuple[TableCleanup, ...]]:
     """What there is of kube-proxy's other modes, and what has become of the tables of its nftables mode.
 
     With the legacy tools chosen, nothing of nftables is touched.
@@ -59,12 +59,12 @@ def clean_leftovers(own_options: OwnOptions) -> tuple[Leftovers, tuple[CleanedTa
     return left, tuple(_clean_table(table) for table in left.tables)
 
 
-def _clean_table(table: NftTable) -> CleanedTable:
+def _clean_table(table: NftTable) -> TableCleanup:
     try:
         delete_table(table)
     except HostError as problem:
-        return CleanedTable(table=table, problem=problem)
-    return CleanedTable(table=table)
+        return TableCleanup(table=table, problem=problem)
+    return TableCleanup(table=table)
 
 
 def _clean(own_options: OwnOptions, tools: Tools) -> Plan:

@@ -1,5 +1,5 @@
 """What ends the daemon."""
 
 
-class CannotGoOn(Exception):
+class FatalError(Exception):
     """The loop has to end, and the process with it: why, in one line."""

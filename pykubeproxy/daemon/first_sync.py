@@ -32,7 +32,7 @@ class FirstSync:
         return self._node_listed_at + self._timeout
 
     @property
-    def complaint(self) -> str:
+    def timeout_message(self) -> str:
         """What to say when it has been given up, in kube-proxy's words."""
         if self._node_exists:
             return f'timeout waiting for PodCIDR allocation on node "{self._node_name}"'

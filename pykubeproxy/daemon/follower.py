@@ -5,8 +5,8 @@ from collections.abc import Collection
 import msgspec
 
 from pykubeproxy.cluster.source import ObjectChanges
-from pykubeproxy.daemon.messages import Disturbed
-from pykubeproxy.daemon.sync.family import FamilyProxy, RefusedPlan, Synced
+from pykubeproxy.daemon.messages import ForeignChange
+from pykubeproxy.daemon.sync.family import FamilyProxy, RefusedPlan, SyncResult
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
@@ -14,10 +14,10 @@ from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class FinishedSync(msgspec.Struct, frozen=True, kw_only=True):
     """One sync of one family, for the Services `touched` since the last one, and how long it took in seconds.
 
-    Exactly one of `synced` and `error` is set; `refused_plans` are those that iptables-restore did not take on the way.
+    Exactly one of `result` and `error` is set; `refused_plans` are those that iptables-restore did not take on the way.
     `cause` says which program made it necessary, if that was another one; `is_routine` that nothing in particular did.
     """
 
@@ -26,26 +26,26 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: Snapshot
     touched: Collection[ServiceKey]
     seconds: float
-    synced: Synced | None = None
+    result: SyncResult | None = None
     error: HostError | None = None
     refused_plans: tuple[RefusedPlan, ...] = ()
-    cause: Disturbed | None = None
+    cause: ForeignChange | None = None
     is_routine: bool = False
 
 
 class Follower:
     """Something that is told, on the loop's thread, what happens. It must neither fail nor take long."""
 
-    def took(self, change: ObjectChanges, touched: Collection[ServiceKey]) -> None:
+    def objects_changed(self, change: ObjectChanges, touched: Collection[ServiceKey]) -> None:
         """Objects have changed."""
 
-    def lost(self, slices: Collection[EndpointSlice]) -> None:
+    def slices_removed(self, slices: Collection[EndpointSlice]) -> None:
         """EndpointSlices are gone, as they were last; told after the change that took them away."""
 
-    def asked(self) -> None:
+    def sync_requested(self) -> None:
         """A sync is asked for, which will be done soon."""
 
-    def synced(self, outcome: Outcome) -> None:
+    def synced(self, sync: FinishedSync) -> None:
         """A family was synced, or could not be."""
 
     def close(self) -> None:

@@ -12,12 +12,12 @@ from queue import Empty, SimpleQueue
 import structlog
 
 from pykubeproxy.cluster.source import ObjectChanges
-from pykubeproxy.daemon.errors import CannotGoOn
+from pykubeproxy.daemon.errors import FatalError
 from pykubeproxy.daemon.first_sync import FirstSync
 from pykubeproxy.daemon.follow.contention import Contention
 from pykubeproxy.daemon.follow.reporting import report
-from pykubeproxy.daemon.follower import Follower, Outcome
-from pykubeproxy.daemon.messages import Changed, Disturbed, Failed, Listed, Message
+from pykubeproxy.daemon.follower import FinishedSync, Follower
+from pykubeproxy.daemon.messages import ForeignChange, Message, SourceChanged, SourceListed, Stop
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.daemon.watch.drift import DriftPoll
 from pykubeproxy.host.errors import HostError
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 OptionsFor = Callable[[Node | None, Family], RuleOptions]
 """The options of a family, given this node's Node object, if there is one."""
 
-Objection = Callable[[Node | None], str | None]
+WhyNotServed = Callable[[Node | None], str | None]
 """Why this node cannot be served, known by its Node object if there is one; None if it can."""
 
 
@@ -65,7 +65,7 @@ class Loop:
         *,
         pod_cidr_timeout: float = 300.0,
         follows_addresses: bool = False,
-        why_not_served: Objection = _no_objection,
+        why_not_served: WhyNotServed = _no_objection,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.inbox: SimpleQueue[Message] = SimpleQueue()
@@ -87,7 +87,7 @@ class Loop:
         self._has_failed = False
         self._unread: tuple[str, ...] = ()
         self._was_complete = False
-        self._disturbed: Disturbed | None = None
+        self._foreign_change: ForeignChange | None = None
         self._last_end: float | None = None
         self._last_read = 0.0
         self._read_seconds: dict[Family, float] = {}
@@ -124,26 +124,26 @@ class Loop:
                 proxy.expect()
 
     def run(self) -> None:
-        """Work for ever; whatever ends it leaves the rules as they are. Raises CannotGoOn."""
+        """Work for ever; whatever ends it leaves the rules as they are. Raises FatalError."""
         while True:
             for message in self._receive(min(self.time_to_next, _LONGEST_WAIT)):
                 self.take(message)
             self.act()
 
     def take(self, message: Message) -> None:
-        """Take in one message, without syncing yet. Raises CannotGoOn."""
+        """Take in one message, without syncing yet. Raises FatalError."""
         match message:
-            case Changed(change):
+            case SourceChanged(change):
                 self._change(change)
-            case Listed(kinds):
+            case SourceListed(kinds):
                 self._first.listed(kinds, self._clock())
-            case Disturbed():
-                self._disturb(message)
-            case Failed(text):
-                raise CannotGoOn(text)
+            case ForeignChange():
+                self._note_foreign_change(message)
+            case Stop(reason):
+                raise FatalError(reason)
 
     def act(self) -> None:
-        """Do what is due, if anything is. Raises CannotGoOn."""
+        """Do what is due, if anything is. Raises FatalError."""
         due, action = self._next()
         if self._clock() >= due:
             action()
@@ -151,10 +151,10 @@ class Loop:
     def sync(self, *, is_routine: bool = False) -> bool:
         """Bring all families up to date; one that fails does not stop the others. True if all are in sync.
 
-        Raises CannotGoOn in place of the first sync if this node cannot be served.
+        Raises FatalError in place of the first sync if this node cannot be served.
         """
         if self._last_end is None and (why := self._why_not_served(self._node)):
-            raise CannotGoOn(why)
+            raise FatalError(why)
         if self._follows_addresses or self._has_failed:
             # What has failed may have built upon something that the node does not have any more.
             self.reconfigure()
@@ -163,13 +163,11 @@ class Loop:
             self._heed(is_changed=poll.begin())
         self._is_pending = self._has_failed = False
         touched, self._touched = self._touched, set()
-        outcomes = [
-            self._sync(family, proxy, touched, is_routine=is_routine) for family, proxy in self._families.items()
-        ]
+        syncs = [self._sync(family, proxy, touched, is_routine=is_routine) for family, proxy in self._families.items()]
         for poll in self._polls:
             poll.remember({family: proxy.believed_entries for family, proxy in self._families.items()})
-        self._conclude(outcomes)
-        return all(outcome.synced is not None and not outcome.synced.refused.services for outcome in outcomes)
+        self._conclude(syncs)
+        return all(sync.result is not None and not sync.result.refused.services for sync in syncs)
 
     def audit(self) -> bool:
         """Sync against what is really there: read the live rules first.
@@ -180,47 +178,47 @@ class Loop:
             proxy.distrust()
         if not any(proxy.always_reads for proxy in self._families.values()):
             for follower in self._followers:
-                follower.asked()
+                follower.sync_requested()
         return self.sync(is_routine=True)
 
-    def _sync(self, family: Family, proxy: FamilyProxy, touched: set[ServiceKey], *, is_routine: bool) -> Outcome:
+    def _sync(self, family: Family, proxy: FamilyProxy, touched: set[ServiceKey], *, is_routine: bool) -> FinishedSync:
         """Bring one family up to date, and tell of it."""
         start = self._clock()
-        synced, failure = None, None
+        result, failure = None, None
         try:
-            proxy.is_disturbed = self._disturbed is not None
+            proxy.has_foreign_change = self._foreign_change is not None
             proxy.update(self.snapshot, touched)
-            synced = proxy.sync()
+            result = proxy.sync()
         except HostError as error:
             failure = error
-        outcome = Outcome(
+        sync = FinishedSync(
             family=family,
             proxy=proxy,
             snapshot=self.snapshot,
             touched=touched,
             seconds=self._clock() - start,
-            synced=synced,
+            result=result,
             error=failure,
             refused_plans=proxy.refused_plans,
-            cause=self._disturbed,
+            cause=self._foreign_change,
             is_routine=is_routine,
         )
-        report(outcome)
+        report(sync)
         for follower in self._followers:
-            follower.synced(outcome)
-        return outcome
+            follower.synced(sync)
+        return sync
 
-    def _conclude(self, outcomes: Sequence[Outcome]) -> None:
+    def _conclude(self, syncs: Sequence[FinishedSync]) -> None:
         """Take note of when and how all families were synced."""
         self._last_end = self._clock()
-        self._has_failed = any(outcome.synced is None for outcome in outcomes)
-        for outcome in outcomes:
-            if outcome.synced is not None and outcome.synced.was_read:
-                self._read_seconds[outcome.family] = outcome.synced.read_seconds
+        self._has_failed = any(sync.result is None for sync in syncs)
+        for sync in syncs:
+            if sync.result is not None and sync.result.was_read:
+                self._read_seconds[sync.family] = sync.result.read_seconds
         # What somebody has disturbed is not found by a sync that does not look.
-        if all(outcome.synced is None or outcome.synced.was_read for outcome in outcomes):
+        if all(sync.result is None or sync.result.was_read for sync in syncs):
             self._last_read = self._last_end
-            self._disturbed = None
+            self._foreign_change = None
 
     def _next(self) -> _Step:
         return min(self._agenda(), default=(self._clock() + _FOREVER, _nothing), key=_time)
@@ -237,8 +235,8 @@ class Loop:
         if self._last_end is not None:
             read = {"last_read": self._last_read, "read_seconds": sum(self._read_seconds.values())}
             check_due = self._schedule.check_due(**read)
-            if self._disturbed is not None:
-                yield max(check_due, self._contention.repair_due(self._disturbed)), self.audit
+            if self._foreign_change is not None:
+                yield max(check_due, self._contention.repair_due(self._foreign_change)), self.audit
             yield self._schedule.audit_due(**read), self.audit
             if due is not None and any(proxy.always_reads for proxy in self._families.values()):
                 due = max(due, check_due)
@@ -257,19 +255,19 @@ class Loop:
     def _ask(self, poll: DriftPoll) -> None:
         self._heed(is_changed=poll.ask())
 
-    def _disturb(self, by: Disturbed) -> None:
+    def _note_foreign_change(self, by: ForeignChange) -> None:
         """Take note of a change by another program; of several, the one that is to be looked at first counts."""
         now = self._clock()
 
-        def rank(cause: Disturbed) -> tuple[float, bool]:
+        def rank(cause: ForeignChange) -> tuple[float, bool]:
             return max(self._contention.repair_due(cause), now), not cause.program
 
-        if self._disturbed is None or rank(by) < rank(self._disturbed):
-            self._disturbed = by
+        if self._foreign_change is None or rank(by) < rank(self._foreign_change):
+            self._foreign_change = by
 
     def _heed(self, *, is_changed: bool) -> None:
         if is_changed and self._last_end is not None:
-            self._disturb(Disturbed())
+            self._note_foreign_change(ForeignChange())
 
     def _stop_expecting(self) -> None:
         self._expecting_until = math.inf
@@ -277,7 +275,7 @@ class Loop:
             proxy.stop_expecting()
 
     def _give_up(self) -> None:
-        raise CannotGoOn(self._first.complaint)
+        raise FatalError(self._first.timeout_message)
 
     def _receive(self, timeout: float) -> Iterator[Message]:
         """Wait for a message up to `timeout` seconds, then take all that have come together."""
@@ -309,10 +307,10 @@ class Loop:
         self._is_pending |= bool(touched)
         is_other_node = self._node != known_node and self._follow_node()
         for follower in self._followers:
-            follower.took(change, touched)
-            follower.lost(lost)
+            follower.objects_changed(change, touched)
+            follower.slices_removed(lost)
             if is_other_node or (touched and not self._first.missing):
-                follower.asked()
+                follower.sync_requested()
 
     def _see_unread(self, unread: tuple[str, ...]) -> None:
         """Take nothing away for what may only be unknown: rules in force, until everything has been read once.

@@ -5,19 +5,19 @@ import msgspec
 from pykubeproxy.cluster.source import ObjectChanges
 
 
-class Changed(msgspec.Struct, frozen=True):
+class SourceChanged(msgspec.Struct, frozen=True):
     """A source has news."""
 
     change: ObjectChanges
 
 
-class Listed(msgspec.Struct, frozen=True):
+class SourceListed(msgspec.Struct, frozen=True):
     """A source has told all objects of some kinds that were there when it started; from now on it tells changes."""
 
     kinds: frozenset[str]
 
 
-class Disturbed(msgspec.Struct, frozen=True):
+class ForeignChange(msgspec.Struct, frozen=True):
     """Another program has changed rules, perhaps ours. Its name and pid, as far as they are known."""
 
     program: str = ""
@@ -27,13 +27,13 @@ class Disturbed(msgspec.Struct, frozen=True):
         return f"{self.program or 'unknown'} (pid {self.pid})" if self.pid else self.program or "unknown"
 
 
-class Failed(msgspec.Struct, frozen=True):
-    """The program cannot go on, for the reason in `text`."""
+class Stop(msgspec.Struct, frozen=True):
+    """The program cannot go on, for the `reason`."""
 
-    text: str
+    reason: str
 
 
-Message = Changed | Listed | Disturbed | Failed
+Message = SourceChanged | SourceListed | ForeignChange | Stop
 
 # The kinds of objects that a source tells.
 SERVICES_AND_SLICES = frozenset({"Service", "EndpointSlice"})

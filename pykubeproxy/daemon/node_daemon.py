@@ -14,7 +14,7 @@ from pykubeproxy.cluster.reflector import FollowOptions
 from pykubeproxy.config.addresses import without_secrets
 from pykubeproxy.config.release import KUBERNETES_VERSION
 from pykubeproxy.config.types import LocalMode
-from pykubeproxy.daemon.errors import CannotGoOn
+from pykubeproxy.daemon.errors import FatalError
 from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
 from pykubeproxy.daemon.follow.flows import FlowCleaner
 from pykubeproxy.daemon.follow.heap import Heap
@@ -86,7 +86,7 @@ class Daemon:
         self._source = self._open_source()
 
     @property
-    def complaint(self) -> str:
+    def missing_objects(self) -> str:
         """What the loop waits for, and what is known to keep it from coming."""
         known = self._api.errors if self._api is not None else {}
         missing = sorted(self.loop.waits_for)
@@ -111,7 +111,7 @@ class Daemon:
             self.loop.reconfigure()
 
     def watch(self, closing: ExitStack) -> None:
-        """Start what runs beside the loop for as long as `closing` is open. Raises CannotGoOn."""
+        """Start what runs beside the loop for as long as `closing` is open. Raises FatalError."""
         protect_from_oom_killer(self._settings.completed)
         self._serve(closing)
         self.follow_flows(closing)
@@ -194,7 +194,7 @@ class Daemon:
             servers.start()
         except ServerFailed as error:
             self._emit_server_failed(error)
-            raise CannotGoOn(str(error)) from None
+            raise FatalError(str(error)) from None
         closing.callback(servers.stop)
         telemetry.started()
         self.loop.follow(telemetry)

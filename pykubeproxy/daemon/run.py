@@ -6,8 +6,8 @@ from queue import Empty
 
 import structlog
 
-from pykubeproxy.daemon.errors import CannotGoOn
-from pykubeproxy.daemon.messages import Failed
+from pykubeproxy.daemon.errors import FatalError
+from pykubeproxy.daemon.messages import Stop
 from pykubeproxy.daemon.node_daemon import Daemon
 from pykubeproxy.daemon.setup.node_view import host_name
 from pykubeproxy.daemon.setup.run_settings import RunSettings
@@ -27,7 +27,7 @@ def init(settings: RunSettings) -> None:
 def run_once(settings: RunSettings) -> bool:
     """Sync once with the objects as they are now, and forget the UDP flows that lead nowhere then.
 
-    True if the kernel is in sync with all objects. Raises HostError, CannotGoOn: also if no file can be read, since
+    True if the kernel is in sync with all objects. Raises HostError, FatalError: also if no file can be read, since
     nobody says when one will be.
     """
     with ExitStack() as closing, faults_logged():
@@ -41,11 +41,11 @@ def run_once(settings: RunSettings) -> bool:
         deadline = time.monotonic() + timeout
         while daemon.loop.waits_for:
             if settings.manifests is not None and daemon.loop.inbox.empty():
-                raise CannotGoOn(f"nothing of {settings.manifests} can be used; the rules in force stay")
+                raise FatalError(f"nothing of {settings.manifests} can be used; the rules in force stay")
             try:
                 daemon.loop.take(daemon.loop.inbox.get(timeout=max(deadline - time.monotonic(), 0)))
             except Empty:
-                raise CannotGoOn(f"not in sync after {timeout:g} s: {daemon.complaint}") from None
+                raise FatalError(f"not in sync after {timeout:g} s: {daemon.missing_objects}") from None
         is_in_sync = daemon.loop.sync() and not daemon.loop.unread and not daemon.would_write
         flows.finish()
         while not daemon.loop.inbox.empty():
@@ -54,7 +54,7 @@ def run_once(settings: RunSettings) -> bool:
 
 
 def run(settings: RunSettings) -> None:
-    """Follow the objects until a SIGTERM or SIGINT; the rules stay in force then. Raises HostError, CannotGoOn."""
+    """Follow the objects until a SIGTERM or SIGINT; the rules stay in force then. Raises HostError, FatalError."""
     with ExitStack() as closing:
         try:
             with terminating_on_signals(), faults_logged():
@@ -83,7 +83,7 @@ def _watch_config_file(settings: RunSettings, daemon: Daemon, closing: ExitStack
     try:
         watch = ConfigFileWatch(*settings.config_file, daemon.loop.inbox)
     except OSError as error:
-        daemon.loop.inbox.put(Failed(f"{error.filename}: {error.strerror}"))
+        daemon.loop.inbox.put(Stop(f"{error.filename}: {error.strerror}"))
         return
     closing.callback(watch.stop)
     watch.start()

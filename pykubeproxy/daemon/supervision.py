@@ -11,8 +11,8 @@ from queue import SimpleQueue
 import structlog
 
 from pykubeproxy.cluster.manifests import SourceError
-from pykubeproxy.daemon.errors import CannotGoOn
-from pykubeproxy.daemon.messages import Failed, Message
+from pykubeproxy.daemon.errors import FatalError
+from pykubeproxy.daemon.messages import Message, Stop
 from pykubeproxy.host.errors import HostError
 
 log = structlog.get_logger()
@@ -23,30 +23,30 @@ _FAULT = "internal error; the process ends, and the rules stay in force"
 
 @contextmanager
 def faults_logged() -> Iterator[None]:
-    """Log what the calling thread raises in the block, and raise CannotGoOn in its place.
+    """Log what the calling thread raises in the block, and raise FatalError in its place.
 
     But for errors that are told in one line, because it is known what they mean.
     """
     try:
         yield
-    except (HostError, SourceError, CannotGoOn):
+    except (HostError, SourceError, FatalError):
         raise
     except Exception as error:
         name = threading.current_thread().name
         log.exception(_FAULT, thread=name)
-        raise CannotGoOn(_told(error, name)) from error
+        raise FatalError(_told(error, name)) from error
 
 
 @contextmanager
 def threads_supervised(inbox: "SimpleQueue[Message]") -> Iterator[None]:
-    """While the block lasts, log what ends a thread, whoever has started it, and put Failed into `inbox`."""
+    """While the block lasts, log what ends a thread, whoever has started it, and put Stop into `inbox`."""
 
     def died(fault: threading.ExceptHookArgs) -> None:
         if fault.exc_type is SystemExit or fault.exc_value is None:
             return
         name = fault.thread.name if fault.thread is not None else "unknown"
         log.error(_FAULT, thread=name, exc_info=fault.exc_value)
-        inbox.put(Failed(_told(fault.exc_value, name)))
+        inbox.put(Stop(_told(fault.exc_value, name)))
 
     before, threading.excepthook = threading.excepthook, died
     try:

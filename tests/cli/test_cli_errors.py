@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pykubeproxy.cli.main import main
-from pykubeproxy.daemon.cleanup import Cleaned
+from pykubeproxy.daemon.cleanup import CleanupResult
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.model.ip import Family
 from tests.kernel.objects import web, write
@@ -170,10 +170,10 @@ def test_closed_streams_do_no_harm(closed: str, tmp_path: Path) -> None:
 def test_a_cleanup_that_cannot_be_told_cleans_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     cleaned = []
 
-    def clean_all(_: object) -> Iterator[Cleaned]:
+    def clean_all(_: object) -> Iterator[CleanupResult]:
         for family in Family:
             cleaned.append(family)
-            yield Cleaned(
+            yield CleanupResult(
                 tools=Tools(family=family, backend=Backend.NFT, save="save", restore="restore", version=(1, 8, 9))
             )
 

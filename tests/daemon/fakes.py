@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pykubeproxy.cluster.source import ObjectChanges
-from pykubeproxy.daemon.follower import Follower, Outcome
+from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.daemon.loop import Loop
-from pykubeproxy.daemon.messages import Changed
-from pykubeproxy.daemon.sync.family import FamilyProxy, Synced
-from pykubeproxy.daemon.watch.drift import Believed, DriftPoll
+from pykubeproxy.daemon.messages import SourceChanged
+from pykubeproxy.daemon.sync.family import FamilyProxy, SyncResult
+from pykubeproxy.daemon.watch.drift import BelievedEntries, DriftPoll
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
@@ -48,21 +48,23 @@ class FakeProxy(FamilyProxy):
         self.failure: HostError | None = None
         self.found: Lines | None = None
 
-    def sync(self) -> Synced:
+    def sync(self) -> SyncResult:
         self.syncs.append(self._clock.now)
         self._clock.now += self.seconds
         if self.failure is not None:
             self._has_read = False
             raise self.failure
         if self._has_read and not self.always_reads:
-            return Synced(plan=Plan())
+            return SyncResult(plan=Plan())
         self.reads.append(self.syncs[-1])
         is_repair, self._has_read = bool(self.reads[1:]) and self.found is not None, True
         if is_repair:
             change = ChainChange(table="nat", chain="KUBE-SERVICES", before=self.found, after=("-A KUBE-SERVICES",))
             plan = Plan(chains=(change,))
-            return Synced(plan=plan, was_read=True, read_seconds=self.read_seconds, drifted=(("nat", change.chain),))
-        return Synced(plan=Plan(), was_read=True, read_seconds=self.read_seconds)
+            return SyncResult(
+                plan=plan, was_read=True, read_seconds=self.read_seconds, drifted=(("nat", change.chain),)
+            )
+        return SyncResult(plan=Plan(), was_read=True, read_seconds=self.read_seconds)
 
     def distrust(self) -> None:
         self._has_read = False
@@ -85,7 +87,7 @@ class FakePoll(DriftPoll):
     def begin(self) -> bool:
         return bool(self.remembered) and self.ask()
 
-    def remember(self, believed: Believed) -> None:
+    def remember(self, believed: BelievedEntries) -> None:
         del believed
         self.remembered += 1
 
@@ -98,19 +100,19 @@ class Recorder(Follower):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
+        self.syncs: list[FinishedSync] = []
         self.changes: list[ObjectChanges] = []
         self.asked_times = 0
 
-    def took(self, change: ObjectChanges, touched: object) -> None:
+    def objects_changed(self, change: ObjectChanges, touched: object) -> None:
         del touched
         self.changes.append(change)
 
-    def asked(self) -> None:
+    def sync_requested(self) -> None:
         self.asked_times += 1
 
-    def synced(self, outcome: Outcome) -> None:
-        self.outcomes.append(outcome)
+    def synced(self, sync: FinishedSync) -> None:
+        self.syncs.append(sync)
 
 
 def loop_of(
@@ -132,9 +134,9 @@ def loop_of(
     )
 
 
-def changed(*put: Object, removed: Iterable[ObjectId] = ()) -> Changed:
+def changed(*put: Object, removed: Iterable[ObjectId] = ()) -> SourceChanged:
     """A message with news of objects."""
-    return Changed(ObjectChanges(put=put, removed=tuple(removed)))
+    return SourceChanged(ObjectChanges(put=put, removed=tuple(removed)))
 
 
 def act_until(loop: Loop, clock: Clock, end: float) -> None:

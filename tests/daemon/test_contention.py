@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pykubeproxy.daemon.follow import contention
-from pykubeproxy.daemon.messages import Disturbed
+from pykubeproxy.daemon.messages import ForeignChange
 from pykubeproxy.host.processes import other_service_proxies
 from pykubeproxy.rules.ruleset import Lines
 from tests.apiserver.server import ApiServer
@@ -18,8 +18,8 @@ from tests.daemon.fakes import Clock, FakeProxy, Recorder, act_until, loop_of
 from tests.daemon.node import FLAGS, Daemon, Node
 
 T0 = 1000.0
-RIVAL = Disturbed("iptables-nft-re", 7)
-FIREWALLD = Disturbed("firewalld", 8)
+RIVAL = ForeignChange("iptables-nft-re", 7)
+FIREWALLD = ForeignChange("firewalld", 8)
 OTHERS: Lines = ("-A KUBE-SERVICES -j SOMETHING",)
 CONTENDED = "another Service proxy seems to be at work on this node"
 REPAIRED = "rules were changed by another program; repaired"
@@ -30,7 +30,7 @@ def neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contention.Contention.__init__, "__defaults__", (lambda: ("kube-proxy (pid 12)",),))
 
 
-def contend(clock: Clock, proxy: FakeProxy, seconds: float, by: Disturbed = RIVAL) -> tuple[list[float], list[str]]:
+def contend(clock: Clock, proxy: FakeProxy, seconds: float, by: ForeignChange = RIVAL) -> tuple[list[float], list[str]]:
     """Have another program undo each repair at once; return when it was repaired, and what was said of it."""
     loop = loop_of(clock, proxy)
     loop.act()
@@ -82,7 +82,7 @@ def test_other_programs_are_not_kept_waiting(clock: Clock, proxy: FakeProxy) -> 
         loop.act()
     loop.take(RIVAL)
     assert loop.time_to_next == 4.0 * 2
-    for messages in ((FIREWALLD,), (FIREWALLD, RIVAL), (Disturbed(), RIVAL)):
+    for messages in ((FIREWALLD,), (FIREWALLD, RIVAL), (ForeignChange(), RIVAL)):
         for message in messages:
             loop.take(message)
         assert loop.time_to_next <= 0.25
@@ -103,9 +103,9 @@ def test_who_it_was_is_not_forgotten(clock: Clock, proxy: FakeProxy) -> None:
     for _ in range(2):
         clock.now += 1
         loop.take(RIVAL)
-        loop.take(Disturbed())
+        loop.take(ForeignChange())
         loop.act()
-    assert [outcome.cause for outcome in recorder.outcomes] == [None, RIVAL, RIVAL]
+    assert [sync.cause for sync in recorder.syncs] == [None, RIVAL, RIVAL]
 
 
 def test_it_ends_when_it_is_quiet_and_is_told_again_when_it_begins_again(clock: Clock, proxy: FakeProxy) -> None:

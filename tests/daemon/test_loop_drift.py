@@ -1,13 +1,13 @@
 """What the loop does when somebody has changed rules: what was noticed is not forgotten, and costs little."""
 
-from pykubeproxy.daemon.messages import Disturbed
+from pykubeproxy.daemon.messages import ForeignChange
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from tests.builders import service
 from tests.daemon.fakes import Clock, FakePoll, FakeProxy, Recorder, act_until, changed, loop_of
 
 T0 = 1000.0
-FIREWALLD = Disturbed("firewalld", 7)
+FIREWALLD = ForeignChange("firewalld", 7)
 
 
 def test_a_disturbance_is_looked_at_soon(clock: Clock, proxy: FakeProxy) -> None:
@@ -19,7 +19,7 @@ def test_a_disturbance_is_looked_at_soon(clock: Clock, proxy: FakeProxy) -> None
     assert loop.time_to_next == 0
     loop.act()
     assert proxy.reads == [T0, T0 + 5]
-    assert [outcome.cause for outcome in recorder.outcomes] == [None, FIREWALLD]
+    assert [sync.cause for sync in recorder.syncs] == [None, FIREWALLD]
     loop.take(FIREWALLD)
     act_until(loop, clock, T0 + 6)
     assert proxy.reads[2:] == [T0 + 5.25]
@@ -49,7 +49,7 @@ def test_a_change_that_comes_in_between_does_not_hide_it(clock: Clock, proxy: Fa
     assert proxy.reads == [T0], "the change was written without a look"
     act_until(loop, clock, T0 + 5)
     assert proxy.reads == [T0, T0 + 3]
-    assert recorder.outcomes[-1].cause == FIREWALLD
+    assert recorder.syncs[-1].cause == FIREWALLD
 
 
 def test_a_look_that_fails_is_not_repeated_at_once(clock: Clock, proxy: FakeProxy) -> None:
@@ -74,7 +74,7 @@ def test_polls_are_asked_twice_a_second(clock: Clock, proxy: FakeProxy) -> None:
     poll.answers = [False, False, True]
     act_until(loop, clock, T0 + 3)
     assert proxy.reads == [T0, T0 + 1.5]
-    assert recorder.outcomes[-1].cause == Disturbed()
+    assert recorder.syncs[-1].cause == ForeignChange()
     assert poll.remembered == 2
 
 

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from pykubeproxy.cluster.source import Note, ObjectChanges
-from pykubeproxy.daemon.errors import CannotGoOn
+from pykubeproxy.daemon.errors import FatalError
 from pykubeproxy.daemon.loop import Loop
-from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS, Changed, Listed
+from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS, SourceChanged, SourceListed
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
@@ -36,7 +36,7 @@ def host() -> MemoryHost:
     return MemoryHost()
 
 
-def in_zone(zone: str, **fields: object) -> Changed:
+def in_zone(zone: str, **fields: object) -> SourceChanged:
     return changed(Node(name=NODE, zone=zone, **fields))  # type: ignore[arg-type]
 
 
@@ -97,7 +97,7 @@ def test_followers_hear_when_a_sync_is_asked_for(clock: Clock) -> None:
     assert recorder.asked_times == 0
     loop.take(in_zone("east"))
     assert recorder.asked_times == 1
-    loop.take(Listed(ALL_KINDS))
+    loop.take(SourceListed(ALL_KINDS))
     loop.act()
     loop.take(changed(service("ns1/svc2", "172.30.0.42")))
     assert recorder.asked_times == 2
@@ -109,7 +109,7 @@ def test_what_was_touched_is_told_with_the_sync_and_only_once(clock: Clock) -> N
     loop.take(changed(service(), slice_of("ns1/other", "10.0.0.1")))
     loop.sync()
     loop.sync()
-    assert [set(outcome.touched) for outcome in recorder.outcomes] == [
+    assert [set(sync.touched) for sync in recorder.syncs] == [
         {ServiceKey("ns1", "svc1"), ServiceKey("ns1", "other")},
         set(),
     ]
@@ -118,7 +118,7 @@ def test_what_was_touched_is_told_with_the_sync_and_only_once(clock: Clock) -> N
 def test_notes_are_logged(clock: Clock) -> None:
     loop = loop_of(clock, FakeProxy(clock))
     with capture_logs() as logs:
-        loop.take(Changed(ObjectChanges(notes=(Note("bad"), Note("left out", is_error=False)))))
+        loop.take(SourceChanged(ObjectChanges(notes=(Note("bad"), Note("left out", is_error=False)))))
     assert [(line["event"], line["log_level"]) for line in logs] == [("bad", "error"), ("left out", "info")]
 
 
@@ -169,7 +169,7 @@ def waiting(clock: Clock) -> Loop:
 
 
 def test_pod_networks_are_waited_for(waiting: Loop, clock: Clock) -> None:
-    waiting.take(Listed(ALL_KINDS))
+    waiting.take(SourceListed(ALL_KINDS))
     act_until(waiting, clock, clock.now + 299)
     assert waiting.waits_for == {POD_CIDRS}
     waiting.take(changed(Node(name="other", pod_cidrs=PODS)))
@@ -189,16 +189,16 @@ def test_pod_networks_are_waited_for(waiting: Loop, clock: Clock) -> None:
 def test_pod_networks_are_given_up_after_five_minutes(waiting: Loop, clock: Clock, nodes: list[Node], why: str) -> None:
     act_until(waiting, clock, clock.now + 1000)
     waiting.take(changed(*nodes))
-    waiting.take(Listed(frozenset({"Node"})))
+    waiting.take(SourceListed(frozenset({"Node"})))
     act_until(waiting, clock, clock.now + 299.9)
-    with pytest.raises(CannotGoOn) as ended:
+    with pytest.raises(FatalError) as ended:
         act_until(waiting, clock, clock.now + 0.2)
     assert str(ended.value) == why
 
 
 def test_lists_are_waited_for_without_limit(waiting: Loop, clock: Clock) -> None:
     waiting.take(changed(Node(name=NODE, pod_cidrs=PODS)))
-    waiting.take(Listed(frozenset({"Node", "Service"})))
+    waiting.take(SourceListed(frozenset({"Node", "Service"})))
     act_until(waiting, clock, clock.now + 10_000)
     assert waiting.waits_for == {"EndpointSlice"}
 
@@ -225,7 +225,7 @@ def test_rules_are_fetched_from_the_first_object_on_and_once_more_looked_at_befo
     loop.take(changed(service()))
     loop.take(changed(slice_of("ns1/svc1", "10.0.0.1")))
     assert host.fetched == [True]
-    loop.take(Listed(ALL_KINDS))
+    loop.take(SourceListed(ALL_KINDS))
     loop.act()
     assert host.fetched == [True, False]
     loop.take(changed(slice_of("ns1/svc1", "10.0.0.2")))
@@ -239,6 +239,6 @@ def test_rules_that_were_fetched_for_objects_that_do_not_come_are_given_up(clock
     loop.take(changed(service()))
     act_until(loop, clock, clock.now + 60)
     assert host.fetched == [True, None]
-    loop.take(Listed(ALL_KINDS))
+    loop.take(SourceListed(ALL_KINDS))
     loop.act()
     assert host.fetched == [True, None, False]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pykubeproxy.daemon.errors import CannotGoOn
-from pykubeproxy.daemon.messages import ALL_KINDS, Failed, Listed
+from pykubeproxy.daemon.errors import FatalError
+from pykubeproxy.daemon.messages import ALL_KINDS, SourceListed, Stop
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
@@ -18,11 +18,11 @@ def test_nothing_is_synced_before_everything_is_listed(clock: Clock, proxy: Fake
     loop = loop_of(clock, proxy, wait_for=ALL_KINDS)
     loop.take(changed(service()))
     for kind in ("Service", "Node"):
-        loop.take(Listed(frozenset({kind})))
+        loop.take(SourceListed(frozenset({kind})))
         act_until(loop, clock, clock.now + 10_000)
     assert proxy.syncs == []
     assert loop.waits_for == {"EndpointSlice"}
-    loop.take(Listed(frozenset({"EndpointSlice"})))
+    loop.take(SourceListed(frozenset({"EndpointSlice"})))
     assert loop.time_to_next == 0
     loop.act()
     assert len(proxy.syncs) == 1
@@ -64,8 +64,8 @@ def test_changes_that_come_together_are_one_sync(clock: Clock, proxy: FakeProxy)
     for number in range(5):
         loop.take(changed(service(f"ns/a{number}", f"172.30.0.{number}")))
     loop.act()
-    (outcome,) = recorder.outcomes
-    assert {key.name for key in outcome.touched} == {f"a{number}" for number in range(5)}
+    (sync,) = recorder.syncs
+    assert {key.name for key in sync.touched} == {f"a{number}" for number in range(5)}
     assert loop.time_to_next > 1
 
 
@@ -84,11 +84,11 @@ def test_a_family_that_fails_does_not_stop_the_other(clock: Clock, proxy: FakePr
     loop, recorder = loop_of(clock, proxy, other), Recorder()
     loop.follow(recorder)
     assert not loop.sync()
-    assert [outcome.error is None for outcome in recorder.outcomes] == [False, True]
+    assert [sync.error is None for sync in recorder.syncs] == [False, True]
     proxy.failure = None
     act_until(loop, clock, T0 + 30)
     assert len(proxy.syncs) == len(other.syncs) == 2
-    assert recorder.outcomes[-2].error is None
+    assert recorder.syncs[-2].error is None
 
 
 def test_live_rules_are_read_now_and_then_at_little_cost(clock: Clock, proxy: FakeProxy) -> None:
@@ -125,8 +125,8 @@ def test_a_shadow_reads_no_more_often_than_it_may(clock: Clock) -> None:
 
 
 def test_what_cannot_go_on_ends_it(clock: Clock, proxy: FakeProxy) -> None:
-    with pytest.raises(CannotGoOn, match="no more"):
-        loop_of(clock, proxy).take(Failed("no more"))
+    with pytest.raises(FatalError, match="no more"):
+        loop_of(clock, proxy).take(Stop("no more"))
 
 
 def test_after_a_failure_the_node_is_looked_at_anew(clock: Clock, proxy: FakeProxy) -> None:

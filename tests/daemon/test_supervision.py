@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from pykubeproxy.cluster.manifests import SourceError
-from pykubeproxy.daemon.errors import CannotGoOn
-from pykubeproxy.daemon.messages import Failed, Message
+from pykubeproxy.daemon.errors import FatalError
+from pykubeproxy.daemon.messages import Message, Stop
 from pykubeproxy.daemon.supervision import faults_logged, threads_supervised
 from pykubeproxy.host.errors import HostError
 from tests.apiserver.server import ApiServer
@@ -68,8 +68,8 @@ def test_a_thread_that_dies_ends_the_loop() -> None:
         quiet.join()
     assert threading.excepthook is before
     message = inbox.get_nowait()
-    assert isinstance(message, Failed)
-    assert message.text == "internal error in thread helper: KeyError: 'KUBE-SVC-X' (the log tells more)"
+    assert isinstance(message, Stop)
+    assert message.reason == "internal error in thread helper: KeyError: 'KUBE-SVC-X' (the log tells more)"
     assert inbox.empty(), "to end on purpose is no fault"
     assert [(line["log_level"], line["thread"], type(line["exc_info"])) for line in logs] == [
         ("error", "helper", KeyError)
@@ -78,12 +78,12 @@ def test_a_thread_that_dies_ends_the_loop() -> None:
 
 def test_a_fault_in_the_loop_is_told_in_one_line_and_logged_in_full() -> None:
     line = r"internal error in thread MainThread: KeyError: 'x'"
-    with capture_logs() as logs, pytest.raises(CannotGoOn, match=line), faults_logged():
+    with capture_logs() as logs, pytest.raises(FatalError, match=line), faults_logged():
         raise KeyError("x")
     assert [line.get("exc_info") for line in logs] == [True]
 
 
-@pytest.mark.parametrize("error", [HostError("x"), SourceError("x"), CannotGoOn("x")])
+@pytest.mark.parametrize("error", [HostError("x"), SourceError("x"), FatalError("x")])
 def test_errors_that_users_can_mend_have_no_traceback(error: Exception) -> None:
     with capture_logs() as logs, pytest.raises(type(error)) as raised, faults_logged():
         raise error

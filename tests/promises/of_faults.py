@@ -330,7 +330,7 @@ PROMISES = (
         broken=Broken(
             how="a thread that has died is logged, and nothing else",
             file="pykubeproxy/daemon/supervision.py",
-            old="        inbox.put(Failed(_told(fault.exc_value, name)))\n",
+            old="        inbox.put(Stop(_told(fault.exc_value, name)))\n",
             new="",
         ),
     ),
@@ -340,7 +340,7 @@ PROMISES = (
         broken=Broken(
             how="only changes of objects are waited for",
             file="pykubeproxy/daemon/follow/telemetry.py",
-            old="            self._queued(outcome.family)\n            return\n",
+            old="            self._queued(sync.family)\n            return\n",
             new="            return\n",
         ),
     ),
@@ -503,7 +503,7 @@ PROMISES = (
         broken=Broken(
             how="flows are not looked at after a repair",
             file="pykubeproxy/daemon/follow/flows.py",
-            old="        if outcome.synced is not None and outcome.synced.drifted:\n",
+            old="        if sync.result is not None and sync.result.drifted:\n",
             new="        if False:\n",
         ),
     ),

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 import msgspec
 import structlog
 
-from pykubeproxy.daemon.follower import Follower, Outcome
-from pykubeproxy.daemon.messages import Disturbed
+from pykubeproxy.daemon.follower import FinishedSync, Follower
+from pykubeproxy.daemon.messages import ForeignChange
 from pykubeproxy.host.processes import other_service_proxies
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.ruleset import ChainId
@@ -62,40 +62,40 @@ class Contention(Follower):
         self._repairs: dict[tuple[Family, ChainId], _Repairs] = {}
         self._is_told = False
 
-    def synced(self, outcome: Outcome) -> None:
+    def synced(self, sync: FinishedSync) -> None:
         """Count the repairs of a sync, and say once that somebody else is at work, if it looks like that."""
         now = self._clock()
         self._repairs = {chain: its for chain, its in self._repairs.items() if now - its.last <= _QUIET}
-        program = outcome.cause.program if outcome.cause is not None else ""
-        written_over = tuple(_written_over(outcome))
+        program = sync.cause.program if sync.cause is not None else ""
+        written_over = tuple(_written_over(sync))
         for chain in written_over:
-            its = self._repairs.setdefault((outcome.family, chain), _Repairs(count=0, last=now, programs=set()))
+            its = self._repairs.setdefault((sync.family, chain), _Repairs(count=0, last=now, programs=set()))
             its.count, its.last = its.count + 1, now
             its.programs.add(program)
         is_contended = any(its.is_contended for its in self._repairs.values())
         if is_contended and not self._is_told:
-            self._tell(outcome, written_over)
+            self._tell(sync, written_over)
         self._is_told = is_contended
 
-    def repair_due(self, cause: Disturbed) -> float:
+    def repair_due(self, cause: ForeignChange) -> float:
         """The time from which a repair may be made for the sake of a change by `cause`."""
         return max((its.due for its in self._repairs.values() if cause.program in its.programs), default=0.0)
 
-    def _tell(self, outcome: Outcome, chains: tuple[ChainId, ...]) -> None:
+    def _tell(self, sync: FinishedSync, chains: tuple[ChainId, ...]) -> None:
         table, chain = chains[0]
         log.warning(
             "another Service proxy seems to be at work on this node; repairs of what it writes slow down",
-            family=outcome.family,
-            process=", ".join(self._proxies()) or str(outcome.cause or "unknown"),
+            family=sync.family,
+            process=", ".join(self._proxies()) or str(sync.cause or "unknown"),
             chain=f"{table} {chain}",
         )
 
 
-def _written_over(outcome: Outcome) -> Iterator[ChainId]:
+def _written_over(sync: FinishedSync) -> Iterator[ChainId]:
     """The chains that a sync has repaired, and in which there were rules: other ones than ours."""
-    if outcome.synced is None:
+    if sync.result is None:
         return
-    drifted = set(outcome.synced.drifted)
-    for change in outcome.synced.plan.chains:
+    drifted = set(sync.result.drifted)
+    for change in sync.result.plan.chains:
         if change.before and (change.table, change.chain) in drifted:
             yield change.table, change.chain

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 
 import structlog
 
-from pykubeproxy.daemon.follower import Follower, Outcome
+from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.flows.live_frontends import live_udp_frontends
 from pykubeproxy.flows.stale import FlowCheck, UdpFrontends
 from pykubeproxy.host.conntrack import ConntrackTable, Removal
@@ -51,26 +51,26 @@ class FlowCleaner(Follower):
         """End the thread, without finishing what it has been given."""
         self._worker.stop()
 
-    def synced(self, outcome: Outcome) -> None:
+    def synced(self, sync: FinishedSync) -> None:
         """Follow the Services of a sync; their flows are looked through once the rules are in force."""
-        family, touched = outcome.family, outcome.touched
+        family, touched = sync.family, sync.touched
         if family not in self._frontends:
-            if outcome.synced is None:
+            if sync.result is None:
                 return
-            touched = outcome.snapshot.services.keys()
+            touched = sync.snapshot.services.keys()
             self._frontends[family] = UdpFrontends(
                 family,
-                external_ips=outcome.proxy.options.external_ips,
-                left_behind=live_udp_frontends(_before(outcome.synced.plan)),
+                external_ips=sync.proxy.options.external_ips,
+                left_behind=live_udp_frontends(_before(sync.result.plan)),
             )
-        check = self._frontends[family].update(outcome.snapshot, touched)
-        if outcome.synced is not None and outcome.synced.drifted:
+        check = self._frontends[family].update(sync.snapshot, touched)
+        if sync.result is not None and sync.result.drifted:
             # Flows that have begun while rules were missing go past the endpoints, and would for ever.
             check = check.then(self._frontends[family].everything())
         waiting = self._unsynced.pop(family, None)
         if waiting is not None:
             check = waiting.then(check)
-        if outcome.synced is None:
+        if sync.result is None:
             self._unsynced[family] = check
         elif not check.is_empty:
             self._worker.put(check)

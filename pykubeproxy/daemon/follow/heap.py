@@ -5,7 +5,7 @@ import gc
 from collections.abc import Iterable
 from contextlib import suppress
 
-from pykubeproxy.daemon.follower import Follower, Outcome
+from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.model.ip import Family
 
 # New containers between two looks for cycles while everything is loaded. Looking as often as by default takes a tenth
@@ -30,10 +30,10 @@ class Heap(Follower):
             with suppress(OSError, AttributeError):  # other C libraries do otherwise
                 ctypes.CDLL(None).mallopt(parameter, value)
 
-    def synced(self, outcome: Outcome) -> None:
+    def synced(self, sync: FinishedSync) -> None:
         """Leave alone what has been loaded."""
-        if self._missing and outcome.synced is not None:
-            self._missing.discard(outcome.family)
+        if self._missing and sync.result is not None:
+            self._missing.discard(sync.family)
             if not self._missing:
                 self.close()
                 gc.freeze()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 
 import structlog
 
-from pykubeproxy.daemon.follower import Follower, Outcome
+from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.iptables import Write
 from pykubeproxy.host.leftovers import Leftovers, find_leftovers
@@ -43,11 +43,11 @@ class LeftoverRemoval(Follower):
         writes, self._writes = tuple(self._writes), []
         return writes
 
-    def synced(self, outcome: Outcome) -> None:
+    def synced(self, sync: FinishedSync) -> None:
         """Delete what the family's rules have replaced."""
-        if outcome.synced is None or outcome.family not in self._waiting:
+        if sync.result is None or sync.family not in self._waiting:
             return
-        due = {family for family in self._waiting if family is outcome.family or family not in self._served}
+        due = {family for family in self._waiting if family is sync.family or family not in self._served}
         self._waiting -= due
         left = find_leftovers(sorted(due))
         for table in left.tables:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from pykubeproxy.daemon.follower import Outcome
+from pykubeproxy.daemon.follower import FinishedSync
 from pykubeproxy.daemon.sync.set_aside import RefusedReport, RefusedService
 from pykubeproxy.explain.summary import summarize
 from pykubeproxy.model.ip import Family
@@ -24,49 +24,49 @@ _WITHOUT = {
 }
 
 
-def report(outcome: Outcome) -> None:
+def report(sync: FinishedSync) -> None:
     """One line on a sync that did something, failed, or was the first."""
-    seconds = round(outcome.seconds, 4)
-    if outcome.synced is not None and outcome.synced.refused != RefusedReport():
-        _report_refused(outcome.family, outcome.synced.refused)
-    elif outcome.synced is not None and outcome.refused_plans:
+    seconds = round(sync.seconds, 4)
+    if sync.result is not None and sync.result.refused != RefusedReport():
+        _report_refused(sync.family, sync.result.refused)
+    elif sync.result is not None and sync.refused_plans:
         log.warning(
             "a change was refused; it was made anew from the live rules",
-            family=outcome.family,
-            error=str(outcome.refused_plans[0].error),
+            family=sync.family,
+            error=str(sync.refused_plans[0].error),
         )
-    if outcome.synced is None:
+    if sync.result is None:
         log.error(
             "sync failed; the rules in force stay, and it is tried again",
-            family=outcome.family,
+            family=sync.family,
             seconds=seconds,
-            error=str(outcome.error),
+            error=str(sync.error),
         )
         return
-    for table, unread in outcome.synced.unread.items():
+    for table, unread in sync.result.unread.items():
         log.warning(
             "iptables cannot print all rules of a table; ours are kept in step there, others' are not looked at",
-            family=outcome.family,
+            family=sync.family,
             table=table,
             chains=", ".join(unread.chains) or "unknown",
             error=unread.why,
         )
-    plan = outcome.synced.plan
+    plan = sync.result.plan
     if plan.is_empty:
-        level = log.info if outcome.synced.was_read and not outcome.is_routine else log.debug
-        level("in sync; nothing to write", family=outcome.family, seconds=seconds)
-    elif outcome.synced.drifted:
+        level = log.info if sync.result.was_read and not sync.is_routine else log.debug
+        level("in sync; nothing to write", family=sync.family, seconds=seconds)
+    elif sync.result.drifted:
         log.warning(
             "rules were changed by another program; repaired",
-            family=outcome.family,
-            by=str(outcome.cause or "unknown"),
-            chains=_chains(outcome.synced.drifted),
+            family=sync.family,
+            by=str(sync.cause or "unknown"),
+            chains=_chains(sync.result.drifted),
             plan=str(summarize(plan)),
             seconds=seconds,
         )
     else:
-        event = "synced" if outcome.synced.is_written else "would write"
-        log.info(event, family=outcome.family, seconds=seconds, plan=str(summarize(plan)))
+        event = "synced" if sync.result.is_written else "would write"
+        log.info(event, family=sync.family, seconds=seconds, plan=str(summarize(plan)))
 
 
 def _report_refused(family: Family, refused: RefusedReport) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from pykubeproxy.daemon.follower import Follower, Outcome
-from pykubeproxy.daemon.sync.family import Synced
+from pykubeproxy.daemon.follower import FinishedSync, Follower
+from pykubeproxy.daemon.sync.family import SyncResult
 from pykubeproxy.daemon.sync.set_aside import RefusedReport
 from pykubeproxy.explain.status.published import (
     MOST_NAMED,
@@ -57,24 +57,24 @@ class StatusKeeper(Follower):
             repairs=self._repairs,
         )
 
-    def synced(self, outcome: Outcome) -> None:
+    def synced(self, sync: FinishedSync) -> None:
         """Take note of a sync."""
-        node = outcome.snapshot.nodes.get(self._about.node_name)
+        node = sync.snapshot.nodes.get(self._about.node_name)
         if node is not None:
             self._addresses = tuple(ip.text for ip in node.ips)
-        before, now = self._families[outcome.family], self._clock()
-        if outcome.synced is None:
+        before, now = self._families[sync.family], self._clock()
+        if sync.result is None:
             since = before.failing_since if before.failing_since is not None else now
-            self._families[outcome.family] = replace(before, failing_since=since, error=str(outcome.error))
+            self._families[sync.family] = replace(before, failing_since=since, error=str(sync.error))
             return
-        refused = self._take_refused(outcome.family, outcome.synced.refused)
-        summary = summarize(outcome.synced.plan)
-        is_pending = not outcome.synced.is_written
-        self._families[outcome.family] = replace(
+        refused = self._take_refused(sync.family, sync.result.refused)
+        summary = summarize(sync.result.plan)
+        is_pending = not sync.result.is_written
+        self._families[sync.family] = replace(
             before,
-            services=len(outcome.snapshot.services),
+            services=len(sync.snapshot.services),
             synced_at=now,
-            seconds=outcome.seconds,
+            seconds=sync.seconds,
             failing_since=None,
             error="",
             pending_chains=is_pending * (summary.chains_added + summary.chains_changed + summary.chains_removed),
@@ -82,8 +82,8 @@ class StatusKeeper(Follower):
             refused=tuple(refused[:MOST_NAMED]),
             refused_count=len(refused),
         )
-        if outcome.synced.drifted:
-            self._repairs = (*self._repairs, _repair(outcome, outcome.synced, now))[-MOST_REPAIRS:]
+        if sync.result.drifted:
+            self._repairs = (*self._repairs, _repair(sync, sync.result, now))[-MOST_REPAIRS:]
 
     def _take_refused(self, family: Family, report: RefusedReport) -> Sequence[RefusedRules]:
         refused = self._refused[family]
@@ -103,13 +103,13 @@ def _beginning(tools: Tools) -> FamilySync:
     )
 
 
-def _repair(outcome: Outcome, synced: Synced, now: float) -> Repair:
-    cause = outcome.cause
+def _repair(sync: FinishedSync, result: SyncResult, now: float) -> Repair:
+    cause = sync.cause
     return Repair(
         time=now,
-        family=outcome.family,
-        chains=tuple(f"{table} {chain}" for table, chain in synced.drifted[:MOST_NAMED]),
-        chain_count=len(synced.drifted),
+        family=sync.family,
+        chains=tuple(f"{table} {chain}" for table, chain in result.drifted[:MOST_NAMED]),
+        chain_count=len(result.drifted),
         program=cause.program if cause is not None else "",
         pid=cause.pid if cause is not None else 0,
     )

@@ -8,8 +8,8 @@ import structlog
 
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
-from pykubeproxy.daemon.follower import Follower, Outcome
-from pykubeproxy.daemon.sync.family import Synced
+from pykubeproxy.daemon.follower import FinishedSync, Follower
+from pykubeproxy.daemon.sync.family import SyncResult
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
@@ -94,7 +94,7 @@ class Telemetry(Follower):
             self._metrics.queued(family)
             self._health.updated(family)
 
-    def took(self, change: ObjectChanges, touched: Collection[ServiceKey]) -> None:
+    def objects_changed(self, change: ObjectChanges, touched: Collection[ServiceKey]) -> None:
         """Count what came in, and that it waits for a sync."""
         for obj in change.put:
             if isinstance(obj, Node):
@@ -113,84 +113,84 @@ class Telemetry(Follower):
             elif name.kind == "EndpointSlice":
                 self._metrics.slice_changed(is_change=True)
 
-    def lost(self, slices: Collection[EndpointSlice]) -> None:
+    def slices_removed(self, slices: Collection[EndpointSlice]) -> None:
         """Nobody waits for what they brought."""
         for slice_ in slices:
             self._times.removed(slice_)
 
-    def asked(self) -> None:
+    def sync_requested(self) -> None:
         """A sync is due from now on."""
         for family in self._families:
             self._queued(family)
 
-    def synced(self, outcome: Outcome) -> None:
+    def synced(self, sync: FinishedSync) -> None:
         """Tell how a sync went."""
         self._pending.clear()
         self._metrics.drained()
-        if self._checks[outcome.family].update(outcome.snapshot, outcome.touched):
-            self._unserved.add(outcome.family)
-        self._local[outcome.family].update(outcome.snapshot, self._concerned(outcome), outcome.proxy.options)
-        for refusal in outcome.refused_plans:
-            self._metrics.restore_failed(outcome.family, is_full=refusal.is_full)
-        waited = self._times.take(outcome.family, time.time())
-        if outcome.synced is None:
-            is_full = all(refusal.is_full for refusal in outcome.refused_plans)
-            self._metrics.sync_failed(outcome.family, seconds=outcome.seconds, is_full=is_full)
+        if self._checks[sync.family].update(sync.snapshot, sync.touched):
+            self._unserved.add(sync.family)
+        self._local[sync.family].update(sync.snapshot, self._concerned(sync), sync.proxy.options)
+        for refusal in sync.refused_plans:
+            self._metrics.restore_failed(sync.family, is_full=refusal.is_full)
+        waited = self._times.take(sync.family, time.time())
+        if sync.result is None:
+            is_full = all(refusal.is_full for refusal in sync.refused_plans)
+            self._metrics.sync_failed(sync.family, seconds=sync.seconds, is_full=is_full)
             # Whatever it was for, be it the first one or a repair, is due from now on: if it goes on failing, the node
             # is not healthy.
-            self._queued(outcome.family)
+            self._queued(sync.family)
             return
-        self._read(outcome, outcome.synced)
-        if outcome.synced.is_written:
-            self._written(outcome, outcome.synced)
+        self._read(sync, sync.result)
+        if sync.result.is_written:
+            self._written(sync, sync.result)
             for seconds in waited:
-                self._metrics.programmed(outcome.family, seconds)
+                self._metrics.programmed(sync.family, seconds)
 
     def _queued(self, family: Family) -> None:
         self._metrics.queued(family)
         self._health.queued(family)
 
-    def _concerned(self, outcome: Outcome) -> Collection[ServiceKey]:
+    def _concerned(self, sync: FinishedSync) -> Collection[ServiceKey]:
         """The Services for which it may have changed whether they have local endpoints: all, with other options."""
-        options = outcome.proxy.options
-        if self._options.get(outcome.family) == options:
-            return outcome.touched
-        self._options[outcome.family] = options
-        return outcome.snapshot.services
+        options = sync.proxy.options
+        if self._options.get(sync.family) == options:
+            return sync.touched
+        self._options[sync.family] = options
+        return sync.snapshot.services
 
     def _service_changed(self, key: ServiceKey, touched: Collection[ServiceKey]) -> None:
         if key in touched:
             self._pending.add(key)
         self._metrics.service_changed(len(self._families), len(self._pending))
 
-    def _read(self, outcome: Outcome, synced: Synced) -> None:
+    def _read(self, sync: FinishedSync, result: SyncResult) -> None:
         """Tell what a sync has found."""
-        family = outcome.family
-        if synced.was_read:
+        family = sync.family
+        if result.was_read:
             self._metrics.counters_read(
                 family,
-                synced.counters,
-                lambda: rule_owners(outcome.snapshot, outcome.proxy.options, outcome.proxy.desired),
+                result.counters,
+                lambda: rule_owners(sync.snapshot, sync.proxy.options, sync.proxy.desired),
             )
-        self._metrics.planned(family, synced.plan, outcome.proxy.rule_counts)
-        if synced.drifted:
-            program = outcome.cause.program if outcome.cause is not None else ""
+        self._metrics.planned(family, result.plan, sync.proxy.rule_counts)
+        if result.drifted:
+            program = sync.cause.program if sync.cause is not None else ""
             self._metrics.drift_detected(family, program)
             self._metrics.drift_repaired(family, program)
         self._health.updated(family)
 
-    def _written(self, outcome: Outcome, synced: Synced) -> None:
+    def _written(self, sync: FinishedSync, result: SyncResult) -> None:
         """Tell what a sync has done. In shadow mode the proxy in charge does that, and serves the health checks."""
-        family = outcome.family
-        self._metrics.synced(family, synced.plan, seconds=outcome.seconds, is_full=synced.was_read)
-        self._metrics.services_refused(family, synced.refused.services)
-        if synced.is_sectioned:
+        family = sync.family
+        self._metrics.synced(family, result.plan, seconds=sync.seconds, is_full=result.was_read)
+        self._metrics.services_refused(family, result.refused.services)
+        if result.is_sectioned:
             self._metrics.restored_in_sections(family)
         if family not in self._has_synced:
             self._has_synced.add(family)
-            self._metrics.adopted(family, synced.plan, outcome.proxy.desired)
+            self._metrics.adopted(family, result.plan, sync.proxy.desired)
         self._metrics.dropped_without_local_endpoints(family, self._local[family].total)
-        self._serve_checks(family, outcome.snapshot.nodes.get(self._node_name))
+        self._serve_checks(family, sync.snapshot.nodes.get(self._node_name))
 
     def _serve_checks(self, family: Family, node: Node | None) -> None:
         """Serve the health checks of Services, if any of them, or their addresses, are others than before.

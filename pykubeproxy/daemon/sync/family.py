@@ -25,7 +25,7 @@ from pykubeproxy.rules.ruleset import ChainId, Ruleset, Unread
 from pykubeproxy.traffic.counters import CounterReader, Reading
 
 
-class Synced(msgspec.Struct, frozen=True, kw_only=True):
+class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a sync did.
 
     `was_read` tells that it compared with the live rules, not with what was believed of them, which took
@@ -70,7 +70,7 @@ class FamilyProxy:
     would_write = False
     """True if the last sync found something to write, and did not because this is not the proxy in charge."""
 
-    is_disturbed = False
+    has_foreign_change = False
     """Whether another program is known to be at work on the rules, so that what differs is its doing."""
 
     reads_counters = False
@@ -159,7 +159,7 @@ class FamilyProxy:
         """Read the live rules before the next Plan."""
         self._desired.changed = None
 
-    def sync(self) -> Synced:
+    def sync(self) -> SyncResult:
         """Bring the kernel up to date. Raises HostError; then nothing is lost, and the next sync reads first."""
         self.refused_plans = ()
         believed, attempted = self._applied, frozenset[ChainId]()
@@ -177,12 +177,12 @@ class FamilyProxy:
         plan = diff(self.desired, live.ruleset)
         drifted = () if believed is None else drift(plan, believed, attempted)
         found = _shallow(live.ruleset, plan)
-        synced = self._carry_out_the_most(plan, live.ruleset, live.ruleset if believed is None else believed)
-        if not self.is_disturbed and is_doubtful(plan, found):
+        result = self._carry_out_the_most(plan, live.ruleset, live.ruleset if believed is None else believed)
+        if not self.has_foreign_change and is_doubtful(plan, found):
             same = self._learn(plan, found)
             drifted = tuple(chain for chain in drifted if chain not in same)
         return replace(
-            synced,
+            result,
             was_read=True,
             read_seconds=live.seconds,
             drifted=drifted,
@@ -215,7 +215,7 @@ class FamilyProxy:
             return set()
         return same
 
-    def _carry_out_the_most(self, plan: Plan, live: Ruleset, before: Ruleset) -> Synced:
+    def _carry_out_the_most(self, plan: Plan, live: Ruleset, before: Ruleset) -> SyncResult:
         """Carry out a Plan made from `live`, without what is refused. `before` are the rules before this sync."""
         handler = RefusalHandler(self._desired, before)
         for _ in range(_MOST_REFUSALS):
@@ -243,7 +243,7 @@ class FamilyProxy:
         self._unread = live.unread
         return _Live(ruleset=live, seconds=time.monotonic() - start, counters=counters.reading, unread=unread)
 
-    def _carry_out(self, plan: Plan, live: Ruleset) -> Synced:
+    def _carry_out(self, plan: Plan, live: Ruleset) -> SyncResult:
         parts = tuple(self._split(plan))
         payload = Payload(*parts)
         entries = self._entries if live is self._applied else count_entries(live)
@@ -257,7 +257,7 @@ class FamilyProxy:
         apply(plan, live)
         self._applied, self._entries = live, entries_after(plan, entries)
         self._desired.changed = set()
-        return Synced(plan=plan, is_sectioned=len(parts) > 1, refused=self._desired.set_aside.take_report())
+        return SyncResult(plan=plan, is_sectioned=len(parts) > 1, refused=self._desired.set_aside.take_report())
 
 
 class _Live(msgspec.Struct, frozen=True, kw_only=True):
@@ -286,10 +286,10 @@ class ShadowProxy(FamilyProxy):
 
     always_reads = True
 
-    def sync(self) -> Synced:
+    def sync(self) -> SyncResult:
         """Tell what a sync would do now. Raises HostError."""
         live = self._read()
-        synced = Synced(
+        result = SyncResult(
             plan=diff(self.desired, live.ruleset),
             was_read=True,
             read_seconds=live.seconds,
@@ -297,8 +297,8 @@ class ShadowProxy(FamilyProxy):
             counters=live.counters,
             unread=live.unread,
         )
-        self.would_write = not synced.plan.is_empty
-        return synced
+        self.would_write = not result.plan.is_empty
+        return result
 
 
 def drift(plan: Plan, believed: Ruleset, attempted: Collection[ChainId] = ()) -> tuple[ChainId, ...]:

@@ -14,7 +14,7 @@ from pykubeproxy.cluster.reflector import FollowOptions, Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
 from pykubeproxy.cluster.source import Note, ObjectChanges
 from pykubeproxy.config.completed import Completed
-from pykubeproxy.daemon.messages import Changed, Listed, Message
+from pykubeproxy.daemon.messages import Message, SourceChanged, SourceListed
 from pykubeproxy.model.snapshot import Object
 
 log = structlog.get_logger()
@@ -111,10 +111,10 @@ class ApiSource:
             self._events.finish(_LAST_EVENT_SECONDS)
 
     def _changed(self, change: ObjectChanges) -> None:
-        self._inbox.put(Changed(change))
+        self._inbox.put(SourceChanged(change))
 
     def _listed(self, kind: str) -> None:
-        self._inbox.put(Listed(frozenset({kind})))
+        self._inbox.put(SourceListed(frozenset({kind})))
 
     def _node_changed(self, change: ObjectChanges) -> None:
         self._has_node |= bool(change.put)

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from queue import SimpleQueue
 
-from pykubeproxy.daemon.messages import Failed, Message
-from pykubeproxy.daemon.watch.repeating import Repeating
+from pykubeproxy.daemon.messages import Message, Stop
+from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
 
 # Seconds between two looks.
 _INTERVAL = 1.0
@@ -28,7 +28,7 @@ class ConfigFileWatch:
         self._file = path.open("rb")
         self._seen: tuple[int, int] | None = None
         self._is_moved = False
-        self._looking = Repeating("config-file", _INTERVAL, self._look)
+        self._looking = PeriodicThread("config-file", _INTERVAL, self._look)
 
     def start(self) -> None:
         """Begin to watch."""
@@ -52,7 +52,7 @@ class ConfigFileWatch:
     def _look(self) -> bool:
         has_changed = self.has_changed()
         if has_changed:
-            self._inbox.put(Failed(_UPDATED))
+            self._inbox.put(Stop(_UPDATED))
         return has_changed
 
     def _differs(self) -> bool:

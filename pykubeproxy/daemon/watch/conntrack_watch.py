@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
-from pykubeproxy.daemon.watch.repeating import Repeating
+from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
 from pykubeproxy.host.conntrack_room import Room, conntrack_room
 
 log = structlog.get_logger()
@@ -47,7 +47,7 @@ class ConntrackWatch:
         self._on_look = on_look
         self._look = look
         self._report = ConntrackReport()
-        self._looking = Repeating("conntrack-room", _INTERVAL, self._look_once)
+        self._looking = PeriodicThread("conntrack-room", _INTERVAL, self._look_once)
 
     def start(self) -> None:
         """Begin to look."""

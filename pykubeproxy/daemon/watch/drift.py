@@ -14,8 +14,8 @@ from queue import SimpleQueue
 
 import structlog
 
-from pykubeproxy.daemon.follower import Follower, Outcome
-from pykubeproxy.daemon.messages import Disturbed, Message
+from pykubeproxy.daemon.follower import FinishedSync, Follower
+from pykubeproxy.daemon.messages import ForeignChange, Message
 from pykubeproxy.daemon.watch.own_changes import OwnChanges
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.generations import Generation, GenerationWatch, current_generation
@@ -32,7 +32,7 @@ POLL_INTERVAL = 0.5
 # Seconds before announcements are asked for again where they could not be followed.
 _REOPENED_AFTER = 1.0
 
-Believed = Mapping[Family, Mapping[str, int] | None]
+BelievedEntries = Mapping[Family, Mapping[str, int] | None]
 """The number of entries that each legacy table is believed to have; None for a family of which nothing is believed."""
 
 _Tables = dict[tuple[Family, str], TableInfo | None]
@@ -51,7 +51,7 @@ class DriftPoll(ABC):
         return self.ask()
 
     @abstractmethod
-    def remember(self, believed: Believed) -> None:
+    def remember(self, believed: BelievedEntries) -> None:
         """A sync has ended: take what is there now for as it should be."""
 
     @abstractmethod
@@ -68,7 +68,7 @@ class LegacyPoll(DriftPoll):
         self._is_refused = False
         self.due = 0.0
 
-    def remember(self, believed: Believed) -> None:
+    def remember(self, believed: BelievedEntries) -> None:
         """Take the tables as they are now, just after a sync, for as they should be.
 
         Unless somebody was so quick that they have not even the number of entries that is `believed` of each; of a
@@ -118,9 +118,9 @@ class DriftWatch(DriftPoll, Follower):
         self._is_blind = False
         self._has_begun = False
 
-    def synced(self, outcome: Outcome) -> None:
+    def synced(self, sync: FinishedSync) -> None:
         """Begin to watch, once there is something to watch over."""
-        if not self._has_begun and outcome.synced is not None:
+        if not self._has_begun and sync.result is not None:
             self._has_begun = True
             threading.Thread(target=self._run, name="nftables", daemon=True).start()
 
@@ -128,7 +128,7 @@ class DriftWatch(DriftPoll, Follower):
         """A sync begins. True if somebody has changed something since the last one."""
         return self._own.begin()
 
-    def remember(self, believed: Believed) -> None:
+    def remember(self, believed: BelievedEntries) -> None:
         """A sync has ended: tell the loop of what others have done meanwhile."""
         del believed
         for generation in self._own.end(self._take_writes()):
@@ -162,7 +162,7 @@ class DriftWatch(DriftPoll, Follower):
                     log.warning(told, error=str(error))
                     self._is_blind = True
                     # Whatever was announced and not heard. And the loop asks for itself from the next sync on.
-                    self._inbox.put(Disturbed())
+                    self._inbox.put(ForeignChange())
                 self._closed.wait(_REOPENED_AFTER)
 
     def _follow(self) -> None:
@@ -172,7 +172,7 @@ class DriftWatch(DriftPoll, Follower):
             if self._closed.is_set():
                 return
             if self._own.announcements_begin():
-                self._inbox.put(Disturbed())
+                self._inbox.put(ForeignChange())
             if self._is_blind:
                 log.info("following what nftables announces again")
                 self._is_blind = False
@@ -183,4 +183,4 @@ class DriftWatch(DriftPoll, Follower):
             self._watch.close()
 
     def _tell(self, generation: Generation) -> None:
-        self._inbox.put(Disturbed(generation.process, generation.pid))
+        self._inbox.put(ForeignChange(generation.process, generation.pid))

@@ -4,8 +4,8 @@ from queue import SimpleQueue
 
 from pykubeproxy.cluster.manifests import POLL_INTERVAL, Manifests
 from pykubeproxy.cluster.source import ObjectChanges
-from pykubeproxy.daemon.messages import ALL_KINDS, Changed, Listed, Message
-from pykubeproxy.daemon.watch.repeating import Repeating
+from pykubeproxy.daemon.messages import ALL_KINDS, Message, SourceChanged, SourceListed
+from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
 
 
 class ManifestWatcher:
@@ -21,7 +21,7 @@ class ManifestWatcher:
         self._inbox = inbox
         self._is_listed = False
         self._unread: tuple[str, ...] = ()
-        self._polling = Repeating("manifests", POLL_INTERVAL, self._poll)
+        self._polling = PeriodicThread("manifests", POLL_INTERVAL, self._poll)
 
     def start(self) -> None:
         """Read everything, then go on watching in the background."""
@@ -41,7 +41,7 @@ class ManifestWatcher:
 
     def _tell(self, change: ObjectChanges) -> None:
         self._unread = change.unread
-        self._inbox.put(Changed(change))
+        self._inbox.put(SourceChanged(change))
         if not self._is_listed and not self._manifests.is_unreadable:
             self._is_listed = True
-            self._inbox.put(Listed(ALL_KINDS))
+            self._inbox.put(SourceListed(ALL_KINDS))

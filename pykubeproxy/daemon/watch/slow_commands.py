@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from pykubeproxy.daemon.watch.repeating import Repeating
+from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
 from pykubeproxy.host.commands import Running, running
 
 log = structlog.get_logger()
@@ -17,7 +17,7 @@ FIRST_REPORT = 10.0
 _INTERVAL = 1.0
 
 
-class SlowCommands(Repeating):
+class SlowCommands(PeriodicThread):
     """Watches the commands that the program waits for; `clock` gives seconds as time.monotonic does."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

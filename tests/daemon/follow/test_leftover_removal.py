@@ -6,8 +6,8 @@ import pytest
 
 from pykubeproxy.daemon.follow import leftovers
 from pykubeproxy.daemon.follow.leftovers import LeftoverRemoval
-from pykubeproxy.daemon.follower import Outcome
-from pykubeproxy.daemon.sync.family import Synced
+from pykubeproxy.daemon.follower import FinishedSync
+from pykubeproxy.daemon.sync.family import SyncResult
 from pykubeproxy.host.errors import RestoreError
 from pykubeproxy.host.leftovers import Leftovers
 from pykubeproxy.host.netlink import NetlinkError
@@ -49,27 +49,29 @@ def fixture_kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     return kernel
 
 
-def outcome(family: Family, *, failed: bool = False) -> Outcome:
-    synced = None if failed else Synced(plan=Plan())
+def finished(family: Family, *, failed: bool = False) -> FinishedSync:
+    synced = None if failed else SyncResult(plan=Plan())
     error = RestoreError("iptables-restore", "no") if failed else None
     proxy = FakeProxy(Clock(), family)
-    return Outcome(family=family, proxy=proxy, snapshot=Snapshot(), touched=(), seconds=0.0, synced=synced, error=error)
+    return FinishedSync(
+        family=family, proxy=proxy, snapshot=Snapshot(), touched=(), seconds=0.0, result=synced, error=error
+    )
 
 
 def test_each_family_after_its_own_first_sync_that_succeeds(kernel: Kernel) -> None:
     removal = LeftoverRemoval(Family, tuple(Family), is_dry=False)
-    removal.synced(outcome(Family.IPV4, failed=True))
+    removal.synced(finished(Family.IPV4, failed=True))
     assert kernel.deleted == []
-    removal.synced(outcome(Family.IPV6))
+    removal.synced(finished(Family.IPV6))
     assert kernel.deleted == ["ip6"]
-    removal.synced(outcome(Family.IPV4))
+    removal.synced(finished(Family.IPV4))
     assert kernel.deleted == ["ip6", "ip"]
     assert [(write.pid, write.commits) for write in removal.take_writes()] == [(PORT, 1), (PORT, 1)]
     assert removal.take_writes() == ()
 
 
 def test_that_of_a_family_without_tools_goes_with_the_first(kernel: Kernel) -> None:
-    LeftoverRemoval(Family, (Family.IPV4,), is_dry=False).synced(outcome(Family.IPV4))
+    LeftoverRemoval(Family, (Family.IPV4,), is_dry=False).synced(finished(Family.IPV4))
     assert sorted(kernel.deleted) == ["ip", "ip6"]
 
 
@@ -77,7 +79,7 @@ def test_nobody_looks_again(kernel: Kernel) -> None:
     kernel.refuses = True
     removal = LeftoverRemoval((Family.IPV4,), (Family.IPV4,), is_dry=False)
     for _ in range(3):
-        removal.synced(outcome(Family.IPV4))
+        removal.synced(finished(Family.IPV4))
     assert (kernel.asked, removal.take_writes()) == (1, ())
 
 
@@ -85,14 +87,14 @@ def test_shadow_mode_deletes_nothing_and_says_that_there_is_something_to_do(kern
     removal = LeftoverRemoval(Family, tuple(Family), is_dry=True)
     assert not removal.would_delete
     for family in Family:
-        removal.synced(outcome(family))
+        removal.synced(finished(family))
     assert (kernel.deleted, removal.would_delete) == ([], True)
 
 
 def test_what_is_left_of_the_ipvs_mode_is_told_once(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
     removal = LeftoverRemoval(Family, tuple(Family), is_dry=True)
     for family in Family:
-        removal.synced(outcome(family))
+        removal.synced(finished(family))
     assert kernel.asked == len(Family)
     said = "".join(capsys.readouterr())
     assert said.count("kube-ipvs0") == said.count("interface kube-ipvs0") + said.count("ip link delete kube-ipvs0")

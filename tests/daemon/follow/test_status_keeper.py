@@ -3,9 +3,9 @@
 from typing import Any
 
 from pykubeproxy.daemon.follow.status import StatusKeeper
-from pykubeproxy.daemon.follower import Outcome
-from pykubeproxy.daemon.messages import Disturbed
-from pykubeproxy.daemon.sync.family import Synced
+from pykubeproxy.daemon.follower import FinishedSync
+from pykubeproxy.daemon.messages import ForeignChange
+from pykubeproxy.daemon.sync.family import SyncResult
 from pykubeproxy.daemon.sync.set_aside import RefusedReport, RefusedService
 from pykubeproxy.explain.status.published import MOST_NAMED, MOST_REPAIRS, ApiOutage, FamilySync, ProxyStatus
 from pykubeproxy.host.backend import Backend, Tools
@@ -48,17 +48,17 @@ class Bed:
         (its,) = self.keeper.status().families
         return its
 
-    def sync(self, *, plan: Plan = IN_SYNC, error: str = "", cause: Disturbed | None = None, **fields: Any) -> None:
+    def sync(self, *, plan: Plan = IN_SYNC, error: str = "", cause: ForeignChange | None = None, **fields: Any) -> None:
         snapshot = Snapshot()
         snapshot.put(Node(name=NODE, addresses=(ip("192.0.2.1"), ip("2001:db8::1"))))
         self.keeper.synced(
-            Outcome(
+            FinishedSync(
                 family=Family.IPV4,
                 proxy=FakeProxy(self.clock),
                 snapshot=snapshot,
                 touched=(),
                 seconds=0.25,
-                synced=None if error else Synced(plan=plan, **fields),
+                result=None if error else SyncResult(plan=plan, **fields),
                 error=RestoreError("iptables-restore", error) if error else None,
                 cause=cause,
             )
@@ -110,7 +110,7 @@ def test_refused_services_are_named_until_they_are_back() -> None:
 def test_repairs_are_remembered_with_who_made_them_necessary() -> None:
     bed = Bed()
     chains = tuple(("nat", f"KUBE-SVC-{number}") for number in range(MOST_NAMED + 1))
-    bed.sync(plan=PLAN, drifted=chains, cause=Disturbed("nft", 99))
+    bed.sync(plan=PLAN, drifted=chains, cause=ForeignChange("nft", 99))
     (repair,) = bed.keeper.status().repairs
     assert (repair.time, repair.family, repair.program, repair.pid) == (1000.0, Family.IPV4, "nft", 99)
     assert (repair.chain_count, len(repair.chains), repair.chains[0]) == (MOST_NAMED + 1, MOST_NAMED, "nat KUBE-SVC-0")

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
 from pykubeproxy.daemon.follow.reporting import report
 from pykubeproxy.daemon.follow.telemetry import ProgrammingTimes, Telemetry
-from pykubeproxy.daemon.follower import Outcome
-from pykubeproxy.daemon.messages import Disturbed
-from pykubeproxy.daemon.sync.family import RefusedPlan, Synced
+from pykubeproxy.daemon.follower import FinishedSync
+from pykubeproxy.daemon.messages import ForeignChange
+from pykubeproxy.daemon.sync.family import RefusedPlan, SyncResult
 from pykubeproxy.host.errors import HostError, RestoreError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
@@ -106,38 +106,38 @@ def told() -> Told:
     return Told()
 
 
-NOTHING_DONE = Synced(plan=Plan())
+NOTHING_DONE = SyncResult(plan=Plan())
 
 
-def outcome(synced: Synced | None = NOTHING_DONE, objects: Snapshot | None = None, **fields: Any) -> Outcome:
+def finished(result: SyncResult | None = NOTHING_DONE, objects: Snapshot | None = None, **fields: Any) -> FinishedSync:
     """A sync of IPv4 that succeeded without doing anything, unless said otherwise."""
     known = objects or Snapshot()
     family = fields.pop("family", Family.IPV4)
-    return Outcome(
+    return FinishedSync(
         family=family,
         proxy=FakeProxy(Clock(), family),
         snapshot=known,
         touched=known.services,
         seconds=0.1,
-        synced=synced,
+        result=result,
         **fields,
     )
 
 
-def failure(*refusals: RefusedPlan) -> Outcome:
-    return outcome(None, error=REFUSED, refused_plans=refusals)
+def failure(*refusals: RefusedPlan) -> FinishedSync:
+    return finished(None, error=REFUSED, refused_plans=refusals)
 
 
 def test_changes_are_counted_and_pending_until_the_next_sync(told: Told) -> None:
     change = changed(service("ns/web"), slice_of("ns/web", "10.0.0.1"), slice_of("ns/web", "10.0.0.2", part="b")).change
-    told.telemetry.took(change, {WEB})
-    told.telemetry.took(changed(slice_of("ns/other", "10.0.0.3")).change, ())
-    told.telemetry.took(changed(removed=[ObjectId("Service", "ns", "gone")]).change, ())
+    told.telemetry.objects_changed(change, {WEB})
+    told.telemetry.objects_changed(changed(slice_of("ns/other", "10.0.0.3")).change, ())
+    told.telemetry.objects_changed(changed(removed=[ObjectId("Service", "ns", "gone")]).change, ())
     assert told.proxy_value("service_changes_total") == 4, "each for both families"
     assert told.proxy_value("endpoint_changes_total") == 3
     assert told.proxy_value("service_changes_pending") == 1
     assert told.proxy_value("endpoint_changes_pending") == 2
-    told.telemetry.synced(outcome())
+    told.telemetry.synced(finished())
     assert told.proxy_value("service_changes_pending") == 0
     assert told.proxy_value("endpoint_changes_pending") == 0
 
@@ -148,13 +148,15 @@ def test_the_time_from_a_change_of_endpoints_to_rules(told: Told) -> None:
 
     web = ServiceKey("ns", "web")
     for part, when in (("a", FUTURE), ("c", 1.0), ("d", None)):
-        told.telemetry.took(changed(slice_of("ns/web", "10.0.0.1", part=part, triggered_at=when)).change, {web})
-    told.telemetry.took(changed(slice_of("ns/web", "10.0.0.1", triggered_at=FUTURE)).change, ())
-    told.telemetry.synced(outcome())
+        told.telemetry.objects_changed(
+            changed(slice_of("ns/web", "10.0.0.1", part=part, triggered_at=when)).change, {web}
+        )
+    told.telemetry.objects_changed(changed(slice_of("ns/web", "10.0.0.1", triggered_at=FUTURE)).change, ())
+    told.telemetry.synced(finished())
     assert counted(IPV4) == 1, "not of what happened before the start, or was no change"
-    told.telemetry.took(changed(slice_of("ns/web", "10.0.0.2", triggered_at=FUTURE)).change, {web})
+    told.telemetry.objects_changed(changed(slice_of("ns/web", "10.0.0.2", triggered_at=FUTURE)).change, {web})
     told.telemetry.synced(failure(RefusedPlan(REFUSED, is_full=True)))
-    told.telemetry.synced(outcome())
+    told.telemetry.synced(finished())
     assert counted(IPV4) == 1, "a sync that fails loses them"
     assert counted(IPV6) is None
 
@@ -188,7 +190,7 @@ def test_what_no_sync_will_take_is_not_remembered() -> None:
 
 
 def test_refusals_are_counted_by_kind(told: Told) -> None:
-    told.telemetry.synced(outcome(refused_plans=(RefusedPlan(REFUSED, is_full=False),)))
+    told.telemetry.synced(finished(refused_plans=(RefusedPlan(REFUSED, is_full=False),)))
     assert told.proxy_value("iptables_restore_failures_total", IPV4) == 1
     assert told.proxy_value("iptables_partial_restore_failures_total", IPV4) == 1
     told.telemetry.synced(failure(RefusedPlan(REFUSED, is_full=False), RefusedPlan(REFUSED, is_full=True)))
@@ -200,9 +202,9 @@ def test_refusals_are_counted_by_kind(told: Told) -> None:
 
 
 def test_full_and_partial_syncs(told: Told) -> None:
-    told.telemetry.synced(outcome(Synced(plan=PLAN, was_read=True)))
-    told.telemetry.synced(outcome(Synced(plan=PLAN)))
-    told.telemetry.synced(outcome(Synced(plan=Plan(), is_sectioned=True)))
+    told.telemetry.synced(finished(SyncResult(plan=PLAN, was_read=True)))
+    told.telemetry.synced(finished(SyncResult(plan=PLAN)))
+    told.telemetry.synced(finished(SyncResult(plan=Plan(), is_sectioned=True)))
     assert told.value("kubeproxy_sync_full_proxy_rules_duration_seconds_count", IPV4) == 1
     assert told.value("kubeproxy_sync_partial_proxy_rules_duration_seconds_count", IPV4) == 2
     assert told.value("pykubeproxy_adopted_chains", IPV4 | {"result": "added"}) == 1, "of the first sync only"
@@ -210,10 +212,10 @@ def test_full_and_partial_syncs(told: Told) -> None:
 
 
 def test_drift_is_counted_by_culprit(told: Told) -> None:
-    drifted = Synced(plan=PLAN, was_read=True, drifted=(("nat", "KUBE-SVC-X"),))
-    told.telemetry.synced(outcome(drifted, cause=Disturbed("firewalld", 7)))
-    told.telemetry.synced(outcome(drifted))
-    told.telemetry.synced(outcome(Synced(plan=PLAN, was_read=True), cause=Disturbed("docker", 8)))
+    drifted = SyncResult(plan=PLAN, was_read=True, drifted=(("nat", "KUBE-SVC-X"),))
+    told.telemetry.synced(finished(drifted, cause=ForeignChange("firewalld", 7)))
+    told.telemetry.synced(finished(drifted))
+    told.telemetry.synced(finished(SyncResult(plan=PLAN, was_read=True), cause=ForeignChange("docker", 8)))
     for name in ("detected", "repaired"):
         found = {
             cause: told.value(f"pykubeproxy_drift_{name}_total", IPV4 | {"cause": cause})
@@ -224,27 +226,27 @@ def test_drift_is_counted_by_culprit(told: Told) -> None:
 
 def test_health_follows_the_node_and_requests(told: Told) -> None:
     assert not told.health.is_eligible
-    told.telemetry.took(changed(Node(name="other"), Node(name=NODE)).change, ())
+    told.telemetry.objects_changed(changed(Node(name="other"), Node(name=NODE)).change, ())
     assert told.health.is_eligible
-    told.telemetry.took(changed(removed=[ObjectId("Node", "", NODE)]).change, ())
+    told.telemetry.objects_changed(changed(removed=[ObjectId("Node", "", NODE)]).change, ())
     assert told.health.is_eligible, "the last one that was seen counts"
     told.telemetry.started()
-    told.telemetry.asked()
+    told.telemetry.sync_requested()
     assert told.health.is_healthy
     assert told.proxy_value("last_queued_timestamp_seconds", IPV6)
     told.now += 60
     assert not told.health.is_healthy
     for family in Family:
-        told.telemetry.synced(outcome(family=family))
+        told.telemetry.synced(finished(family=family))
     assert told.health.is_healthy
 
 
 def test_health_checks_are_served_after_a_written_sync(told: Told) -> None:
     objects = snapshot(balanced(), slice_of("ns/web", at("10.0.0.1", NODE), at("10.0.0.2", "other")))
-    told.telemetry.synced(outcome(objects=objects))
+    told.telemetry.synced(finished(objects=objects))
     assert told.servers.served == {WEB: HealthCheck(port=30500, local_endpoints=1)}
     objects.put(balanced(30501))
-    told.telemetry.synced(outcome(objects=objects))
+    told.telemetry.synced(finished(objects=objects))
     assert told.servers.served == {WEB: HealthCheck(port=30501, local_endpoints=1)}
 
 
@@ -254,11 +256,11 @@ def balanced(port: int = 30500) -> Service:
 
 def test_health_checks_that_are_served_already_cost_nothing(told: Told) -> None:
     known = snapshot(balanced(), slice_of("ns/web", at("10.0.0.1", NODE)), service("ns/other"))
-    told.telemetry.synced(outcome(objects=known))
+    told.telemetry.synced(finished(objects=known))
     watch(told.telemetry._checks[Family.IPV4], "_checks")
     watch(told.telemetry._local[Family.IPV4], "_dropped")
     touched = known.put(slice_of("ns/other", "10.0.0.7"))
-    again = msgspec.structs.replace(outcome(objects=known), touched=touched)
+    again = msgspec.structs.replace(finished(objects=known), touched=touched)
     told.telemetry._options[Family.IPV4] = again.proxy.options
     told.telemetry.synced(again)
     assert told.servers.calls == 1
@@ -267,17 +269,17 @@ def test_health_checks_that_are_served_already_cost_nothing(told: Told) -> None:
 def test_health_checks_that_could_not_be_served_are_tried_again(told: Told) -> None:
     told.servers.taken = {30500}
     for calls in (1, 2):
-        told.telemetry.synced(outcome(objects=snapshot(balanced())))
+        told.telemetry.synced(finished(objects=snapshot(balanced())))
         assert told.servers.calls == calls
     told.servers.taken.clear()
     for _ in range(2):
-        told.telemetry.synced(outcome(objects=snapshot(balanced())))
+        told.telemetry.synced(finished(objects=snapshot(balanced())))
     assert told.servers.calls == 3
 
 
 def test_health_checks_are_served_where_the_node_says(told: Told) -> None:
     def served_on(*objects: Object, family: Family = Family.IPV4) -> tuple[str, ...] | None:
-        told.telemetry.synced(outcome(objects=snapshot(*objects), family=family))
+        told.telemetry.synced(finished(objects=snapshot(*objects), family=family))
         return told.servers.addresses
 
     told.is_deaf = True
@@ -296,48 +298,52 @@ def test_health_checks_are_served_where_the_node_says(told: Told) -> None:
 
 
 def test_a_shadow_tells_what_it_would_do_and_serves_nothing(told: Told) -> None:
-    told.telemetry.took(changed(slice_of("ns/web", "10.0.0.1", triggered_at=FUTURE)).change, {WEB})
-    told.telemetry.synced(outcome(Synced(plan=PLAN, was_read=True, is_written=False)))
+    told.telemetry.objects_changed(changed(slice_of("ns/web", "10.0.0.1", triggered_at=FUTURE)).change, {WEB})
+    told.telemetry.synced(finished(SyncResult(plan=PLAN, was_read=True, is_written=False)))
     assert told.value("pykubeproxy_pending_chains", IPV4) == 1
     assert told.proxy_value("last_timestamp_seconds", IPV4) is None
     assert told.servers.served is None
-    told.telemetry.synced(outcome())
+    told.telemetry.synced(finished())
     assert told.value("kubeproxy_network_programming_duration_seconds_count", IPV4) is None, "times are not kept"
 
 
 def test_connections_count_from_the_first_look_even_if_there_was_nothing_to_see(told: Told) -> None:
     labels = IPV4 | {"namespace": "ns", "service": "web", "port": "http", "protocol": "TCP"}
-    told.telemetry.synced(outcome(Synced(plan=PLAN, was_read=True)))
-    told.telemetry.synced(outcome(Synced(plan=Plan(), was_read=True, counters={DNAT: 5})))
+    told.telemetry.synced(finished(SyncResult(plan=PLAN, was_read=True)))
+    told.telemetry.synced(finished(SyncResult(plan=Plan(), was_read=True, counters={DNAT: 5})))
     assert told.value("pykubeproxy_service_new_connections_total", labels) == 5
-    told.telemetry.synced(outcome(Synced(plan=Plan())))
-    told.telemetry.synced(outcome(Synced(plan=Plan(), was_read=True, counters={DNAT: 7})))
+    told.telemetry.synced(finished(SyncResult(plan=Plan())))
+    told.telemetry.synced(finished(SyncResult(plan=Plan(), was_read=True, counters={DNAT: 7})))
     assert told.value("pykubeproxy_service_new_connections_total", labels) == 7
 
 
 @pytest.mark.parametrize(
     ("its", "level", "words"),
     [
-        (outcome(Synced(plan=Plan(), was_read=True)), "info", "in sync"),
-        (outcome(Synced(plan=Plan())), "debug", "in sync"),
-        (outcome(Synced(plan=Plan(), was_read=True), is_routine=True), "debug", "in sync"),
-        (outcome(Synced(plan=PLAN)), "info", "synced"),
-        (outcome(Synced(plan=PLAN, is_written=False)), "info", "would write"),
+        (finished(SyncResult(plan=Plan(), was_read=True)), "info", "in sync"),
+        (finished(SyncResult(plan=Plan())), "debug", "in sync"),
+        (finished(SyncResult(plan=Plan(), was_read=True), is_routine=True), "debug", "in sync"),
+        (finished(SyncResult(plan=PLAN)), "info", "synced"),
+        (finished(SyncResult(plan=PLAN, is_written=False)), "info", "would write"),
         (failure(), "error", "sync failed; the rules in force stay"),
-        (outcome(Synced(plan=PLAN, drifted=(("nat", "X"),) * 7)), "warning", "rules were changed by another program"),
+        (
+            finished(SyncResult(plan=PLAN, drifted=(("nat", "X"),) * 7)),
+            "warning",
+            "rules were changed by another program",
+        ),
     ],
 )
-def test_the_log_of_a_sync(its: Outcome, level: str, words: str) -> None:
+def test_the_log_of_a_sync(its: FinishedSync, level: str, words: str) -> None:
     with capture_logs() as logs:
         report(its)
     (line,) = logs
     assert line["log_level"] == level
     assert line["event"].startswith(words)
-    if its.synced is not None and its.synced.drifted:
+    if its.result is not None and its.result.drifted:
         assert (line["by"], line["chains"]) == ("unknown", "nat X, nat X, nat X, nat X, nat X and 2 more")
 
 
 def test_a_refusal_that_was_overcome_is_logged() -> None:
     with capture_logs() as logs:
-        report(outcome(Synced(plan=PLAN), refused_plans=(RefusedPlan(HostError("line 3"), is_full=False),)))
+        report(finished(SyncResult(plan=PLAN), refused_plans=(RefusedPlan(HostError("line 3"), is_full=False),)))
     assert [(line["log_level"], line.get("error")) for line in logs] == [("warning", "line 3"), ("info", None)]

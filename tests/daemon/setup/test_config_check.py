@@ -3,7 +3,7 @@
 import pytest
 
 from pykubeproxy.config.completed import complete
-from pykubeproxy.daemon.errors import CannotGoOn
+from pykubeproxy.daemon.errors import FatalError
 from pykubeproxy.daemon.setup.config_check import ConfigProblem, config_problems, why_not_served
 from pykubeproxy.daemon.setup.rule_options import NodeFacts
 from pykubeproxy.host.errors import HostError
@@ -171,7 +171,7 @@ def test_it_is_asked_before_the_first_sync_and_never_again(clock: Clock, proxy: 
         return None if node is not None else "no node"
 
     loop = loop_of(clock, proxy, why_not_served=objection)
-    with pytest.raises(CannotGoOn, match="no node"):
+    with pytest.raises(FatalError, match="no node"):
         loop.act()
     assert proxy.syncs == []
     its = Node(name=NODE)

@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from pykubeproxy.daemon.messages import Failed, Message
+from pykubeproxy.daemon.messages import Message, Stop
 from pykubeproxy.daemon.watch import config_file
 from pykubeproxy.daemon.watch.config_file import ConfigFileWatch
 
@@ -117,6 +117,6 @@ def test_a_change_ends_the_loop(path: Path, inbox: "SimpleQueue[Message]", monke
     watch.start()
     try:
         append(path)
-        assert inbox.get(timeout=10) == Failed("content of the proxy server's configuration file was updated")
+        assert inbox.get(timeout=10) == Stop("content of the proxy server's configuration file was updated")
     finally:
         watch.stop()

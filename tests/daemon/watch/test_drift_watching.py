@@ -8,9 +8,9 @@ from queue import SimpleQueue
 import pytest
 from structlog.testing import capture_logs
 
-from pykubeproxy.daemon.follower import Outcome
-from pykubeproxy.daemon.messages import Disturbed, Message
-from pykubeproxy.daemon.sync.family import Synced
+from pykubeproxy.daemon.follower import FinishedSync
+from pykubeproxy.daemon.messages import ForeignChange, Message
+from pykubeproxy.daemon.sync.family import SyncResult
 from pykubeproxy.daemon.watch import drift
 from pykubeproxy.daemon.watch.drift import DriftPoll, DriftWatch, LegacyPoll
 from pykubeproxy.host.errors import HostError
@@ -140,14 +140,14 @@ class Watching(Iterator[Generation]):
             self._queue.put(None)
 
 
-def outcome(*, succeeded: bool) -> Outcome:
-    return Outcome(
+def finished(*, succeeded: bool) -> FinishedSync:
+    return FinishedSync(
         family=Family.IPV4,
         proxy=FakeProxy(Clock()),
         snapshot=Snapshot(),
         touched=(),
         seconds=0,
-        synced=Synced(plan=Plan()) if succeeded else None,
+        result=SyncResult(plan=Plan()) if succeeded else None,
     )
 
 
@@ -173,7 +173,7 @@ class Watcher:
         self.writes = writes
         was_changed = self.watch.begin()
         nftables.number = then or nftables.number
-        self.watch.synced(outcome(succeeded=True))
+        self.watch.synced(finished(succeeded=True))
         self.watch.remember({})
         return was_changed
 
@@ -204,9 +204,9 @@ def test_the_loop_hears_of_others_changes_only(watcher: Watcher, nftables: Annou
     assert not watcher.sync(nftables, WROTE, then=12)
     nftables.opened.acquire(timeout=10)
     nftables.announce(*own(11, 12), foreign(13, port=9))
-    assert watcher.heard() == Disturbed("iptables", 7007)
+    assert watcher.heard() == ForeignChange("iptables", 7007)
     nftables.announce(UNKNOWN_CHANGE)
-    assert watcher.heard() == Disturbed()
+    assert watcher.heard() == ForeignChange()
     assert watcher.inbox.empty()
 
 
@@ -215,13 +215,13 @@ def test_a_process_number_identifies_nobody(watcher: Watcher, nftables: Announce
     watcher.sync(nftables, WROTE, then=12)
     nftables.opened.acquire(timeout=10)
     nftables.announce(*own(11, 12), foreign(13))
-    assert watcher.heard() == Disturbed("iptables", 7007)
+    assert watcher.heard() == ForeignChange("iptables", 7007)
 
 
 def test_a_change_before_the_watch_begins(watcher: Watcher, nftables: Announcements) -> None:
     """It shows in the number: more was committed than has been written."""
     watcher.sync(nftables, WROTE, then=13)
-    assert watcher.heard() == Disturbed()
+    assert watcher.heard() == ForeignChange()
     assert watcher.inbox.empty()
 
 
@@ -229,11 +229,11 @@ def test_a_change_between_the_end_of_the_sync_and_the_beginning_of_the_watch(nft
     its = Watcher()
     nftables.refuses = True
     its.sync(nftables, WROTE, then=12)
-    assert its.heard() == Disturbed(), "as it cannot be watched"
+    assert its.heard() == ForeignChange(), "as it cannot be watched"
     assert not its.sync(nftables)
     nftables.number = 13
     nftables.refuses = False
-    assert its.heard() == Disturbed()
+    assert its.heard() == ForeignChange()
     its.watch.close()
 
 
@@ -244,7 +244,7 @@ def test_an_error_of_netlink_does_not_end_the_watch(watcher: Watcher, nftables: 
     with capture_logs() as logs:
         nftables.refuses = True
         nftables.announce(HostError("no buffers"))
-        assert watcher.heard() == Disturbed(), "something may have been missed"
+        assert watcher.heard() == ForeignChange(), "something may have been missed"
         watcher.sync(nftables)
         assert watcher.watch.due < math.inf, "the loop asks meanwhile"
         assert not watcher.watch.ask()
@@ -254,7 +254,7 @@ def test_an_error_of_netlink_does_not_end_the_watch(watcher: Watcher, nftables: 
         nftables.refuses = False
         assert nftables.opened.acquire(timeout=10)
         nftables.announce(foreign(14))
-        assert watcher.heard() == Disturbed("iptables", 7007)
+        assert watcher.heard() == ForeignChange("iptables", 7007)
     assert [line["event"].partition(";")[0] for line in logs] == [
         "cannot follow what nftables announces",
         "following what nftables announces again",
@@ -264,7 +264,7 @@ def test_an_error_of_netlink_does_not_end_the_watch(watcher: Watcher, nftables: 
 
 
 def test_it_begins_with_the_first_sync_that_succeeds(watcher: Watcher, nftables: Announcements) -> None:
-    watcher.watch.synced(outcome(succeeded=False))
+    watcher.watch.synced(finished(succeeded=False))
     assert not nftables.opened.acquire(blocking=False)
     for _ in range(3):
         watcher.sync(nftables)
@@ -274,7 +274,7 @@ def test_it_begins_with_the_first_sync_that_succeeds(watcher: Watcher, nftables:
 
 @pytest.mark.parametrize(
     ("its", "text"),
-    [(Disturbed("firewalld", 7), "firewalld (pid 7)"), (Disturbed("x"), "x"), (Disturbed(), "unknown")],
+    [(ForeignChange("firewalld", 7), "firewalld (pid 7)"), (ForeignChange("x"), "x"), (ForeignChange(), "unknown")],
 )
-def test_who_it_was(its: Disturbed, text: str) -> None:
+def test_who_it_was(its: ForeignChange, text: str) -> None:
     assert str(its) == text

@@ -2,7 +2,7 @@
 
 import threading
 
-from pykubeproxy.daemon.watch.repeating import Repeating
+from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
 from tests.kernel.machine import wait_until
 
 
@@ -12,7 +12,7 @@ def running(name: str) -> bool:
 
 def test_it_goes_on_until_the_action_is_done() -> None:
     left = iter([False, False, True, False])
-    repeating = Repeating("until-done", 0.001, lambda: next(left))
+    repeating = PeriodicThread("until-done", 0.001, lambda: next(left))
     repeating.start()
     wait_until(lambda: not running("until-done"), "its end")
     assert list(left) == [False]
@@ -25,7 +25,7 @@ def test_it_goes_on_until_it_is_stopped() -> None:
         looked.release()
         return False
 
-    repeating = Repeating("until-stopped", 0.001, look)
+    repeating = PeriodicThread("until-stopped", 0.001, look)
     repeating.start()
     assert all(looked.acquire(timeout=10) for _ in range(3))
     repeating.join()
@@ -39,7 +39,7 @@ def test_stopping_waits_for_nobody_and_joining_does() -> None:
         began.set()
         return not may_end.wait(10)
 
-    repeating = Repeating("slow", 0.001, slow)
+    repeating = PeriodicThread("slow", 0.001, slow)
     repeating.start()
     assert began.wait(10)
     repeating.stop()

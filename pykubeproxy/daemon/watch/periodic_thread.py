@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 
-class Repeating:
+class PeriodicThread:
     """Does something every `interval` seconds in a thread called `name`, until it returns True or is stopped."""
 
     def __init__(self, name: str, interval: float, action: Callable[[], bool]) -> None:
