@@ -12,7 +12,7 @@ import msgspec
 from bench.harness import Sample, Timing
 from bench.synthetic import Document, Shape, slice_documents
 from e2e.netns import Namespace
-from pykubeproxy.host.generations import GenerationWatch
+from pykubeproxy.host.generations import GenerationMonitor
 from tests.apiserver.client import Client
 from tests.apiserver.kubeconfig import Access
 from tests.apiserver.resources import ENDPOINT_SLICES
@@ -39,7 +39,7 @@ def api_server(node: Namespace, shape: Shape, folder: Path) -> Iterator[Path]:
 def changes_until_kernel(folder: Path, shape: Shape, generations: Sequence[int]) -> Timing:
     """Change one endpoint after the other by API, and wait each time until the kernel's nftables rules have changed."""
     client = _client(folder)
-    watch = GenerationWatch()
+    watch = GenerationMonitor()
     samples = []
     for generation in generations:
         document = _changed(shape, generation)
@@ -77,6 +77,6 @@ def _put(client: Client, document: Document) -> None:
     client.put(ENDPOINT_SLICES, document["metadata"]["namespace"], document)
 
 
-def _wait_for_quiet(watch: GenerationWatch) -> None:
+def _wait_for_quiet(watch: GenerationMonitor) -> None:
     while watch.wait(0.05):
         pass

@@ -25,7 +25,7 @@ from pykubeproxy.config.defaults import DEFAULTS
 from pykubeproxy.config.flag_table import FLAGS
 from pykubeproxy.flows.live_frontends import live_udp_frontends
 from pykubeproxy.host import conntrack_wire, generations, interfaces, netlink, routes, rtnetlink
-from pykubeproxy.host.netlink import Message, Netlink, NetlinkError, attribute, nested
+from pykubeproxy.host.netlink import Netlink, NetlinkError, NetlinkMessage, attribute, nested
 from pykubeproxy.model.ip import Family, parse_cidr, parse_ip
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.netfilter import Environment, Packet, trace
@@ -270,7 +270,7 @@ class _Netlink(Netlink):
 
     answer = b""
 
-    def dump_all(self, what: str, kind: int, body: bytes) -> list[Message]:
+    def dump_all(self, what: str, kind: int, body: bytes) -> list[NetlinkMessage]:
         """What the datagram holds."""
         del what, kind, body
         return list(netlink._messages(self.answer))  # noqa: SLF001

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from pykubeproxy.config.flag_table import FLAGS
-from pykubeproxy.config.flags import Flag, Role
+from pykubeproxy.config.flags import Flag, FlagCategory
 
 CONTEXT_SETTINGS: Mapping[str, Any] = {
     "help_option_names": ["-h", "--help"],
@@ -70,7 +70,7 @@ def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
         multiple=True,
         expose_value=False,
         callback=keep,
-        hidden=flag.role is Role.DEPRECATED,
+        hidden=flag.category is FlagCategory.DEPRECATED,
         help=_help(flag),
         **bare,
     )

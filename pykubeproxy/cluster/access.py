@@ -44,7 +44,7 @@ class AccessError(SourceError):
     """The configuration does not say where the API server is, or cannot be read."""
 
 
-class Loaded(msgspec.Struct, frozen=True):
+class ClientConfig(msgspec.Struct, frozen=True):
     """What the configuration says now.
 
     `is_cheap` if only files were read for it, and no program was run; `problem` if there should be credentials and are
@@ -67,7 +67,7 @@ class Credentials(msgspec.Struct, frozen=True):
 class Access:
     """The way to one API server, for any number of threads."""
 
-    def __init__(self, load: Callable[[], Loaded], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, load: Callable[[], ClientConfig], clock: Callable[[], float] = time.monotonic) -> None:
         self._load = load
         self._clock = clock
         self._lock = threading.Lock()
@@ -147,11 +147,11 @@ def find_access(kubeconfig: str, master: str) -> Access:
     return Access(lambda: _load(kubeconfig, master))
 
 
-def _load(kubeconfig: str, master: str) -> Loaded:
+def _load(kubeconfig: str, master: str) -> ClientConfig:
     if kubeconfig:
         loaded = _from_kubeconfig(kubeconfig)
     elif master:
-        loaded = Loaded(_blank(), is_cheap=False)
+        loaded = ClientConfig(_blank(), is_cheap=False)
     else:
         loaded = _from_cluster()
     configuration = loaded.configuration
@@ -167,7 +167,7 @@ def _load(kubeconfig: str, master: str) -> Loaded:
     return loaded
 
 
-def _from_kubeconfig(path: str) -> Loaded:
+def _from_kubeconfig(path: str) -> ClientConfig:
     client = _client_module("config.kube_config")
     if not Path(path).is_file():
         raise AccessError(f"kubeconfig {path}: no such file")
@@ -185,10 +185,10 @@ def _from_kubeconfig(path: str) -> Loaded:
     runs_program = user is not None and ("exec" in user["user"] or "auth-provider" in user["user"])
     has_credentials = bool(configuration.api_key or configuration.cert_file)
     problem = f"kubeconfig {path}: {'; '.join(errors) or 'nothing for the user'}"
-    return Loaded(configuration, not runs_program, problem if runs_program and not has_credentials else "")
+    return ClientConfig(configuration, not runs_program, problem if runs_program and not has_credentials else "")
 
 
-def _from_cluster() -> Loaded:
+def _from_cluster() -> ClientConfig:
     client = _client_module("config")
     if not all(os.environ.get(name) for name in _CLUSTER_VARIABLES):
         raise AccessError(_NO_CLUSTER)
@@ -197,7 +197,7 @@ def _from_cluster() -> Loaded:
         client.load_incluster_config(client_configuration=configuration)
     except (client.ConfigException, OSError) as error:
         raise AccessError(f"unable to load in-cluster configuration: {_one_line(error)}") from None
-    return Loaded(configuration, is_cheap=True)
+    return ClientConfig(configuration, is_cheap=True)
 
 
 def _blank() -> Configuration:

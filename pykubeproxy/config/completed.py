@@ -15,12 +15,12 @@ from pykubeproxy.config.addresses import with_port
 from pykubeproxy.config.defaults import DEFAULTS, with_platform_defaults
 from pykubeproxy.config.errors import ConfigError, joined
 from pykubeproxy.config.flag_table import FLAG_BY_NAME
-from pykubeproxy.config.flags import Flag, Role, apply
-from pykubeproxy.config.load import Loaded, load
+from pykubeproxy.config.flags import Flag, FlagCategory, apply
+from pykubeproxy.config.load import LoadedConfig, load
 from pykubeproxy.config.types import KubeProxyConfiguration
 from pykubeproxy.config.validate import validate
 
-_FIELD_ROLES = frozenset({Role.SETTING, Role.LOGGING, Role.WITHOUT_EFFECT})
+_FIELD_CATEGORIES = frozenset({FlagCategory.SETTING, FlagCategory.LOGGING, FlagCategory.WITHOUT_EFFECT})
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,24 +82,24 @@ def check(completed: Completed) -> None:
         raise ConfigError(f"failed validate: {joined(completed.errors)}")
 
 
-def _from_flags(given: list[tuple[Flag, Any]], values: Mapping[str, Any]) -> Loaded:
+def _from_flags(given: list[tuple[Flag, Any]], values: Mapping[str, Any]) -> LoadedConfig:
     """The defaults with flags applied. Zeros given as flags are kept, unlike those in a file."""
-    config = apply([(flag, value) for flag, value in given if flag.role in _FIELD_ROLES], DEFAULTS)
+    config = apply([(flag, value) for flag, value in given if flag.category in _FIELD_CATEGORIES], DEFAULTS)
     is_mode_given = bool(values.get("proxy-mode"))
     if values.get("write-config-to"):
-        return Loaded(config=config, warnings=(), is_mode_given=is_mode_given)
+        return LoadedConfig(config=config, warnings=(), is_mode_given=is_mode_given)
     config = replace(
         config,
         healthz_bind_address=_address_with_port(config.healthz_bind_address, "healthz-port", values),
         metrics_bind_address=_address_with_port(config.metrics_bind_address, "metrics-port", values),
     )
-    return Loaded(config=config, warnings=(), is_mode_given=is_mode_given)
+    return LoadedConfig(config=config, warnings=(), is_mode_given=is_mode_given)
 
 
-def _from_file(given: list[tuple[Flag, Any]], file: bytes) -> Loaded:
+def _from_file(given: list[tuple[Flag, Any]], file: bytes) -> LoadedConfig:
     """What the file says, with only the logging flags on top."""
     loaded = load(file)
-    overrides = [(flag, value) for flag, value in given if flag.role is Role.LOGGING]
+    overrides = [(flag, value) for flag, value in given if flag.category is FlagCategory.LOGGING]
     return replace(loaded, config=apply(overrides, loaded.config))
 
 
@@ -129,10 +129,10 @@ def _node_name(override: str, hostname: str) -> str:
 
 def _flag_warnings(flags: list[Flag], *, with_file: bool) -> Iterator[str]:
     for flag in flags:
-        if flag.role is Role.WITHOUT_EFFECT:
+        if flag.category is FlagCategory.WITHOUT_EFFECT:
             yield f"--{flag.name} has no effect: {flag.note}"
-        elif flag.role is Role.DEPRECATED:
+        elif flag.category is FlagCategory.DEPRECATED:
             yield f"--{flag.name} is deprecated: {flag.note}"
-    ignored = [f"--{flag.name}" for flag in flags if flag.role in (Role.SETTING, Role.DEPRECATED)]
+    ignored = [f"--{flag.name}" for flag in flags if flag.category in (FlagCategory.SETTING, FlagCategory.DEPRECATED)]
     if with_file and ignored:
         yield f"Ignored because --config is given: {', '.join(ignored)}"

@@ -4,7 +4,7 @@ from typing import Any
 
 from pykubeproxy.config.addresses import HEALTHZ_PORT, METRICS_PORT
 from pykubeproxy.config.duration import Duration
-from pykubeproxy.config.flags import Flag, Role
+from pykubeproxy.config.flags import Flag, FlagCategory
 from pykubeproxy.config.kinds import (
     ADDRESS,
     ADDRESS_AND_PORT,
@@ -31,26 +31,28 @@ _UNUSED = "kube-proxy accepts it and does not use it"
 
 
 def _setting(name: str, kind: Kind, field: str, text: str) -> Flag:
-    return Flag(name=name, kind=kind, role=Role.SETTING, field=field, help=text)
+    return Flag(name=name, kind=kind, category=FlagCategory.SETTING, field=field, help=text)
 
 
 def _logging(name: str, kind: Kind, field: str, text: str) -> Flag:
-    return Flag(name=name, kind=kind, role=Role.LOGGING, field=f"logging.{field}", help=text)
+    return Flag(name=name, kind=kind, category=FlagCategory.LOGGING, field=f"logging.{field}", help=text)
 
 
 def _instruction(name: str, kind: Kind, fallback: Any, text: str) -> Flag:
-    return Flag(name=name, kind=kind, role=Role.INSTRUCTION, fallback=fallback, help=text)
+    return Flag(name=name, kind=kind, category=FlagCategory.INSTRUCTION, fallback=fallback, help=text)
 
 
 def _deprecated(name: str, fallback: int, *, instead: str) -> Flag:
     note = f"use --{instead} instead"
     text = f"Port used if --{instead} has none; 0 disables. Deprecated: {note}."
-    return Flag(name=name, kind=INT32, role=Role.DEPRECATED, fallback=fallback, help=text, note=note)
+    return Flag(name=name, kind=INT32, category=FlagCategory.DEPRECATED, fallback=fallback, help=text, note=note)
 
 
 def _without_effect(name: str, kind: Kind, note: str, *, field: str = "", fallback: Any = None) -> Flag:
     text = f"No effect: {note}."
-    return Flag(name=name, kind=kind, role=Role.WITHOUT_EFFECT, field=field, fallback=fallback, help=text, note=note)
+    return Flag(
+        name=name, kind=kind, category=FlagCategory.WITHOUT_EFFECT, field=field, fallback=fallback, help=text, note=note
+    )
 
 
 _INSTRUCTIONS = (

@@ -19,7 +19,7 @@ from pykubeproxy.config.types import KubeProxyConfiguration
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 
-class Role(Enum):
+class FlagCategory(Enum):
     """What a flag does, and so whether it counts beside a configuration file."""
 
     SETTING = "sets a field; ignored with --config"
@@ -35,7 +35,7 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Without the leading dashes."""
     kind: Kind
-    role: Role
+    category: FlagCategory
     help: str
     field: str = ""
     """The field it sets, as an attribute path (`iptables.masquerade_bit`); empty if it sets none by itself."""

@@ -11,7 +11,7 @@ import msgspec
 from pykubeproxy.config.errors import ConfigError, joined
 
 
-class Stage(Enum):
+class FeatureStage(Enum):
     """Maturity of a feature. A locked one has graduated and cannot be changed any more."""
 
     ALPHA = "ALPHA"
@@ -25,27 +25,27 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     default: bool
-    stage: Stage
+    stage: FeatureStage
 
 
 GATES = (
-    Gate(name="AllowServiceExternalIPs", default=True, stage=Stage.STABLE),
-    Gate(name="ComponentFlagz", default=True, stage=Stage.BETA),
-    Gate(name="ComponentStatusz", default=True, stage=Stage.BETA),
-    Gate(name="ContextualLogging", default=True, stage=Stage.BETA),
-    Gate(name="KubeProxyIPVS", default=True, stage=Stage.BETA),
-    Gate(name="KubeProxyNFTablesLocalhostNodePorts", default=True, stage=Stage.BETA),
-    Gate(name="LoggingAlphaOptions", default=False, stage=Stage.ALPHA),
-    Gate(name="LoggingBetaOptions", default=True, stage=Stage.BETA),
-    Gate(name="MultiCIDRServiceAllocator", default=True, stage=Stage.LOCKED),
-    Gate(name="NFTablesNetlink", default=True, stage=Stage.BETA),
-    Gate(name="NFTablesProxyMode", default=True, stage=Stage.LOCKED),
-    Gate(name="NativeHistograms", default=True, stage=Stage.BETA),
-    Gate(name="PreferSameTrafficDistribution", default=True, stage=Stage.LOCKED),
-    Gate(name="WatchListClient", default=True, stage=Stage.BETA),
+    Gate(name="AllowServiceExternalIPs", default=True, stage=FeatureStage.STABLE),
+    Gate(name="ComponentFlagz", default=True, stage=FeatureStage.BETA),
+    Gate(name="ComponentStatusz", default=True, stage=FeatureStage.BETA),
+    Gate(name="ContextualLogging", default=True, stage=FeatureStage.BETA),
+    Gate(name="KubeProxyIPVS", default=True, stage=FeatureStage.BETA),
+    Gate(name="KubeProxyNFTablesLocalhostNodePorts", default=True, stage=FeatureStage.BETA),
+    Gate(name="LoggingAlphaOptions", default=False, stage=FeatureStage.ALPHA),
+    Gate(name="LoggingBetaOptions", default=True, stage=FeatureStage.BETA),
+    Gate(name="MultiCIDRServiceAllocator", default=True, stage=FeatureStage.LOCKED),
+    Gate(name="NFTablesNetlink", default=True, stage=FeatureStage.BETA),
+    Gate(name="NFTablesProxyMode", default=True, stage=FeatureStage.LOCKED),
+    Gate(name="NativeHistograms", default=True, stage=FeatureStage.BETA),
+    Gate(name="PreferSameTrafficDistribution", default=True, stage=FeatureStage.LOCKED),
+    Gate(name="WatchListClient", default=True, stage=FeatureStage.BETA),
 )
 
-_WHOLE_STAGES = {"AllAlpha": Stage.ALPHA, "AllBeta": Stage.BETA}
+_WHOLE_STAGES = {"AllAlpha": FeatureStage.ALPHA, "AllBeta": FeatureStage.BETA}
 
 
 class FeatureGates(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class FeatureGates(msgspec.Struct, frozen=True, kw_only=True):
 
 def locked_gate_errors(requested: Mapping[str, bool]) -> tuple[str, ...]:
     """One message for each requested setting that a locked gate does not allow, in order of names."""
-    locked = {gate.name: gate.default for gate in GATES if gate.stage is Stage.LOCKED}
+    locked = {gate.name: gate.default for gate in GATES if gate.stage is FeatureStage.LOCKED}
     return tuple(
         f"cannot set feature gate {name} to {str(value).lower()}, feature is locked to {str(locked[name]).lower()}"
         for name, value in sorted(requested.items())

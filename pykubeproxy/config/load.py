@@ -22,7 +22,7 @@ _PLAIN_WORDS = {
 _TYPE_NAME = re.compile(r"`(\w+)`")
 
 
-class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+class LoadedConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A configuration read from a file, defaults filled in, and what a person should know about the file."""
 
     config: KubeProxyConfiguration
@@ -30,7 +30,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     is_mode_given: bool
 
 
-def load(data: bytes) -> Loaded:
+def load(data: bytes) -> LoadedConfig:
     """Read a file's bytes, YAML or JSON.
 
     Unknown and duplicate fields are warnings. Everything else that does not fit raises ConfigError: text that cannot be
@@ -44,7 +44,7 @@ def load(data: bytes) -> Loaded:
         config = _convert(fields)
     except ConfigError as error:
         raise ConfigError(f"failed to decode: {error}") from None
-    return Loaded(
+    return LoadedConfig(
         config=with_file_defaults(config),
         warnings=tuple(_warnings(document)),
         is_mode_given=bool(document.fields.get("mode")),

@@ -35,14 +35,14 @@ from pykubeproxy.daemon.watch.manifest_watcher import ManifestWatcher
 from pykubeproxy.explain.status.published import ApiOutage, ProxyStatus
 from pykubeproxy.host import interfaces, nfacct
 from pykubeproxy.host.backend import Backend, Tools
-from pykubeproxy.host.conntrack import ConntrackTable, ReadOnlyConntrackTable, Removal
-from pykubeproxy.host.conntrack_room import Room
-from pykubeproxy.host.iptables import IptablesHost, Write
+from pykubeproxy.host.conntrack import ConntrackTable, DeletionResult, ReadOnlyConntrackTable
+from pykubeproxy.host.conntrack_usage import ConntrackUsage
+from pykubeproxy.host.iptables import IptablesHost, RestoreRun
 from pykubeproxy.host.protocol import ReadOnlyHost
 from pykubeproxy.host.sysctl import Sysctls
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
-from pykubeproxy.observe.check_server import CheckFailed
+from pykubeproxy.observe.check_server import HealthCheckFailed
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.pages import HealthPages, MetricsPages
@@ -235,12 +235,12 @@ class Daemon:
             event_of = _SERVER_FAILED[failed.server]
             self._api.emit_last(event_of(self._settings.completed.node_name, str(failed)))
 
-    def _check_failed(self, failed: CheckFailed) -> None:
+    def _check_failed(self, failed: HealthCheckFailed) -> None:
         if self._api is not None:
             node = self._settings.completed.node_name
             self._api.emit(health_check_failed(node, failed.service, failed.port, failed.error))
 
-    def _flows_removed(self, family: Family, removal: Removal, seconds: float) -> None:
+    def _flows_removed(self, family: Family, removal: DeletionResult, seconds: float) -> None:
         self._metrics.conntrack_reconciled(family, seconds=seconds, deleted=removal.deleted)
 
     def _watch_conntrack(self, closing: ExitStack) -> None:
@@ -248,7 +248,7 @@ class Daemon:
         closing.callback(watch.stop)
         watch.start()
 
-    def _table_seen(self, room: Room) -> None:
+    def _table_seen(self, room: ConntrackUsage) -> None:
         self._metrics.connections_tracked(entries=room.entries, limit=room.limit, dropped=room.dropped)
 
     def _watch_drift(self, closing: ExitStack) -> None:
@@ -261,9 +261,9 @@ class Daemon:
             self.loop.follow(watch)
             self.loop.poll(watch)
 
-    def _take_nft_writes(self) -> tuple[Write, ...]:
+    def _take_nft_writes(self) -> tuple[RestoreRun, ...]:
         nft = (host for family, host in self._hosts.items() if self._tools[family].backend is Backend.NFT)
-        return (*(write for host in nft for write in host.take_writes()), *self._leftovers.take_writes())
+        return (*(write for host in nft for write in host.take_restore_runs()), *self._leftovers.take_restore_runs())
 
     def _proxy(self, family: Family, tools: Tools) -> FamilyProxy:
         options = self._view.options_for(None, family)

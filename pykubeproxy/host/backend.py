@@ -16,7 +16,7 @@ from enum import StrEnum
 
 import msgspec
 
-from pykubeproxy.host.commands import answer, waited_for
+from pykubeproxy.host.commands import run_command, waited_for
 from pykubeproxy.host.errors import BackendConflict, HostError, ToolMissing
 from pykubeproxy.host.nft_chains import existing_chains
 from pykubeproxy.host.nft_tables import has_nftables
@@ -61,7 +61,7 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
         return ["-w", str(seconds)] if self.version >= (1, 6, 2) else []
 
 
-class Detected(msgspec.Struct, frozen=True, kw_only=True):
+class DetectedBackend(msgspec.Struct, frozen=True, kw_only=True):
     """The backend to use; `instead_of` is the default one, if the kernel has nothing for its tools."""
 
     backend: Backend
@@ -82,7 +82,7 @@ def find_tools(family: Family, backend: Backend) -> Tools:
     raise ToolMissing(f"{program} with the {backend} backend is not installed: install the iptables package")
 
 
-def detect(family: Family, *, may_load: bool = True) -> Detected:
+def detect(family: Family, *, may_load: bool = True) -> DetectedBackend:
     """The backend that this node uses for `family`. Raises ToolMissing, BackendConflict.
 
     With `may_load`, a legacy table may be loaded where nothing else tells whether the kernel has any. From then on
@@ -100,13 +100,13 @@ def detect(family: Family, *, may_load: bool = True) -> Detected:
     hinted = [tools.backend for tools in installed if _holds_any(tools, "mangle", KUBELET_HINTS)]
     for found in (hinted, used):
         if len(found) == 1:
-            return Detected(backend=found[0])
+            return DetectedBackend(backend=found[0])
     default = _default(family, installed)
     if default is not None and _is_missing_in_kernel(default, may_load=may_load):
         for other in installed:
             if other is not default and not _is_missing_in_kernel(other, may_load=may_load):
-                return Detected(backend=other.backend, instead_of=default.backend)
-    return Detected(backend=(default or installed[0]).backend)
+                return DetectedBackend(backend=other.backend, instead_of=default.backend)
+    return DetectedBackend(backend=(default or installed[0]).backend)
 
 
 def check(tools: Tools) -> None:
@@ -150,7 +150,7 @@ def _is_missing_in_kernel(tools: Tools, *, may_load: bool) -> bool:
     if _legacy_tables(tools.family) != () or not may_load:
         return False
     # A part of the kernel that is merely not loaded looks the same; only the tools know how to load it.
-    done = answer([tools.save, "-t", "nat"])
+    done = run_command([tools.save, "-t", "nat"])
     return done.returncode != 0 and _NO_LEGACY_TABLES.search(done.stderr) is not None
 
 
@@ -166,7 +166,7 @@ def _installed(family: Family, but: Backend | None = None) -> list[Tools]:
 
 def _version(program: str) -> tuple[Backend, tuple[int, ...]]:
     """What `program --version` says: the backend, and the version's numbers (none if it says none)."""
-    done = answer([program, "--version"])
+    done = run_command([program, "--version"])
     text = done.stdout + done.stderr
     found = re.search(r"v(\d+(?:\.\d+)+)", text)
     version = tuple(int(number) for number in found[1].split(".")) if found else ()

@@ -9,7 +9,7 @@ from itertools import count
 import msgspec
 
 
-class Running(msgspec.Struct, frozen=True, kw_only=True):
+class RunningCommand(msgspec.Struct, frozen=True, kw_only=True):
     """A command that is waited for, and since when: `since` on the monotonic clock, `started` in seconds since 1970."""
 
     command: str
@@ -18,7 +18,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     started: float
 
 
-_running: dict[int, Running] = {}
+_running: dict[int, RunningCommand] = {}
 _numbers = count()
 
 
@@ -26,14 +26,14 @@ _numbers = count()
 def waited_for(command: Sequence[str], pid: int) -> Iterator[None]:
     """The calling thread waits for this process while the block lasts."""
     number = next(_numbers)
-    _running[number] = Running(command=" ".join(command), pid=pid, since=time.monotonic(), started=time.time())
+    _running[number] = RunningCommand(command=" ".join(command), pid=pid, since=time.monotonic(), started=time.time())
     try:
         yield
     finally:
         del _running[number]
 
 
-def answer(command: Sequence[str], text: str = "") -> "subprocess.CompletedProcess[str]":
+def run_command(command: Sequence[str], text: str = "") -> "subprocess.CompletedProcess[str]":
     """Run a command to its end with some input; what it prints is kept. Raises OSError if it cannot be started."""
     with (
         subprocess.Popen(
@@ -50,6 +50,6 @@ def answer(command: Sequence[str], text: str = "") -> "subprocess.CompletedProce
     return subprocess.CompletedProcess(command, process.returncode, said, complained)
 
 
-def running() -> dict[int, Running]:
+def running() -> dict[int, RunningCommand]:
     """What is waited for now, each by a number of its own. Any thread may ask."""
     return _running.copy()

@@ -18,7 +18,7 @@ from pykubeproxy.host.netlink import DUMP_ATTEMPTS, NETFILTER, DumpInterrupted, 
 from pykubeproxy.model.ip import Family
 
 
-class Removal(msgspec.Struct, frozen=True, kw_only=True):
+class DeletionResult(msgspec.Struct, frozen=True, kw_only=True):
     """What became of stale flows: how many are gone, and how many are not, by the reason why."""
 
     deleted: int = 0
@@ -31,7 +31,7 @@ class ConntrackTable:
     Needs CAP_NET_ADMIN. Raises NetlinkError where the kernel does not let the table be read or changed at all.
     """
 
-    def remove_stale(self, check: FlowCheck) -> Removal:
+    def remove_stale(self, check: FlowCheck) -> DeletionResult:
         """Find the flows that are stale by `check`, and forget them."""
         return self.delete(self.stale(check))
 
@@ -56,19 +56,19 @@ class ConntrackTable:
                 if flow is not None:
                     yield flow
 
-    def delete(self, flows: Sequence[Flow]) -> Removal:
+    def delete(self, flows: Sequence[Flow]) -> DeletionResult:
         """Forget `flows`, each as it was found; those that have gone meanwhile count as deleted."""
         if not flows:
-            return Removal()
+            return DeletionResult()
         with Netlink(NETFILTER) as netlink:
             refusals = netlink.batch("delete connections", DELETE, [identity(flow.entry) for flow in flows])
         reasons = Counter(os.strerror(refusal.number) for refusal in refusals if refusal.number != errno.ENOENT)
-        return Removal(deleted=len(flows) - reasons.total(), refused=dict(reasons))
+        return DeletionResult(deleted=len(flows) - reasons.total(), refused=dict(reasons))
 
 
 class ReadOnlyConntrackTable(ConntrackTable):
     """The connection table in a mode that never writes: stale flows are found, and not deleted."""
 
-    def delete(self, flows: Sequence[Flow]) -> Removal:
+    def delete(self, flows: Sequence[Flow]) -> DeletionResult:
         """Refuse."""
         raise ReadOnly(f"this mode never writes; {len(flows)} stale UDP flows were not deleted")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pykubeproxy.host.netlink import NETFILTER, Message, Netlink, NetlinkError, Overrun, parse_attributes
+from pykubeproxy.host.netlink import NETFILTER, BufferOverrun, Netlink, NetlinkError, NetlinkMessage, parse_attributes
 
 _GROUP = 7
 _NEW_GENERATION = 0x0A0F
@@ -20,7 +20,7 @@ _PREFIX_BYTES = 4
 _ID, _PID, _PROCESS = 1, 2, 3
 
 
-class Generation(msgspec.Struct, frozen=True, kw_only=True):
+class RulesetGeneration(msgspec.Struct, frozen=True, kw_only=True):
     """One change to the ruleset: its number, and the process that made it, with its pid as the whole machine sees it.
 
     `port` is the address of the netlink socket that was used, which no other socket of the network namespace had at
@@ -39,7 +39,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         return self.id != 0
 
 
-UNKNOWN_CHANGE = Generation(id=0)
+UNKNOWN_CHANGE = RulesetGeneration(id=0)
 
 
 def current_generation() -> int | None:
@@ -52,7 +52,7 @@ def current_generation() -> int | None:
         return None
 
 
-class GenerationWatch:
+class GenerationMonitor:
     """Announcements of generations, from when this is made until it is closed.
 
     One thread waits; any thread may close. Raises NetlinkError where the kernel has no nftables, or no permission for
@@ -74,12 +74,12 @@ class GenerationWatch:
         self._poll.register(self._netlink, select.POLLIN)
         self._poll.register(self._wake, select.POLLIN)
 
-    def __iter__(self) -> Iterator[Generation]:
+    def __iter__(self) -> Iterator[RulesetGeneration]:
         """All generations until it is closed."""
         while not self._is_closed:
             yield from self.wait(None)
 
-    def wait(self, timeout: float | None) -> tuple[Generation, ...]:
+    def wait(self, timeout: float | None) -> tuple[RulesetGeneration, ...]:
         """Wait up to `timeout` seconds (None: for ever); return what was announced, oldest first.
 
         Nothing is returned at the timeout, and once it is closed. UNKNOWN_CHANGE stands for announcements that came
@@ -89,7 +89,7 @@ class GenerationWatch:
             if self._is_closed:
                 return ()
             self._poll.poll(None if timeout is None else timeout * 1000)
-            found: list[Generation] = []
+            found: list[RulesetGeneration] = []
             while not self._is_closed and any(fd == self._netlink.fileno() for fd, _ in self._poll.poll(0)):
                 found.extend(self._receive())
             return tuple(found)
@@ -104,10 +104,10 @@ class GenerationWatch:
             self._netlink.close()
             os.close(self._wake)
 
-    def _receive(self) -> Iterator[Generation]:
+    def _receive(self) -> Iterator[RulesetGeneration]:
         try:
             messages = self._netlink.receive("watch nftables")
-        except Overrun:
+        except BufferOverrun:
             yield UNKNOWN_CHANGE
             return
         for message in messages:
@@ -115,9 +115,9 @@ class GenerationWatch:
                 yield _generation(message)
 
 
-def _generation(message: Message) -> Generation:
+def _generation(message: NetlinkMessage) -> RulesetGeneration:
     attributes = parse_attributes(message.body, _PREFIX_BYTES)
-    return Generation(
+    return RulesetGeneration(
         id=int.from_bytes(attributes.get(_ID, b""), "big"),
         pid=int.from_bytes(attributes.get(_PID, b""), "big"),
         process=attributes.get(_PROCESS, b"").rstrip(b"\0").decode(errors="replace"),

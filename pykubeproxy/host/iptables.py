@@ -50,14 +50,14 @@ _NOT_PERMITTED = re.compile(r"Permission denied|you must be root")
 _PLACE_ONLY = re.compile(r"(?:Error occurred at )?line:? \d+(?: failed)?\.?")
 
 
-class Write(msgspec.Struct, frozen=True, kw_only=True):
+class RestoreRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run of iptables-restore: its process, and how many commits it has carried out; None if it failed at some."""
 
     pid: int
     commits: int | None
 
 
-class MadeWithNft(SaveError):
+class IncompatibleTable(SaveError):
     """The tool prints nothing of a table, or other programs' rules in it not as they are."""
 
 
@@ -66,11 +66,11 @@ class IptablesHost:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._writes: list[Write] = []
+        self._writes: list[RestoreRun] = []
         self._prefetched: _Dump | None = None
         self._partial = PartialReader(tools)
 
-    def take_writes(self) -> "tuple[Write, ...]":
+    def take_restore_runs(self) -> tuple[RestoreRun, ...]:
         """The runs of iptables-restore since the last call, or since `check`."""
         writes, self._writes = tuple(self._writes), []
         return writes
@@ -162,7 +162,7 @@ class IptablesHost:
         """Put what can be told of a table into `ruleset`. Raises `problem` if that is nothing."""
         try:
             table, unread, rules = self._partial.read(
-                name, str(problem), trust_others=not isinstance(problem, MadeWithNft)
+                name, str(problem), trust_others=not isinstance(problem, IncompatibleTable)
             )
         except HostError:
             raise problem from None
@@ -282,7 +282,7 @@ def _require_readable(tables: Iterable[str], remarks: Iterable[str]) -> None:
     for remark in remarks:
         for table in tables:
             if f"`{table}' is incompatible, " in remark:
-                raise MadeWithNft(f"table {table} holds rules that iptables cannot read, made with nft")
+                raise IncompatibleTable(f"table {table} holds rules that iptables cannot read, made with nft")
 
 
 def _complaint(message: str) -> str:
@@ -299,7 +299,7 @@ def _in_blocks(lines: Iterable[str]) -> Iterator[bytes]:
         yield f"{block}\n".encode()
 
 
-def _feed(command: list[str], text: Iterator[bytes], writes: list[Write]) -> tuple[int, str]:
+def _feed(command: list[str], text: Iterator[bytes], writes: list[RestoreRun]) -> tuple[int, str]:
     """Run a tool on some input; return its status and what it said. The run is added to `writes`."""
     with _memory() as said:
         try:
@@ -315,7 +315,7 @@ def _feed(command: list[str], text: Iterator[bytes], writes: list[Write]) -> tup
                     commits += (b"\n" + block).count(b"\nCOMMIT\n")
                     process.stdin.write(block)
             status = process.wait()
-        writes.append(Write(pid=process.pid, commits=None if status else commits))
+        writes.append(RestoreRun(pid=process.pid, commits=None if status else commits))
         return status, _text_in(said)
 
 

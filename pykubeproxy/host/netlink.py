@@ -68,7 +68,7 @@ class NetlinkError(HostError):
         super().__init__(f"cannot {what}: {os.strerror(self.number)} (netlink){hint}")
 
 
-class Overrun(NetlinkError):
+class BufferOverrun(NetlinkError):
     """The kernel had more to say than the socket's buffer holds, and dropped some of it."""
 
 
@@ -76,7 +76,7 @@ class DumpInterrupted(NetlinkError):
     """What was dumped changed meanwhile: some of it may be missing, or have been seen twice."""
 
 
-class Message(NamedTuple):
+class NetlinkMessage(NamedTuple):
     """One message of the kernel: its header's fields, and what follows the header.
 
     `port` is the address of the socket whose request caused it; by default that is the pid of its process.
@@ -89,7 +89,7 @@ class Message(NamedTuple):
     body: bytes
 
 
-class Refusal(NamedTuple):
+class RefusedRequest(NamedTuple):
     """A request of a batch that the kernel refused: its position, counted from 0, and the error number."""
 
     position: int
@@ -136,7 +136,7 @@ class Netlink:
         port: int = self._socket.getsockname()[0]
         return port
 
-    def ask(self, what: str, kind: int, body: bytes) -> Message:
+    def ask(self, what: str, kind: int, body: bytes) -> NetlinkMessage:
         """The one message that answers a request; `what` is for the text of errors."""
         sequence = self._send(what, [(kind, REQUEST, body)])
         while True:
@@ -147,7 +147,7 @@ class Netlink:
                     raise NetlinkError(what, _error_number(message.body))
                 return message
 
-    def dump(self, what: str, kind: int, body: bytes) -> Iterator[Message]:
+    def dump(self, what: str, kind: int, body: bytes) -> Iterator[NetlinkMessage]:
         """Ask for all objects of a kind, and yield them; to be read to the end before the socket is used again.
 
         `what` is for the text of errors. Raises DumpInterrupted behind the last message of an inconsistent dump.
@@ -169,9 +169,9 @@ class Netlink:
                     raise DumpInterrupted(what, errno.EINTR)
                 return
 
-    def dump_all(self, what: str, kind: int, body: bytes) -> list[Message]:
+    def dump_all(self, what: str, kind: int, body: bytes) -> list[NetlinkMessage]:
         """All objects of a kind as a list, asked for again if the dump was interrupted."""
-        found: list[Message] = []
+        found: list[NetlinkMessage] = []
         for _ in range(DUMP_ATTEMPTS):
             found.clear()
             try:
@@ -181,9 +181,9 @@ class Netlink:
             break
         return found
 
-    def batch(self, what: str, kind: int, bodies: Sequence[bytes], flags: int = 0) -> list[Refusal]:
+    def batch(self, what: str, kind: int, bodies: Sequence[bytes], flags: int = 0) -> list[RefusedRequest]:
         """Make one request per body, many of them in one system call; return those that were refused."""
-        refusals: list[Refusal] = []
+        refusals: list[RefusedRequest] = []
         for start in range(0, len(bodies), _BATCH):
             requests = [(kind, flags | REQUEST, body) for body in bodies[start : start + _BATCH]]
             # A refusal is always answered; the last request asks for an answer in any case, to mark the end.
@@ -192,7 +192,7 @@ class Netlink:
             first = last - len(requests) + 1
             for sequence, number in self._answers(what, last):
                 if number and first <= sequence:
-                    refusals.append(Refusal(start + sequence - first, number))
+                    refusals.append(RefusedRequest(start + sequence - first, number))
         return refusals
 
     def commit(self, what: str, subsystem: int, kind: int, body: bytes) -> None:
@@ -209,12 +209,12 @@ class Netlink:
             if number:
                 raise NetlinkError(what, number)
 
-    def receive(self, what: str) -> list[Message]:
-        """Wait for a datagram. Raises Overrun if some were lost since the last call."""
+    def receive(self, what: str) -> list[NetlinkMessage]:
+        """Wait for a datagram. Raises BufferOverrun if some were lost since the last call."""
         try:
             datagram = self._socket.recv(_RECEIVE_BYTES)
         except OSError as error:
-            kind = Overrun if error.errno == errno.ENOBUFS else NetlinkError
+            kind = BufferOverrun if error.errno == errno.ENOBUFS else NetlinkError
             raise kind(what, error.errno) from error
         return list(_messages(datagram))
 
@@ -278,14 +278,14 @@ def parse_attributes(data: bytes, start: int = 0) -> dict[int, bytes]:
     return found
 
 
-def _messages(datagram: bytes) -> Iterator[Message]:
+def _messages(datagram: bytes) -> Iterator[NetlinkMessage]:
     start = 0
     size = len(datagram)
     while start + _HEADER.size <= size:
         length, kind, flags, sequence, port = _HEADER.unpack_from(datagram, start)
         if not _HEADER.size <= length <= size - start:
             break
-        yield Message(kind, flags, sequence, port, datagram[start + _HEADER.size : start + length])
+        yield NetlinkMessage(kind, flags, sequence, port, datagram[start + _HEADER.size : start + length])
         start += (length + 3) & ~3
 
 

@@ -38,7 +38,7 @@ _NETDEV_HOOKS = ("ingress", "egress")
 _UNSUPPORTED = (errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT, errno.EINVAL, errno.EOPNOTSUPP)
 
 
-class Deletion(msgspec.Struct, frozen=True):
+class TableDeletion(msgspec.Struct, frozen=True):
     """A table was deleted through the netlink port `port`."""
 
     port: int
@@ -81,7 +81,7 @@ def hooked_tables(families: Collection[str], without: frozenset[NftTable]) -> tu
     return tuple(sorted(NftTable(table.family, table.name, tuple(sorted(its))) for table, its in found.items()))
 
 
-def delete_table(table: NftTable) -> Deletion | None:
+def delete_table(table: NftTable) -> TableDeletion | None:
     """Delete a table with all that is in it, at once; None if there is none. Raises NetlinkError."""
     body = _prefix(table.family) + attribute(_NAME, f"{table.name}\0".encode())
     with Netlink(NETFILTER) as netlink:
@@ -91,7 +91,7 @@ def delete_table(table: NftTable) -> Deletion | None:
             if error.number == errno.ENOENT:
                 return None
             raise
-        return Deletion(netlink.port)
+        return TableDeletion(netlink.port)
 
 
 def _tables() -> dict[NftTable, bool]:

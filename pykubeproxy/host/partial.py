@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 from pykubeproxy.host.backend import Tools
-from pykubeproxy.host.commands import answer
+from pykubeproxy.host.commands import run_command
 from pykubeproxy.host.nft_rules import NftChains, NftRule, leads_by_map, read_chain, read_table, table_handle
 from pykubeproxy.rules import names
 from pykubeproxy.rules.names import is_stale_candidate
@@ -171,7 +171,7 @@ class PartialReader:
         if not text:
             return {}
         try:
-            done = answer([self._tools.restore, "--noflush"], text)
+            done = run_command([self._tools.restore, "--noflush"], text)
         except OSError:
             return {}
         found: dict[str, list[str]] = {}

@@ -16,7 +16,7 @@ class SysctlError(HostError):
     """A setting could not be read or written: its path, and why."""
 
 
-class OfTheMachine(SysctlError):
+class InitialNamespaceOnly(SysctlError):
     """A setting that only the machine's first network namespace can change, and this is another one."""
 
 
@@ -68,7 +68,7 @@ def _write_error(path: Path, what: str, error: OSError) -> HostError:
     # In another network namespace than the first, the kernel shows the table's size to everybody and lets nobody write
     # it (mode 0444, root included), and answers EOPNOTSUPP to who writes the number of its buckets.
     if error.errno == errno.EOPNOTSUPP or (is_refused and path.stat().st_mode & _ANYBODY_WRITES == 0):
-        return OfTheMachine(f"{what}: this can only be done in the machine's first network namespace")
+        return InitialNamespaceOnly(f"{what}: this can only be done in the machine's first network namespace")
     if is_refused:
         why = f"{error.strerror}: set it beforehand, or run --init-only in a privileged init container"
         return NotPermitted(f"{what}: {why}")

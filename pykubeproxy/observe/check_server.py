@@ -12,7 +12,7 @@ import structlog
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.observe.health import ProxyHealth
-from pykubeproxy.observe.service_health import HealthCheck, answer
+from pykubeproxy.observe.service_health import HealthCheck, health_check_response
 from pykubeproxy.web.binding import CannotListen, listen_in_family
 from pykubeproxy.web.messages import Request, Response
 from pykubeproxy.web.server import Listener, WebThread
@@ -20,7 +20,7 @@ from pykubeproxy.web.server import Listener, WebThread
 log = structlog.get_logger()
 
 
-class CheckFailed(msgspec.Struct, frozen=True, kw_only=True):
+class HealthCheckFailed(msgspec.Struct, frozen=True, kw_only=True):
     """The health check of a Service cannot be served: a warning event for it, FailedToStartServiceHealthcheck."""
 
     service: ServiceKey
@@ -51,7 +51,7 @@ class CheckServer:
     """
 
     def __init__(
-        self, family: Family, web: WebThread, health: ProxyHealth | None, on_failed: Callable[[CheckFailed], None]
+        self, family: Family, web: WebThread, health: ProxyHealth | None, on_failed: Callable[[HealthCheckFailed], None]
     ) -> None:
         """`on_failed` is told on the web thread of each check that cannot be served, once until it can."""
         self._family = family
@@ -65,7 +65,7 @@ class CheckServer:
         self._is_posted = False
         # Of the web thread alone.
         self._open: dict[ServiceKey, _OpenCheck] = {}
-        self._failed: frozenset[CheckFailed] = frozenset()
+        self._failed: frozenset[HealthCheckFailed] = frozenset()
 
     def serve(self, checks: Mapping[ServiceKey, HealthCheck], addresses: tuple[str, ...] | None) -> None:
         """Soon serve these checks and no others, on `addresses`; None is all of the family.
@@ -103,13 +103,13 @@ class CheckServer:
         for failure in self._failed - known:
             self._on_failed(failure)
 
-    def _listen(self, service: ServiceKey, place: _Place) -> CheckFailed | None:
+    def _listen(self, service: ServiceKey, place: _Place) -> HealthCheckFailed | None:
         port = place.port
         try:
             sockets = listen_in_family(self._family, place.addresses, port)
         except CannotListen as error:
             log.error("cannot serve a health check", service=str(service), port=port, error=str(error))
-            return CheckFailed(service=service, port=port, error=str(error))
+            return HealthCheckFailed(service=service, port=port, error=str(error))
         listeners = tuple(Listener(sock, partial(self._answer, service)) for sock in sockets)
         for listener in listeners:
             self._web.add(listener)
@@ -122,4 +122,6 @@ class CheckServer:
         del request
         check = self._checks.get(service)
         is_healthy = self._health is None or self._health.is_healthy
-        return answer(service, 0 if check is None else check.local_endpoints, proxy_is_healthy=is_healthy)
+        return health_check_response(
+            service, 0 if check is None else check.local_endpoints, proxy_is_healthy=is_healthy
+        )

@@ -10,19 +10,19 @@ NEVER = "0001-01-01T00:00:00Z"
 """What Go prints for a time that was never set."""
 
 
-class Moment(NamedTuple):
+class Timestamp(NamedTuple):
     """One moment on two clocks: `wall` in nanoseconds since 1970, `monotonic` seconds of one that never jumps."""
 
     wall: int
     monotonic: float
 
 
-Clock = Callable[[], Moment]
+Clock = Callable[[], Timestamp]
 
 
-def now() -> Moment:
+def now() -> Timestamp:
     """The present moment."""
-    return Moment(time.time_ns(), time.monotonic())
+    return Timestamp(time.time_ns(), time.monotonic())
 
 
 def rfc3339(wall: int) -> str:

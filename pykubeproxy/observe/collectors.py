@@ -6,14 +6,14 @@ import msgspec
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pykubeproxy.config.gates import GATES, FeatureGates, Stage
+from pykubeproxy.config.gates import GATES, FeatureGates, FeatureStage
 from pykubeproxy.model.ip import Family
 from pykubeproxy.observe.about import Build
 from pykubeproxy.traffic.connections import ConnectionCounter
 
 _SERVICE_LABELS = ("ip_family", "namespace", "service", "port", "protocol")
 # As Kubernetes writes it: nothing for what has graduated.
-_STAGE = {Stage.ALPHA: "ALPHA", Stage.BETA: "BETA", Stage.STABLE: "", Stage.LOCKED: ""}
+_STAGE = {FeatureStage.ALPHA: "ALPHA", FeatureStage.BETA: "BETA", FeatureStage.STABLE: "", FeatureStage.LOCKED: ""}
 
 
 class ConnectionCollector(Collector):
@@ -67,7 +67,7 @@ class LocalhostCollector(Collector):
             )
 
 
-class TableCollector(Collector):
+class ConntrackCollector(Collector):
     """The kernel's table of connections; nothing before the first look at it."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
-from pykubeproxy.observe.clock import NEVER, Clock, Moment, now, rfc3339
+from pykubeproxy.observe.clock import NEVER, Clock, Timestamp, now, rfc3339
 from pykubeproxy.web.messages import Response, json_response
 
 
@@ -32,7 +32,7 @@ class ProxyHealth:
     def __init__(self, timeout: float, clock: Clock = now) -> None:
         self._timeout = timeout
         self._clock = clock
-        self._last_updated: dict[Family, Moment] = {}
+        self._last_updated: dict[Family, Timestamp] = {}
         self._oldest_queued: dict[Family, float] = {}
         self._node: Node | None = None
 
@@ -71,7 +71,7 @@ class ProxyHealth:
         is_healthy, is_eligible = self._is_healthy(moment), self.is_eligible
         return self._report(moment, is_good=is_healthy and is_eligible, nodeEligible=is_eligible, healthy=is_healthy)
 
-    def _report(self, moment: Moment, *, is_good: bool, **verdicts: bool) -> Response:
+    def _report(self, moment: Timestamp, *, is_good: bool, **verdicts: bool) -> Response:
         latest = max((update.wall for update in list(self._last_updated.values())), default=None)
         status = {
             family: FamilyStatus(last_updated=rfc3339(update.wall), healthy=not self._is_overdue(family, moment))
@@ -86,9 +86,9 @@ class ProxyHealth:
         }
         return json_response(msgspec.json.encode(body), HTTPStatus.OK if is_good else HTTPStatus.SERVICE_UNAVAILABLE)
 
-    def _is_healthy(self, moment: Moment) -> bool:
+    def _is_healthy(self, moment: Timestamp) -> bool:
         return not any(self._is_overdue(family, moment) for family in Family)
 
-    def _is_overdue(self, family: Family, moment: Moment) -> bool:
+    def _is_overdue(self, family: Family, moment: Timestamp) -> bool:
         queued = self._oldest_queued.get(family)
         return family in self._last_updated and queued is not None and moment.monotonic - queued >= self._timeout

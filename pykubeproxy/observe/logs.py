@@ -19,7 +19,7 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class Lossy:
+class LossyStream:
     """A text stream that loses what cannot be written: on a full disk, with nobody left who reads the pipe, or closed.
 
     Rules have to follow their Services also when nobody can be told.
@@ -60,7 +60,7 @@ def set_up(log_format: LogFormat, verbosity: int) -> None:
             _indented,
             renderer,
         ],
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", Lossy(sys.stderr))),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LossyStream(sys.stderr))),
     )
     set_verbosity(verbosity)
 

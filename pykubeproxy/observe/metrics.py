@@ -16,9 +16,9 @@ from pykubeproxy.observe.about import build
 from pykubeproxy.observe.collectors import (
     BuildCollector,
     ConnectionCollector,
+    ConntrackCollector,
     GateCollector,
     LocalhostCollector,
-    TableCollector,
 )
 from pykubeproxy.observe.no_local_endpoints import Dropped
 from pykubeproxy.observe.series import (
@@ -60,7 +60,7 @@ class Metrics:
         self._causes: set[str] = set()
         self._connections = {family: ConnectionCounter(limits or Limits()) for family in Family}
         self.registry.register(ConnectionCollector(self._connections))
-        self._table = TableCollector()
+        self._table = ConntrackCollector()
         self.registry.register(self._table)
         self.registry.register(BuildCollector(build()))
         ProcessCollector(registry=self.registry)

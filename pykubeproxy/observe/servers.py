@@ -13,7 +13,7 @@ import structlog
 from pykubeproxy.config.types import KubeProxyConfiguration
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
-from pykubeproxy.observe.check_server import CheckFailed, CheckServer
+from pykubeproxy.observe.check_server import CheckServer, HealthCheckFailed
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.service_health import HealthCheck
 from pykubeproxy.web.binding import CannotListen, listen
@@ -70,7 +70,7 @@ class Servers:
         *,
         health_pages: Handler,
         metrics_pages: Handler,
-        on_check_failed: Callable[[CheckFailed], None],
+        on_check_failed: Callable[[HealthCheckFailed], None],
     ) -> None:
         """`on_check_failed` is told, on the web thread, of each health check of a Service that cannot be served."""
         self._addresses = addresses

@@ -59,7 +59,7 @@ class HealthChecks:
         return HealthCheck(port=port, local_endpoints=len(ready))
 
 
-def answer(service: ServiceKey, local_endpoints: int, *, proxy_is_healthy: bool) -> Response:
+def health_check_response(service: ServiceKey, local_endpoints: int, *, proxy_is_healthy: bool) -> Response:
     """What a load balancer is told. It weighs the nodes by the header."""
     body = {
         "service": {"namespace": service.namespace, "name": service.name},

@@ -11,7 +11,7 @@ from http import HTTPStatus
 import msgspec
 
 from pykubeproxy.observe.about import Build
-from pykubeproxy.observe.clock import Clock, Moment
+from pykubeproxy.observe.clock import Clock, Timestamp
 from pykubeproxy.web.messages import Request, Response, json_response, media_ranges, text_response
 
 COMPONENT = "kube-proxy"
@@ -50,7 +50,7 @@ class Statusz:
     def _version(self) -> str:
         return f"{self._build.major}.{self._build.minor}"
 
-    def _text(self, moment: Moment) -> str:
+    def _text(self, moment: Timestamp) -> str:
         started = time.strftime("%a %b %e %H:%M:%S %Z %Y", time.localtime(self._started.wall // 10**9))
         minutes, seconds = divmod(self._uptime(moment), 60)
         return "\n".join(
@@ -64,7 +64,7 @@ class Statusz:
             )
         )
 
-    def _fields(self, moment: Moment) -> dict[str, object]:
+    def _fields(self, moment: Timestamp) -> dict[str, object]:
         return {
             "startTime": datetime.fromtimestamp(self._started.wall // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "uptimeSeconds": self._uptime(moment),
@@ -74,7 +74,7 @@ class Statusz:
             "paths": self._paths,
         }
 
-    def _uptime(self, moment: Moment) -> int:
+    def _uptime(self, moment: Timestamp) -> int:
         return int(moment.monotonic - self._started.monotonic)
 
 

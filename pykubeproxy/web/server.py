@@ -21,7 +21,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from pykubeproxy.web.connection import ClientLimits, Connection, Stage
+from pykubeproxy.web.connection import ClientLimits, Connection, ConnectionState
 from pykubeproxy.web.messages import Handler
 
 log = structlog.get_logger()
@@ -38,7 +38,7 @@ _LOOK_SECONDS = 0.5
 _RECOVERY = 1.0
 
 
-class Room(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How many connections may be open, to one listener and in all."""
 
     per_listener: int = 64
@@ -61,9 +61,9 @@ class WebThread:
     latter two.
     """
 
-    def __init__(self, limits: ClientLimits | None = None, room: Room | None = None) -> None:
+    def __init__(self, limits: ClientLimits | None = None, connection_limits: ConnectionLimits | None = None) -> None:
         self._limits = limits or ClientLimits()
-        self._room = room or Room()
+        self._connection_limits = connection_limits or ConnectionLimits()
         self._selector = selectors.DefaultSelector()
         self._waker, self._woken = socket.socketpair()
         for end in (self._waker, self._woken):
@@ -187,18 +187,18 @@ class WebThread:
     def _make_room(self, listener: Listener) -> None:
         """Drop the connection that has waited longest, to this listener or to any, where one more is too many."""
         to_same = [connection for connection, its in self._connections.items() if its is listener]
-        if len(to_same) >= self._room.per_listener:
+        if len(to_same) >= self._connection_limits.per_listener:
             self._drop(to_same[0])
-        elif len(self._connections) >= self._room.total:
+        elif len(self._connections) >= self._connection_limits.total:
             self._drop(next(iter(self._connections)))
 
     def _advance(self, connection: Connection) -> None:
         before = connection.wants_to_send
         connection.advance(time.monotonic())
-        if connection.stage is Stage.CLOSED:
+        if connection.state is ConnectionState.CLOSED:
             self._drop(connection)
             return
-        if connection.stage is Stage.IDLE:
+        if connection.state is ConnectionState.IDLE:
             self._connections[connection] = self._connections.pop(connection)
         if connection.wants_to_send != before:
             event = selectors.EVENT_WRITE if connection.wants_to_send else selectors.EVENT_READ

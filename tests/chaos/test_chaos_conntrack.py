@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from pykubeproxy.host.conntrack_room import conntrack_room
+from pykubeproxy.host.conntrack_usage import conntrack_usage
 from pykubeproxy.host.conntrack_wire import DELETE, NEW, ORIGINAL, direction, prefix
 from pykubeproxy.host.netlink import NETFILTER, Netlink
 from pykubeproxy.model.ip import Family
@@ -46,7 +46,7 @@ def send(kind: int, requests: list[bytes], flags: int = 0) -> int:
 
 def test_a_full_table_is_reported(any_bed: Bed, figure: Callable[[str, object], None]) -> None:
     bed = any_bed
-    room = conntrack_room()
+    room = conntrack_usage()
     if room is None or room.limit > LARGEST:
         pytest.skip("this machine's table of connections is too large to be filled")
     node = Namespace(bed.node.name)

@@ -6,7 +6,7 @@ import pytest
 
 from pykubeproxy.config.completed import complete
 from pykubeproxy.config.flag_table import FLAG_BY_NAME, FLAGS
-from pykubeproxy.config.flags import Role, texts
+from pykubeproxy.config.flags import FlagCategory, texts
 from pykubeproxy.config.write import as_api_object
 
 # field of the file, flag, default as text, another value
@@ -112,7 +112,7 @@ def test_flag_without_a_field(name: str, default: str) -> None:
 
 
 def test_flags_of_other_modes_are_known_as_such() -> None:
-    names = {flag.name for flag in FLAGS if flag.role is Role.WITHOUT_EFFECT}
+    names = {flag.name for flag in FLAGS if flag.category is FlagCategory.WITHOUT_EFFECT}
     assert names == {name for name in FLAG_BY_NAME if name.startswith("ipvs-")} | {"boot-id-file", "machine-id-file"}
     assert len(names) == 10
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pykubeproxy.host.backend import Backend
-from pykubeproxy.host.generations import GenerationWatch
+from pykubeproxy.host.generations import GenerationMonitor
 from pykubeproxy.model.ip import Family
 from tests.apiserver import testing
 from tests.apiserver.server import ApiServer
@@ -133,7 +133,7 @@ FLUSH = ["iptables-nft", "-t", "nat", "-F", "KUBE-SERVICES"]
 def test_a_process_with_the_number_of_our_own_tool(fake_node: Node[ApiServer]) -> None:
     """In another container it may have it. What is found by reading only comes after half a minute."""
     fake_node.api.create(testing.service("web", clusterIP="10.96.0.20"))
-    watch = fake_node.inside(GenerationWatch)
+    watch = fake_node.inside(GenerationMonitor)
     daemon = fake_node.start("--backend=nft", "--family=ipv4").wait_synced(1)
     port = watch.wait(10)[-1].port
     watch.close()

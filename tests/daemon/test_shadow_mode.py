@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pykubeproxy.host.backend import Backend
-from pykubeproxy.host.generations import GenerationWatch
+from pykubeproxy.host.generations import GenerationMonitor
 from pykubeproxy.model.ip import Family
 from tests.apiserver import testing
 from tests.apiserver.server import ApiServer
@@ -35,7 +35,7 @@ def test_it_watches_and_plans_and_never_writes(fake_node: Node[ApiServer], kinds
         machine.load(kind, EXAMPLE.saved(kind.family.lower()))
     before = [node.chains(kind) for kind in kinds]
     api.load(GOLDEN / EXAMPLE.folder.name / "objects.yaml")
-    generations = node.inside(GenerationWatch)
+    generations = node.inside(GenerationMonitor)
     daemon = start(node, kinds[0].backend)
     assert {line["family"] for line in daemon.wait_told("in sync", 2)} == set(Family)
     assert daemon.metrics()[PENDING] == 0

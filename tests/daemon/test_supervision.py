@@ -45,7 +45,7 @@ THREADS = {
     "manifests": "pykubeproxy.cluster.manifests:Manifests:poll:3",
     "conntrack-room": "pykubeproxy.daemon.watch.conntrack_watch:ConntrackReport:look:2",
     "conntrack": "pykubeproxy.daemon.follow.flows:_Worker:_receive:1",
-    "nftables": "pykubeproxy.host.generations:GenerationWatch:wait:1",
+    "nftables": "pykubeproxy.host.generations:GenerationMonitor:wait:1",
     "web": "pykubeproxy.web.server:WebThread:_time_to_wait:3",
     "MainThread": "pykubeproxy.daemon.sync.family:FamilyProxy:sync:1",
     "MainThread at the start": "pykubeproxy.daemon.setup.node_view:NodeView:facts:1",

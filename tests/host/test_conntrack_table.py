@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pykubeproxy.flows.stale import Flow, FlowCheck
-from pykubeproxy.host.conntrack import ConntrackTable, ReadOnlyConntrackTable, Removal
+from pykubeproxy.host.conntrack import ConntrackTable, DeletionResult, ReadOnlyConntrackTable
 from pykubeproxy.host.errors import ReadOnly
 from pykubeproxy.host.netlink import DUMP_ATTEMPTS, DumpInterrupted
 from pykubeproxy.model.ip import Family
@@ -51,7 +51,7 @@ def test_only_stale_udp_flows_of_the_family_go(node: Namespace, family: Family) 
 
     removal = node.run(lambda: TABLE.remove_stale(check(service, alive, family=family)))
 
-    assert removal == Removal(deleted=1)
+    assert removal == DeletionResult(deleted=1)
     assert texts(node, family) == [f"UDP {service} -> {alive}"]
     assert len(texts(node, other)) == 2
     assert len(tcp_connections(node)) == 2
@@ -70,7 +70,7 @@ def test_many_batches(node: Namespace) -> None:
 
     removal = node.run(lambda: TABLE.remove_stale(check("10.96.0.10:53", "10.0.0.1:5353")))
 
-    assert removal == Removal(deleted=count)
+    assert removal == DeletionResult(deleted=count)
     assert texts(node) == ["UDP 10.96.0.10:53 -> 10.0.0.1:5353"] * count
 
 
@@ -83,7 +83,7 @@ def test_flows_in_a_zone(node: Namespace) -> None:
 
     removal = node.run(lambda: TABLE.remove_stale(check("10.96.0.10:53", "10.0.0.1:5353")))
 
-    assert removal == Removal(deleted=1)
+    assert removal == DeletionResult(deleted=1)
     assert texts(node) == ["UDP 10.96.0.10:53 -> 10.0.0.1:5353"]
 
 
@@ -93,7 +93,7 @@ def test_a_flow_that_has_gone_meanwhile_counts_as_deleted(node: Namespace) -> No
     found = node.run(lambda: TABLE.stale(check("10.96.0.10:53")))
     node.exec("conntrack", "-F")
 
-    assert node.run(lambda: TABLE.delete(found)) == Removal(deleted=1)
+    assert node.run(lambda: TABLE.delete(found)) == DeletionResult(deleted=1)
 
 
 @needs_root
@@ -181,7 +181,7 @@ def test_an_interrupted_dump_is_repeated(interruptions: int, dumps: int) -> None
 
 def test_nothing_is_asked_for_nothing() -> None:
     table = ChangingTable(0)
-    assert table.remove_stale(FlowCheck(family=Family.IPV4)) == Removal()
+    assert table.remove_stale(FlowCheck(family=Family.IPV4)) == DeletionResult()
     assert table.dumps == 0
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pykubeproxy.host.generations import UNKNOWN_CHANGE, Generation, GenerationWatch, current_generation
+from pykubeproxy.host.generations import UNKNOWN_CHANGE, GenerationMonitor, RulesetGeneration, current_generation
 from tests.host.namespace import COMMAND_SECONDS, Namespace, namespace, needs_root
 
 pytestmark = needs_root
@@ -26,8 +26,8 @@ def node() -> Iterator[Namespace]:
 
 
 @contextmanager
-def watching(node: Namespace) -> Iterator[GenerationWatch]:
-    watch = node.run(GenerationWatch)
+def watching(node: Namespace) -> Iterator[GenerationMonitor]:
+    watch = node.run(GenerationMonitor)
     try:
         yield watch
     finally:
@@ -42,7 +42,7 @@ def run(node: Namespace, *command: str, stdin: str = "") -> int:
         return process.pid
 
 
-def announced(watch: GenerationWatch) -> tuple[Generation, ...]:
+def announced(watch: GenerationMonitor) -> tuple[RulesetGeneration, ...]:
     return watch.wait(COMMAND_SECONDS)
 
 
@@ -115,8 +115,8 @@ def test_lost_announcements_are_an_unknown_change(node: Namespace) -> None:
 
 
 def test_closing_ends_the_wait_of_another_thread(node: Namespace) -> None:
-    watch = node.run(GenerationWatch)
-    seen: list[Generation] = []
+    watch = node.run(GenerationMonitor)
+    seen: list[RulesetGeneration] = []
     waiter = threading.Thread(target=lambda: seen.extend(watch))
     waiter.start()
     watch.close()
@@ -127,7 +127,7 @@ def test_closing_ends_the_wait_of_another_thread(node: Namespace) -> None:
 
 
 def test_closing_twice_is_harmless(node: Namespace) -> None:
-    watch = node.run(GenerationWatch)
+    watch = node.run(GenerationMonitor)
     watch.close()
     watch.close()
 

@@ -4,7 +4,7 @@ import pytest
 
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host import table_info
-from pykubeproxy.host.backend import Backend, Detected, Tools, check, detect, find_tools, has_match, is_in_use
+from pykubeproxy.host.backend import Backend, DetectedBackend, Tools, check, detect, find_tools, has_match, is_in_use
 from pykubeproxy.host.errors import BackendConflict, ToolMissing
 from pykubeproxy.model.ip import Family
 from tests.host.fake_tools import VERSIONS, FakeTools
@@ -63,7 +63,7 @@ def test_the_hint_counts_before_existing_chains_and_those_before_the_default(
     tools: FakeTools, nft: dict[str, str], legacy: dict[str, str], expected: Backend | None, default: Backend
 ) -> None:
     install(tools, nft, legacy, default)
-    assert detect(Family.IPV4) == Detected(backend=expected or default)
+    assert detect(Family.IPV4) == DetectedBackend(backend=expected or default)
 
 
 def test_chains_of_a_proxy_in_both_are_a_conflict(tools: FakeTools) -> None:
@@ -111,23 +111,23 @@ def test_a_kernel_without_legacy_tables(tools: FakeTools, tmp_path: Path, said: 
     install(tools, {}, {}, Backend.LEGACY)
     tools.add("iptables-legacy-save", body=f"echo '{NO_TABLE.format(said)}' >&2; exit 1")
     load(tmp_path, "nat")
-    assert detect(Family.IPV4) == Detected(backend=Backend.LEGACY), "what is loaded is there"
+    assert detect(Family.IPV4) == DetectedBackend(backend=Backend.LEGACY), "what is loaded is there"
     load(tmp_path)
-    instead = Detected(backend=Backend.NFT, instead_of=Backend.LEGACY)
-    assert detect(Family.IPV4) == (instead if is_missing else Detected(backend=Backend.LEGACY))
-    assert detect(Family.IPV4, may_load=False) == Detected(backend=Backend.LEGACY), "who only looks does not ask"
+    instead = DetectedBackend(backend=Backend.NFT, instead_of=Backend.LEGACY)
+    assert detect(Family.IPV4) == (instead if is_missing else DetectedBackend(backend=Backend.LEGACY))
+    assert detect(Family.IPV4, may_load=False) == DetectedBackend(backend=Backend.LEGACY), "who only looks does not ask"
 
 
 def test_legacy_tables_that_the_tools_can_load_are_used(tools: FakeTools, tmp_path: Path) -> None:
     install(tools, {}, {}, Backend.LEGACY)
     load(tmp_path)
-    assert detect(Family.IPV4) == Detected(backend=Backend.LEGACY)
+    assert detect(Family.IPV4) == DetectedBackend(backend=Backend.LEGACY)
 
 
 def test_a_kernel_without_nftables(tools: FakeTools, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tools, {}, {})
     monkeypatch.setattr(backends, "has_nftables", lambda: False)
-    assert detect(Family.IPV4) == Detected(backend=Backend.LEGACY, instead_of=Backend.NFT)
+    assert detect(Family.IPV4) == DetectedBackend(backend=Backend.LEGACY, instead_of=Backend.NFT)
     assert not is_in_use(find_tools(Family.IPV4, Backend.NFT)), "cleanup finds nothing to do there"
 
 
@@ -138,7 +138,7 @@ def test_a_kernel_without_either_is_left_to_the_default_tools(
     load(tmp_path)
     tools.add("iptables-legacy-save", body=f"echo '{NO_TABLE.format('Table does not exist')}' >&2; exit 1")
     monkeypatch.setattr(backends, "has_nftables", lambda: False)
-    assert detect(Family.IPV4) == Detected(backend=Backend.NFT)
+    assert detect(Family.IPV4) == DetectedBackend(backend=Backend.NFT)
 
 
 def test_where_there_is_one_kind_it_may_have_the_plain_name_only(tools: FakeTools) -> None:

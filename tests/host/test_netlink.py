@@ -17,7 +17,7 @@ from pykubeproxy.host.netlink import (
     DumpInterrupted,
     Netlink,
     NetlinkError,
-    Refusal,
+    RefusedRequest,
     attribute,
     nested,
     parse_attributes,
@@ -116,13 +116,13 @@ def test_a_batch_tells_which_requests_were_refused() -> None:
     present = [connection(f"10.0.0.1:{port}", "10.0.0.2:53", "10.0.0.2:53") for port in range(1, 300)]
     everything = [connection(f"10.0.0.1:{port}", "10.0.0.2:53", "10.0.0.2:53") for port in range(200, 500)]
 
-    def scenario() -> list[Refusal]:
+    def scenario() -> list[RefusedRequest]:
         insert(present)
         with Netlink(NETFILTER) as netlink:
             return netlink.batch("insert", NEW, everything, CREATE_EXCLUSIVELY)
 
     with namespace() as node:
-        assert node.run(scenario) == [Refusal(position, errno.EEXIST) for position in range(100)]
+        assert node.run(scenario) == [RefusedRequest(position, errno.EEXIST) for position in range(100)]
         assert node.run(lambda: sum(1 for _ in ConntrackTable().flows(Family.IPV4))) == 499
 
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from pykubeproxy.host import nft_tables
-from pykubeproxy.host.generations import GenerationWatch
+from pykubeproxy.host.generations import GenerationMonitor
 from pykubeproxy.host.netlink import NetlinkError
 from pykubeproxy.host.nft_tables import delete_table, existing_tables, has_nftables, hooked_tables
 from pykubeproxy.model.nft_table import NftTable
@@ -96,7 +96,7 @@ def test_deleting_is_one_change_of_the_ruleset_made_through_the_port_that_is_tol
     table = NftTable("inet", "firewalld")
     with namespace() as node:
         filled(node)
-        watch = node.run(GenerationWatch)
+        watch = node.run(GenerationMonitor)
         try:
             deletion = node.run(lambda: delete_table(table))
             (generation,) = watch.wait(5)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pykubeproxy.host.sysctl import OfTheMachine, SysctlError, Sysctls
+from pykubeproxy.host.sysctl import InitialNamespaceOnly, SysctlError, Sysctls
 from pykubeproxy.plan.sysctls import CONNTRACK_MAX, HASH_SIZE, ROUTE_LOCALNET, Sysctl
 from tests.host.namespace import namespace, needs_root
 
@@ -77,7 +77,7 @@ def test_in_a_namespace() -> None:
         assert node.exec("cat", "/proc/sys/net/ipv4/conf/all/route_localnet") == "1\n"
         for setting in (CONNTRACK_MAX, HASH_SIZE):
             larger = Sysctl(setting, int(Sysctls().read(setting)) + 1)
-            with pytest.raises(OfTheMachine, match="only be done in the machine's first network namespace"):
+            with pytest.raises(InitialNamespaceOnly, match="only be done in the machine's first network namespace"):
                 node.run(partial(Sysctls().ensure, larger))
 
 

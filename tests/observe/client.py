@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pykubeproxy.web.connection import ClientLimits
 from pykubeproxy.web.messages import Handler
-from pykubeproxy.web.server import Listener, Room, WebThread
+from pykubeproxy.web.server import ConnectionLimits, Listener, WebThread
 
 SECONDS = 10.0
 _candidates = itertools.count(20_000 + os.getpid() * 7 % 9_000)
@@ -89,9 +89,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(handler: Handler, *, limits: ClientLimits | None = None, room: Room | None = None) -> Iterator[int]:
+def served(
+    handler: Handler, *, limits: ClientLimits | None = None, connection_limits: ConnectionLimits | None = None
+) -> Iterator[int]:
     """The port of a web thread that answers with `handler`."""
-    web = WebThread(limits, room)
+    web = WebThread(limits, connection_limits)
     web.start()
     try:
         sock = socket.create_server(("127.0.0.1", 0), backlog=128)

@@ -9,7 +9,7 @@ import pytest
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
-from pykubeproxy.observe.check_server import CheckFailed, CheckServer
+from pykubeproxy.observe.check_server import CheckServer, HealthCheckFailed
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.service_health import HealthCheck
 from pykubeproxy.web.server import WebThread
@@ -35,12 +35,12 @@ class Served:
 
     def __init__(self, web: WebThread, health: ProxyHealth | None, family: Family = Family.IPV4) -> None:
         self._web = web
-        self._failed: list[CheckFailed] = []
+        self._failed: list[HealthCheckFailed] = []
         self.server = CheckServer(family, web, health, self._failed.append)
 
     def serve(
         self, checks: dict[ServiceKey, HealthCheck], addresses: tuple[str, ...] | None
-    ) -> tuple[CheckFailed, ...]:
+    ) -> tuple[HealthCheckFailed, ...]:
         """What could not be served, and is told now."""
         self._failed.clear()
         self.server.serve(checks, addresses)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from pykubeproxy.observe.logs import LogFormat, Lossy, set_up
+from pykubeproxy.observe.logs import LogFormat, LossyStream, set_up
 
 
 @pytest.fixture(name="full")
@@ -31,7 +31,7 @@ def test_a_full_disk(log_format: LogFormat) -> None:
 
 def test_what_can_be_written_is() -> None:
     text = io.StringIO()
-    stream = Lossy(text)
+    stream = LossyStream(text)
     assert stream.write("a line\n") == 7
     stream.flush()
     assert text.getvalue() == "a line\n"

@@ -8,7 +8,7 @@ import pytest
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import PortSpec, Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
-from pykubeproxy.observe.service_health import HealthCheck, HealthChecks, answer
+from pykubeproxy.observe.service_health import HealthCheck, HealthChecks, health_check_response
 from tests.builders import NODE, at, service, slice_of, slice_port, snapshot
 
 LB = ServiceKey("ns1", "lb")
@@ -118,7 +118,7 @@ def test_follows_changes() -> None:
     [(0, True, 503), (1, True, 200), (18, True, 200), (18, False, 503)],
 )
 def test_answer(local_endpoints: int, *, proxy_is_healthy: bool, status: int) -> None:
-    response = answer(ServiceKey("ns2", "svc2"), local_endpoints, proxy_is_healthy=proxy_is_healthy)
+    response = health_check_response(ServiceKey("ns2", "svc2"), local_endpoints, proxy_is_healthy=proxy_is_healthy)
     assert (response.status, response.content_type) == (status, "application/json")
     assert response.headers == (
         ("X-Content-Type-Options", "nosniff"),

@@ -1,6 +1,6 @@
 """A clock that goes when it is told to."""
 
-from pykubeproxy.observe.clock import Moment
+from pykubeproxy.observe.clock import Timestamp
 
 START = 1795350868_000000000
 
@@ -11,5 +11,5 @@ class Ticking:
     def __init__(self) -> None:
         self.seconds = 0.0
 
-    def __call__(self) -> Moment:
-        return Moment(START + round(self.seconds * 10**9), 1000.0 + self.seconds)
+    def __call__(self) -> Timestamp:
+        return Timestamp(START + round(self.seconds * 10**9), 1000.0 + self.seconds)

@@ -438,7 +438,7 @@ PROMISES = (
         broken=Broken(
             how="a log that cannot be written ends it",
             file="pykubeproxy/observe/logs.py",
-            old='cast("TextIO", Lossy(sys.stderr))',
+            old='cast("TextIO", LossyStream(sys.stderr))',
             new="sys.stderr",
         ),
     ),

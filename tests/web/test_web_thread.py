@@ -11,7 +11,7 @@ import pytest
 
 from pykubeproxy.web.connection import ClientLimits
 from pykubeproxy.web.messages import Request, Response, text_response
-from pykubeproxy.web.server import Listener, Room, WebThread
+from pykubeproxy.web.server import ConnectionLimits, Listener, WebThread
 from tests.observe.client import ask, descriptors, dialled, eventually, is_listening, read_all, served
 
 LARGE = b"x" * 10_000_000
@@ -179,7 +179,7 @@ def test_a_trickle_does_not_extend_patience() -> None:
 
 
 def test_those_who_only_hold_connections_throw_each_other_out() -> None:
-    with served(echo, room=Room(per_listener=8)) as port, ExitStack() as held:
+    with served(echo, connection_limits=ConnectionLimits(per_listener=8)) as port, ExitStack() as held:
         socks = [held.enter_context(dialled(port)) for _ in range(50)]
         for sock in socks:
             sock.sendall(b"GET / HTTP/1.1\r\n")
@@ -189,7 +189,7 @@ def test_those_who_only_hold_connections_throw_each_other_out() -> None:
 
 
 def test_a_client_that_asks_outlives_those_that_do_not() -> None:
-    with served(echo, room=Room(per_listener=4)) as port, ExitStack() as held:
+    with served(echo, connection_limits=ConnectionLimits(per_listener=4)) as port, ExitStack() as held:
         asking = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         asking.connect()
         own = asking.sock.getsockname()
@@ -202,7 +202,7 @@ def test_a_client_that_asks_outlives_those_that_do_not() -> None:
 
 
 def test_one_listener_cannot_use_up_the_room_of_all() -> None:
-    web = WebThread(room=Room(per_listener=4, total=6))
+    web = WebThread(connection_limits=ConnectionLimits(per_listener=4, total=6))
     web.start()
     try:
         socks = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]

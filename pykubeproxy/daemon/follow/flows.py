@@ -14,7 +14,7 @@ import structlog
 from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.flows.live_frontends import live_udp_frontends
 from pykubeproxy.flows.stale import FlowCheck, UdpFrontends
-from pykubeproxy.host.conntrack import ConntrackTable, Removal
+from pykubeproxy.host.conntrack import ConntrackTable, DeletionResult
 from pykubeproxy.host.errors import HostError, ReadOnly
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.plan.diff import Plan
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 # Seconds after which the table is looked through once more.
 _AGAIN_AFTER = 1.0
 
-OnRemoval = Callable[[Family, Removal, float], None]
+OnRemoval = Callable[[Family, DeletionResult, float], None]
 """Told how a pass over the table of one family went, and how many seconds it took."""
 
 

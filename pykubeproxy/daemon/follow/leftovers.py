@@ -9,7 +9,7 @@ import structlog
 
 from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.host.errors import HostError
-from pykubeproxy.host.iptables import Write
+from pykubeproxy.host.iptables import RestoreRun
 from pykubeproxy.host.leftovers import Leftovers, find_leftovers
 from pykubeproxy.host.nft_tables import delete_table
 from pykubeproxy.model.ip import Family
@@ -31,14 +31,14 @@ class LeftoverRemoval(Follower):
         self._is_dry = is_dry
         self._is_ipvs_told = False
         self._would_delete = False
-        self._writes: list[Write] = []
+        self._writes: list[RestoreRun] = []
 
     @property
     def would_delete(self) -> bool:
         """True in shadow mode if there is something that would be deleted otherwise."""
         return self._would_delete
 
-    def take_writes(self) -> tuple[Write, ...]:
+    def take_restore_runs(self) -> tuple[RestoreRun, ...]:
         """The deletions since the last call, each as the write of the socket that made it."""
         writes, self._writes = tuple(self._writes), []
         return writes
@@ -66,7 +66,7 @@ class LeftoverRemoval(Follower):
             log.warning(told, table=table.title, error=str(error))
             return
         if deletion is not None:
-            self._writes.append(Write(pid=deletion.port, commits=1))
+            self._writes.append(RestoreRun(pid=deletion.port, commits=1))
             log.info("deleted what kube-proxy had left in nftables mode", table=table.title)
 
     def _tell_ipvs(self, left: Leftovers) -> None:

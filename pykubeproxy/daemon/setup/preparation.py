@@ -12,7 +12,7 @@ from pykubeproxy.config.types import Conntrack
 from pykubeproxy.daemon.setup.rule_options import NodeFacts, localhost_node_ports
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.machine import OomScoreError, online_cpus, set_oom_score_adj
-from pykubeproxy.host.sysctl import OfTheMachine, Sysctls
+from pykubeproxy.host.sysctl import InitialNamespaceOnly, Sysctls
 from pykubeproxy.model.ip import Family
 from pykubeproxy.plan.sysctls import (
     CONNTRACK_MAX,
@@ -77,7 +77,7 @@ def _wanted(completed: Completed, facts: NodeFacts, families: Collection[Family]
 
 
 def _is_tolerable(setting: Sysctl, error: HostError) -> bool:
-    return setting.name == HASH_SIZE or isinstance(error, OfTheMachine)
+    return setting.name == HASH_SIZE or isinstance(error, InitialNamespaceOnly)
 
 
 def protect_from_oom_killer(completed: Completed) -> None:

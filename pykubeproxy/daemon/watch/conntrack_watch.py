@@ -5,7 +5,7 @@ from collections.abc import Callable
 import structlog
 
 from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
-from pykubeproxy.host.conntrack_room import Room, conntrack_room
+from pykubeproxy.host.conntrack_usage import ConntrackUsage, conntrack_usage
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ class ConntrackReport:
         self._is_full = False
         self._dropped: int | None = None
 
-    def look(self, room: Room) -> None:
+    def look(self, room: ConntrackUsage) -> None:
         """Take in how full the table is now."""
         before, self._dropped = self._dropped, room.dropped
         is_dropping = before is not None and room.dropped > before
@@ -43,7 +43,9 @@ class ConntrackReport:
 class ConntrackWatch:
     """A thread that looks at the table every few seconds, and hands what it sees to `on_look` as well."""
 
-    def __init__(self, on_look: Callable[[Room], None], look: Callable[[], Room | None] = conntrack_room) -> None:
+    def __init__(
+        self, on_look: Callable[[ConntrackUsage], None], look: Callable[[], ConntrackUsage | None] = conntrack_usage
+    ) -> None:
         self._on_look = on_look
         self._look = look
         self._report = ConntrackReport()

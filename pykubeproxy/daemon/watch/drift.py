@@ -18,8 +18,8 @@ from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.daemon.messages import ForeignChange, Message
 from pykubeproxy.daemon.watch.own_changes import OwnChanges
 from pykubeproxy.host.errors import HostError
-from pykubeproxy.host.generations import Generation, GenerationWatch, current_generation
-from pykubeproxy.host.iptables import Write
+from pykubeproxy.host.generations import GenerationMonitor, RulesetGeneration, current_generation
+from pykubeproxy.host.iptables import RestoreRun
 from pykubeproxy.host.table_info import TableInfo, table_info
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.ruleset import TABLES
@@ -107,13 +107,13 @@ class DriftWatch(DriftPoll, Follower):
     number of the ruleset tells about the time before, and about the time when announcements cannot be followed.
     """
 
-    def __init__(self, inbox: "SimpleQueue[Message]", take_writes: Callable[[], Sequence[Write]]) -> None:
+    def __init__(self, inbox: "SimpleQueue[Message]", take_restore_runs: Callable[[], Sequence[RestoreRun]]) -> None:
         """`take_writes` tells what the program itself has written since the last call."""
         self.due = math.inf
         self._inbox = inbox
-        self._take_writes = take_writes
+        self._take_writes = take_restore_runs
         self._own = OwnChanges(current_generation)
-        self._watch: GenerationWatch | None = None
+        self._watch: GenerationMonitor | None = None
         self._closed = threading.Event()
         self._is_blind = False
         self._has_begun = False
@@ -167,7 +167,7 @@ class DriftWatch(DriftPoll, Follower):
 
     def _follow(self) -> None:
         """Follow the announcements until they end. Raises HostError."""
-        self._watch = GenerationWatch()
+        self._watch = GenerationMonitor()
         try:
             if self._closed.is_set():
                 return
@@ -182,5 +182,5 @@ class DriftWatch(DriftPoll, Follower):
         finally:
             self._watch.close()
 
-    def _tell(self, generation: Generation) -> None:
+    def _tell(self, generation: RulesetGeneration) -> None:
         self._inbox.put(ForeignChange(generation.process, generation.pid))

@@ -18,8 +18,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from pykubeproxy.host.generations import UNKNOWN_CHANGE, Generation
-from pykubeproxy.host.iptables import Write
+from pykubeproxy.host.generations import UNKNOWN_CHANGE, RulesetGeneration
+from pykubeproxy.host.iptables import RestoreRun
 
 # Syncs whose announcements may still be on their way.
 _REMEMBERED_SYNCS = 16
@@ -35,10 +35,10 @@ class _OwnSync(msgspec.Struct, kw_only=True):
     last: int
     processes: dict[int, int | None]
 
-    def covers(self, generation: Generation) -> bool:
+    def covers(self, generation: RulesetGeneration) -> bool:
         return self.first < generation.id <= self.last
 
-    def is_own(self, generation: Generation) -> bool:
+    def is_own(self, generation: RulesetGeneration) -> bool:
         """True if one of our tools has made it. The first announcement through a port tells its process."""
         if generation.port not in self.processes:
             return False
@@ -61,7 +61,7 @@ class OwnChanges:
         self._is_syncing = False
         self._is_announced = False
         self._was_announced = False
-        self._held: deque[Generation] = deque(maxlen=_HELD)
+        self._held: deque[RulesetGeneration] = deque(maxlen=_HELD)
         self._syncs: deque[_OwnSync] = deque(maxlen=_REMEMBERED_SYNCS)
 
     def is_changed(self) -> bool:
@@ -75,7 +75,7 @@ class OwnChanges:
             self._first, self._is_syncing, self._was_announced = self._number(), True, self._is_announced
             return self._settled is not None and self._first != self._settled
 
-    def end(self, writes: Sequence[Write]) -> tuple[Generation, ...]:
+    def end(self, writes: Sequence[RestoreRun]) -> tuple[RulesetGeneration, ...]:
         """A sync has ended, which made these `writes`. Returns what others have done meanwhile, as far as is known."""
         with self._lock:
             first, last = self._first, self._number()
@@ -90,7 +90,7 @@ class OwnChanges:
                 foreign.append(UNKNOWN_CHANGE)
             return tuple(foreign)
 
-    def announced(self, generation: Generation) -> bool:
+    def announced(self, generation: RulesetGeneration) -> bool:
         """A generation was announced. True if it is another program's; during a sync, its end will tell."""
         with self._lock:
             if self._is_syncing:
@@ -109,7 +109,9 @@ class OwnChanges:
         with self._lock:
             self._is_announced = self._was_announced = False
 
-    def _is_certain(self, first: int, last: int, writes: Sequence[Write], held: Sequence[Generation]) -> bool:
+    def _is_certain(
+        self, first: int, last: int, writes: Sequence[RestoreRun], held: Sequence[RulesetGeneration]
+    ) -> bool:
         """True if whatever others did in a sync is announced, or if there is just what we have done ourselves.
 
         After a failure, it is not known what that is; the sync is repeated then, from a fresh look at the rules.
@@ -120,7 +122,7 @@ class OwnChanges:
             return True
         return last - first == sum(write.commits or 0 for write in writes)
 
-    def _is_own(self, generation: Generation) -> bool:
+    def _is_own(self, generation: RulesetGeneration) -> bool:
         """True if a generation was made for us, or has been seen by a sync that began later."""
         if self._settled is None or generation.id > self._settled:
             return False

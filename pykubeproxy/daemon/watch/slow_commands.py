@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import structlog
 
 from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
-from pykubeproxy.host.commands import Running, running
+from pykubeproxy.host.commands import RunningCommand, running
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ class SlowCommands(PeriodicThread):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__("commands", _INTERVAL, self._look_again)
         self._clock = clock
-        self._reported: dict[int, tuple[Running, float]] = {}
+        self._reported: dict[int, tuple[RunningCommand, float]] = {}
 
     def look(self) -> None:
         """Report what has been running for too long, and what has ended after that."""

@@ -15,7 +15,7 @@ from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.errors import RestoreError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
-from pykubeproxy.observe.clock import Moment
+from pykubeproxy.observe.clock import Timestamp
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.servers import Addresses, Servers
@@ -46,7 +46,7 @@ class Watched:
         self.clock = Clock()
         self.host = BrokenHost()
         self.metrics = Metrics(clock=self.clock)
-        self.health = ProxyHealth(60, clock=lambda: Moment(int(self.clock.now * 1e9), self.clock.now))
+        self.health = ProxyHealth(60, clock=lambda: Timestamp(int(self.clock.now * 1e9), self.clock.now))
         self.loop: Loop = loop_of(
             self.clock, FamilyProxy(options(Family.IPV4), self.host), wait_for=ALL_KINDS, min_interval=1.0
         )

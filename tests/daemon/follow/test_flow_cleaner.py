@@ -12,7 +12,7 @@ from pykubeproxy.daemon.follow.flows import FlowCleaner
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.flows.stale import FlowCheck, pack_socket, socket_text
-from pykubeproxy.host.conntrack import ConntrackTable, Removal
+from pykubeproxy.host.conntrack import ConntrackTable, DeletionResult
 from pykubeproxy.host.errors import HostError, ReadOnly, RestoreError
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import IP, Family
@@ -32,11 +32,11 @@ class FakeTable(ConntrackTable):
 
     def __init__(self) -> None:
         self.checks: Queue[FlowCheck] = Queue()
-        self.answer: Callable[[], Removal] = Removal
+        self.answer: Callable[[], DeletionResult] = DeletionResult
         self.may_go_on = threading.Event()
         self.may_go_on.set()
 
-    def remove_stale(self, check: FlowCheck) -> Removal:
+    def remove_stale(self, check: FlowCheck) -> DeletionResult:
         self.checks.put(check)
         assert self.may_go_on.wait(SECONDS)
         return self.answer()
@@ -67,13 +67,13 @@ def host() -> FailingHost:
 
 
 @pytest.fixture
-def removals() -> "Queue[tuple[Family, Removal]]":
+def removals() -> "Queue[tuple[Family, DeletionResult]]":
     return Queue()
 
 
 @pytest.fixture
 def cleaner(
-    table: FakeTable, removals: "Queue[tuple[Family, Removal]]", monkeypatch: pytest.MonkeyPatch
+    table: FakeTable, removals: "Queue[tuple[Family, DeletionResult]]", monkeypatch: pytest.MonkeyPatch
 ) -> FlowCleaner:
     """One that looks a second time only after long."""
     monkeypatch.setattr(flows, "_AGAIN_AFTER", 1000.0)
@@ -198,18 +198,20 @@ def test_each_is_done_once_more(loop: Loop, table: FakeTable, monkeypatch: pytes
 
 
 def test_what_has_been_given_can_be_waited_for(
-    loop: Loop, table: FakeTable, cleaner: FlowCleaner, removals: "Queue[tuple[Family, Removal]]"
+    loop: Loop, table: FakeTable, cleaner: FlowCleaner, removals: "Queue[tuple[Family, DeletionResult]]"
 ) -> None:
     loop.take(changed(dns()))
     loop.sync()
     cleaner.finish()
-    assert removals.get_nowait() == (Family.IPV4, Removal())
+    assert removals.get_nowait() == (Family.IPV4, DeletionResult())
     assert table.checks.qsize() == 1
     cleaner.close()
 
 
-def test_what_was_removed_is_told(loop: Loop, table: FakeTable, removals: "Queue[tuple[Family, Removal]]") -> None:
-    found = Removal(deleted=3, refused={"Operation not permitted": 1})
+def test_what_was_removed_is_told(
+    loop: Loop, table: FakeTable, removals: "Queue[tuple[Family, DeletionResult]]"
+) -> None:
+    found = DeletionResult(deleted=3, refused={"Operation not permitted": 1})
     table.answer = lambda: found
     loop.take(changed(dns()))
     loop.sync()
@@ -220,7 +222,7 @@ def test_what_was_removed_is_told(loop: Loop, table: FakeTable, removals: "Queue
     ("error", "level"), [(HostError("no"), "error"), (ReadOnly("2 flows were not deleted"), "info")], ids=str
 )
 def test_trouble_is_logged_and_nothing_else(loop: Loop, table: FakeTable, error: HostError, level: str) -> None:
-    def fail() -> Removal:
+    def fail() -> DeletionResult:
         raise error
 
     table.answer = fail
@@ -228,7 +230,7 @@ def test_trouble_is_logged_and_nothing_else(loop: Loop, table: FakeTable, error:
         loop.take(changed(dns()))
         loop.sync()
         table.next()
-        table.answer = Removal
+        table.answer = DeletionResult
         loop.take(changed(dns("ns/more", "172.30.0.11")))
         loop.sync()
         table.next()

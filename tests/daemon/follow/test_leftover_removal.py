@@ -11,7 +11,7 @@ from pykubeproxy.daemon.sync.family import SyncResult
 from pykubeproxy.host.errors import RestoreError
 from pykubeproxy.host.leftovers import Leftovers
 from pykubeproxy.host.netlink import NetlinkError
-from pykubeproxy.host.nft_tables import Deletion
+from pykubeproxy.host.nft_tables import TableDeletion
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.nft_table import OF_FAMILY, NftTable
 from pykubeproxy.model.snapshot import Snapshot
@@ -34,11 +34,11 @@ class Kernel:
         tables = tuple(NftTable(OF_FAMILY[family], "kube-proxy") for family in families)
         return Leftovers(tables=tables, interfaces=("kube-ipvs0",))
 
-    def delete(self, table: NftTable) -> Deletion:
+    def delete(self, table: NftTable) -> TableDeletion:
         if self.refuses:
             raise NetlinkError("delete it", 1)
         self.deleted.append(table.family)
-        return Deletion(PORT)
+        return TableDeletion(PORT)
 
 
 @pytest.fixture(name="kernel")
@@ -66,8 +66,8 @@ def test_each_family_after_its_own_first_sync_that_succeeds(kernel: Kernel) -> N
     assert kernel.deleted == ["ip6"]
     removal.synced(finished(Family.IPV4))
     assert kernel.deleted == ["ip6", "ip"]
-    assert [(write.pid, write.commits) for write in removal.take_writes()] == [(PORT, 1), (PORT, 1)]
-    assert removal.take_writes() == ()
+    assert [(write.pid, write.commits) for write in removal.take_restore_runs()] == [(PORT, 1), (PORT, 1)]
+    assert removal.take_restore_runs() == ()
 
 
 def test_that_of_a_family_without_tools_goes_with_the_first(kernel: Kernel) -> None:
@@ -80,7 +80,7 @@ def test_nobody_looks_again(kernel: Kernel) -> None:
     removal = LeftoverRemoval((Family.IPV4,), (Family.IPV4,), is_dry=False)
     for _ in range(3):
         removal.synced(finished(Family.IPV4))
-    assert (kernel.asked, removal.take_writes()) == (1, ())
+    assert (kernel.asked, removal.take_restore_runs()) == (1, ())
 
 
 def test_shadow_mode_deletes_nothing_and_says_that_there_is_something_to_do(kernel: Kernel) -> None:

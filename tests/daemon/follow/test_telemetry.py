@@ -18,7 +18,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
-from pykubeproxy.observe.clock import Moment
+from pykubeproxy.observe.clock import Timestamp
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.servers import Addresses, Servers
@@ -78,7 +78,7 @@ class Told:
         self.metrics = Metrics()
         self.now = 0.0
         self.is_deaf = False
-        self.health = ProxyHealth(timeout=60.0, clock=lambda: Moment(wall=0, monotonic=self.now))
+        self.health = ProxyHealth(timeout=60.0, clock=lambda: Timestamp(wall=0, monotonic=self.now))
         self.servers = FakeServers(self.health)
         self.telemetry = Telemetry(
             families=tuple(Family),

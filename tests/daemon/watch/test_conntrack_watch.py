@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pykubeproxy.daemon.watch.conntrack_watch import ConntrackReport, ConntrackWatch
-from pykubeproxy.host.conntrack_room import Room
+from pykubeproxy.host.conntrack_usage import ConntrackUsage
 
 FULL, AGAIN = "error", "info"
 
@@ -16,7 +16,7 @@ def told(*looks: tuple[int, int]) -> list[str]:
     report = ConntrackReport()
     with capture_logs() as logs:
         for entries, dropped in looks:
-            report.look(Room(entries=entries, limit=100, dropped=dropped))
+            report.look(ConntrackUsage(entries=entries, limit=100, dropped=dropped))
     return [line["log_level"] for line in logs]
 
 
@@ -39,8 +39,8 @@ def test_what_is_said(looks: list[tuple[int, int]], said: list[str]) -> None:
 
 
 def test_who_watches_hands_on_what_it_sees() -> None:
-    seen: SimpleQueue[Room] = SimpleQueue()
-    room = Room(entries=1, limit=2, dropped=0)
+    seen: SimpleQueue[ConntrackUsage] = SimpleQueue()
+    room = ConntrackUsage(entries=1, limit=2, dropped=0)
     watch = ConntrackWatch(seen.put, look=lambda: room)
     watch.start()
     assert seen.get(timeout=10) == room

@@ -14,8 +14,8 @@ from pykubeproxy.daemon.sync.family import SyncResult
 from pykubeproxy.daemon.watch import drift
 from pykubeproxy.daemon.watch.drift import DriftPoll, DriftWatch, LegacyPoll
 from pykubeproxy.host.errors import HostError
-from pykubeproxy.host.generations import UNKNOWN_CHANGE, Generation
-from pykubeproxy.host.iptables import Write
+from pykubeproxy.host.generations import UNKNOWN_CHANGE, RulesetGeneration
+from pykubeproxy.host.iptables import RestoreRun
 from pykubeproxy.host.table_info import TableInfo, TableInfoError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.snapshot import Snapshot
@@ -107,26 +107,26 @@ class Announcements:
         self.number: int | None = 10
         self.opened = threading.Semaphore(0)
         self.refuses = False
-        self._queue: SimpleQueue[Generation | HostError | None] = SimpleQueue()
+        self._queue: SimpleQueue[RulesetGeneration | HostError | None] = SimpleQueue()
 
-    def watch(self) -> Iterator[Generation]:
-        """What stands for a GenerationWatch, which is an iterator that can be closed."""
+    def watch(self) -> Iterator[RulesetGeneration]:
+        """What stands for a GenerationMonitor, which is an iterator that can be closed."""
         if self.refuses:
             raise HostError("no netlink")
         self.opened.release()
         return Watching(self._queue)
 
-    def announce(self, *generations: Generation | HostError) -> None:
+    def announce(self, *generations: RulesetGeneration | HostError) -> None:
         for generation in generations:
             self._queue.put(generation)
 
 
-class Watching(Iterator[Generation]):
-    def __init__(self, queue: "SimpleQueue[Generation | HostError | None]") -> None:
+class Watching(Iterator[RulesetGeneration]):
+    def __init__(self, queue: "SimpleQueue[RulesetGeneration | HostError | None]") -> None:
         self._queue = queue
         self._is_closed = False
 
-    def __next__(self) -> Generation:
+    def __next__(self) -> RulesetGeneration:
         heard = self._queue.get(timeout=10)
         if isinstance(heard, HostError):
             raise heard
@@ -154,7 +154,7 @@ def finished(*, succeeded: bool) -> FinishedSync:
 @pytest.fixture
 def nftables(monkeypatch: pytest.MonkeyPatch) -> Announcements:
     its = Announcements()
-    monkeypatch.setattr(drift, "GenerationWatch", its.watch)
+    monkeypatch.setattr(drift, "GenerationMonitor", its.watch)
     monkeypatch.setattr(drift, "current_generation", lambda: its.number)
     monkeypatch.setattr(drift, "_REOPENED_AFTER", 0.001)
     return its
@@ -165,10 +165,10 @@ class Watcher:
 
     def __init__(self) -> None:
         self.inbox: SimpleQueue[Message] = SimpleQueue()
-        self.writes: tuple[Write, ...] = ()
+        self.writes: tuple[RestoreRun, ...] = ()
         self.watch = DriftWatch(self.inbox, lambda: self.writes)
 
-    def sync(self, nftables: Announcements, *writes: Write, then: int = 0) -> bool:
+    def sync(self, nftables: Announcements, *writes: RestoreRun, then: int = 0) -> bool:
         """A sync that raises the number of the ruleset to `then`; True if it found that it was changed before."""
         self.writes = writes
         was_changed = self.watch.begin()
@@ -189,15 +189,15 @@ def watcher(nftables: Announcements) -> Iterator[Watcher]:
     its.watch.close()
 
 
-def own(*ids: int) -> tuple[Generation, ...]:
-    return tuple(Generation(id=id_, pid=5005, process="iptables-nft-re", port=5) for id_ in ids)
+def own(*ids: int) -> tuple[RulesetGeneration, ...]:
+    return tuple(RulesetGeneration(id=id_, pid=5005, process="iptables-nft-re", port=5) for id_ in ids)
 
 
-def foreign(id_: int, port: int = 5, pid: int = 7007) -> Generation:
-    return Generation(id=id_, pid=pid, process="iptables", port=port)
+def foreign(id_: int, port: int = 5, pid: int = 7007) -> RulesetGeneration:
+    return RulesetGeneration(id=id_, pid=pid, process="iptables", port=port)
 
 
-WROTE = Write(pid=5, commits=2)
+WROTE = RestoreRun(pid=5, commits=2)
 
 
 def test_the_loop_hears_of_others_changes_only(watcher: Watcher, nftables: Announcements) -> None:

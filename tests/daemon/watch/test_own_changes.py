@@ -3,16 +3,16 @@
 import pytest
 
 from pykubeproxy.daemon.watch.own_changes import OwnChanges
-from pykubeproxy.host.generations import UNKNOWN_CHANGE, Generation
-from pykubeproxy.host.iptables import Write
+from pykubeproxy.host.generations import UNKNOWN_CHANGE, RulesetGeneration
+from pykubeproxy.host.iptables import RestoreRun
 
 PORT, PROCESS = 5, 4005
-WROTE = Write(pid=PORT, commits=2)
-FAILED = Write(pid=PORT, commits=None)
+WROTE = RestoreRun(pid=PORT, commits=2)
+FAILED = RestoreRun(pid=PORT, commits=None)
 
 
-def made(id_: int, port: int = PORT, pid: int = PROCESS) -> Generation:
-    return Generation(id=id_, pid=pid, process="x", port=port)
+def made(id_: int, port: int = PORT, pid: int = PROCESS) -> RulesetGeneration:
+    return RulesetGeneration(id=id_, pid=pid, process="x", port=port)
 
 
 class Kernel:
@@ -32,7 +32,9 @@ def changes(kernel: Kernel) -> OwnChanges:
     return OwnChanges(kernel)
 
 
-def sync(changes: OwnChanges, kernel: Kernel, then: int, *writes: Write, during: tuple[Generation, ...] = ()) -> object:
+def sync(
+    changes: OwnChanges, kernel: Kernel, then: int, *writes: RestoreRun, during: tuple[RulesetGeneration, ...] = ()
+) -> object:
     """What others have done in a sync that ends with the ruleset's number `then`."""
     changes.begin()
     kernel.number = then
@@ -78,7 +80,7 @@ def test_changed_between_two_syncs(changes: OwnChanges, kernel: Kernel) -> None:
 def test_announced(
     changes: OwnChanges,
     kernel: Kernel,
-    announcements: tuple[Generation, ...],
+    announcements: tuple[RulesetGeneration, ...],
     foreign: list[int],
     *,
     is_late: bool,
@@ -109,7 +111,7 @@ def test_what_was_there_before_a_sync_has_been_seen_by_it(changes: OwnChanges, k
 def test_the_port_of_an_earlier_tool_is_anybodys(changes: OwnChanges, kernel: Kernel) -> None:
     changes.announcements_begin()
     sync(changes, kernel, 12, WROTE)
-    sync(changes, kernel, 14, Write(pid=6, commits=2))
+    sync(changes, kernel, 14, RestoreRun(pid=6, commits=2))
     assert not changes.announced(made(13, port=6, pid=1))
     assert changes.announced(made(14, port=PORT))
     assert changes.announced(made(15, port=PORT))

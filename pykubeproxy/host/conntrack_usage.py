@@ -13,7 +13,7 @@ _PROC = Path("/proc/thread-self/net/stat/nf_conntrack")
 _SYSCTLS = Path("/proc/sys/net/netfilter")
 
 
-class Room(msgspec.Struct, frozen=True, kw_only=True):
+class ConntrackUsage(msgspec.Struct, frozen=True, kw_only=True):
     """The number of connections in the table and its `limit`, and how many packets were `dropped` since boot."""
 
     entries: int
@@ -26,13 +26,13 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
         return 0 < self.limit <= self.entries
 
 
-def conntrack_room(sysctls: Path = _SYSCTLS, statistics: Path = _PROC) -> Room | None:
+def conntrack_usage(sysctls: Path = _SYSCTLS, statistics: Path = _PROC) -> ConntrackUsage | None:
     """How full the table is now; None where the kernel has none, or does not tell."""
     try:
         entries, limit = (int((sysctls / f"nf_conntrack_{name}").read_text()) for name in ("count", "max"))
     except (OSError, ValueError):
         return None
-    return Room(entries=entries, limit=limit, dropped=_dropped(statistics))
+    return ConntrackUsage(entries=entries, limit=limit, dropped=_dropped(statistics))
 
 
 def _dropped(statistics: Path) -> int:

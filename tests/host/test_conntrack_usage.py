@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pykubeproxy.host.conntrack_room import Room, conntrack_room
+from pykubeproxy.host.conntrack_usage import ConntrackUsage, conntrack_usage
 from tests.host.flows import connection, insert
 from tests.host.namespace import namespace, needs_root
 
@@ -16,26 +16,26 @@ entries  clashres found new invalid ignore delete chainlength insert insert_fail
 """
 
 
-def look(folder: Path, **files: str) -> Room | None:
+def look(folder: Path, **files: str) -> ConntrackUsage | None:
     for name, text in files.items():
         (folder / name).write_text(text)
-    return conntrack_room(folder, folder / "statistics")
+    return conntrack_usage(folder, folder / "statistics")
 
 
 def test_what_the_kernel_tells(tmp_path: Path) -> None:
     room = look(tmp_path, nf_conntrack_count="7\n", nf_conntrack_max="262144\n", statistics=STATISTICS)
-    assert room == Room(entries=7, limit=262144, dropped=26)
+    assert room == ConntrackUsage(entries=7, limit=262144, dropped=26)
 
 
 @pytest.mark.parametrize(("entries", "limit", "is_full"), [(7, 8, False), (8, 8, True), (9, 8, True), (9, 0, False)])
 def test_a_full_table(entries: int, limit: int, *, is_full: bool) -> None:
-    assert Room(entries=entries, limit=limit, dropped=0).is_full is is_full
+    assert ConntrackUsage(entries=entries, limit=limit, dropped=0).is_full is is_full
 
 
 @pytest.mark.parametrize("statistics", ["", "drop\nmany\n", "entries\n00000007\n", "early_drop drop\n00000000\n"])
 def test_without_statistics_nothing_is_known_to_be_dropped(tmp_path: Path, statistics: str) -> None:
     room = look(tmp_path, nf_conntrack_count="7", nf_conntrack_max="8", statistics=statistics)
-    assert room in (Room(entries=7, limit=8, dropped=0), None)
+    assert room in (ConntrackUsage(entries=7, limit=8, dropped=0), None)
 
 
 def test_without_a_table(tmp_path: Path) -> None:
@@ -46,9 +46,9 @@ def test_without_a_table(tmp_path: Path) -> None:
 @needs_root
 def test_the_table_of_the_calling_thread() -> None:
     with namespace() as node:
-        before = node.run(conntrack_room)
+        before = node.run(conntrack_usage)
         node.run(lambda: insert([connection("10.0.0.1:1", "10.96.0.10:53", "10.244.0.5:53")]))
-        after = node.run(conntrack_room)
+        after = node.run(conntrack_usage)
     assert before is not None
     assert after is not None
     assert (before.entries, after.entries) == (0, 1)
