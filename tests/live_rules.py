@@ -9,9 +9,9 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from pykubeproxy.plan.diff import jump_target
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import RuleOptions
+from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, TABLES, Lines, Ruleset, Table, is_builtin
 from tests.builders import snapshot
 from tests.strategies import clusters, rule_options
@@ -54,7 +54,7 @@ def _spoilt(before: Ruleset, desired: Ruleset, random: Random, disorder: int) ->
             if is_builtin(name, chain) or chain in foreign:
                 chains[chain] = _mixed(lines, [_foreign_rule(chain, targets, random) for _ in range(3)], random)
         chains = {
-            chain: tuple(line for line in lines if jump_target(line) in VERDICTS | chains.keys() - {chain})
+            chain: tuple(line for line in lines if target_of(line) in VERDICTS | chains.keys() - {chain})
             for chain, lines in chains.items()
         }
         live.tables[name] = Table(chains=chains, policies=dict.fromkeys(BUILTIN_CHAINS[name], "ACCEPT [1:60]"))

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from pykubeproxy.host.errors import RestoreError
 from pykubeproxy.host.protocol import Counted
-from pykubeproxy.plan.diff import jump_target
+from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, TABLES, Lines, Ruleset, Table, is_builtin
 
 # Targets that are not chains, as far as a Service proxy's rules and those around them use them.
@@ -130,12 +130,12 @@ class _Interpreter:
     def _delete(self, chain: str) -> None:
         if self._chains[chain] or is_builtin(self.table, chain):
             self._fail("Directory not empty")
-        if any(jump_target(line) == chain for lines in self._chains.values() for line in lines if chain in line):
+        if any(target_of(line) == chain for lines in self._chains.values() for line in lines if chain in line):
             self._fail("Device or resource busy")
         del self._chains[chain]
 
     def _check_target(self, text: str) -> None:
-        target = jump_target(text)
+        target = target_of(text)
         if target not in _TARGETS and target not in self._chains:
             self._fail(f"Chain '{target}' does not exist")
 

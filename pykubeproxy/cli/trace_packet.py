@@ -14,19 +14,18 @@ from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_cidr, parse_ip
 from pykubeproxy.netfilter import Packet
 from pykubeproxy.netfilter.causes import Cause
+from pykubeproxy.rules.reading import networks_of, title_in
 
 NODE = "node"
 PROTOCOLS = ("tcp", "udp", "sctp")
 
 _ADDRESS_PORT = re.compile(r"(?:\[([^\]]+)\]|([^\[\]:]+)):(\d+)(?:/(\w+))?")
-_SERVICE = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-a-z0-9]*(?::[a-z0-9][-a-z0-9]*)?")
 
 # Networks reserved for documentation (RFC 5737, RFC 3849), to make up an address for a node of which none is known.
 _MADE_UP = {
     Family.IPV4: [f"{network}.{host}" for network in ("192.0.2", "198.51.100", "203.0.113") for host in range(1, 255)],
     Family.IPV6: [f"2001:db8:{network:x}::1" for network in range(256)],
 }
-_MENTIONED = re.compile(r" -[sd] (\S+)")
 
 
 class NoSuchService(HostError):
@@ -73,7 +72,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 def find_target(asked: Asked, rules: Rules) -> Target:
     """`IP:port[/protocol]`, `[IPv6]:port[/protocol]` or `namespace/name[:port]`. Raises click.UsageError, HostError."""
     text = asked.target
-    is_service = _SERVICE.fullmatch(text) is not None
+    is_service = title_in(text) == text
     found = None if is_service else _ADDRESS_PORT.fullmatch(text)
     if found:
         return _read_address(text, found)
@@ -146,7 +145,7 @@ def _made_up(rules: Rules, destination: IP) -> IP:
     family = destination.family
     tables = rules.of(family).tables.values()
     lines = (line for table in tables for chain in table.chains.values() for line in chain)
-    texts = {text for line in lines for text in _MENTIONED.findall(line)}
+    texts = {text for line in lines for text in networks_of(line)}
     networks = [cidr for cidr in map(parse_cidr, texts) if cidr is not None and cidr.prefix]
     candidates = [ip for ip in map(parse_ip, _MADE_UP[family]) if ip is not None]
     free = (ip for ip in candidates if ip != destination and not any(each.contains(ip) for each in networks))

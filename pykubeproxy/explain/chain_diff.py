@@ -6,9 +6,9 @@ from enum import StrEnum
 import msgspec
 
 from pykubeproxy.plan.diff import ChainChange
+from pykubeproxy.plan.equivalence import node_ports_come_last
 from pykubeproxy.rules import names
 from pykubeproxy.rules.fragment import DispatchChain
-from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import Lines
 
 # The chains in which the search for a packet's Service begins.
@@ -93,13 +93,7 @@ def _order(change: ChainChange, removed: Lines, added: Lines) -> OrderProblem | 
         return None
     if (change.table, change.chain) in _FIRST_DISPATCH_CHAINS:
         # kube-proxy writes these in a random order. All that matters is what comes after every Service.
-        return OrderProblem.NODE_PORTS_NOT_LAST if _has_rules_behind_node_ports(before) else None
+        return OrderProblem.NODE_PORTS_NOT_LAST if not node_ports_come_last(before) else None
     if surplus(before, removed) == surplus(after, added):
         return None
     return OrderProblem.OTHER_RULES if removed or added else OrderProblem.SAME_RULES
-
-
-def _has_rules_behind_node_ports(lines: Lines) -> bool:
-    """True for rules of which a Service's is met only after those that lead to the node ports."""
-    leads = [target_of(line) == names.NODE_PORTS for line in lines]
-    return leads != sorted(leads)

@@ -26,10 +26,10 @@ from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.questions import IsLocalAddress, Question, TargetLetsPass
 from pykubeproxy.netfilter.tree import TraceNode
 from pykubeproxy.rules import names
+from pykubeproxy.rules.reading import title_in
 
 _HASH = re.compile(r"-[A-Z2-7]{16}(?:-[0-9a-f]{1,2})?")
 _JUMPS = (Action.JUMP, Action.GOTO)
-_TITLE = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-a-z0-9]*(?::[a-z0-9][-a-z0-9]*)?")
 
 
 class SimilarBranch(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,9 +90,9 @@ def condense(tree: TraceNode, *, all_steps: bool = False, max_similar: int = 1) 
 def service_of(steps: Iterable[Step]) -> str:
     """The ServicePort (`namespace/name:port`) whose rules were met first; empty if none were."""
     for step in steps:
-        found = _TITLE.match(step.comment) if names.service_hash(jump_target(step)) or _refuses(step) else None
-        if found:
-            return found[0]
+        title = title_in(step.comment) if names.service_hash(jump_target(step)) or _refuses(step) else ""
+        if title:
+            return title
     return ""
 
 

@@ -4,21 +4,18 @@ Comments say `namespace/name:port cluster IP`, or that it `has no endpoints` (`d
 7).
 """
 
-import re
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from pykubeproxy.explain.finding_words import unknown
 from pykubeproxy.rules import names, text
+from pykubeproxy.rules.reading import endpoint_of, kind_of, read
 from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.rules.text import RuleKind
 
-_ADDRESS = re.compile(r" -d (\S+)/(?:32|128) ")
-_PROTOCOL = re.compile(r" -p (tcp|udp|sctp) ")
-_COMMENT = re.compile(r'--comment "(\S+/\S+) (cluster IP|has no endpoints|has no local endpoints)"')
-_SERVICE = re.compile(r'--comment "(\S+/\S+) (cluster IP|external IP|loadbalancer IP|has no |traffic not accepted)')
+_OF_CLUSTER_IP = (RuleKind.CLUSTER_IP, RuleKind.NO_ENDPOINTS, RuleKind.NO_LOCAL_ENDPOINTS)
 _SUGGESTED = 3
-_PORT = re.compile(r" --dport (\d+) ")
 
 
 class NamedService(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +39,7 @@ def named_services(ruleset: Ruleset) -> Iterator[NamedService]:
         for chain, lines in table.chains.items() if table is not None else ():
             # Rules for external addresses say `has no endpoints` as well.
             for line in lines if chain.startswith((names.SERVICES, names.CLUSTER_POLICY)) else ():
-                found = _in_line(line, _COMMENT) if " cluster IP" in line or " has no " in line else None
+                found = _service_in(line) if " -d " in line and kind_of(line) in _OF_CLUSTER_IP else None
                 if found is not None and found not in seen:
                     seen.add(found)
                     yield found
@@ -95,7 +92,7 @@ def services_at(ruleset: Ruleset, address: str) -> tuple[NamedService, ...]:
         for chain, lines in table.chains.items():
             for line in lines if chain.startswith("KUBE-") else ():
                 if match in line:
-                    service = _in_line(line, _SERVICE)
+                    service = _service_in(line)
                     if service is not None:
                         found[service] = None
     return tuple(found)
@@ -105,9 +102,9 @@ def is_endpoint(ruleset: Ruleset, address: str) -> bool:
     """True if rules send traffic for Services to an address."""
     table = ruleset.tables.get("nat")
     written = text.address(address)
-    target = f" --to-destination {f'[{written}]' if ':' in written else written}:"
+    start = f"{f'[{written}]' if ':' in written else written}:"
     return any(
-        target in line
+        endpoint_of(line).startswith(start)
         for chain, lines in (table.chains.items() if table is not None else ())
         if chain.startswith(names.ENDPOINT)
         for line in lines
@@ -120,7 +117,7 @@ def is_node_port(ruleset: Ruleset, address: str, protocol: str, port: int) -> bo
     Where nothing else is known of a node, this tells that `address` is most likely one of its own.
     """
     has_port = False
-    wanted, its, other = f" --dport {port} ", f" -p {protocol} ", f" -d {text.address(address)}/"
+    wanted, other = f" --dport {port} ", f" -d {text.address(address)}/"
     for name in ("nat", "filter"):
         table = ruleset.tables.get(name)
         for chain, lines in table.chains.items() if table is not None else ():
@@ -129,8 +126,9 @@ def is_node_port(ruleset: Ruleset, address: str, protocol: str, port: int) -> bo
             for line in lines:
                 if other in line:
                     return False
-                if wanted in line and its in line and " -d " not in line:
-                    has_port = True
+                if wanted in line:
+                    view = read(line)
+                    has_port |= not view.destination and (view.protocol, view.port) == (protocol, port)
     return has_port
 
 
@@ -138,12 +136,10 @@ def _choices(ports: list[NamedService]) -> str:
     return ", ".join(f"{each.title} ({each.protocol} {each.port})" for each in ports)
 
 
-def _in_line(line: str, pattern: "re.Pattern[str]") -> NamedService | None:
-    comment = pattern.search(line)
-    where = _ADDRESS.search(line) if comment else None
-    protocol = _PROTOCOL.search(line) if where else None
-    port = _PORT.search(line) if protocol else None
+def _service_in(line: str) -> NamedService | None:
+    """The ServicePort that a rule for one address and port is for."""
+    view = read(line)
     # The rule that masquerades repeats the cluster IP in the Service's own chain; it tells the same.
-    if comment is None or where is None or protocol is None or port is None:
+    if not (view.title and view.kind and view.address and view.protocol and view.port):
         return None
-    return NamedService(title=comment[1], address=where[1], protocol=protocol[1], port=int(port[1]))
+    return NamedService(title=view.title, address=view.address, protocol=view.protocol, port=view.port)

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pykubeproxy.plan.diff import Plan, is_owned, jump_target
+from pykubeproxy.plan.diff import Plan, is_owned
 from pykubeproxy.rules import names
+from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import TABLES, Lines, Ruleset, is_builtin
 from pykubeproxy.rules.skeleton import JUMPS
 
@@ -52,7 +53,7 @@ def disordered_jumps(live: Ruleset) -> Iterator[DisorderedJumps]:
     Those to KUBE-FIREWALL do not count: kubelet puts them wherever it starts.
     """
     for (table, chain), jumps in JUMPS.items():
-        wanted = [jump for jump in jumps if jump_target(jump) != names.FIREWALL]
+        wanted = [jump for jump in jumps if target_of(jump) != names.FIREWALL]
         present = [line for line in dict.fromkeys(live.lines(table, chain) or ()) if line in wanted]
         if present != [jump for jump in wanted if jump in present]:
             yield DisorderedJumps(table, chain)
@@ -84,5 +85,5 @@ def stale_chains(plan: Plan, kept: tuple[KeptRules, ...]) -> Iterator[StaleChain
     """The chains that `plan` cannot remove, each with those of the `kept` rules that are the reason."""
     for table, chain in plan.kept:
         rules = (rule for its in kept if its.table == table for rule in its.rules)
-        # Splitting a rule into words takes long, and nodes may have many thousands of foreign rules.
-        yield StaleChain(table, chain, tuple(rule for rule in rules if chain in rule and jump_target(rule) == chain))
+        # Taking a rule apart takes long, and nodes may have many thousands of foreign rules.
+        yield StaleChain(table, chain, tuple(rule for rule in rules if chain in rule and target_of(rule) == chain))

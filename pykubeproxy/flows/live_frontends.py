@@ -4,14 +4,14 @@ A Service that was deleted while no proxy ran is known to nobody but the rules t
 tell, before those rules are removed, which flows may have to go with them (`flows.stale`).
 """
 
-import re
 from collections.abc import Iterator
 
 from pykubeproxy.flows.stale import Frontend, pack_port, pack_socket
+from pykubeproxy.rules import names
+from pykubeproxy.rules.reading import read
 from pykubeproxy.rules.ruleset import Ruleset
 
-_DESTINATION = re.compile(r" -d (\S+)/(?:32|128) ")
-_SERVED = re.compile(r" --dport (\d+) .*-j KUBE-(?:SVC|SVL|EXT|FW)-")
+_SERVICE_CHAINS = (names.CLUSTER_POLICY, names.LOCAL_POLICY, names.EXTERNAL, names.SOURCE_RANGES)
 
 
 def live_udp_frontends(live: Ruleset) -> frozenset[Frontend]:
@@ -23,9 +23,6 @@ def _frontends(live: Ruleset) -> Iterator[Frontend]:
     table = live.tables.get("nat")
     for lines in table.chains.values() if table is not None else ():
         for line in lines:
-            served = _SERVED.search(line) if " -p udp " in line else None
-            if not served:
-                continue
-            destination = _DESTINATION.search(line)
-            port = int(served[1])
-            yield pack_socket(destination[1], port) if destination else pack_port(port)
+            view = read(line) if " -p udp " in line and " --dport " in line else None
+            if view is not None and view.port and view.target.startswith(_SERVICE_CHAINS):
+                yield pack_socket(view.address, view.port) if view.address else pack_port(view.port)

@@ -4,20 +4,14 @@ kube-proxy's KUBE-SERVICES may hold ten thousands of rules, each for one destina
 found by their text, so that the others are never even parsed.
 """
 
-import re
 from collections.abc import Iterator
 
 from pykubeproxy.netfilter.rule import Rule, make_rule
+from pykubeproxy.netfilter.syntax import only_address, only_port
 from pykubeproxy.rules.ruleset import Lines, Ruleset
 
 # Shorter chains are not worth an index.
 _INDEXED_LENGTH = 32
-
-# A rule for one destination address. Where iptables-save prints `-d`, only `-s` may come before it.
-_DESTINATION = re.compile(r"-A \S+ (?:(?:! )?-s \S+ )?-d ([0-9a-f.:]+)/(?:32|128) ")
-
-# A rule for one destination port, with nothing between the port and the target.
-_PORT = re.compile(r"(?<!!) --dport ([0-9]+) -j [^\" ]+$")
 
 Numbered = tuple[int, Rule]
 
@@ -30,10 +24,11 @@ class _Index:
         self._by_address: dict[str, list[int]] = {}
         self._by_port: dict[int, list[int]] = {}
         for position, line in enumerate(lines):
-            if (found := _DESTINATION.match(line)) and not _is_mixed(found[1]):
-                self._by_address.setdefault(found[1], []).append(position)
-            elif found := _PORT.search(line):
-                self._by_port.setdefault(int(found[1]), []).append(position)
+            address = only_address(line)
+            if address and not _is_mixed(address):
+                self._by_address.setdefault(address, []).append(position)
+            elif port := only_port(line):
+                self._by_port.setdefault(int(port), []).append(position)
             else:
                 self._others.append(position)
 

@@ -1,5 +1,7 @@
 """One line of iptables-save, taken apart into clauses: the matches with their options, and the target with its own."""
 
+import re
+
 import msgspec
 
 from pykubeproxy.rules.parse import words
@@ -79,6 +81,25 @@ _LONG_FORMS = {
     "--source-port": "--sport",
     "--match": "-m",
 }
+
+
+# Where iptables-save prints `-d`, only `-s` may come before it.
+_ADDRESS = re.compile(r"-A \S+ (?:(?:! )?-s \S+ )?-d ([0-9a-f.:]+)/(?:32|128) ")
+
+# With nothing between the port and the target, the port is no part of a comment.
+_PORT = re.compile(r"(?<!!) --dport ([0-9]+) -j [^\" ]+$")
+
+
+def only_address(line: str) -> str:
+    """The only destination address that a rule can match, found without parsing it; empty if that takes parsing."""
+    found = _ADDRESS.match(line)
+    return "" if found is None else found[1]
+
+
+def only_port(line: str) -> str:
+    """The only destination port that a rule can match, found without parsing it; empty if that takes parsing."""
+    found = _PORT.search(line)
+    return "" if found is None else found[1]
 
 
 def parse_rule(line: str) -> ParsedRule:

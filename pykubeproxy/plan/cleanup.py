@@ -7,8 +7,9 @@ KUBE-FIREWALL with its jumps stays, because kubelet relies on it as well.
 
 from collections.abc import Iterator
 
-from pykubeproxy.plan.diff import ChainChange, Plan, RuleDelete, is_owned, jump_target
+from pykubeproxy.plan.diff import ChainChange, Plan, RuleDelete, is_owned
 from pykubeproxy.rules import names
+from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import ChainId, Ruleset
 from pykubeproxy.rules.skeleton import JUMPS
 
@@ -46,7 +47,7 @@ def _jumps_to(live: Ruleset, doomed: set[ChainId]) -> Iterator[RuleDelete]:
     """Our jump rules that are there, each as often as it is there."""
     for (table, chain), jumps in JUMPS.items():
         for line in live.lines(table, chain) or ():
-            if line in jumps and (table, jump_target(line)) in doomed:
+            if line in jumps and (table, target_of(line)) in doomed:
                 yield RuleDelete(table=table, chain=chain, line=line)
 
 
@@ -54,7 +55,7 @@ def _still_referenced(live: Ruleset, doomed: set[ChainId], deletes: tuple[RuleDe
     """The chains that the rules lead to that stay."""
     gone = {(delete.table, delete.line) for delete in deletes}
     return {
-        (name, jump_target(line))
+        (name, target_of(line))
         for name, table in live.tables.items()
         for chain, lines in table.chains.items()
         for line in lines

@@ -5,7 +5,6 @@ are removed. Of the built-in chains, nothing but the presence of the jump rules 
 moved, and nobody else's rule is touched.
 """
 
-import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
@@ -13,11 +12,8 @@ import msgspec
 from pykubeproxy.plan.equivalence import is_equivalent
 from pykubeproxy.rules import names
 from pykubeproxy.rules.names import is_stale_candidate
+from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import ChainId, Lines, Ruleset, is_builtin
-
-# Options whose value may be any text, `-j` included.
-_FREE_TEXT = ("--comment", "--string")
-
 
 # All chains of Service proxies begin like this.
 _OUR_PREFIX = "KUBE-"
@@ -124,8 +120,8 @@ def referenced_by_others(live: Ruleset) -> set[ChainId]:
         for chain, lines in content.chains.items():
             if not is_builtin(table, chain) and is_owned(table, chain):
                 continue
-            # Splitting a line into words takes long, and nodes may have many thousands of foreign rules.
-            found.update((table, jump_target(line)) for line in lines if _OUR_PREFIX in line)
+            # Taking a rule apart takes long, and nodes may have many thousands of foreign ones.
+            found.update((table, target_of(line)) for line in lines if _OUR_PREFIX in line)
     return found
 
 
@@ -137,20 +133,6 @@ def _may_be_led_to(live: Ruleset, table: str) -> bool:
 def is_owned(table: str, chain: str) -> bool:
     """True for a chain that a Service proxy may write to."""
     return chain in names.FIXED_CHAINS.get(table, ()) or is_stale_candidate(table, chain)
-
-
-def jump_target(line: str) -> str:
-    """The chain or target that a rule leads to; empty if it has none."""
-    try:
-        words = iter(shlex.split(line))
-    except ValueError:
-        return ""
-    for word in words:
-        if word in _FREE_TEXT:
-            next(words, None)
-        elif word in ("-j", "-g"):
-            return next(words, "")
-    return ""
 
 
 def _is_settled(desired: Ruleset, table: str, chain: str, want: Lines | None, have: Lines | None) -> bool:
@@ -168,7 +150,7 @@ def _inserts(table: str, chain: str, jumps: Lines, live: Lines) -> Iterator[Rule
     present = list(live)
     missing = [jump for jump in jumps if jump not in present]
     for jump in reversed(missing):
-        earlier = [line for line in jumps[: jumps.index(jump)] if jump_target(line) != names.FIREWALL]
+        earlier = [line for line in jumps[: jumps.index(jump)] if target_of(line) != names.FIREWALL]
         anchors = [present.index(line) for line in earlier if line in present]
         position = max(anchors) + 1 if anchors else 0
         present.insert(position, jump)

@@ -5,12 +5,9 @@ want one at most; neither changes what happens to a packet. Taking over from it 
 (`docs/reference/iptables-rules.md` sections 13 and 16).
 """
 
-import re
-
 from pykubeproxy.rules import names
+from pykubeproxy.rules.reading import target_of, without_counter
 from pykubeproxy.rules.ruleset import Lines
-
-_NFACCT = re.compile(r" -m nfacct --nfacct-name +\S+")
 
 # Chains in which every rule is for one address and port, so that their order does not matter.
 _UNORDERED = frozenset(
@@ -26,7 +23,7 @@ def is_equivalent(chain: str, desired: Lines, live: Lines) -> bool:
     found = live if is_counting else _without_counters(chain, live)
     if chain not in _UNORDERED:
         return desired == found
-    return _is_last_right(found) and sorted(desired) == sorted(found)
+    return node_ports_come_last(found) and sorted(desired) == sorted(found)
 
 
 def _without_counters(chain: str, lines: Lines) -> Lines:
@@ -36,11 +33,11 @@ def _without_counters(chain: str, lines: Lines) -> Lines:
         if " -m nfacct " not in line:
             kept.append(line)
         elif not (chain == names.NODE_PORTS and line.startswith(f"-A {chain} -d 127.0.0.0/8 ")):
-            kept.append(_NFACCT.sub("", line))
+            kept.append(without_counter(line))
     return tuple(kept)
 
 
-def _is_last_right(lines: Lines) -> bool:
-    """True if no rule for a Service comes after those that lead to the node ports."""
-    leads = [line.endswith(f" -j {names.NODE_PORTS}") for line in lines]
+def node_ports_come_last(lines: Lines) -> bool:
+    """True if no rule for a Service comes after those that lead to the node ports: it would never be met."""
+    leads = [target_of(line) == names.NODE_PORTS for line in lines]
     return leads == sorted(leads)

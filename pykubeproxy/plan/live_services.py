@@ -5,19 +5,14 @@ read now. Its live rules tell enough to go on serving it: its rules in the dispa
 and the chains that they lead to, word by word.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 
 from pykubeproxy.model.ip import parse_ip
 from pykubeproxy.model.service import Protocol, ServiceKey
 from pykubeproxy.rules import names
 from pykubeproxy.rules.fragment import DispatchChain, DispatchRule, Fragment
-from pykubeproxy.rules.owners import target_chain, title_of
+from pykubeproxy.rules.reading import read, target_of, title_of
 from pykubeproxy.rules.ruleset import Lines, Ruleset
-
-_DESTINATION = re.compile(r"(?:^| )-d (\S+)/(?:32|128) ")
-_PORT = re.compile(r"-p (tcp|udp|sctp) .*--dport (\d+) ")
-_JUMP = re.compile(r" -j (KUBE-\S+)$")
 
 
 def live_services(live: Ruleset, only: Collection[ServiceKey] | None = None) -> dict[ServiceKey, Fragment]:
@@ -48,27 +43,21 @@ def _dispatch_rules(
         return
     seen.add(chain)
     for line in chains.get(chain, ()):
-        text = line.removeprefix(f"-A {chain} ")
-        jump, port = _JUMP.search(line), _PORT.search(text)
-        if title_of(text) and port:
-            yield DispatchRule(root, _address(text), Protocol(port[1].upper()), int(port[2]), text)
-        elif jump and jump[1].startswith(names.HASHED_PREFIXES) and not names.service_hash(jump[1]):
-            yield from _dispatch_rules(root, chains, jump[1], seen)
-
-
-def _address(rule: str) -> str:
-    found = _DESTINATION.search(rule)
-    ip = parse_ip(found[1]) if found else None
-    return ip.text if ip is not None else ""
+        view = read(line)
+        if view.title and view.port:
+            ip, text = parse_ip(view.address), line.removeprefix(f"-A {chain} ")
+            yield DispatchRule(root, ip.text if ip else "", Protocol(view.protocol.upper()), view.port, text)
+        elif view.target.startswith(names.HASHED_PREFIXES) and not names.service_hash(view.target):
+            yield from _dispatch_rules(root, chains, view.target, seen)
 
 
 def _fragment(dispatch_rules: list[DispatchRule], nat: Mapping[str, Lines]) -> Fragment:
     chains: dict[str, Lines] = {}
-    waiting = [target_chain(rule.text) for rule in dispatch_rules if rule.dispatch_chain.table == "nat"]
+    waiting = [target_of(rule.text) for rule in dispatch_rules if rule.dispatch_chain.table == "nat"]
     while waiting:
         chain = waiting.pop()
-        if chain in nat and chain not in chains:
+        if chain.startswith(names.HASHED_PREFIXES) and chain in nat and chain not in chains:
             chains[chain] = nat[chain]
-            waiting += map(target_chain, nat[chain])
+            waiting += map(target_of, nat[chain])
     endpoints = sum(chain.startswith(names.ENDPOINT) for chain in chains)
     return Fragment(chains=tuple(chains.items()), dispatch_rules=tuple(dispatch_rules), endpoint_count=endpoints)

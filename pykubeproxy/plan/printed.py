@@ -6,7 +6,8 @@ more: what looks after that as it did before is how the tools print it, and pass
 
 from collections.abc import Iterator
 
-from pykubeproxy.plan.diff import ChainChange, Plan, RuleDelete, jump_target
+from pykubeproxy.plan.diff import ChainChange, Plan, RuleDelete
+from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import ChainId, Lines, Ruleset
 
 
@@ -70,14 +71,10 @@ def surplus(plan: Plan, before: Ruleset, after: Ruleset) -> tuple[RuleDelete, ..
 def _is_doubtful(change: ChainChange) -> bool:
     """True if each rule leads where it led before."""
     before, after = change.before, change.after
-    return bool(before and after) and [*map(_target, before or ())] == [*map(_target, after or ())]
-
-
-def _target(line: str) -> str:
-    return line.rpartition(" -j ")[2].partition(" ")[0]
+    return bool(before and after) and [*map(target_of, before or ())] == [*map(target_of, after or ())]
 
 
 def _alike(jump: str, lines: Lines) -> Iterator[str]:
     """The rules that lead where a jump leads, in other words."""
-    target = jump_target(jump)
-    return (line for line in lines if line != jump and line.endswith(f" -j {target}"))
+    target = target_of(jump)
+    return (line for line in lines if line != jump and target_of(line) == target)

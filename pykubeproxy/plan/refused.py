@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.plan.diff import Plan
 from pykubeproxy.rules.options import RuleOptions
-from pykubeproxy.rules.owners import Owners, title_of
+from pykubeproxy.rules.owners import Owners
+from pykubeproxy.rules.reading import title_of
 from pykubeproxy.rules.ruleset import Ruleset
 
 

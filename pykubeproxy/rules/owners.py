@@ -4,37 +4,9 @@ Comments name the ServicePort (`namespace/name:port`). Where a large cluster has
 endpoint, an endpoint's chain belongs to whatever leads to it.
 """
 
-import re
-
 from pykubeproxy.rules import names
-from pykubeproxy.rules.ruleset import Lines, Ruleset
-
-_COMMENT = re.compile(r'--comment "((?:[^"\\]|\\.)*)"')
-_TITLE = re.compile(r"[a-z0-9][-a-z0-9]*/[a-z0-9][-a-z0-9]*(?::[a-z0-9][-a-z0-9]*)?")
-_TARGET = re.compile(r" -j (KUBE-(?:SVC|SVL|EXT|FW|SEP)-\S+)$")
-_DESTINATION = re.compile(r" -j DNAT --to-destination (\S+)$")
-
-
-def title_of(line: str) -> str:
-    """The ServicePort that a rule's comment names; empty if it names none."""
-    comment = _COMMENT.search(line)
-    title = _TITLE.search(comment[1]) if comment else None
-    return title[0] if title else ""
-
-
-def target_chain(line: str) -> str:
-    """The chain of a Service or endpoint that a rule leads to; empty for any other rule."""
-    found = _TARGET.search(line)
-    return found[1] if found else ""
-
-
-def destination(lines: Lines) -> str:
-    """Where an endpoint chain rewrites packets to, as `ip:port`; empty if it does not."""
-    for line in lines:
-        found = _DESTINATION.search(line)
-        if found:
-            return found[1]
-    return ""
+from pykubeproxy.rules.reading import endpoint_of, target_of, title_of
+from pykubeproxy.rules.ruleset import Ruleset
 
 
 class Owners:
@@ -56,12 +28,12 @@ class Owners:
         """The endpoints, as `ip:port`, that a policy chain spreads traffic over, groups of them included."""
         found: dict[str, None] = {}
         for line in self._chains.get(chain, ()):
-            target = target_chain(line)
-            if not target.startswith((names.ENDPOINT, f"{chain}-")):
-                continue
-            lines = self._chains.get(target, ())
-            text = destination(lines)
-            found.update(dict.fromkeys((text,) if text else self.endpoints(target)))
+            target = target_of(line)
+            if target.startswith(names.ENDPOINT):
+                rewritten = map(endpoint_of, self._chains.get(target, ()))
+                found.update(dict.fromkeys(filter(None, rewritten)))
+            elif target.startswith(f"{chain}-"):
+                found.update(dict.fromkeys(self.endpoints(target)))
         return tuple(found)
 
     def title(self, chain: str) -> str:
@@ -87,10 +59,10 @@ class Owners:
             if chain.startswith((names.CLUSTER_POLICY, names.LOCAL_POLICY)) and names.service_hash(chain):
                 title = self.title(chain)
                 for line in lines:
-                    self._name(target_chain(line), title)
+                    self._name(target_of(line), title)
 
     def _name(self, chain: str, title: str) -> None:
         if chain.startswith(names.ENDPOINT) and chain not in self._titles:
             self._titles[chain] = title
             for line in self._chains.get(chain, ()):
-                self._name(target_chain(line), title)
+                self._name(target_of(line), title)

@@ -14,8 +14,9 @@ from pykubeproxy.model.service import Protocol, service_ports
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.names import ChainNames
 from pykubeproxy.rules.options import RuleOptions
+from pykubeproxy.rules.reading import endpoint_of, read
 from pykubeproxy.rules.ruleset import Ruleset
-from pykubeproxy.traffic.counters import Increases, Reading, drops_invalid, target_of
+from pykubeproxy.traffic.counters import Increases, Reading, drops_invalid, sends_to_endpoint
 
 OTHER = "_other"
 """Stands for everything without a place of its own; no name in Kubernetes has an underscore."""
@@ -177,12 +178,12 @@ def _ports_of(reading: Reading, known: Mapping[str, PortName | None], owners: Ow
     has_untitled = False
     for rule in reading:
         ports[rule] = known.get(rule)
-        target = target_of(rule) if ports[rule] is None else None
-        if target is None:
+        if ports[rule] is not None or not sends_to_endpoint(rule):
             continue
-        protocol, title, _ = target
-        if title:
-            ports[rule] = by_title.setdefault((protocol, title), _titled(title, protocol))
+        view = read(rule)
+        if view.title:
+            protocol = Protocol(view.protocol.upper())
+            ports[rule] = by_title.setdefault((protocol, view.title), _titled(view.title, protocol))
         else:
             has_untitled = True
     for rule, owner in owners() if has_untitled else ():
@@ -193,7 +194,7 @@ def _ports_of(reading: Reading, known: Mapping[str, PortName | None], owners: Ow
 
 def _endpoint(rule: str, port: PortName) -> EndpointName:
     """The endpoint of a port that a rule sends to."""
-    return EndpointName(port, rule.partition(" --to-destination ")[2].partition(" ")[0])
+    return EndpointName(port, endpoint_of(rule))
 
 
 def _titled(title: str, protocol: Protocol) -> PortName:

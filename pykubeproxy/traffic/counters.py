@@ -4,11 +4,10 @@ A rule of nat is met by the first packet of a connection only; so the counter of
 counts new connections. Pure.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules import names
+from pykubeproxy.rules.reading import chain_of, endpoint_of, target_of
 from pykubeproxy.rules.ruleset import Ruleset
 
 Reading = Mapping[str, int]
@@ -17,11 +16,8 @@ Reading = Mapping[str, int]
 By the rule's text as iptables-save prints it without counters (`-A CHAIN ...`).
 """
 
-_TO_ENDPOINTS = f"-A {names.ENDPOINT}"
-_TO_ENDPOINT = re.compile(
-    r'-A \S+ -p (tcp|udp|sctp) (?:-m comment --comment "([^"]*)" )?.*-j DNAT --to-destination (\S+)'
-)
-_INVALID = re.compile(rf"-A {names.FORWARD} -m conntrack --ctstate INVALID .*-j DROP")
+_OF_ENDPOINTS = f"-A {names.ENDPOINT}"
+_INVALID = f"-A {names.FORWARD} -m conntrack --ctstate INVALID "
 
 
 class CounterReader:
@@ -40,29 +36,18 @@ class CounterReader:
         if not is_dnat and " INVALID " not in line:
             return
         counters, _, rule = line.rstrip("\n").partition("] ")
-        if counters.startswith("[") and (rule.startswith(_TO_ENDPOINTS) if is_dnat else drops_invalid(rule)):
+        if counters.startswith("[") and (rule.startswith(_OF_ENDPOINTS) if is_dnat else drops_invalid(rule)):
             self.reading[_shared(self._known, rule)] = int(counters[1:].partition(":")[0])
 
 
-def chain_of(rule: str) -> str:
-    """The chain that a rule is in."""
-    return rule.split(" ", 2)[1]
-
-
-def target_of(rule: str) -> tuple[Protocol, str, str] | None:
-    """(protocol, `namespace/name:port`, `ip:port`) of a rule that sends to an endpoint; the middle one may be empty.
-
-    None for any other rule.
-    """
-    if not rule.startswith(_TO_ENDPOINTS):
-        return None
-    found = _TO_ENDPOINT.match(rule)
-    return None if found is None else (Protocol(found[1].upper()), found[2] or "", found[3])
+def sends_to_endpoint(rule: str) -> bool:
+    """True for the rule of an endpoint's chain that counts its new connections: it rewrites their destination."""
+    return rule.startswith(_OF_ENDPOINTS) and endpoint_of(rule) != ""
 
 
 def drops_invalid(rule: str) -> bool:
     """True for the rule that drops packets of unknown connections."""
-    return _INVALID.match(rule) is not None
+    return rule.startswith(_INVALID) and target_of(rule) == "DROP"
 
 
 class Increases:

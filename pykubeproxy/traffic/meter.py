@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from pykubeproxy.model.ip import Family
+from pykubeproxy.rules.reading import chain_of
 from pykubeproxy.rules.ruleset import Lines, Ruleset
-from pykubeproxy.traffic.counters import Increases, Reading, chain_of
+from pykubeproxy.traffic.counters import Increases, Reading
 from pykubeproxy.traffic.rates import EndpointRate, Rates, ServiceRate, share
 from pykubeproxy.traffic.served import Served
 

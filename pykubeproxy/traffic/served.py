@@ -8,12 +8,12 @@ to one of them can tell the name for all. Pure.
 import msgspec
 
 from pykubeproxy.rules import names
-from pykubeproxy.rules.owners import title_of
+from pykubeproxy.rules.reading import kind_of, read, target_of, title_of
 from pykubeproxy.rules.ruleset import Lines, Ruleset
-from pykubeproxy.traffic.counters import target_of
+from pykubeproxy.rules.text import RuleKind
+from pykubeproxy.traffic.counters import sends_to_endpoint
 
 _POLICIES = (names.CLUSTER_POLICY, names.LOCAL_POLICY)
-_TO_CLUSTER_IP = ' cluster IP" '
 
 
 class ServedPort(msgspec.Struct, kw_only=True):
@@ -67,16 +67,16 @@ class Served:
     def target(self, chain: str) -> tuple[str, str]:
         """The protocol of an endpoint chain, and where it sends traffic, as `ip:port`; both empty if it does not."""
         for line in self._chains.get(chain, ()):
-            found = target_of(line)
-            if found:
-                return found[0].value, found[2]
+            if sends_to_endpoint(line):
+                view = read(line)
+                return view.protocol.upper(), view.endpoint
         return "", ""
 
     def _learn(self, chain: str, lines: Lines, ports: dict[str, ServedPort]) -> None:
         """What the rules of one chain tell: whose chains they lead to, and what these are for."""
         own = names.service_hash(chain)
         for line in lines:
-            target = line.rpartition(" -j ")[2]
+            target = target_of(line)
             if not target.startswith(names.HASHED_PREFIXES):
                 continue
             is_endpoint = target.startswith(names.ENDPOINT)
@@ -88,7 +88,7 @@ class Served:
             if is_endpoint:
                 self._owners[target] = hashed
                 port.policies.setdefault(_policy(chain, hashed), {})[target] = None
-            elif _TO_CLUSTER_IP in line and target.startswith(_POLICIES):
+            elif target.startswith(_POLICIES) and kind_of(line) is RuleKind.CLUSTER_IP:
                 port.serving = target
 
 

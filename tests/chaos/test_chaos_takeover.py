@@ -30,8 +30,8 @@ from e2e.topology import (
 from pykubeproxy.host import nfacct
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import Family
-from pykubeproxy.plan.diff import jump_target
 from pykubeproxy.rules.parse import parse
+from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import Ruleset
 from pykubeproxy.rules.text import LOCALHOST_COUNTER
 from pykubeproxy.rules.trie import LEAF_SIZE
@@ -234,7 +234,7 @@ def test_what_kube_proxy_leaves_in_filter_is_harmless_and_goes_with_a_cleanup(mo
     assert "KUBE-SVC-10.96.0.0/24" in left["filter"]
     assert all(chain.startswith("KUBE-SVC-10.96.") for chain in left["filter"]), "nothing but branches"
     used = {chain: lines for chain, lines in after.tables["filter"].chains.items() if chain not in left["filter"]}
-    assert left["filter"].isdisjoint(jump_target(line) for lines in used.values() for line in lines), (
+    assert left["filter"].isdisjoint(target_of(line) for lines in used.values() for line in lines), (
         "nothing leads there"
     )
     more.cleanup()

@@ -10,7 +10,8 @@ from pykubeproxy.explain.staying import (
     repeated_jumps,
     stale_chains,
 )
-from pykubeproxy.plan.diff import diff, jump_target
+from pykubeproxy.plan.diff import diff
+from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import Lines, Ruleset, Table
 from pykubeproxy.rules.skeleton import JUMPS
 
@@ -39,7 +40,7 @@ def test_another_order(jumps: Lines) -> None:
 
 
 def test_kubelet_may_put_its_own_jump_anywhere() -> None:
-    firewall = next(jump for jump in INPUT if jump_target(jump) == "KUBE-FIREWALL")
+    firewall = next(jump for jump in INPUT if target_of(jump) == "KUBE-FIREWALL")
     ours = [jump for jump in INPUT if jump != firewall]
     assert not list(disordered_jumps(live("filter", "INPUT", *ours, firewall)))
     assert not list(disordered_jumps(live("filter", "INPUT", ours[0], firewall, *ours[1:])))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from pykubeproxy.plan.diff import ChainChange, Plan, diff, diff_chains, is_owned, jump_target
+from pykubeproxy.plan.diff import ChainChange, Plan, diff, diff_chains, is_owned
 from pykubeproxy.rules.ruleset import Ruleset, Table
 
 SVC = "KUBE-SVC-AAAAAAAAAAAAAAAA"
@@ -112,26 +112,6 @@ def test_the_order_of_a_plan_does_not_depend_on_that_of_the_chains() -> None:
     plans = [diff_chains(desired, rules({}), order) for order in (ids, ids[::-1])]
     assert plans[0] == plans[1]
     assert [its.chain for its in plans[0].chains] == ["KUBE-MARK-MASQ", "KUBE-SERVICES"]
-
-
-@pytest.mark.parametrize(
-    ("line", "target"),
-    [
-        ("-A X -j ACCEPT", "ACCEPT"),
-        ("-A X -g KUBE-SERVICES", "KUBE-SERVICES"),
-        ("-A X -p tcp -m tcp --dport 80 -j DNAT --to-destination 1.2.3.4:80", "DNAT"),
-        ('-A X -m comment --comment "a -j DROP" -j ACCEPT', "ACCEPT"),
-        ("-A X -m comment --comment -j -j ACCEPT", "ACCEPT"),
-        ('-A X -m comment --comment "it\'s \\"-j DROP\\"" -j ACCEPT', "ACCEPT"),
-        ("-A X -m string --string -j --algo bm -g ACCEPT", "ACCEPT"),
-        ('-A X -j LOG --log-prefix "-j DROP "', "LOG"),
-        ('-A X -m comment --comment "no target"', ""),
-        ("-A X -j", ""),
-        ('-A X -m comment --comment "open', ""),
-    ],
-)
-def test_jump_target(line: str, target: str) -> None:
-    assert jump_target(line) == target
 
 
 @pytest.mark.parametrize(

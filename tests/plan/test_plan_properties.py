@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.cleanup import cleanup
-from pykubeproxy.plan.diff import diff, is_owned, jump_target
+from pykubeproxy.plan.diff import diff, is_owned
 from pykubeproxy.plan.equivalence import is_equivalent
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.sections import sections
 from pykubeproxy.rules.names import CANARY, FIREWALL, is_stale_candidate
+from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import Lines, Ruleset, is_builtin
 from pykubeproxy.rules.skeleton import JUMPS
 from tests.live_rules import desired_and_live
@@ -67,7 +68,7 @@ def test_nothing_of_ours_is_left_over(both: Both) -> None:
     assert all(after.lines(*chain) == () for chain in left_over)
     for table, chain in left_over:
         foreign = [c for c in after.tables[table].chains if is_builtin(table, c) or not is_owned(table, c)]
-        assert chain in {jump_target(line) for c in foreign for line in after.lines(table, c) or ()}
+        assert chain in {target_of(line) for c in foreign for line in after.lines(table, c) or ()}
 
 
 @given(desired_and_live())
@@ -136,7 +137,7 @@ def test_cleanup_leaves_only_what_others_need(both: Both) -> None:
     assert all(after.lines(*chain) == () for chain in ours)
     for (table, chain), lines in contents(live).items():
         if is_builtin(table, chain):
-            jumps = {line for line in JUMPS.get((table, chain), ()) if jump_target(line) != FIREWALL}
+            jumps = {line for line in JUMPS.get((table, chain), ()) if target_of(line) != FIREWALL}
             assert after.lines(table, chain) == tuple(line for line in lines if line not in jumps)
         elif not is_owned(table, chain) and chain != CANARY:
             assert after.lines(table, chain) == lines

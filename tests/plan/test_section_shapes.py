@@ -1,10 +1,11 @@
 """How a large Plan is divided: Services whole, dispatch chains after them, deletions last."""
 
-from pykubeproxy.plan.diff import ChainChange, Plan, diff, jump_target
+from pykubeproxy.plan.diff import ChainChange, Plan, diff
 from pykubeproxy.plan.sections import SECTION_SIZE, sections, whole
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.names import service_hash
 from pykubeproxy.rules.options import Dispatch
+from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import Ruleset
 from tests.builders import options, port, service, slice_of, snapshot
 
@@ -35,7 +36,7 @@ def test_all_chains_of_a_service_are_in_one_section() -> None:
     pairs = {
         (change.chain, target)
         for change in large_plan().chains
-        for target in map(jump_target, change.after or ())
+        for target in map(target_of, change.after or ())
         if service_hash(change.chain) and service_hash(target)
     }
     assert len(pairs) == 59 * 3, "from KUBE-EXT- to KUBE-SVC-, and from there to two endpoints"
@@ -46,7 +47,7 @@ def test_jumps_come_with_or_after_what_they_lead_to() -> None:
     made: set[str] = set()
     for part in sections(large_plan(), 20):
         made |= {change.chain for change in part.chains}
-        assert {jump_target(insert.line) for insert in part.inserts} <= made
+        assert {target_of(insert.line) for insert in part.inserts} <= made
 
 
 def test_what_goes_is_emptied_before_anything_is_deleted() -> None:

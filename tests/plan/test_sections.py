@@ -13,13 +13,14 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.plan.cleanup import cleanup
-from pykubeproxy.plan.diff import Plan, diff, jump_target
+from pykubeproxy.plan.diff import Plan, diff
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.sections import sections, whole
 from pykubeproxy.rules import names, spread, tree, trie
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.names import is_stale_candidate, service_hash
 from pykubeproxy.rules.options import Dispatch, RuleOptions
+from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import ChainId, Lines, Ruleset, is_builtin
 from tests.builders import snapshot
 from tests.clusters import served
@@ -191,7 +192,7 @@ def reached(ruleset: Ruleset) -> set[str]:
         chain = waiting.pop()
         if chain in chains and chain not in found:
             found.add(chain)
-            waiting += map(jump_target, chains[chain])
+            waiting += map(target_of, chains[chain])
     return found
 
 

@@ -7,37 +7,14 @@ from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.names import service_hash
 from pykubeproxy.rules.options import Dispatch
-from pykubeproxy.rules.owners import Owners, destination, target_chain, title_of
+from pykubeproxy.rules.owners import Owners
+from pykubeproxy.rules.reading import title_of
 from pykubeproxy.rules.ruleset import Ruleset, Table
 from tests.builders import NODE, at, options, port, service, slice_of, snapshot
 
 
 def compiled(*objects: Object) -> Ruleset:
     return compile_ruleset(snapshot(*objects), options())
-
-
-@pytest.mark.parametrize(
-    ("comment", "title"),
-    [
-        ("ns1/svc1:p80 cluster IP", "ns1/svc1:p80"),
-        ("ns1/svc1 has no endpoints", "ns1/svc1"),
-        ("masquerade traffic for ns1/svc1:p80 external destinations", "ns1/svc1:p80"),
-        ("kubernetes service portals", ""),
-    ],
-)
-def test_the_service_in_a_comment(comment: str, title: str) -> None:
-    assert title_of(f'-A X -m comment --comment "{comment}" -j Y') == title
-
-
-def test_a_rule_without_a_comment_is_nobodys() -> None:
-    assert title_of("-A X -d 10.0.0.1/32 -j Y") == ""
-
-
-def test_targets_and_destinations() -> None:
-    assert target_chain("-A KUBE-SERVICES -j KUBE-SVC-AAAAAAAAAAAAAAAA") == "KUBE-SVC-AAAAAAAAAAAAAAAA"
-    assert target_chain("-A KUBE-SERVICES -j KUBE-NODEPORTS") == ""
-    assert destination(("-A X -j KUBE-MARK-MASQ", "-A X -p tcp -j DNAT --to-destination 10.0.0.1:80")) == "10.0.0.1:80"
-    assert destination(("-A X -j KUBE-MARK-MASQ",)) == ""
 
 
 def test_every_chain_of_a_service_has_its_name_and_endpoints() -> None:

@@ -5,7 +5,18 @@ from functools import cache
 import pytest
 
 from pykubeproxy.rules.parse import parse
-from pykubeproxy.rules.reading import RuleView, read, target_of, title_of
+from pykubeproxy.rules.reading import (
+    RuleView,
+    chain_of,
+    endpoint_of,
+    kind_of,
+    networks_of,
+    read,
+    target_of,
+    title_in,
+    title_of,
+    without_counter,
+)
 from pykubeproxy.rules.text import RuleKind
 from tests.corpus import GOLDEN, examples
 
@@ -117,9 +128,14 @@ def test_a_node_port_has_the_name_alone_as_its_comment() -> None:
         ("-A KUBE-SERVICES -j KUBE-NODEPORTS", "KUBE-NODEPORTS"),
         ("-A X -j REJECT --reject-with icmp-port-unreachable", "REJECT"),
         ("-A X -g Y", "Y"),
+        ('-A X -m comment --comment "no -j X" -g Y', "Y"),
+        ('-A X -m comment --comment "counts -j X"', ""),
         ("-A X -m comment --comment counts", ""),
         ('-A X -m comment --comment "go -j away" -j Y', "Y"),
         ('-A X -m string --string "-j" --algo bm -j Y', "Y"),
+        ("-A X -m string --string -j --algo bm -g Y", "Y"),
+        ("-A X -m comment --comment -j -j Y", "Y"),
+        (r'-A X -m comment --comment "it\'s \"-j DROP\"" -j Y', "Y"),
         ('-A X -j LOG --log-prefix "to -j Z "', "LOG"),
         ("-A X -m recent --name -j --rcheck -j Y", "Y"),
     ],
@@ -140,6 +156,22 @@ def test_nothing_is_too_odd_to_be_read(line: str) -> None:
     assert read(line).target == target_of(line) == ""
 
 
+def test_the_networks_of_a_rule() -> None:
+    assert list(networks_of("-A X ! -s 10.244.0.0/16 -d 10.96.1.1/32 -j Y")) == ["10.244.0.0/16", "10.96.1.1/32"]
+    assert not list(networks_of("-A X -p tcp -j Y"))
+
+
+def test_a_rule_without_its_counter() -> None:
+    counted = "-A X -d 127.0.0.0/8 -p tcp -m tcp --dport 30080 -m nfacct --nfacct-name  localhost_nps -j Y"
+    assert without_counter(counted) == "-A X -d 127.0.0.0/8 -p tcp -m tcp --dport 30080 -j Y"
+    assert without_counter(DISPATCH_RULE) == DISPATCH_RULE
+
+
+def test_the_name_in_a_text() -> None:
+    assert title_in("masquerade traffic for ns1/svc1:p80 external destinations") == "ns1/svc1:p80"
+    assert title_in("10.96.0.1:80") == title_in("") == ""
+
+
 @cache
 def measured_rules() -> frozenset[str]:
     """All rules that kube-proxy has left in the kernel for the examples."""
@@ -152,7 +184,11 @@ def test_quick_answers_are_those_of_reading_the_whole_rule() -> None:
     assert len(measured_rules()) > 500
     for line in measured_rules():
         view = read(line)
-        assert (view.title, view.target, view.chain) == (title_of(line), target_of(line), line.split(" ")[1])
+        assert (view.chain, view.title) == (chain_of(line), title_of(line))
+        assert (view.target, view.endpoint) == (target_of(line), endpoint_of(line))
+        assert view.kind is kind_of(line) or view.kind is RuleKind.NODE_PORT
+        networks = [each.removeprefix("! ") for each in (view.source, view.destination) if each]
+        assert networks == list(networks_of(line))
 
 
 def test_every_kind_of_rule_is_in_the_measured_ones() -> None:

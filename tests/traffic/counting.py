@@ -2,21 +2,21 @@
 
 from collections.abc import Mapping
 
+from pykubeproxy.rules.reading import endpoint_of
 from pykubeproxy.rules.ruleset import Ruleset
-from pykubeproxy.traffic.counters import target_of
+from pykubeproxy.traffic.counters import sends_to_endpoint
 from pykubeproxy.traffic.meter import LiveNat
 
 
 def endpoint_rules(ruleset: Ruleset) -> dict[str, str]:
     """The rule that sends to it, by endpoint chain."""
     chains = ruleset.tables["nat"].chains
-    return {chain: line for chain, lines in chains.items() for line in lines if target_of(line)}
+    return {chain: line for chain, lines in chains.items() for line in lines if sends_to_endpoint(line)}
 
 
 def by_endpoint(ruleset: Ruleset) -> dict[str, str]:
     """The endpoint chains by where they send, `ip:port`."""
-    found = {chain: target_of(line) for chain, line in endpoint_rules(ruleset).items()}
-    return {target[2]: chain for chain, target in found.items() if target}
+    return {endpoint_of(line): chain for chain, line in endpoint_rules(ruleset).items()}
 
 
 def reading(ruleset: Ruleset, packets: Mapping[str, int]) -> LiveNat:

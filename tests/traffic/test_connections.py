@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.rules.reading import chain_of
 from pykubeproxy.traffic.connections import (
     OTHER_ENDPOINTS,
     OTHER_PORTS,
@@ -21,7 +22,7 @@ from pykubeproxy.traffic.connections import (
     chain_owners,
     rule_owners,
 )
-from pykubeproxy.traffic.counters import chain_of, target_of
+from pykubeproxy.traffic.counters import sends_to_endpoint
 from tests.builders import options, port, service, slice_of, slice_port, snapshot
 
 WEB = PortName("ns1", "web", "http", "TCP")
@@ -109,7 +110,7 @@ def test_owners_are_those_of_the_compiled_chains() -> None:
     assert owners.keys() == endpoint_chains
     by_rule = dict(rule_owners(cluster, options(Family.IPV4), ruleset))
     assert {chain_of(rule): owner for rule, owner in by_rule.items()} == owners
-    assert all(target_of(rule) for rule in by_rule)
+    assert all(sends_to_endpoint(rule) for rule in by_rule)
     assert Counter(owners.values()) == {
         PortName("ns1", "web", "http", "TCP"): 2,
         PortName("ns1", "web", "https", "TCP"): 2,
