@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from pykubeproxy.cli.common import complain
-from pykubeproxy.host.backend import Backend, Tools
+from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.leftovers import Leftovers, find_leftovers
 from pykubeproxy.host.nft_tables import hooked_tables
 from pykubeproxy.model.ip import Family
@@ -39,12 +39,12 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
 _DELETED_BY = ", left by kube-proxy's nftables mode: `pykubeproxy run` and `pykubeproxy cleanup` delete it"
 
 
-def look_beside(tools: Mapping[Family, Tools]) -> Beside:
-    """What there is beside the rules that these tools show."""
-    shown = [OF_FAMILY[family] for family, its in tools.items() if its.backend is Backend.NFT]
+def look_beside(backends: Mapping[Family, Backend]) -> Beside:
+    """What there is beside the rules that the tools of these backends show."""
+    shown = [OF_FAMILY[family] for family, backend in backends.items() if backend is Backend.NFT]
     own = frozenset(NftTable(family, table) for family in shown for table in BUILTIN_CHAINS)
-    families = (*(OF_FAMILY[family] for family in tools), INET, *LINK_FAMILIES)
-    return Beside(not_looked_at=hooked_tables(families, without=own), leftovers=find_leftovers(tools))
+    families = (*(OF_FAMILY[family] for family in backends), INET, *LINK_FAMILIES)
+    return Beside(not_looked_at=hooked_tables(families, without=own), leftovers=find_leftovers(backends))
 
 
 def ipvs_note(left: Leftovers) -> str:

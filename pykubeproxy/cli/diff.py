@@ -91,7 +91,7 @@ def diff(
     families = {
         family: _compare(compared.limited(wanted[family], family), its) for family, its in compared.live.items()
     }
-    beside = Beside() if dumps else look_beside(tools)
+    beside = Beside() if dumps else look_beside({family: its.backend for family, its in tools.items()})
     beside.tell()
     if differ:
         planned = {family: _planned(its, families[family].plan) for family, its in compared.live.items()}

@@ -102,7 +102,10 @@ def _read_live(dumps: tuple[str, ...], own_options: OwnOptions, family: Family |
     live = {each: IptablesHost(its).save(tables=_existing_tables(its)) for each, its in tools.items()}
     complain_of_unread(live)
     return Rules(
-        rulesets=live, addresses=told or interfaces.local_addresses(), is_this_node=not told, beside=look_beside(tools)
+        rulesets=live,
+        addresses=told or interfaces.local_addresses(),
+        is_this_node=not told,
+        beside=look_beside({family: its.backend for family, its in tools.items()}),
     )
 
 

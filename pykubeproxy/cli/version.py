@@ -23,7 +23,7 @@ def version() -> None:
                 tools = backends.find_tools(family, backend)
             except ToolMissing:
                 continue
-            click.echo(f"{tools.save.removesuffix('-save')} {'.'.join(map(str, tools.version))}")
+            click.echo(f"{tools.program} {tools.version_text}")
         click.echo(f"{family} backend in use: {_detected(family)}")
 
 

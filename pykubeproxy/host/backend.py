@@ -52,6 +52,16 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     version: tuple[int, ...]
 
     @property
+    def program(self) -> str:
+        """The rule tool: `iptables-nft`."""
+        return self.save.removesuffix("-save")
+
+    @property
+    def version_text(self) -> str:
+        """The version as it is written: `1.8.9`."""
+        return ".".join(map(str, self.version))
+
+    @property
     def has_random_fully(self) -> bool:
         """True if MASQUERADE knows `--random-fully`."""
         return self.version >= (1, 6, 2)
@@ -109,6 +119,16 @@ def detect(family: Family, *, may_load: bool = True) -> DetectedBackend:
     return DetectedBackend(backend=(default or installed[0]).backend)
 
 
+def backends_with_proxy(family: Family) -> tuple[Backend, ...]:
+    """The backends that hold chains of a Service proxy, as far as this process may ask. No table is loaded by that."""
+    found = [Backend.NFT] if existing_chains(family, "nat", PROXY_CHAINS) else []
+    if "nat" in (_legacy_tables(family) or ()):
+        with suppress(ToolMissing):
+            if _holds_any(find_tools(family, Backend.LEGACY), "nat", PROXY_CHAINS):
+                found.append(Backend.LEGACY)
+    return tuple(found)
+
+
 def check(tools: Tools) -> None:
     """Refuse `tools` if a Service proxy works with the other backend. Raises BackendConflict."""
     for other in _installed(tools.family, but=tools.backend):
@@ -122,9 +142,8 @@ def check(tools: Tools) -> None:
 
 def has_match(tools: Tools, name: str) -> bool:
     """True if both the tools and the kernel know the match `-m NAME`. Nothing is changed by asking."""
-    program = tools.restore.removesuffix("-restore")
     try:
-        done = subprocess.run([program, "-m", name, "--help"], capture_output=True, text=True, check=False)
+        done = subprocess.run([tools.program, "-m", name, "--help"], capture_output=True, text=True, check=False)
     except OSError:
         return False
     # Where only the kernel lacks it, the tools warn and go on: "revision 0 not supported, missing kernel module?".

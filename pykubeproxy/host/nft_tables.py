@@ -53,6 +53,15 @@ def has_nftables() -> bool:
     return True
 
 
+def may_ask() -> bool:
+    """False if this process has no right to ask about nftables; True also where the kernel has none."""
+    try:
+        _tables()
+    except NetlinkError as error:
+        return error.number not in (errno.EPERM, errno.EACCES)
+    return True
+
+
 def existing_tables(wanted: frozenset[NftTable]) -> tuple[NftTable, ...]:
     """Those of the `wanted` tables (given without hooks) that exist; none without nftables, or permission to ask."""
     try:

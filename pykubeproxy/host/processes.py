@@ -5,31 +5,72 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from pykubeproxy.explain.status.node_state import ProxyProcess
+
 # Programs that write rules for Services, by the name of their file, and the argument that makes them do so.
 _SERVICE_PROXIES = {"kube-proxy": None, "pykubeproxy": "run", "kube-router": None}
 
 # An interpreter or a wrapper comes before the program itself.
 _BEFORE_THE_PROGRAM = 2
 
+# proc_pid_stat(5): when the process was started, in clock ticks since boot; counted behind the program's name.
+_START_TIME = 19
+
 
 def other_service_proxies(proc: Path = Path("/proc")) -> tuple[str, ...]:
     """The Service proxies of this network namespace but the calling process: command and pid of each."""
-    return tuple(f"{' '.join(command)} (pid {pid})" for pid, command in _neighbours(proc) if _is_service_proxy(command))
+    return tuple(process.title for process in service_proxies(proc) if process.is_here)
 
 
-def _neighbours(proc: Path) -> Iterator[tuple[int, list[str]]]:
-    """Pid and command line of the other processes with the calling thread's network. They may go at any time."""
+def service_proxies(proc: Path = Path("/proc")) -> tuple[ProxyProcess, ...]:
+    """The Service proxies but the calling process that are in this network namespace, or may be.
+
+    Only root is told the namespace of other users' processes.
+    """
+    return tuple(process for process in _service_proxies(proc) if process.is_here is not False)
+
+
+def _service_proxies(proc: Path) -> Iterator[ProxyProcess]:
+    """All that can be seen. They may go at any time."""
     own = (proc / "thread-self/ns/net").stat().st_ino
-    for process in sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal()):
+    for pid in sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal()):
+        if pid == os.getpid():
+            continue
         with suppress(OSError):
-            if process != os.getpid() and (proc / str(process) / "ns/net").stat().st_ino == own:
-                yield process, (proc / str(process) / "cmdline").read_text(errors="replace").split("\0")[:-1]
+            command = (proc / str(pid) / "cmdline").read_text(errors="replace").split("\0")[:-1]
+            name = _service_proxy(command)
+            if name is not None:
+                yield ProxyProcess(
+                    pid=pid,
+                    name=name,
+                    command=tuple(command),
+                    started_at=_started_at(proc, pid),
+                    is_here=_is_in(proc / str(pid), own),
+                )
 
 
-def _is_service_proxy(command: list[str]) -> bool:
+def _service_proxy(command: list[str]) -> str | None:
+    """The program's name, if a command runs a Service proxy."""
     for position, word in enumerate(command[: _BEFORE_THE_PROGRAM + 1]):
         name = word.rpartition("/")[2]
         if name in _SERVICE_PROXIES:
             argument = _SERVICE_PROXIES[name]
-            return argument is None or argument in command[position + 1 : position + 2]
-    return False
+            return name if argument is None or argument in command[position + 1 : position + 2] else None
+    return None
+
+
+def _is_in(process: Path, namespace: int) -> bool | None:
+    try:
+        return (process / "ns/net").stat().st_ino == namespace
+    except PermissionError:
+        return None
+
+
+def _started_at(proc: Path, pid: int) -> float | None:
+    """When a process was started, in seconds since 1970; None if /proc does not tell."""
+    try:
+        fields = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        booted = next(line for line in (proc / "stat").read_text().splitlines() if line.startswith("btime "))
+        return int(booted.split()[1]) + int(fields[_START_TIME]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None

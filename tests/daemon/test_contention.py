@@ -1,7 +1,6 @@
 """Another Service proxy on the same node: repairs slow down, and the log says once who it is."""
 
 import itertools
-import os
 import sysconfig
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +10,6 @@ from structlog.testing import capture_logs
 
 from pykubeproxy.daemon.follow import contention
 from pykubeproxy.daemon.messages import ForeignChange
-from pykubeproxy.host.processes import other_service_proxies
 from pykubeproxy.rules.ruleset import Lines
 from tests.apiserver.server import ApiServer
 from tests.daemon.fakes import Clock, FakeProxy, Recorder, act_until, loop_of
@@ -120,31 +118,6 @@ def test_it_ends_when_it_is_quiet_and_is_told_again_when_it_begins_again(clock: 
                 loop.act()
             clock.now += 31
     assert len([line for line in logs if line["event"].startswith(CONTENDED)]) == 2
-
-
-def test_the_service_proxies_of_a_machine(tmp_path: Path) -> None:
-    commands = {
-        str(os.getpid()): ("pykubeproxy", "run"),
-        "11": ("/usr/local/bin/kube-proxy", "--config=x"),
-        "12": ("/usr/bin/python3", "/opt/bin/pykubeproxy", "run", "--source", "x"),
-        "13": ("/usr/bin/python3", "/opt/bin/pykubeproxy", "top"),
-        "14": ("vi", "-R", "notes", "kube-proxy"),
-        "15": (),
-    }
-    (tmp_path / "thread-self/ns").mkdir(parents=True)
-    (tmp_path / "thread-self/ns/net").touch()
-    for pid, command in commands.items():
-        (tmp_path / pid / "ns").mkdir(parents=True)
-        (tmp_path / pid / "ns/net").hardlink_to(tmp_path / "thread-self/ns/net")
-        (tmp_path / pid / "cmdline").write_text("".join(f"{word}\0" for word in command))
-    (tmp_path / "16/ns").mkdir(parents=True)
-    (tmp_path / "16/ns/net").touch()
-    (tmp_path / "16/cmdline").write_text("kube-proxy\0")
-    (tmp_path / "17").mkdir()
-    assert other_service_proxies(tmp_path) == (
-        "/usr/local/bin/kube-proxy --config=x (pid 11)",
-        "/usr/bin/python3 /opt/bin/pykubeproxy run --source x (pid 12)",
-    )
 
 
 OBJECTS = """

@@ -48,7 +48,7 @@ def sample(wanted: Any) -> Any:
         return built(next(leaf for leaf in leaves(wanted) if "AllHold" not in leaf.__name__))
     if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
         return built(wanted)
-    return {str: "something", int: 7, bool: True}[wanted]
+    return {str: "something", int: 7, float: 2.5, bool: True}[wanted]
 
 
 def built(kind: type[Any]) -> Any:

@@ -98,8 +98,8 @@ def _beginning(tools: Tools) -> FamilySync:
     return FamilySync(
         family=tools.family,
         backend=tools.backend,
-        tool=tools.save.removesuffix("-save"),
-        tool_version=".".join(map(str, tools.version)),
+        tool=tools.program,
+        tool_version=tools.version_text,
     )
 
 

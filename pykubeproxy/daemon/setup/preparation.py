@@ -70,7 +70,7 @@ def prepare(
 
 def _wanted(completed: Completed, facts: NodeFacts, families: Collection[Family]) -> Iterator[tuple[Sysctl, str]]:
     """The settings to make, each with how kube-proxy says that it failed."""
-    for setting in conntrack_sysctls(_conntrack_settings(completed.config.conntrack), online_cpus()):
+    for setting in conntrack_sysctls(conntrack_settings(completed.config.conntrack), online_cpus()):
         yield setting, "could not set conntrack parameters from kube-proxy configuration"
     if Family.IPV4 in families and localhost_node_ports(completed, facts):
         yield ROUTE_LOCALNET, "unable to create proxier"
@@ -88,7 +88,8 @@ def protect_from_oom_killer(completed: Completed) -> None:
         log.info("not protected from the kernel's OOM killer", why=str(error))
 
 
-def _conntrack_settings(config: Conntrack) -> ConntrackSettings:
+def conntrack_settings(config: Conntrack) -> ConntrackSettings:
+    """What a configuration asks of connection tracking."""
     return ConntrackSettings(
         max_per_core=config.max_per_core,
         min=config.min,

@@ -1,0 +1,22 @@
+"""`check`: how the node is, for scripts."""
+
+import sys
+from typing import Any
+
+import click
+
+from pykubeproxy.cli.common import with_errors
+from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
+from pykubeproxy.cli.status import show, status_options
+
+
+@click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy check --output json")
+@status_options
+@with_errors
+def check(**options: Any) -> None:
+    """Show what `pykubeproxy status` shows, and tell by the exit status whether this node is well.
+
+    0 if nothing is wrong, be there things worth knowing; 1 if something is wrong; 2 if that cannot be told, for
+    example since only root may see the rules.
+    """
+    sys.exit(show(**options))

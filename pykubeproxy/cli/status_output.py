@@ -1,0 +1,68 @@
+"""How the node is, for people and for programs."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from pykubeproxy.explain.status.assessment import exit_status
+from pykubeproxy.explain.status.node_state import NodeState
+from pykubeproxy.explain.status.observations import Level, Observation
+from pykubeproxy.explain.status.words import words
+
+VERSION = 1
+
+_SIGNS = {Level.OK: "✔", Level.NOTE: "!", Level.BAD: "✘", Level.UNKNOWN: "?"}
+_COLORS = {Level.OK: "green", Level.NOTE: "yellow", Level.BAD: "red", Level.UNKNOWN: "yellow"}
+_WIDTH = 14
+
+
+def as_text(state: NodeState, observations: Sequence[Observation]) -> Iterator[str]:
+    """One line that sums it up, and then one for each observation; below it, what to do where it is not well."""
+    yield click.style(f"{_name(state)}: {_sum(observations)}", bold=True)
+    before = None
+    for each in observations:
+        says, advice = words(each)
+        label = "" if each.topic is before else each.topic
+        before = each.topic
+        sign = click.style(_SIGNS[each.level], fg=_COLORS[each.level])
+        yield f"{sign} {label:<{_WIDTH}}{says}"
+        if advice:
+            yield f"  {'':<{_WIDTH}}→ {advice}"
+
+
+def as_json(state: NodeState, observations: Sequence[Observation]) -> str:
+    """For programs: what is observed, with the words for it, and all that it follows from."""
+    document = {
+        "version": VERSION,
+        "node": _name(state),
+        "exitStatus": exit_status(observations),
+        "observations": [_fields(each) for each in observations],
+        "state": state,
+    }
+    return msgspec.json.format(msgspec.json.encode(document)).decode()
+
+
+def _fields(observation: Observation) -> dict[str, Any]:
+    says, advice = words(observation)
+    fields: dict[str, Any] = msgspec.to_builtins(observation)
+    return {**fields, "topic": observation.topic, "level": observation.level, "says": says, "advice": advice}
+
+
+def _name(state: NodeState) -> str:
+    status = state.answer.status if state.answer is not None else None
+    return status.node_name if status is not None else state.host_name
+
+
+def _sum(observations: Sequence[Observation]) -> str:
+    """`all well`, or how much is not."""
+    counts = {level: sum(each.level is level for each in observations) for level in Level}
+    parts = []
+    if bad := counts[Level.BAD]:
+        parts.append(f"{bad} {'thing is' if bad == 1 else 'things are'} wrong")
+    if notes := counts[Level.NOTE]:
+        parts.append(f"{notes} worth knowing")
+    if unknown := counts[Level.UNKNOWN]:
+        parts.append(f"{unknown} not looked at")
+    return ", ".join(parts) or "all well"

@@ -1,0 +1,288 @@
+"""From what was found out about a node to what there is to say about it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from pykubeproxy.explain.status import observations as seen
+from pykubeproxy.explain.status.node_state import KernelState, KubeProxyMetrics, NodeState, ProxyAnswer
+from pykubeproxy.explain.status.observations import FamilyTime, Level, Observation, Topic
+from pykubeproxy.explain.status.published import ApiOutage, FamilySync, ProxyStatus, Repair
+from pykubeproxy.model.ip import Family, parse_ip
+
+# What is this long ago, in seconds, is of no interest any more; what happens so often in a minute goes on and on.
+_OF_LATE = 3600.0
+_MINUTE = 60.0
+_OFTEN = 4
+
+# Shares of the table of connections.
+_NEARLY_FULL = 0.80
+_FULL = 0.95
+
+_IPTABLES, _NFTABLES, _IPVS = "iptables", "nftables", "ipvs"
+_LINEAR = "linear"
+
+
+def assess(state: NodeState) -> tuple[Observation, ...]:
+    """All there is to say, in the order of the screen."""
+    found = (*_of_proxy(state), *_of_answer(state), *_of_node(state), *_of_rules(state), *_of_kernel(state))
+    order = list(Topic)
+    return tuple(sorted(found, key=lambda each: order.index(each.topic)))
+
+
+def exit_status(observations: Sequence[Observation]) -> int:
+    """What `check` exits with: 1 if anything is wrong; else 2 if it is not known whether the rules are; else 0."""
+    if any(each.level is Level.BAD for each in observations):
+        return 1
+    decisive = (Topic.PROXY, Topic.RULES)
+    return 2 if any(each.level is Level.UNKNOWN and each.topic in decisive for each in observations) else 0
+
+
+def _of_proxy(state: NodeState) -> Iterator[Observation]:
+    """Which proxies run."""
+    if state.answer is not None:
+        yield _running(state, state.answer)
+        if (mode := _mode(state.answer)) != _IPTABLES:
+            yield seen.OtherMode(mode=mode)
+    elif not state.processes:
+        yield seen.NoProxyRuns(asked=state.asked)
+    else:
+        process = state.processes[0]
+        kind = seen.ProxyMayBeElsewhere if process.is_here is None else seen.ProxyDoesNotAnswer
+        yield kind(process=process.title, asked=state.asked)
+    writers = [process.title for process in state.processes if process.is_here and not process.is_shadow]
+    if len(writers) > 1:
+        yield seen.SeveralProxies(processes=tuple(writers))
+
+
+def _running(state: NodeState, answer: ProxyAnswer) -> Observation:
+    pid = state.process.pid if state.process is not None else None
+    if answer.status is None:
+        started = state.process.started_at if state.process is not None else None
+        started = (answer.metrics.started_at if answer.metrics is not None else None) or started
+        version = answer.metrics.version if answer.metrics is not None else "of unknown version"
+        seconds = None if started is None else _since(state, started)
+        return seen.ProxyRuns(program=f"kube-proxy {version}", pid=pid, seconds=seconds)
+    kind = seen.ProxyRuns
+    if answer.status.is_shadow:
+        others = [process for process in state.processes if not process.is_shadow]
+        kind = seen.ShadowRuns if others else seen.OnlyShadowRuns
+    return kind(
+        program=answer.status.program,
+        pid=answer.status.pid if pid is None else pid,
+        seconds=_since(state, answer.status.started_at),
+    )
+
+
+def _since(state: NodeState, moment: float) -> float:
+    """Seconds from a moment to now. Clocks are set now and then."""
+    return max(state.time - moment, 0.0)
+
+
+def _of_answer(state: NodeState) -> Iterator[Observation]:
+    """What the proxy that runs says of itself, but for its rules."""
+    answer = state.answer
+    if answer is None:
+        return
+    if answer.health is None:
+        yield seen.HealthNotServed(address=answer.health_address)
+    elif not answer.health.is_healthy:
+        yield seen.Unhealthy(address=answer.health_address)
+    elif not answer.health.is_eligible:
+        yield seen.NotEligible(address=answer.health_address)
+    else:
+        yield seen.Healthy(address=answer.health_address)
+    if answer.status is not None:
+        yield seen.Configured(file=answer.status.config_file)
+        yield _objects(state, answer.status)
+        yield seen.LayoutUsed(dispatch=answer.status.dispatch, commit=answer.status.commit)
+        yield from _syncs(state, answer.status)
+    elif answer.metrics is not None:
+        if state.process is not None:
+            yield seen.Configured(file=state.process.value_of("config") or "")
+        if _mode(answer) == _IPTABLES:
+            yield seen.LayoutUsed(dispatch=_LINEAR, commit="")
+            yield from _mean_syncs(state, answer.metrics)
+
+
+def _objects(state: NodeState, status: ProxyStatus) -> Observation:
+    match status.api_outage:
+        case ApiOutage(since=since, error=error):
+            return seen.ApiAway(server=status.server, seconds=_since(state, since), error=error)
+    if status.waits_for:
+        return seen.WaitsForObjects(kinds=status.waits_for)
+    if status.manifests:
+        return seen.FollowsManifests(path=status.manifests)
+    return seen.FollowsApi(server=status.server)
+
+
+def _syncs(state: NodeState, status: ProxyStatus) -> Iterator[Observation]:
+    times = [
+        FamilyTime(its.family, _since(state, its.synced_at), its.seconds)
+        for its in status.families
+        if its.synced_at is not None
+    ]
+    if times:
+        yield seen.LastSyncs(times=tuple(times))
+    for its in status.families:
+        if its.failing_since is not None:
+            yield seen.SyncFails(family=its.family, seconds=_since(state, its.failing_since), error=its.error)
+    never = tuple(its.family for its in status.families if its.synced_at is None and its.failing_since is None)
+    if never:
+        yield seen.NeverSynced(families=never)
+
+
+def _mean_syncs(state: NodeState, metrics: KubeProxyMetrics) -> Iterator[Observation]:
+    times = [
+        FamilyTime(family, _since(state, moment), metrics.mean_seconds.get(family))
+        for family, moment in sorted(metrics.synced_at.items())
+        if moment
+    ]
+    if times:
+        yield seen.LastSyncs(times=tuple(times), is_mean=True)
+    else:
+        yield seen.NeverSynced(families=tuple(sorted(metrics.synced_at)) or ("",))
+    if metrics.restore_failures:
+        yield seen.RestoresFailed(count=metrics.restore_failures)
+
+
+def _of_node(state: NodeState) -> Iterator[Observation]:
+    """The node's name, its families and its tools."""
+    status = state.answer.status if state.answer is not None else None
+    name = status.node_name if status is not None else state.host_name
+    addresses = status.node_addresses if status is not None else state.addresses
+    known = tuple(text for text in addresses if (ip := parse_ip(text)) is not None and not ip.is_loopback)
+    yield seen.NodeKnown(name=name, addresses=known) if known else seen.NoAddress(name=name)
+    tools = status.families if status is not None else state.tools
+    families = tuple(its.family for its in tools)
+    if families:
+        is_lacking = Family.IPV6 not in families and (status is None or status.only_family is None)
+        yield seen.FamiliesServed(
+            families=families,
+            services=max(its.services for its in status.families) if status is not None and status.families else None,
+            why_not_ipv6=state.why_no_ipv6 if is_lacking else "",
+        )
+    for backend in dict.fromkeys(its.backend for its in tools):
+        of_it = [its for its in tools if its.backend == backend]
+        yield seen.BackendUsed(
+            backend=backend,
+            families=tuple(its.family for its in of_it),
+            tools=tuple(f"{its.tool} {its.tool_version}" for its in of_it),
+        )
+    if state.tools_problem:
+        yield seen.NoTools(problem=state.tools_problem)
+    used = {its.family: its.backend for its in tools} if status is not None else {}
+    for family, backends in state.kernel.proxy_chains.items():
+        if len(backends) > 1:
+            wrong = next((each for each in backends if each != used.get(family)), None) if used else None
+            yield seen.BothBackendsUsed(family=family, wrong=wrong)
+
+
+def _of_rules(state: NodeState) -> Iterator[Observation]:
+    """Whether the rules are as they should be, and who changes them."""
+    kernel, answer = state.kernel, state.answer
+    status = answer.status if answer is not None else None
+    if status is not None:
+        yield from _of_synced_rules(status.families, kernel)
+        if not status.is_shadow:
+            yield from _drift(state, status)
+    elif _mode(answer) == _IPTABLES:
+        yield seen.RulesNotCompared()
+    elif answer is None:
+        present = tuple(family for family, backends in kernel.proxy_chains.items() if backends)
+        if not kernel.may_ask:
+            yield seen.RulesNotLookedAt()
+        elif not present:
+            yield seen.NoRules()
+        elif not state.processes:
+            yield seen.RulesWithoutProxy(families=present)
+
+
+def _of_synced_rules(families: tuple[FamilySync, ...], kernel: KernelState) -> Iterator[Observation]:
+    in_sync = []
+    for its in families:
+        if its.refused_count:
+            yield seen.ServicesRefused(family=its.family, count=its.refused_count, services=its.refused)
+        if its.pending_chains or its.pending_rules:
+            yield seen.WouldChange(family=its.family, chains=its.pending_chains, rules=its.pending_rules)
+        elif its.synced_at is not None and its.failing_since is None:
+            if kernel.may_ask and its.backend not in kernel.proxy_chains.get(its.family, ()):
+                yield seen.RulesMissing(family=its.family, backend=its.backend)
+            elif not its.refused_count:
+                in_sync.append(its.family)
+    if in_sync:
+        yield seen.InSync(families=tuple(in_sync))
+
+
+def _drift(state: NodeState, status: ProxyStatus) -> Iterator[Observation]:
+    late = [repair for repair in status.repairs if _since(state, repair.time) <= _OF_LATE]
+    if not late:
+        yield seen.NoDrift(seconds=min(_OF_LATE, _since(state, status.started_at)))
+    times = Counter(repair.program for repair in late)
+    recent = Counter(repair.program for repair in late if _since(state, repair.time) <= _MINUTE)
+    last: dict[str, Repair] = {repair.program: repair for repair in late}
+    for program, repair in last.items():
+        kind = seen.KeepsDrifting if recent[program] >= _OFTEN else seen.Drifted
+        yield kind(
+            program=program,
+            pid=repair.pid,
+            times=times[program],
+            seconds=_since(state, repair.time),
+            chains=repair.chains,
+            chain_count=repair.chain_count,
+        )
+
+
+def _of_kernel(state: NodeState) -> Iterator[Observation]:
+    """What the kernel shows apart from rules."""
+    kernel = state.kernel
+    yield from _connections(kernel)
+    for family, is_on in kernel.forwarding.items():
+        if not is_on:
+            yield seen.ForwardingOff(family=family)
+    if on := tuple(family for family, is_on in kernel.forwarding.items() if is_on):
+        yield seen.Forwards(families=on)
+    # Of a kernel module that is not loaded, that has been said already.
+    known = [setting for setting in kernel.settings if setting.current is not None or kernel.connections is not None]
+    yield from (seen.SettingDiffers(setting=setting) for setting in known if not setting.is_met)
+    if met := sum(setting.is_met for setting in kernel.settings):
+        yield seen.SettingsMade(count=met)
+    if not kernel.may_ask:
+        yield seen.TablesNotLookedAt()
+        yield seen.LeftoversNotLookedAt()
+        return
+    yield from _tables_and_leftovers(kernel, _mode(state.answer))
+
+
+def _tables_and_leftovers(kernel: KernelState, mode: str) -> Iterator[Observation]:
+    """What a kube-proxy in `mode` works with is not left over."""
+    left = {table.title for table in kernel.left_tables}
+    others = tuple(table for table in kernel.other_tables if table.title not in left)
+    yield seen.OtherTables(tables=others) if others else seen.NoOtherTables()
+    is_clean = True
+    if kernel.left_tables and mode != _NFTABLES:
+        yield seen.NftablesLeft(tables=kernel.left_tables)
+        is_clean = False
+    if kernel.left_of_ipvs and mode != _IPVS:
+        yield seen.IpvsLeft(what=kernel.left_of_ipvs, removal=kernel.ipvs_removal)
+        is_clean = False
+    if is_clean:
+        yield seen.NoLeftovers()
+
+
+def _mode(answer: ProxyAnswer | None) -> str:
+    """The mode of the proxy that runs; empty if none does. A kube-proxy that does not say it counts as iptables."""
+    if answer is None:
+        return ""
+    return (answer.metrics.mode if answer.metrics is not None else "") or _IPTABLES
+
+
+def _connections(kernel: KernelState) -> Iterator[Observation]:
+    if kernel.connections is None:
+        yield seen.TableUnknown()
+        return
+    entries, limit = kernel.connections.entries, kernel.connections.limit
+    share = entries / limit if limit else 0.0
+    kind = seen.TableFull if share >= _FULL else seen.TableNearlyFull if share >= _NEARLY_FULL else seen.TableUsed
+    yield kind(entries=entries, limit=limit)
+    if kernel.connections.dropped:
+        yield seen.PacketsDropped(count=kernel.connections.dropped)

@@ -1,0 +1,144 @@
+"""What was found out about a node for `status`: its proxies, what the one that answers says, and what the kernel shows.
+
+All times are in seconds since 1970.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from pykubeproxy.explain.status.published import ProxyStatus
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.nft_table import NftTable
+
+
+class ProxyProcess(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A process of a Service proxy. `name` is its program's (`kube-proxy`), `started_at` None if that is not known.
+
+    `is_here` tells whether it is in this network namespace; None if only root may know.
+    """
+
+    pid: int
+    name: str
+    command: tuple[str, ...]
+    started_at: float | None = None
+    is_here: bool | None = True
+
+    @property
+    def is_shadow(self) -> bool:
+        """True for a proxy that only says what it would do."""
+        return "--dry-run" in self.command
+
+    @property
+    def title(self) -> str:
+        """Command and pid, as they are shown."""
+        return f"{' '.join(self.command)} (pid {self.pid})"
+
+    def value_of(self, flag: str) -> str | None:
+        """The value of the last `--flag value` or `--flag=value` of the command line; None if it is not given."""
+        found = None
+        for word, following in zip(self.command, (*self.command[1:], ""), strict=True):
+            name, equals, value = word.replace("_", "-", word.partition("=")[0].count("_")).partition("=")
+            if name == f"--{flag}":
+                found = value if equals else following
+        return found
+
+
+class KubeProxyMetrics(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the metrics server of a kube-proxy says: its version, its mode, and how its syncs went.
+
+    `synced_at` is the last sync that succeeded, and `mean_seconds` how long syncs took on average, by family; releases
+    that do not tell families apart have "" for it. `restore_failures` counts refusals of iptables-restore.
+    """
+
+    version: str
+    mode: str
+    started_at: float | None = None
+    synced_at: Mapping[str, float] = {}
+    mean_seconds: Mapping[str, float] = {}
+    restore_failures: int = 0
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What /healthz of a Service proxy at `address` answers; `is_eligible` if the node may get new traffic."""
+
+    address: str
+    is_healthy: bool
+    is_eligible: bool
+
+
+class ProxyAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a running proxy says at `address`: one of ours its `status`, kube-proxy its `metrics`.
+
+    `health` is None if its health server did not answer at `health_address`.
+    """
+
+    address: str
+    status: ProxyStatus | None = None
+    metrics: KubeProxyMetrics | None = None
+    health_address: str = ""
+    health: Health | None = None
+
+
+class ToolsFound(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The iptables tools that serve one family here: backend (`nft` or `legacy`), program, version."""
+
+    family: Family
+    backend: str
+    tool: str
+    tool_version: str
+
+
+class Connections(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The kernel's table of connections: entries, limit, and packets `dropped` since boot for lack of room."""
+
+    entries: int
+    limit: int
+    dropped: int
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A kernel setting that the configuration asks for; `current` is None if it cannot be read."""
+
+    name: str
+    wanted: int
+    current: int | None
+    is_met: bool
+
+
+class KernelState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the kernel shows. Without the right to ask about nftables, `may_ask` is False, and its part is empty.
+
+    `proxy_chains` are the backends that hold chains of a Service proxy, by family. `forwarding` is by family, without
+    those of which nothing is known.
+    """
+
+    may_ask: bool
+    proxy_chains: Mapping[Family, tuple[str, ...]] = {}
+    other_tables: tuple[NftTable, ...] = ()
+    left_tables: tuple[NftTable, ...] = ()
+    left_of_ipvs: tuple[str, ...] = ()
+    ipvs_removal: str = ""
+    connections: Connections | None = None
+    forwarding: Mapping[Family, bool] = {}
+    settings: tuple[Setting, ...] = ()
+
+
+class NodeState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """All that `status` knows, as of `time`.
+
+    `processes` are the Service proxies that run, `process` the one that gave the `answer`, if one can be told.
+    `asked` are the addresses at which there was no answer. `tools_problem` says why there are no `tools`.
+    """
+
+    time: float
+    host_name: str
+    addresses: tuple[str, ...] = ()
+    processes: tuple[ProxyProcess, ...] = ()
+    process: ProxyProcess | None = None
+    answer: ProxyAnswer | None = None
+    asked: tuple[str, ...] = ()
+    tools: tuple[ToolsFound, ...] = ()
+    tools_problem: str = ""
+    why_no_ipv6: str = ""
+    kernel: KernelState

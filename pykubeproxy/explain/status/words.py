@@ -1,0 +1,286 @@
+"""The words for what was found out about a node: what is the case, and, where that is not well, what to do."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from pykubeproxy.explain.status import observations as seen
+from pykubeproxy.explain.status.observations import FamilyTime, Observation, Topic
+from pykubeproxy.explain.status.published import RefusedRules
+from pykubeproxy.model.ip import Family
+
+_NAMED = 3
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+_FORWARDING = {Family.IPV4: "net.ipv4.ip_forward", Family.IPV6: "net.ipv6.conf.all.forwarding"}
+_AS_ROOT = "run it with sudo"
+_SEE_DIFF = "see `pykubeproxy diff`"
+_SEE_LOG = "its log says more"
+
+
+class Words(NamedTuple):
+    """What is the case, and what to do about it: nothing if that is well."""
+
+    says: str
+    advice: str = ""
+
+
+def words(observation: Observation) -> Words:
+    """The words for an observation."""
+    return _OF_TOPIC[observation.topic](observation)
+
+
+def duration_text(seconds: float) -> str:
+    """A length of time in its two largest units: `850 ms`, `12 s`, `3 h 12 min`."""
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms"
+    left, parts = round(seconds), list[tuple[int, str]]()
+    for unit, length in _UNITS:
+        count, left = divmod(left, length)
+        if count or parts:
+            parts.append((count, unit))
+    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)
+
+
+def _of_proxy(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
+    match observation:
+        case seen.OnlyShadowRuns():
+            says = f"{_process(observation)}, in shadow mode: nothing writes rules"
+            return Words(says, "run it without --dry-run, or start kube-proxy again")
+        case seen.ShadowRuns():
+            says = f"{_process(observation)}, in shadow mode: another proxy writes the rules"
+            return Words(says, f"{_SEE_DIFF} for what it would do")
+        case seen.ProxyRuns():
+            return Words(_process(observation))
+        case seen.NoProxyRuns(asked=asked):
+            start = "start one, such as `pykubeproxy run`; on a cluster: `kubectl -n kube-system get pods -o wide`"
+            return Words(f"none runs here{_no_answer(asked, ', and ')}", start)
+        case seen.ProxyDoesNotAnswer(process=process, asked=asked):
+            hint = "is it only starting? Else give the address of its metrics server with --metrics-bind-address"
+            return Words(f"{process} runs{_no_answer(asked, ', but ')}", hint)
+        case seen.ProxyMayBeElsewhere(process=process, asked=asked):
+            return Words(f"{process} runs, perhaps in another network namespace{_no_answer(asked, '; ')}", _AS_ROOT)
+        case seen.SeveralProxies(processes=processes):
+            says = f"{len(processes)} Service proxies write rules here: {'; '.join(processes)}"
+            return Words(says, "stop all but one: they undo each other's work")
+        case seen.OtherMode(mode=mode):
+            command = "ipvsadm -Ln" if mode == "ipvs" else "nft list ruleset"
+            return Words(f"it works in {mode} mode, of which little is known here", f"for its rules see `{command}`")
+    raise TypeError(observation)
+
+
+def _of_answer(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
+    match observation:
+        case seen.Healthy():
+            return Words("healthy, and the node may get new traffic")
+        case seen.Unhealthy(address=address):
+            return Words(f"unhealthy, says {address}: a sync is overdue", f"see its last sync below; {_SEE_LOG}")
+        case seen.NotEligible(address=address):
+            says = f"healthy, but the node is to get no new traffic, says {address}: it is not known, or about to go"
+            return Words(says, "see `kubectl describe node`: its taints, its deletion, or its name")
+        case seen.HealthNotServed(address=address):
+            hint = "load balancers ask there: set healthzBindAddress, or name its address with --healthz-bind-address"
+            return Words(f"nobody answers /healthz at {address or 'any address'}", hint)
+        case seen.Configured(file=file):
+            return Words(file or "command line only")
+        case seen.FollowsManifests(path=path):
+            return Words(f"files in {path}")
+        case seen.FollowsApi(server=server):
+            return Words(f"API server {server}, reached")
+        case seen.ApiAway(server=server, seconds=seconds, error=error):
+            hint = "the rules in force stay, but changes do not come in: see to the API server, or the way to it"
+            return Words(f"API server {server} cannot be followed for {duration_text(seconds)}: {error}", hint)
+        case seen.WaitsForObjects(kinds=kinds):
+            named = ", ".join(kinds)
+            hint = f"see that the API server is reached, and allows to list and watch {named}; {_SEE_LOG}"
+            return Words(f"nothing is synced yet: it waits for {named}", hint)
+    raise TypeError(observation)
+
+
+def _of_node(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
+    match observation:
+        case seen.BackendUsed(backend=backend, tools=tools):
+            return Words(f"{backend} ({', '.join(tools)})")
+        case seen.BothBackendsUsed(family=family, wrong=wrong):
+            says = f"both backends hold chains of a Service proxy ({family}), and packets pass through both"
+            first = "find out which one the node uses (`pykubeproxy version`), and clean up the other"
+            its = wrong or "OTHER"
+            return Words(says, f"{first if wrong is None else 'remove the idle ones'}: {_cleanup(its)}")
+        case seen.NoTools(problem=problem):
+            return Words(problem, "install the package iptables; if it is there, run this with sudo")
+        case seen.LayoutUsed(dispatch=dispatch, commit=commit):
+            return Words(dispatch + (", always committed as a whole" if commit == "single" else ""))
+        case seen.NodeKnown(name=name, addresses=addresses):
+            return Words(f"{name} ({', '.join(addresses)})")
+        case seen.NoAddress(name=name):
+            hint = "give the node an address, or a Node object with one"
+            return Words(f"{name}, with no address by which others could know it", hint)
+        case seen.FamiliesServed(families=families, services=services, why_not_ipv6=why):
+            count = "" if services is None else f"; {_count(services, 'Service')}"
+            return Words(f"{_and(families)}{count}{f'; {why}' if why else ''}")
+    raise TypeError(observation)
+
+
+def _of_syncs(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
+    match observation:
+        case seen.LastSyncs(times=times, is_mean=is_mean):
+            return Words(", ".join(_time(each, is_mean=is_mean) for each in times))
+        case seen.NeverSynced(families=families):
+            of = f" ({_and(families)})" if any(families) else ""
+            return Words(f"never yet{of}", f"is it only starting? Else {_SEE_LOG}")
+        case seen.SyncFails(family=family, seconds=seconds, error=error):
+            says = f"{family} fails for {duration_text(seconds)}: {error}; the rules in force stay"
+            return Words(says, f"it is tried again; {_SEE_LOG}")
+        case seen.RestoresFailed(count=count):
+            says = f"iptables-restore has refused {_count(count, 'input')} since the proxy was started"
+            return Words(says, f"if it goes up, {_SEE_LOG}")
+        case seen.NoDrift(seconds=seconds):
+            return Words(f"no other program has changed the rules for {duration_text(seconds)}")
+        case seen.KeepsDrifting(program=program):
+            hint = f"stop {program or 'the program that does it'}, or keep it away from chains that begin with KUBE-"
+            return Words(f"{_drift(observation)}, again and again", hint)
+        case seen.Drifted(program=program):
+            hint = f"it was repaired; keep {program or 'other programs'} away from chains that begin with KUBE-"
+            return Words(_drift(observation), hint)
+    raise TypeError(observation)
+
+
+def _of_rules(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
+    match observation:
+        case seen.InSync(families=families):
+            return Words(f"in sync ({_and(families)})")
+        case seen.WouldChange(family=family, chains=chains, rules=rules):
+            says = f"{family}: {_count(chains, 'chain')} and {_count(rules, 'rule')} would be changed"
+            return Words(says, f"{_SEE_DIFF} for what they are")
+        case seen.ServicesRefused(family=family, count=count, services=services):
+            modules = sorted({each.module for each in services if each.module})
+            says = f"the node refuses the {family} rules of {_refused(count, services)}"
+            return Words(says, _modprobe(modules) if modules else f"the others are served; {_SEE_LOG}")
+        case seen.RulesMissing(family=family, backend=backend):
+            says = f"there are no {family} chains of a Service proxy in the {backend} tables"
+            return Words(says, f"somebody has flushed them: they come back within a second; if not, {_SEE_LOG}")
+        case seen.RulesWithoutProxy(families=families):
+            says = f"rules are in force ({_and(families)}), and nothing keeps them up to date"
+            return Words(says, "start a proxy, or remove them with `pykubeproxy cleanup`")
+        case seen.NoRules():
+            return Words("none of a Service proxy", "start a proxy")
+        case seen.RulesNotCompared():
+            return Words("kube-proxy does not say whether they are in force", f"{_SEE_DIFF}, which compares them")
+        case seen.RulesNotLookedAt():
+            return Words("not looked at: only root may", _AS_ROOT)
+    raise TypeError(observation)
+
+
+def _of_kernel(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
+    match observation:
+        case seen.TableUsed(entries=entries, limit=limit):
+            use = f"{entries:,} of {limit:,} ({entries / max(limit, 1):.0%})"
+            raise_it = f"raise --conntrack-min, or now: `sysctl -w net.netfilter.nf_conntrack_max={2 * limit}`"
+            match observation:
+                case seen.TableFull():
+                    return Words(f"{use}: packets of new connections are dropped, or soon will be", raise_it)
+                case seen.TableNearlyFull():
+                    return Words(f"{use}: nearly full", raise_it)
+            return Words(use)
+        case seen.PacketsDropped(count=count):
+            says = f"{_count(count, 'packet')} of new connections dropped since boot, for lack of room in the table"
+            return Words(says, "if it goes up, raise --conntrack-min")
+        case seen.TableUnknown():
+            return Words("the kernel does not say how full its table is", "`modprobe nf_conntrack`")
+        case seen.Forwards(families=families):
+            return Words(f"forwarding is on ({_and(families)})")
+        case seen.ForwardingOff(family=family):
+            says = f"{_FORWARDING[family]} is 0: {family} packets of pods and of other machines are not forwarded"
+            return Words(says, f"`sysctl -w {_FORWARDING[family]}=1`")
+        case seen.SettingsMade(count=count):
+            return Words(f"{_count(count, 'setting')} as configured")
+        case seen.SettingDiffers(setting=setting):
+            current = "cannot be read" if setting.current is None else f"is {setting.current}"
+            name, wanted = setting.name, setting.wanted
+            is_path = name.startswith("/")
+            hint = f"`echo {wanted} > {name}`" if is_path else f"`sysctl -w {name.replace('/', '.')}={wanted}`"
+            return Words(f"{name} {current}, and the configuration asks for {wanted}", f"on the machine itself: {hint}")
+    raise TypeError(observation)
+
+
+def _of_others(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
+    match observation:
+        case seen.NoOtherTables():
+            return Words("none has rules")
+        case seen.OtherTables(tables=tables):
+            says = f"packets pass through {', '.join(map(str, tables))}"
+            return Words(says, f"`nft list {tables[0].title}` shows what that does; diff and trace do not look at it")
+        case seen.TablesNotLookedAt():
+            return Words("not looked at, whether nftables has any: only root may", _AS_ROOT)
+        case seen.NoLeftovers():
+            return Words("none of kube-proxy's other modes")
+        case seen.NftablesLeft(tables=tables):
+            titles = ", ".join(table.title for table in tables)
+            says = f"{titles} of kube-proxy's nftables mode, which takes connections first"
+            return Words(says, "`pykubeproxy run` and `pykubeproxy cleanup` delete it")
+        case seen.IpvsLeft(what=what, removal=removal):
+            return Words(f"{'; '.join(what)} of kube-proxy's ipvs mode", f"`{removal}`")
+        case seen.LeftoversNotLookedAt():
+            return Words("not looked at, what other modes may have left: only root may", _AS_ROOT)
+    raise TypeError(observation)
+
+
+_OF_TOPIC: Mapping[Topic, Callable[[Observation], Words]] = {
+    Topic.PROXY: _of_proxy,
+    Topic.HEALTH: _of_answer,
+    Topic.CONFIGURATION: _of_answer,
+    Topic.OBJECTS: _of_answer,
+    Topic.BACKEND: _of_node,
+    Topic.LAYOUT: _of_node,
+    Topic.NODE: _of_node,
+    Topic.FAMILIES: _of_node,
+    Topic.LAST_SYNC: _of_syncs,
+    Topic.DRIFT: _of_syncs,
+    Topic.RULES: _of_rules,
+    Topic.CONNECTIONS: _of_kernel,
+    Topic.KERNEL: _of_kernel,
+    Topic.TABLES: _of_others,
+    Topic.LEFTOVERS: _of_others,
+}
+
+
+def _process(runs: seen.ProxyRuns) -> str:
+    pid = "" if runs.pid is None else f", pid {runs.pid}"
+    return f"{runs.program}{pid}{'' if runs.seconds is None else f', for {duration_text(runs.seconds)}'}"
+
+
+def _no_answer(asked: Sequence[str], joint: str) -> str:
+    return f"{joint}nothing answers at {' or '.join(asked)}" if asked else ""
+
+
+def _time(time: FamilyTime, *, is_mean: bool) -> str:
+    took = "" if time.took is None else f"{', on average in' if is_mean else ' in'} {duration_text(time.took)}"
+    return f"{time.family}{' ' if time.family else ''}{duration_text(time.seconds)} ago{took}"
+
+
+def _refused(count: int, services: Sequence[RefusedRules]) -> str:
+    named = ", ".join(each.service for each in services[:_NAMED])
+    more = f" and {count - _NAMED} more" if count > _NAMED else ""
+    return f"{named}{more}: {services[0].cause}" if services else _count(count, "Service")
+
+
+def _drift(drifted: seen.Drifted) -> str:
+    who = f"{drifted.program} (pid {drifted.pid})" if drifted.pid else drifted.program or "an unknown program"
+    chains = ", ".join(drifted.chains[:_NAMED])
+    more = f" and {drifted.chain_count - _NAMED} more" if drifted.chain_count > _NAMED else ""
+    times = "once" if drifted.times == 1 else f"{drifted.times} times"
+    return f"{who} changed rules {times}, {duration_text(drifted.seconds)} ago: {chains}{more}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _and(names: Iterable[str]) -> str:
+    return " and ".join(names)
+
+
+def _cleanup(backend: str) -> str:
+    return f"`pykubeproxy cleanup --backend {backend}`"
+
+
+def _modprobe(modules: Sequence[str]) -> str:
+    return f"load the kernel {'module' if len(modules) == 1 else 'modules'}: `modprobe -a {' '.join(modules)}`"

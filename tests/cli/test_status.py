@@ -1,0 +1,109 @@
+"""`status` and `check`: what they print of a node that is found to be so, and how they exit."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner, Result
+from msgspec.structs import replace
+
+from pykubeproxy.cli import status
+from pykubeproxy.cli.main import main
+from pykubeproxy.explain.status.node_state import NodeState
+from tests.explain.status.nodes import IDLE, KERNEL, PROCESS, WELL, with_family, with_status
+
+SCREEN = """\
+node-a: all well
+✔ proxy         pykubeproxy 0.1.0, pid 4711, for 2 h
+✔ health        healthy, and the node may get new traffic
+✔ configuration command line only
+✔ objects       API server https://10.0.0.1:6443, reached
+✔ backend       nft (iptables-nft 1.8.9, ip6tables-nft 1.8.9)
+✔ layout        tree
+✔ node          node-a (192.0.2.1, 2001:db8::1)
+✔ families      IPv4 and IPv6; 10 Services
+✔ last sync     IPv4 3 s ago in 12 ms, IPv6 3 s ago in 12 ms
+✔ rules         in sync (IPv4 and IPv6)
+✔ drift         no other program has changed the rules for 1 h
+✔ connections   100 of 1,000 (10%)
+✔ kernel        forwarding is on (IPv4 and IPv6)
+✔ other tables  none has rules
+✔ leftovers     none of kube-proxy's other modes
+"""
+UNSEEN = replace(
+    IDLE, processes=(replace(PROCESS, is_here=None),), kernel=replace(KERNEL, may_ask=False, proxy_chains={})
+)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, state: NodeState, *arguments: str) -> Result:
+    monkeypatch.setattr(status, "read_state", lambda _metrics, _health: state)
+    return CliRunner().invoke(main, [*arguments])
+
+
+def test_a_node_that_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run(monkeypatch, WELL, "status")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == SCREEN
+
+
+def test_what_is_not_well_is_followed_by_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = with_family(failing_since=WELL.time - 61, error="no such match")
+    lines = run(monkeypatch, state, "status").stdout.splitlines()
+    assert lines[0] == "node-a: 1 thing is wrong"
+    place = next(number for number, line in enumerate(lines) if line.startswith("✘"))
+    assert lines[place] == "✘               IPv4 fails for 1 min 1 s: no such match; the rules in force stay"
+    assert lines[place + 1] == "                → it is tried again; its log says more"
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"), [(WELL, 0), (with_status(waits_for=("Node",)), 1), (IDLE, 1), (UNSEEN, 2)]
+)
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_how_they_exit(monkeypatch: pytest.MonkeyPatch, state: NodeState, expected: int, output: str) -> None:
+    assert run(monkeypatch, state, "check", "--output", output).exit_code == expected
+    assert run(monkeypatch, state, "status", "--output", output).exit_code == 0
+
+
+def test_both_print_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, IDLE, "check").stdout == run(monkeypatch, IDLE, "status").stdout
+
+
+def test_json_has_values_and_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = json.loads(run(monkeypatch, IDLE, "check", "--output", "json").stdout)
+    assert (document["version"], document["node"], document["exitStatus"]) == (1, "host", 1)
+    first = document["observations"][0]
+    assert (first["kind"], first["topic"], first["level"]) == ("NoProxyRuns", "proxy", "bad")
+    assert first["asked"] == ["127.0.0.1:10249"]
+    assert first["says"].startswith("none runs here")
+    assert first["advice"]
+    assert document["state"]["kernel"]["connections"] == {"entries": 100, "limit": 1000, "dropped": 0}
+
+
+@pytest.mark.parametrize("flag", ["--metrics-bind-address", "--healthz-bind-address"])
+def test_an_address_that_is_none_is_told(flag: str) -> None:
+    result = CliRunner().invoke(main, ["check", flag, "nonsense"])
+    assert result.exit_code == 2
+    assert f"Invalid value for '{flag}'" in result.stderr
+
+
+def test_the_addresses_of_the_proxy_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def read(metrics: str, health: str) -> NodeState:
+        asked.append((metrics, health))
+        return WELL
+
+    monkeypatch.setattr(status, "read_state", read)
+    CliRunner().invoke(main, ["status", "--metrics-bind-address=1.2.3.4", "--healthz-bind-address=1.2.3.4:5"])
+    assert asked == [("1.2.3.4", "1.2.3.4:5")]
+
+
+def test_a_reader_that_has_had_enough_gets_no_traceback() -> None:
+    command = [sys.executable, "-m", "pykubeproxy", "status"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.wait(30) != 0
+        assert process.stderr.read() == ""

@@ -1,0 +1,179 @@
+"""Asking the Service proxy that runs here: a stand-in serves the pages of kube-proxy, or of this program."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import msgspec
+import pytest
+
+from pykubeproxy.explain.status.node_state import Health, KubeProxyMetrics, ProxyProcess
+from pykubeproxy.explain.status.published import PATH
+from pykubeproxy.host import proxy_endpoints
+from pykubeproxy.host.proxy_endpoints import find_running, owner_of
+from tests.explain.status.nodes import STATUS
+
+METRICS = """\
+# HELP kubernetes_build_info [ALPHA] A metric with a constant '1' value.
+# TYPE kubernetes_build_info gauge
+kubernetes_build_info{build_date="",git_version="v1.36.2",go_version="go1.26"} 1
+# TYPE process_start_time_seconds gauge
+process_start_time_seconds 1.7e+09
+# TYPE kubeproxy_sync_proxy_rules_last_timestamp_seconds gauge
+kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv4"} 1.70000001e+09
+kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv6"} 0
+# TYPE kubeproxy_sync_proxy_rules_duration_seconds histogram
+kubeproxy_sync_proxy_rules_duration_seconds_bucket{ip_family="IPv4",le="0.001"} 0
+kubeproxy_sync_proxy_rules_duration_seconds_bucket{ip_family="IPv4",le="+Inf"} 4
+kubeproxy_sync_proxy_rules_duration_seconds_sum{ip_family="IPv4"} 2
+kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 4
+# TYPE kubeproxy_sync_proxy_rules_iptables_restore_failures_total counter
+kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 3
+kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv6"} 1
+"""
+HEALTHZ = {"lastUpdated": "2026-11-22T12:34:34Z", "nodeEligible": False, "healthy": True}
+Pages = Mapping[str, tuple[int, str]]
+
+
+@contextmanager
+def serving(pages: Pages) -> Iterator[str]:
+    """A server of these pages; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, body = pages.get(self.path, (404, "404 page not found\n"))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def configz(**fields: object) -> tuple[int, str]:
+    return 200, json.dumps({"kubeproxy.config.k8s.io": {"kind": "KubeProxyConfiguration", **fields}})
+
+
+@pytest.fixture(autouse=True)
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[ProxyProcess]:
+    """The Service proxies that seem to run here."""
+    found: list[ProxyProcess] = []
+    monkeypatch.setattr(proxy_endpoints, "service_proxies", lambda: tuple(found))
+    return found
+
+
+def test_kube_proxy() -> None:
+    with serving({"/healthz": (503, json.dumps(HEALTHZ))}) as health:
+        pages = {"/configz": configz(healthzBindAddress=health), "/metrics": (200, METRICS)}
+        with serving({**pages, "/proxyMode": (200, "iptables")}) as metrics:
+            running = find_running(metrics)
+    answer = running.answer
+    assert answer is not None
+    assert answer.metrics == KubeProxyMetrics(
+        version="v1.36.2",
+        mode="iptables",
+        started_at=1.7e9,
+        synced_at={"IPv4": 1_700_000_010.0, "IPv6": 0.0},
+        mean_seconds={"IPv4": 0.5},
+        restore_failures=4,
+    )
+    assert (answer.address, answer.status) == (metrics, None)
+    assert answer.health == Health(address=health, is_healthy=True, is_eligible=False)
+    assert json.loads(running.config) == {"kind": "KubeProxyConfiguration", "healthzBindAddress": health}
+    assert running.owner == os.geteuid()
+    assert running.is_trusted
+
+
+def test_one_of_ours() -> None:
+    with serving({"/configz": configz(), PATH: (200, msgspec.json.encode(STATUS).decode())}) as address:
+        answer = find_running(address, health="127.0.0.1:1").answer
+    assert answer is not None
+    assert (answer.status, answer.metrics, answer.health) == (STATUS, None, None)
+    assert answer.health_address == "127.0.0.1:1"
+
+
+def test_a_status_that_is_of_another_version_makes_no_fuss() -> None:
+    with serving({"/configz": configz(), PATH: (200, '{"version": 2}')}) as address:
+        answer = find_running(address).answer
+    assert answer is not None
+    assert answer.status is None
+
+
+@pytest.mark.parametrize("page", [(200, "hello"), (200, "[1]"), (200, '{"other": {}}'), (500, "{}")])
+def test_a_server_that_is_no_proxy(page: tuple[int, str]) -> None:
+    with serving({"/configz": page}) as address:
+        running = find_running(address)
+    assert (running.answer, running.config, running.asked) == (None, b"", (address,))
+    assert not running.is_trusted
+
+
+def test_the_command_line_says_where_to_ask_and_one_in_charge_comes_first(processes: list[ProxyProcess]) -> None:
+    with serving({"/configz": configz()}) as charge, serving({"/configz": configz()}) as shadow:
+        for pid, address, mode in ((1, shadow, "--dry-run"), (2, charge, "-v=2")):
+            command = ("pykubeproxy", "run", f"--metrics-bind-address={address}", mode)
+            processes.append(ProxyProcess(pid=pid, name="pykubeproxy", command=command))
+        running = find_running()
+    assert running.process == processes[1]
+    assert running.answer is not None
+    assert running.answer.address == charge
+
+
+def test_a_process_that_does_not_answer_where_its_command_line_says(processes: list[ProxyProcess]) -> None:
+    processes.append(
+        ProxyProcess(pid=1, name="kube-proxy", command=("kube-proxy", "--metrics-bind-address", "127.0.0.1:1"))
+    )
+    running = find_running()
+    assert running.answer is None
+    assert running.asked[0] == "127.0.0.1:1"
+
+
+def test_the_configuration_file_says_where_to_ask(processes: list[ProxyProcess], tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    with serving({"/configz": configz()}) as address:
+        identity = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
+        file.write_text(f"{identity}metricsBindAddress: {address}\n")
+        processes.append(ProxyProcess(pid=os.getpid(), name="kube-proxy", command=("kube-proxy", f"--config={file}")))
+        running = find_running()
+    assert running.process == processes[0]
+
+
+@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:http", "127.0.0.1:99999"])
+def test_an_address_that_is_none(address: str) -> None:
+    assert find_running(address).answer is None
+
+
+HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+ROW = "   0: {} 00000000:0000 {} 00000000:00000000 00:00000000 00000000  {}        0 1 1 0 100 0 0 10 0\n"
+
+
+@pytest.mark.parametrize(
+    ("sockets", "address", "owner"),
+    [
+        ([("0100007F:2809", "0A", 7)], "127.0.0.1:10249", 7),
+        ([("00000000:2809", "0A", 7)], "127.0.0.1:10249", 7),
+        ([("0" * 32 + ":2809", "0A", 7)], "127.0.0.1:10249", 7),
+        ([("0" * 24 + "01000000:2809", "0A", 7)], "[::1]:10249", 7),
+        ([("0100007F:2809", "01", 7)], "127.0.0.1:10249", None),
+        ([("0100007F:2808", "0A", 7)], "127.0.0.1:10249", None),
+        ([("0100007F:2809", "0A", 0), ("00000000:2809", "0A", 7)], "127.0.0.1:10249", None),
+        ([("010200C0:2809", "0A", 7)], "192.0.2.1:10249", 7),
+        ([("00000000:2809", "0A", 7)], "192.0.2.1:10249", None),
+        ([], "nonsense", None),
+    ],
+)
+def test_who_listens(sockets: list[tuple[str, str, int]], address: str, owner: int | None, tmp_path: Path) -> None:
+    (tmp_path / "tcp").write_text(HEADING + "".join(ROW.format(*its) for its in sockets))
+    assert owner_of(address, tmp_path) == owner
