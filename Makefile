@@ -5,6 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 SCRIPTS := $(shell grep -lsE '^\#!.*\bbash' .ci/* hack/* e2e/*/*)
+LINTERS := $(addprefix lint-,types python security workflows forms shell imports docker yaml manifests)
 PARTS := conntrack reflector
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo env PYTHONDONTWRITEBYTECODE=1)
 PEER := $(if $(AS_ROOT),KUBE_PROXY_BIN="$$KUBE_PROXY_BIN" KUBEBUILDER_ASSETS="$$KUBEBUILDER_ASSETS")
@@ -13,7 +14,7 @@ export PYTHON
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help docs run test lint bench bench-quick chaos fuzz soak promises image-test lock ready clean
+.PHONY: help docs run test test-lowest test-all lint $(LINTERS) dist bench bench-quick chaos fuzz soak promises image-test lock ready clean
 
 help: ## this list
 	@awk -F ':|## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
@@ -26,12 +27,58 @@ run: ## the main job with no cluster; two nodes on this machine, every Service o
 test: ## linters, types, import contracts and all tests; as root also those that need network namespaces
 	@.ci/run
 
-lint: $(STAMP) ## linters, types and import contracts only
-	$(PY) -m ruff check --quiet
-	$(PY) -m ruff format --check --quiet
-	$(PY) -m mypy
+test-lowest: $(STAMP) ## tests with the oldest versions of other packages that pyproject.toml allows
+	@hack/test-lowest $(ARGS)
+
+test-all: ## everything, for nights and releases: test, and all that takes longer; some hours (root or sudo)
+	@$(MAKE) -s --no-print-directory --keep-going test test-lowest image-test chaos fuzz promises soak
+
+lint: $(STAMP) ## every linter, types and import contracts; `make lint-types` and the like for one of them
+	@$(MAKE) -s --no-print-directory --keep-going --jobs $(shell nproc) --output-sync=target $(LINTERS)
+
+lint-%: export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+lint-python: $(STAMP)
+	ruff check --quiet
+	ruff format --check --quiet
+
+lint-types: $(STAMP)
+	mypy
+
+lint-imports: $(STAMP)
 	$(VENV)/bin/lint-imports
-	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo "shellcheck: not installed, skipped"; fi
+
+lint-shell: $(STAMP)
+	shellcheck $(SCRIPTS)
+
+lint-docker: $(STAMP)
+	hadolint $(shell git ls-files '*Dockerfile')
+
+lint-yaml: $(STAMP)
+	yamllint --strict .
+
+# Workflows: that they are right, that they fit their schema, and that nobody can misuse them.
+lint-workflows: $(STAMP)
+	jactionlint --profile correctness
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+lint-security: $(STAMP)
+	zizmor --quiet --offline --persona auditor .github
+
+lint-forms: $(STAMP)
+	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	check-jsonschema --builtin-schema vendor.github-issue-forms \
+	  $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+
+# Each kustomization can be built; components only as a part of one.
+lint-manifests: $(STAMP)
+	for file in $$(grep -rL '^kind: Component' --include kustomization.yaml manifests); do \
+	  kubectl kustomize "$$(dirname "$$file")" >/dev/null || exit; done
+
+dist: $(STAMP) ## wheel and sdist into dist/, built with the tools of requirements-build.lock
+	@rm -rf dist
+	@$(VENV)/bin/uv build --quiet --build-constraints requirements-build.lock --require-hashes --out-dir dist
 
 docs: $(STAMP) ## runs every command in README.md and docs/ again, and draws their pictures
 	$(PY) -m docs.regenerate
