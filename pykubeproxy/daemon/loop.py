@@ -14,18 +14,18 @@ import structlog
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.errors import FatalError
 from pykubeproxy.daemon.first_sync import FirstSync
-from pykubeproxy.daemon.follow.contention import Contention
 from pykubeproxy.daemon.follow.reporting import report
 from pykubeproxy.daemon.follower import FinishedSync, Follower
+from pykubeproxy.daemon.foreign_changes import ForeignChanges, Step
+from pykubeproxy.daemon.known_objects import KnownObjects
 from pykubeproxy.daemon.messages import ForeignChange, Message, SourceChanged, SourceListed, Stop
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.daemon.watch.drift import DriftPoll
 from pykubeproxy.host.errors import HostError
-from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import ServiceKey
-from pykubeproxy.model.snapshot import ObjectId, Snapshot
+from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.plan.schedule import Schedule
 from pykubeproxy.rules.options import RuleOptions
 
@@ -40,10 +40,6 @@ WhyNotServed = Callable[[Node | None], str | None]
 
 def _no_objection(node: Node | None) -> None:
     del node
-
-
-# What to do at which time.
-_Step = tuple[float, Callable[[], object]]
 
 
 class Loop:
@@ -69,25 +65,19 @@ class Loop:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.inbox: SimpleQueue[Message] = SimpleQueue()
-        self.snapshot = Snapshot()
+        self._objects = KnownObjects(node_name)
         self._families = families
         self._options_for = options_for
         self._schedule = schedule
-        self._own_node = ObjectId("Node", "", node_name)
         self._first = FirstSync(wait_for, node_name, pod_cidr_timeout)
         self._follows_addresses = follows_addresses
         self._why_not_served = why_not_served
         self._clock = clock
-        self._polls: list[DriftPoll] = []
-        self._contention = Contention(clock)
-        self._followers: list[Follower] = [self._contention]
-        self._touched: set[ServiceKey] = set()
+        self._foreign = ForeignChanges(clock)
+        self._followers: list[Follower] = [self._foreign.contention]
         self._is_pending = True
         self._expecting_until: float | None = None
         self._has_failed = False
-        self._unread: tuple[str, ...] = ()
-        self._was_complete = False
-        self._foreign_change: ForeignChange | None = None
         self._last_end: float | None = None
         self._last_read = 0.0
         self._read_seconds: dict[Family, float] = {}
@@ -98,7 +88,12 @@ class Loop:
 
     def poll(self, poll: DriftPoll) -> None:
         """Ask `poll` for drift from now on."""
-        self._polls.append(poll)
+        self._foreign.poll(poll)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The objects as they are known now."""
+        return self._objects.snapshot
 
     @property
     def waits_for(self) -> frozenset[str]:
@@ -108,7 +103,7 @@ class Loop:
     @property
     def unread(self) -> tuple[str, ...]:
         """What a source cannot read now, so that objects may be missing."""
-        return self._unread
+        return self._objects.unread
 
     @property
     def time_to_next(self) -> float:
@@ -138,7 +133,7 @@ class Loop:
             case SourceListed(kinds):
                 self._first.listed(kinds, self._clock())
             case ForeignChange():
-                self._note_foreign_change(message)
+                self._foreign.note(message)
             case Stop(reason):
                 raise FatalError(reason)
 
@@ -153,19 +148,16 @@ class Loop:
 
         Raises FatalError in place of the first sync if this node cannot be served.
         """
-        if self._last_end is None and (why := self._why_not_served(self._node)):
+        if self._last_end is None and (why := self._why_not_served(self._objects.node)):
             raise FatalError(why)
         if self._follows_addresses or self._has_failed:
             # What has failed may have built upon something that the node does not have any more.
             self.reconfigure()
-        for poll in self._polls:
-            # What was changed up to now would pass for our own work afterwards.
-            self._heed(is_changed=poll.begin())
+        self._foreign.begin_sync(is_first=self._last_end is None)
         self._is_pending = self._has_failed = False
-        touched, self._touched = self._touched, set()
+        touched = self._objects.take_touched()
         syncs = [self._sync(family, proxy, touched, is_routine=is_routine) for family, proxy in self._families.items()]
-        for poll in self._polls:
-            poll.remember({family: proxy.believed_entries for family, proxy in self._families.items()})
+        self._foreign.end_sync({family: proxy.believed_entries for family, proxy in self._families.items()})
         self._conclude(syncs)
         return all(sync.result is not None and not sync.result.refused.services for sync in syncs)
 
@@ -186,7 +178,7 @@ class Loop:
         start = self._clock()
         result, failure = None, None
         try:
-            proxy.has_foreign_change = self._foreign_change is not None
+            proxy.has_foreign_change = self._foreign.pending is not None
             proxy.update(self.snapshot, touched)
             result = proxy.sync()
         except HostError as error:
@@ -200,7 +192,7 @@ class Loop:
             result=result,
             error=failure,
             refused_plans=proxy.refused_plans,
-            cause=self._foreign_change,
+            cause=self._foreign.pending,
             is_routine=is_routine,
         )
         report(sync)
@@ -218,12 +210,12 @@ class Loop:
         # What somebody has disturbed is not found by a sync that does not look.
         if all(sync.result is None or sync.result.was_read for sync in syncs):
             self._last_read = self._last_end
-            self._foreign_change = None
+            self._foreign.pending = None
 
-    def _next(self) -> _Step:
+    def _next(self) -> Step:
         return min(self._agenda(), default=(self._clock() + _FOREVER, _nothing), key=_time)
 
-    def _agenda(self) -> Iterator[_Step]:
+    def _agenda(self) -> Iterator[Step]:
         """What to do when, as far as that is known now; of what is due at the same time, the most thorough first."""
         if self._first.missing:
             if self._first.given_up_at is not None:
@@ -235,12 +227,12 @@ class Loop:
         if self._last_end is not None:
             read = {"last_read": self._last_read, "read_seconds": sum(self._read_seconds.values())}
             check_due = self._schedule.check_due(**read)
-            if self._foreign_change is not None:
-                yield max(check_due, self._contention.repair_due(self._foreign_change)), self.audit
+            if (repair_due := self._foreign.repair_due) is not None:
+                yield max(check_due, repair_due), self.audit
             yield self._schedule.audit_due(**read), self.audit
             if due is not None and any(proxy.always_reads for proxy in self._families.values()):
                 due = max(due, check_due)
-            yield from ((poll.due, partial(self._ask, poll)) for poll in self._polls)
+            yield from self._foreign.steps
             for proxy in self._families.values():
                 yield proxy.retry_due, partial(self._retry, proxy)
         if due is not None:
@@ -251,23 +243,6 @@ class Loop:
         self.reconfigure()
         proxy.retry()
         self.sync()
-
-    def _ask(self, poll: DriftPoll) -> None:
-        self._heed(is_changed=poll.ask())
-
-    def _note_foreign_change(self, by: ForeignChange) -> None:
-        """Take note of a change by another program; of several, the one that is to be looked at first counts."""
-        now = self._clock()
-
-        def rank(cause: ForeignChange) -> tuple[float, bool]:
-            return max(self._contention.repair_due(cause), now), not cause.program
-
-        if self._foreign_change is None or rank(by) < rank(self._foreign_change):
-            self._foreign_change = by
-
-    def _heed(self, *, is_changed: bool) -> None:
-        if is_changed and self._last_end is not None:
-            self._note_foreign_change(ForeignChange())
 
     def _stop_expecting(self) -> None:
         self._expecting_until = math.inf
@@ -291,61 +266,36 @@ class Loop:
         for note in change.notes:
             (log.error if note.is_error else log.info)(note.text)
         self._see_unread(change.unread)
-        known_node = self._node
-        touched: set[ServiceKey] = set()
-        lost: list[EndpointSlice] = []
-        for obj in change.put:
-            touched |= self.snapshot.put(obj)
-        for name in change.removed:
-            if name == self._own_node:
-                log.warning("this node's Node object is gone; its last state stays in force", node=name.name)
-            else:
-                slice_ = self.snapshot.slice_named(name)
-                lost += [slice_] if slice_ is not None else []
-                touched |= self.snapshot.remove(name)
-        self._touched |= touched
-        self._is_pending |= bool(touched)
-        is_other_node = self._node != known_node and self._follow_node()
+        known_node = self._objects.node
+        update = self._objects.take(change)
+        self._is_pending |= bool(update.touched)
+        is_other_node = self._objects.node != known_node and self._follow_node()
         for follower in self._followers:
-            follower.objects_changed(change, touched)
-            follower.slices_removed(lost)
-            if is_other_node or (touched and not self._first.missing):
+            follower.objects_changed(change, update.touched)
+            follower.slices_removed(update.removed)
+            if is_other_node or (update.touched and not self._first.missing):
                 follower.sync_requested()
 
     def _see_unread(self, unread: tuple[str, ...]) -> None:
-        """Take nothing away for what may only be unknown: rules in force, until everything has been read once.
-
-        Later, a source that cannot read something counts no object as gone.
-        """
-        if unread and not self._unread:
-            log.warning("some objects cannot be read; nothing is removed until they can", unread="; ".join(unread))
-        elif self._unread and not unread:
-            log.info("all objects can be read again; what is gone is removed")
-        self._unread = unread
-        if self._was_complete:
+        """Keep rules in force for objects that may only be unread, until all objects have been read once."""
+        if not self._objects.see_unread(unread):
             return
         for proxy in self._families.values():
             if unread:
                 proxy.hold()
             else:
                 proxy.release(self.snapshot)
-        self._was_complete = not unread
         self._is_pending = True
-
-    @property
-    def _node(self) -> Node | None:
-        """This node's Node object, as it was last seen."""
-        return self.snapshot.nodes.get(self._own_node.name)
 
     def _follow_node(self) -> bool:
         """Take in another state of this node's object; True if it changes the rules."""
-        self._first.saw_node(self._node)
+        self._first.saw_node(self._objects.node)
         return self.reconfigure()
 
     def reconfigure(self) -> bool:
         """Recompile families with other options than before, such as another zone or address; True if any is."""
         try:
-            options = {family: self._options_for(self._node, family) for family in self._families}
+            options = {family: self._options_for(self._objects.node, family) for family in self._families}
         except HostError as error:
             log.warning("cannot look at the node's addresses; rules stay as they are", error=str(error))
             return False
@@ -372,5 +322,5 @@ def _nothing() -> None:
     """What is done when there is nothing to do."""
 
 
-def _time(step: _Step) -> float:
+def _time(step: Step) -> float:
     return step[0]
