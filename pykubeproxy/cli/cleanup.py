@@ -4,8 +4,9 @@ import sys
 
 import click
 
-from pykubeproxy.cli.beside import ipvs_note
-from pykubeproxy.cli.common import FAILED, complain, our_options, with_errors
+from pykubeproxy.cli.errors import FAILED, print_stderr, with_errors
+from pykubeproxy.cli.notes import note_ipvs
+from pykubeproxy.cli.options import our_options
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
 from pykubeproxy.daemon.cleanup import CleanupResult, TableCleanup, clean_leftovers
 from pykubeproxy.daemon.cleanup import cleanup as clean_all
@@ -35,12 +36,11 @@ def clean_up(own_options: OwnOptions) -> int:
         if cleaned.problem is None:
             click.echo(_describe(cleaned))
         else:
-            complain(f"Error: {cleaned.problem}")
+            print_stderr(f"Error: {cleaned.problem}")
             status = FAILED
     if not everything:
         click.echo("nothing to remove")
-    if note := ipvs_note(left):
-        complain(note)
+    note_ipvs(left)
     return status
 
 

@@ -8,28 +8,19 @@ from functools import cache
 import click
 
 from pykubeproxy.cli import external_diff
-from pykubeproxy.cli.beside import Beside, look_beside
-from pykubeproxy.cli.common import (
-    DIFFERENT,
-    compile_for,
-    complain,
-    object_options,
-    our_options,
-    read_config,
-    read_objects,
-    tell,
-    with_errors,
-)
-from pykubeproxy.cli.compared import Compared, from_dumps
 from pykubeproxy.cli.diff_json import as_json
 from pykubeproxy.cli.diff_text import FamilyDiff, NodeDiff, as_text
-from pykubeproxy.cli.dumps import read_dumps
+from pykubeproxy.cli.dumps import not_compared, read_dumps, without_useless
+from pykubeproxy.cli.errors import DIFFERENT, print_stderr, with_errors
+from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects
+from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_other_tables, note_unread
 from pykubeproxy.cli.one_shot import one_shot
+from pykubeproxy.cli.options import object_options, our_options
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
-from pykubeproxy.cli.unread import complain_of_unread
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import check_tools, find_tools, split_for
+from pykubeproxy.explain.notes import MissingTables, missing_text
 from pykubeproxy.explain.plan import explain
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.iptables import IptablesHost
@@ -72,48 +63,56 @@ def diff(
     Exits with 0 if there is no difference, 1 if there is one, and more than 1 if something went wrong. While some
     objects cannot be read, nothing is removed, as in `run`, and it is said which ones those are.
     """
-    differ = external_diff.wanted() if output == "text" else []
+    program = external_diff.wanted() if output == "text" else []
     completed = read_config(flags)
-    change = read_objects(objects, completed)
-    tell(change.notes)
+    changes = read_objects(objects, completed)
+    print_notes(changes.notes)
     tools = {} if dumps else find_tools(own_options)
     check_tools(tools)
 
     @cache
     def desired(family: Family) -> Ruleset:
-        return compile_for(completed, own_options, change, tools, [family])[family]
+        return compile_for(completed, own_options, changes, tools, [family])[family]
 
-    compared = _from_dumps(dumps, own_options, change, desired) if dumps else Compared(live=_read(tools, desired))
-    complain_of_unread(compared.live)
-    wanted = {family: desired(family) for family in compared.live}
-    if change.unread:
-        wanted = compile_for(completed, own_options, change, tools, compared.live, compared.live)
-    families = {
-        family: _compare(compared.limited(wanted[family], family), its) for family, its in compared.live.items()
-    }
-    beside = Beside() if dumps else look_beside({family: its.backend for family, its in tools.items()})
-    beside.tell()
-    if differ:
-        planned = {family: _planned(its, families[family].plan) for family, its in compared.live.items()}
-        sys.exit(external_diff.show(differ, compared.live, planned))
+    live, missing = _read_dumps(dumps, own_options, changes, desired) if dumps else (_read(tools, desired), ())
+    note_unread(live)
+    wanted = {family: desired(family) for family in live}
+    if changes.unread:
+        wanted = compile_for(completed, own_options, changes, tools, live, live)
+    families = {family: _compare(_without(wanted[family], family, missing), its) for family, its in live.items()}
+    others = OtherTables() if dumps else find_other_tables({family: its.backend for family, its in tools.items()})
+    note_other_tables(others)
+    if program:
+        planned = {family: _planned(its, families[family].plan) for family, its in live.items()}
+        sys.exit(external_diff.show(program, live, planned))
     found = NodeDiff(
         families=families,
-        not_compared=compared.gaps,
-        skipped=change.unread,
-        left_tables=beside.leftovers.tables,
-        not_looked_at=beside.not_looked_at,
+        not_compared=missing,
+        skipped=changes.unread,
+        left_tables=others.leftovers.tables,
+        not_looked_at=others.not_looked_at,
     )
     _print(_lines(found, output, {family: split_for(own_options, its) for family, its in tools.items()}))
     sys.exit(DIFFERENT if found.is_different else 0)
 
 
-def _from_dumps(dumps: tuple[str, ...], own_options: OwnOptions, change: ObjectChanges, desired: Desired) -> Compared:
-    """The rules in some dumps; what they lack is told on stderr. Raises SaveError."""
-    live = read_dumps(dumps, own_options.only_family, desired)
-    compared = from_dumps(live, dumps, own_options.wanted_families, change.put)
-    for gap in compared.gaps:
-        complain(gap.note(dumps))
-    return compared
+def _read_dumps(
+    dumps: tuple[str, ...], own_options: OwnOptions, changes: ObjectChanges, desired: Desired
+) -> tuple[dict[Family, Ruleset], tuple[MissingTables, ...]]:
+    """The rules in some dumps that can be compared, and what is missing, which is noted on stderr. Raises SaveError."""
+    everything = read_dumps(dumps, own_options.only_family, desired)
+    live = without_useless(everything, dumps)
+    missing = tuple(not_compared(everything, own_options.wanted_families, changes.put))
+    for its in missing:
+        print_stderr(f"note: {missing_text(its, dumps)}")
+    return live, missing
+
+
+def _without(desired: Ruleset, family: Family, missing: Iterable[MissingTables]) -> Ruleset:
+    """The desired tables without those that are missing in dumps; a node that lacks a table has an empty one."""
+    names = {name for its in missing if its.family is family for name in its.tables}
+    tables = {name: table for name, table in desired.tables.items() if name not in names}
+    return Ruleset(tables=tables, shared=desired.shared)
 
 
 def _read(tools: Mapping[Family, Tools], desired: Desired) -> dict[Family, Ruleset]:

@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from pykubeproxy.cli.compared import MissingTables
 from pykubeproxy.cli.diff_text import NodeDiff
 from pykubeproxy.explain.change_words import change_texts
+from pykubeproxy.explain.notes import MissingTables
 from pykubeproxy.explain.plan import Explanation
 from pykubeproxy.explain.summary import Summary
 from pykubeproxy.model.nft_table import NftTable

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 import click
 import msgspec
 
-from pykubeproxy.cli.compared import MissingTables
 from pykubeproxy.explain.chain_diff import ChainAction, ChainDiff
 from pykubeproxy.explain.change_words import change_texts, order_text
+from pykubeproxy.explain.notes import MissingTables
 from pykubeproxy.explain.plan import Explanation, ServicePortDiff
 from pykubeproxy.explain.summary import Summary
 from pykubeproxy.model.ip import Family

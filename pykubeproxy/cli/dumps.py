@@ -2,11 +2,14 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from pykubeproxy.explain.notes import MissingTables
 from pykubeproxy.host.errors import SaveError
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import Service, service_ports
+from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.parse import DumpError, parse
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
 
@@ -41,6 +44,35 @@ def read_dumps(
 def missing_tables(ruleset: Ruleset) -> tuple[str, ...]:
     """The tables in which Services are, that a dump does not have."""
     return tuple(name for name in TABLES if name not in ruleset.tables)
+
+
+def without_useless(live: Mapping[Family, Ruleset], dumps: Sequence[str]) -> dict[Family, Ruleset]:
+    """The families of which some table can be compared, in `dumps` that were read as `live`.
+
+    Raises SaveError if there is none.
+    """
+    found = {family: its for family, its in live.items() if missing_tables(its) != TABLES}
+    if not found:
+        raise SaveError(
+            f"{', '.join(dumps)}: neither table {' nor table '.join(TABLES)} is there, and no other is compared; "
+            "the whole output of iptables-save is expected"
+        )
+    return found
+
+
+def not_compared(
+    live: Mapping[Family, Ruleset], families: Iterable[Family], objects: Iterable[Object]
+) -> Iterator[MissingTables]:
+    """The tables that dumps, which were read as `live`, do not have of some families.
+
+    A family that they do not have at all is only missed if some of the objects are served in it: most dumps are of one
+    family, and so are most clusters.
+    """
+    services = [obj for obj in objects if isinstance(obj, Service)]
+    for family in families:
+        missing = missing_tables(live.get(family, Ruleset()))
+        if missing and (family in live or any(service_ports(service, family) for service in services)):
+            yield MissingTables(family, missing)
 
 
 def _read(path: str, family: Family | None, known: Callable[[Family], Ruleset]) -> Iterator[tuple[Family, Ruleset]]:

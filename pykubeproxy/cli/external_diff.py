@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from pykubeproxy.cli.common import FAILED
+from pykubeproxy.cli.errors import FAILED
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.host.errors import HostError, ToolMissing
 from pykubeproxy.model.ip import Family

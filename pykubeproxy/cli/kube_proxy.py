@@ -12,10 +12,11 @@ import click
 import msgspec
 
 from pykubeproxy.cli.cleanup import clean_up
-from pykubeproxy.cli.common import our_options, read_config, with_errors
-from pykubeproxy.cli.entry import OneLineErrors
+from pykubeproxy.cli.errors import NOT_IN_SYNC, OneLineErrors, with_errors
+from pykubeproxy.cli.inputs import read_config
+from pykubeproxy.cli.options import our_options
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
-from pykubeproxy.cli.running import Wishes, read_settings, start
+from pykubeproxy.cli.running import StartOptions, read_settings, start
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.config.release import KUBERNETES_VERSION
 from pykubeproxy.config.write import write
@@ -24,11 +25,9 @@ from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.observe.about import build
 from pykubeproxy.observe.logs import LogFormat
 
-FAILED = 1
-
 
 class _KubeProxy(OneLineErrors):
-    usage_status = FAILED
+    usage_status = NOT_IN_SYNC
 
 
 @click.command(
@@ -44,23 +43,23 @@ class _KubeProxy(OneLineErrors):
 )
 @our_options
 @kube_proxy_flags()
-@partial(with_errors, status=FAILED)
+@partial(with_errors, status=NOT_IN_SYNC)
 def main(dry_run: bool, log_format: str | None, own_options: OwnOptions, flags: dict[str, object]) -> None:
     """The Service proxy of a Kubernetes node, with kube-proxy's command line and configuration file."""
     if flags.get("version", "false") != "false":
         click.echo(_version(str(flags["version"])))
         return
     chosen = LogFormat(log_format) if log_format else None
-    wishes = Wishes(is_dry=dry_run, is_kube_proxy=True, log_format=chosen)
+    options = StartOptions(is_dry=dry_run, is_kube_proxy=True, log_format=chosen)
     if flags.get("write-config-to"):
         _write_config(Path(str(flags["write-config-to"])), flags)
     elif flags.get("cleanup"):
         read_config(flags)
-        sys.exit(FAILED if clean_up(own_options) else 0)
+        sys.exit(NOT_IN_SYNC if clean_up(own_options) else 0)
     elif flags.get("init-only"):
-        init(read_settings(wishes, own_options, flags))
+        init(read_settings(options, own_options, flags))
     else:
-        start(wishes, own_options, flags)
+        start(options, own_options, flags)
 
 
 def _version(asked: str) -> str:

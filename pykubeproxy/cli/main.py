@@ -4,7 +4,7 @@ from importlib import import_module
 
 import click
 
-from pykubeproxy.cli.entry import OneLineGroup
+from pykubeproxy.cli.errors import OneLineGroup
 
 # In the order in which --help lists them. Each is a module of its own, and the command in it of the same name.
 _COMMANDS = ("run", "status", "check", "diff", "trace", "top", "render", "cleanup", "version")

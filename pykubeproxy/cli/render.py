@@ -2,15 +2,9 @@
 
 import click
 
-from pykubeproxy.cli.common import (
-    compile_for,
-    object_options,
-    our_options,
-    read_config,
-    read_objects,
-    tell,
-    with_errors,
-)
+from pykubeproxy.cli.errors import with_errors
+from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects
+from pykubeproxy.cli.options import object_options, our_options
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.rules.ruleset import render as render_lines
@@ -34,7 +28,7 @@ def render(objects: tuple[str, ...], own_options: OwnOptions, flags: dict[str, o
     if not objects:
         raise click.UsageError("no objects given: name a file or folder with -f")
     change = read_objects(objects, completed)
-    tell(change.notes)
+    print_notes(change.notes)
     for family, ruleset in compile_for(completed, own_options, change, {}, own_options.wanted_families).items():
         click.echo(f"# {family.lower()}")
         for line in render_lines(ruleset):

@@ -4,13 +4,12 @@ from functools import partial
 
 import click
 
-from pykubeproxy.cli.common import our_options, with_errors
+from pykubeproxy.cli.errors import NOT_IN_SYNC, with_errors
+from pykubeproxy.cli.options import API, our_options
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
-from pykubeproxy.cli.running import NOT_IN_SYNC, Wishes, start
+from pykubeproxy.cli.running import StartOptions, start
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.observe.logs import LogFormat
-
-API = "api"
 
 
 @click.command(
@@ -43,4 +42,4 @@ def run(
     """
     manifests = None if source == API else source
     chosen = LogFormat(log_format) if log_format else None
-    start(Wishes(source=manifests, once=once, is_dry=dry_run, log_format=chosen), own_options, flags)
+    start(StartOptions(source=manifests, once=once, is_dry=dry_run, log_format=chosen), own_options, flags)

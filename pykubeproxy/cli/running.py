@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from pykubeproxy.cli.common import complete_config, tell_warnings
+from pykubeproxy.cli.errors import NOT_IN_SYNC
+from pykubeproxy.cli.inputs import complete_config, print_warnings
 from pykubeproxy.config.flag_table import FLAGS
 from pykubeproxy.config.flags import texts
 from pykubeproxy.daemon.run import run, run_once
@@ -15,10 +16,8 @@ from pykubeproxy.observe.logs import LogFormat, set_up
 
 log = structlog.get_logger()
 
-NOT_IN_SYNC = 1
 
-
-class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the user asked of the daemon, beyond what all commands have.
 
     `log_format` None is as the configuration says. `is_kube_proxy` if this stands in for kube-proxy, with its command
@@ -32,34 +31,34 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     log_format: LogFormat | None = None
 
 
-def start(wishes: Wishes, own_options: OwnOptions, flags: dict[str, object]) -> None:
+def start(options: StartOptions, own_options: OwnOptions, flags: dict[str, object]) -> None:
     """Run until told to stop, or sync once and exit with 0 if in sync. Raises what the daemon raises."""
-    settings = read_settings(wishes, own_options, flags)
-    if wishes.once:
+    settings = read_settings(options, own_options, flags)
+    if options.once:
         sys.exit(0 if run_once(settings) else NOT_IN_SYNC)
     run(settings)
 
 
-def read_settings(wishes: Wishes, own_options: OwnOptions, flags: dict[str, object]) -> RunSettings:
+def read_settings(options: StartOptions, own_options: OwnOptions, flags: dict[str, object]) -> RunSettings:
     """The daemon's settings; logging is set up as they say. Raises ConfigError."""
     # Read first: what is written from now on is a change, and will be noticed as one.
     config_file = _config_file(flags)
     completed = complete_config(flags)
     logging = completed.config.logging
     in_config = LogFormat.JSON if logging.format == "json" else LogFormat.CONSOLE
-    set_up(wishes.log_format or in_config, logging.verbosity)
-    if wishes.is_dry:
+    set_up(options.log_format or in_config, logging.verbosity)
+    if options.is_dry:
         log.info("shadow mode: nothing is written, neither rules nor kernel settings; what would be done is logged")
-    tell_warnings(completed)
-    if wishes.is_kube_proxy and not completed.is_mode_given:
+    print_warnings(completed)
+    if options.is_kube_proxy and not completed.is_mode_given:
         log.warning(
             "no mode is given: kube-proxy's own default becomes nftables in v1.40; say mode: iptables to keep it"
         )
     return RunSettings(
         completed=completed,
         own_options=own_options,
-        manifests=wishes.source,
-        is_dry=wishes.is_dry,
+        manifests=options.source,
+        is_dry=options.is_dry,
         config_file=config_file,
         flags=dict(texts(FLAGS, flags)),
         timeouts=DaemonTimeouts(),

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from pykubeproxy.cli.beside import look_beside
+from pykubeproxy.cli.notes import find_other_tables
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.config.load import load
 from pykubeproxy.config.types import KubeProxyConfiguration
 from pykubeproxy.daemon.setup.node_view import host_name
 from pykubeproxy.daemon.setup.preparation import conntrack_settings
+from pykubeproxy.explain.notes import ipvs_leftovers, ipvs_removal
 from pykubeproxy.explain.status.node_state import Connections, KernelState, NodeState, Setting, ToolsFound
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host import interfaces, nft_tables
@@ -98,14 +99,14 @@ def _kernel(used: Mapping[Family, Backend], config: KubeProxyConfiguration | Non
     )
     if not state.may_ask:
         return state
-    beside = look_beside(used or dict.fromkeys(Family, Backend.NFT))
+    others = find_other_tables(used or dict.fromkeys(Family, Backend.NFT))
     return msgspec.structs.replace(
         state,
         proxy_chains={family: backends.backends_with_proxy(family) for family in families},
-        other_tables=beside.not_looked_at,
-        left_tables=beside.leftovers.tables,
-        left_of_ipvs=beside.leftovers.ipvs,
-        ipvs_removal=beside.leftovers.ipvs_removal,
+        other_tables=others.not_looked_at,
+        left_tables=others.leftovers.tables,
+        left_of_ipvs=ipvs_leftovers(others.leftovers),
+        ipvs_removal=ipvs_removal(others.leftovers),
     )
 
 

@@ -10,10 +10,11 @@ from difflib import get_close_matches
 import click
 from rich.console import Console
 
-from pykubeproxy.cli.common import complain, our_options, with_errors
+from pykubeproxy.cli.errors import print_stderr, with_errors
+from pykubeproxy.cli.options import our_options
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
 from pykubeproxy.cli.top_output import as_json, as_text
-from pykubeproxy.cli.top_reading import LiveReader, Measuring
+from pykubeproxy.cli.top_reading import Measurement, NatReader
 from pykubeproxy.cli.top_screen import Screen
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import find_tools
@@ -73,9 +74,9 @@ def top(
     for its in tools.values():
         backends.check(its)
     try:
-        measuring = Measuring(LiveReader(tools), namespace)
+        measuring = Measurement(NatReader(tools), namespace)
         if namespace is not None and namespace not in (known := measuring.namespaces()):
-            complain(_unknown(namespace, known))
+            print_stderr(_unknown(namespace, known))
         if once:
             _print(next(measuring.intervals(interval, _sleep)), output, limit)
         elif output == "text" and _has_terminal():
@@ -88,7 +89,7 @@ def top(
             raise
 
 
-def _watch(measuring: Measuring, interval: float, limit: int | None) -> None:
+def _watch(measuring: Measurement, interval: float, limit: int | None) -> None:
     console = _console()
     with Screen(console) as screen:
         for rates in measuring.intervals(interval, screen.wait):

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from pykubeproxy.cli.unread import complain_of_unread
+from pykubeproxy.cli.notes import note_unread
 from pykubeproxy.host.backend import Tools, is_in_use
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import Family
@@ -16,7 +16,7 @@ Wait = Callable[[float], bool]
 """Waits for some seconds; true if there is no more to be read."""
 
 
-class LiveReader:
+class NatReader:
     """Reads the nat tables of this node, whoever wrote them."""
 
     def __init__(self, tools: Mapping[Family, Tools]) -> None:
@@ -38,15 +38,15 @@ class LiveReader:
         return LiveNat(rules, counters.reading)
 
 
-class Measuring:
+class Measurement:
     """Measures from the moment when it is made. Raises HostError, then and later."""
 
-    def __init__(self, reader: LiveReader, namespace: str | None) -> None:
+    def __init__(self, reader: NatReader, namespace: str | None) -> None:
         self._reader = reader
         self._meter = Meter(namespace)
         self._began = time.monotonic()
         live = reader.read()
-        complain_of_unread({family: its.rules for family, its in live.items()})
+        note_unread({family: its.rules for family, its in live.items()})
         self._meter.start(live)
 
     def namespaces(self) -> set[str]:

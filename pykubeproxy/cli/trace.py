@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 import click
 import msgspec
 
-from pykubeproxy.cli.common import object_options, our_options, with_errors
+from pykubeproxy.cli.errors import with_errors
+from pykubeproxy.cli.notes import note_other_tables
 from pykubeproxy.cli.one_shot import one_shot
+from pykubeproxy.cli.options import object_options, our_options
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.trace_json import as_json
 from pykubeproxy.cli.trace_packet import (
@@ -88,7 +90,7 @@ def trace(
     check_endpoint(seen_at)
     asked = Asked(client=client, target=target, family=own_options.only_family)
     rules = read_rules(objects, dumps, own_options, flags, asked.known_family)
-    rules.beside.tell()
+    note_other_tables(rules.other_tables)
     wanted = find_target(asked, rules)
     source = read_source(client, wanted, rules)
     packet = make_packet(source, wanted, in_interface)
@@ -100,7 +102,7 @@ def trace(
     again = _walked(rules, packet, around, traced.affinity[0]) if traced.affinity and seen_at is None else None
     if in_interface is None and not packet.from_node and any(map(_asks_for_interface, traced.outcomes)):
         click.echo("hint: what cannot be decided may be, with --in-interface", err=True)
-    unseen = rules.beside.not_looked_at
+    unseen = rules.other_tables.not_looked_at
     if output == "text":
         text = as_text(traced, condense(traced.tree, all_steps=every_step), again, unseen)
         click.echo(text, color=False if os.environ.get("NO_COLOR") else None)

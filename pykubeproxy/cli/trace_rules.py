@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import click
 import msgspec
 
-from pykubeproxy.cli.beside import Beside, look_beside
-from pykubeproxy.cli.common import API, compile_for, read_config, read_objects, tell
 from pykubeproxy.cli.dumps import missing_tables, read_dumps
-from pykubeproxy.cli.unread import complain_of_unread
+from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects
+from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_unread
+from pykubeproxy.cli.options import API
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
@@ -38,7 +38,8 @@ _ROUTE_LOCALNET = "net/ipv4/conf/all/route_localnet"
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Rules to walk through, and what is known of the node that they are from and of its cluster.
 
-    `addresses` and `snapshot` are None where nothing is known. `beside` is what else the kernel of this node holds.
+    `addresses` and `snapshot` are None where nothing is known. `other_tables` are what else
+    the kernel of this node holds.
     """
 
     rulesets: Mapping[Family, Ruleset]
@@ -46,7 +47,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: Snapshot | None = None
     node_name: str = ""
     is_this_node: bool = False
-    beside: Beside = Beside()
+    other_tables: OtherTables = OtherTables()
 
     def of(self, family: Family) -> Ruleset:
         """The rules of one family. Raises SaveError if there are none."""
@@ -77,7 +78,7 @@ def read_rules(
         return _read_live(dumps, own_options, family)
     completed = read_config(flags)
     change = read_objects(objects, completed)
-    tell(change.notes)
+    print_notes(change.notes)
     if dumps or API in objects:
         rules = _read_live(dumps, own_options, family)
     else:
@@ -100,12 +101,12 @@ def _read_live(dumps: tuple[str, ...], own_options: OwnOptions, family: Family |
         return Rules(rulesets=rulesets, addresses=told)
     tools = {each: its for each, its in find_tools(own_options).items() if family in (None, each)}
     live = {each: IptablesHost(its).save(tables=_existing_tables(its)) for each, its in tools.items()}
-    complain_of_unread(live)
+    note_unread(live)
     return Rules(
         rulesets=live,
         addresses=told or interfaces.local_addresses(),
         is_this_node=not told,
-        beside=look_beside({family: its.backend for family, its in tools.items()}),
+        other_tables=find_other_tables({family: its.backend for family, its in tools.items()}),
     )
 
 

@@ -9,8 +9,9 @@ from pykubeproxy.daemon.setup.tools import split_for
 from pykubeproxy.host.backend import Backend, Tools, find_tools, is_in_use
 from pykubeproxy.host.errors import HostError, NotPermitted, ToolMissing
 from pykubeproxy.host.iptables import IptablesHost
-from pykubeproxy.host.leftovers import Leftovers, find_leftovers
+from pykubeproxy.host.leftovers import find_leftovers
 from pykubeproxy.host.nft_tables import delete_table
+from pykubeproxy.model.leftovers import Leftovers
 from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.plan.cleanup import cleanup as make_plan
 from pykubeproxy.plan.diff import Plan

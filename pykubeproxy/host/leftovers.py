@@ -7,12 +7,11 @@ has every cluster IP for an address of its own. Each goes on working when kube-p
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
-
 from pykubeproxy.host.netlink import NETFILTER, Netlink, NetlinkError, attribute, parse_attributes
 from pykubeproxy.host.nft_tables import existing_tables
 from pykubeproxy.host.rtnetlink import device_names
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.leftovers import Leftovers
 from pykubeproxy.model.nft_table import OF_FAMILY, NftTable
 
 _IPVS_INTERFACE = "kube-ipvs0"
@@ -39,32 +38,6 @@ _NAMES_ONLY = (2).to_bytes(4, "big")
 # The virtual services of IPVS, below three lines of heading.
 _VIRTUAL_SERVICES = Path("/proc/thread-self/net/ip_vs")
 _HEADING_LINES = 3
-
-
-class Leftovers(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is: `tables` of the nftables mode, and of the ipvs mode `interfaces` and `ip_sets`, by name.
-
-    `has_virtual_services` is True if IPVS distributes connections; that may be for other programs without `interfaces`.
-    """
-
-    tables: tuple[NftTable, ...] = ()
-    interfaces: tuple[str, ...] = ()
-    ip_sets: tuple[str, ...] = ()
-    has_virtual_services: bool = False
-
-    @property
-    def ipvs(self) -> tuple[str, ...]:
-        """What is left of the ipvs mode, in words; nothing if nothing is."""
-        named = [f"interface {name}" for name in self.interfaces]
-        return (*named, *((f"IP sets {', '.join(self.ip_sets)}",) if self.ip_sets else ()))
-
-    @property
-    def ipvs_removal(self) -> str:
-        """The shell command that removes what is left of the ipvs mode."""
-        commands = ["ipvsadm --clear"] if self.interfaces and self.has_virtual_services else []
-        commands += [f"ip link delete {name}" for name in self.interfaces]
-        commands += [f"ipset destroy {name}" for name in self.ip_sets]
-        return "; ".join(commands)
 
 
 def nftables_leftovers(families: Iterable[Family]) -> tuple[NftTable, ...]:

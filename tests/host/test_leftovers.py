@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from pykubeproxy.host import leftovers
-from pykubeproxy.host.leftovers import Leftovers, find_leftovers
+from pykubeproxy.host.leftovers import find_leftovers
 from pykubeproxy.host.netlink import ACK, NETFILTER, Netlink, NetlinkError, attribute, nested
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.leftovers import Leftovers
 from pykubeproxy.model.nft_table import NftTable
 from tests.host.namespace import Namespace, namespace, needs_root
 from tests.kernel.nftables import needs_nft
@@ -44,7 +45,7 @@ def create_sets(*names: str) -> None:
 
 def test_nothing(node: Namespace) -> None:
     assert node.run(lambda: find_leftovers(Family)) == Leftovers()
-    assert Leftovers().ipvs == ()
+    assert not Leftovers().has_ipvs
 
 
 @needs_nft
@@ -62,17 +63,15 @@ def test_ip_sets_of_kube_proxy_are_told_from_those_of_others(node: Namespace) ->
     node.run(lambda: create_sets(OURS, OF_KUBE_ROUTER, OURS_OF_IPV6, "caf\udce9"))
     left = node.run(lambda: find_leftovers(Family))
     assert left.ip_sets == (OURS_OF_IPV6, OURS)
-    assert left.ipvs == (f"IP sets {OURS_OF_IPV6}, {OURS}",)
-    assert left.ipvs_removal == f"ipset destroy {OURS_OF_IPV6}; ipset destroy {OURS}"
+    assert left.has_ipvs
 
 
-def test_virtual_services_are_only_cleared_with_kube_proxys_interface(
-    node: Namespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_interface_of_kube_proxy(node: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leftovers, "_has_virtual_services", lambda: True)
-    assert node.run(lambda: find_leftovers(Family)).ipvs_removal == ""
+    assert not node.run(lambda: find_leftovers(Family)).has_ipvs
     node.exec("ip", "link", "add", "kube-ipvs0", "type", "veth", "peer", "name", "other")
-    assert node.run(lambda: find_leftovers(Family)).ipvs_removal == "ipvsadm --clear; ip link delete kube-ipvs0"
+    left = node.run(lambda: find_leftovers(Family))
+    assert (left.interfaces, left.has_virtual_services) == (("kube-ipvs0",), True)
 
 
 def test_a_machine_that_tells_nothing_has_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

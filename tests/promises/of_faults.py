@@ -460,8 +460,8 @@ PROMISES = (
         broken=Broken(
             how="warnings come first",
             file="pykubeproxy/cli/running.py",
-            old="    if wishes.is_dry:\n        log.info(",
-            new="    if wishes.is_dry:\n        log.warning('not permitted')\n        log.info(",
+            old="    if options.is_dry:\n        log.info(",
+            new="    if options.is_dry:\n        log.warning('not permitted')\n        log.info(",
         ),
     ),
     Promise(

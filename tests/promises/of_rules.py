@@ -63,7 +63,7 @@ PROMISES = (
         test="tests/kernel/test_kernel_native_tables.py",
         broken=Broken(
             how="tables of the family inet are not listed",
-            file="pykubeproxy/cli/beside.py",
+            file="pykubeproxy/cli/notes.py",
             old="INET, *LINK_FAMILIES)\n",
             new="*LINK_FAMILIES)\n",
         ),

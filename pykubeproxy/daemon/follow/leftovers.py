@@ -8,11 +8,13 @@ from collections.abc import Collection, Iterable
 import structlog
 
 from pykubeproxy.daemon.follower import FinishedSync, Follower
+from pykubeproxy.explain.notes import ipvs_leftovers, ipvs_removal
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.iptables import RestoreRun
-from pykubeproxy.host.leftovers import Leftovers, find_leftovers
+from pykubeproxy.host.leftovers import find_leftovers
 from pykubeproxy.host.nft_tables import delete_table
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.leftovers import Leftovers
 from pykubeproxy.model.nft_table import NftTable
 
 log = structlog.get_logger()
@@ -70,7 +72,7 @@ class LeftoverRemoval(Follower):
             log.info("deleted what kube-proxy had left in nftables mode", table=table.title)
 
     def _tell_ipvs(self, left: Leftovers) -> None:
-        if left.ipvs and not self._is_ipvs_told:
+        if left.has_ipvs and not self._is_ipvs_told:
             self._is_ipvs_told = True
             told = "kube-proxy has left something in ipvs mode, which can disturb connections to Services"
-            log.warning(told, left="; ".join(left.ipvs), remove_with=left.ipvs_removal)
+            log.warning(told, left="; ".join(ipvs_leftovers(left)), remove_with=ipvs_removal(left))

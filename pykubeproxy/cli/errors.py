@@ -1,0 +1,113 @@
+"""How commands fail: each error is one line on stderr, and an exit status."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from pykubeproxy.cluster.manifests import SourceError
+from pykubeproxy.config.errors import ConfigError
+from pykubeproxy.daemon.errors import FatalError
+from pykubeproxy.host.errors import HostError
+from pykubeproxy.observe.logs import DEBUG_VERBOSITY, LogFormat, set_up
+
+_R = TypeVar("_R")
+
+DIFFERENT = 1
+"""The exit status of `diff` where there is a difference."""
+
+NOT_IN_SYNC = 1
+"""The exit status of `run --once` where the node is not in sync, and of a `run` that failed."""
+
+FAILED = 2
+"""The exit status of any other command that could not do its work."""
+
+
+def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..., _R]:
+    """Turn the errors that a command can meet into one line on stderr and a status.
+
+    Also those that nobody thought of; `-v 4` shows where they come from. What is logged goes to stderr: by default, it
+    would go where the data is expected.
+    """
+
+    @functools.wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> _R:
+        set_up(LogFormat.CONSOLE, 0)
+        try:
+            return command(*args, **kwargs)
+        except (ConfigError, HostError, SourceError, FatalError) as error:
+            fail(str(error), status)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except BrokenPipeError:
+            # Who reads has had enough, and is not to take 1 for an answer. Nothing is left to be said at the end.
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            sys.exit(status)
+        except Exception as error:
+            if int(kwargs.get("flags", {}).get("v", 0)) >= DEBUG_VERBOSITY:
+                raise
+            what = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+            hint = f" (-v {DEBUG_VERBOSITY} tells more)" if "flags" in kwargs else ""
+            fail(f"{' '.join(what.split())}{hint}", status)
+
+    return guarded
+
+
+def fail(text: str, status: int = FAILED) -> NoReturn:
+    """End with one line on stderr."""
+    print_stderr(f"Error: {text}")
+    sys.exit(status)
+
+
+def print_stderr(text: str) -> None:
+    """One line on stderr; where that is full or gone, nobody can be told, and the exit status has to do."""
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
+def open_missing_streams() -> None:
+    """Put /dev/null where stdin, stdout or stderr was closed before the start.
+
+    A new file gets the lowest number that is free. Without this, that would be some socket or pipe, to which everything
+    would be written that this program or a tool that it calls has to say.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode)  # noqa: SIM115  for as long as the process lives
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+
+
+class OneLineErrors(click.Command):
+    """A command that ends the process with one line on stderr for whatever was wrong with its arguments."""
+
+    usage_status: int | None = None
+    """The exit status for a mistake in the arguments; click's own if None."""
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run, and end the process."""
+        open_missing_streams()
+        try:
+            status = super().main(*args, **{**extra, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.UsageError as error:
+            hint = f" (see '{error.ctx.command_path} --help')" if error.ctx else ""
+            problem = " ".join(error.format_message().split()).removesuffix(".")
+            fail(f"{problem}{hint}", error.exit_code if self.usage_status is None else self.usage_status)
+        except click.Abort:
+            fail("interrupted", 1)
+        except OSError as error:
+            # Of what is printed without a command's being run, such as its help.
+            fail(str(error))
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+class OneLineGroup(OneLineErrors, click.Group):
+    """A command with subcommands, whose errors are one line on stderr."""

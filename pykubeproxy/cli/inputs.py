@@ -1,0 +1,93 @@
+"""What commands work with: the configuration, objects, and the rules that both amount to."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pykubeproxy.cli.errors import print_stderr
+from pykubeproxy.cli.options import API
+from pykubeproxy.cluster.manifests import Manifests, SourceError
+from pykubeproxy.cluster.source import Note, ObjectChanges
+from pykubeproxy.config.completed import Completed, check, complete
+from pykubeproxy.config.errors import ConfigError
+from pykubeproxy.daemon.setup.node_view import NodeView, host_name
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
+from pykubeproxy.host.backend import Tools
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.plan.live_services import live_services
+from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.rules.ruleset import Ruleset
+
+
+def read_config(flags: Mapping[str, object]) -> Completed:
+    """The configuration that flags and file amount to; its warnings are told. Raises ConfigError."""
+    completed = complete_config(flags)
+    print_warnings(completed)
+    return completed
+
+
+def complete_config(flags: Mapping[str, object]) -> Completed:
+    """The configuration that flags and file amount to. Raises ConfigError."""
+    path = flags.get("config")
+    try:
+        file = Path(str(path)).read_bytes() if path else None
+    except OSError as error:
+        raise ConfigError(f"failed complete: {error.filename}: {error.strerror}") from None
+    try:
+        completed = complete(flags, file, host_name())
+        check(completed)
+    except ConfigError as error:
+        raise ConfigError(f"{error} (--config {path})" if path else str(error)) from None
+    return completed
+
+
+def print_warnings(completed: Completed) -> None:
+    """Print what is not wrong with a configuration, and may not be what was meant."""
+    for warning in completed.warnings:
+        print_stderr(warning)
+
+
+def read_objects(files: tuple[str, ...], completed: Completed) -> ObjectChanges:
+    """The objects in files and folders; those of the API server if there are none, or `api` is one of them.
+
+    Raises SourceError, also if there are mistakes and nothing else.
+    """
+    if files and API not in files:
+        change = Manifests(files).load()
+        mistakes = [note.text for note in change.notes if note.is_error]
+        if mistakes and not change.put:
+            # Not a cluster without Services, such as `diff` would take all rules away for.
+            more = f" (the first of {len(mistakes)} mistakes)" if len(mistakes) > 1 else ""
+            raise SourceError(f"nothing to work with: {mistakes[0]}{more}")
+        return change
+    # The client of the API server takes long to import, and most commands do without.
+    from pykubeproxy.daemon.watch.api_source import list_objects  # noqa: PLC0415
+
+    return list_objects(completed)
+
+
+def compile_for(
+    completed: Completed,
+    own_options: OwnOptions,
+    change: ObjectChanges,
+    tools: Mapping[Family, Tools],
+    families: Iterable[Family],
+    live: Mapping[Family, Ruleset] | None = None,
+) -> dict[Family, Ruleset]:
+    """The rules that the objects of `change` amount to on this node, or on the one that the options describe.
+
+    With `live`, the Services that those rules serve are kept, as `run` does while not all objects can be read.
+    """
+    snapshot = Snapshot()
+    for obj in change.put:
+        snapshot.put(obj)
+    node = NodeView(completed, own_options, tools)
+    own = snapshot.nodes.get(completed.node_name)
+    held = {family: live_services(its) for family, its in (live or {}).items()}
+    return {family: compile_ruleset(snapshot, node.options_for(own, family), held.get(family)) for family in families}
+
+
+def print_notes(notes: tuple[Note, ...]) -> None:
+    """Print what a source has to say about its input."""
+    for note in notes:
+        print_stderr(note.text)

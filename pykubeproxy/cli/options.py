@@ -1,0 +1,114 @@
+"""Our own options beside kube-proxy's flags, and those that name objects."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from pykubeproxy.daemon.setup.run_settings import CommitMode, OwnOptions
+from pykubeproxy.host.backend import Backend
+from pykubeproxy.model.ip import IP, Family, parse_ip
+from pykubeproxy.rules.options import Dispatch
+
+_R = TypeVar("_R")
+
+API = "api"
+"""What stands for the API server where a path could."""
+
+
+class AddressType(click.ParamType[IP]):
+    """An IP address."""
+
+    name = "IP"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> IP:
+        """Parse, as Kubernetes would."""
+        ip = parse_ip(str(value))
+        if ip is None:
+            self.fail(f"{value!r} is not an IP address", param, ctx)
+        return ip
+
+
+_OPTIONS = (
+    click.option(
+        "--host-address",
+        "host_addresses",
+        type=AddressType(),
+        multiple=True,
+        help="Use these instead of the addresses of this machine's interfaces, to speak for another node. Repeatable.",
+    ),
+    click.option(
+        "--family",
+        type=click.Choice([family.lower() for family in Family]),
+        help="Only this IP family (default: both).",
+    ),
+    click.option(
+        "--dispatch",
+        type=click.Choice([dispatch.value for dispatch in Dispatch]),
+        default=Dispatch.TREE.value,
+        show_default=True,
+        help="Layout of the chains that find a packet's Service; linear is kube-proxy's, byte for byte.",
+    ),
+    click.option(
+        "--commit",
+        type=click.Choice([commit.value for commit in CommitMode]),
+        default=CommitMode.AUTO.value,
+        show_default=True,
+        help="How changes are committed: auto divides very large ones with the nft tools; single never does.",
+    ),
+    click.option(
+        "--backend",
+        type=click.Choice(["auto", *(backend.value for backend in Backend)]),
+        default="auto",
+        show_default=True,
+        help="Which iptables tools to use; auto asks the node which ones its other programs use.",
+    ),
+)
+
+
+def our_options(command: Callable[..., _R]) -> Callable[..., _R]:
+    """Give a command our options; it gets one argument for all of them, `own_options`."""
+
+    @functools.wraps(command)
+    def with_choices(
+        *args: Any,
+        host_addresses: tuple[IP, ...],
+        family: str | None,
+        dispatch: str,
+        commit: str,
+        backend: str,
+        **kwargs: Any,
+    ) -> _R:
+        own_options = OwnOptions(
+            families=None if family is None else (_family(family),),
+            backend=None if backend == "auto" else Backend(backend),
+            dispatch=Dispatch(dispatch),
+            commit=CommitMode(commit),
+            host_addresses=host_addresses,
+        )
+        return command(*args, own_options=own_options, **kwargs)
+
+    decorated: Callable[..., _R] = with_choices
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def object_options(command: Callable[..., _R]) -> Callable[..., _R]:
+    """Give a command -f and --source; it gets one argument for both, `objects`: paths, or `api`."""
+
+    @functools.wraps(command)
+    def with_objects(*args: Any, files: tuple[str, ...], source: str | None, **kwargs: Any) -> _R:
+        return command(*args, objects=(*files, *((source,) if source else ())), **kwargs)
+
+    decorated: Callable[..., _R] = click.option(
+        "--source", metavar="api|PATH", help="Objects from the API server, or as with -f."
+    )(with_objects)
+    return click.option(
+        "-f", "files", multiple=True, metavar="PATH", help="Objects: a file, a folder, or - for stdin. Repeatable."
+    )(decorated)
+
+
+def _family(text: str) -> Family:
+    return next(family for family in Family if family.lower() == text)
