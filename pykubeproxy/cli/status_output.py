@@ -52,7 +52,7 @@ def _fields(observation: Observation) -> dict[str, Any]:
 
 def _name(state: NodeState) -> str:
     status = state.answer.status if state.answer is not None else None
-    return status.node_name if status is not None else state.host_name
+    return status.node_name if status is not None else state.node_name
 
 
 def _sum(observations: Sequence[Observation]) -> str:

@@ -37,9 +37,10 @@ def read_state(metrics: str = "", health: str = "") -> NodeState:
     why_no_ipv6 = interfaces.why_no_ipv6() or ""
     tools, problem = ((), "") if status is not None else _find_tools(why_no_ipv6)
     its = status.families if status is not None else tools
+    config = _configuration(running.config)
     return NodeState(
         time=time.time(),
-        host_name=host_name(),
+        node_name=(config.hostname_override if config is not None else "") or host_name(),
         addresses=() if status is not None else _addresses(),
         processes=running.processes,
         process=running.process,
@@ -48,7 +49,7 @@ def read_state(metrics: str = "", health: str = "") -> NodeState:
         tools=tools,
         tools_problem=problem,
         why_no_ipv6=why_no_ipv6,
-        kernel=_kernel({each.family: Backend(each.backend) for each in its}, _configuration(running.config)),
+        kernel=_kernel({each.family: Backend(each.backend) for each in its}, config),
     )
 
 

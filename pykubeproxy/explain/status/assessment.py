@@ -148,9 +148,8 @@ def _mean_syncs(state: NodeState, metrics: KubeProxyMetrics) -> Iterator[Observa
 def _of_node(state: NodeState) -> Iterator[Observation]:
     """The node's name, its families and its tools."""
     status = state.answer.status if state.answer is not None else None
-    name = status.node_name if status is not None else state.host_name
-    addresses = status.node_addresses if status is not None else state.addresses
-    known = tuple(text for text in addresses if (ip := parse_ip(text)) is not None and not ip.is_loopback)
+    name = status.node_name if status is not None else state.node_name
+    known = _addresses(state)
     yield seen.NodeKnown(name=name, addresses=known) if known else seen.NoAddress(name=name)
     tools = status.families if status is not None else state.tools
     families = tuple(its.family for its in tools)
@@ -177,6 +176,13 @@ def _of_node(state: NodeState) -> Iterator[Observation]:
             yield seen.BothBackendsUsed(family=family, wrong=wrong)
 
 
+def _addresses(state: NodeState) -> tuple[str, ...]:
+    """The addresses by which others know the node."""
+    status = state.answer.status if state.answer is not None else None
+    addresses = status.node_addresses if status is not None else state.addresses
+    return tuple(text for text in addresses if (ip := parse_ip(text)) is not None and not ip.is_loopback)
+
+
 def _of_rules(state: NodeState) -> Iterator[Observation]:
     """Whether the rules are as they should be, and who changes them."""
     kernel, answer = state.kernel, state.answer
@@ -186,7 +192,7 @@ def _of_rules(state: NodeState) -> Iterator[Observation]:
         if not status.is_shadow:
             yield from _drift(state, status)
     elif _mode(answer) == _IPTABLES:
-        yield seen.RulesNotCompared()
+        yield from _rules_of_kube_proxy(state)
     elif answer is None:
         present = tuple(family for family, backends in kernel.proxy_chains.items() if backends)
         if not kernel.may_ask:
@@ -195,6 +201,15 @@ def _of_rules(state: NodeState) -> Iterator[Observation]:
             yield seen.NoRules()
         elif not state.processes:
             yield seen.RulesWithoutProxy(families=present)
+
+
+def _rules_of_kube_proxy(state: NodeState) -> Iterator[Observation]:
+    metrics = state.answer.metrics if state.answer is not None else None
+    has_synced = metrics is not None and any(metrics.synced_at.values())
+    for its in state.tools:
+        if state.kernel.may_ask and has_synced and not state.kernel.proxy_chains.get(its.family):
+            yield seen.RulesMissing(family=its.family, backend=its.backend)
+    yield seen.RulesNotCompared()
 
 
 def _of_synced_rules(families: tuple[FamilySync, ...], kernel: KernelState) -> Iterator[Observation]:
@@ -236,14 +251,16 @@ def _of_kernel(state: NodeState) -> Iterator[Observation]:
     """What the kernel shows apart from rules."""
     kernel = state.kernel
     yield from _connections(kernel)
+    # Of a family in which nobody knows the node, the proxy may have rules, but there is no traffic.
+    known = {ip.family for ip in map(parse_ip, _addresses(state)) if ip is not None} or {Family.IPV4}
     for family, is_on in kernel.forwarding.items():
-        if not is_on:
+        if not is_on and family in known:
             yield seen.ForwardingOff(family=family)
     if on := tuple(family for family, is_on in kernel.forwarding.items() if is_on):
         yield seen.Forwards(families=on)
     # Of a kernel module that is not loaded, that has been said already.
-    known = [setting for setting in kernel.settings if setting.current is not None or kernel.connections is not None]
-    yield from (seen.SettingDiffers(setting=setting) for setting in known if not setting.is_met)
+    settings = [setting for setting in kernel.settings if setting.current is not None or kernel.connections is not None]
+    yield from (seen.SettingDiffers(setting=setting) for setting in settings if not setting.is_met)
     if met := sum(setting.is_met for setting in kernel.settings):
         yield seen.SettingsMade(count=met)
     if not kernel.may_ask:

@@ -125,14 +125,14 @@ class KernelState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class NodeState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """All that `status` knows, as of `time`.
+    """All that `status` knows, as of `time`; `node_name` and `addresses` unless the proxy tells them itself.
 
     `processes` are the Service proxies that run, `process` the one that gave the `answer`, if one can be told.
     `asked` are the addresses at which there was no answer. `tools_problem` says why there are no `tools`.
     """
 
     time: float
-    host_name: str
+    node_name: str
     addresses: tuple[str, ...] = ()
     processes: tuple[ProxyProcess, ...] = ()
     process: ProxyProcess | None = None

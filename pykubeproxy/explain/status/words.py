@@ -252,7 +252,7 @@ def _no_answer(asked: Sequence[str], joint: str) -> str:
 
 
 def _time(time: FamilyTime, *, is_mean: bool) -> str:
-    took = "" if time.took is None else f"{', on average in' if is_mean else ' in'} {duration_text(time.took)}"
+    took = "" if time.took is None else f" in {duration_text(time.took)}{' on average' if is_mean else ''}"
     return f"{time.family}{' ' if time.family else ''}{duration_text(time.seconds)} ago{took}"
 
 

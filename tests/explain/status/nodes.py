@@ -59,7 +59,7 @@ KERNEL = KernelState(
 )
 WELL = NodeState(
     time=NOW,
-    host_name="host",
+    node_name="host",
     processes=(PROCESS,),
     process=PROCESS,
     answer=ANSWER,

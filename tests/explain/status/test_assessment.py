@@ -132,6 +132,14 @@ CASES: dict[str, tuple[NodeState, list[Observation], int]] = {
         [seen.ForwardingOff(family=Family.IPV4)],
         1,
     ),
+    "forwarding of a family off in which nobody knows the node": (
+        replace(
+            with_status(node_addresses=("192.0.2.1",)),
+            kernel=replace(WELL.kernel, forwarding={Family.IPV4: True, Family.IPV6: False}),
+        ),
+        [],
+        0,
+    ),
     "setting too small": (with_kernel(settings=(SMALL,)), [seen.SettingDiffers(setting=SMALL)], 0),
     "other tables": (with_kernel(other_tables=(FOREIGN,)), [seen.OtherTables(tables=(FOREIGN,))], 0),
     "left by nftables mode": (
@@ -180,6 +188,11 @@ CASES: dict[str, tuple[NodeState, list[Observation], int]] = {
         2,
     ),
     "kube-proxy": (with_kube_proxy(), [seen.RulesNotCompared()], 0),
+    "kube-proxy that was flushed": (
+        replace(with_kube_proxy(), kernel=replace(WELL.kernel, proxy_chains={Family.IPV4: (), Family.IPV6: ("nft",)})),
+        [seen.RulesMissing(family=Family.IPV4, backend="nft"), seen.RulesNotCompared()],
+        1,
+    ),
     "kube-proxy that was refused": (
         with_kube_proxy(restore_failures=2),
         [seen.RestoresFailed(count=2), seen.RulesNotCompared()],
