@@ -10,9 +10,9 @@ import msgspec
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-def leaves(kind: type[Any]) -> list[type[Any]]:
-    """All kinds of values below a base, wherever they are defined."""
-    found = kind.__subclasses__()
+def leaves(kind: Any) -> list[type[Any]]:
+    """All kinds of values of a union or below a base class, wherever they are defined."""
+    found = get_args(kind) or kind.__subclasses__()
     return sorted({*found, *(leaf for each in found for leaf in leaves(each))}, key=lambda each: each.__name__)
 
 

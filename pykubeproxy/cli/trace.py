@@ -14,11 +14,11 @@ from pykubeproxy.cli.options import object_options, our_options
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.trace_json import as_json
 from pykubeproxy.cli.trace_packet import (
-    Asked,
+    TraceQuery,
     check_endpoint,
-    find_target,
+    find_destination,
     make_packet,
-    read_source,
+    read_client,
     require_known_node,
     require_remembering,
 )
@@ -29,7 +29,7 @@ from pykubeproxy.explain.condensed import condense
 from pykubeproxy.explain.pictures.html import as_html
 from pykubeproxy.explain.pictures.mermaid import as_mermaid
 from pykubeproxy.explain.pictures.svg import as_svg
-from pykubeproxy.explain.retelling import retold
+from pykubeproxy.explain.trace_causes import with_service_causes
 from pykubeproxy.netfilter import Environment, Outcome, Packet, Trace, Verdict
 from pykubeproxy.netfilter import trace as walk
 from pykubeproxy.netfilter.outcome import decided
@@ -88,15 +88,15 @@ def trace(
     1 if something went wrong.
     """
     check_endpoint(seen_at)
-    asked = Asked(client=client, target=target, family=own_options.only_family)
-    rules = read_rules(objects, dumps, own_options, flags, asked.known_family)
+    query = TraceQuery(client=client, target=target, family=own_options.only_family)
+    rules = read_rules(objects, dumps, own_options, flags, query.known_family)
     note_other_tables(rules.other_tables)
-    wanted = find_target(asked, rules)
-    source = read_source(client, wanted, rules)
-    packet = make_packet(source, wanted, in_interface)
+    destination = find_destination(query, rules)
+    sender = read_client(client, destination, rules)
+    packet = make_packet(sender, destination, in_interface)
     around = environment(rules, packet)
     traced = _walked(rules, packet, around, seen_at)
-    require_known_node(packet, source, (result.cause for result in decided(traced.outcomes)))
+    require_known_node(packet, sender, (result.cause for result in decided(traced.outcomes)))
     if seen_at is not None:
         require_remembering(seen_at, traced.affinity)
     again = _walked(rules, packet, around, traced.affinity[0]) if traced.affinity and seen_at is None else None
@@ -127,4 +127,4 @@ def _is_about_interface(question: Question) -> bool:
 def _walked(rules: Rules, packet: Packet, around: Environment, seen_at: str | None) -> Trace:
     ruleset = rules.of(packet.family)
     traced = walk(ruleset, packet, msgspec.structs.replace(around, seen_at=seen_at))
-    return retold(traced, ruleset, rules.knowledge(packet.family))
+    return with_service_causes(traced, ruleset, rules.cluster(packet.family))

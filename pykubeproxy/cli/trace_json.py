@@ -6,7 +6,7 @@ import msgspec
 
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.event_words import question_text
-from pykubeproxy.explain.words import doing
+from pykubeproxy.explain.words import step_text
 from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.netfilter import Outcome, Packet, Step, Trace
 from pykubeproxy.netfilter.unseen import could_change
@@ -87,7 +87,7 @@ def _step_fields(step: Step) -> dict[str, object]:
         "chain": step.chain,
         "rule": step.rule,
         "action": step.action,
-        "says": doing(step),
+        "says": step_text(step),
         "event": step.event,
         "probability": float(step.probability),
     }

@@ -22,7 +22,7 @@ PROTOCOLS = ("tcp", "udp", "sctp")
 _ADDRESS_PORT = re.compile(r"(?:\[([^\]]+)\]|([^\[\]:]+)):(\d+)(?:/(\w+))?")
 
 # Networks reserved for documentation (RFC 5737, RFC 3849), to make up an address for a node of which none is known.
-_MADE_UP = {
+_DOCUMENTATION = {
     Family.IPV4: [f"{network}.{host}" for network in ("192.0.2", "198.51.100", "203.0.113") for host in range(1, 255)],
     Family.IPV6: [f"2001:db8:{network:x}::1" for network in range(256)],
 }
@@ -32,7 +32,7 @@ class NoSuchService(HostError):
     """A Service that is not in the rules; the message says why, and what would be right."""
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """Where a packet is sent; `service` is the name it was asked by, if it was."""
 
     address: IP
@@ -41,7 +41,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     service: str = ""
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class Client(msgspec.Struct, frozen=True, kw_only=True):
     """Where a packet comes from: the node itself, if `is_node`. `is_known` is False for an address that is made up."""
 
     address: IP
@@ -49,7 +49,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     is_known: bool = True
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class TraceQuery(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line says: both ends of the connection, and the only IP family to consider, if any."""
 
     client: str
@@ -69,14 +69,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
-def find_target(asked: Asked, rules: Rules) -> Target:
+def find_destination(query: TraceQuery, rules: Rules) -> Destination:
     """`IP:port[/protocol]`, `[IPv6]:port[/protocol]` or `namespace/name[:port]`. Raises click.UsageError, HostError."""
-    text = asked.target
+    text = query.target
     is_service = title_in(text) == text
     found = None if is_service else _ADDRESS_PORT.fullmatch(text)
     if found:
         return _read_address(text, found)
-    families = (asked.known_family,) if asked.known_family else tuple(rules.rulesets) or (Family.IPV4,)
+    families = (query.known_family,) if query.known_family else tuple(rules.rulesets) or (Family.IPV4,)
     if not is_service:
         hints = (meant(rules.of(family), text, _names_in(rules, family)) for family in families)
         raise click.UsageError(
@@ -86,7 +86,7 @@ def find_target(asked: Asked, rules: Rules) -> Target:
     problems = []
     for family in families:
         try:
-            return _as_target(find_service(rules.of(family), text, _names_in(rules, family)))
+            return _as_destination(find_service(rules.of(family), text, _names_in(rules, family)))
         except UnknownService as problem:
             problems.append(_why_unknown(text, rules, family) or str(problem))
     raise NoSuchService(f"{problems[0]}{_elsewhere(text, rules, families)}")
@@ -94,23 +94,23 @@ def find_target(asked: Asked, rules: Rules) -> Target:
 
 def _names_in(rules: Rules, family: Family) -> list[str]:
     """The Services that the objects know, if there are objects."""
-    known = rules.knowledge(family)
-    return known.titles() if known is not None else []
+    known = rules.cluster(family)
+    return known.service_names() if known is not None else []
 
 
-def _as_target(service: NamedService) -> Target:
+def _as_destination(service: NamedService) -> Destination:
     address = parse_ip(service.address)
     assert address is not None
-    return Target(address=address, port=service.port, protocol=service.protocol, service=service.title)
+    return Destination(address=address, port=service.port, protocol=service.protocol, service=service.title)
 
 
 def _why_unknown(name: str, rules: Rules, family: Family) -> str:
     """What the objects say of a Service that is not in the rules; empty if it is, or nothing is known of it."""
-    knowledge = rules.knowledge(family)
+    cluster = rules.cluster(family)
     service = name.partition(":")[0]
-    if knowledge is None or any(each.title.partition(":")[0] == service for each in named_services(rules.of(family))):
+    if cluster is None or any(each.title.partition(":")[0] == service for each in named_services(rules.of(family))):
         return ""
-    absence = knowledge.why_absent(name)
+    absence = cluster.why_absent(name)
     return "" if absence is None else absence_text(absence)
 
 
@@ -122,40 +122,40 @@ def _elsewhere(name: str, rules: Rules, tried: tuple[Family, ...]) -> str:
     return ""
 
 
-def read_source(text: str, target: Target, rules: Rules) -> Source:
+def read_client(text: str, destination: Destination, rules: Rules) -> Client:
     """The client's address, and whether it is the node itself. Raises click.UsageError."""
     if text == NODE:
-        known = own_address(rules, target.address)
+        known = own_address(rules, destination.address)
         if known is None:
-            return Source(address=_made_up(rules, target.address), is_node=True, is_known=False)
-        return Source(address=known, is_node=True)
+            return Client(address=_unused_address(rules, destination.address), is_node=True, is_known=False)
+        return Client(address=known, is_node=True)
     ip = parse_ip(text)
     if ip is None:
         raise click.UsageError(f"--from {text}: neither an IP address nor the word node")
-    if ip.family is not target.address.family:
+    if ip.family is not destination.address.family:
         raise click.UsageError(
-            f"--from {text} is {ip.family}, but --to {target.address.text} is {target.address.family}: "
+            f"--from {text} is {ip.family}, but --to {destination.address.text} is {destination.address.family}: "
             "both ends of a packet are of one family"
         )
-    return Source(address=ip)
+    return Client(address=ip)
 
 
-def _made_up(rules: Rules, destination: IP) -> IP:
+def _unused_address(rules: Rules, destination: IP) -> IP:
     """An address that is neither the destination nor one that a rule tells from others, as far as there is one."""
     family = destination.family
     tables = rules.of(family).tables.values()
     lines = (line for table in tables for chain in table.chains.values() for line in chain)
     texts = {text for line in lines for text in networks_of(line)}
     networks = [cidr for cidr in map(parse_cidr, texts) if cidr is not None and cidr.prefix]
-    candidates = [ip for ip in map(parse_ip, _MADE_UP[family]) if ip is not None]
+    candidates = [ip for ip in map(parse_ip, _DOCUMENTATION[family]) if ip is not None]
     free = (ip for ip in candidates if ip != destination and not any(each.contains(ip) for each in networks))
     return next(free, candidates[0])
 
 
-def require_known_node(packet: Packet, source: Source, causes: Iterable[Cause]) -> None:
+def require_known_node(packet: Packet, client: Client, causes: Iterable[Cause]) -> None:
     """Raise click.UsageError if what becomes of a packet depends on an address of the node that is not known."""
     depends = any(isinstance(each, NotInSourceRanges) and each.source == packet.source.text for each in causes)
-    if not source.is_known and depends:
+    if not client.is_known and depends:
         raise click.UsageError(
             "--from node: what becomes of it depends on the node's address, which these rules do not tell: "
             "give it with --host-address"
@@ -178,21 +178,21 @@ def require_remembering(seen_at: str, affinity: Iterable[str]) -> None:
         raise click.UsageError(f"--seen-at {seen_at}: the rules on this way remember {known}")
 
 
-def make_packet(source: Source, target: Target, in_interface: str | None) -> Packet:
+def make_packet(client: Client, destination: Destination, in_interface: str | None) -> Packet:
     """The first packet of a connection. Raises click.UsageError."""
-    if source.is_node and in_interface:
+    if client.is_node and in_interface:
         raise click.UsageError("--in-interface: what the node sends itself arrives by no interface; leave it out")
     return Packet(
-        source=source.address,
-        destination=target.address,
-        protocol=target.protocol,
-        destination_port=target.port,
-        from_node=source.is_node,
+        source=client.address,
+        destination=destination.address,
+        protocol=destination.protocol,
+        destination_port=destination.port,
+        from_node=client.is_node,
         in_interface=in_interface,
     )
 
 
-def _read_address(text: str, found: "re.Match[str]") -> Target:
+def _read_address(text: str, found: "re.Match[str]") -> Destination:
     address = parse_ip(found[1] or found[2])
     protocol = (found[4] or "tcp").lower()
     if address is None:
@@ -203,4 +203,4 @@ def _read_address(text: str, found: "re.Match[str]") -> Target:
         raise click.UsageError(f"--to {text}: {found[4]!r} is not one of {', '.join(PROTOCOLS)}")
     if not 1 <= int(found[3]) <= 65535:
         raise click.UsageError(f"--to {text}: port {found[3]} is not within 1 to 65535")
-    return Target(address=address, port=int(found[3]), protocol=protocol)
+    return Destination(address=address, port=int(found[3]), protocol=protocol)

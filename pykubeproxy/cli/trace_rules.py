@@ -13,7 +13,7 @@ from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import find_tools
-from pykubeproxy.explain.diagnosis import Knowledge
+from pykubeproxy.explain.cluster_view import ClusterView
 from pykubeproxy.explain.naming import is_endpoint, is_node_port, services_at
 from pykubeproxy.host import interfaces
 from pykubeproxy.host.backend import Backend, Tools
@@ -56,11 +56,11 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
             raise SaveError(f"there are no {family} rules to walk through, only {have}: give a dump of that family")
         return self.rulesets[family]
 
-    def knowledge(self, family: Family) -> Knowledge | None:
+    def cluster(self, family: Family) -> ClusterView | None:
         """What the objects tell, if there are any."""
         if self.snapshot is None:
             return None
-        return Knowledge(snapshot=self.snapshot, family=family, node_name=self.node_name)
+        return ClusterView(snapshot=self.snapshot, family=family, node_name=self.node_name)
 
 
 def read_rules(
@@ -179,7 +179,7 @@ def _looks_local(ruleset: Ruleset, packet: Packet) -> bool:
 
 def _is_in_cluster(rules: Rules, ip: IP) -> bool:
     """True for addresses that are known as those of Services or endpoints, which are hardly the node's own."""
-    address, ruleset, known = ip.text, rules.of(ip.family), rules.knowledge(ip.family)
+    address, ruleset, known = ip.text, rules.of(ip.family), rules.cluster(ip.family)
     if known is not None and (known.service_at(address) is not None or known.is_endpoint(address)):
         return True
     return bool(services_at(ruleset, address)) or is_endpoint(ruleset, address)

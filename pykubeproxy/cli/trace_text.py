@@ -6,10 +6,18 @@ from fractions import Fraction
 import click
 
 from pykubeproxy.explain.condensed import BranchCondition, CondensedNode, is_arrival, service_of
-from pykubeproxy.explain.retelling import client_text, target_text
-from pykubeproxy.explain.words import condition_text, doing, exact, fate, meaning, place, summed
+from pykubeproxy.explain.words import (
+    client_text,
+    condition_text,
+    destination_text,
+    place_text,
+    result_text,
+    share_text,
+    step_comment,
+    step_text,
+    sum_text,
+)
 from pykubeproxy.model.nft_table import NftTable
-from pykubeproxy.model.share import percent
 from pykubeproxy.netfilter import Action, Outcome, Step, Trace, Verdict
 from pykubeproxy.netfilter.outcome import BranchResult
 from pykubeproxy.netfilter.unseen import could_change
@@ -49,19 +57,19 @@ def _title(traced: Trace) -> str:
     packet = traced.packet
     service = service_of(step for outcome in traced.outcomes for step in outcome.path)
     named = f"  ({service})" if service else ""
-    return f"{client_text(packet)} → {target_text(packet)}{named}"
+    return f"{client_text(packet)} → {destination_text(packet)}{named}"
 
 
 def _results(outcomes: Sequence[Outcome], doubt: Doubt, indent: str = "") -> Iterator[str]:
     shown = outcomes if len(outcomes) <= _LISTED + 1 else outcomes[:_LISTED]
     for outcome in shown:
-        yield f"{indent}{_verdict(outcome)}  {_share(outcome.probability)}  {fate(outcome)}{doubt(outcome)}"
+        yield f"{indent}{_verdict(outcome)}  {_share(outcome.probability)}  {result_text(outcome)}{doubt(outcome)}"
         for alternative in outcome.alternatives:
             yield f"{indent}    {condition_text(BranchCondition(alternative.question, alternative.holds))}:"
             yield from _results(alternative.outcomes, doubt, f"{indent}    ")
     rest = outcomes[len(shown) :]
     if rest:
-        yield f"{indent}… and {len(rest)} more, {summed([each.probability for each in rest])} together"
+        yield f"{indent}… and {len(rest)} more, {sum_text(each.probability for each in rest)} together"
 
 
 def _bound(traced: Trace, again: Trace, doubt: Doubt) -> Iterator[str]:
@@ -81,8 +89,7 @@ def _share(probability: Fraction) -> str:
         return "always"
     full, part = divmod(round(float(probability) * _BAR * 8), 8)
     bar = click.style(f"{'█' * full}{_EIGHTHS[part] if part else ''}".ljust(_BAR), fg="cyan")
-    fraction = exact(probability)
-    return f"{bar} {percent(probability):>6}{f' = {fraction}' if fraction else ''}"
+    return f"{bar} {share_text(probability, 6)}"
 
 
 class _TreeText:
@@ -100,7 +107,7 @@ class _TreeText:
             yield f"{indent}  {_step(step)}"
         # Where all packets go one way, its end was told at the top.
         if node.result is not None and indent:
-            yield f"{indent}{_verdict(node.result)}  {fate(node.result)}"
+            yield f"{indent}{_verdict(node.result)}  {result_text(node.result)}"
         for number, branch in enumerate(node.branches, 1):
             is_last = number == len(node.branches)
             corner = "└" if is_last and not branch.similar else "├"
@@ -116,8 +123,8 @@ def _heading(step: Step) -> str:
 
 
 def _step(step: Step) -> str:
-    why = meaning(step)
-    text = f"{place(step)}: {doing(step)}" if step.chain else doing(step)
+    why = step_comment(step)
+    text = f"{place_text(step)}: {step_text(step)}" if step.chain else step_text(step)
     if step.action is Action.UNDECIDED:
         text = click.style(text, fg="yellow")
     return f"{text}{click.style(f'  # {why}', dim=True) if why else ''}"
@@ -129,7 +136,7 @@ def _similar(branch: CondensedNode, indent: str, *, is_last: bool) -> Iterator[s
     rest = branch.similar[len(shown) :]
     for number, other in enumerate(shown, 1):
         corner = "└" if is_last and not rest and number == len(shown) else "├"
-        yield f"{indent}{corner}─ {_share(other.probability)}  likewise {fate(other.result)}"
+        yield f"{indent}{corner}─ {_share(other.probability)}  likewise {result_text(other.result)}"
     if rest:
         corner = "└" if is_last else "├"
-        yield f"{indent}{corner}─ … and {len(rest)} more, {summed([each.probability for each in rest])} together"
+        yield f"{indent}{corner}─ … and {len(rest)} more, {sum_text(each.probability for each in rest)} together"

@@ -1,10 +1,18 @@
-"""A trace as one would tell it: without what came to nothing, and with equal branches told once.
+"""A trace condensed for people: without the steps that changed nothing, and with similar branches joined.
 
-A packet passes many rules that only ask whether it is theirs. A story leaves out jumps that came back with nothing
-done, returns, and policies that let pass; and of branches that differ only in their endpoint it tells the first one.
+A packet meets many rules that only ask whether it is for them. Condensing leaves out
+- jumps to chains that changed nothing, returns, and policies that accept;
+- of branches that differ only in their endpoint all but the first, which lists the others as `similar`.
+
+For a Service with three endpoints, the whole tree and the condensed one:
+
+    PREROUTING: → KUBE-SERVICES                   PREROUTING: → KUBE-SERVICES
+    KUBE-SERVICES: → KUBE-SVC-X                   KUBE-SERVICES: → KUBE-SVC-X
+    ├─ 1/3  → KUBE-SEP-A, DNAT → 10.0.0.1:80      └─ 1/3  → KUBE-SEP-A, DNAT → 10.0.0.1:80
+    ├─ 1/3  → KUBE-SEP-B, DNAT → 10.0.0.2:80         similar: 1/3 10.0.0.2:80, 1/3 10.0.0.3:80
+    └─ 1/3  → KUBE-SEP-C, DNAT → 10.0.0.3:80
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
@@ -28,28 +36,28 @@ from pykubeproxy.netfilter.tree import TraceNode
 from pykubeproxy.rules import names
 from pykubeproxy.rules.reading import title_in
 
-_HASH = re.compile(r"-[A-Z2-7]{16}(?:-[0-9a-f]{1,2})?")
 _JUMPS = (Action.JUMP, Action.GOTO)
 
 
 class SimilarBranch(msgspec.Struct, frozen=True, kw_only=True):
-    """A branch that goes the same way as another, to another endpoint."""
+    """A branch that takes the same steps as another one, to another endpoint."""
 
     probability: Fraction
     result: BranchResult
 
 
 class BranchCondition(msgspec.Struct, frozen=True):
-    """The answer to an open question that a branch assumes."""
+    """A question that cannot be decided, and the answer with which a branch is taken."""
 
     question: Question
     holds: bool
 
 
 class CondensedNode(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of the way, then its branches or its end; `similar` are branches told by this one.
+    """Steps without branches between them, then the branches, or the result where the packet's way ends.
 
-    `condition` is the one on which this branch is taken, where a question is open.
+    `similar` are the branches that this one stands for as well. `condition` is None for a branch that is taken with a
+    probability, and for the root.
     """
 
     probability: Fraction
@@ -61,30 +69,24 @@ class CondensedNode(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def total_probability(self) -> Fraction:
-        """The share of all packets that this branch and its twins stand for."""
+        """The share of all packets that takes this branch or a similar one."""
         return sum((other.probability for other in self.similar), self.probability)
 
 
 def condense(tree: TraceNode, *, all_steps: bool = False, max_similar: int = 1) -> CondensedNode:
-    """The story of a trace; with `all_steps`, each step of each branch.
+    """Condense the tree of a trace; with `all_steps`, only add the conditions of branches.
 
-    Equal branches are joined where there are more than `max_similar` of them.
+    Similar branches are joined where there are more than `max_similar` of them.
     """
-    children = [
+    branches = [
         _with_condition(condense(child, all_steps=all_steps, max_similar=max_similar), tree) for child in tree.children
     ]
-    if all_steps:
-        return CondensedNode(
-            probability=tree.probability, steps=tree.steps, branches=tuple(children), result=tree.result
-        )
-    branches = [inner for child in children for inner in _flattened(child)]
-    following = [branch.steps[0] for branch in branches if branch.steps]
-    return CondensedNode(
-        probability=tree.probability,
-        steps=_relevant_steps(tree.steps, following),
-        branches=tuple(_joined(branches, max_similar)),
-        result=tree.result,
-    )
+    steps = tree.steps
+    if not all_steps:
+        branches = [inner for branch in branches for inner in _flattened(branch)]
+        steps = _relevant_steps(steps, [branch.steps[0] for branch in branches if branch.steps])
+        branches = list(_joined(branches, max_similar))
+    return CondensedNode(probability=tree.probability, steps=steps, branches=tuple(branches), result=tree.result)
 
 
 def service_of(steps: Iterable[Step]) -> str:
@@ -97,7 +99,7 @@ def service_of(steps: Iterable[Step]) -> str:
 
 
 def is_arrival(step: Step) -> bool:
-    """True for the last step of a packet that gets through: it says the same as the ending."""
+    """True for the last step of a packet that gets through, which repeats what the result says."""
     return step.action is Action.ACCEPT and not step.table
 
 
@@ -106,16 +108,20 @@ def jump_target(step: Step) -> str:
     return step.event.chain if isinstance(step.event, Jumped) else ""
 
 
-def _with_condition(node: CondensedNode, parent: TraceNode) -> CondensedNode:
-    """A branch with the answer that it assumes: each branch of an open question has all packets, not its share."""
-    is_open = len(parent.children) > 1 and node.probability == parent.probability
-    if not is_open or not node.steps:
-        return node
-    return msgspec.structs.replace(node, condition=_condition_of(node.steps[0].event))
+def _with_condition(branch: CondensedNode, parent: TraceNode) -> CondensedNode:
+    """A branch of `parent` with its condition.
+
+    The two branches of a question that cannot be decided have the probability of their parent each; the branches of a
+    random choice divide it among them, and have no condition.
+    """
+    is_undecided = len(parent.children) > 1 and branch.probability == parent.probability
+    if not is_undecided or not branch.steps:
+        return branch
+    return msgspec.structs.replace(branch, condition=_condition_of(branch.steps[0].event))
 
 
 def _condition_of(event: Event) -> BranchCondition | None:
-    """The answer that the first event of a branch tells; None if it tells none."""
+    """The condition of a branch, from its first event; None if that event tells none."""
     match event:
         case Assumed(question, holds):
             return BranchCondition(question, holds)
@@ -134,62 +140,63 @@ def _refuses(step: Step) -> bool:
 
 
 def _flattened(node: CondensedNode) -> tuple[CondensedNode, ...]:
-    """The branches of a stretch that only leads on to them, such as a group of endpoints; else the story itself."""
+    """The branches of a node that only jumps to them, such as a group of endpoints; any other node as it is."""
     only_jumps = node.steps and all(step.action in _JUMPS for step in node.steps)
     if not (node.branches and only_jumps):
         return (node,)
     first, *rest = node.branches
-    spread = [
+    others = [
         CondensedNode(probability=other.probability, steps=first.steps, result=other.result) for other in first.similar
     ]
-    return (msgspec.structs.replace(first, similar=()), *spread, *rest)
+    return (msgspec.structs.replace(first, similar=()), *others, *rest)
 
 
 def _relevant_steps(steps: Sequence[Step], following: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps that did something, or led to one that did; `following` are the first ones of the branches."""
-    total_probability: list[Step] = []
+    """The steps that did something, and the jumps that led to one; `following` are the first steps of the branches."""
+    kept: list[Step] = []
     after = list(following)
     for step in reversed(steps):
-        if _is_idle(step) or (step.action in _JUMPS and not any(_is_below(step, next_) for next_ in after)):
+        if _is_idle(step) or (step.action in _JUMPS and not any(_is_below(step, later) for later in after)):
             continue
-        total_probability.append(step)
+        kept.append(step)
         after = [step]
-    return tuple(reversed(total_probability))
+    return tuple(reversed(kept))
 
 
 def _is_idle(step: Step) -> bool:
-    """True for a step that changes nothing which anybody asks about."""
+    """True for a step that changes nothing about how the packet ends."""
     if isinstance(step.event, PolicyApplied):
         return step.event.policy == "ACCEPT"
-    # That the mark is taken off again once it has done its work is housekeeping.
+    # KUBE-POSTROUTING removes the mark for masquerading, which nothing looks at afterwards.
     return step.action is Action.RETURN or (step.action is Action.MARK and step.chain == names.POSTROUTING)
 
 
 def _is_below(jump: Step, step: Step) -> bool:
+    """True for a step in a chain that was called by `jump`, directly or not."""
     return (step.hook, step.table) == (jump.hook, jump.table) and step.depth > jump.depth
 
 
 def _joined(branches: Sequence[CondensedNode], max_similar: int) -> Iterator[CondensedNode]:
-    """The branches; of too many that go the same way, all others are joined under the first."""
-    found: dict[object, list[CondensedNode]] = {}
+    """The branches, with all but the first of more than `max_similar` similar ones joined to the first."""
+    groups: dict[object, list[CondensedNode]] = {}
     for branch in branches:
-        found.setdefault(_shape(branch), []).append(branch)
-    for alike in found.values():
-        if len(alike) <= max_similar:
-            yield from alike
+        groups.setdefault(_shape(branch), []).append(branch)
+    for group in groups.values():
+        if len(group) <= max_similar:
+            yield from group
             continue
-        similar = [
+        similar = tuple(
             SimilarBranch(probability=other.probability, result=other.result)
-            for other in alike[1:]
+            for other in group[1:]
             if other.result is not None
-        ]
-        yield msgspec.structs.replace(alike[0], similar=tuple(similar))
+        )
+        yield msgspec.structs.replace(group[0], similar=similar)
 
 
 def _shape(node: CondensedNode) -> object:
-    """What two branches have in common that differ only in their endpoint; only ends without twins are ever alike."""
+    """A key that similar branches have in common; a branch that branches again is similar to no other."""
     if node.branches or node.similar or node.result is None:
         return id(node)
     result = node.result
-    steps = tuple((step.hook, step.table, _HASH.sub("", step.chain), step.action) for step in node.steps)
+    steps = tuple((step.hook, step.table, names.without_hash(step.chain), step.action) for step in node.steps)
     return steps, result.verdict, result.masquerade, result.snat, node.condition

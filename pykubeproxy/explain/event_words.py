@@ -1,5 +1,7 @@
 """The words for what netfilter and routing do to a packet, and for questions that cannot be decided."""
 
+from typing import assert_never
+
 from pykubeproxy.model.route import RouteKind
 from pykubeproxy.netfilter.events import (
     Assumed,
@@ -40,6 +42,7 @@ from pykubeproxy.netfilter.questions import (
     TargetLetsPass,
 )
 from pykubeproxy.netfilter.routing import ForwardingIsOff, HasNoRoute, LoopbackMayNotLeave, RouteRefuses, RoutingFailure
+from pykubeproxy.rules import names
 
 _LIMITS = {Limit.QUESTIONS: "questions that cannot be decided", Limit.BRANCHES: "branches"}
 
@@ -48,11 +51,11 @@ def event_text(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912  one case f
     """What happens, in short."""
     match event:
         case Jumped(chain):
-            return f"→ {chain}"
-        case Marked(before, after):
-            return f"mark {_mark(before)} → {_mark(after)}"
-        case ConnectionMarked(before, after):
-            return f"connection mark {_mark(before)} → {_mark(after)}"
+            return jump_text(chain)
+        case Marked():
+            return f"mark {marks_text(event)}"
+        case ConnectionMarked():
+            return f"connection mark {marks_text(event)}"
         case HasNoConnection():
             return "no connection to mark"
         case DestinationChanged(before, after):
@@ -100,18 +103,31 @@ def event_text(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912  one case f
         case Sent(target, gateway, interface, is_redirected):
             unchanged = "" if is_redirected else ", as no rule redirects it"
             return f"sent to {target}{_along(gateway, interface)}{unchanged}"
-    raise TypeError(event)
+        case _:
+            assert_never(event)
 
 
-def brief_event(event: Event) -> str:
-    """What happens, in a few words, for events that have a word of their own in iptables; empty for others."""
+def short_event_text(event: Event) -> str:
+    """What happens in a few words, with short names of chains, where there is such a form; else empty."""
     match event:
+        case Jumped(chain):
+            return jump_text(names.shortened(chain))
         case Masqueraded():
             return "masquerade"
         case DestinationChanged(after=after):
             return f"DNAT → {after}"
         case _:
             return ""
+
+
+def jump_text(chain: str) -> str:
+    """A jump to a chain."""
+    return f"→ {chain}"
+
+
+def marks_text(event: Marked | ConnectionMarked) -> str:
+    """The mark before and after, as `0x0 → 0x4000`."""
+    return f"{_mark(event.before)} → {_mark(event.after)}"
 
 
 def question_text(question: Question) -> str:
@@ -129,7 +145,8 @@ def question_text(question: Question) -> str:
             return f"-j {target} lets the packet pass"
         case AllHold(parts):
             return " and ".join(f"{'not ' if each.inverted else ''}{question_text(each.question)}" for each in parts)
-    raise TypeError(question)
+        case _:
+            assert_never(question)
 
 
 def routing_failure_text(target: str, why: RoutingFailure) -> str:
@@ -149,7 +166,8 @@ def _why(why: RoutingFailure) -> str:
             return f"the route to {destination} is a blackhole"
         case RouteRefuses(destination, kind):
             return f"the route to {destination} is marked {kind}"
-    raise TypeError(why)
+        case _:
+            assert_never(why)
 
 
 def _along(gateway: str | None, interface: str | None) -> str:

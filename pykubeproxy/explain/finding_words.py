@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from typing import assert_never
 
 from pykubeproxy.explain.findings import (
     Absence,
@@ -23,7 +24,7 @@ from pykubeproxy.explain.findings import (
     NoSuchNodePort,
     NotAmongObjects,
     NotInTheseRules,
-    ServiceGone,
+    ServiceNotListed,
 )
 from pykubeproxy.model.service import SERVICE_PROXY_NAME_LABEL, Unserved
 
@@ -43,8 +44,8 @@ def finding_text(finding: Finding | None) -> str:
         case None:
             return ""
         case NotAmongObjects():
-            return ", which is not among the objects given: stale rules?"
-        case ServiceGone() | EndpointNotListed() | EndpointUnusable():
+            return f", {_text(finding)}"
+        case ServiceNotListed() | EndpointNotListed() | EndpointUnusable():
             return f"; stale rules: {_text(finding)}"
         case _:
             return f": {_text(finding)}"
@@ -70,16 +71,16 @@ def _text(finding: Finding) -> str:  # noqa: C901, PLR0911, PLR0912  one case fo
         case EndpointsElsewhere(count, nodes):
             homes = [node or "no node" for node in nodes]
             return f"{_count(count)}, on {_listed(homes)}" if homes else _count(count)
-        case EndpointsUnusable(count, ((condition, _),)):
-            return f"{_count(count)}, {'all ' if count > 1 else ''}{condition}"
-        case EndpointsUnusable(count, conditions):
-            return f"{_count(count)}: {', '.join(f'{number} {condition}' for condition, number in conditions)}"
-        case ServiceGone(port):
+        case EndpointsUnusable(count, ((state, _),)):
+            return f"{_count(count)}, {'all ' if count > 1 else ''}{state}"
+        case EndpointsUnusable(count, states):
+            return f"{_count(count)}: {', '.join(f'{number} {state}' for state, number in states)}"
+        case ServiceNotListed(port):
             return f"{port} is not among the objects given"
         case EndpointNotListed(port):
             return f"no EndpointSlice of {port} lists that endpoint"
-        case EndpointUnusable(condition):
-            return f"that endpoint is {condition}"
+        case EndpointUnusable(state):
+            return f"that endpoint is {state}"
         case HasOtherPorts(address, ports):
             listens = ", ".join(f"{each.port}/{each.protocol} ({each.service})" for each in ports)
             return f"{address} has only {listens}"
@@ -87,7 +88,10 @@ def _text(finding: Finding) -> str:  # noqa: C901, PLR0911, PLR0912  one case fo
             return f"no Service has node port {node_port}/{protocol}"
         case AddressOf(address, service, absence):
             return f"{address} belongs to {service}; {absence_text(absence)}"
-    raise TypeError(finding)
+        case NotAmongObjects():
+            return "which is not among the objects given: stale rules?"
+        case _:
+            assert_never(finding)
 
 
 def absence_text(absence: Absence) -> str:
@@ -105,7 +109,8 @@ def absence_text(absence: Absence) -> str:
             return f"{service} has no port {wanted}: its ports are {named}"
         case NotInTheseRules(service):
             return f"{service} is in the cluster, but not in these rules: see what is missing with pykubeproxy diff"
-    raise TypeError(absence)
+        case _:
+            assert_never(absence)
 
 
 def unknown(name: str, titles: Iterable[str]) -> str:

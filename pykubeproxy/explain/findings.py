@@ -1,4 +1,4 @@
-"""What objects, or rules for other ports, add to what the rules on a packet's way tell, as values."""
+"""What objects, or rules for other ports, say about a packet's way beyond the rules that it met. Values only."""
 
 from enum import StrEnum
 
@@ -8,140 +8,162 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Unserved
 
 
-class Finding(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
-    """Something that explains an ending further."""
+class _Finding(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
+    pass
 
 
-class NotAmongObjects(Finding, frozen=True):
-    """The objects know no such ServicePort: the rules may be stale."""
+class NotAmongObjects(_Finding, frozen=True):
+    """The objects have no such ServicePort: the rules may be stale."""
 
 
-class AllowedSources(Finding, frozen=True):
+class AllowedSources(_Finding, frozen=True):
     """The networks that loadBalancerSourceRanges allows."""
 
     ranges: tuple[str, ...]
 
 
-class HasUsableEndpoints(Finding, frozen=True):
+class HasUsableEndpoints(_Finding, frozen=True):
     """The EndpointSlices list `count` endpoints that can be used, on `node` where that matters: the rules are stale."""
 
     count: int
     node: str | None = None
 
 
-class HasNoSlice(Finding, frozen=True):
+class HasNoSlice(_Finding, frozen=True):
     """The Service has no EndpointSlice."""
 
 
-class ListsNoPods(Finding, frozen=True):
+class ListsNoPods(_Finding, frozen=True):
     """The Service's EndpointSlices list no endpoint."""
 
 
-class HasNoPort(Finding, frozen=True):
-    """The Service's `count` endpoints have no port, so not the one that is wanted (`name/protocol`)."""
+class HasNoPort(_Finding, frozen=True):
+    """The Service's `count` endpoints have no port at all; the port `wanted` (`name/protocol`) was looked for."""
 
     count: int
     wanted: str
 
 
-class IsForOtherPorts(Finding, frozen=True):
-    """The Service's `count` endpoints are for other ports (`name/protocol`) than the one that is wanted."""
+class IsForOtherPorts(_Finding, frozen=True):
+    """The Service's `count` endpoints are for the ports `offered`, not for the port `wanted` (each `name/protocol`)."""
 
     count: int
     offered: tuple[str, ...]
     wanted: str
 
 
-class Condition(StrEnum):
-    """How an endpoint is."""
+class EndpointState(StrEnum):
+    """Whether an endpoint can be used: from the conditions of its EndpointSlice."""
 
     READY = "ready"
     NOT_READY = "not ready"
     TERMINATING = "terminating"
 
 
-class EndpointsUnusable(Finding, frozen=True):
-    """The Service has `count` endpoints; none can be used: how many are in which condition."""
+class EndpointsUnusable(_Finding, frozen=True):
+    """None of the Service's `count` endpoints can be used; `states` counts how many are in which state."""
 
     count: int
-    conditions: tuple[tuple[Condition, int], ...]
+    states: tuple[tuple[EndpointState, int], ...]
 
 
-class EndpointsElsewhere(Finding, frozen=True):
-    """The Service has `count` endpoints that can be used, on other nodes; "" stands for no node."""
+class EndpointsElsewhere(_Finding, frozen=True):
+    """The Service has `count` endpoints that can be used, all on other nodes; "" is an endpoint without a node."""
 
     count: int
     nodes: tuple[str, ...]
 
 
-class ServiceGone(Finding, frozen=True):
-    """The objects know no such ServicePort, to which the packet is sent all the same: the rules are stale."""
+class ServiceNotListed(_Finding, frozen=True):
+    """Rules send the packet to an endpoint of a ServicePort that the objects do not have: the rules are stale."""
 
     port: str
 
 
-class EndpointNotListed(Finding, frozen=True):
-    """No EndpointSlice of the ServicePort lists the endpoint to which the packet is sent: the rules are stale."""
+class EndpointNotListed(_Finding, frozen=True):
+    """Rules send the packet to an endpoint that no EndpointSlice of the ServicePort lists: the rules are stale."""
 
     port: str
 
 
-class EndpointUnusable(Finding, frozen=True):
-    """The endpoint to which the packet is sent cannot be used: the rules are stale."""
+class EndpointUnusable(_Finding, frozen=True):
+    """Rules send the packet to an endpoint that cannot be used: the rules are stale."""
 
-    condition: Condition
+    state: EndpointState
 
 
 class PortAt(msgspec.Struct, frozen=True, rename="camel"):
-    """A ServicePort and where it listens."""
+    """A ServicePort, and the port and protocol at which it is reached."""
 
     port: int
     protocol: str
     service: str
 
 
-class HasOtherPorts(Finding, frozen=True):
-    """The address is a Service's, but not this port of it."""
+class HasOtherPorts(_Finding, frozen=True):
+    """The address belongs to a Service, but not with the port that was asked for; `ports` are those that it has."""
 
     address: str
     ports: tuple[PortAt, ...]
 
 
-class NoSuchNodePort(Finding, frozen=True):
+class NoSuchNodePort(_Finding, frozen=True):
     """No Service has this node port."""
 
     port: int | None
     protocol: str
 
 
-class AddressOf(Finding, frozen=True):
-    """The objects know whose address it is, though no rule is for it, and `absence` tells why."""
-
-    address: str
-    service: str
-    absence: "Absence"
-
-
-class Absence(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
-    """Why rules do not know a Service (`namespace/name`, or `namespace/name:port`)."""
-
+class _Absence(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
     service: str
 
 
-class HasNoRules(Absence, frozen=True):
-    """Such a Service has no rules. `pods` are the addresses and ports at which a headless one can be asked."""
+class HasNoRules(_Absence, frozen=True):
+    """A Service of this kind never has rules. `pods` are the `ip:port` at which a headless Service is reached."""
 
     why: Unserved
     family: Family
     pods: tuple[str, ...] = ()
 
 
-class HasNoSuchPort(Absence, frozen=True):
-    """The Service has no port of that name; `ports` are those that it has."""
+class HasNoSuchPort(_Absence, frozen=True):
+    """The Service has no port with the name `wanted`; `ports` are those that it has."""
 
     wanted: str
     ports: tuple[PortAt, ...]
 
 
-class NotInTheseRules(Absence, frozen=True):
-    """The Service should have rules, and has none here."""
+class NotInTheseRules(_Absence, frozen=True):
+    """The Service should have rules, but these rules do not contain it."""
+
+
+Absence = HasNoRules | HasNoSuchPort | NotInTheseRules
+"""Why no rule is for a Service (`namespace/name`, or `namespace/name:port`)."""
+
+
+class AddressOf(_Finding, frozen=True):
+    """The objects say to which Service the address belongs; `absence` says why no rule is for it."""
+
+    address: str
+    service: str
+    absence: Absence
+
+
+Finding = (
+    NotAmongObjects
+    | AllowedSources
+    | HasUsableEndpoints
+    | HasNoSlice
+    | ListsNoPods
+    | HasNoPort
+    | IsForOtherPorts
+    | EndpointsUnusable
+    | EndpointsElsewhere
+    | ServiceNotListed
+    | EndpointNotListed
+    | EndpointUnusable
+    | HasOtherPorts
+    | NoSuchNodePort
+    | AddressOf
+)
+"""Something that explains the end of a packet's way further."""

@@ -1,9 +1,16 @@
-"""Why a packet for a Service ends where it does, as values: what kube-proxy's and kubelet's rules mean by it."""
+"""Why a packet for a Service ends where it does: the meaning of the rules of kube-proxy and kubelet, as values.
+
+The simulator only says which rule drops or rejects a packet (`RuleRefuses`). The comment of that rule, or the chain
+that it is in, says why (`docs/reference/iptables-rules.md` sections 5 to 7). Nothing is known of other programs' rules.
+"""
 
 from enum import StrEnum
 
 from pykubeproxy.explain.findings import Finding
-from pykubeproxy.netfilter.causes import Arrives, Cause
+from pykubeproxy.netfilter.causes import Arrives, Cause, RuleRefuses
+from pykubeproxy.rules import names
+from pykubeproxy.rules.reading import read
+from pykubeproxy.rules.text import RuleKind
 
 
 class TrafficPolicy(StrEnum):
@@ -15,7 +22,7 @@ class TrafficPolicy(StrEnum):
 
 
 class NodeRule(StrEnum):
-    """The rules that every node has, and that drop packets."""
+    """The rules that every node has, whatever its Services, and that drop packets."""
 
     LOOPBACK_FROM_ELSEWHERE = "loopback-from-elsewhere"
     MARKED_TO_DROP = "marked-to-drop"
@@ -55,3 +62,40 @@ class ArrivesWithFinding(Arrives, frozen=True):
     """It gets through, but `finding` tells why that may not be what was meant."""
 
     finding: Finding
+
+
+def service_cause(cause: Cause) -> Cause:
+    """The meaning of the rule that refuses a packet, if it is kube-proxy's or kubelet's; any other cause unchanged."""
+    if not isinstance(cause, RuleRefuses):
+        return cause
+    rule = read(cause.rule)
+    match rule.kind:
+        case RuleKind.NO_ENDPOINTS:
+            return NoReadyEndpoints(rule.title)
+        case RuleKind.NO_LOCAL_ENDPOINTS:
+            return NoLocalEndpoints(_policy(cause), rule.title)
+        case RuleKind.NOT_IN_SOURCE_RANGES:
+            return NotInSourceRanges(cause.source, rule.title)
+        case _:
+            node_rule = _node_rule(cause)
+            return cause if node_rule is None else DroppedByNodeRule(node_rule)
+
+
+def _policy(cause: RuleRefuses) -> TrafficPolicy:
+    """The traffic policy that a refusal is about: it depends on the chain that led to the rule."""
+    for chain in (cause.chain, *reversed(cause.callers)):
+        if chain == names.EXTERNAL_SERVICES:
+            return TrafficPolicy.EXTERNAL
+        if chain == names.SERVICES:
+            return TrafficPolicy.INTERNAL
+    return TrafficPolicy.UNKNOWN
+
+
+def _node_rule(cause: RuleRefuses) -> NodeRule | None:
+    if cause.chain == names.FORWARD and "--ctstate INVALID" in cause.rule:
+        return NodeRule.INVALID_STATE
+    if cause.chain != names.FIREWALL:
+        return None
+    if "--ctstate" in cause.rule and " -d 127.0.0.0/8 " in cause.rule:
+        return NodeRule.LOOPBACK_FROM_ELSEWHERE
+    return NodeRule.MARKED_TO_DROP if " --mark " in cause.rule else None

@@ -1,18 +1,21 @@
-"""The words for what happens to a packet, used in text and in pictures alike."""
+"""The words for a packet, its steps, branches and results, which text and pictures share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.condensed import BranchCondition, CondensedNode, jump_target
-from pykubeproxy.explain.event_words import brief_event, event_text, question_text
+from pykubeproxy.explain.event_words import event_text, marks_text, question_text, short_event_text
+from pykubeproxy.model.endpoint import host_port
 from pykubeproxy.model.share import percent
+from pykubeproxy.netfilter.causes import Arrives
 from pykubeproxy.netfilter.events import Marked
 from pykubeproxy.netfilter.outcome import BranchResult, Outcome
+from pykubeproxy.netfilter.packet import Packet
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.rules import names
 
-# Comments of the fixed chains say less than the words here.
+# What a jump to one of the fixed chains asks; the comments that kube-proxy gives these jumps say less.
 _CHAINS = {
     names.SERVICES: "is it for a Service?",
     names.NODE_PORTS: "for no Service's address, but for one of this node's: a node port?",
@@ -24,38 +27,49 @@ _CHAINS = {
 }
 
 
-def place(step: Step) -> str:
-    """The chain in which a step is taken; for a routing decision, that it is one."""
+def client_text(packet: Packet) -> str:
+    """Who sends a packet, and by which interface it arrives."""
+    client = f"the node ({packet.source.text})" if packet.from_node else packet.source.text
+    return f"{client}, by {packet.in_interface}" if packet.in_interface else client
+
+
+def destination_text(packet: Packet) -> str:
+    """Where a packet is sent, as `10.96.0.10:80/tcp`."""
+    address = packet.destination.text
+    port = packet.destination_port
+    return f"{address if port is None else host_port(address, port)}/{packet.protocol}"
+
+
+def place_text(step: Step) -> str:
+    """The chain that holds the rule of a step; `routing` for a routing decision."""
     return step.chain or "routing"
 
 
-def doing(step: Step) -> str:
-    """What a step does, in short."""
-    text = event_text(step.event)
+def step_text(step: Step) -> str:
+    """What happens at a step, in full."""
     if isinstance(step.event, Marked) and step.chain == names.MARK_MASQ:
-        return f"mark for masquerade ({text.removeprefix('mark ')})"
-    return text
+        return f"mark for masquerade ({marks_text(step.event)})"
+    return event_text(step.event)
 
 
-def brief(step: Step) -> str:
-    """What a step does, in a few words: that an address is rewritten, and to what."""
-    return brief_event(step.event) or doing(step)
+def short_step_text(step: Step) -> str:
+    """What happens at a step, for pictures: an address translation in a few words, names of chains without hashes."""
+    return short_event_text(step.event) or step_text(step)
 
 
-def meaning(step: Step) -> str:
-    """Why: what the rule's author wrote, or for the fixed chains what they ask; may be empty."""
+def step_comment(step: Step) -> str:
+    """Why a step happens: the question that a fixed chain asks, or the comment of the rule; may be empty."""
     if jump_target(step) in _CHAINS:
         return _CHAINS[jump_target(step)]
     return "" if step.chain == names.POSTROUTING else step.comment.replace(" -> ", " → ")
 
 
-def fate(result: BranchResult | Outcome) -> str:
-    """How it ends, in a sentence."""
+def result_text(result: BranchResult | Outcome) -> str:
+    """How a packet ends, in a sentence."""
     source = ", source masqueraded" if result.masquerade else f", source {result.snat}" if result.snat else ""
-    reason = cause_text(result.cause)
-    if result.dnat is not None and result.dnat not in reason:
-        source = f", on its way to {result.dnat}{source}"
-    return f"{reason}{source}"
+    # Where a packet arrives, the words for the cause name its destination already.
+    destination = "" if result.dnat is None or isinstance(result.cause, Arrives) else f", on its way to {result.dnat}"
+    return f"{cause_text(result.cause)}{destination}{source}"
 
 
 def condition_text(condition: BranchCondition) -> str:
@@ -63,28 +77,25 @@ def condition_text(condition: BranchCondition) -> str:
     return f"{'if' if condition.holds else 'if not'} {question_text(condition.question)}"
 
 
-def leads_there(branch: CondensedNode) -> str:
-    """What stands at the way into a branch: its share of all packets, or the answer to a question that is open.
+def branch_label(branch: CondensedNode) -> str:
+    """The condition of a branch; without one, the share of all packets that takes it.
 
-    Of branches that are told together, it is the share of each, if they are equal.
+    Of a branch with similar ones, all equally probable, it is the share of each.
     """
     if branch.condition is not None:
         return condition_text(branch.condition)
     if branch.similar and all(other.probability == branch.probability for other in branch.similar):
-        return f"{_fraction(branch.probability)} to each of {1 + len(branch.similar)}"
-    return _fraction(branch.total_probability)
+        return f"{share_text(branch.probability)} to each of {1 + len(branch.similar)}"
+    return share_text(branch.total_probability)
 
 
-def _fraction(probability: Fraction) -> str:
-    fraction = exact(probability)
-    return percent(probability) + (f" = {fraction}" if fraction else "")
+def share_text(probability: Fraction, width: int = 0) -> str:
+    """A percentage of at least `width` characters, and the fraction if it is a short one: `33.3% = 1/3`."""
+    text = f"{percent(probability):>{width}}"
+    is_short = probability not in (0, 1) and probability.denominator < 1000
+    return f"{text} = {probability}" if is_short else text
 
 
-def exact(probability: Fraction) -> str:
-    """The share as a fraction, where it is a short one: `1/3`."""
-    return str(probability) if probability not in (0, 1) and probability.denominator < 1000 else ""
-
-
-def summed(probabilities: Sequence[Fraction]) -> str:
-    """The sum of some shares as a percentage."""
+def sum_text(probabilities: Iterable[Fraction]) -> str:
+    """The sum of some probabilities as a percentage."""
     return percent(sum(probabilities, Fraction(0)))

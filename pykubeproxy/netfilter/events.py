@@ -8,115 +8,115 @@ from pykubeproxy.netfilter.questions import Question
 from pykubeproxy.netfilter.routing import RoutingFailure
 
 
-class Event(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
-    """Something that happens to the packet."""
+class _Event(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
+    pass
 
 
-class Jumped(Event, frozen=True):
+class Jumped(_Event, frozen=True):
     """It goes on in another chain."""
 
     chain: str
 
 
-class Marked(Event, frozen=True):
+class Marked(_Event, frozen=True):
     """Its mark changes; None is a mark that is not known."""
 
     before: int | None
     after: int | None
 
 
-class ConnectionMarked(Event, frozen=True):
+class ConnectionMarked(_Event, frozen=True):
     """The mark of its connection changes; None is a mark that is not known."""
 
     before: int | None
     after: int | None
 
 
-class HasNoConnection(Event, frozen=True):
+class HasNoConnection(_Event, frozen=True):
     """It belongs to no connection that could be marked."""
 
 
-class DestinationChanged(Event, frozen=True):
+class DestinationChanged(_Event, frozen=True):
     """Its destination is rewritten."""
 
     before: str
     after: str
 
 
-class DestinationChosen(Event, frozen=True):
+class DestinationChosen(_Event, frozen=True):
     """Its destination is rewritten to one of so many addresses that they are not followed one by one."""
 
     count: int
     addresses: str
 
 
-class InterfaceAddressUnknown(Event, frozen=True):
+class InterfaceAddressUnknown(_Event, frozen=True):
     """It is redirected to this node's address on an interface, and that address is not known; nor may the interface."""
 
     interface: str | None
 
 
-class SourceChanged(Event, frozen=True):
+class SourceChanged(_Event, frozen=True):
     """Its source is rewritten; `before` is None if it was not known."""
 
     before: str | None
     after: str
 
 
-class NetworkChanged(Event, frozen=True):
+class NetworkChanged(_Event, frozen=True):
     """The network part of its source is rewritten."""
 
     after: str
 
 
-class Masqueraded(Event, frozen=True):
+class Masqueraded(_Event, frozen=True):
     """Its source becomes this node's address on the interface by which it leaves; None is what is not known."""
 
     address: str | None
     interface: str | None
 
 
-class NotTracked(Event, frozen=True):
+class NotTracked(_Event, frozen=True):
     """Connection tracking leaves it alone, and so does the nat table."""
 
 
-class TargetApplied(Event, frozen=True):
+class TargetApplied(_Event, frozen=True):
     """The target of a rule applies that changes nothing a trace follows; `target` is written as in the rule."""
 
     target: str
 
 
-class TargetAssumed(Event, frozen=True):
+class TargetAssumed(_Event, frozen=True):
     """A target decides that nobody can foresee; here it lets the packet pass, or does not."""
 
     target: str
     passes: bool
 
 
-class Counted(Event, frozen=True):
+class Counted(_Event, frozen=True):
     """A rule without a target counts it."""
 
 
-class MayMatch(Event, frozen=True):
+class MayMatch(_Event, frozen=True):
     """A rule that changes nothing applies to some of the packets only; `target` is "" if it has none."""
 
     target: str
 
 
-class Rejected(Event, frozen=True):
+class Rejected(_Event, frozen=True):
     """It is refused, and its sender is told with an answer of type `answer`."""
 
     answer: str
 
 
-class PolicyApplied(Event, frozen=True):
+class PolicyApplied(_Event, frozen=True):
     """It reaches the end of a built-in chain, whose policy decides."""
 
     policy: str
     chain: str
 
 
-class Assumed(Event, frozen=True):
+class Assumed(_Event, frozen=True):
     """A question cannot be decided; on this branch its answer is `holds`."""
 
     question: Question
@@ -130,25 +130,25 @@ class Limit(StrEnum):
     BRANCHES = "branches"
 
 
-class LimitReached(Event, frozen=True):
+class LimitReached(_Event, frozen=True):
     """The trace goes no further: there is too much of something."""
 
     limit: Limit
 
 
-class CircularJump(Event, frozen=True):
+class CircularJump(_Event, frozen=True):
     """A chain jumps back to one that led to it, which no kernel accepts."""
 
     chain: str
 
 
-class RoutedLocally(Event, frozen=True):
+class RoutedLocally(_Event, frozen=True):
     """Routing finds that the destination is an address of this node."""
 
     target: str
 
 
-class RoutedElsewhere(Event, frozen=True):
+class RoutedElsewhere(_Event, frozen=True):
     """Routing finds that the destination is not this node; None is a gateway there is not, or what is not known."""
 
     target: str
@@ -156,28 +156,59 @@ class RoutedElsewhere(Event, frozen=True):
     interface: str | None
 
 
-class RoutingFailed(Event, frozen=True):
+class RoutingFailed(_Event, frozen=True):
     """Routing finds no way to the destination."""
 
     target: str
     why: RoutingFailure
 
 
-class MulticastUnknown(Event, frozen=True):
+class MulticastUnknown(_Event, frozen=True):
     """The destination is a multicast address: where such packets go cannot be decided."""
 
 
-class Delivered(Event, frozen=True):
+class Delivered(_Event, frozen=True):
     """It arrives at a process of this node; `is_redirected` tells whether a rule has rewritten its destination."""
 
     target: str
     is_redirected: bool
 
 
-class Sent(Event, frozen=True):
+class Sent(_Event, frozen=True):
     """It leaves this node; `is_redirected` tells whether a rule has rewritten its destination."""
 
     target: str
     gateway: str | None
     interface: str | None
     is_redirected: bool
+
+
+Event = (
+    Jumped
+    | Marked
+    | ConnectionMarked
+    | HasNoConnection
+    | DestinationChanged
+    | DestinationChosen
+    | InterfaceAddressUnknown
+    | SourceChanged
+    | NetworkChanged
+    | Masqueraded
+    | NotTracked
+    | TargetApplied
+    | TargetAssumed
+    | Counted
+    | MayMatch
+    | Rejected
+    | PolicyApplied
+    | Assumed
+    | LimitReached
+    | CircularJump
+    | RoutedLocally
+    | RoutedElsewhere
+    | RoutingFailed
+    | MulticastUnknown
+    | Delivered
+    | Sent
+)
+"""Something that happens to the packet at a step."""

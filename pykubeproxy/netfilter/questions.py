@@ -3,17 +3,17 @@
 import msgspec
 
 
-class Question(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
-    """A question with the answer yes or no, in its positive form."""
+class _Question(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
+    pass
 
 
-class MatchHolds(Question, frozen=True):
+class MatchHolds(_Question, frozen=True):
     """Does a match hold? `match` is the match in iptables' own words, such as `-m set --match-set blocked src`."""
 
     match: str
 
 
-class IsLocalAddress(Question, frozen=True):
+class IsLocalAddress(_Question, frozen=True):
     """Is an address one of this node's? `address` is None for the one that masquerading has chosen.
 
     `interface` is the only interface on which it may be, "" for any of them, None for the packet's own where that is
@@ -24,14 +24,14 @@ class IsLocalAddress(Question, frozen=True):
     interface: str | None = ""
 
 
-class HasAddressType(Question, frozen=True):
+class HasAddressType(_Question, frozen=True):
     """Is an address of one of some types (`-m addrtype`)? `address` is None for the one of masquerading."""
 
     address: str | None
     types: tuple[str, ...]
 
 
-class TargetLetsPass(Question, frozen=True):
+class TargetLetsPass(_Question, frozen=True):
     """Does a target let the packet pass? `target` is written as in a rule, such as `NFQUEUE --queue-num 1`."""
 
     target: str
@@ -40,11 +40,15 @@ class TargetLetsPass(Question, frozen=True):
 class QuestionPart(msgspec.Struct, frozen=True):
     """A question among others; with `inverted`, the answer no counts."""
 
-    question: Question
+    question: "Question"
     inverted: bool
 
 
-class AllHold(Question, frozen=True):
+class AllHold(_Question, frozen=True):
     """Do several questions all have the answer that counts? Each of `parts` says which answer that is."""
 
     parts: tuple[QuestionPart, ...]
+
+
+Question = MatchHolds | IsLocalAddress | HasAddressType | TargetLetsPass | AllHold
+"""A question that cannot be decided, with the answer yes or no, in its positive form."""

@@ -113,27 +113,31 @@ class RoutingResult(StrEnum):
     REFUSED = "refused"
 
 
-class RoutingFailure(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
-    """Why routing finds no way to a destination."""
+class _RoutingFailure(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
+    pass
 
 
-class LoopbackMayNotLeave(RoutingFailure, frozen=True):
+class LoopbackMayNotLeave(_RoutingFailure, frozen=True):
     """A packet from 127.0.0.0/8 must not leave this node: net.ipv4.conf.all.route_localnet is 0."""
 
 
-class ForwardingIsOff(RoutingFailure, frozen=True):
+class ForwardingIsOff(_RoutingFailure, frozen=True):
     """This node forwards no packets: ip_forward, or its IPv6 counterpart, is 0."""
 
 
-class HasNoRoute(RoutingFailure, frozen=True):
+class HasNoRoute(_RoutingFailure, frozen=True):
     """No route leads to the destination."""
 
 
-class RouteRefuses(RoutingFailure, frozen=True):
+class RouteRefuses(_RoutingFailure, frozen=True):
     """The route to the network `destination` is one that refuses packets, or drops them (`blackhole`)."""
 
     destination: str
     route_kind: RouteKind
+
+
+RoutingFailure = LoopbackMayNotLeave | ForwardingIsOff | HasNoRoute | RouteRefuses
+"""Why routing finds no way to a destination."""
 
 
 class RoutingDecision(msgspec.Struct, frozen=True, kw_only=True):

@@ -102,6 +102,18 @@ def is_stale_candidate(table: str, chain: str) -> bool:
     return table in FIXED_CHAINS and chain.startswith(HASHED_PREFIXES)
 
 
+def without_hash(chain: str) -> str:
+    """The prefix of a Service's, group's or endpoint's own chain (`KUBE-SEP-`); any other name unchanged."""
+    found = _SERVICE_CHAIN.fullmatch(chain)
+    return chain[: found.start(1)] if found else chain
+
+
+def shortened(chain: str) -> str:
+    """A chain's name for pictures, with the first four characters of its hash: `KUBE-SVC-CDGG…`."""
+    digest = service_hash(chain)
+    return chain.replace(digest, f"{digest[:4]}…") if digest else chain
+
+
 def service_hash(chain: str) -> str:
     """The hash in the name of a Service's, group's or endpoint's own chain; empty for any other chain."""
     found = _SERVICE_CHAIN.fullmatch(chain)

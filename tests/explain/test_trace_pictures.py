@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from pykubeproxy.explain.pictures.cards import picture, short
+from pykubeproxy.explain.pictures.cards import picture
 from pykubeproxy.explain.pictures.html import as_html
 from pykubeproxy.explain.pictures.layout import COLUMN, GAP, lay_out
 from pykubeproxy.explain.pictures.mermaid import as_mermaid
@@ -50,7 +50,7 @@ def test_nothing_is_loaded_from_anywhere() -> None:
 
 
 def test_branches_stand_side_by_side() -> None:
-    column = lay_out(picture(traced(*ADDRESSES)).node)
+    column = lay_out(picture(traced(*ADDRESSES)).tree)
     assert column.width == 3 * COLUMN + 2 * GAP
     assert [branch.width for branch in column.columns] == [COLUMN] * 3
 
@@ -81,11 +81,6 @@ def test_a_flowchart_names_only_boxes_that_it_has() -> None:
     assert len(edges) > 5
     assert {end for edge in edges for end in edge} == boxes
     assert sum('"33.3% = 1/3"' in line for line in lines) == 3
-
-
-def test_hashes_are_cut() -> None:
-    assert short("→ KUBE-SVC-CDGGSHYLG3RE2FKL") == "→ KUBE-SVC-CDGG…"
-    assert short("KUBE-SERVICES") == "KUBE-SERVICES"
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")

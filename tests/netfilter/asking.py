@@ -5,7 +5,7 @@ from typing import Any
 
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.event_words import question_text
-from pykubeproxy.explain.reasons import understood
+from pykubeproxy.explain.service_causes import service_cause
 from pykubeproxy.netfilter import ConnectionState, Environment, Outcome, Packet, Trace, local_address, trace
 from pykubeproxy.netfilter.rule import make_rule, match_rule
 from pykubeproxy.netfilter.state import State, TraceContext
@@ -97,7 +97,7 @@ def only(found: Trace) -> Outcome:
 
 def reason_of(outcome: Outcome) -> str:
     """Why a packet ends there, in words."""
-    return cause_text(understood(outcome.cause))
+    return cause_text(service_cause(outcome.cause))
 
 
 def rules_met(outcome: Outcome) -> list[str]:

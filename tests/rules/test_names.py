@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pykubeproxy.model.service import Protocol
-from pykubeproxy.rules.names import LONGEST_NAME, ChainNames, is_stale_candidate, service_hash, subtree
+from pykubeproxy.rules.names import (
+    LONGEST_NAME,
+    ChainNames,
+    is_stale_candidate,
+    service_hash,
+    shortened,
+    subtree,
+    without_hash,
+)
 from tests.builders import port, service_port
 
 SERVICE_HASHES = {
@@ -110,3 +118,14 @@ def test_the_hash_in_a_name() -> None:
 def test_hashes_are_those_of_the_standard_library(endpoint: str) -> None:
     expected = b32encode(sha256(f"ns/web:httptcp{endpoint}".encode()).digest())[:16].decode()
     assert names_of("ns/web", "http", "TCP").endpoint(endpoint) == f"KUBE-SEP-{expected}"
+
+
+def test_names_without_their_hash() -> None:
+    assert without_hash("KUBE-SEP-CDGGSHYLG3RE2FKL") == "KUBE-SEP-"
+    assert without_hash("KUBE-SVC-CDGGSHYLG3RE2FKL-1f") == "KUBE-SVC-"
+    assert without_hash("KUBE-SERVICES") == "KUBE-SERVICES"
+
+
+def test_names_in_pictures() -> None:
+    assert shortened("KUBE-SVC-CDGGSHYLG3RE2FKL") == "KUBE-SVC-CDGG…"
+    assert shortened("KUBE-SERVICES") == "KUBE-SERVICES"

@@ -1,23 +1,20 @@
-"""What all pictures show: cards, one for each table of a hook that the packet meets, and the branches between them."""
+"""What all pictures show: a card for each table of a hook that the packet meets, and the branches between the cards."""
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import msgspec
 
 from pykubeproxy.explain.condensed import CondensedNode, condense, is_arrival, service_of
-from pykubeproxy.explain.retelling import client_text, target_text
+from pykubeproxy.explain.words import client_text, destination_text
 from pykubeproxy.netfilter.effect import Action
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
 
-# So many equal branches still have their own place in a picture.
+# Up to so many similar branches are drawn one by one.
 MAX_SIMILAR = 4
 
 _AFFINITY = "a client that session affinity remembers goes where it went before; this one is new"
-
-_HASH = re.compile(r"(-[A-Z2-7]{4})[A-Z2-7]{12}")
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,35 +31,35 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands above the cards, and the story that they tell. `note` says what it leaves out."""
+    """What stands above the cards, and the tree that the cards show. `note` says what the picture leaves out."""
 
     client: str
-    target: str
+    destination: str
     service: str
-    node: CondensedNode
+    tree: CondensedNode
     note: str = ""
 
 
 def picture(traced: Trace) -> Picture:
-    """What there is to draw."""
+    """What there is to draw of a trace."""
     return Picture(
         client=client_text(traced.packet),
-        target=target_text(traced.packet),
+        destination=destination_text(traced.packet),
         service=service_of(step for outcome in traced.outcomes for step in outcome.path),
-        node=condense(traced.tree, max_similar=MAX_SIMILAR),
+        tree=condense(traced.tree, max_similar=MAX_SIMILAR),
         note=_AFFINITY if traced.affinity and len(traced.outcomes) > 1 else "",
     )
 
 
 def cards(steps: Sequence[Step]) -> Iterator[Card]:
-    """A stretch of the way as cards."""
-    total_probability = [step for step in steps if not is_arrival(step)]
-    for (hook, table), group in groupby(total_probability, key=lambda step: (step.hook, step.table)):
+    """Steps as cards, without the arrival, which the result shows."""
+    shown = [step for step in steps if not is_arrival(step)]
+    for (hook, table), group in groupby(shown, key=lambda step: (step.hook, step.table)):
         yield Card(hook=hook, table=table, steps=tuple(group))
 
 
-def kind(step: Step) -> str:
-    """What colour a step has: a word for what it does to the packet."""
+def css_class(step: Step) -> str:
+    """The class that gives a step its colour: a word for what it does to the packet."""
     match step.action:
         case Action.DROP | Action.REJECT:
             return "refuse"
@@ -72,8 +69,3 @@ def kind(step: Step) -> str:
             return step.action.value
         case _:
             return "pass"
-
-
-def short(text: str) -> str:
-    """A text with the hashes in names of chains cut to what tells them apart: `KUBE-SVC-CDGG…`."""
-    return _HASH.sub(r"\1…", text)

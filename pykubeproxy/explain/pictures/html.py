@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from html import escape
 
 from pykubeproxy.explain.condensed import BranchCondition, CondensedNode
-from pykubeproxy.explain.pictures.cards import Card, cards, kind, picture
+from pykubeproxy.explain.pictures.cards import Card, cards, css_class, picture
 from pykubeproxy.explain.pictures.svg import as_svg
-from pykubeproxy.explain.words import condition_text, doing, exact, fate, meaning, place
+from pykubeproxy.explain.words import condition_text, place_text, result_text, share_text, step_comment, step_text
 from pykubeproxy.model.share import percent
 from pykubeproxy.netfilter.outcome import BranchResult, Outcome, Verdict
 from pykubeproxy.netfilter.path import Step
@@ -37,7 +37,7 @@ _CLASSES = {Verdict.ACCEPT: "accept", Verdict.UNDECIDED: "undecided"}
 def as_html(traced: Trace) -> str:
     """A page that works offline: no script, nothing to load."""
     shown = picture(traced)
-    title = escape(f"{shown.client} → {shown.target}")
+    title = escape(f"{shown.client} → {shown.destination}")
     body = [
         f"<h1>{title}</h1>",
         f'<div class="dim">{escape(shown.service)}</div>',
@@ -46,7 +46,7 @@ def as_html(traced: Trace) -> str:
         "<h2>The way as a picture</h2>",
         f"<figure>{as_svg(traced)}</figure>",
         '<h2>Step by step <span class="dim">(a step opens to show its rule)</span></h2>',
-        *_node(shown.node),
+        *_node(shown.tree),
     ]
     head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
     return "\n".join(
@@ -56,13 +56,11 @@ def as_html(traced: Trace) -> str:
 
 def _outcome(outcome: Outcome) -> Iterator[str]:
     style = _CLASSES.get(outcome.verdict, "refuse")
-    fraction = exact(outcome.probability)
-    share = percent(outcome.probability) + (f" = {fraction}" if fraction else "")
     width = f"{float(outcome.probability):.2%}"
     yield (
         f'<div class="end"><span class="bar"><i class="{style}" style="width:{width}"></i></span>'
-        f'<span class="share">{share}</span><span class="v {style}">{outcome.verdict}</span>'
-        f"<span>{escape(fate(outcome))}</span></div>"
+        f'<span class="share">{share_text(outcome.probability)}</span><span class="v {style}">{outcome.verdict}</span>'
+        f"<span>{escape(result_text(outcome))}</span></div>"
     )
     for alternative in outcome.alternatives:
         condition = condition_text(BranchCondition(alternative.question, alternative.holds))
@@ -83,7 +81,7 @@ def _node(node: CondensedNode) -> Iterator[str]:
             else f"{percent(branch.total_probability)} of the packets"
         )
         if branch.result is not None:
-            summary += f": {fate(branch.result)}"
+            summary += f": {result_text(branch.result)}"
         if branch.similar:
             summary += f", or likewise to one of {len(branch.similar)} more endpoints"
         is_open = " open" if len(node.branches) < 4 else ""
@@ -93,7 +91,7 @@ def _node(node: CondensedNode) -> Iterator[str]:
     if node.result is not None:
         yield _result(node.result)
     for other in node.similar:
-        yield f'<p class="dim">{percent(other.probability)} likewise {escape(fate(other.result))}</p>'
+        yield f'<p class="dim">{percent(other.probability)} likewise {escape(result_text(other.result))}</p>'
 
 
 def _card(card: Card) -> Iterator[str]:
@@ -104,9 +102,9 @@ def _card(card: Card) -> Iterator[str]:
 
 
 def _step(step: Step) -> str:
-    chain = f'<code class="dim">{escape(place(step))}</code> ' if step.chain else ""
-    why = f' <span class="dim">{escape(meaning(step))}</span>' if meaning(step) else ""
-    text = f'{chain}<code class="{kind(step)}">{escape(doing(step))}</code>{why}'
+    chain = f'<code class="dim">{escape(place_text(step))}</code> ' if step.chain else ""
+    why = f' <span class="dim">{escape(step_comment(step))}</span>' if step_comment(step) else ""
+    text = f'{chain}<code class="{css_class(step)}">{escape(step_text(step))}</code>{why}'
     if not step.rule:
         return f'<div class="step">{text}</div>'
     rule = f'<code class="rule">{escape(step.rule)}</code>'
@@ -116,4 +114,4 @@ def _step(step: Step) -> str:
 
 def _result(result: BranchResult) -> str:
     style = _CLASSES.get(result.verdict, "refuse")
-    return f'<p><span class="v {style}">{result.verdict}</span> {escape(fate(result))}</p>'
+    return f'<p><span class="v {style}">{result.verdict}</span> {escape(result_text(result))}</p>'

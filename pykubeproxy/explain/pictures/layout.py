@@ -7,7 +7,7 @@ import msgspec
 
 from pykubeproxy.explain.condensed import CondensedNode
 from pykubeproxy.explain.pictures.cards import Card, cards
-from pykubeproxy.explain.words import fate, meaning
+from pykubeproxy.explain.words import result_text, step_comment
 
 COLUMN = 420
 GAP = 36
@@ -43,7 +43,7 @@ def lay_out(node: CondensedNode) -> Column:
     """The columns of a story."""
     columns = tuple(lay_out(branch) for branch in node.branches)
     shown = tuple(cards(node.steps))
-    result = tuple(wrap(fate(node.result), _WRAP)) if node.result is not None else ()
+    result = tuple(wrap(result_text(node.result), _WRAP)) if node.result is not None else ()
     own = stretch_height(shown, result, len(node.similar))
     below = FAN + max(column.height for column in columns) if columns else 0
     width = sum(column.width for column in columns) + GAP * (len(columns) - 1)
@@ -52,7 +52,7 @@ def lay_out(node: CondensedNode) -> Column:
 
 def card_height(card: Card) -> int:
     """A heading, a row for each step, and a note below it where there is something to note."""
-    return HEADING + PADDING + sum(ROW + (NOTE if meaning(step) else 0) for step in card.steps)
+    return HEADING + PADDING + sum(ROW + (NOTE if step_comment(step) else 0) for step in card.steps)
 
 
 def result_height(lines: Sequence[str]) -> int:

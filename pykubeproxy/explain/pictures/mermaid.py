@@ -5,10 +5,12 @@ from itertools import count
 
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.condensed import CondensedNode
-from pykubeproxy.explain.pictures.cards import Card, cards, picture, short
-from pykubeproxy.explain.words import brief, fate, leads_there, place, summed
+from pykubeproxy.explain.pictures.cards import Card, cards, picture
+from pykubeproxy.explain.words import branch_label, result_text, short_step_text, sum_text
 from pykubeproxy.netfilter.outcome import BranchResult, Verdict
+from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
+from pykubeproxy.rules import names as chain_names
 
 _STYLES = (
     "classDef packet fill:#0f172a,color:#fff,stroke:#0f172a",
@@ -24,8 +26,8 @@ def as_mermaid(traced: Trace) -> str:
     """A flowchart from top to bottom; edges that not all packets take tell their share."""
     shown = picture(traced)
     service = "".join(f"<br/>{_escaped(line)}" for line in (shown.service, shown.note) if line)
-    title = f'    p0(["{_escaped(f"{shown.client} → {shown.target}")}{service}"]):::packet'
-    body = _Chart().lines(shown.node, "p0", "")
+    title = f'    p0(["{_escaped(f"{shown.client} → {shown.destination}")}{service}"]):::packet'
+    body = _Chart().lines(shown.tree, "p0", "")
     return "\n".join(["flowchart TD", title, *(f"    {line}" for line in (*body, *_STYLES))])
 
 
@@ -41,18 +43,18 @@ class _Chart:
             yield from self._box(before, label, f'["{_card(card)}"]', "stage")
             before, label = self._last, ""
         for branch in node.branches:
-            yield from self.lines(branch, before, _escaped(leads_there(branch)))
+            yield from self.lines(branch, before, _escaped(branch_label(branch)))
         if node.result is not None:
             yield from self._result(before, label, node.result)
         if node.similar:
-            total = summed([other.probability for other in node.similar])
+            total = sum_text(other.probability for other in node.similar)
             names = ", ".join(other.result.dnat or cause_text(other.result.cause) for other in node.similar[:8])
             more = f" and {len(node.similar) - 8} more" if len(node.similar) > 8 else ""
             text = _escaped(f"{total} likewise to {names}{more}")
             yield from self._box(before, "", f'(["{text}"])', "accept")
 
     def _result(self, before: str, label: str, result: BranchResult) -> Iterator[str]:
-        text = f"<b>{result.verdict}</b><br/>{_escaped(fate(result))}"
+        text = f"<b>{result.verdict}</b><br/>{_escaped(result_text(result))}"
         yield from self._box(before, label, f'(["{text}"])', _CLASSES.get(result.verdict, "refuse"))
 
     def _box(self, before: str, label: str, shape: str, style: str) -> Iterator[str]:
@@ -62,8 +64,12 @@ class _Chart:
 
 
 def _card(card: Card) -> str:
-    lines = [_escaped(short(f"{place(step)}: {brief(step)}" if step.chain else brief(step))) for step in card.steps]
-    return "<br/>".join((f"<b>{card.title}</b>", *lines))
+    return "<br/>".join((f"<b>{card.title}</b>", *(_escaped(_line(step)) for step in card.steps)))
+
+
+def _line(step: Step) -> str:
+    chain = f"{chain_names.shortened(step.chain)}: " if step.chain else ""
+    return f"{chain}{short_step_text(step)}"
 
 
 def _escaped(text: str) -> str:

@@ -6,13 +6,14 @@ from html import escape
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.condensed import SimilarBranch
 from pykubeproxy.explain.pictures import layout
-from pykubeproxy.explain.pictures.cards import Card, Picture, kind, picture, short
+from pykubeproxy.explain.pictures.cards import Card, Picture, css_class, picture
 from pykubeproxy.explain.pictures.layout import COLUMN, Column, lay_out
-from pykubeproxy.explain.words import brief, doing, leads_there, meaning, place, summed
+from pykubeproxy.explain.words import branch_label, short_step_text, step_comment, step_text, sum_text
 from pykubeproxy.model.share import percent
 from pykubeproxy.netfilter.outcome import Outcome, Verdict
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
+from pykubeproxy.rules import names
 
 _MARGIN = 40
 _HEADER = 132
@@ -40,7 +41,7 @@ _SHADES = ("#16a34a", "#22c55e", "#4ade80", "#86efac")
 def as_svg(traced: Trace) -> str:
     """A drawing that needs nothing but itself: no script, no font, no network."""
     shown = picture(traced)
-    root = lay_out(shown.node)
+    root = lay_out(shown.tree)
     width = max(root.width + 2 * _MARGIN, _LEAST_WIDTH)
     height = _HEADER + root.height + _MARGIN
     body = [
@@ -48,7 +49,7 @@ def as_svg(traced: Trace) -> str:
         *_header(shown, traced.outcomes, width),
         *_column(root, (width - root.width) / 2, _HEADER),
     ]
-    label = escape(f"How a packet travels: {shown.client} to {shown.target}")
+    label = escape(f"How a packet travels: {shown.client} to {shown.destination}")
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{label}">'
     return "\n".join([opening, f"<style>{_STYLE}</style>", *body, "</svg>"])
@@ -56,7 +57,7 @@ def as_svg(traced: Trace) -> str:
 
 def _header(shown: Picture, outcomes: tuple[Outcome, ...], width: int) -> Iterator[str]:
     """Who asks whom, and one bar that all outcomes share."""
-    yield _text(_MARGIN, 52, f"{shown.client} → {shown.target}", "h1")
+    yield _text(_MARGIN, 52, f"{shown.client} → {shown.destination}", "h1")
     subtitle = shown.service or "a packet's way through netfilter"
     yield _text(_MARGIN, 76, f"{subtitle} · {shown.note}" if shown.note else subtitle, "h2")
     at, whole = float(_MARGIN), width - 2 * _MARGIN
@@ -104,7 +105,7 @@ def _branches(column: Column, left: float, middle: float, bottom: float) -> Iter
             f'<path class="flow" stroke-width="{2 + 8 * float(share):.1f}" d="M{middle:.1f} {bottom:.1f}'
             f' C{middle:.1f} {bottom + half:.1f} {to:.1f} {bottom + half:.1f} {to:.1f} {low:.1f} V{top - 2:.1f}"/>'
         )
-        yield from _pill(to, top - 26, leads_there(branch.node))
+        yield from _pill(to, top - 26, branch_label(branch.node))
         yield from _column(branch, at, top)
         at += branch.width + layout.GAP
 
@@ -128,7 +129,7 @@ def _card(card: Card, x: float, y: float) -> Iterator[str]:
     row = y + layout.HEADING + 14
     for step in card.steps:
         yield from _row(step, x + 14, row)
-        row += layout.ROW + (layout.NOTE if meaning(step) else 0)
+        row += layout.ROW + (layout.NOTE if step_comment(step) else 0)
 
 
 def _top_corners(x: float, y: float) -> str:
@@ -141,16 +142,16 @@ def _top_corners(x: float, y: float) -> str:
 def _row(step: Step, x: float, y: float) -> Iterator[str]:
     """A step; the whole rule shows where a pointer rests on it."""
     yield "<g>"
-    yield f"<title>{escape(step.rule or doing(step))}</title>"
-    yield f'<circle class="{kind(step)}" cx="{x + 4:.1f}" cy="{y - 4:.1f}" r="4"/>'
-    chain = f"{short(place(step))} " if step.chain else ""
-    does = _cut(short(brief(step)), 51 - len(chain))
+    yield f"<title>{escape(step.rule or step_text(step))}</title>"
+    yield f'<circle class="{css_class(step)}" cx="{x + 4:.1f}" cy="{y - 4:.1f}" r="4"/>'
+    chain = f"{names.shortened(step.chain)} " if step.chain else ""
+    does = _cut(short_step_text(step), 51 - len(chain))
     yield (
-        f'<text class="m {kind(step)}" x="{x + 16:.1f}" y="{y:.1f}"><tspan class="chain" font-weight="400">'
+        f'<text class="m {css_class(step)}" x="{x + 16:.1f}" y="{y:.1f}"><tspan class="chain" font-weight="400">'
         f"{escape(chain)}</tspan>{' ' if chain else ''}{escape(does)}</text>"
     )
-    if meaning(step):
-        yield _text(x + 16, y + 15, _cut(short(meaning(step)), 66), "n")
+    if step_comment(step):
+        yield _text(x + 16, y + 15, _cut(step_comment(step), 66), "n")
     yield "</g>"
 
 
@@ -169,7 +170,7 @@ def _result(column: Column, x: float, y: float) -> Iterator[str]:
 def _similar(similar: tuple[SimilarBranch, ...], x: float, y: float) -> Iterator[str]:
     height = layout.similar_height(len(similar))
     yield f'<rect x="{x:.1f}" y="{y:.1f}" width="{COLUMN}" height="{height}" rx="10" fill="#dcfce7" stroke="#16a34a"/>'
-    total = summed([other.probability for other in similar])
+    total = sum_text(other.probability for other in similar)
     yield _text(x + 16, y + 21, f"{total} likewise, to {len(similar)} more endpoints", "s")
     shown = similar if len(similar) <= layout.MOST_SIMILAR else similar[: layout.MOST_SIMILAR - 1]
     for number, other in enumerate(shown):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pykubeproxy.explain.cause_words import cause_text
-from pykubeproxy.explain.diagnosis import Knowledge
+from pykubeproxy.explain.cluster_view import ClusterView
 from pykubeproxy.explain.finding_words import absence_text, finding_text, unknown
 from pykubeproxy.explain.service_causes import NoLocalEndpoints, NoReadyEndpoints, NotInSourceRanges, TrafficPolicy
 from pykubeproxy.model.endpoint import SliceEndpoint
@@ -19,16 +19,16 @@ NO_ENDPOINTS = NoReadyEndpoints("ns1/svc1:p80")
 NO_LOCAL = NoLocalEndpoints(TrafficPolicy.EXTERNAL, "ns1/svc1:p80")
 
 
-def knowledge(*objects: Object) -> Knowledge:
-    return Knowledge(snapshot=snapshot(*objects), family=Family.IPV4, node_name="node-a")
+def view(*objects: Object) -> ClusterView:
+    return ClusterView(snapshot=snapshot(*objects), family=Family.IPV4, node_name="node-a")
 
 
-def elaborated(known: Knowledge, cause: Cause) -> str:
+def added(known: ClusterView, cause: Cause) -> str:
     """What objects add to a cause, in words."""
-    return cause_text(known.elaborate(cause)).removeprefix(cause_text(cause))
+    return cause_text(known.with_finding(cause)).removeprefix(cause_text(cause))
 
 
-def absence(known: Knowledge, name: str) -> str:
+def absence(known: ClusterView, name: str) -> str:
     found = known.why_absent(name)
     assert found is not None
     return absence_text(found)
@@ -69,22 +69,22 @@ ENDPOINTS = {
 
 @pytest.mark.parametrize(("slices", "words"), ENDPOINTS.values(), ids=ENDPOINTS.keys())
 def test_what_has_become_of_the_endpoints(slices: tuple[Object, ...], words: str) -> None:
-    assert elaborated(knowledge(service(), *slices), NO_ENDPOINTS) == f": {words}"
+    assert added(view(service(), *slices), NO_ENDPOINTS) == f": {words}"
 
 
 def test_where_the_endpoints_are() -> None:
-    known = knowledge(service(), slice_of("ns1/svc1", at("10.0.1.1", "node-b"), at("10.0.1.2", "node-c")))
-    assert elaborated(known, NO_LOCAL) == ": 2 endpoints, on node-b, node-c"
+    known = view(service(), slice_of("ns1/svc1", at("10.0.1.1", "node-b"), at("10.0.1.2", "node-c")))
+    assert added(known, NO_LOCAL) == ": 2 endpoints, on node-b, node-c"
 
 
 def test_a_refusal_that_the_objects_contradict() -> None:
     objects = service(type=ServiceType.LOAD_BALANCER, external_traffic_local=True, load_balancer_ips=(ip("192.0.2.9"),))
-    known = knowledge(objects, slice_of("ns1/svc1", at("10.0.1.1", "node-a"), at("10.0.1.2", "node-c")))
-    assert elaborated(known, NO_LOCAL) == ": stale rules: its EndpointSlices list 1 endpoint on node-a"
+    known = view(objects, slice_of("ns1/svc1", at("10.0.1.1", "node-a"), at("10.0.1.2", "node-c")))
+    assert added(known, NO_LOCAL) == ": stale rules: its EndpointSlices list 1 endpoint on node-a"
 
 
 def test_ways_to_endpoints_that_are_none() -> None:
-    known = knowledge(service(), slice_of("ns1/svc1", at("10.0.1.1"), at("10.0.1.2", **GONE)))
+    known = view(service(), slice_of("ns1/svc1", at("10.0.1.1"), at("10.0.1.2", **GONE)))
     assert known.why_stale("ns1/svc1:p80", "10.0.1.1:80") is None
     assert finding_text(known.why_stale("ns1/svc1:p80", "10.0.1.2:80")) == "; stale rules: that endpoint is terminating"
     wrong = finding_text(known.why_stale("ns1/svc1:p80", "10.0.1.3:80"))
@@ -94,7 +94,7 @@ def test_ways_to_endpoints_that_are_none() -> None:
 
 
 def test_addresses_that_objects_know() -> None:
-    known = knowledge(service(), slice_of("ns1/svc1", at("10.0.1.1")))
+    known = view(service(), slice_of("ns1/svc1", at("10.0.1.1")))
     at_address = known.service_at(service().cluster_ip)
     assert at_address is not None
     assert str(at_address.key) == "ns1/svc1"
@@ -104,20 +104,20 @@ def test_addresses_that_objects_know() -> None:
 
 
 def test_which_sources_are_allowed() -> None:
-    known = knowledge(service(source_ranges=(cidr("192.0.2.0/24"),)))
-    assert elaborated(known, NotInSourceRanges("10.0.0.1", "ns1/svc1:p80")) == ": 192.0.2.0/24"
+    known = view(service(source_ranges=(cidr("192.0.2.0/24"),)))
+    assert added(known, NotInSourceRanges("10.0.0.1", "ns1/svc1:p80")) == ": 192.0.2.0/24"
 
 
 def test_rules_for_a_service_that_is_no_more() -> None:
-    assert elaborated(knowledge(), NO_ENDPOINTS).endswith("which is not among the objects given: stale rules?")
+    assert added(view(), NO_ENDPOINTS).endswith("which is not among the objects given: stale rules?")
 
 
 def test_other_reasons_stay_as_they_are() -> None:
-    assert knowledge(service()).elaborate(PolicyDrops("filter", "FORWARD")) == PolicyDrops("filter", "FORWARD")
+    assert view(service()).with_finding(PolicyDrops("filter", "FORWARD")) == PolicyDrops("filter", "FORWARD")
 
 
 def test_why_a_service_has_no_rules() -> None:
-    known = knowledge(
+    known = view(
         service("ns1/headless", "None"),
         slice_of("ns1/headless", "10.0.1.1", "10.0.1.2"),
         service("ns1/dns", "", type=ServiceType.EXTERNAL_NAME),

@@ -1,7 +1,7 @@
-"""Why a Service refuses, or was never there: what its objects say beyond what rules can tell.
+"""What the objects of a cluster add to a trace: why a Service refuses, or why no rule is for it.
 
-A rule knows that there is no endpoint for it. Only EndpointSlices tell whether there never was one, or whether all are
-terminating, not ready, on other nodes, or listed for a port of another name.
+Rules only say that a Service has no endpoint. EndpointSlices say more: that there never was an endpoint, that all are
+terminating or not ready, that they are on other nodes, or that they are listed for a port of another name.
 """
 
 from collections import Counter
@@ -11,9 +11,9 @@ import msgspec
 from pykubeproxy.explain.findings import (
     Absence,
     AllowedSources,
-    Condition,
     EndpointNotListed,
     EndpointsElsewhere,
+    EndpointState,
     EndpointsUnusable,
     EndpointUnusable,
     Finding,
@@ -27,7 +27,7 @@ from pykubeproxy.explain.findings import (
     NotAmongObjects,
     NotInTheseRules,
     PortAt,
-    ServiceGone,
+    ServiceNotListed,
 )
 from pykubeproxy.explain.service_causes import NoLocalEndpoints, NoReadyEndpoints, NotInSourceRanges
 from pykubeproxy.model.endpoint import Endpoint, EndpointSlice, PortKey, SliceEndpoint, entries_by_port, host_port
@@ -38,15 +38,15 @@ from pykubeproxy.model.topology import usable_endpoints
 from pykubeproxy.netfilter.causes import Cause
 
 
-class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
-    """The objects of a cluster, as far as they are known, and the node from which they are seen."""
+class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
+    """The known objects of a cluster, seen in one IP family from the node `node_name` ("" if the node is not known)."""
 
     snapshot: Snapshot
     family: Family
     node_name: str = ""
 
-    def elaborate(self, cause: Cause) -> Cause:
-        """The cause of a refusal with what objects add to it; as it is where they add nothing."""
+    def with_finding(self, cause: Cause) -> Cause:
+        """A cause that is about a ServicePort, with what the objects say of that port; other causes unchanged."""
         match cause:
             case NoReadyEndpoints(port=title) | NoLocalEndpoints(port=title) | NotInSourceRanges(port=title):
                 return msgspec.structs.replace(cause, finding=self._finding(cause, self._port_of(title)))
@@ -54,28 +54,28 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
                 return cause
 
     def _finding(self, cause: Cause, port: ServicePort | None) -> Finding | None:
-        """What objects add to the refusal of a ServicePort, which is None if they do not know it."""
+        """What the objects say of a ServicePort that refuses; `port` is None if they do not have it."""
         if port is None:
             return NotAmongObjects()
         if isinstance(cause, NotInSourceRanges):
             ranges = tuple(cidr.text for cidr in port.source_ranges)
             return AllowedSources(ranges) if ranges else None
-        return self._contradiction(cause, port) or self._census(port)
+        return self._usable_endpoints(cause, port) or self._missing_endpoints(port)
 
     def why_stale(self, title: str, endpoint: str) -> Finding | None:
-        """What speaks against a way to `endpoint` (`ip:port`) of a ServicePort; None if nothing does."""
+        """Why a ServicePort (`namespace/name:port`) should not lead to `endpoint` (`ip:port`); None if it should."""
         port = self._port_of(title)
         if port is None:
-            return ServiceGone(title)
+            return ServiceNotListed(title)
         listed = [each for each in self._endpoints(port) if each.text == endpoint]
         if not listed:
             return EndpointNotListed(title)
         if not any(each.ready or each.serves_while_terminating for each in listed):
-            return EndpointUnusable(_condition(listed[0]))
+            return EndpointUnusable(_state_of(listed[0]))
         return None
 
     def why_absent(self, name: str) -> Absence | None:
-        """Why a Service that was asked for by name is not in the rules; None if the objects do not know it."""
+        """Why no rule is for a Service (`namespace/name[:port]`); None if the objects do not have it either."""
         service = self.service(name)
         if service is None:
             return None
@@ -95,15 +95,15 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
         namespace, _, rest = name.partition("/")
         return self.snapshot.services.get(ServiceKey(namespace, rest.partition(":")[0]))
 
-    def titles(self) -> list[str]:
-        """The names of all Services, for suggestions."""
+    def service_names(self) -> list[str]:
+        """All Services as `namespace/name`, sorted."""
         return sorted(map(str, self.snapshot.services))
 
     def service_at(self, address: str) -> Service | None:
-        """The Service that has an address as cluster IP, load-balancer IP or external IP."""
+        """The first Service by name that has an address as cluster IP, load-balancer IP or external IP."""
         for _, service in sorted(self.snapshot.services.items()):
-            outside = (ip.text for ip in (*service.load_balancer_ips, *service.external_ips))
-            if address in (service.cluster_ip, *service.cluster_ips, *outside):
+            external = (ip.text for ip in (*service.load_balancer_ips, *service.external_ips))
+            if address in (service.cluster_ip, *service.cluster_ips, *external):
                 return service
         return None
 
@@ -111,8 +111,8 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
         """True for an address that an EndpointSlice lists."""
         return any(its.address == address for slice_ in self.snapshot.slices() for its in slice_.endpoints)
 
-    def _contradiction(self, cause: Cause, port: ServicePort) -> Finding | None:
-        """What speaks against a refusal for lack of endpoints; None if nothing does."""
+    def _usable_endpoints(self, cause: Cause, port: ServicePort) -> Finding | None:
+        """The endpoints that a port has although rules refuse it for lack of endpoints; None if it has none."""
         usable = usable_endpoints(port, self._endpoints(port), self.node_name, "")
         if isinstance(cause, NoReadyEndpoints):
             found = len(usable.cluster or usable.local) if usable.exist_anywhere else 0
@@ -120,39 +120,35 @@ class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
         found = len(usable.local) if self.node_name else 0
         return HasUsableEndpoints(found, self.node_name) if found else None
 
-    def _endpoints(self, port: ServicePort) -> tuple[Endpoint, ...]:
-        by_port = self.snapshot.endpoints(port.service, self.family, self.node_name)
-        return by_port.get(PortKey(port.name, port.protocol), ())
-
-    def _port_of(self, title: str) -> ServicePort | None:
-        """The ServicePort of `namespace/name:port`."""
-        service, _, name = title.partition(":")
-        namespace, _, its_name = service.partition("/")
-        return self._port(ServiceKey(namespace, its_name), name)
-
-    def _port(self, key: ServiceKey, name: str) -> ServicePort | None:
-        service = self.snapshot.services.get(key)
-        ports = service_ports(service, self.family) if service is not None else ()
-        return next((port for port in ports if port.name == name), None)
-
-    def _slices(self, key: ServiceKey) -> list[EndpointSlice]:
-        return [each for each in self.snapshot.slices() if each.service == key and each.family is self.family]
-
-    def _census(self, port: ServicePort) -> Finding:
-        """What has become of the endpoints of a port."""
+    def _missing_endpoints(self, port: ServicePort) -> Finding:
+        """Why a port has no endpoint that can be used: what its EndpointSlices list."""
         slices = self._slices(port.service)
         if not slices:
             return HasNoSlice()
         listed = [endpoint for each in slices for endpoint in each.endpoints]
         if not listed:
             return ListsNoPods()
-        fitting = [each for each in slices if _serves(each, port)]
+        fitting = [each for each in slices if _has_port(each, port)]
         if fitting:
             counted = entries_by_port(fitting).get(PortKey(port.name, port.protocol), {})
-            return _conditions(list(counted.values()) or listed, self.node_name)
+            return _endpoint_states(list(counted.values()) or listed, self.node_name)
         offered = tuple(sorted({_port_name(its.name, its.protocol) for each in slices for its in each.ports}))
         wanted = _port_name(port.name, port.protocol)
         return IsForOtherPorts(len(listed), offered, wanted) if offered else HasNoPort(len(listed), wanted)
+
+    def _endpoints(self, port: ServicePort) -> tuple[Endpoint, ...]:
+        by_port = self.snapshot.endpoints(port.service, self.family, self.node_name)
+        return by_port.get(PortKey(port.name, port.protocol), ())
+
+    def _port_of(self, title: str) -> ServicePort | None:
+        """The ServicePort of `namespace/name:port`."""
+        service = self.service(title)
+        ports = service_ports(service, self.family) if service is not None else ()
+        name = title.partition(":")[2]
+        return next((port for port in ports if port.name == name), None)
+
+    def _slices(self, key: ServiceKey) -> list[EndpointSlice]:
+        return [each for each in self.snapshot.slices() if each.service == key and each.family is self.family]
 
     def _pods(self, key: ServiceKey) -> tuple[str, ...]:
         """Where the pods of a headless Service can be reached, as `ip:port`."""
@@ -169,21 +165,21 @@ def _port_name(name: str, protocol: str) -> str:
     return f"{name or 'unnamed'}/{protocol}"
 
 
-def _serves(slice_: EndpointSlice, port: ServicePort) -> bool:
+def _has_port(slice_: EndpointSlice, port: ServicePort) -> bool:
     return any((its.name, its.protocol) == (port.name, port.protocol) for its in slice_.ports)
 
 
-def _conditions(endpoints: list[SliceEndpoint], node_name: str) -> Finding:
-    """Where endpoints are that could serve but for that; else in which condition they are."""
+def _endpoint_states(endpoints: list[SliceEndpoint], node_name: str) -> Finding:
+    """The other nodes that have usable endpoints; if none has, how many endpoints are in which state."""
     if any(endpoint.ready or (endpoint.serving and endpoint.terminating) for endpoint in endpoints):
         return EndpointsElsewhere(
             len(endpoints), tuple(sorted({each.node_name or "" for each in endpoints} - {node_name}))
         )
-    kinds = Counter(_condition(endpoint) for endpoint in endpoints)
-    return EndpointsUnusable(len(endpoints), tuple(sorted(kinds.items())))
+    states = Counter(_state_of(endpoint) for endpoint in endpoints)
+    return EndpointsUnusable(len(endpoints), tuple(sorted(states.items())))
 
 
-def _condition(endpoint: SliceEndpoint | Endpoint) -> Condition:
+def _state_of(endpoint: SliceEndpoint | Endpoint) -> EndpointState:
     if endpoint.terminating:
-        return Condition.TERMINATING
-    return Condition.READY if endpoint.ready else Condition.NOT_READY
+        return EndpointState.TERMINATING
+    return EndpointState.READY if endpoint.ready else EndpointState.NOT_READY
