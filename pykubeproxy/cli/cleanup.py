@@ -27,8 +27,8 @@ def cleanup(own_options: OwnOptions) -> None:
 
 
 def clean_up(own_options: OwnOptions) -> int:
-    """Clean up, say what was removed where, and return the exit status. Raises HostError."""
-    # First all, then the words: what cannot be printed must not keep the rest from being cleaned.
+    """Clean up, print what was removed where, and return the exit status. Raises HostError."""
+    # Everything is removed before anything is printed: a terminal that is gone must not stop the work half-way.
     left, tables = clean_leftovers(own_options)
     everything: list[CleanupResult | TableCleanup] = [*tables, *clean_all(own_options)]
     status = 0

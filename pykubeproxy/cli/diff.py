@@ -7,14 +7,14 @@ from functools import cache
 
 import click
 
-from pykubeproxy.cli import external_diff
 from pykubeproxy.cli.diff_json import as_json
 from pykubeproxy.cli.diff_text import FamilyDiff, NodeDiff, as_text
-from pykubeproxy.cli.dumps import not_compared, read_dumps, without_useless
+from pykubeproxy.cli.dumps import comparable, not_compared, read_dumps
 from pykubeproxy.cli.errors import DIFFERENT, print_stderr, with_errors
+from pykubeproxy.cli.external_diff import external_command, run_external_diff
+from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects
 from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_other_tables, note_unread
-from pykubeproxy.cli.one_shot import one_shot
 from pykubeproxy.cli.options import object_options, our_options
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cluster.source import ObjectChanges
@@ -50,7 +50,7 @@ Desired = Callable[[Family], Ruleset]
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @with_errors
-@one_shot
+@without_garbage_collection
 def diff(
     objects: tuple[str, ...],
     dumps: tuple[str, ...],
@@ -61,9 +61,9 @@ def diff(
     """Print what `run` would change on this node now; with --live, on the node that a dump is from.
 
     Exits with 0 if there is no difference, 1 if there is one, and more than 1 if something went wrong. While some
-    objects cannot be read, nothing is removed, as in `run`, and it is said which ones those are.
+    objects cannot be read, nothing is removed, as in `run`, and their names are printed.
     """
-    program = external_diff.wanted() if output == "text" else []
+    command = external_command() if output == "text" else []
     completed = read_config(flags)
     changes = read_objects(objects, completed)
     print_notes(changes.notes)
@@ -82,9 +82,9 @@ def diff(
     families = {family: _compare(_without(wanted[family], family, missing), its) for family, its in live.items()}
     others = OtherTables() if dumps else find_other_tables({family: its.backend for family, its in tools.items()})
     note_other_tables(others)
-    if program:
+    if command:
         planned = {family: _planned(its, families[family].plan) for family, its in live.items()}
-        sys.exit(external_diff.show(program, live, planned))
+        sys.exit(run_external_diff(command, live, planned))
     found = NodeDiff(
         families=families,
         not_compared=missing,
@@ -101,7 +101,7 @@ def _read_dumps(
 ) -> tuple[dict[Family, Ruleset], tuple[MissingTables, ...]]:
     """The rules in some dumps that can be compared, and what is missing, which is noted on stderr. Raises SaveError."""
     everything = read_dumps(dumps, own_options.only_family, desired)
-    live = without_useless(everything, dumps)
+    live = comparable(everything, dumps)
     missing = tuple(not_compared(everything, own_options.wanted_families, changes.put))
     for its in missing:
         print_stderr(f"note: {missing_text(its, dumps)}")
@@ -116,7 +116,7 @@ def _without(desired: Ruleset, family: Family, missing: Iterable[MissingTables])
 
 
 def _read(tools: Mapping[Family, Tools], desired: Desired) -> dict[Family, Ruleset]:
-    """The live rules, which the tools fetch while it is found out what they should be. Raises HostError."""
+    """The live rules; while the tools fetch them, the desired rules are compiled. Raises HostError."""
     hosts = {family: IptablesHost(its) for family, its in tools.items()}
     for host in hosts.values():
         host.prefetch()

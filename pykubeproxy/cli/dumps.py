@@ -26,9 +26,9 @@ _UNREADABLE = re.compile(r"^# Table `(\w+)' is incompatible", re.MULTILINE)
 def read_dumps(
     paths: tuple[str, ...], family: Family | None, known: Callable[[Family], Ruleset] = lambda _family: Ruleset()
 ) -> dict[Family, Ruleset]:
-    """The rules in some dumps, by family: the given one, else the one that each dump shows. Raises SaveError.
+    """The rules in some dumps, by IP family: `family`, else the one that each dump shows. Raises SaveError.
 
-    Rules that are `known` are not kept a second time, and are soon compared.
+    Rules that equal those that `known` returns share its strings: that saves memory, and comparing them is fast.
     """
     found: dict[Family, Ruleset] = {}
     for path in paths:
@@ -46,8 +46,8 @@ def missing_tables(ruleset: Ruleset) -> tuple[str, ...]:
     return tuple(name for name in TABLES if name not in ruleset.tables)
 
 
-def without_useless(live: Mapping[Family, Ruleset], dumps: Sequence[str]) -> dict[Family, Ruleset]:
-    """The families of which some table can be compared, in `dumps` that were read as `live`.
+def comparable(live: Mapping[Family, Ruleset], dumps: Sequence[str]) -> dict[Family, Ruleset]:
+    """The rules of `live`, which were read from `dumps`, in families that have a table with Services.
 
     Raises SaveError if there is none.
     """
@@ -63,9 +63,9 @@ def without_useless(live: Mapping[Family, Ruleset], dumps: Sequence[str]) -> dic
 def not_compared(
     live: Mapping[Family, Ruleset], families: Iterable[Family], objects: Iterable[Object]
 ) -> Iterator[MissingTables]:
-    """The tables that dumps, which were read as `live`, do not have of some families.
+    """The tables that are missing in `live`, which was read from dumps, and are therefore not compared.
 
-    A family that they do not have at all is only missed if some of the objects are served in it: most dumps are of one
+    A family that is not there at all is only missing if some of the objects are served in it: most dumps are of one
     family, and so are most clusters.
     """
     services = [obj for obj in objects if isinstance(obj, Service)]

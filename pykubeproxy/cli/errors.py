@@ -29,10 +29,10 @@ FAILED = 2
 
 
 def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..., _R]:
-    """Turn the errors that a command can meet into one line on stderr and a status.
+    """Make a command end with one line on stderr, and with `status`, whatever error it meets.
 
-    Also those that nobody thought of; `-v 4` shows where they come from. What is logged goes to stderr: by default, it
-    would go where the data is expected.
+    An error that nobody thought of is shown with its traceback if `-v` is 4 or more. Logs go to stderr, since structlog
+    would write them to stdout, where the command prints its result.
     """
 
     @functools.wraps(command)
@@ -45,7 +45,8 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except BrokenPipeError:
-            # Who reads has had enough, and is not to take 1 for an answer. Nothing is left to be said at the end.
+            # The reader of stdout has gone. `status`, since 1 would mean that `diff` found a difference; and Python
+            # would complain if it could not flush stdout at exit.
             sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
             sys.exit(status)
         except Exception as error:
@@ -65,7 +66,7 @@ def fail(text: str, status: int = FAILED) -> NoReturn:
 
 
 def print_stderr(text: str) -> None:
-    """One line on stderr; where that is full or gone, nobody can be told, and the exit status has to do."""
+    """Print one line on stderr. If that fails, nothing else does: the exit status tells what happened."""
     with suppress(OSError):
         click.echo(text, err=True)
 
@@ -73,8 +74,8 @@ def print_stderr(text: str) -> None:
 def open_missing_streams() -> None:
     """Put /dev/null where stdin, stdout or stderr was closed before the start.
 
-    A new file gets the lowest number that is free. Without this, that would be some socket or pipe, to which everything
-    would be written that this program or a tool that it calls has to say.
+    A new file gets the lowest descriptor that is free. Without this, some socket or pipe would get the number of
+    stderr, and messages of this program and of the tools that it calls would be written there.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -84,7 +85,7 @@ def open_missing_streams() -> None:
 
 
 class OneLineErrors(click.Command):
-    """A command that ends the process with one line on stderr for whatever was wrong with its arguments."""
+    """A command that ends the process, with one line on stderr if its arguments are wrong."""
 
     usage_status: int | None = None
     """The exit status for a mistake in the arguments; click's own if None."""
@@ -104,7 +105,7 @@ class OneLineErrors(click.Command):
         except click.Abort:
             fail("interrupted", 1)
         except OSError as error:
-            # Of what is printed without a command's being run, such as its help.
+            # Help, which click prints before the command runs, could not be written.
             fail(str(error))
         sys.exit(status if isinstance(status, int) else 0)
 

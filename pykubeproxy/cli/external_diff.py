@@ -1,4 +1,4 @@
-"""An external program to show differences, as `kubectl diff` has it with KUBECTL_EXTERNAL_DIFF."""
+"""An external program that shows the differences, as KUBECTL_EXTERNAL_DIFF is for `kubectl diff`."""
 
 import os
 import shlex
@@ -17,8 +17,8 @@ from pykubeproxy.rules.ruleset import Ruleset, render
 VARIABLE = "PYKUBEPROXY_EXTERNAL_DIFF"
 
 
-def wanted() -> list[str]:
-    """The program and its arguments that the environment names; empty if it names none. Raises ConfigError."""
+def external_command() -> list[str]:
+    """The program to run, with its arguments, from the environment; empty if there is none. Raises ConfigError."""
     text = os.environ.get(VARIABLE, "")
     try:
         return shlex.split(text)
@@ -29,7 +29,7 @@ def wanted() -> list[str]:
         ) from None
 
 
-def show(command: list[str], live: Mapping[Family, Ruleset], planned: Mapping[Family, Ruleset]) -> int:
+def run_external_diff(command: list[str], live: Mapping[Family, Ruleset], planned: Mapping[Family, Ruleset]) -> int:
     """Run the program on two folders, LIVE and PLANNED, with a dump per family in each.
 
     Returns its exit status: 0 for no difference, 1 for some, as diff(1) has it. Raises HostError.

@@ -20,14 +20,14 @@ from pykubeproxy.rules.ruleset import Ruleset
 
 
 def read_config(flags: Mapping[str, object]) -> Completed:
-    """The configuration that flags and file amount to; its warnings are told. Raises ConfigError."""
+    """The configuration from flags and the file that `--config` names; prints warnings. Raises ConfigError."""
     completed = complete_config(flags)
     print_warnings(completed)
     return completed
 
 
 def complete_config(flags: Mapping[str, object]) -> Completed:
-    """The configuration that flags and file amount to. Raises ConfigError."""
+    """The configuration from flags and the file that `--config` names. Raises ConfigError."""
     path = flags.get("config")
     try:
         file = Path(str(path)).read_bytes() if path else None
@@ -42,21 +42,21 @@ def complete_config(flags: Mapping[str, object]) -> Completed:
 
 
 def print_warnings(completed: Completed) -> None:
-    """Print what is not wrong with a configuration, and may not be what was meant."""
+    """Print what a configuration has that is valid, but without effect or perhaps not meant."""
     for warning in completed.warnings:
         print_stderr(warning)
 
 
 def read_objects(files: tuple[str, ...], completed: Completed) -> ObjectChanges:
-    """The objects in files and folders; those of the API server if there are none, or `api` is one of them.
+    """The objects in `files` (and folders); those of the API server if there is no file, or `api` is one of them.
 
-    Raises SourceError, also if there are mistakes and nothing else.
+    Raises SourceError, also if no object could be read and there were mistakes.
     """
     if files and API not in files:
         change = Manifests(files).load()
         mistakes = [note.text for note in change.notes if note.is_error]
         if mistakes and not change.put:
-            # Not a cluster without Services, such as `diff` would take all rules away for.
+            # An empty cluster would make `diff` propose to remove all rules.
             more = f" (the first of {len(mistakes)} mistakes)" if len(mistakes) > 1 else ""
             raise SourceError(f"nothing to work with: {mistakes[0]}{more}")
         return change
@@ -74,7 +74,7 @@ def compile_for(
     families: Iterable[Family],
     live: Mapping[Family, Ruleset] | None = None,
 ) -> dict[Family, Ruleset]:
-    """The rules that the objects of `change` amount to on this node, or on the one that the options describe.
+    """The rules for the objects of `change` on this node, or on the one that the options describe, by IP family.
 
     With `live`, the Services that those rules serve are kept, as `run` does while not all objects can be read.
     """
@@ -88,6 +88,6 @@ def compile_for(
 
 
 def print_notes(notes: tuple[Note, ...]) -> None:
-    """Print what a source has to say about its input."""
+    """Print what was wrong with objects, or not used."""
     for note in notes:
         print_stderr(note.text)

@@ -14,7 +14,7 @@ from pykubeproxy.rules.options import Dispatch
 _R = TypeVar("_R")
 
 API = "api"
-"""What stands for the API server where a path could."""
+"""The value of `--source` that stands for the API server."""
 
 
 class AddressType(click.ParamType[IP]):
@@ -23,7 +23,7 @@ class AddressType(click.ParamType[IP]):
     name = "IP"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> IP:
-        """Parse, as Kubernetes would."""
+        """Parse an address as Kubernetes does."""
         ip = parse_ip(str(value))
         if ip is None:
             self.fail(f"{value!r} is not an IP address", param, ctx)
@@ -68,7 +68,7 @@ _OPTIONS = (
 
 
 def our_options(command: Callable[..., _R]) -> Callable[..., _R]:
-    """Give a command our options; it gets one argument for all of them, `own_options`."""
+    """Give a command our own options; it gets them in one argument, `own_options`."""
 
     @functools.wraps(command)
     def with_choices(
@@ -96,7 +96,7 @@ def our_options(command: Callable[..., _R]) -> Callable[..., _R]:
 
 
 def object_options(command: Callable[..., _R]) -> Callable[..., _R]:
-    """Give a command -f and --source; it gets one argument for both, `objects`: paths, or `api`."""
+    """Give a command -f and --source; it gets both in one argument, `objects`: paths, or `api`."""
 
     @functools.wraps(command)
     def with_objects(*args: Any, files: tuple[str, ...], source: str | None, **kwargs: Any) -> _R:

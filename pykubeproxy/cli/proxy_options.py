@@ -53,7 +53,7 @@ def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
         try:
             value = _value(flag, texts)
         except ValueError as error:
-            # Told together with those of other flags, once all have been read.
+            # Reported together with those of other flags, once all have been read.
             problem = click.BadParameter(" ".join(str(error).split()), ctx=ctx, param=param).format_message()
             ctx.meta.setdefault(_PROBLEMS, []).append(problem.removesuffix("."))
             return
@@ -77,9 +77,9 @@ def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
 
 
 class _Switch(click.Option):
-    """An option that has a value only behind `=`, as Go's do; click would also take the next word for one.
+    """An option whose value can only follow `=`, as in Go: in `--masquerade-all true`, `true` is an argument.
 
-    `--masquerade-all true` would mean the same here, and make kube-proxy refuse to start.
+    kube-proxy refuses such an argument. click would take it for the option's value.
     """
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
@@ -98,7 +98,7 @@ class _Switch(click.Option):
 def _value(flag: Flag, texts: Sequence[str]) -> Any:
     """The value that all occurrences of the flag make together; None if there is none."""
     if flag.name == "v":
-        # `-v=4`: click takes the sign for a part of a short option's value, kube-proxy does not.
+        # `-v=4`: click takes the `=` for a part of a short option's value, kube-proxy does not.
         texts = [text.removeprefix("=") for text in texts]
     return flag.kind.combine([flag.kind.read(text) for text in texts]) if texts else None
 

@@ -18,10 +18,11 @@ log = structlog.get_logger()
 
 
 class StartOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user asked of the daemon, beyond what all commands have.
+    """How to start the daemon, beside what all commands have.
 
-    `log_format` None is as the configuration says. `is_kube_proxy` if this stands in for kube-proxy, with its command
-    line, and may be exchanged for it again.
+    `source` is a file or folder of manifests; None for the API server. `once` ends after one sync. `is_dry` writes
+    nothing. `is_kube_proxy` is set for the command `kube-proxy`, which stands in for the real one. `log_format` None
+    leaves it to the configuration.
     """
 
     source: str | None = None
@@ -41,7 +42,7 @@ def start(options: StartOptions, own_options: OwnOptions, flags: dict[str, objec
 
 def read_settings(options: StartOptions, own_options: OwnOptions, flags: dict[str, object]) -> RunSettings:
     """The daemon's settings; logging is set up as they say. Raises ConfigError."""
-    # Read first: what is written from now on is a change, and will be noticed as one.
+    # Read first: whatever is written to the file from now on counts as a change.
     config_file = _config_file(flags)
     completed = complete_config(flags)
     logging = completed.config.logging
@@ -66,7 +67,7 @@ def read_settings(options: StartOptions, own_options: OwnOptions, flags: dict[st
 
 
 def _config_file(flags: dict[str, object]) -> tuple[Path, bytes] | None:
-    """The configuration file and its content; None if there is none. One that cannot be read is not told of here."""
+    """The configuration file and its content; None if there is none, or if it cannot be read."""
     if not flags.get("config"):
         return None
     path = Path(str(flags["config"]))

@@ -24,12 +24,12 @@ from pykubeproxy.traffic.rates import Rates
 
 _JSON = "json"
 
-# Where nobody looks at the lines, they are as long as they are: names of Kubernetes are never longer than this.
+# Columns of a table that is not printed on a terminal: enough for the longest names in Kubernetes.
 _UNLIMITED_WIDTH = 400
 
 
-def _a_number(ctx: click.Context, param: click.Parameter, seconds: float) -> float:
-    """Refuse what compares with no limit."""
+def _refuse_nan(ctx: click.Context, param: click.Parameter, seconds: float) -> float:
+    """Refuse NaN, which passes every check of limits."""
     if math.isnan(seconds):
         raise click.BadParameter("nan is not a number of seconds", ctx, param)
     return seconds
@@ -43,7 +43,7 @@ def _a_number(ctx: click.Context, param: click.Parameter, seconds: float) -> flo
 @click.option(
     "--interval",
     type=click.FloatRange(min=0.1, max=3600),
-    callback=_a_number,
+    callback=_refuse_nan,
     default=1.0,
     show_default=True,
     metavar="SECONDS",
@@ -84,7 +84,7 @@ def top(
         else:
             _print_all(measuring.intervals(interval, _sleep), output, limit)
     except KeyboardInterrupt:
-        # What goes on until it is stopped ends well by being stopped.
+        # Without --once, an interrupt is the usual end.
         if once:
             raise
 
@@ -97,7 +97,7 @@ def _watch(measuring: Measurement, interval: float, limit: int | None) -> None:
 
 
 def _print_all(measured: Iterable[Rates], output: str, limit: int | None) -> None:
-    """One after the other; texts with an empty line between them."""
+    """Print one measurement after the other; texts with an empty line between them."""
     for number, rates in enumerate(measured):
         if number and output != _JSON:
             click.echo()

@@ -1,4 +1,4 @@
-"""The forms in which `top` tells of one interval: a table for people, one line of JSON for programs."""
+"""What `top` prints of one interval: a table for people, one line of JSON for programs."""
 
 from collections.abc import Iterator, Sequence
 
@@ -21,9 +21,9 @@ _Row = tuple[str | Text, ...]
 
 
 def as_json(rates: Rates, time: str, limit: int | None) -> str:
-    """One document in one line: the Services that had connections in the interval, and all their endpoints.
+    """One document in one line: the Services that had connections in the interval, and their endpoints.
 
-    At most `limit` Services, and endpoints of each, are told of; `more` is how many others there are.
+    There are at most `limit` Services in it, and endpoints of each; `more` is the number of all others.
     """
     busy = [service for service in rates.services if service.connections]
     document = {
@@ -45,7 +45,7 @@ def as_text(rates: Rates, limit: int | None, width: int, height: int | None = No
     rows = [row for service in rates.services[:most] for row in _service_rows(service, most, bars)]
     if len(rates.services) > most:
         rows.append((_name(f"... and {len(rates.services) - most} more Services"),))
-    # Beside the rows there are the heading, a line for their titles, and one that tells of what has no room.
+    # Beside the rows there are the heading, the titles, and a line with the number of rows that do not fit.
     if height is not None and len(rows) > height - 2:
         room = max(0, height - 3)
         rows = [*rows[:room], (_name(f"... and {len(rows) - room} more lines"),)]
@@ -77,7 +77,7 @@ def _name(text: str, style: str = "") -> Text:
 
 
 def _service_rows(service: ServiceRate, most: int, bars: int) -> Iterator[_Row]:
-    """One row for the Service, and one for each of its endpoints, whose bars have one scale, to be compared."""
+    """One row for the Service, and one for each of its endpoints; the bars of all endpoints have the same scale."""
     latest = service.history[-bars:]
     yield (
         _name(service.service, "bold"),
@@ -102,7 +102,7 @@ def _service_rows(service: ServiceRate, most: int, bars: int) -> Iterator[_Row]:
 
 
 def _last(history: Sequence[float], length: int) -> Sequence[float]:
-    """The last intervals; before the first connection there was none."""
+    """The last `length` intervals; those before the first connection count as 0."""
     return (*(0.0 for _ in range(length - len(history))), *history[-length:])
 
 

@@ -13,7 +13,7 @@ from pykubeproxy.traffic.meter import LiveNat, Meter
 from pykubeproxy.traffic.rates import Rates, next_reading
 
 Wait = Callable[[float], bool]
-"""Waits for some seconds; true if there is no more to be read."""
+"""Waits for some seconds; returns True if no more is to be read."""
 
 
 class NatReader:
@@ -29,7 +29,7 @@ class NatReader:
 
     def _read(self, family: Family, tools: Tools) -> LiveNat:
         if not is_in_use(tools):
-            # Asking the legacy tools for a table would load it.
+            # The legacy tools would create the table that they are asked for.
             return LiveNat(Ruleset(tables={}), {})
         known = self._known.get(family, Ruleset(tables={}))
         counters = CounterReader(known)
@@ -39,7 +39,7 @@ class NatReader:
 
 
 class Measurement:
-    """Measures from the moment when it is made. Raises HostError, then and later."""
+    """Counts new connections from the moment at which it is created. Raises HostError, then and later."""
 
     def __init__(self, reader: NatReader, namespace: str | None) -> None:
         self._reader = reader

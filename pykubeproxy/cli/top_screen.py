@@ -1,4 +1,4 @@
-"""A terminal that `top` has for itself: the alternate screen, and the key that ends it."""
+"""The terminal while `top` runs: the alternate screen, and the key that ends it."""
 
 import os
 import select
@@ -19,7 +19,7 @@ _QUIT = b"qQ"
 
 
 class Screen:
-    """The whole terminal, given back at the end as it was, however the process is asked to end."""
+    """The whole terminal; at the end it is as it was before, also after an interrupt or SIGTERM."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(Text("measuring ... (q quits)"), console=console, screen=True, auto_refresh=False)
@@ -40,7 +40,7 @@ class Screen:
         self._stack.close()
 
     def show(self, picture: RenderableType) -> None:
-        """Show something instead of what was there."""
+        """Replace what is on the screen."""
         self._live.update(picture, refresh=True)
 
     def wait(self, seconds: float) -> bool:
@@ -51,7 +51,7 @@ class Screen:
             if not ready:
                 return False
             keys = _pressed(ready[0])
-            # Without a word, the terminal is gone.
+            # Nothing to read means that the terminal is gone.
             if not keys or set(keys) & set(_QUIT):
                 return True
 

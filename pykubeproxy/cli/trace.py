@@ -8,8 +8,8 @@ import click
 import msgspec
 
 from pykubeproxy.cli.errors import with_errors
+from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.notes import note_other_tables
-from pykubeproxy.cli.one_shot import one_shot
 from pykubeproxy.cli.options import object_options, our_options
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
 from pykubeproxy.cli.trace_json import as_json
@@ -67,7 +67,7 @@ _PICTURES: Mapping[str, Callable[[Trace], str]] = {"mermaid": as_mermaid, "svg":
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @with_errors
-@one_shot
+@without_garbage_collection
 def trace(
     client: str,
     target: str,

@@ -7,12 +7,8 @@ import msgspec
 
 from pykubeproxy.plan.diff import ChainChange
 from pykubeproxy.plan.equivalence import node_ports_come_last
-from pykubeproxy.rules import names
-from pykubeproxy.rules.fragment import DispatchChain
+from pykubeproxy.rules.fragment import DISPATCH_CHAINS
 from pykubeproxy.rules.ruleset import Lines
-
-# The chains in which the search for a packet's Service begins.
-_FIRST_DISPATCH_CHAINS = frozenset(each.id for each in DispatchChain)
 
 
 class ChainAction(StrEnum):
@@ -59,13 +55,6 @@ def chain_diff(change: ChainChange) -> ChainDiff:
     )
 
 
-def is_dispatch_chain(table: str, chain: str) -> bool:
-    """True for a chain that leads packets to their Services, in either layout."""
-    if (table, chain) in _FIRST_DISPATCH_CHAINS:
-        return True
-    return chain.startswith(names.HASHED_PREFIXES) and not names.service_hash(chain)
-
-
 def surplus(lines: Lines, others: Lines) -> Lines:
     """The `lines` that are not among `others`, each as often as it is there more often, in their order."""
     # The first sync of a node has a hundred thousand lines, and nothing to compare them with.
@@ -91,7 +80,7 @@ def _order(change: ChainChange, removed: Lines, added: Lines) -> OrderProblem | 
     before, after = change.before or (), change.after or ()
     if not (before and after):
         return None
-    if (change.table, change.chain) in _FIRST_DISPATCH_CHAINS:
+    if (change.table, change.chain) in DISPATCH_CHAINS:
         # kube-proxy writes these in a random order. All that matters is what comes after every Service.
         return OrderProblem.NODE_PORTS_NOT_LAST if not node_ports_come_last(before) else None
     if surplus(before, removed) == surplus(after, added):

@@ -3,35 +3,13 @@
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
+from pykubeproxy.explain import changes
 from pykubeproxy.explain.chain_diff import OrderProblem
-from pykubeproxy.explain.changes import (
-    AddressAdded,
-    AddressRemoved,
-    AffinityChanged,
-    EndpointsChanged,
-    NodePortAdded,
-    NodePortRemoved,
-    OnlyDispatchDiffers,
-    OnlyOrderDiffers,
-    PolicyChanged,
-    PortChanged,
-    ProtocolChanged,
-    RefusalBegan,
-    RefusalEnded,
-    RefusalReasonChanged,
-    ServiceChange,
-    ServicePortAdded,
-    ServicePortRemoved,
-    SourcesAllowed,
-    SourcesDenied,
-    SourcesLimited,
-    SourcesUnlimited,
-    TrafficKind,
-)
+from pykubeproxy.explain.changes import TrafficKind
 from pykubeproxy.model.share import percent
 from pykubeproxy.rules.routing import Refusal
 
-_RefusalChange = RefusalBegan | RefusalEnded | RefusalReasonChanged
+_RefusalChange = changes.RefusalBegan | changes.RefusalEnded | changes.RefusalReasonChanged
 
 # So many endpoints are named; more are counted.
 _MOST_NAMED = 3
@@ -48,15 +26,15 @@ _ORDER = {
 }
 
 
-def change_texts(changes: Sequence[ServiceChange]) -> Iterator[str]:
+def change_texts(found: Sequence[changes.ServiceChange]) -> Iterator[str]:
     """What changes for one ServicePort, in sentences: one for each change, and one for two that are alike.
 
     What is true of internal and of external traffic is said once, without the kind of traffic; so is what is true of
     internal traffic where nothing is to be said of external traffic.
     """
-    refusals = {change.traffic: _refusal_text(change) for change in changes if isinstance(change, _RefusalChange)}
+    refusals = {change.traffic: _refusal_text(change) for change in found if isinstance(change, _RefusalChange)}
     internal, external = refusals.get(TrafficKind.INTERNAL), refusals.get(TrafficKind.EXTERNAL)
-    for change in changes:
+    for change in found:
         if not isinstance(change, _RefusalChange):
             yield change_text(change)
         elif change.traffic is TrafficKind.INTERNAL and external in (None, internal):
@@ -65,49 +43,49 @@ def change_texts(changes: Sequence[ServiceChange]) -> Iterator[str]:
             yield change_text(change)
 
 
-def change_text(change: ServiceChange) -> str:  # noqa: C901, PLR0911, PLR0912  one case for each kind of change
+def change_text(change: changes.ServiceChange) -> str:  # noqa: C901, PLR0911, PLR0912  one case for each kind of change
     """One change in a sentence."""
     match change:
-        case ServicePortAdded(endpoints, refusal):
+        case changes.ServicePortAdded(endpoints, refusal):
             return _whole("new", endpoints, f"with {_count(endpoints)}{_share(endpoints)}", refusal)
-        case ServicePortRemoved(endpoints, refusal):
+        case changes.ServicePortRemoved(endpoints, refusal):
             return _whole("removed", endpoints, f"with its {_count(endpoints)}", refusal)
-        case PortChanged(before, after):
+        case changes.PortChanged(before, after):
             return f"port {before} -> {after}"
-        case ProtocolChanged(old, new):
+        case changes.ProtocolChanged(old, new):
             return f"protocol {old} -> {new}"
-        case PolicyChanged(policy, was, now):
+        case changes.PolicyChanged(policy, was, now):
             return f"{policy} {was} -> {now}"
-        case EndpointsChanged():
+        case changes.EndpointsChanged():
             return _endpoints_text(change)
-        case AffinityChanged(None, seconds):
+        case changes.AffinityChanged(None, seconds):
             return f"session affinity for {seconds} s"
-        case AffinityChanged(_, None):
+        case changes.AffinityChanged(_, None):
             return "no session affinity any more"
-        case AffinityChanged(old_seconds, seconds):
+        case changes.AffinityChanged(old_seconds, seconds):
             return f"session affinity {old_seconds} s -> {seconds} s"
-        case SourcesLimited(ranges, were_open):
+        case changes.SourcesLimited(ranges, were_open):
             no_longer = ", no longer to all sources" if were_open else ""
             return f"load-balancer addresses open only to {', '.join(ranges)}{no_longer}"
-        case SourcesUnlimited():
+        case changes.SourcesUnlimited():
             return "load-balancer addresses open to all sources"
-        case SourcesAllowed(ranges):
+        case changes.SourcesAllowed(ranges):
             return f"load-balancer addresses open to {', '.join(ranges)}"
-        case SourcesDenied(ranges):
+        case changes.SourcesDenied(ranges):
             return f"load-balancer addresses closed to {', '.join(ranges)}"
-        case AddressAdded(kind, address):
+        case changes.AddressAdded(kind, address):
             return f"{kind} {address} added"
-        case AddressRemoved(kind, address):
+        case changes.AddressRemoved(kind, address):
             return f"{kind} {address} removed"
-        case NodePortAdded(port, protocol):
+        case changes.NodePortAdded(port, protocol):
             return f"node port {port}/{protocol.lower()} added"
-        case NodePortRemoved(port, protocol):
+        case changes.NodePortRemoved(port, protocol):
             return f"node port {port}/{protocol.lower()} removed"
-        case RefusalBegan(traffic) | RefusalEnded(traffic) | RefusalReasonChanged(traffic):
+        case changes.RefusalBegan(traffic) | changes.RefusalEnded(traffic) | changes.RefusalReasonChanged(traffic):
             return f"{_refusal_text(change)} {_WHERE[traffic]}"
-        case OnlyDispatchDiffers():
+        case changes.OnlyDispatchDiffers():
             return "only its dispatch differs"
-        case OnlyOrderDiffers():
+        case changes.OnlyOrderDiffers():
             return "only the order of its rules differs"
     raise TypeError(change)
 
@@ -124,7 +102,7 @@ def _whole(what: str, endpoints: int, its_endpoints: str, refusal: Refusal | Non
     return f"{what}; it {refusal}" if refusal else what
 
 
-def _endpoints_text(change: EndpointsChanged) -> str:
+def _endpoints_text(change: changes.EndpointsChanged) -> str:
     """`endpoint 10.244.1.7:8080 added, 3 -> 4, each now 25%`."""
     kind = "local endpoint" if change.is_local else "endpoint"
     parts = [
@@ -153,13 +131,13 @@ def _share(count: int, prefix: str = "each ") -> str:
 def _refusal_text(change: _RefusalChange) -> str:
     """A change of a refusal, without the traffic that it is about."""
     match change:
-        case RefusalBegan(_, reason, has_lost_endpoints):
+        case changes.RefusalBegan(_, reason, has_lost_endpoints):
             what = reason.removeprefix("has ")
             return f"{what} any more: refused" if has_lost_endpoints else f"{what}: refused"
-        case RefusalEnded(_, reason, True):
+        case changes.RefusalEnded(_, reason, True):
             local = "local " if reason is Refusal.NO_LOCAL_ENDPOINTS else ""
             return f"{local}endpoints again: no longer refused"
-        case RefusalEnded():
+        case changes.RefusalEnded():
             return "no longer refused"
-        case RefusalReasonChanged(_, _, after):
+        case changes.RefusalReasonChanged(_, _, after):
             return _STILL_REFUSED[after]

@@ -8,10 +8,10 @@ from collections import Counter
 
 import msgspec
 
-from pykubeproxy.explain.chain_diff import ChainDiff, chain_diff, is_dispatch_chain
+from pykubeproxy.explain.chain_diff import ChainDiff, chain_diff
 from pykubeproxy.explain.changes import OnlyDispatchDiffers, OnlyOrderDiffers, ServiceChange
 from pykubeproxy.explain.service_changes import service_changes
-from pykubeproxy.explain.service_port_state import ServicePortState, states
+from pykubeproxy.explain.service_port_state import ServicePortState, leads_to_services, states
 from pykubeproxy.explain.staying import (
     DisorderedJumps,
     KeptRules,
@@ -30,7 +30,7 @@ from pykubeproxy.rules.ruleset import Ruleset, Unread
 
 
 class ServicePortDiff(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What changes for one ServicePort (`namespace/name:port`): `changes` is empty if only rules can tell."""
+    """What changes for one ServicePort (`namespace/name:port`): `changes` is empty if only the rules show it."""
 
     service_port: str
     changes: tuple[ServiceChange, ...] = ()
@@ -63,7 +63,7 @@ def explain(plan: Plan, desired: Ruleset, live: Ruleset) -> Explanation:
     own: dict[str, list[ChainDiff]] = {}
     dispatch: dict[str, list[ChainDiff]] = {}
     for change in plan.chains:
-        if is_dispatch_chain(change.table, change.chain):
+        if leads_to_services(change.table, change.chain):
             for title, diff in _by_title(change).items():
                 dispatch.setdefault(title, []).append(diff)
         else:
@@ -121,7 +121,7 @@ def _service_port(
 
 
 def _is_moved(dispatch: list[ChainDiff]) -> bool:
-    """True if the same rules come in one chain that go in another."""
+    """True if every rule that goes comes again in another chain, and no other rule comes."""
     gone = Counter(_without_chain(line, diff) for diff in dispatch for line in diff.removed)
     came = Counter(_without_chain(line, diff) for diff in dispatch for line in diff.added)
     return gone == came

@@ -2,42 +2,25 @@
 
 from collections.abc import Iterator
 
-from pykubeproxy.explain.changes import (
-    AddressAdded,
-    AddressRemoved,
-    AffinityChanged,
-    EndpointsChanged,
-    NodePortAdded,
-    NodePortRemoved,
-    PolicyChanged,
-    PortChanged,
-    ProtocolChanged,
-    RefusalBegan,
-    RefusalEnded,
-    RefusalReasonChanged,
-    ServiceChange,
-    ServicePortAdded,
-    ServicePortRemoved,
-    SourcesAllowed,
-    SourcesDenied,
-    SourcesLimited,
-    SourcesUnlimited,
-    TrafficKind,
-)
+from pykubeproxy.explain import changes
+from pykubeproxy.explain.changes import TrafficKind
 from pykubeproxy.explain.service_causes import TrafficPolicy
 from pykubeproxy.explain.service_port_state import ServicePortState
 from pykubeproxy.rules.routing import Refusal
 
-_POLICY_OF = {TrafficKind.INTERNAL: TrafficPolicy.INTERNAL, TrafficKind.EXTERNAL: TrafficPolicy.EXTERNAL}
+_POLICY_OF = {
+    TrafficKind.INTERNAL: TrafficPolicy.INTERNAL,
+    TrafficKind.EXTERNAL: TrafficPolicy.EXTERNAL,
+}
 
 
-def service_changes(before: ServicePortState, after: ServicePortState) -> Iterator[ServiceChange]:
-    """All changes, in the order in which they are told; none for a change that only rules can tell."""
+def service_changes(before: ServicePortState, after: ServicePortState) -> Iterator[changes.ServiceChange]:
+    """All changes, in the order in which they are printed; none where the rules differ in another way."""
     if after.is_dispatched and not before.is_known:
-        yield ServicePortAdded(_endpoint_count(after), after.refusals.get(TrafficKind.INTERNAL))
+        yield changes.ServicePortAdded(_endpoint_count(after), after.refusals.get(TrafficKind.INTERNAL))
         return
     if before.is_dispatched and not after.is_known:
-        yield ServicePortRemoved(_endpoint_count(before), before.refusals.get(TrafficKind.INTERNAL))
+        yield changes.ServicePortRemoved(_endpoint_count(before), before.refusals.get(TrafficKind.INTERNAL))
         return
     policies = list(_policies(before, after))
     yield from _ports(before, after)
@@ -55,26 +38,26 @@ def _endpoint_count(state: ServicePortState) -> int:
     return max(len(state.endpoints), len(state.local_endpoints))
 
 
-def _ports(before: ServicePortState, after: ServicePortState) -> Iterator[ServiceChange]:
+def _ports(before: ServicePortState, after: ServicePortState) -> Iterator[changes.ServiceChange]:
     if len(before.ports) != 1 or len(after.ports) != 1:
         return
     ((old_protocol, old),), ((new_protocol, new),) = before.ports, after.ports
     if old != new:
-        yield PortChanged(old, new)
+        yield changes.PortChanged(old, new)
     if old_protocol != new_protocol:
-        yield ProtocolChanged(old_protocol, new_protocol)
+        yield changes.ProtocolChanged(old_protocol, new_protocol)
 
 
-def _policies(before: ServicePortState, after: ServicePortState) -> Iterator[PolicyChanged]:
+def _policies(before: ServicePortState, after: ServicePortState) -> Iterator[changes.PolicyChanged]:
     for policy in (TrafficPolicy.EXTERNAL, TrafficPolicy.INTERNAL):
         old, new = before.policies.get(policy), after.policies.get(policy)
         if old and new and old != new:
-            yield PolicyChanged(policy, old, new)
+            yield changes.PolicyChanged(policy, old, new)
 
 
 def _endpoints(
     before: ServicePortState, after: ServicePortState, *, has_new_policy: bool
-) -> Iterator[EndpointsChanged]:
+) -> Iterator[changes.EndpointsChanged]:
     for is_local, old, new in (
         (False, before.endpoints, after.endpoints),
         (True, before.local_endpoints, after.local_endpoints),
@@ -86,34 +69,34 @@ def _endpoints(
         added = tuple(endpoint for endpoint in new if endpoint not in gone)
         removed = tuple(endpoint for endpoint in old if endpoint not in kept)
         if added or removed:
-            yield EndpointsChanged(is_local, added, removed, len(old), len(new))
+            yield changes.EndpointsChanged(is_local, added, removed, len(old), len(new))
 
 
-def _affinity(before: ServicePortState, after: ServicePortState) -> Iterator[AffinityChanged]:
+def _affinity(before: ServicePortState, after: ServicePortState) -> Iterator[changes.AffinityChanged]:
     # Without endpoints on both sides, rules do not show it.
     if before.affinity_seconds != after.affinity_seconds and _endpoint_count(before) and _endpoint_count(after):
-        yield AffinityChanged(before.affinity_seconds, after.affinity_seconds)
+        yield changes.AffinityChanged(before.affinity_seconds, after.affinity_seconds)
 
 
-def _source_ranges(before: ServicePortState, after: ServicePortState) -> Iterator[ServiceChange]:
+def _source_ranges(before: ServicePortState, after: ServicePortState) -> Iterator[changes.ServiceChange]:
     old, new = before.source_ranges, after.source_ranges
     if old is None and new is not None:
-        yield SourcesLimited(tuple(sorted(new)), before.has_open_balancer)
+        yield changes.SourcesLimited(tuple(sorted(new)), before.has_open_balancer)
     elif old is not None and new is None:
         # An address that goes with its source ranges is open to nobody.
         if after.has_open_balancer:
-            yield SourcesUnlimited()
+            yield changes.SourcesUnlimited()
     elif old is not None and new is not None:
         if new - old:
-            yield SourcesAllowed(tuple(sorted(new - old)))
+            yield changes.SourcesAllowed(tuple(sorted(new - old)))
         if old - new:
-            yield SourcesDenied(tuple(sorted(old - new)))
+            yield changes.SourcesDenied(tuple(sorted(old - new)))
 
 
-def _addresses(before: ServicePortState, after: ServicePortState) -> Iterator[ServiceChange]:
+def _addresses(before: ServicePortState, after: ServicePortState) -> Iterator[changes.ServiceChange]:
     for here, there, address, node_port in (
-        (after, before, AddressAdded, NodePortAdded),
-        (before, after, AddressRemoved, NodePortRemoved),
+        (after, before, changes.AddressAdded, changes.NodePortAdded),
+        (before, after, changes.AddressRemoved, changes.NodePortRemoved),
     ):
         for kind, text in sorted((kind, text) for text, kind in here.addresses.items() if text not in there.addresses):
             yield address(kind, text)
@@ -123,15 +106,15 @@ def _addresses(before: ServicePortState, after: ServicePortState) -> Iterator[Se
 
 def _refusals(
     traffic: TrafficKind, before: ServicePortState, after: ServicePortState, *, has_new_policy: bool
-) -> Iterator[ServiceChange]:
+) -> Iterator[changes.ServiceChange]:
     old, new = before.refusals.get(traffic), after.refusals.get(traffic)
     if old is new:
         return
     # Such a policy refuses traffic, or no longer does, though no endpoint has come or gone.
     is_due_to_policy = has_new_policy and Refusal.NO_LOCAL_ENDPOINTS in (old, new)
     if old and new:
-        yield RefusalReasonChanged(traffic, old, new)
+        yield changes.RefusalReasonChanged(traffic, old, new)
     elif new:
-        yield RefusalBegan(traffic, new, has_lost_endpoints=traffic in before.served and not is_due_to_policy)
+        yield changes.RefusalBegan(traffic, new, has_lost_endpoints=traffic in before.served and not is_due_to_policy)
     elif old and traffic in after.served:
-        yield RefusalEnded(traffic, old, has_new_endpoints=not is_due_to_policy)
+        yield changes.RefusalEnded(traffic, old, has_new_endpoints=not is_due_to_policy)

@@ -1,18 +1,18 @@
 """What the rules of one Ruleset do for one ServicePort: its addresses, endpoints, policies, and what is refused.
 
-The live rules and the desired ones are read in the same way, so that what `service_changes` finds in two states is a
-difference between rules, and never one between two ways to look at them.
+`service_changes` compares two states, of the live rules and of the desired ones. Both are read by the functions here:
+what it finds is a difference between the rules.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from pykubeproxy.explain.chain_diff import is_dispatch_chain
 from pykubeproxy.explain.changes import AddressKind, TrafficKind
 from pykubeproxy.explain.service_causes import TrafficPolicy
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules import names
+from pykubeproxy.rules.fragment import DISPATCH_CHAINS
 from pykubeproxy.rules.owners import Owners
 from pykubeproxy.rules.reading import RuleView, read, target_of, title_of
 from pykubeproxy.rules.routing import Refusal
@@ -68,6 +68,11 @@ class ServicePortState(msgspec.Struct, frozen=True, kw_only=True):
         return TrafficKind.INTERNAL in self.served or TrafficKind.INTERNAL in self.refusals
 
 
+def leads_to_services(table: str, chain: str) -> bool:
+    """True for a chain that leads packets to their Services, in either layout."""
+    return (table, chain) in DISPATCH_CHAINS or names.is_tree_chain(chain)
+
+
 def states(ruleset: Ruleset, owners: Owners, chains: Mapping[str, Collection[str]]) -> dict[str, ServicePortState]:
     """The states of some ServicePorts in `ruleset`, whose chains `owners` knows.
 
@@ -76,7 +81,7 @@ def states(ruleset: Ruleset, owners: Owners, chains: Mapping[str, Collection[str
     entries: dict[str, list[RuleView]] = {title: [] for title in chains}
     for name, table in ruleset.tables.items():
         for chain, lines in table.chains.items():
-            if is_dispatch_chain(name, chain):
+            if leads_to_services(name, chain):
                 for line in lines:
                     if (title := title_of(line)) in entries:
                         entries[title].append(read(line))

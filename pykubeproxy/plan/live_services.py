@@ -47,7 +47,7 @@ def _dispatch_rules(
         if view.title and view.port:
             ip, text = parse_ip(view.address), line.removeprefix(f"-A {chain} ")
             yield DispatchRule(root, ip.text if ip else "", Protocol(view.protocol.upper()), view.port, text)
-        elif view.target.startswith(names.HASHED_PREFIXES) and not names.service_hash(view.target):
+        elif names.is_tree_chain(view.target):
             yield from _dispatch_rules(root, chains, view.target, seen)
 
 

@@ -35,6 +35,9 @@ class DispatchChain(StrEnum):
         return self.value.partition(" ")[2]
 
 
+DISPATCH_CHAINS = frozenset(each.id for each in DispatchChain)
+
+
 class DispatchRule(msgspec.Struct, frozen=True, gc=False):
     """One rule of a dispatch chain: what a packet must be sent to for it, and its text without `-A CHAIN `.
 

@@ -114,6 +114,11 @@ def shortened(chain: str) -> str:
     return chain.replace(digest, f"{digest[:4]}…") if digest else chain
 
 
+def is_tree_chain(chain: str) -> bool:
+    """True for a chain of tree dispatch, which stands for a part of all destinations."""
+    return chain.startswith(HASHED_PREFIXES) and not service_hash(chain)
+
+
 def service_hash(chain: str) -> str:
     """The hash in the name of a Service's, group's or endpoint's own chain; empty for any other chain."""
     found = _SERVICE_CHAIN.fullmatch(chain)

@@ -1,4 +1,4 @@
-"""For commands that read much, answer once and end."""
+"""Commands that read much, print their result and end, without garbage collection."""
 
 import functools
 import gc
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 _R = TypeVar("_R")
 
 
-def one_shot(command: Callable[..., _R]) -> Callable[..., _R]:
+def without_garbage_collection(command: Callable[..., _R]) -> Callable[..., _R]:
     """Run a command without garbage collection.
 
     Rules and objects are plain values without cycles. Looking for cycles among a million of them, again and again while
