@@ -1,12 +1,17 @@
 """Short ways to the model's values, with the names that the reference texts use."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from pykubeproxy.model.endpoint import Endpoint, EndpointSlice, SliceEndpoint, SliceKey, SlicePort, host_port
 from pykubeproxy.model.ip import CIDR, IP, Family, parse_cidr, parse_ip
 from pykubeproxy.model.service import PortSpec, Protocol, Service, ServiceKey, ServicePort, service_ports
 from pykubeproxy.model.snapshot import Object, Snapshot
+from pykubeproxy.rules.compile import compile_port
+from pykubeproxy.rules.fragment import Fragment
 from pykubeproxy.rules.options import PodTraffic, RuleOptions
+from pykubeproxy.rules.routing import route
+from pykubeproxy.rules.service_traffic import ServiceTraffic, route_service
 
 NODE = "test-node"
 POD_CIDRS = {Family.IPV4: "10.0.0.0/8", Family.IPV6: "fd00:10::/64"}
@@ -98,3 +103,15 @@ def snapshot(*objects: Object) -> Snapshot:
     for obj in objects:
         made.put(obj)
     return made
+
+
+def traffic_of(
+    known: Snapshot, touched: Iterable[ServiceKey], its: RuleOptions | None = None
+) -> dict[ServiceKey, ServiceTraffic]:
+    """What is decided about some Services besides their rules."""
+    return {key: route_service(known, key, its or options())[1] for key in touched}
+
+
+def compiled_port(port: ServicePort, endpoints: tuple[Endpoint, ...], its: RuleOptions, **options: bool) -> Fragment:
+    """The fragment of a ServicePort with these endpoints."""
+    return compile_port(route(port, endpoints, its), its, **options)

@@ -1,6 +1,6 @@
 """What follows the loop: metrics, health, conntrack, and whatever else wants to know what was done."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -12,13 +12,16 @@ from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.rules.service_traffic import ServiceTraffic
 
 
 class FinishedSync(msgspec.Struct, frozen=True, kw_only=True):
     """One sync of one family, for the Services `touched` since the last one, and how long it took in seconds.
 
-    Exactly one of `result` and `error` is set; `refused_plans` are those that iptables-restore did not take on the way.
-    `cause` says which program made it necessary, if that was another one; `is_routine` that nothing in particular did.
+    `traffic` is what was decided about the Services that were compiled for it: those touched, and all of them after a
+    change of the options. Exactly one of `result` and `error` is set; `refused_plans` are those that iptables-restore
+    did not take on the way. `cause` says which program made it necessary, if that was another one; `is_routine` that
+    nothing in particular did.
     """
 
     family: Family
@@ -26,6 +29,7 @@ class FinishedSync(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: Snapshot
     touched: Collection[ServiceKey]
     seconds: float
+    traffic: Mapping[ServiceKey, ServiceTraffic] = {}
     result: SyncResult | None = None
     error: HostError | None = None
     refused_plans: tuple[RefusedPlan, ...] = ()

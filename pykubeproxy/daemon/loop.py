@@ -188,6 +188,7 @@ class Loop:
             proxy=proxy,
             snapshot=self.snapshot,
             touched=touched,
+            traffic=proxy.take_traffic(),
             seconds=self._clock() - start,
             result=result,
             error=failure,

@@ -9,15 +9,15 @@ endpoints, a Service or address that is gone, and a node port only where it is t
 """
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
 
-from pykubeproxy.model.endpoint import Endpoint, PortKey, host_port
+from pykubeproxy.model.endpoint import host_port
 from pykubeproxy.model.ip import IP, Family
-from pykubeproxy.model.service import Protocol, ServiceKey, ServicePort, service_ports
-from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.model.service import ServiceKey
+from pykubeproxy.rules.service_traffic import ServiceTraffic
 
 # An address and a port as packets hold them: 4 or 16 bytes, then 2, most significant first.
 SocketAddress = bytes
@@ -97,50 +97,33 @@ class FlowCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UdpFrontends:
-    """The UDP frontends of all Services in one family, kept up to date with a Snapshot.
+    """The UDP frontends of all Services in one family, and the endpoints that serve each."""
 
-    `left_behind` are frontends that another proxy, or an earlier run, has served: those that no Service has any more
-    are retired by the first update. With `external_ips` False, `spec.externalIPs` are not served.
-    """
-
-    def __init__(self, family: Family, *, external_ips: bool = True, left_behind: Iterable[Frontend] = ()) -> None:
+    def __init__(self, family: Family) -> None:
         self._family = family
-        self._external_ips = external_ips
-        self._left_behind = frozenset(left_behind)
         self._of_service: dict[ServiceKey, dict[Frontend, Serving]] = {}
         self._of_frontend: dict[Frontend, dict[ServiceKey, Serving]] = {}
         self._of_port: dict[bytes, set[Frontend]] = {}
 
-    def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> FlowCheck:
-        """Follow `snapshot`, in which only the `touched` Services have changed; return what flows to check for.
+    def update(self, services: Mapping[ServiceKey, ServiceTraffic]) -> FlowCheck:
+        """Take in how some Services are routed now; return what flows to check for.
 
         The check is empty if no UDP frontend came or went and none is served by other endpoints than before.
         """
-        changed: set[Frontend] = set(self._left_behind)
-        self._left_behind = frozenset()
-        for key in touched:
-            changed |= self._replace(key, self._frontends(key, snapshot))
-        concerned = {related for frontend in changed for related in self._related(frontend)}
+        changed: set[Frontend] = set()
+        for key, traffic in services.items():
+            changed |= self._replace(key, _packed(traffic))
+        return self.check(changed)
+
+    def check(self, frontends: Collection[Frontend]) -> FlowCheck:
+        """What to check flows for if some frontends were served differently before; those that are gone are retired."""
+        concerned = {related for frontend in frontends for related in self._related(frontend)}
         serving = {frontend: self._serving(frontend) for frontend in concerned if frontend in self._of_frontend}
-        return FlowCheck(family=self._family, serving=serving, retired=frozenset(changed - serving.keys()))
+        return FlowCheck(family=self._family, serving=serving, retired=frozenset(frontends) - serving.keys())
 
     def everything(self) -> FlowCheck:
         """What to check all flows to Services for: the rules were not in force for a while, whoever's fault it was."""
         return FlowCheck(family=self._family, serving={each: self._serving(each) for each in self._of_frontend})
-
-    def _frontends(self, key: ServiceKey, snapshot: Snapshot) -> dict[Frontend, Serving]:
-        """What one Service asks for as it is now."""
-        service = snapshot.services.get(key)
-        ports = service_ports(service, self._family) if service is not None else ()
-        ports = tuple(port for port in ports if port.protocol is Protocol.UDP)
-        if not ports:
-            return {}
-        by_port = snapshot.endpoints(key, self._family, "")
-        found: dict[Frontend, Serving] = {}
-        for port in ports:
-            serving = serving_addresses(by_port.get(PortKey(port.name, port.protocol), ()))
-            found.update(dict.fromkeys(frontends(port, external_ips=self._external_ips), serving))
-        return found
 
     def _replace(self, key: ServiceKey, new: dict[Frontend, Serving]) -> set[Frontend]:
         """Put one Service's frontends in the place of its old ones; return those that differ."""
@@ -183,23 +166,19 @@ class UdpFrontends:
         return frozenset[SocketAddress]().union(*self._of_frontend[frontend].values())
 
 
-def frontends(port: ServicePort, *, external_ips: bool = True) -> Iterator[Frontend]:
-    """Where clients find `port`: cluster IP, load-balancer IPs, external IPs, node port.
-
-    Source: `docs/reference/conntrack.md` section 2.
-    """
-    addresses = (port.cluster_ip, *port.load_balancer_ips, *(port.external_ips if external_ips else ()))
-    for address in addresses:
-        yield pack_socket(address, port.port)
-    if port.node_port:
-        yield pack_port(port.node_port)
+def _packed(traffic: ServiceTraffic) -> dict[Frontend, Serving]:
+    """The UDP frontends of one Service, and who serves each."""
+    found: dict[Frontend, Serving] = {}
+    for port in traffic.udp_ports:
+        serving = frozenset(map(_pack_endpoint, port.serving))
+        for address, number in port.frontends:
+            found[pack_socket(address, number) if address else pack_port(number)] = serving
+    return found
 
 
-def serving_addresses(endpoints: Iterable[Endpoint]) -> Serving:
-    """The endpoints that may go on answering: all that serve, wherever they are and whether or not they terminate."""
-    return frozenset(
-        pack_socket(endpoint.ip, int(endpoint.text.rpartition(":")[2])) for endpoint in endpoints if endpoint.serving
-    )
+def _pack_endpoint(text: str) -> SocketAddress:
+    address, _, port = text.rpartition(":")
+    return pack_socket(address.strip("[]"), int(port))
 
 
 def pack_ip(address: str) -> bytes:

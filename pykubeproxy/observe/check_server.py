@@ -12,7 +12,8 @@ import structlog
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.observe.health import ProxyHealth
-from pykubeproxy.observe.service_health import HealthCheck, health_check_response
+from pykubeproxy.observe.service_health import health_check_response
+from pykubeproxy.rules.service_traffic import HealthCheck
 from pykubeproxy.web.binding import CannotListen, listen_in_family
 from pykubeproxy.web.messages import Request, Response
 from pykubeproxy.web.server import Listener, WebThread

@@ -20,7 +20,6 @@ from pykubeproxy.observe.collectors import (
     GateCollector,
     LocalhostCollector,
 )
-from pykubeproxy.observe.no_local_endpoints import Dropped
 from pykubeproxy.observe.series import (
     ChangeSeries,
     ClientSeries,
@@ -33,6 +32,7 @@ from pykubeproxy.observe.series import (
 )
 from pykubeproxy.plan.diff import Plan
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
+from pykubeproxy.rules.service_traffic import Dropped
 from pykubeproxy.traffic.connections import OTHER, ConnectionCounter, Limits, Owners
 from pykubeproxy.traffic.counters import Reading
 

@@ -15,7 +15,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.observe.check_server import CheckServer, HealthCheckFailed
 from pykubeproxy.observe.health import ProxyHealth
-from pykubeproxy.observe.service_health import HealthCheck
+from pykubeproxy.rules.service_traffic import HealthCheck
 from pykubeproxy.web.binding import CannotListen, listen
 from pykubeproxy.web.messages import Handler
 from pykubeproxy.web.server import Listener, WebThread

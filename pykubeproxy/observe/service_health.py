@@ -6,30 +6,18 @@ Source: `docs/reference/health-and-metrics.md` section 4, `docs/reference/endpoi
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from http import HTTPStatus
 
-import msgspec
-
-from pykubeproxy.model.ip import Family
-from pykubeproxy.model.service import ServiceKey, service_ports
-from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.model.service import ServiceKey
+from pykubeproxy.rules.service_traffic import HealthCheck, ServiceTraffic
 from pykubeproxy.web.messages import JSON, NOSNIFF, Response
 
 
-class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked on which port: the number of ready endpoints on this node, each address counted once."""
-
-    port: int
-    local_endpoints: int
-
-
 class HealthChecks:
-    """The health checks of one family, kept up to date with a Snapshot in proportion to what changes in it."""
+    """The health checks of one family, by Service."""
 
-    def __init__(self, family: Family, node_name: str) -> None:
-        self._family = family
-        self._node_name = node_name
+    def __init__(self) -> None:
         self._checks: dict[ServiceKey, HealthCheck] = {}
 
     @property
@@ -37,26 +25,15 @@ class HealthChecks:
         """All health checks as of now; the caller's own copy."""
         return dict(self._checks)
 
-    def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> bool:
-        """Take in a change of the Snapshot that touches some Services; True if it changes any check."""
+    def update(self, services: Mapping[ServiceKey, ServiceTraffic]) -> bool:
+        """Take in how some Services are routed now; True if that changes any check."""
         is_other = False
-        for key in touched:
-            before, after = self._checks.pop(key, None), self._check(snapshot, key)
+        for key, traffic in services.items():
+            before, after = self._checks.pop(key, None), traffic.health_check
             if after is not None:
                 self._checks[key] = after
             is_other |= before != after
         return is_other
-
-    def _check(self, snapshot: Snapshot, key: ServiceKey) -> HealthCheck | None:
-        service = snapshot.services.get(key)
-        if service is None or not service.health_check_node_port:
-            return None
-        port = next((port.health_check_node_port for port in service_ports(service, self._family)), 0)
-        if not port:
-            return None
-        by_port = snapshot.endpoints(key, self._family, self._node_name)
-        ready = {one.ip for endpoints in by_port.values() for one in endpoints if one.is_local and one.ready}
-        return HealthCheck(port=port, local_endpoints=len(ready))
 
 
 def health_check_response(service: ServiceKey, local_endpoints: int, *, proxy_is_healthy: bool) -> Response:

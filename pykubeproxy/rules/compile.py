@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from pykubeproxy.model.endpoint import Endpoint, PortKey
-from pykubeproxy.model.service import ServiceKey, ServicePort, service_ports
+from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.dispatch import ChainUpdates, make_dispatch
 from pykubeproxy.rules.endpoint import endpoint_chains
@@ -24,9 +23,10 @@ from pykubeproxy.rules.external import (
 from pykubeproxy.rules.firewall import firewall_dispatch, firewall_rules
 from pykubeproxy.rules.fragment import DispatchRule, Fragment
 from pykubeproxy.rules.options import RuleOptions
-from pykubeproxy.rules.routing import Routing, route
+from pykubeproxy.rules.routing import Routing
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, TABLES, ChainId, Lines, Ruleset, Table
 from pykubeproxy.rules.service import cluster_ip_dispatch, internal_masquerade
+from pykubeproxy.rules.service_traffic import ServiceTraffic, route_service
 from pykubeproxy.rules.skeleton import JUMPS, fixed_rules, shared_chains
 from pykubeproxy.rules.spread import spread
 
@@ -63,6 +63,7 @@ class Compiler:
         self._kept: dict[ServiceKey, _Kept] = {}
         self._dispatch = make_dispatch(options)
         self._endpoint_count = 0
+        self._traffic: dict[ServiceKey, ServiceTraffic] = {}
         for (table, chain), lines in JUMPS.items():
             self.ruleset.tables[table].chains[chain] = lines
         self._store(dict(fixed_rules(options)))
@@ -121,6 +122,11 @@ class Compiler:
         touched |= {key for key in before.keys() & self._aside.keys() if before[key] is not self._aside[key]}
         return self.update(snapshot, touched)
 
+    def take_traffic(self) -> dict[ServiceKey, ServiceTraffic]:
+        """What was decided, besides rules, about the Services that were compiled since this was asked last."""
+        taken, self._traffic = self._traffic, {}
+        return taken
+
     def owners(self) -> dict[str, ServiceKey]:
         """The Services by the names of their chains."""
         return {chain: key for key, kept in self._kept.items() for chain in kept.chains}
@@ -128,12 +134,13 @@ class Compiler:
     def _replace(self, key: ServiceKey, snapshot: Snapshot, changes: "_Changes") -> None:
         """Compile one Service anew, and put its fragments in the place of the old ones."""
         self._endpoint_count -= self._kept.get(key, _NOTHING).endpoint_count
+        routings, self._traffic[key] = route_service(snapshot, key, self.options)
         if key in self._aside:
             aside = self._aside[key]
             self._endpoint_count += aside.endpoint_count if aside is not None else 0
             self._put(key, (aside,) if aside is not None else (), changes)
             return
-        fragments = self._compile(key, snapshot)
+        fragments = self._compile(routings)
         held = self._held.get(key)
         if held is not None and _is_lost(_kept(fragments), held):
             self._endpoint_count += held.endpoint_count - sum(fragment.endpoint_count for fragment in fragments)
@@ -152,19 +159,10 @@ class Compiler:
             self._set("nat", chain, lines, changes.chains)
         changes.replace_dispatch_rules(old.dispatch_rules, new.dispatch_rules)
 
-    def _compile(self, key: ServiceKey, snapshot: Snapshot) -> tuple[Fragment, ...]:
-        """The fragments of one Service as it is now; its endpoints are counted in."""
-        service = snapshot.services.get(key)
-        ports = service_ports(service, self.options.family) if service is not None else ()
-        if not ports:
-            return ()
-        by_port = snapshot.endpoints(key, self.options.family, self.options.node_name)
-        endpoints = [by_port.get(PortKey(port.name, port.protocol), ()) for port in ports]
-        self._endpoint_count += sum(map(len, endpoints))
-        return tuple(
-            compile_port(port, its, self.options, comments=not self.is_large)
-            for port, its in zip(ports, endpoints, strict=True)
-        )
+    def _compile(self, routings: tuple[Routing, ...]) -> tuple[Fragment, ...]:
+        """The fragments of one Service; its endpoints are counted in."""
+        self._endpoint_count += sum(routing.endpoint_count for routing in routings)
+        return tuple(compile_port(routing, self.options, comments=not self.is_large) for routing in routings)
 
     def _change_dispatch(self, changes: "_Changes") -> set[ChainId]:
         """Bring the dispatch chains up to date with the changed dispatch rules; return the chains that differ now."""
@@ -228,15 +226,12 @@ def _kept(fragments: tuple[Fragment, ...]) -> _Kept:
     )
 
 
-def compile_port(
-    port: ServicePort, endpoints: tuple[Endpoint, ...], options: RuleOptions, *, comments: bool = True
-) -> Fragment:
-    """The fragment of one ServicePort with all its `endpoints`. `comments`: also on rules that exist per endpoint."""
-    routing = route(port, endpoints, options)
+def compile_port(routing: Routing, options: RuleOptions, *, comments: bool = True) -> Fragment:
+    """The fragment of one ServicePort. `comments`: also on rules that exist per endpoint."""
     return Fragment(
         chains=tuple((chain, tuple(rules)) for chain, rules in _port_chains(routing, options, comments=comments)),
         dispatch_rules=tuple(_port_dispatch(routing, options)),
-        endpoint_count=len(endpoints),
+        endpoint_count=routing.endpoint_count,
         has_comments=comments,
     )
 

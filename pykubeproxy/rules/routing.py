@@ -38,6 +38,8 @@ class TrafficDecision(msgspec.Struct, frozen=True, kw_only=True):
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """All decisions about one ServicePort on this node.
 
+    `endpoint_count` is the number of all its endpoints, on any node, ready or not.
+
     A chain is None where it is not needed. `cluster_chain` and `local_chain` spread traffic over `endpoints.cluster`
     and `endpoints.local`; `external_chain` receives what was sent to node ports, external and load-balancer IPs;
     `firewall_chain` stands before it where source ranges restrict a load balancer.
@@ -46,6 +48,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     port: ServicePort
     names: ChainNames
     endpoints: UsableEndpoints
+    endpoint_count: int
     internal: TrafficDecision
     external: TrafficDecision
     cluster_chain: str | None
@@ -69,6 +72,7 @@ def route(port: ServicePort, endpoints: tuple[Endpoint, ...], options: RuleOptio
         port=port,
         names=names,
         endpoints=usable,
+        endpoint_count=len(endpoints),
         internal=_decision(usable, names, local_only=port.internal_policy_local),
         external=_decision(usable, names, local_only=port.external_policy_local),
         cluster_chain=names.cluster if usable.cluster else None,

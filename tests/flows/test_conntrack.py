@@ -2,32 +2,22 @@
 
 import pytest
 
-from pykubeproxy.flows.stale import Flow, FlowCheck, Frontend, frontends, serving_addresses, socket_text
+from pykubeproxy.flows.stale import Flow, FlowCheck, Frontend
 from pykubeproxy.model.ip import Family
-from pykubeproxy.model.service import PortSpec, Protocol
-from tests.builders import endpoint, ip, service_port
+from tests.builders import ip
 from tests.flows.flows import flow, frontend
 
 NODE_ADDRESSES = tuple(ip(text) for text in ("192.168.0.2", "127.0.0.1", "2001:db8::2"))
 
-DNS = service_port(
-    "ns/dns",
-    "10.96.0.10",
-    ports=(PortSpec(name="dns", protocol=Protocol.UDP, port=53, node_port=30053),),
-    load_balancer_ips=(ip("203.0.113.9"),),
-    external_ips=(ip("198.51.100.7"),),
-)
-DNS6 = service_port(
-    "ns/dns",
-    "fd00::10",
-    ports=(PortSpec(name="dns", protocol=Protocol.UDP, port=53, node_port=30053),),
-)
+# Those of a ServicePort with a cluster IP, an external IP, a load-balancer IP and a node port.
+FRONTENDS = tuple(map(frontend, ("10.96.0.10:53", "198.51.100.7:53", "203.0.113.9:53", ":30053")))
+FRONTENDS6 = tuple(map(frontend, ("[fd00::10]:53", ":30053")))
 
 
 def check(*endpoints: str) -> FlowCheck:
     """The check of the examples' ServicePort with these serving endpoints."""
     serving = frozenset(frontend(text) for text in endpoints)
-    return FlowCheck(family=Family.IPV4, serving=dict.fromkeys(frontends(DNS), serving)).on_node(NODE_ADDRESSES)
+    return FlowCheck(family=Family.IPV4, serving=dict.fromkeys(FRONTENDS, serving)).on_node(NODE_ADDRESSES)
 
 
 BOTH = check("10.0.0.1:5353", "10.0.0.2:5353")
@@ -68,7 +58,7 @@ def test_the_worked_examples(text: str, *, is_stale: bool) -> None:
 )
 def test_ipv6(text: str, *, is_stale: bool) -> None:
     serving = frozenset({frontend("[fd00:1::1]:5353")})
-    checked = FlowCheck(family=Family.IPV6, serving=dict.fromkeys(frontends(DNS6), serving)).on_node(NODE_ADDRESSES)
+    checked = FlowCheck(family=Family.IPV6, serving=dict.fromkeys(FRONTENDS6, serving)).on_node(NODE_ADDRESSES)
     assert checked.is_stale(flow(text)) is is_stale
 
 
@@ -96,7 +86,7 @@ def test_without_endpoints_every_flow_of_the_service_goes(destination: str) -> N
     ],
 )
 def test_translated_flows_of_retired_frontends_go(text: str, *, is_stale: bool) -> None:
-    retired = FlowCheck(family=Family.IPV4, retired=frozenset(frontends(DNS))).on_node(NODE_ADDRESSES)
+    retired = FlowCheck(family=Family.IPV4, retired=frozenset(FRONTENDS)).on_node(NODE_ADDRESSES)
     assert retired.is_stale(flow(text)) is is_stale
 
 
@@ -122,26 +112,6 @@ def test_a_retired_address_on_which_a_node_port_answers() -> None:
     ).on_node(NODE_ADDRESSES)
     assert not remaining.is_stale(flow("192.168.0.2:30053 -> 10.0.0.2:5353"))
     assert remaining.is_stale(flow("192.168.0.2:30053 -> 10.0.0.1:5353"))
-
-
-def test_serving_endpoints_count_whether_or_not_they_are_ready_or_terminating() -> None:
-    endpoints = (
-        endpoint("10.0.0.1:53"),
-        endpoint("10.0.0.2:53", ready=False, serving=True, terminating=True),
-        endpoint("10.0.0.3:53", ready=False, serving=False, terminating=True),
-        endpoint("10.0.0.4:53", ready=False, serving=False),
-    )
-    assert texts(serving_addresses(endpoints)) == ["10.0.0.1:53", "10.0.0.2:53"]
-
-
-def test_external_ips_may_be_off() -> None:
-    assert texts(frontends(DNS)) == ["10.96.0.10:53", "198.51.100.7:53", "203.0.113.9:53", ":30053"]
-    assert texts(frontends(DNS, external_ips=False)) == ["10.96.0.10:53", "203.0.113.9:53", ":30053"]
-
-
-def texts(packed: object) -> list[str]:
-    assert hasattr(packed, "__iter__")
-    return sorted(map(socket_text, packed))
 
 
 def test_a_newer_check_is_right_about_what_both_are_about() -> None:

@@ -12,7 +12,7 @@ from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.parse import parse
 from pykubeproxy.rules.ruleset import Ruleset, Table
-from tests.builders import ip, options, port, service, slice_of, slice_port, snapshot
+from tests.builders import ip, options, port, service, slice_of, slice_port, snapshot, traffic_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -55,7 +55,7 @@ def test_frontends_of_our_own_rules(dispatch: Dispatch) -> None:
         objects.put(service(title, f"10.96.0.{number}", type=ServiceType.NODE_PORT, **fields))
         objects.put(slice_of(title, f"10.0.0.{number}", ports=(slice_port("dns", 53, Protocol.UDP), slice_port("web"))))
     live = compile_ruleset(objects, options(dispatch=dispatch))
-    expected = UdpFrontends(Family.IPV4).update(objects, objects.services).serving.keys()
+    expected = UdpFrontends(Family.IPV4).update(traffic_of(objects, objects.services)).serving.keys()
     assert len(expected) == 300
     assert live_udp_frontends(live) == expected
 

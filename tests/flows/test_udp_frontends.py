@@ -11,7 +11,7 @@ from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import PortSpec, Protocol, Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
-from tests.builders import at, ip, port, service, slice_of, slice_port, snapshot
+from tests.builders import at, ip, port, service, slice_of, slice_port, snapshot, traffic_of
 from tests.flows.flows import flow, frontend
 
 UDP_PORT = slice_port("dns", 5353, Protocol.UDP)
@@ -33,16 +33,19 @@ class Cluster:
     def __init__(self, *objects: Object) -> None:
         self.snapshot = snapshot(*objects)
         self.frontends = UdpFrontends(Family.IPV4)
-        self.first = self.frontends.update(self.snapshot, self.snapshot.services)
+        self.first = self.frontends.update(traffic_of(self.snapshot, self.snapshot.services))
 
     def put(self, obj: Object) -> FlowCheck:
-        return self.frontends.update(self.snapshot, self.snapshot.put(obj))
+        return self._update(self.snapshot.put(obj))
 
     def remove_service(self, name: str) -> FlowCheck:
-        return self.frontends.update(self.snapshot, self.snapshot.remove(ObjectId("Service", *name.split("/"))))
+        return self._update(self.snapshot.remove(ObjectId("Service", *name.split("/"))))
 
     def remove_slice(self, name: str) -> FlowCheck:
-        return self.frontends.update(self.snapshot, self.snapshot.remove(ObjectId("EndpointSlice", *name.split("/"))))
+        return self._update(self.snapshot.remove(ObjectId("EndpointSlice", *name.split("/"))))
+
+    def _update(self, touched: Iterable[ServiceKey]) -> FlowCheck:
+        return self.frontends.update(traffic_of(self.snapshot, touched))
 
 
 def serving(check: FlowCheck) -> dict[str, list[str]]:
@@ -131,10 +134,12 @@ def test_services_that_claim_the_same_address() -> None:
 
 def test_what_was_left_behind_is_retired_unless_it_is_served() -> None:
     left = [frontend(text) for text in ("10.96.0.10:53", "10.96.0.99:53", ":30099")]
-    frontends = UdpFrontends(Family.IPV4, left_behind=left)
+    frontends = UdpFrontends(Family.IPV4)
     objects = snapshot(dns())
-    assert retired(frontends.update(objects, objects.services)) == ["10.96.0.99:53", ":30099"]
-    assert frontends.update(objects, objects.services).is_empty
+    frontends.update(traffic_of(objects, objects.services))
+    check = frontends.check(left)
+    assert (serving(check), retired(check)) == ({"10.96.0.10:53": []}, ["10.96.0.99:53", ":30099"])
+    assert frontends.update(traffic_of(objects, objects.services)).is_empty
 
 
 @pytest.mark.parametrize("changed_service", ["ns/dns", "ns/other"])
@@ -188,7 +193,7 @@ def test_after_each_change_no_flow_goes_where_new_ones_would_not(history: list[O
     objects, frontends = Snapshot(), UdpFrontends(Family.IPV4)
     flows: set[Flow] = set()
     for change in history:
-        check = frontends.update(objects, changed(objects, change)).on_node([ip(NODE_IP)])
+        check = frontends.update(traffic_of(objects, changed(objects, change))).on_node([ip(NODE_IP)])
         flows = {each for each in flows if not check.is_stale(each)}
         wanted = possible_flows(objects)
         assert flows <= wanted, [str(each) for each in flows - wanted]
@@ -204,7 +209,7 @@ def test_checks_that_had_to_wait_add_up(history: list[Object | str]) -> None:
     flows: set[Flow] = set()
     for change in history:
         flows |= possible_flows(objects)
-        pending = pending.then(frontends.update(objects, changed(objects, change)))
+        pending = pending.then(frontends.update(traffic_of(objects, changed(objects, change))))
     wanted = possible_flows(objects)
     pending = pending.on_node([ip(NODE_IP)])
     assert {each for each in flows | wanted if not pending.is_stale(each)} == wanted
@@ -212,7 +217,7 @@ def test_checks_that_had_to_wait_add_up(history: list[Object | str]) -> None:
 
 def possible_flows(objects: Snapshot) -> set[Flow]:
     """All flows that the rules for `objects` may make, for clients of any address; decided from nothing."""
-    full = UdpFrontends(Family.IPV4).update(objects, objects.services).serving
+    full = UdpFrontends(Family.IPV4).update(traffic_of(objects, objects.services)).serving
     return {
         Flow(destination, answering)
         for key, endpoints in full.items()

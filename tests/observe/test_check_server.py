@@ -11,7 +11,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.observe.check_server import CheckServer, HealthCheckFailed
 from pykubeproxy.observe.health import ProxyHealth
-from pykubeproxy.observe.service_health import HealthCheck
+from pykubeproxy.rules.service_traffic import HealthCheck
 from pykubeproxy.web.server import WebThread
 from tests.observe.client import SECONDS, ask, descriptors, dialled, free_port, is_listening, read_all
 from tests.observe.ticking import Ticking

@@ -7,8 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pykubeproxy.model.ip import Family
 from pykubeproxy.observe.exposition import expose
 from pykubeproxy.observe.metrics import Metrics
-from pykubeproxy.observe.no_local_endpoints import Dropped
 from pykubeproxy.plan.diff import Plan
+from pykubeproxy.rules.service_traffic import Dropped
 
 V4 = Family.IPV4
 DUR = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384]

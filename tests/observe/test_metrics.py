@@ -8,9 +8,9 @@ from pykubeproxy.config.gates import resolve
 from pykubeproxy.model.ip import Family
 from pykubeproxy.observe.exposition import expose
 from pykubeproxy.observe.metrics import Metrics
-from pykubeproxy.observe.no_local_endpoints import Dropped
 from pykubeproxy.plan.diff import ChainChange, Plan, RuleInsert
 from pykubeproxy.rules.ruleset import Ruleset, Table
+from pykubeproxy.rules.service_traffic import Dropped
 from pykubeproxy.traffic.connections import Limits
 
 V4, V6 = Family.IPV4, Family.IPV6

@@ -7,8 +7,9 @@ import pytest
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
-from pykubeproxy.observe.no_local_endpoints import Dropped, NoLocalEndpoints
-from tests.builders import NODE, at, ip, options, port, service, slice_of, slice_port, snapshot
+from pykubeproxy.observe.no_local_endpoints import NoLocalEndpoints
+from pykubeproxy.rules.service_traffic import Dropped
+from tests.builders import NODE, at, ip, options, port, service, slice_of, slice_port, snapshot, traffic_of
 
 LOCAL = at("10.0.1.1", NODE)
 REMOTE = at("10.0.1.2", "elsewhere")
@@ -21,7 +22,7 @@ def node_port(**fields: Any) -> Object:
 def counted(*objects: Object) -> Dropped:
     counts = NoLocalEndpoints()
     known = snapshot(*objects)
-    counts.update(known, known.services, options())
+    counts.update(traffic_of(known, known.services))
     return counts.total
 
 
@@ -65,22 +66,22 @@ def test_follows_changes() -> None:
         (slice_of("ns1/svc1", REMOTE), 1),
     )
     for obj, expected in steps:
-        counts.update(known, known.put(obj), options())
+        counts.update(traffic_of(known, known.put(obj)))
         assert counts.total.internal == expected
-    counts.update(known, known.remove(ObjectId("Service", "ns1", "svc1")), options())
+    counts.update(traffic_of(known, known.remove(ObjectId("Service", "ns1", "svc1"))))
     assert counts.total.internal == 0
 
 
 def test_other_options_count_anew() -> None:
     known, counts = snapshot(node_port(internal_traffic_local=True), slice_of("ns1/svc1", REMOTE)), NoLocalEndpoints()
-    counts.update(known, known.services, options())
+    counts.update(traffic_of(known, known.services))
     assert counts.total == (1, 0)
-    counts.update(known, known.services, options(node_name="elsewhere"))
+    counts.update(traffic_of(known, known.services, options(node_name="elsewhere")))
     assert counts.total == (0, 0)
 
 
 def test_of_the_other_family() -> None:
     counts = NoLocalEndpoints()
     known = snapshot(node_port(internal_traffic_local=True), slice_of("ns1/svc1", REMOTE))
-    counts.update(known, known.services, options(Family.IPV6))
+    counts.update(traffic_of(known, known.services, options(Family.IPV6)))
     assert counts.total == (0, 0)

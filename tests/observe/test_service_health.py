@@ -8,8 +8,9 @@ import pytest
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import PortSpec, Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
-from pykubeproxy.observe.service_health import HealthCheck, HealthChecks, health_check_response
-from tests.builders import NODE, at, service, slice_of, slice_port, snapshot
+from pykubeproxy.observe.service_health import HealthChecks, health_check_response
+from pykubeproxy.rules.service_traffic import HealthCheck
+from tests.builders import NODE, at, options, service, slice_of, slice_port, snapshot, traffic_of
 
 LB = ServiceKey("ns1", "lb")
 
@@ -24,9 +25,9 @@ def balanced(**fields: Any) -> Service:
 
 
 def checks(*objects: Object, family: Family = Family.IPV4) -> dict[ServiceKey, HealthCheck]:
-    made = HealthChecks(family, NODE)
+    made = HealthChecks()
     known = snapshot(*objects)
-    made.update(known, known.services)
+    made.update(traffic_of(known, known.services, options(family)))
     return made.checks
 
 
@@ -90,18 +91,18 @@ def test_counts_local_ready_addresses(slices: list[Object], count: int) -> None:
 
 
 def test_tells_whether_anything_is_new() -> None:
-    known, made = Snapshot(), HealthChecks(Family.IPV4, NODE)
-    assert not made.update(known, known.put(slice_of("ns1/lb", at("10.0.0.1", NODE))))
-    assert made.update(known, known.put(balanced()))
-    assert not made.update(known, known.services), "the same again"
-    assert made.update(known, known.remove(ObjectId("Service", "ns1", "lb")))
+    known, made = Snapshot(), HealthChecks()
+    assert not made.update(traffic_of(known, known.put(slice_of("ns1/lb", at("10.0.0.1", NODE)))))
+    assert made.update(traffic_of(known, known.put(balanced())))
+    assert not made.update(traffic_of(known, known.services)), "the same again"
+    assert made.update(traffic_of(known, known.remove(ObjectId("Service", "ns1", "lb"))))
 
 
 def test_follows_changes() -> None:
-    known, made = Snapshot(), HealthChecks(Family.IPV4, NODE)
+    known, made = Snapshot(), HealthChecks()
 
     def see(change: Callable[[], frozenset[ServiceKey]]) -> HealthCheck | None:
-        made.update(known, change())
+        made.update(traffic_of(known, change()))
         return made.checks.get(LB)
 
     assert see(lambda: known.put(slice_of("ns1/lb", at("10.0.0.1", NODE)))) is None

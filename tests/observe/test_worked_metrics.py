@@ -47,7 +47,7 @@ def test_first_sync(cluster: Snapshot) -> None:
     for family in Family:
         compiler, counts = Compiler(options(family)), NoLocalEndpoints()
         compiler.update(cluster, cluster.services)
-        counts.update(cluster, cluster.services, options(family))
+        counts.update(compiler.take_traffic())
         metrics.planned(family, diff(compiler.ruleset, Ruleset(tables={})), compiler.rule_counts)
         metrics.dropped_without_local_endpoints(family, counts.total)
     lines = expose(metrics.registry, "")[0].decode().splitlines()

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from pykubeproxy.model.endpoint import PortKey
 from pykubeproxy.model.service import ServiceType, service_ports
 from pykubeproxy.model.snapshot import Object, Snapshot
-from pykubeproxy.rules.compile import Compiler, compile_port, compile_ruleset
+from pykubeproxy.rules.compile import Compiler, compile_ruleset
 from pykubeproxy.rules.fragment import DispatchChain, DispatchRule
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.reading import read
 from pykubeproxy.rules.ruleset import Lines
-from tests.builders import ip, options, port, service, slice_of, snapshot
+from tests.builders import compiled_port, ip, options, port, service, slice_of, snapshot
 from tests.strategies import clusters, rule_options
 
 LINEAR = options(dispatch=Dispatch.LINEAR)
@@ -86,7 +86,7 @@ def dispatch_rules(cluster: Snapshot, its: RuleOptions) -> Iterator[DispatchRule
     for key, known in cluster.services.items():
         endpoints = cluster.endpoints(key, its.family, its.node_name)
         for each in service_ports(known, its.family):
-            yield from compile_port(each, endpoints.get(PortKey(each.name, each.protocol), ()), its).dispatch_rules
+            yield from compiled_port(each, endpoints.get(PortKey(each.name, each.protocol), ()), its).dispatch_rules
 
 
 def of_service_ports(rules: list[str]) -> dict[tuple[str, str], list[str]]:

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from pykubeproxy.model.endpoint import Endpoint
 from pykubeproxy.rules import names
-from pykubeproxy.rules.compile import compile_port
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.ruleset import Lines
 from pykubeproxy.rules.spread import GROUPED_FROM
-from tests.builders import endpoint, options, service_port
+from tests.builders import compiled_port, endpoint, options, service_port
 
 TREE = options(dispatch=Dispatch.TREE, pod_traffic=None)
 LINEAR = options(dispatch=Dispatch.LINEAR, pod_traffic=None)
@@ -34,7 +33,7 @@ def endpoints(numbers: Sequence[int]) -> tuple[Endpoint, ...]:
 
 
 def chains_for(numbers: Sequence[int], its: RuleOptions = TREE, *, comments: bool = True) -> Chains:
-    return dict(compile_port(PORT, endpoints(numbers), its, comments=comments).chains)
+    return dict(compiled_port(PORT, endpoints(numbers), its, comments=comments).chains)
 
 
 def groups(chains: Chains) -> Chains:
@@ -157,7 +156,7 @@ def test_only_large_services_with_tree_dispatch_have_groups(its: RuleOptions, nu
 
 def test_session_affinity_has_to_ask_for_every_endpoint() -> None:
     port = service_port(affinity_seconds=60)
-    chains = dict(compile_port(port, endpoints(range(300)), TREE).chains)
+    chains = dict(compiled_port(port, endpoints(range(300)), TREE).chains)
     assert not groups(chains)
     assert len(chains[TOP]) == 600
 
@@ -165,14 +164,14 @@ def test_session_affinity_has_to_ask_for_every_endpoint() -> None:
 def test_local_endpoints_have_groups_of_their_own() -> None:
     port = service_port(internal_traffic_local=True)
     its = tuple(endpoint(each.ip, is_local=number < GROUPED_FROM) for number, each in enumerate(endpoints(range(300))))
-    chains = dict(compile_port(port, its, TREE).chains)
+    chains = dict(compiled_port(port, its, TREE).chains)
     local = names.ChainNames(port).local
     assert len([chain for chain in chains if chain.startswith(f"{local}-")]) == 16
 
 
 def test_the_masquerade_rule_stays_before_the_choice() -> None:
     with_masquerade = options(dispatch=Dispatch.TREE)
-    chains = dict(compile_port(PORT, endpoints(range(200)), with_masquerade).chains)
+    chains = dict(compiled_port(PORT, endpoints(range(200)), with_masquerade).chains)
     assert chains[TOP][0].endswith(f" -j {names.MARK_MASQ}")
     assert not any(names.MARK_MASQ in line for lines in groups(chains).values() for line in lines)
     assert chains[TOP][1:] == chains_for(range(200))[TOP]

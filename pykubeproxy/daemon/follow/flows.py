@@ -37,6 +37,7 @@ class FlowCleaner(Follower):
     ) -> None:
         self._frontends: dict[Family, UdpFrontends] = {}
         self._unsynced: dict[Family, FlowCheck] = {}
+        self._has_synced: set[Family] = set()
         self._worker = _Worker(table, node_addresses, on_removal)
 
     def start(self) -> None:
@@ -53,20 +54,16 @@ class FlowCleaner(Follower):
 
     def synced(self, sync: FinishedSync) -> None:
         """Follow the Services of a sync; their flows are looked through once the rules are in force."""
-        family, touched = sync.family, sync.touched
-        if family not in self._frontends:
-            if sync.result is None:
-                return
-            touched = sync.snapshot.services.keys()
-            self._frontends[family] = UdpFrontends(
-                family,
-                external_ips=sync.proxy.options.external_ips,
-                left_behind=live_udp_frontends(_before(sync.result.plan)),
-            )
-        check = self._frontends[family].update(sync.snapshot, touched)
+        family = sync.family
+        frontends = self._frontends.setdefault(family, UdpFrontends(family))
+        check = frontends.update(sync.traffic)
+        if sync.result is not None and family not in self._has_synced:
+            # Those that another proxy, or an earlier run, has served.
+            check = check.then(frontends.check(live_udp_frontends(_before(sync.result.plan))))
+            self._has_synced.add(family)
         if sync.result is not None and sync.result.drifted:
             # Flows that have begun while rules were missing go past the endpoints, and would for ever.
-            check = check.then(self._frontends[family].everything())
+            check = check.then(frontends.everything())
         waiting = self._unsynced.pop(family, None)
         if waiting is not None:
             check = waiting.then(check)

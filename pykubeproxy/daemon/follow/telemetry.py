@@ -19,7 +19,6 @@ from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.no_local_endpoints import NoLocalEndpoints
 from pykubeproxy.observe.servers import Servers
 from pykubeproxy.observe.service_health import HealthChecks
-from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.traffic.connections import rule_owners
 
 log = structlog.get_logger()
@@ -79,10 +78,9 @@ class Telemetry(Follower):
         self._health = health
         self._servers = servers
         self._check_addresses = check_addresses
-        self._checks = {family: HealthChecks(family, node_name) for family in families}
+        self._checks = {family: HealthChecks() for family in families}
         self._local = {family: NoLocalEndpoints() for family in families}
         self._times = ProgrammingTimes(families, time.time())
-        self._options: dict[Family, RuleOptions] = {}
         self._pending: set[ServiceKey] = set()
         self._has_synced: set[Family] = set()
         self._unserved = set(families)
@@ -127,9 +125,9 @@ class Telemetry(Follower):
         """Tell how a sync went."""
         self._pending.clear()
         self._metrics.drained()
-        if self._checks[sync.family].update(sync.snapshot, sync.touched):
+        if self._checks[sync.family].update(sync.traffic):
             self._unserved.add(sync.family)
-        self._local[sync.family].update(sync.snapshot, self._concerned(sync), sync.proxy.options)
+        self._local[sync.family].update(sync.traffic)
         for refusal in sync.refused_plans:
             self._metrics.restore_failed(sync.family, is_full=refusal.is_full)
         waited = self._times.take(sync.family, time.time())
@@ -149,14 +147,6 @@ class Telemetry(Follower):
     def _queued(self, family: Family) -> None:
         self._metrics.queued(family)
         self._health.queued(family)
-
-    def _concerned(self, sync: FinishedSync) -> Collection[ServiceKey]:
-        """The Services for which it may have changed whether they have local endpoints: all, with other options."""
-        options = sync.proxy.options
-        if self._options.get(sync.family) == options:
-            return sync.touched
-        self._options[sync.family] = options
-        return sync.snapshot.services
 
     def _service_changed(self, key: ServiceKey, touched: Collection[ServiceKey]) -> None:
         if key in touched:

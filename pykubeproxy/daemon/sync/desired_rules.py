@@ -11,6 +11,7 @@ from pykubeproxy.rules.compile import Compiler
 from pykubeproxy.rules.fragment import Fragment
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.ruleset import ChainId, Ruleset
+from pykubeproxy.rules.service_traffic import ServiceTraffic
 
 
 class DesiredRules:
@@ -45,6 +46,10 @@ class DesiredRules:
     def owners(self) -> Mapping[str, ServiceKey]:
         """The Services whose chains these are, by name of the chain."""
         return self._compiler.owners()
+
+    def take_traffic(self) -> dict[ServiceKey, ServiceTraffic]:
+        """What was decided, besides rules, about the Services that were compiled since this was asked last."""
+        return self._compiler.take_traffic()
 
     def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> None:
         """Recompile the touched Services. One of them that was set aside is tried again."""

@@ -22,6 +22,7 @@ from pykubeproxy.plan.printed import PrintedForms, is_doubtful, surplus
 from pykubeproxy.plan.sections import Split, whole
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.ruleset import ChainId, Ruleset, Unread
+from pykubeproxy.rules.service_traffic import ServiceTraffic
 from pykubeproxy.traffic.counters import CounterReader, Reading
 
 
@@ -117,6 +118,10 @@ class FamilyProxy:
     def rule_counts(self) -> Mapping[str, int]:
         """The number of rules that should be in chains of our own, by table."""
         return self._desired.rule_counts
+
+    def take_traffic(self) -> dict[ServiceKey, ServiceTraffic]:
+        """What was decided, besides rules, about the Services that were compiled since this was asked last."""
+        return self._desired.take_traffic()
 
     @property
     def retry_due(self) -> float:

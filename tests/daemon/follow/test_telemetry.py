@@ -22,10 +22,10 @@ from pykubeproxy.observe.clock import Timestamp
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.servers import Addresses, Servers
-from pykubeproxy.observe.service_health import HealthCheck
 from pykubeproxy.plan.diff import ChainChange, Plan
+from pykubeproxy.rules.service_traffic import HealthCheck
 from pykubeproxy.web.messages import Request, Response
-from tests.builders import NODE, at, ip, service, slice_of, snapshot
+from tests.builders import NODE, at, ip, options, service, slice_of, snapshot, traffic_of
 from tests.daemon.fakes import Clock, FakeProxy, changed, loop_of
 from tests.watched import watch
 
@@ -118,6 +118,7 @@ def finished(result: SyncResult | None = NOTHING_DONE, objects: Snapshot | None 
         proxy=FakeProxy(Clock(), family),
         snapshot=known,
         touched=known.services,
+        traffic=traffic_of(known, known.services, options(family)),
         seconds=0.1,
         result=result,
         **fields,
@@ -259,9 +260,8 @@ def test_health_checks_that_are_served_already_cost_nothing(told: Told) -> None:
     told.telemetry.synced(finished(objects=known))
     watch(told.telemetry._checks[Family.IPV4], "_checks")
     watch(told.telemetry._local[Family.IPV4], "_dropped")
-    touched = known.put(slice_of("ns/other", "10.0.0.7"))
-    again = msgspec.structs.replace(finished(objects=known), touched=touched)
-    told.telemetry._options[Family.IPV4] = again.proxy.options
+    traffic = traffic_of(known, known.put(slice_of("ns/other", "10.0.0.7")))
+    again = msgspec.structs.replace(finished(objects=known), touched=traffic.keys(), traffic=traffic)
     told.telemetry.synced(again)
     assert told.servers.calls == 1
 
