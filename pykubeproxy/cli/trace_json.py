@@ -59,8 +59,8 @@ class _OutcomeFields:
             "verdict": outcome.verdict,
             "dnat": outcome.dnat,
             "masquerade": outcome.masquerade,
-            "reason": cause_text(outcome.cause),
             "cause": outcome.cause,
+            "says": cause_text(outcome.cause),
             "path": [_step_fields(step) for step in outcome.path],
         }
         if outcome.snat is not None:
@@ -70,8 +70,8 @@ class _OutcomeFields:
         if outcome.alternatives:
             fields["alternatives"] = [
                 {
-                    "question": question_text(alternative.question),
-                    "asked": alternative.question,
+                    "question": alternative.question,
+                    "says": question_text(alternative.question),
                     "holds": alternative.holds,
                     "outcomes": [self.of(inner) for inner in alternative.outcomes],
                 }
@@ -87,7 +87,7 @@ def _step_fields(step: Step) -> dict[str, object]:
         "chain": step.chain,
         "rule": step.rule,
         "action": step.action,
-        "says": step_text(step),
         "event": step.event,
+        "says": step_text(step),
         "probability": float(step.probability),
     }

@@ -1,4 +1,4 @@
-"""Why a packet ends where it does, as values; nothing here knows what a rule was written for."""
+"""Why a packet ends where it does, as values. What a rule was written for is not known here."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from pykubeproxy.netfilter.routing import RoutingFailure
 
 
 class Cause(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
-    """Why a packet gets through, does not, or may do either. Those who know what rules are for add causes."""
+    """Why a packet gets through or not. A base class: packages that know what rules are for add causes of their own."""
 
 
 class Arrives(Cause, frozen=True):
@@ -50,12 +50,12 @@ class Unreachable(Cause, frozen=True):
 
 
 class Undecidable(Cause, frozen=True):
-    """What becomes of it depends on the answer to a question that cannot be decided."""
+    """What becomes of it depends on a question that cannot be decided."""
 
     question: Question
 
 
 class TraceEnds(Cause, frozen=True):
-    """What becomes of it after `event` cannot be told."""
+    """The trace ends after `event`: what becomes of the packet is not known."""
 
     event: Event

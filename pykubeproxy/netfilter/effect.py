@@ -12,7 +12,10 @@ from pykubeproxy.netfilter.state import State, TraceContext
 
 
 class RuleVerdict(StrEnum):
-    """Where a packet goes on after a rule: with the next rule, back to the calling chain, or nowhere in this table."""
+    """Where a packet goes on after a rule: with the next rule, in the calling chain, or nowhere in this table.
+
+    The names are those of nft(8). UNDECIDED: nothing can be said about where it goes on.
+    """
 
     CONTINUE = "continue"
     RETURN = "return"
@@ -23,7 +26,7 @@ class RuleVerdict(StrEnum):
 
 
 class Action(StrEnum):
-    """The kinds of steps on a packet's way, for those who draw it."""
+    """The kind of a step, for those who show it."""
 
     JUMP = "jump"
     GOTO = "goto"
@@ -43,10 +46,10 @@ class Action(StrEnum):
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that a target may do: the packet afterwards, where it goes on, and what happened to it.
+    """One of the things that a target may do: the packet afterwards, the verdict, and the event for the trace.
 
-    `share` is its share of the packets, where a target chooses among several. With an `assumption`, the effect is what
-    happens if the answer to that undecidable question is `holds`.
+    `share` is the share of the packets, where a target chooses among several addresses. With an `assumption`, this is
+    what happens if the answer to that question, which cannot be decided, is `holds`.
     """
 
     state: State
@@ -59,3 +62,4 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Target = Callable[[State, TraceContext], tuple[Effect, ...]]
+"""What a target does to a packet; the shares of all its effects add up to 1, for each answer to an assumption."""

@@ -1,4 +1,4 @@
-"""What a trace has to be told about the node, besides its rules: addresses, routes, and who was here before."""
+"""What a trace has to be told about the node besides its rules: addresses, routes, and known clients."""
 
 import msgspec
 
@@ -7,13 +7,13 @@ from pykubeproxy.model.route import Route
 
 
 class LocalAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """Addresses of the node itself: mostly one, seldom a whole network (127.0.0.0/8, AnyIP).
+    """Addresses of the node itself: mostly a single one, sometimes a whole network (127.0.0.0/8, AnyIP).
 
-    `device` is the interface that holds it, `broadcast` the broadcast address of its network, where known.
+    `interface` is the interface that holds it, `broadcast` the broadcast address of its network, where known.
     """
 
     cidr: CIDR
-    device: str | None = None
+    interface: str | None = None
     broadcast: IP | None = None
 
 
@@ -39,7 +39,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     recent: frozenset[str] = frozenset()
 
 
-def local_address(text: str, device: str | None = None) -> LocalAddress:
+def local_address(text: str, interface: str | None = None) -> LocalAddress:
     """A LocalAddress from `10.0.0.1`, from `10.0.0.1/24` as interfaces have it, or from a network (`127.0.0.0/8`).
 
     A network (no host bits set) is local as a whole; with host bits set, the one address is. Raises ValueError.
@@ -54,9 +54,9 @@ def local_address(text: str, device: str | None = None) -> LocalAddress:
         message = f"{text!r}: /{length} is not a prefix length"
         raise ValueError(message)
     if first_number(network) == address.number:
-        return LocalAddress(cidr=network, device=device)
+        return LocalAddress(cidr=network, interface=interface)
     single = CIDR(address.family, f"{address.text}/{address.family.bits}", address.family.bits)
-    return LocalAddress(cidr=single, device=device, broadcast=_broadcast(network))
+    return LocalAddress(cidr=single, interface=interface, broadcast=_broadcast(network))
 
 
 def first_number(network: CIDR) -> int:

@@ -1,4 +1,4 @@
-"""What happens to a packet at one step of its way, as values. Addresses and ports are written as people write them."""
+"""What happens to a packet at one step of its way, as values. Addresses and ports are texts such as `10.0.0.1:80`."""
 
 from enum import StrEnum
 
@@ -44,14 +44,14 @@ class DestinationChanged(_Event, frozen=True):
 
 
 class DestinationChosen(_Event, frozen=True):
-    """Its destination is rewritten to one of so many addresses that they are not followed one by one."""
+    """Its destination is rewritten to one of `count` addresses, too many to follow each of them."""
 
     count: int
     addresses: str
 
 
 class InterfaceAddressUnknown(_Event, frozen=True):
-    """It is redirected to this node's address on an interface, and that address is not known; nor may the interface."""
+    """It is redirected to this node's address on an interface, which is not known; None: nor is the interface."""
 
     interface: str | None
 
@@ -70,24 +70,24 @@ class NetworkChanged(_Event, frozen=True):
 
 
 class Masqueraded(_Event, frozen=True):
-    """Its source becomes this node's address on the interface by which it leaves; None is what is not known."""
+    """Its source becomes this node's address on the interface by which it leaves; None if not known."""
 
     address: str | None
     interface: str | None
 
 
 class NotTracked(_Event, frozen=True):
-    """Connection tracking leaves it alone, and so does the nat table."""
+    """Connection tracking does not look at it, and the nat table does not apply to it."""
 
 
 class TargetApplied(_Event, frozen=True):
-    """The target of a rule applies that changes nothing a trace follows; `target` is written as in the rule."""
+    """A target that changes nothing which a trace follows; `target` is written as in the rule."""
 
     target: str
 
 
 class TargetAssumed(_Event, frozen=True):
-    """A target decides that nobody can foresee; here it lets the packet pass, or does not."""
+    """The decision of a target is not known; on this branch it lets the packet pass (`passes`), or does not."""
 
     target: str
     passes: bool
@@ -98,13 +98,13 @@ class Counted(_Event, frozen=True):
 
 
 class MayMatch(_Event, frozen=True):
-    """A rule that changes nothing applies to some of the packets only; `target` is "" if it has none."""
+    """A rule that changes nothing matches some of the packets, or may match; `target` is "" if it has none."""
 
     target: str
 
 
 class Rejected(_Event, frozen=True):
-    """It is refused, and its sender is told with an answer of type `answer`."""
+    """It is refused, and its sender gets an answer of type `answer`."""
 
     answer: str
 
@@ -124,14 +124,14 @@ class Assumed(_Event, frozen=True):
 
 
 class Limit(StrEnum):
-    """What there may be too much of for a trace to go on."""
+    """What there may be too many of for a trace to go on."""
 
     QUESTIONS = "questions"
     BRANCHES = "branches"
 
 
 class LimitReached(_Event, frozen=True):
-    """The trace goes no further: there is too much of something."""
+    """The trace goes no further: it has too many questions or branches."""
 
     limit: Limit
 
@@ -149,7 +149,7 @@ class RoutedLocally(_Event, frozen=True):
 
 
 class RoutedElsewhere(_Event, frozen=True):
-    """Routing finds that the destination is not this node; None is a gateway there is not, or what is not known."""
+    """Routing finds that the destination is not this node; None is what is not there or not known."""
 
     target: str
     gateway: str | None
@@ -164,7 +164,7 @@ class RoutingFailed(_Event, frozen=True):
 
 
 class MulticastUnknown(_Event, frozen=True):
-    """The destination is a multicast address: where such packets go cannot be decided."""
+    """The destination is a multicast address, and a trace does not know where such packets go."""
 
 
 class Delivered(_Event, frozen=True):

@@ -1,7 +1,7 @@
-"""The rules of a Ruleset as a packet meets them: of a long chain, only those that may match at all.
+"""A Ruleset with an index of its long chains: a packet meets only the rules that may match its destination.
 
-kube-proxy's KUBE-SERVICES may hold ten thousands of rules, each for one destination. Which of them could match is
-found by their text, so that the others are never even parsed.
+kube-proxy's KUBE-SERVICES may hold tens of thousands of rules, each for one destination. The index is made of the text
+of the rules, so that only those which a packet meets are ever parsed.
 """
 
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ _INDEXED_LENGTH = 32
 Numbered = tuple[int, Rule]
 
 
-class _Index:
-    """Positions of a chain's rules by the destination, or else the port, that they are for."""
+class _ChainIndex:
+    """The positions of a chain's rules by their destination address, or else by their destination port."""
 
     def __init__(self, lines: Lines) -> None:
         self._others: list[int] = []
@@ -33,7 +33,7 @@ class _Index:
                 self._others.append(position)
 
     def positions(self, address: str, port: int | None) -> list[int]:
-        """In order, the positions of all rules that may match this destination; all ports, if it is not known."""
+        """The positions of all rules that may match this destination, in order; `port` is None if it is not known."""
         chosen = [*self._others, *self._by_address.get(address, ())]
         if port is None:
             for positions in self._by_port.values():
@@ -44,23 +44,23 @@ class _Index:
 
 
 def _is_mixed(address: str) -> bool:
-    """True for `::1.2.3.4`, which not everybody writes like this."""
+    """True for `::1.2.3.4`: such an address has a second form, so that its text finds not all of its rules."""
     return ":" in address and "." in address
 
 
 class IndexedRuleset:
-    """A Ruleset made ready for packets."""
+    """A Ruleset for packets. Indexes are made when a packet first meets a chain."""
 
     def __init__(self, ruleset: Ruleset) -> None:
         self._ruleset = ruleset
-        self._indexes: dict[tuple[str, str], _Index] = {}
+        self._indexes: dict[tuple[str, str], _ChainIndex] = {}
 
     def has_chain(self, table: str, chain: str) -> bool:
         """True if the table has such a chain."""
         return self._ruleset.lines(table, chain) is not None
 
     def is_empty(self, table: str, chain: str) -> bool:
-        """True for a chain without rules, or none at all."""
+        """True for a chain that has no rules or does not exist."""
         return not self._ruleset.lines(table, chain)
 
     def policy(self, table: str, chain: str) -> str:
@@ -77,12 +77,12 @@ class IndexedRuleset:
             return
         index = self._indexes.get((table, chain))
         if index is None:
-            index = self._indexes[table, chain] = _Index(lines)
+            index = self._indexes[table, chain] = _ChainIndex(lines)
         for position in index.positions(address, port):
             yield position + 1, make_rule(lines[position])
 
     def recent_lists(self, endpoint: str) -> frozenset[str]:
-        """The lists of `-m recent` that hold the clients of an endpoint: those set where packets are sent there."""
+        """The lists of `-m recent` that hold the clients of an endpoint; rules that redirect to it fill them."""
         found = set()
         for chain, lines in self._nat_chains():
             for line in lines:

@@ -1,4 +1,4 @@
-"""What a match can answer about a packet: yes, no, by chance, or that it cannot be decided from what is known."""
+"""What a match says of a packet: yes, no, yes with a probability, or that it cannot be decided from what is known."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -10,7 +10,7 @@ from pykubeproxy.netfilter.state import State, TraceContext
 
 
 class Probability(msgspec.Struct, frozen=True):
-    """Yes for a share of the packets. `share` is what was meant (1/3), `kernel` what the kernel holds (k / 2^31)."""
+    """Yes for a share of the packets: `share` as it was meant (1/3), `kernel` as the kernel holds it (n / 2^31)."""
 
     share: Fraction
     kernel: Fraction
@@ -29,7 +29,7 @@ class Undecided(msgspec.Struct, frozen=True):
 
 
 class StateChange(msgspec.Struct, frozen=True):
-    """Yes or no, and something was written down on the way (`-m recent --set`)."""
+    """Yes or no, and a changed state: `-m recent --set` puts the packet's source on a list."""
 
     matched: bool
     state: State
@@ -40,11 +40,11 @@ Matcher = Callable[[State, TraceContext], MatchResult]
 
 
 def negated(matcher: Matcher, *, inverted: bool = True) -> Matcher:
-    """The matcher for `! …`; the same matcher if not `inverted`."""
+    """The matcher for `! …`; the matcher itself if not `inverted`."""
     if not inverted:
         return matcher
 
-    def answer(state: State, context: TraceContext) -> MatchResult:
+    def matches(state: State, context: TraceContext) -> MatchResult:
         match matcher(state, context):
             case bool(matched):
                 return not matched
@@ -55,7 +55,7 @@ def negated(matcher: Matcher, *, inverted: bool = True) -> Matcher:
             case StateChange(matched, after):
                 return StateChange(not matched, after)
 
-    return answer
+    return matches
 
 
 def always(_state: State, _context: TraceContext) -> MatchResult:
@@ -64,16 +64,16 @@ def always(_state: State, _context: TraceContext) -> MatchResult:
 
 
 def undecided(match: str, *, lasting: bool = False) -> Undecided:
-    """The answer of a match, given in iptables' own words, that depends on something that is not known."""
+    """The result of a match, given as iptables writes it, which depends on something that is not known."""
     return Undecided(MatchHolds(match), lasting)
 
 
 def undecided_matcher(match: str, *, lasting: bool = False) -> Matcher:
-    """A match of which nothing is known but its words."""
-    answer = undecided(match, lasting=lasting)
-    return lambda _state, _context: answer
+    """A matcher that can never be decided, for a match given as iptables writes it."""
+    result = undecided(match, lasting=lasting)
+    return lambda _state, _context: result
 
 
 def equals(actual: int | None, wanted: int, match: str) -> MatchResult:
-    """Whether a number is the wanted one; if it is not known, the `match` cannot be decided."""
+    """Whether a number is the wanted one; undecided if it is not known."""
     return undecided(match, lasting=True) if actual is None else actual == wanted

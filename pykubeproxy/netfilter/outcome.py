@@ -1,4 +1,19 @@
-"""What becomes of a packet: the endings of all its branches, summed up."""
+"""What becomes of a packet: the results of all branches, added up to outcomes.
+
+Branches with equal results become one outcome, with the sum of their probabilities. Branches that end differently
+depending on a question that cannot be decided become one outcome UNDECIDED, with what follows from either answer as its
+alternatives. What happens with both answers does not depend on the question, and is an outcome of its own. An example
+with the question whether `-i eth0` matches:
+
+    branches                                  outcomes
+    eth0: yes   DROP              1/2         ACCEPT to 10.0.0.1   1/2
+    eth0: yes   ACCEPT 10.0.0.1   1/2         UNDECIDED            1/2
+    eth0: no    ACCEPT 10.0.0.1   1             if -i eth0:       DROP                 1/2
+                                                if not -i eth0:   ACCEPT to 10.0.0.1   1/2
+
+A branch with several assumptions has them in the order in which questions were asked. The first one divides all
+branches into two sides; each side is added up in this way by its second assumption, and so on.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
@@ -12,7 +27,7 @@ from pykubeproxy.netfilter.questions import Question
 
 
 class Verdict(StrEnum):
-    """What becomes of a packet. UNDECIDED depends on something that a trace cannot know."""
+    """What becomes of a packet. UNDECIDED: that depends on something that is not known."""
 
     ACCEPT = "ACCEPT"
     DROP = "DROP"
@@ -23,8 +38,8 @@ class Verdict(StrEnum):
 class BranchResult(msgspec.Struct, frozen=True, kw_only=True):
     """How one branch ends. `dnat` is where the packet was redirected to (`ip:port`), None if nowhere.
 
-    `masquerade`: its source was replaced by an address of this node; `snat`: by that of an SNAT rule. `cause` is where
-    it goes, or why it does not.
+    `masquerade`: its source was replaced by an address of this node; `snat`: by that of an SNAT rule. `cause` says
+    where the packet goes, or why it does not get through.
     """
 
     verdict: Verdict
@@ -35,12 +50,13 @@ class BranchResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Assumption(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that was assumed where a question cannot be decided.
+    """The answer that a branch assumes to a question which cannot be decided.
 
-    `fork` numbers the moments of asking, `key` tells what was asked about what, `path` is the way up to there.
+    `split` is the number of the division at which it was asked, `path` the way up to there. `key` identifies the
+    question together with the packet's addresses and interfaces at that moment.
     """
 
-    fork: int
+    split: int
     question: Question
     holds: bool
     key: tuple[object, ...]
@@ -48,7 +64,7 @@ class Assumption(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FinishedBranch(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of one branch: how, for which share of the packets, on which assumptions, and by which way."""
+    """A branch at its end: its result, its share of all packets, its assumptions and its way."""
 
     result: BranchResult
     probability: Fraction
@@ -65,12 +81,11 @@ class Alternative(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of a share of the packets; equal endings are summed up.
+    """What becomes of a share of the packets.
 
     The probabilities of all outcomes of a Trace add up to exactly 1, and those of each alternative to that of its
     outcome. `path` is the way of the likeliest branch that ends like this. With the verdict UNDECIDED, `cause` names
-    what cannot be decided, `alternatives` say what follows from either answer, and `dnat`, `masquerade` and `snat` are
-    what the alternatives have in common.
+    the question, and `dnat`, `masquerade` and `snat` are what the alternatives have in common.
     """
 
     probability: Fraction
@@ -84,7 +99,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def decided(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
-    """The outcomes, and in the place of those that depend on an open question what follows from either answer."""
+    """All outcomes that may come about, those of alternatives in place of the undecided ones."""
     for outcome in outcomes:
         if outcome.alternatives:
             yield from (inner for each in outcome.alternatives for inner in decided(each.outcomes))
@@ -92,68 +107,62 @@ def decided(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
             yield outcome
 
 
-# What makes two undecided outcomes equal: the question, and how their packets fare with either answer.
+# Undecided outcomes are equal if they have one question, and if their packets end alike with either answer.
 _Key = tuple[BranchResult, frozenset[object], frozenset[object]]
 
 
-class _Share(msgspec.Struct, kw_only=True):
-    """The sum of equal endings so far, and the way of the likeliest of them."""
+class _Sum(msgspec.Struct, kw_only=True):
+    """The sum of equal results so far, and the path of the likeliest of them; `sides` are the answers yes and no."""
 
     probability: Fraction
     path: LinkedPath
     likeliest: Fraction
-    sides: "tuple[_Shares, _Shares] | None" = None
-
-    def total(self) -> Fraction:
-        """What both sides of an undecided share add up to, before any of it was found to be decided."""
-        return _total(self.sides[0]) if self.sides else self.probability
+    sides: "tuple[_Sums, _Sums] | None" = None
 
 
-_Shares = dict[_Key, _Share]
+_Sums = dict[_Key, _Sum]
 
 
-def sum_up(ends: Sequence[FinishedBranch]) -> tuple[Outcome, ...]:
-    """The outcomes of a packet, given the ends of all its branches; in the order in which they first appear."""
-    return _outcomes(_shares(ends, 0), Fraction(1))
+def sum_up(branches: Sequence[FinishedBranch]) -> tuple[Outcome, ...]:
+    """The outcomes of a packet from all its branches, in the order in which they first appear."""
+    return _outcomes(_sums(branches, 0), Fraction(1))
 
 
-def _shares(ends: Iterable[FinishedBranch], depth: int) -> _Shares:
-    """Sums up ends that agree in their first `depth` assumptions."""
-    shares: _Shares = {}
-    forks: dict[int, list[FinishedBranch]] = {}
-    for end in ends:
-        if len(end.assumptions) > depth:
-            forks.setdefault(end.assumptions[depth].fork, []).append(end)
+def _sums(branches: Iterable[FinishedBranch], depth: int) -> _Sums:
+    """Add up branches that have their first `depth` assumptions in common."""
+    sums: _Sums = {}
+    undecided: dict[int, list[FinishedBranch]] = {}
+    for branch in branches:
+        if len(branch.assumptions) > depth:
+            undecided.setdefault(branch.assumptions[depth].split, []).append(branch)
         else:
-            key = (end.result, _NOTHING, _NOTHING)
-            _add(shares, key, _Share(probability=end.probability, path=end.path, likeliest=end.probability))
-    for undecided in forks.values():
-        for key, share in _either(undecided, depth).items():
-            _add(shares, key, share)
-    return shares
+            key = (branch.result, _NOTHING, _NOTHING)
+            _add(sums, key, _Sum(probability=branch.probability, path=branch.path, likeliest=branch.probability))
+    for group in undecided.values():
+        for key, added in _sum_of_answers(group, depth).items():
+            _add(sums, key, added)
+    return sums
 
 
 _NOTHING: frozenset[object] = frozenset()
 
 
-def _add(shares: _Shares, key: _Key, share: _Share) -> None:
-    known = shares.setdefault(key, share)
-    if known is not share:
-        known.probability += share.probability
-        if share.likeliest > known.likeliest:
-            known.likeliest, known.path = share.likeliest, share.path
+def _add(sums: _Sums, key: _Key, added: _Sum) -> None:
+    known = sums.setdefault(key, added)
+    if known is not added:
+        known.probability += added.probability
+        if added.likeliest > known.likeliest:
+            known.likeliest, known.path = added.likeliest, added.path
 
 
-def _either(ends: list[FinishedBranch], depth: int) -> _Shares:
-    """Sums up the two sides of one question.
-
-    What happens with either answer is decided after all; only the rest of the packets depends on it.
-    """
-    asked = ends[0].assumptions[depth]
+def _sum_of_answers(branches: list[FinishedBranch], depth: int) -> _Sums:
+    """Add up the branches of one question: what happens with both answers, and the rest as one undecided result."""
+    asked = branches[0].assumptions[depth]
     yes, no = (
-        _shares([end for end in ends if end.assumptions[depth].holds is holds], depth + 1) for holds in (True, False)
+        _sums([each for each in branches if each.assumptions[depth].holds is holds], depth + 1)
+        for holds in (True, False)
     )
-    common: _Shares = {}
+    common: _Sums = {}
     for key in [key for key in yes if key in no]:
         least = min(yes[key].probability, no[key].probability)
         common[key] = msgspec.structs.replace(yes[key], probability=least, likeliest=least)
@@ -162,25 +171,25 @@ def _either(ends: list[FinishedBranch], depth: int) -> _Shares:
             if not side[key].probability:
                 del side[key]
     if yes or no:
-        result = _in_common([key[0] for side in (yes, no) for key in side], Undecidable(asked.question))
+        result = _undecided_result([key[0] for side in (yes, no) for key in side], Undecidable(asked.question))
         rest = max(_total(yes), _total(no))
-        common[result, _signature(yes), _signature(no)] = _Share(
+        common[result, _proportions(yes), _proportions(no)] = _Sum(
             probability=rest, path=asked.path, likeliest=rest, sides=(yes, no)
         )
     return common
 
 
-def _total(shares: _Shares) -> Fraction:
-    return sum((share.probability for share in shares.values()), Fraction(0))
+def _total(sums: _Sums) -> Fraction:
+    return sum((each.probability for each in sums.values()), Fraction(0))
 
 
-def _signature(shares: _Shares) -> frozenset[object]:
-    total = _total(shares)
-    return frozenset((key, share.probability / total) for key, share in shares.items())
+def _proportions(sums: _Sums) -> frozenset[object]:
+    total = _total(sums)
+    return frozenset((key, each.probability / total) for key, each in sums.items())
 
 
-def _in_common(results: Sequence[BranchResult], cause: Cause) -> BranchResult:
-    """An undecided ending with what all these endings agree on."""
+def _undecided_result(results: Sequence[BranchResult], cause: Cause) -> BranchResult:
+    """An undecided result, with what all these results have in common."""
     first = results[0]
     return BranchResult(
         verdict=Verdict.UNDECIDED,
@@ -191,28 +200,28 @@ def _in_common(results: Sequence[BranchResult], cause: Cause) -> BranchResult:
     )
 
 
-def _outcomes(shares: _Shares, scale: Fraction) -> tuple[Outcome, ...]:
-    """The outcomes of these shares; all probabilities are multiplied by `scale`."""
-    return tuple(_outcome(key[0], share, scale) for key, share in shares.items())
+def _outcomes(sums: _Sums, scale: Fraction) -> tuple[Outcome, ...]:
+    """The outcomes of these sums; all probabilities are multiplied by `scale`."""
+    return tuple(_outcome(key[0], each, scale) for key, each in sums.items())
 
 
-def _outcome(result: BranchResult, share: _Share, scale: Fraction) -> Outcome:
+def _outcome(result: BranchResult, summed: _Sum, scale: Fraction) -> Outcome:
     alternatives: tuple[Alternative, ...] = ()
-    if share.sides:
+    if summed.sides:
         assert isinstance(result.cause, Undecidable)
         question = result.cause.question
-        inner = scale * share.probability / share.total()
+        inner = scale * summed.probability / _total(summed.sides[0])
         alternatives = tuple(
             Alternative(question=question, holds=holds, outcomes=_outcomes(side, inner))
-            for holds, side in zip((True, False), share.sides, strict=True)
+            for holds, side in zip((True, False), summed.sides, strict=True)
         )
     return Outcome(
-        probability=share.probability * scale,
+        probability=summed.probability * scale,
         verdict=result.verdict,
         dnat=result.dnat,
         masquerade=result.masquerade,
         snat=result.snat,
         cause=result.cause,
-        path=share.path.steps(),
+        path=summed.path.steps(),
         alternatives=alternatives,
     )

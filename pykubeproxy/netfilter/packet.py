@@ -1,4 +1,4 @@
-"""A packet as somebody asks about it: what it carries, and where this node meets it."""
+"""The packet that a trace follows: its headers, and where it comes from."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from pykubeproxy.model.ip import IP, Family
 
 
 class ConnectionState(StrEnum):
-    """What conntrack thinks of a packet, as `--ctstate` spells it."""
+    """The state that conntrack gives a packet, as `--ctstate` spells it."""
 
     NEW = "NEW"
     ESTABLISHED = "ESTABLISHED"
@@ -45,11 +45,11 @@ WITH_PORTS = frozenset(PROTOCOLS[name] for name in ("tcp", "udp", "dccp", "sctp"
 
 
 class Packet(msgspec.Struct, frozen=True, kw_only=True):
-    """The packet whose walk is simulated: by default the first of a TCP connection that arrives from elsewhere.
+    """The packet that a trace follows: by default the first one of a TCP connection, which arrives from elsewhere.
 
     `from_node` says that a process of this node (or a pod with `hostNetwork`) sends it, so that it begins in OUTPUT.
-    What is None is not known: a rule that asks for it cannot be decided. `source_port` of a client is such a thing, and
-    so is `in_interface` unless told; `out_interface` matters only where the node's routes are unknown.
+    A field that is None is not known, and a rule that asks for it cannot be decided. `out_interface` matters only
+    where the node's routes are not known.
     Raises ValueError if source and destination are of different families.
     """
 

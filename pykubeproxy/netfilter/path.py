@@ -1,4 +1,4 @@
-"""The way of a packet: its steps, the first of which many branches share."""
+"""The steps of a packet on its way, in lists that branches share."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,11 +12,10 @@ from pykubeproxy.netfilter.events import Event
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that happened to the packet.
 
-    `hook`, `table` and `chain` say where; the routing decision has no table, and the policy of a chain has no rule.
-    `rule` is the line as iptables-save prints it, `comment` what its author wrote there, `position` its number in the
-    chain, from 1: the rules between two steps of a chain did not match. `callers` are the chains whose jumps led here,
-    the built-in one first. `event` is what happened. `probability` is the share of all packets that take this step, if
-    what was assumed before it (steps with the action `undecided`) is right.
+    `hook`, `table` and `chain` say where: a routing decision has no table, and the policy of a chain has no rule.
+    `rule` is the line as iptables-save prints it, `comment` its comment, and `position` its number in the chain, from
+    1; rules that did not match have no step. `callers` are the chains whose jumps led here, the built-in one first.
+    `probability` is the share of all packets that take this step, provided that the assumptions before it are right.
     """
 
     hook: str
@@ -37,7 +36,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinkedPath:
-    """The steps up to one moment, as a list that grows at its end and shares its beginning with other branches."""
+    """All steps up to one moment, as the last step and the path before it; branches share the path before they part."""
 
     __slots__ = ("before", "step")
 

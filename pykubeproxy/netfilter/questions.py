@@ -1,4 +1,4 @@
-"""Questions that a trace cannot decide, as values: their answer depends on something that nobody has told it."""
+"""Questions that a trace cannot decide, as values: their answers depend on something that it does not know."""
 
 import msgspec
 
@@ -16,8 +16,7 @@ class MatchHolds(_Question, frozen=True):
 class IsLocalAddress(_Question, frozen=True):
     """Is an address one of this node's? `address` is None for the one that masquerading has chosen.
 
-    `interface` is the only interface on which it may be, "" for any of them, None for the packet's own where that is
-    not known.
+    `interface` is the only interface that counts, "" if all do, None for the packet's own if that is not known.
     """
 
     address: str | None
@@ -38,14 +37,14 @@ class TargetLetsPass(_Question, frozen=True):
 
 
 class QuestionPart(msgspec.Struct, frozen=True):
-    """A question among others; with `inverted`, the answer no counts."""
+    """One of several questions, and the answer that is asked for: yes, or no if `inverted`."""
 
     question: "Question"
     inverted: bool
 
 
 class AllHold(_Question, frozen=True):
-    """Do several questions all have the answer that counts? Each of `parts` says which answer that is."""
+    """Whether each question of `parts` has the answer that is asked for there."""
 
     parts: tuple[QuestionPart, ...]
 

@@ -1,4 +1,4 @@
-"""Which addresses are the node's own, and where it sends the others: the kernel's FIB as a value."""
+"""Routing decisions: which addresses are the node's own, and where packets to all others go (the kernel's FIB)."""
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -12,7 +12,7 @@ from pykubeproxy.netfilter.environment import Environment, LocalAddress, first_n
 
 T = TypeVar("T")
 
-LOOPBACK_DEVICE = "lo"
+LOOPBACK_INTERFACE = "lo"
 
 # 127.0.0.0/8
 _LOOPBACK_NETWORK = 127
@@ -38,7 +38,7 @@ class PrefixMap(Generic[T]):
 
 
 class AddressType(StrEnum):
-    """What the routing table says of an address, as `-m addrtype` spells it."""
+    """The type that the kernel gives an address, as `-m addrtype` spells it."""
 
     LOCAL = "LOCAL"
     BROADCAST = "BROADCAST"
@@ -48,47 +48,47 @@ class AddressType(StrEnum):
 
 
 class AddressTypes:
-    """Tells the node's own addresses from others, like the kernel's `inet_addr_type`."""
+    """The types of all addresses of one family on a node, like the kernel's `inet_addr_type`."""
 
     def __init__(self, family: Family, environment: Environment, own: IP | None = None) -> None:
-        """`own` is one more address of the node."""
+        """`own` is an address of the node that the environment may not list."""
         routes = [route for route in environment.routes or () if route.destination.family is family]
         from_routes = list(_local_routes(routes))
-        mine = [address for address in environment.addresses or () if address.cidr.family is family] + from_routes
+        local = [address for address in environment.addresses or () if address.cidr.family is family] + from_routes
         loopback = CIDR(Family.IPV4, "127.0.0.0/8", 8) if family is Family.IPV4 else CIDR(Family.IPV6, "::1/128", 128)
         self._family = family
         self._complete = environment.addresses is not None or bool(from_routes)
         self._possibly_local = {ip.number for ip in environment.possibly_local if ip.family is family}
-        items = [(address.cidr, address.device or "") for address in mine]
+        items = [(address.cidr, address.interface or "") for address in local]
         if own is not None:
             items.append((CIDR(family, own.text, family.bits), ""))
-        self._own = PrefixMap(family.bits, [*items, (loopback, LOOPBACK_DEVICE)])
-        self._broadcast = {address.broadcast.number: address.device for address in mine if address.broadcast}
+        self._local = PrefixMap(family.bits, [*items, (loopback, LOOPBACK_INTERFACE)])
+        self._broadcast = {address.broadcast.number: address.interface for address in local if address.broadcast}
         for route in routes:
             if route.kind is RouteKind.BROADCAST and route.destination.prefix == family.bits:
                 self._broadcast[first_number(route.destination)] = route.device
-        self._single = [(first_number(a.cidr), a.device) for a in mine if a.cidr.prefix == family.bits]
+        self._single = [(first_number(a.cidr), a.interface) for a in local if a.cidr.prefix == family.bits]
 
-    def type_of(self, number: int, device: str | None = None) -> AddressType | None:
-        """The type of an address; with `device`, only addresses on that interface are local. None if not known."""
+    def type_of(self, number: int, interface: str | None = None) -> AddressType | None:
+        """The type of an address, None if it is not known. With `interface`, only addresses on it are local."""
         fixed = self._fixed_type(number)
         if fixed is not None:
             return fixed
         if number in self._broadcast:
-            return self._on_device(AddressType.BROADCAST, self._broadcast[number], device)
-        holder = self._own.find(number)
+            return self._on_interface(AddressType.BROADCAST, self._broadcast[number], interface)
+        holder = self._local.find(number)
         if holder is None:
             return AddressType.UNICAST if self._complete and number not in self._possibly_local else None
-        return self._on_device(AddressType.LOCAL, holder or None, device)
+        return self._on_interface(AddressType.LOCAL, holder or None, interface)
 
-    def address_on(self, device: str | None) -> int | None:
-        """The first single address on an interface; without a device, the node's only one. None if not known."""
-        if device is None:
+    def address_on(self, interface: str | None) -> int | None:
+        """The first single address on an interface; without an interface, the node's only one. None if not known."""
+        if interface is None:
             return self._single[0][0] if len(self._single) == 1 and self._complete else None
-        return next((number for number, holder in self._single if holder == device), None)
+        return next((number for number, holder in self._single if holder == interface), None)
 
     def _fixed_type(self, number: int) -> AddressType | None:
-        """The types that need no table."""
+        """The type of an address that has the same one on every node; None for all others."""
         if self._family is Family.IPV6:
             if number >> 120 == 0xFF:
                 return AddressType.MULTICAST
@@ -98,14 +98,14 @@ class AddressTypes:
         return AddressType.MULTICAST if number >> 28 == 0xE else None
 
     @staticmethod
-    def _on_device(kind: AddressType, holder: str | None, device: str | None) -> AddressType | None:
-        if device is None or holder == device:
+    def _on_interface(kind: AddressType, holder: str | None, interface: str | None) -> AddressType | None:
+        if interface is None or holder == interface:
             return kind
         return None if holder is None else AddressType.UNICAST
 
 
 class RoutingResult(StrEnum):
-    """What the routing decision makes of a packet."""
+    """What a routing decision does with a packet: delivers it here, sends it on, drops it, or refuses it with ICMP."""
 
     LOCAL = "local"
     FORWARD = "forward"
@@ -141,60 +141,63 @@ RoutingFailure = LoopbackMayNotLeave | ForwardingIsOff | HasNoRoute | RouteRefus
 
 
 class RoutingDecision(msgspec.Struct, frozen=True, kw_only=True):
-    """A routing decision: `device` and `via` where known; `why` tells what stops a packet that goes nowhere."""
+    """A routing decision: interface and gateway where known; `failure` says why a packet is dropped or refused."""
 
     result: RoutingResult
-    device: str | None = None
-    via: str | None = None
-    why: RoutingFailure | None = None
+    interface: str | None = None
+    gateway: str | None = None
+    failure: RoutingFailure | None = None
 
 
 class Router:
     """Decides where packets of one family go. Policy routing (`ip rule`) is not known to it."""
 
-    def __init__(self, family: Family, environment: Environment, address_types: AddressTypes) -> None:
-        self.address_types = address_types
+    def __init__(self, family: Family, environment: Environment) -> None:
         self._forwarding = environment.forwarding
         self._keeps_loopback = family is Family.IPV4 and not environment.route_localnet
         self._routes = None
         if environment.routes is not None:
-            mine = [route for route in environment.routes if route.destination.family is family]
-            self._routes = PrefixMap(family.bits, [(route.destination, route) for route in mine])
+            routes = [route for route in environment.routes if route.destination.family is family]
+            self._routes = PrefixMap(family.bits, [(route.destination, route) for route in routes])
 
     def decide(
-        self, number: int, *, local: bool, from_node: bool, device: str | None, source: int | None = None
+        self, number: int, *, local: bool, from_node: bool, interface: str | None, source: int | None = None
     ) -> RoutingDecision:
-        """Where a packet for an address goes that is `local` or not; `device` is believed where no routes are known."""
+        """Where a packet goes whose destination `number` is the node's own (`local`) or not.
+
+        `interface` is the one by which it leaves if no routes are known.
+        """
         if local:
-            return RoutingDecision(result=RoutingResult.LOCAL, device=LOOPBACK_DEVICE)
+            return RoutingDecision(result=RoutingResult.LOCAL, interface=LOOPBACK_INTERFACE)
         if from_node and self._keeps_loopback and source is not None and source >> 24 == _LOOPBACK_NETWORK:
-            return RoutingDecision(result=RoutingResult.DROPPED, why=LoopbackMayNotLeave())
+            return RoutingDecision(result=RoutingResult.DROPPED, failure=LoopbackMayNotLeave())
         if not (from_node or self._forwarding):
-            return RoutingDecision(result=RoutingResult.DROPPED, why=ForwardingIsOff())
+            return RoutingDecision(result=RoutingResult.DROPPED, failure=ForwardingIsOff())
         if self._routes is None:
-            return RoutingDecision(result=RoutingResult.FORWARD, device=device)
+            return RoutingDecision(result=RoutingResult.FORWARD, interface=interface)
         route = self._routes.find(number)
         if route is None:
-            return RoutingDecision(result=RoutingResult.REFUSED, why=HasNoRoute())
+            return RoutingDecision(result=RoutingResult.REFUSED, failure=HasNoRoute())
         return _along(route)
 
 
 def _along(route: Route) -> RoutingDecision:
     match route.kind:
         case RouteKind.BLACKHOLE:
-            return RoutingDecision(result=RoutingResult.DROPPED, why=RouteRefuses(route.destination.text, route.kind))
+            failure = RouteRefuses(route.destination.text, route.kind)
+            return RoutingDecision(result=RoutingResult.DROPPED, failure=failure)
         case RouteKind.UNREACHABLE | RouteKind.PROHIBIT:
-            return RoutingDecision(result=RoutingResult.REFUSED, why=RouteRefuses(route.destination.text, route.kind))
+            failure = RouteRefuses(route.destination.text, route.kind)
+            return RoutingDecision(result=RoutingResult.REFUSED, failure=failure)
         case RouteKind.LOCAL | RouteKind.BROADCAST:
-            return RoutingDecision(result=RoutingResult.LOCAL, device=LOOPBACK_DEVICE)
+            return RoutingDecision(result=RoutingResult.LOCAL, interface=LOOPBACK_INTERFACE)
         case RouteKind.UNICAST:
-            return RoutingDecision(
-                result=RoutingResult.FORWARD, device=route.device, via=route.via.text if route.via else None
-            )
+            gateway = route.via.text if route.via else None
+            return RoutingDecision(result=RoutingResult.FORWARD, interface=route.device, gateway=gateway)
 
 
 def _local_routes(routes: Iterable[Route]) -> Iterator[LocalAddress]:
-    """The addresses that the kernel's table of local routes holds."""
+    """The node's own addresses, from its routes of the kind `local`."""
     for route in routes:
         if route.kind is RouteKind.LOCAL:
-            yield LocalAddress(cidr=route.destination, device=route.device)
+            yield LocalAddress(cidr=route.destination, interface=route.device)

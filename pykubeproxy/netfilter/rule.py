@@ -1,4 +1,4 @@
-"""A rule made ready to meet packets. Rules are made ready when a packet first meets them, and kept by their text."""
+"""Rules prepared for packets: parsed when the first packet meets them, and kept by their text."""
 
 from fractions import Fraction
 from functools import lru_cache
@@ -15,9 +15,9 @@ from pykubeproxy.netfilter.targets.registry import is_passive, target
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule: its text, its questions in order, and what it does. `target_name` is "" for a rule that only counts.
+    """A rule: its text, its matches in order, and its target. `target_name` is "" for a rule without a target.
 
-    `is_passive`: it does nothing to the packet. `is_goto`: its target is a chain that does not come back here.
+    `is_passive`: its target changes nothing that a trace follows. `is_goto`: it leads to a chain by `-g`, not by `-j`.
     """
 
     text: str
@@ -30,9 +30,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule thinks of a packet: for which share of them it matches, and which questions it could not decide.
+    """For which share of the packets a rule matches, and the questions that could not be decided.
 
-    The share is of those packets for which all questions would be answered so that the rule matches.
+    The share is that of the packets for which all `questions` have the answer with which the rule matches. `state` is
+    the packet after the matches, which may have changed a list of `-m recent`.
     """
 
     state: State
@@ -42,7 +43,7 @@ class RuleMatch(msgspec.Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=1 << 16)
 def make_rule(line: str) -> Rule:
-    """A line of a Ruleset (`-A CHAIN …`), made ready; what is shown of it has no control characters."""
+    """Prepare a line of a Ruleset (`-A CHAIN …`). Control characters are replaced in what is kept of its text."""
     line = printable(line)
     parsed = parse_rule(line)
     return Rule(
@@ -60,26 +61,26 @@ _NEVER, _ALWAYS = Fraction(0), Fraction(1)
 
 
 def match_rule(rule: Rule, state: State, context: TraceContext) -> RuleMatch | None:
-    """Asks a rule about a packet; None if it does not match, and nothing has changed.
+    """Ask the matches of a rule about a packet; None if the rule does not match, and no list has changed.
 
-    As soon as one match says no, the others are not asked. What `-m recent` wrote down before is kept even then; if
-    an undecided question or a chance came before it, only in the case that the whole rule matches.
+    As in the kernel, no further match is asked once one has failed. A change by `-m recent` stays even if a later match
+    fails. If a probability or an undecided question came before it, the change is kept only where the rule matches.
     """
     before = state
     share = _ALWAYS
     questions: list[Undecided] = []
     for matcher in rule.matchers:
-        answer = matcher(state, context)
-        if answer is True:
+        result = matcher(state, context)
+        if result is True:
             continue
-        if isinstance(answer, StateChange):
-            state = answer.state
-            answer = answer.matched
-        if answer is False:
-            is_noted = state is not before and share == 1 and not questions
-            return RuleMatch(state=state, share=_NEVER) if is_noted else None
-        if isinstance(answer, Probability):
-            share *= answer.share
-        elif isinstance(answer, Undecided):
-            questions.append(answer)
+        if isinstance(result, StateChange):
+            state = result.state
+            result = result.matched
+        if result is False:
+            is_changed = state is not before and share == 1 and not questions
+            return RuleMatch(state=state, share=_NEVER) if is_changed else None
+        if isinstance(result, Probability):
+            share *= result.share
+        elif isinstance(result, Undecided):
+            questions.append(result)
     return RuleMatch(state=state, share=share, questions=tuple(questions))

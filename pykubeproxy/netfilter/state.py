@@ -1,4 +1,4 @@
-"""What the kernel knows of a packet at one moment of its walk, and what stays the same throughout."""
+"""What the kernel knows of a packet at one moment of its way, and what stays unchanged all the way."""
 
 import ipaddress
 
@@ -16,9 +16,9 @@ PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = "PREROUTING", "INPUT", "FORWAR
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """The packet at one moment. Addresses are numbers. None is what is not known.
 
-    An interface is "" where there is none at this hook. `tracking` is None before conntrack has seen the packet, in
-    the raw table. `recent` are the lists of `-m recent` that hold the source. `looped`: it came in through `lo`.
-    `via` is the gateway that routing chose.
+    An interface is "" where the packet has none at this hook. `tracking` is None in the raw table, before conntrack
+    has seen the packet. `recent` are the lists of `-m recent` that hold the source. `looped`: it came in by `lo`.
+    `gateway` is what routing chose, None for a neighbour.
     """
 
     hook: str
@@ -36,7 +36,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     masquerade: bool = False
     recent: frozenset[str] = frozenset()
     looped: bool = False
-    via: str | None = None
+    gateway: str | None = None
 
     def but(self, **changes: object) -> "State":
         """This state with some fields changed."""
@@ -44,7 +44,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TraceContext:
-    """What one trace is about: the packet as it was sent, and the node around it."""
+    """What one trace is about: the packet as it was sent, and the node around it.
+
+    `asked` collects the lists of `-m recent` that rules have looked into.
+    """
 
     def __init__(self, packet: Packet, environment: Environment) -> None:
         family = packet.family
@@ -55,11 +58,11 @@ class TraceContext:
         self.destination = packet.destination.number
         # What a process of the node sends comes from an address of the node.
         self.address_types = AddressTypes(family, environment, packet.source if packet.from_node else None)
-        self.router = Router(family, environment, self.address_types)
-        self.asked: set[str] = set()  # the lists of `-m recent` that rules asked for
+        self.router = Router(family, environment)
+        self.asked: set[str] = set()
 
     def start(self, recent: frozenset[str]) -> State:
-        """The packet before its first hook; `recent` are the lists that hold its source."""
+        """The packet before its first hook; `recent` are the lists of `-m recent` that hold its source."""
         packet = self.packet
         return State(
             hook=OUTPUT if packet.from_node else PREROUTING,
@@ -79,7 +82,7 @@ class TraceContext:
         return str(ipaddress.IPv4Address(number) if self.family is Family.IPV4 else ipaddress.IPv6Address(number))
 
     def endpoint_text(self, address: str, port: object | None) -> str:
-        """`10.244.0.5:8080`, `[fd00::5]:8080`; only the address where there are no ports, or none is known."""
+        """`10.244.0.5:8080`, `[fd00::5]:8080`; the address alone without a known port."""
         if port is None or self.protocol not in WITH_PORTS:
             return address
         return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -1,4 +1,4 @@
-"""The ways of all branches as one tree, for those who draw it."""
+"""The ways of all branches of a packet as one tree, for those who show it."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -10,11 +10,11 @@ from pykubeproxy.netfilter.path import LinkedPath, Step
 
 
 class TraceNode(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of the way without branches, and then either its branches or its end.
+    """Steps without branches between them, then the branches as `children`, or the result where the way ends.
 
-    `probability` is the share of all packets that come here. The children of a random choice share it out among them,
-    each branch of an undecided question has all of it. A node with neither children nor an ending became one with
-    another branch, because nothing told them apart any more.
+    `probability` is the share of all packets that comes here. The children of a random choice divide it among them; the
+    two children of a question that cannot be decided have all of it each. A node without children and without a result
+    was joined with another branch, because nothing told them apart any more.
     """
 
     steps: tuple[Step, ...]
@@ -24,7 +24,7 @@ class TraceNode(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_tree(root: LinkedPath, results: Iterable[tuple[LinkedPath, BranchResult]]) -> TraceNode:
-    """The tree of all steps from `root` that lead to an ending; branches stand in the order of their endings."""
+    """The tree of all paths from `root` to a result; children are in the order of their results."""
     following: dict[int, list[LinkedPath]] = {}
     result_at: dict[int, BranchResult] = {}
     seen: set[int] = set()
@@ -39,7 +39,7 @@ def build_tree(root: LinkedPath, results: Iterable[tuple[LinkedPath, BranchResul
 
 
 def _build(root: LinkedPath, following: dict[int, list[LinkedPath]], result_at: dict[int, BranchResult]) -> TraceNode:
-    """Nodes from the root down, then made from the leaves up: however deep, it needs no recursion."""
+    """Plan the nodes from the root down, then make them from the leaves up: without recursion, which has a limit."""
     planned: list[tuple[LinkedPath, tuple[Step, ...], LinkedPath]] = []
     waiting = [root]
     while waiting:
@@ -51,10 +51,10 @@ def _build(root: LinkedPath, following: dict[int, list[LinkedPath]], result_at: 
         planned.append((first, tuple(step for step in steps if step is not None), last))
         waiting.extend(branches)
     made: dict[int, TraceNode] = {}
-    for first, stretch, last in reversed(planned):
+    for first, steps_between, last in reversed(planned):
         made[id(first)] = TraceNode(
-            steps=stretch,
-            probability=stretch[0].probability if stretch else Fraction(1),
+            steps=steps_between,
+            probability=steps_between[0].probability if steps_between else Fraction(1),
             children=tuple(made[id(branch)] for branch in following.get(id(last), [])),
             result=result_at.get(id(last)),
         )

@@ -1,4 +1,4 @@
-"""Tables of nftables that a trace does not look at, and the outcomes that they could change."""
+"""Tables of nftables, which a trace does not look at, and the outcomes that they could change."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from pykubeproxy.netfilter.packet import Packet
 
 
 def could_change(outcome: Outcome, packet: Packet, tables: Iterable[NftTable]) -> tuple[NftTable, ...]:
-    """Those of `tables` that wait for the packet on its way, up to where it ends: they may drop or redirect it before.
+    """Those of `tables` that have hooks on the packet's way up to its end: they may drop or redirect it before.
 
     Only tables of its IP family and of `inet` see it for certain. Those of `netdev` and `bridge` depend on interfaces.
     """

@@ -1,10 +1,12 @@
 """A packet through all hooks of netfilter, in the kernel's order, with the routing decisions between them.
 
-from elsewhere   PREROUTING  raw, conntrack, mangle, nat  -> routing
-INPUT       mangle, filter, security, nat                         (to this node)
-FORWARD     mangle, filter, security  -> POSTROUTING mangle, nat  (to others)
-from this node   routing -> OUTPUT raw, conntrack, mangle, nat -> routing again -> filter, security
-POSTROUTING mangle, nat; and what goes to this node itself comes back in by `lo`
+arrives from elsewhere:   PREROUTING (raw, conntrack, mangle, nat), then routing
+- to this node itself:    INPUT (mangle, filter, security, nat)
+- to others:              FORWARD (mangle, filter, security), POSTROUTING (mangle, nat)
+
+sent by this node:        routing, OUTPUT (raw, conntrack, mangle, nat), routing again if the destination has changed,
+OUTPUT (filter, security), POSTROUTING (mangle, nat)
+- to this node itself:    then PREROUTING and INPUT, as it comes back in by `lo`
 """
 
 from collections.abc import Iterable, Iterator
@@ -33,22 +35,22 @@ from pykubeproxy.netfilter.outcome import BranchResult, FinishedBranch, Outcome,
 from pykubeproxy.netfilter.packet import ConnectionState, Packet
 from pykubeproxy.netfilter.path import LinkedPath, Step
 from pykubeproxy.netfilter.questions import IsLocalAddress
-from pykubeproxy.netfilter.routing import LOOPBACK_DEVICE, AddressType, RoutingDecision, RoutingResult
+from pykubeproxy.netfilter.routing import LOOPBACK_INTERFACE, AddressType, RoutingDecision, RoutingResult
 from pykubeproxy.netfilter.state import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING, State, TraceContext
 from pykubeproxy.netfilter.tree import TraceNode, build_tree
 from pykubeproxy.rules.ruleset import Ruleset
 
 _ROUTING = "ROUTING"
-_NOT_ROUTED = {RoutingResult.DROPPED: Verdict.DROP, RoutingResult.REFUSED: Verdict.REJECT}
+_ROUTING_VERDICTS = {RoutingResult.DROPPED: Verdict.DROP, RoutingResult.REFUSED: Verdict.REJECT}
 _VERDICTS = {RuleVerdict.DROP: Verdict.DROP, RuleVerdict.REJECT: Verdict.REJECT}
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a packet, and why.
 
-    The probabilities of `outcomes` add up to exactly 1. `tree` holds every step of every branch. `affinity` names the
-    endpoints (`ip:port`) for which rules asked whether the client was sent there before: Environment.seen_at is one of
-    two cases then.
+    The probabilities of `outcomes` add up to exactly 1. `tree` holds every step of every branch. `affinity` are the
+    endpoints (`ip:port`) for which rules asked whether the client was sent there before; if there are any, a second
+    trace with one of them as Environment.seen_at tells what becomes of a client that was.
     """
 
     packet: Packet
@@ -58,11 +60,11 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def trace(ruleset: Ruleset, packet: Packet, environment: Environment | None = None) -> Trace:
-    """Simulates what netfilter does to a packet under a Ruleset of the packet's IP family.
+    """Simulate what netfilter does to a packet under a Ruleset of the packet's IP family.
 
-    The Ruleset may come from any dump, of any program; tables and chains that it lacks are taken as empty. Without an
-    environment, nothing is known of the node but loopback. Nothing is raised for rules that make no sense: they end in
-    outcomes with the verdict UNDECIDED.
+    The Ruleset may come from a dump of any program's rules; tables and chains that it lacks count as empty. Without an
+    environment, nothing is known of the node but loopback. Raises nothing: rules that make no sense lead to outcomes
+    with the verdict UNDECIDED.
     """
     return Tracer(ruleset, environment or Environment()).trace(packet)
 
@@ -75,7 +77,7 @@ class Tracer:
         self._environment = environment
 
     def trace(self, packet: Packet) -> Trace:
-        """Simulates what becomes of one packet; see `trace`."""
+        """Simulate what becomes of one packet; see the function `trace`."""
         environment = self._environment
         recent = environment.recent
         if environment.seen_at is not None:
@@ -86,40 +88,39 @@ class Tracer:
         walk.run(Branch(state=context.start(recent), weight=Fraction(1), path=root))
         return Trace(
             packet=packet,
-            outcomes=sum_up(walk.ends),
-            tree=build_tree(root, ((end.path, end.result) for end in walk.ends)),
+            outcomes=sum_up(walk.finished),
+            tree=build_tree(root, ((branch.path, branch.result) for branch in walk.finished)),
             affinity=tuple(sorted({self._ruleset.endpoint_of(name) for name in context.asked})),
         )
 
 
 class _Walk:
-    """One packet's walk: collects the ends of all its branches."""
+    """One packet through all hooks; collects its branches as they come to their ends."""
 
     def __init__(self, ruleset: IndexedRuleset, context: TraceContext) -> None:
         self._context = context
         self._splitter = BranchSplitter()
         self._chains = ChainWalker(ruleset, context, self._splitter)
-        self.ends: list[FinishedBranch] = []
+        self.finished: list[FinishedBranch] = []
 
     def run(self, start: Branch) -> None:
-        """The whole walk."""
+        """Follow all packets to their ends."""
         for branch, decision in self._sent([start]) if self._context.packet.from_node else self._received([start]):
             local = decision.result is RoutingResult.LOCAL
-            self._end(branch, Verdict.ACCEPT, Arrives(_arrival(branch.state, self._context, local=local)))
+            self._finish(branch, Verdict.ACCEPT, Arrives(_arrival(branch.state, self._context, local=local)))
 
     def _received(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, RoutingDecision]]:
-        """Packets that come in by an interface."""
+        """Follow packets that come in by an interface."""
         for branch, decision in self._routed(self._prerouting(branches)):
             if decision.result is RoutingResult.LOCAL:
                 arrived = self._hook(INPUT, ("mangle", "filter", "security", "nat"), [branch])
             else:
-                left = branch.but(state=branch.state.but(out_interface=decision.device, via=decision.via))
-                passed = self._hook(FORWARD, ("mangle", "filter", "security"), [left])
+                passed = self._hook(FORWARD, ("mangle", "filter", "security"), [_leaving(branch, decision)])
                 arrived = self._hook(POSTROUTING, ("mangle", "nat"), passed)
             yield from ((each, decision) for each in arrived)
 
     def _sent(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, RoutingDecision]]:
-        """Packets of this node's own processes.
+        """Follow packets of this node's own processes.
 
         After DNAT they are routed again, but for the rest of OUTPUT the kernel goes on naming the first interface.
         """
@@ -135,11 +136,11 @@ class _Walk:
                         yield from self._left(_leaving(passed, final), final)
 
     def _left(self, branch: Branch, decision: RoutingDecision) -> Iterator[tuple[Branch, RoutingDecision]]:
-        """Packets of this node's own processes on their way out; those for the node itself come back in."""
+        """Follow packets of this node's own processes out; those for the node itself come back in."""
         arrived = self._hook(POSTROUTING, ("mangle", "nat"), [branch])
         if decision.result is RoutingResult.LOCAL:
             looped = [
-                each.but(state=each.state.but(in_interface=LOOPBACK_DEVICE, out_interface="", looped=True))
+                each.but(state=each.state.but(in_interface=LOOPBACK_INTERFACE, out_interface="", looped=True))
                 for each in arrived
             ]
             arrived = self._hook(INPUT, ("mangle", "filter", "security"), self._prerouting(looped))
@@ -150,13 +151,13 @@ class _Walk:
         return self._hook(PREROUTING, ("mangle", "nat"), map(self._tracked, raw))
 
     def _tracked(self, branch: Branch) -> Branch:
-        """After the raw table, conntrack looks at the packet, unless it was told not to."""
+        """The branch after conntrack has looked at it, which it does unless the raw table told it not to."""
         if branch.state.tracking is not None:
             return branch
         return branch.but(state=branch.state.but(tracking=self._context.packet.ctstate))
 
     def _hook(self, hook: str, tables: tuple[str, ...], branches: Iterable[Branch]) -> list[Branch]:
-        """Branches through the tables of a hook; those that do not get through are ended."""
+        """The branches that get through the tables of a hook; the others are finished."""
         passed = [each if each.state.hook == hook else each.but(state=each.state.but(hook=hook)) for each in branches]
         for table in tables:
             passed = [after for each in passed for after in self._table(table, each)]
@@ -171,33 +172,37 @@ class _Walk:
             if verdict is RuleVerdict.ACCEPT:
                 yield after
             elif verdict is RuleVerdict.UNDECIDED:
-                self._end(after, Verdict.UNDECIDED, TraceEnds(_last_step(after).event))
+                self._finish(after, Verdict.UNDECIDED, TraceEnds(_last_step(after).event))
             else:
-                self._end(after, _VERDICTS[verdict], _refusal(_last_step(after), after.state, self._context))
+                self._finish(after, _VERDICTS[verdict], _refusal(_last_step(after), after.state, self._context))
 
     def _routed(self, branches: Iterable[Branch]) -> Iterator[tuple[Branch, RoutingDecision]]:
-        """Routing decisions; packets that cannot go anywhere are ended."""
+        """Make routing decisions; packets that cannot go anywhere are finished."""
+        packet = self._context.packet
         for branch in branches:
             for each, local in self._located(branch):
-                device = self._context.packet.out_interface
-                from_node = self._context.packet.from_node
                 decision = self._context.router.decide(
-                    each.state.destination, local=local, from_node=from_node, device=device, source=each.state.source
+                    each.state.destination,
+                    local=local,
+                    from_node=packet.from_node,
+                    interface=packet.out_interface,
+                    source=each.state.source,
                 )
                 target = self._context.address_text(each.state.destination)
-                routed = each.then(_route_step(each, _routed(decision, target)))
-                if decision.why is not None:
-                    self._end(routed, _NOT_ROUTED[decision.result], Unreachable(target, decision.why))
+                routed = each.then(_routing_step(each, _routed(decision, target)))
+                if decision.failure is not None:
+                    cause = Unreachable(target, decision.failure)
+                    self._finish(routed, _ROUTING_VERDICTS[decision.result], cause)
                 else:
                     yield routed, decision
 
     def _located(self, branch: Branch) -> Iterator[tuple[Branch, bool]]:
-        """Whether the destination is the node itself: a branch for each answer, if that is not known."""
+        """The branch, and whether its destination is the node itself; a branch for each answer if that is not known."""
         number = branch.state.destination
         kind = self._context.address_types.type_of(number)
         if kind is AddressType.MULTICAST:
             unknown = MulticastUnknown()
-            self._end(branch.then(_route_step(branch, unknown)), Verdict.UNDECIDED, TraceEnds(unknown))
+            self._finish(branch.then(_routing_step(branch, unknown)), Verdict.UNDECIDED, TraceEnds(unknown))
         elif kind is not None:
             yield branch, kind in (AddressType.LOCAL, AddressType.BROADCAST)
         else:
@@ -207,26 +212,30 @@ class _Walk:
             if known is not None:
                 yield branch, known
             elif sides is None:
-                self._end(branch, Verdict.UNDECIDED, Undecidable(question.question))
+                self._finish(branch, Verdict.UNDECIDED, Undecidable(question.question))
             else:
                 yield sides[0], True
                 yield sides[1], False
 
-    def _end(self, branch: Branch, verdict: Verdict, cause: Cause) -> None:
+    def _finish(self, branch: Branch, verdict: Verdict, cause: Cause) -> None:
         state = branch.state
-        result = BranchResult(
-            verdict=verdict, dnat=state.dnat, masquerade=state.masquerade, snat=state.snat, cause=cause
-        )
         path = branch.path
         if isinstance(cause, Arrives):
-            path = path.then(_route_step(branch, cause.event, Action.ACCEPT))
-        self.ends.append(
-            FinishedBranch(result=result, probability=branch.weight, assumptions=branch.assumptions, path=path)
+            path = path.then(_routing_step(branch, cause.event, Action.ACCEPT))
+        self.finished.append(
+            FinishedBranch(
+                result=BranchResult(
+                    verdict=verdict, dnat=state.dnat, masquerade=state.masquerade, snat=state.snat, cause=cause
+                ),
+                probability=branch.weight,
+                assumptions=branch.assumptions,
+                path=path,
+            )
         )
 
 
 def _leaving(branch: Branch, decision: RoutingDecision) -> Branch:
-    return branch.but(state=branch.state.but(out_interface=decision.device, via=decision.via))
+    return branch.but(state=branch.state.but(out_interface=decision.interface, gateway=decision.gateway))
 
 
 def _last_step(branch: Branch) -> Step:
@@ -250,22 +259,22 @@ def _refusal(step: Step, state: State, context: TraceContext) -> Cause:
 
 
 def _arrival(state: State, context: TraceContext, *, local: bool) -> Delivered | Sent:
-    """How a packet arrives that gets through."""
+    """The event of a packet that gets through."""
     is_redirected = state.dnat is not None
     target = context.destination_text(state) if state.dnat is None else state.dnat
     if local:
         return Delivered(target, is_redirected=is_redirected)
-    return Sent(target, state.via, state.out_interface, is_redirected=is_redirected)
+    return Sent(target, state.gateway, state.out_interface, is_redirected=is_redirected)
 
 
 def _routed(decision: RoutingDecision, target: str) -> Event:
-    """What a routing decision means for a packet to `target`."""
-    if decision.why is not None:
-        return RoutingFailed(target, decision.why)
+    """The event of a routing decision about a packet to `target`."""
+    if decision.failure is not None:
+        return RoutingFailed(target, decision.failure)
     if decision.result is RoutingResult.LOCAL:
         return RoutedLocally(target)
-    return RoutedElsewhere(target, decision.via, decision.device)
+    return RoutedElsewhere(target, decision.gateway, decision.interface)
 
 
-def _route_step(branch: Branch, event: Event, action: Action = Action.ROUTE) -> Step:
+def _routing_step(branch: Branch, event: Event, action: Action = Action.ROUTE) -> Step:
     return Step(hook=_ROUTING, action=action, event=event, probability=branch.weight)

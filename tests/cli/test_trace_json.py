@@ -19,7 +19,7 @@ def test_the_fields() -> None:
     assert found["version"] == 1
     assert found["packet"]["destination"] == "10.96.0.10"
     for outcome in found["outcomes"]:
-        assert set(outcome) == {"probability", "verdict", "dnat", "masquerade", "reason", "cause", "path"}
+        assert set(outcome) == {"probability", "verdict", "dnat", "masquerade", "cause", "says", "path"}
         assert outcome["cause"]["kind"] == "Arrives"
         assert outcome["verdict"] == "ACCEPT"
         assert {"hook", "table", "chain", "rule"} <= set(outcome["path"][0])
@@ -34,7 +34,7 @@ def test_probabilities_add_up() -> None:
 def test_a_refusal() -> None:
     (outcome,) = document(STRANGER, "172.31.0.12:30084", node="node-b")["outcomes"]
     assert (outcome["verdict"], outcome["dnat"], outcome["masquerade"]) == ("DROP", None, False)
-    assert outcome["reason"].startswith("externalTrafficPolicy: Local and no endpoint on this node")
+    assert outcome["says"].startswith("externalTrafficPolicy: Local and no endpoint on this node")
     assert {**outcome["cause"], "finding": None} == {
         "kind": "NoLocalEndpoints",
         "policy": "externalTrafficPolicy",

@@ -109,7 +109,7 @@ def test_addresses_as_people_and_interfaces_write_them(text: str, network: str, 
     made = local_address(text, "eth0")
     assert made.cidr == cidr(network)
     assert made.broadcast == (ip(broadcast) if broadcast else None)
-    assert made.device == "eth0"
+    assert made.interface == "eth0"
 
 
 @pytest.mark.parametrize("text", ["", "node-0", "10.0.0.0/33", "10.0.0.1/", "10.0.0"])

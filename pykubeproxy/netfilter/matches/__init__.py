@@ -1,5 +1,7 @@
-"""What every match of iptables asks about a packet, one subject per module.
+"""The matches of iptables, by subject.
 
-Each module offers OPTIONS, matches whose options are asked one by one, and CLAUSES, whose options belong together.
+In each module, OPTIONS has the options that are matched one by one, by their match and name; CLAUSES has the matches
+whose options belong together.
+
 Semantics are those of the kernel's `net/netfilter/xt_*.c`, option names those of iptables-extensions(8).
 """

@@ -104,11 +104,11 @@ def _is_of_type(
         asked = IsLocalAddress(context.address_text(number))
         kind = context.address_types.type_of(number)
         if limit is not None and kind is not AddressType.UNICAST:
-            device = limit(state)
-            asked = IsLocalAddress(asked.address, device)
-            if device is None:
+            interface = limit(state)
+            asked = IsLocalAddress(asked.address, interface)
+            if interface is None:
                 return Undecided(asked, lasting=True)
-            kind = context.address_types.type_of(number, device)
+            kind = context.address_types.type_of(number, interface)
     if context.family is Family.IPV6:
         return _matches_ipv6(kind, types, asked)
     return _matches(kind, types, asked)

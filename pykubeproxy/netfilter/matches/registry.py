@@ -1,12 +1,21 @@
-"""From the clauses of a rule to matchers; what nobody knows becomes a question that cannot be decided."""
+"""The matchers for the clauses of a rule; a match that is not known here becomes a question that cannot be decided."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 from pykubeproxy.netfilter.match_results import Matcher, negated, undecided_matcher
-from pykubeproxy.netfilter.matches import address, chance, connection, interface, mark, miscellaneous, transport
+from pykubeproxy.netfilter.matches import (
+    address,
+    connection,
+    interface,
+    mark,
+    miscellaneous,
+    recent,
+    statistic,
+    transport,
+)
 from pykubeproxy.netfilter.syntax import Clause, Option
 
-_MODULES = (address, chance, connection, interface, mark, miscellaneous, transport)
+_MODULES = (address, connection, interface, mark, miscellaneous, recent, statistic, transport)
 
 _OPTIONS: dict[tuple[str, str], Callable[[Option], Matcher]] = {}
 _CLAUSES: dict[str, Callable[[Clause], Iterable[Matcher]]] = {}
@@ -15,12 +24,12 @@ for _module in _MODULES:
     _CLAUSES |= _module.CLAUSES
 _BY_OPTION = {module for module, _ in _OPTIONS}
 
-# Match modules whose answer does not change while a packet passes: asked twice, they say the same.
+# Unknown match modules that give a packet the same answer whenever they are asked about it.
 _LASTING = frozenset({"mac", "policy", "rpfilter", "socket", "cgroup", "geoip", "devgroup", "realm", "u32"})
 
 
 def matchers(clause: Clause) -> Iterator[Matcher]:
-    """The questions that a clause asks, in the order in which the kernel asks them."""
+    """The matchers of a clause, in the order in which the kernel asks them."""
     if clause.name in _CLAUSES:
         yield from _made(_CLAUSES[clause.name], clause)
     elif clause.name not in _BY_OPTION:

@@ -164,8 +164,8 @@ def masquerade(clause: Clause) -> Target:
     goal = _Range(ports=_port_span(clause.value("--to-ports")), random=_is_random(clause))
 
     def apply(state: State, context: TraceContext) -> tuple[Effect, ...]:
-        device = None if state.out_interface == "lo" else state.out_interface
-        known = context.address_types.address_on(device) if device or state.out_interface else None
+        interface = None if state.out_interface == "lo" else state.out_interface
+        known = context.address_types.address_on(interface) if interface or state.out_interface else None
         after = state.but(source=known, source_port=goal.source_port(state.source_port), masquerade=True)
         event = Masqueraded(None if known is None else context.address_text(known), state.out_interface)
         return (Effect(state=after, event=event, action=Action.MASQUERADE, verdict=RuleVerdict.ACCEPT),)

@@ -1,4 +1,4 @@
-"""From the target of a rule to what it does; what nobody knows becomes a fork."""
+"""What each target does; one that is not known here lets the packet pass on one branch, and not on another."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause
 from pykubeproxy.netfilter.targets import marks, nat
 
-# Targets after which the packet goes on as it was, as far as rules can tell.
+# Targets that change nothing which rules can match.
 _WITHOUT_EFFECT = frozenset(
     (
         *("ACCOUNT", "AUDIT", "CHECKSUM", "CLASSIFY", "CONNSECMARK", "DSCP", "ECN", "HL", "IDLETIMER", "LED", "LOG"),
@@ -20,7 +20,7 @@ _WITHOUT_EFFECT = frozenset(
 
 
 def target(clause: Clause | None) -> Target:
-    """What the target of a rule does; None is a rule that only counts."""
+    """What the target of a rule does; None for a rule without a target, which only counts."""
     if clause is None:
         return _nothing(Counted())
     if clause.name in _WITHOUT_EFFECT:
@@ -32,7 +32,7 @@ def target(clause: Clause | None) -> Target:
 
 
 def is_passive(clause: Clause | None) -> bool:
-    """True for a target that leaves the packet, and its way, as they were."""
+    """True for a target that changes neither the packet nor its way."""
     return clause is None or clause.name in _WITHOUT_EFFECT
 
 
@@ -63,14 +63,15 @@ def _ct(clause: Clause) -> Target:
 
 def _queue(clause: Clause) -> Target:
     """NFQUEUE: a program decides, and what it accepts has passed this table."""
-    return _fork(clause, RuleVerdict.ACCEPT)
+    return _undecided(clause, RuleVerdict.ACCEPT)
 
 
 def _unknown(clause: Clause) -> Target:
-    return _fork(clause, RuleVerdict.CONTINUE)
+    return _undecided(clause, RuleVerdict.CONTINUE)
 
 
-def _fork(clause: Clause, passed: RuleVerdict) -> Target:
+def _undecided(clause: Clause, passed: RuleVerdict) -> Target:
+    """A target whose decision is not known; `passed` is the verdict if it lets the packet pass."""
     question = TargetLetsPass(clause.text)
 
     def apply(state: State, _context: TraceContext) -> tuple[Effect, ...]:
