@@ -12,7 +12,7 @@ import click
 
 from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.config.errors import ConfigError
-from pykubeproxy.daemon.errors import FatalError
+from pykubeproxy.daemon.messages import FatalError
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.observe.logs import DEBUG_VERBOSITY, LogFormat, set_up
 

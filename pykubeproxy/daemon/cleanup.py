@@ -1,4 +1,4 @@
-"""`cleanup`: take away everything that a Service proxy installed."""
+"""`cleanup`: removes everything that a Service proxy has installed."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ _TABLES = ("filter", "nat", "mangle")
 
 
 class CleanupResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was taken away with one set of tools, or why it could not be."""
+    """What was removed with one set of tools, or the `problem` that prevented it."""
 
     tools: Tools
     plan: Plan = Plan()
@@ -45,14 +45,14 @@ def cleanup(own_options: OwnOptions) -> Iterator[CleanupResult]:
 
 
 class TableCleanup(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of kube-proxy's nftables mode that was deleted, or why it could not be."""
+    """A table of kube-proxy's nftables mode that was deleted, or the `problem` that prevented it."""
 
     table: NftTable
     problem: HostError | None = None
 
 
 def clean_leftovers(own_options: OwnOptions) -> tuple[Leftovers, tuple[TableCleanup, ...]]:
-    """What there is of kube-proxy's other modes, and what has become of the tables of its nftables mode.
+    """Delete the tables of kube-proxy's nftables mode; return all leftovers of its other modes, and the results.
 
     With the legacy tools chosen, nothing of nftables is touched.
     """

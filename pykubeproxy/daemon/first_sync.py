@@ -1,4 +1,4 @@
-"""What has to be known before the first sync. Nothing is written until then: it would take rules away."""
+"""What has to be known before the first sync: without it, the sync would remove rules that are needed."""
 
 from collections.abc import Collection
 
@@ -7,9 +7,10 @@ from pykubeproxy.model.node import Node
 
 
 class FirstSync:
-    """Waits for kinds of objects to be listed, and for this node's pod networks where rules depend on them.
+    """Knows which kinds of objects have not been listed yet, and whether this node's pod CIDRs are still missing.
 
-    A list is waited for without limit. Pod networks are given up `timeout` seconds after the Node was looked for.
+    A list is waited for without limit. The wait for pod CIDRs, which only some configurations need, ends `timeout`
+    seconds after Nodes were listed.
     """
 
     def __init__(self, wait_for: Collection[str], node_name: str, timeout: float) -> None:
@@ -26,26 +27,26 @@ class FirstSync:
 
     @property
     def given_up_at(self) -> float | None:
-        """The time at which waiting makes no more sense; None if it does, or there is nothing to wait for."""
+        """The time at which the wait for pod CIDRs ends without success; None if nobody waits for them."""
         if self._node_listed_at is None or POD_CIDRS not in self._missing:
             return None
         return self._node_listed_at + self._timeout
 
     @property
     def timeout_message(self) -> str:
-        """What to say when it has been given up, in kube-proxy's words."""
+        """Why the wait ended without success, in kube-proxy's words."""
         if self._node_exists:
             return f'timeout waiting for PodCIDR allocation on node "{self._node_name}"'
         return f'timeout waiting for node "{self._node_name}" to exist'
 
     def listed(self, kinds: Collection[str], now: float) -> None:
-        """All objects of these kinds are known that there were at first."""
+        """A source has sent all objects of these kinds."""
         if "Node" in kinds and self._node_listed_at is None:
             self._node_listed_at = now
         self._missing.difference_update(kinds)
 
     def saw_node(self, node: Node | None) -> None:
-        """This node's Node object is new, different, or gone (None)."""
+        """This node's Node object was added or changed; None if there is none."""
         self._node_exists = node is not None
         if node is not None and node.pod_cidrs:
             self._missing.discard(POD_CIDRS)

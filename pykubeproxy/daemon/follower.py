@@ -1,4 +1,4 @@
-"""What follows the loop: metrics, health, conntrack, and whatever else wants to know what was done."""
+"""The interface of what follows the loop, such as metrics, health checks, and the removal of stale UDP flows."""
 
 from collections.abc import Collection, Mapping
 
@@ -16,12 +16,12 @@ from pykubeproxy.rules.service_traffic import ServiceTraffic
 
 
 class FinishedSync(msgspec.Struct, frozen=True, kw_only=True):
-    """One sync of one family, for the Services `touched` since the last one, and how long it took in seconds.
+    """A sync of one family that has succeeded (`result`) or failed (`error`): exactly one of both is set.
 
-    `traffic` is what was decided about the Services that were compiled for it: those touched, and all of them after a
-    change of the options. Exactly one of `result` and `error` is set; `refused_plans` are those that iptables-restore
-    did not take on the way. `cause` says which program made it necessary, if that was another one; `is_routine` that
-    nothing in particular did.
+    `traffic` is what was decided about the Services that were compiled for it: those that had changed since the sync
+    before, and all of them after a change of the options. `seconds` is how long the sync took. `refused_plans` are
+    Plans that iptables-restore refused before it took another one. `cause` is the change by another program that made
+    the sync necessary, if it was one. `is_routine` is True if nothing in particular made it necessary.
     """
 
     family: Family
@@ -38,19 +38,19 @@ class FinishedSync(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Follower:
-    """Something that is told, on the loop's thread, what happens. It must neither fail nor take long."""
+    """Is called by the loop, on the main thread, after each change and each sync. It must neither fail nor take long.
+
+    `touched` are the Services that a change concerns.
+    """
 
     def objects_changed(self, change: ObjectChanges, touched: Collection[ServiceKey]) -> None:
-        """Objects have changed."""
+        """The Snapshot has taken in a change of objects."""
 
     def slices_removed(self, slices: Collection[EndpointSlice]) -> None:
-        """EndpointSlices are gone, as they were last; told after the change that took them away."""
+        """These EndpointSlices were in the Snapshot, and the last change has removed them."""
 
     def sync_requested(self) -> None:
-        """A sync is asked for, which will be done soon."""
+        """A sync will be done soon: something has changed, or the live rules are to be read."""
 
     def synced(self, sync: FinishedSync) -> None:
-        """A family was synced, or could not be."""
-
-    def close(self) -> None:
-        """The loop has ended; let go of threads and sockets."""
+        """A sync of a family has succeeded or failed."""

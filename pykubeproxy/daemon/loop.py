@@ -1,6 +1,6 @@
-"""The loop: one thread that owns the Snapshot, takes messages from a queue, and syncs when it is time.
+"""The loop: the main thread takes messages from a queue, and syncs when a sync is due.
 
-Sources and watchers run beside it and only put messages into the queue; nothing is shared.
+Everything that it knows is its own. Other threads (`daemon.threads`) only put messages into the queue.
 """
 
 import math
@@ -12,13 +12,12 @@ from queue import Empty, SimpleQueue
 import structlog
 
 from pykubeproxy.cluster.source import ObjectChanges
-from pykubeproxy.daemon.errors import FatalError
 from pykubeproxy.daemon.first_sync import FirstSync
 from pykubeproxy.daemon.follow.reporting import report
 from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.daemon.foreign_changes import ForeignChanges, Step
 from pykubeproxy.daemon.known_objects import KnownObjects
-from pykubeproxy.daemon.messages import ForeignChange, Message, SourceChanged, SourceListed, Stop
+from pykubeproxy.daemon.messages import FatalError, ForeignChange, Message, SourceChanged, SourceListed, Stop
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.daemon.watch.drift import DriftPoll
 from pykubeproxy.host.errors import HostError
@@ -43,12 +42,12 @@ def _no_objection(node: Node | None) -> None:
 
 
 class Loop:
-    """Keeps the rules of all families in step with what the sources tell.
+    """Keeps the rules of all families in sync with the objects.
 
-    Nothing is synced before all kinds in `wait_for` have been listed, and nothing at all if `why_not_served` has
-    something to say then; pod networks are waited for `pod_cidr_timeout` seconds. With `follows_addresses` the options
-    are looked at anew in every sync, since they depend on the addresses of interfaces. `clock` gives seconds that never
-    go back.
+    The first sync waits until all kinds of objects in `wait_for` have been listed; this node's pod CIDRs are waited for
+    at most `pod_cidr_timeout` seconds. If `why_not_served` gives a reason then, the loop ends. With `follows_addresses`
+    every sync computes the options anew, since they depend on the addresses of interfaces. `clock` gives seconds that
+    never go back.
     """
 
     def __init__(  # noqa: PLR0913  the clock and its intervals are for tests
@@ -83,7 +82,7 @@ class Loop:
         self._read_seconds: dict[Family, float] = {}
 
     def follow(self, follower: Follower) -> None:
-        """Tell `follower` what happens from now on."""
+        """Call `follower` with each change and each sync from now on."""
         self._followers.append(follower)
 
     def poll(self, poll: DriftPoll) -> None:
@@ -107,19 +106,19 @@ class Loop:
 
     @property
     def time_to_next(self) -> float:
-        """The seconds until something is to be done, if no message comes."""
+        """The seconds until the next step is due, if no message comes."""
         due, _ = self._next()
         return max(due - self._clock(), 0)
 
     def expect(self) -> None:
-        """The first objects are about to be told: whatever can be done meanwhile is begun."""
+        """The first objects are about to come: the families begin to fetch the live rules meanwhile."""
         if self._expecting_until is None:
             self._expecting_until = self._clock() + _EXPECTATION
             for proxy in self._families.values():
                 proxy.expect()
 
     def run(self) -> None:
-        """Work for ever; whatever ends it leaves the rules as they are. Raises FatalError."""
+        """Run until an exception ends it, which leaves the rules in force. Raises FatalError."""
         while True:
             for message in self._receive(min(self.time_to_next, _LONGEST_WAIT)):
                 self.take(message)
@@ -138,20 +137,21 @@ class Loop:
                 raise FatalError(reason)
 
     def act(self) -> None:
-        """Do what is due, if anything is. Raises FatalError."""
+        """Do the next step if it is due. Raises FatalError."""
         due, action = self._next()
         if self._clock() >= due:
             action()
 
     def sync(self, *, is_routine: bool = False) -> bool:
-        """Bring all families up to date; one that fails does not stop the others. True if all are in sync.
+        """Sync all families; one that fails does not stop the others. True if all are in sync.
 
-        Raises FatalError in place of the first sync if this node cannot be served.
+        `is_routine` is for a sync that nothing in particular has made necessary. Raises FatalError instead of the first
+        sync if this node cannot be served.
         """
         if self._last_end is None and (why := self._why_not_served(self._objects.node)):
             raise FatalError(why)
         if self._follows_addresses or self._has_failed:
-            # What has failed may have built upon something that the node does not have any more.
+            # A sync may have failed because the options name something, such as a counter, that the node has lost.
             self.reconfigure()
         self._foreign.begin_sync(is_first=self._last_end is None)
         self._is_pending = self._has_failed = False
@@ -162,9 +162,9 @@ class Loop:
         return all(sync.result is not None and not sync.result.refused.services for sync in syncs)
 
     def audit(self) -> bool:
-        """Sync against what is really there: read the live rules first.
+        """Read the live rules, and sync against those.
 
-        This counts as asked for, so that the node is not healthy if it takes too long.
+        Health counts it as a requested sync: if it takes too long, the node is not healthy.
         """
         for proxy in self._families.values():
             proxy.distrust()
@@ -174,7 +174,7 @@ class Loop:
         return self.sync(is_routine=True)
 
     def _sync(self, family: Family, proxy: FamilyProxy, touched: set[ServiceKey], *, is_routine: bool) -> FinishedSync:
-        """Bring one family up to date, and tell of it."""
+        """Sync one family, log the result, and call the followers."""
         start = self._clock()
         result, failure = None, None
         try:
@@ -202,13 +202,13 @@ class Loop:
         return sync
 
     def _conclude(self, syncs: Sequence[FinishedSync]) -> None:
-        """Take note of when and how all families were synced."""
+        """Remember when all families were synced, and whether that succeeded."""
         self._last_end = self._clock()
         self._has_failed = any(sync.result is None for sync in syncs)
         for sync in syncs:
             if sync.result is not None and sync.result.was_read:
                 self._read_seconds[sync.family] = sync.result.read_seconds
-        # What somebody has disturbed is not found by a sync that does not look.
+        # A foreign change is repaired only by a sync that has read the live rules.
         if all(sync.result is None or sync.result.was_read for sync in syncs):
             self._last_read = self._last_end
             self._foreign.pending = None
@@ -217,7 +217,7 @@ class Loop:
         return min(self._agenda(), default=(self._clock() + _FOREVER, _nothing), key=_time)
 
     def _agenda(self) -> Iterator[Step]:
-        """What to do when, as far as that is known now; of what is due at the same time, the most thorough first."""
+        """The steps that are known now; of those due at the same time, the one that does most comes first."""
         if self._first.missing:
             if self._first.given_up_at is not None:
                 yield self._first.given_up_at, self._give_up
@@ -240,7 +240,7 @@ class Loop:
             yield due, self.sync
 
     def _retry(self, proxy: FamilyProxy) -> None:
-        """Try again what was refused, with what the node has by now."""
+        """Try again what was refused: the node may have the missing kernel module by now."""
         self.reconfigure()
         proxy.retry()
         self.sync()
@@ -289,12 +289,12 @@ class Loop:
         self._is_pending = True
 
     def _follow_node(self) -> bool:
-        """Take in another state of this node's object; True if it changes the rules."""
+        """This node's Node object has changed. True if that changes the options of a family."""
         self._first.saw_node(self._objects.node)
         return self.reconfigure()
 
     def reconfigure(self) -> bool:
-        """Recompile families with other options than before, such as another zone or address; True if any is."""
+        """Compute all options anew, and recompile the families whose options have changed. True if there are any."""
         try:
             options = {family: self._options_for(self._objects.node, family) for family in self._families}
         except HostError as error:
@@ -307,20 +307,20 @@ class Loop:
         return bool(changed)
 
 
-# Seconds in which all objects are expected from the first one on. A tool that has fetched all rules of a large node and
-# waits for a reader holds as much memory as this program.
+# Seconds from the first object on in which all objects should have come. iptables-save, which was started meanwhile and
+# waits to be read, holds as much memory as this program.
 _EXPECTATION = 10.0
 
-# A signal interrupts a wait only if it comes to the waiting thread, and not just before the wait. What it asks for is
-# done after that many seconds otherwise.
+# Seconds. A signal interrupts a wait only if it comes to the waiting thread, and not just before the wait begins. Any
+# other signal is noticed when the wait ends by itself.
 _LONGEST_WAIT = 0.5
 
-# Long enough to mean no end, and short enough for any clock.
+# Seconds that stand for no end, and are short enough for any timer.
 _FOREVER = 86400.0
 
 
 def _nothing() -> None:
-    """What is done when there is nothing to do."""
+    """The step that is taken when there is none."""
 
 
 def _time(step: Step) -> float:

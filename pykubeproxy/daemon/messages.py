@@ -1,4 +1,4 @@
-"""What other threads tell the loop."""
+"""The messages that other threads put into the queue of the loop, and the error that ends it."""
 
 import msgspec
 
@@ -6,19 +6,19 @@ from pykubeproxy.cluster.source import ObjectChanges
 
 
 class SourceChanged(msgspec.Struct, frozen=True):
-    """A source has news."""
+    """Objects have changed, as a source (the API server, or manifests) says."""
 
     change: ObjectChanges
 
 
 class SourceListed(msgspec.Struct, frozen=True):
-    """A source has told all objects of some kinds that were there when it started; from now on it tells changes."""
+    """A source has sent all objects of these kinds that there were; it sends only changes from now on."""
 
     kinds: frozenset[str]
 
 
 class ForeignChange(msgspec.Struct, frozen=True):
-    """Another program has changed rules, perhaps ours. Its name and pid, as far as they are known."""
+    """Another program has changed rules, perhaps ours; `program` is empty and `pid` 0 if they are not known."""
 
     program: str = ""
     pid: int = 0
@@ -28,16 +28,20 @@ class ForeignChange(msgspec.Struct, frozen=True):
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """The program cannot go on, for the `reason`."""
+    """The process has to end, for a `reason` in one line."""
 
     reason: str
 
 
+class FatalError(Exception):
+    """The loop has to end, and the process with it; the text says why, in one line."""
+
+
 Message = SourceChanged | SourceListed | ForeignChange | Stop
 
-# The kinds of objects that a source tells.
+# The kinds of objects that a source follows.
 SERVICES_AND_SLICES = frozenset({"Service", "EndpointSlice"})
-# Something else that the first sync may have to wait for, named among the kinds.
+# What the first sync may have to wait for besides the kinds of objects.
 POD_CIDRS = "pod CIDRs of this node"
 
 ALL_KINDS = SERVICES_AND_SLICES | {"Node"}

@@ -14,7 +14,6 @@ from pykubeproxy.cluster.reflector import FollowOptions
 from pykubeproxy.config.addresses import without_secrets
 from pykubeproxy.config.release import KUBERNETES_VERSION
 from pykubeproxy.config.types import LocalMode
-from pykubeproxy.daemon.errors import FatalError
 from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
 from pykubeproxy.daemon.follow.flows import FlowCleaner
 from pykubeproxy.daemon.follow.heap import Heap
@@ -22,7 +21,7 @@ from pykubeproxy.daemon.follow.leftovers import LeftoverRemoval
 from pykubeproxy.daemon.follow.status import StatusKeeper
 from pykubeproxy.daemon.follow.telemetry import Telemetry
 from pykubeproxy.daemon.loop import Loop
-from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS
+from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS, FatalError
 from pykubeproxy.daemon.setup.node_view import NodeView
 from pykubeproxy.daemon.setup.preparation import prepare, protect_from_oom_killer
 from pykubeproxy.daemon.setup.run_settings import RunSettings
@@ -54,10 +53,10 @@ _SERVER_FAILED = {"healthz": healthz_failed, "metrics": metrics_failed}
 
 
 class Daemon:
-    """One node's proxy."""
+    """The loop of one node, and what follows it and watches beside it."""
 
     def __init__(self, settings: RunSettings, host_name: str) -> None:
-        """Find the tools, and put everything together. Raises HostError, SourceError."""
+        """Find the tools, and make all parts. Raises HostError, SourceError."""
         self._settings = settings
         self._host_name = host_name
         self._config = settings.completed.config
@@ -82,12 +81,12 @@ class Daemon:
         )
         self._leftovers = LeftoverRemoval(settings.own_options.wanted_families, self._tools, is_dry=settings.is_dry)
         self.loop.follow(self._leftovers)
-        # Before anything on the node is changed: a source that is not there must not leave traces.
+        # Before anything on the node is changed: if there is no such source, nothing must be left behind.
         self._source = self._open_source()
 
     @property
     def missing_objects(self) -> str:
-        """What the loop waits for, and what is known to keep it from coming."""
+        """What the first sync still waits for, in a sentence, with the errors of the API server."""
         known = self._api.errors if self._api is not None else {}
         missing = sorted(self.loop.waits_for)
         return "; ".join(f"{kind}: {known[kind]}" if kind in known else f"nothing heard of {kind}" for kind in missing)
@@ -98,9 +97,9 @@ class Daemon:
         return self._leftovers.would_delete or any(proxy.would_write for proxy in self._proxies.values())
 
     def prepare(self) -> None:
-        """Make the kernel settings, and the counter that rules count in.
+        """Make the kernel settings, and the counter for node ports on localhost.
 
-        Where the API server manages this node, it is fatal if settings cannot be made.
+        A setting that cannot be made is fatal, unless manifests take the place of the API server.
         """
         sysctls = Sysctls(read_only=self._settings.is_dry)
         facts = self._view.facts(None, next(iter(self._tools)))
@@ -120,7 +119,7 @@ class Daemon:
             self._watch_drift(closing)
 
     def follow_flows(self, closing: ExitStack) -> FlowCleaner:
-        """Have stale UDP flows forgotten after each sync that concerns them, for as long as `closing` is open."""
+        """Remove stale UDP flows after each sync that concerns them, for as long as `closing` is open."""
         table = ReadOnlyConntrackTable() if self._settings.is_dry else ConntrackTable()
         flows = FlowCleaner(
             table,
@@ -139,12 +138,12 @@ class Daemon:
         self.loop.follow(heap)
         closing.callback(self._source.stop)
         if self._settings.manifests is not None:
-            # They are read in one go. An API server may keep us waiting: there, the first object is waited for.
+            # Manifests are read at once, so fetch the live rules now. With an API server, the first object begins that.
             self.loop.expect()
         self._source.start()
 
     def _open_source(self) -> ManifestWatcher | ApiSource:
-        """Where objects come from; nothing is asked yet. Raises SourceError."""
+        """The source of objects, not yet started. Raises SourceError."""
         if self._settings.manifests is not None:
             return ManifestWatcher(Manifests([self._settings.manifests]), self.loop.inbox)
         completed, timeouts = self._settings.completed, self._settings.timeouts
@@ -159,7 +158,7 @@ class Daemon:
         return self._api
 
     def _node_needs(self) -> frozenset[str]:
-        """What must be known of the Node object before the first sync: its pod networks, if rules depend on them."""
+        """What the Node object must have before the first sync: its pod CIDRs, if rules depend on them."""
         if self._settings.manifests is None and self._config.detect_local_mode == LocalMode.NODE_CIDR:
             return frozenset({POD_CIDRS})
         return frozenset()
@@ -167,7 +166,7 @@ class Daemon:
     def _serve(self, closing: ExitStack) -> None:
         health = ProxyHealth(timeout=2 * self._config.iptables.sync_period.seconds)
         if self._settings.manifests is not None:
-            # Nobody is about to delete a node that no cluster manages.
+            # Health wants to know whether the node is being deleted; without a cluster, it never is.
             health.saw_node(Node(name=self._settings.completed.node_name))
         keeper = StatusKeeper(
             self._about(), self._tools.values(), waits_for=lambda: self.loop.waits_for, api_outage=self._api_outage

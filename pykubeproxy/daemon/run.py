@@ -6,8 +6,7 @@ from queue import Empty
 
 import structlog
 
-from pykubeproxy.daemon.errors import FatalError
-from pykubeproxy.daemon.messages import Stop
+from pykubeproxy.daemon.messages import FatalError, Stop
 from pykubeproxy.daemon.node_daemon import Daemon
 from pykubeproxy.daemon.setup.node_view import host_name
 from pykubeproxy.daemon.setup.run_settings import RunSettings
@@ -20,15 +19,15 @@ log = structlog.get_logger()
 
 
 def init(settings: RunSettings) -> None:
-    """Make the kernel settings that need more rights than running does, and nothing else. Raises HostError."""
+    """Make the kernel settings, which need more rights than anything else does. Raises HostError."""
     Daemon(settings, host_name()).prepare()
 
 
 def run_once(settings: RunSettings) -> bool:
-    """Sync once with the objects as they are now, and forget the UDP flows that lead nowhere then.
+    """Sync once with the objects as they are now, and remove stale UDP flows.
 
-    True if the kernel is in sync with all objects. Raises HostError, FatalError: also if no file can be read, since
-    nobody says when one will be.
+    True if the kernel is in sync with all objects. Raises HostError or FatalError, the latter also if none of the
+    manifests can be read.
     """
     with ExitStack() as closing, faults_logged():
         _watch_commands(closing)
@@ -71,7 +70,7 @@ def run(settings: RunSettings) -> None:
 
 
 def _watch_commands(closing: ExitStack) -> None:
-    """Begin before the first command is run, which may be the one that hangs."""
+    """Begin before the first command is run: it may hang, too."""
     commands = SlowCommands()
     closing.callback(commands.stop)
     commands.start()

@@ -1,6 +1,7 @@
-"""Faults that nobody thought of: whatever thread they end, they are logged with a traceback, and end the process.
+"""Unexpected exceptions: in whatever thread they occur, they are logged with a traceback, and end the process.
 
-A node whose helper threads are dead looks fine, and serves old rules. Whoever has started the process starts it again.
+If a helper thread died alone, the node would look healthy and go on with old rules. When the process ends, kubelet or
+systemd starts it again.
 """
 
 import threading
@@ -11,8 +12,7 @@ from queue import SimpleQueue
 import structlog
 
 from pykubeproxy.cluster.manifests import SourceError
-from pykubeproxy.daemon.errors import FatalError
-from pykubeproxy.daemon.messages import Message, Stop
+from pykubeproxy.daemon.messages import FatalError, Message, Stop
 from pykubeproxy.host.errors import HostError
 
 log = structlog.get_logger()
@@ -23,9 +23,9 @@ _FAULT = "internal error; the process ends, and the rules stay in force"
 
 @contextmanager
 def faults_logged() -> Iterator[None]:
-    """Log what the calling thread raises in the block, and raise FatalError in its place.
+    """Log with a traceback what the block raises, and raise FatalError instead.
 
-    But for errors that are told in one line, because it is known what they mean.
+    Errors of which the meaning is known pass through: they are reported in one line.
     """
     try:
         yield
@@ -34,19 +34,19 @@ def faults_logged() -> Iterator[None]:
     except Exception as error:
         name = threading.current_thread().name
         log.exception(_FAULT, thread=name)
-        raise FatalError(_told(error, name)) from error
+        raise FatalError(_in_one_line(error, name)) from error
 
 
 @contextmanager
 def threads_supervised(inbox: "SimpleQueue[Message]") -> Iterator[None]:
-    """While the block lasts, log what ends a thread, whoever has started it, and put Stop into `inbox`."""
+    """While the block lasts, log the exception that ends a thread, and put Stop into `inbox`."""
 
     def died(fault: threading.ExceptHookArgs) -> None:
         if fault.exc_type is SystemExit or fault.exc_value is None:
             return
         name = fault.thread.name if fault.thread is not None else "unknown"
         log.error(_FAULT, thread=name, exc_info=fault.exc_value)
-        inbox.put(Stop(_told(fault.exc_value, name)))
+        inbox.put(Stop(_in_one_line(fault.exc_value, name)))
 
     before, threading.excepthook = threading.excepthook, died
     try:
@@ -55,5 +55,5 @@ def threads_supervised(inbox: "SimpleQueue[Message]") -> Iterator[None]:
         threading.excepthook = before
 
 
-def _told(error: BaseException, thread: str) -> str:
+def _in_one_line(error: BaseException, thread: str) -> str:
     return f"internal error in thread {thread}: {type(error).__name__}: {error} (the log tells more)"

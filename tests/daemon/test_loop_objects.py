@@ -7,9 +7,8 @@ from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from pykubeproxy.cluster.source import Note, ObjectChanges
-from pykubeproxy.daemon.errors import FatalError
 from pykubeproxy.daemon.loop import Loop
-from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS, SourceChanged, SourceListed
+from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS, FatalError, SourceChanged, SourceListed
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family

@@ -2,8 +2,7 @@
 
 import pytest
 
-from pykubeproxy.daemon.errors import FatalError
-from pykubeproxy.daemon.messages import ALL_KINDS, SourceListed, Stop
+from pykubeproxy.daemon.messages import ALL_KINDS, FatalError, SourceListed, Stop
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node

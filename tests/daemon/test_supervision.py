@@ -9,8 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pykubeproxy.cluster.manifests import SourceError
-from pykubeproxy.daemon.errors import FatalError
-from pykubeproxy.daemon.messages import Message, Stop
+from pykubeproxy.daemon.messages import FatalError, Message, Stop
 from pykubeproxy.daemon.supervision import faults_logged, threads_supervised
 from pykubeproxy.host.errors import HostError
 from tests.apiserver.server import ApiServer

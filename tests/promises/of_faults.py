@@ -330,7 +330,7 @@ PROMISES = (
         broken=Broken(
             how="a thread that has died is logged, and nothing else",
             file="pykubeproxy/daemon/supervision.py",
-            old="        inbox.put(Stop(_told(fault.exc_value, name)))\n",
+            old="        inbox.put(Stop(_in_one_line(fault.exc_value, name)))\n",
             new="",
         ),
     ),

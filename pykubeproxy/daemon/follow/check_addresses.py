@@ -1,7 +1,7 @@
-"""On which addresses the health checks of Services are answered (`docs/reference/health-and-metrics.md` section 4).
+"""The local addresses on which health checks of Services are answered.
 
-kube-proxy asks once, when it knows its Node object. Here it is asked after every sync: the node's addresses may change,
-and rules follow them as well.
+kube-proxy finds them once (`docs/reference/health-and-metrics.md` section 4). Here they are found after every sync,
+since the node's addresses may change.
 """
 
 from collections.abc import Callable
@@ -19,14 +19,14 @@ AddressesFor = Callable[[Node | None, Family], tuple[str, ...] | None]
 
 
 class CheckAddresses:
-    """What `ask` says; where it fails, what it said last, and before that all addresses, as in kube-proxy."""
+    """Calls `ask`. If that fails, the last answer stays; before the first answer, it is all, as in kube-proxy."""
 
     def __init__(self, ask: AddressesFor) -> None:
         self._ask = ask
         self._known: dict[Family, tuple[str, ...] | None] = {}
 
     def __call__(self, node: Node | None, family: Family) -> tuple[str, ...] | None:
-        """The addresses as they are now; None for all."""
+        """The addresses as of now; None for all. `node` is this node's Node object, if there is one."""
         try:
             self._known[family] = self._ask(node, family)
         except HostError as error:

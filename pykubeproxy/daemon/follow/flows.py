@@ -1,7 +1,7 @@
-"""Forgetting UDP flows that lead nowhere, beside the loop: the table of connections may be large.
+"""Removes stale UDP flows from the kernel's conntrack table after a sync.
 
-After a sync the rules say where new flows go. Those that exist already are remembered by the kernel, and are looked
-through by a thread of their own (`flows.stale` says which ones are stale).
+Rules decide about new flows only. For a flow that exists already, the kernel remembers the endpoint, though it may be
+gone (`flows.stale` says which flows are stale). The table may be large, so a thread of its own reads it.
 """
 
 import threading
@@ -22,15 +22,15 @@ from pykubeproxy.rules.ruleset import Ruleset
 
 log = structlog.get_logger()
 
-# Seconds after which the table is looked through once more.
+# Seconds after which the table is read once more.
 _AGAIN_AFTER = 1.0
 
 OnRemoval = Callable[[Family, DeletionResult, float], None]
-"""Told how a pass over the table of one family went, and how many seconds it took."""
+"""Called with the result of a pass over the flows of one family, and the seconds that it took."""
 
 
 class FlowCleaner(Follower):
-    """Follows syncs, and hands what they mean for UDP flows to a thread."""
+    """Follows syncs, and gives a thread the checks of UDP flows that they make necessary."""
 
     def __init__(
         self, table: ConntrackTable, node_addresses: Callable[[], tuple[IP, ...]], on_removal: OnRemoval | None = None
@@ -41,28 +41,28 @@ class FlowCleaner(Follower):
         self._worker = _Worker(table, node_addresses, on_removal)
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the thread."""
         self._worker.start()
 
     def finish(self) -> None:
-        """Work through what has been given, once, and end the thread; wait for that."""
+        """Do the checks that wait, once; then end the thread, and wait for that."""
         self._worker.finish()
 
     def close(self) -> None:
-        """End the thread, without finishing what it has been given."""
+        """End the thread, and drop the checks that wait."""
         self._worker.stop()
 
     def synced(self, sync: FinishedSync) -> None:
-        """Follow the Services of a sync; their flows are looked through once the rules are in force."""
+        """Have the flows of the touched Services checked, as soon as their rules are in force."""
         family = sync.family
         frontends = self._frontends.setdefault(family, UdpFrontends(family))
         check = frontends.update(sync.traffic)
         if sync.result is not None and family not in self._has_synced:
-            # Those that another proxy, or an earlier run, has served.
+            # Also the frontends that another proxy, or an earlier run, has served.
             check = check.then(frontends.check(live_udp_frontends(_before(sync.result.plan))))
             self._has_synced.add(family)
         if sync.result is not None and sync.result.drifted:
-            # Flows that have begun while rules were missing go past the endpoints, and would for ever.
+            # Flows that began while rules were missing were not translated, and never would be.
             check = check.then(frontends.everything())
         waiting = self._unsynced.pop(family, None)
         if waiting is not None:
@@ -74,7 +74,7 @@ class FlowCleaner(Follower):
 
 
 def _before(plan: Plan) -> Ruleset:
-    """The rules that a Plan replaces or takes away: in a first sync, also those of Services deleted before."""
+    """The rules that a Plan replaces or removes: in a first sync, also those of Services that were deleted before."""
     ruleset = Ruleset(tables={})
     for change in plan.chains:
         ruleset.table(change.table).chains[change.chain] = change.before or ()
@@ -82,10 +82,10 @@ def _before(plan: Plan) -> Ruleset:
 
 
 class _Worker:
-    """A thread that works through checks; those of one family that wait are done as one.
+    """A thread that does checks; those of one family that wait are done as one.
 
-    Each is done again a little later: a packet that had passed the rules before they changed, but was not yet in the
-    table when that was read, has brought its flow there by then.
+    Each is done twice, a second apart: the first pass misses a flow whose packet had passed the old rules, but was not
+    yet in the table.
     """
 
     def __init__(

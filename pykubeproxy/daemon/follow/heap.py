@@ -1,4 +1,4 @@
-"""Memory management, told what this program is like: it loads much that stays, in values without cycles."""
+"""Settings of memory management for a program that loads many objects at the start, and keeps them."""
 
 import ctypes
 import gc
@@ -8,30 +8,30 @@ from contextlib import suppress
 from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.model.ip import Family
 
-# New containers between two looks for cycles while everything is loaded. Looking as often as by default takes a tenth
-# of the time until the first sync; not looking at all could cost memory, for the API may keep the program waiting.
+# While everything is loaded, this many new containers lie between two runs of the garbage collector. Its default takes
+# a tenth of the time until the first sync; without any runs, memory could grow while the program waits for the API.
 _WHILE_LOADING = 100_000
 
 
-# Parameters of glibc (malloc.h). Blocks from this size on, in bytes, are mapped each for itself, and unmapped if freed:
-# by default the limit rises with what is freed, and large dictionaries, as they grow and go, leave holes for good. And
-# threads, of which one runs at a time, need no arenas of their own.
+# Parameters of glibc's malloc (malloc.h). Blocks of at least M_MMAP_THRESHOLD bytes are mapped one by one, and unmapped
+# when they are freed. By default glibc raises that limit when a large block is freed, and the holes that growing
+# dictionaries leave are never given back. One arena is enough, since only one Python thread runs at a time.
 _MALLOC = {"M_MMAP_THRESHOLD": (-3, 128 * 1024), "M_ARENA_MAX": (-8, 1)}
 
 
 class Heap(Follower):
-    """Has the collector look less often until all families are synced, and then only at what is new since then."""
+    """Garbage collection is rarer until all families are synced, and then skips what has been loaded."""
 
     def __init__(self, families: Iterable[Family]) -> None:
         self._missing = set(families)
         self._usual = gc.get_threshold()
         gc.set_threshold(_WHILE_LOADING, *self._usual[1:])
         for parameter, value in _MALLOC.values():
-            with suppress(OSError, AttributeError):  # other C libraries do otherwise
+            with suppress(OSError, AttributeError):  # a C library without mallopt
                 ctypes.CDLL(None).mallopt(parameter, value)
 
     def synced(self, sync: FinishedSync) -> None:
-        """Leave alone what has been loaded."""
+        """After the first sync of all families, exclude what has been loaded."""
         if self._missing and sync.result is not None:
             self._missing.discard(sync.family)
             if not self._missing:
@@ -39,5 +39,5 @@ class Heap(Follower):
                 gc.freeze()
 
     def close(self) -> None:
-        """Have the collector look as often as before."""
+        """Give the garbage collector its usual settings back."""
         gc.set_threshold(*self._usual)

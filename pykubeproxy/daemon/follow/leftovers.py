@@ -1,6 +1,6 @@
-"""Deleting what kube-proxy has left in its nftables mode, once our own rules have taken its place.
+"""Deletes the tables that kube-proxy has left in its nftables mode, once our own rules are in force.
 
-Its rules see connections before ours do. kube-proxy itself deletes them at each start in iptables mode.
+Its rules see connections before ours do. kube-proxy, too, deletes them when it starts in iptables mode.
 """
 
 from collections.abc import Collection, Iterable
@@ -21,32 +21,33 @@ log = structlog.get_logger()
 
 
 class LeftoverRemoval(Follower):
-    """Deletes the table of each family after that family's first successful sync; in shadow mode, only tells of it.
+    """Deletes the table of each family after the first successful sync of the family; in shadow mode, only logs it.
 
-    That of a family without tools goes with the first sync of any. What is left of the ipvs mode is told, once.
+    The table of a family that is not served is deleted after the first sync of the other one. What is left of the ipvs
+    mode is logged once.
     """
 
     def __init__(self, families: Iterable[Family], served: Collection[Family], *, is_dry: bool) -> None:
-        """`families` are those to work for, `served` those of them that are synced."""
+        """`families` are those that are asked for, `served` those of them that have tools."""
         self._waiting = set(families)
         self._served = frozenset(served)
         self._is_dry = is_dry
-        self._is_ipvs_told = False
+        self._is_ipvs_logged = False
         self._would_delete = False
         self._writes: list[RestoreRun] = []
 
     @property
     def would_delete(self) -> bool:
-        """True in shadow mode if there is something that would be deleted otherwise."""
+        """True in shadow mode if there is a table that would be deleted otherwise."""
         return self._would_delete
 
     def take_restore_runs(self) -> tuple[RestoreRun, ...]:
-        """The deletions since the last call, each as the write of the socket that made it."""
+        """The deletions since the last call, as writes to nftables by this program."""
         writes, self._writes = tuple(self._writes), []
         return writes
 
     def synced(self, sync: FinishedSync) -> None:
-        """Delete what the family's rules have replaced."""
+        """Delete the table that the rules of this family replace."""
         if sync.result is None or sync.family not in self._waiting:
             return
         due = {family for family in self._waiting if family is sync.family or family not in self._served}
@@ -54,7 +55,7 @@ class LeftoverRemoval(Follower):
         left = find_leftovers(sorted(due))
         for table in left.tables:
             self._remove(table)
-        self._tell_ipvs(left)
+        self._log_ipvs(left)
 
     def _remove(self, table: NftTable) -> None:
         if self._is_dry:
@@ -64,15 +65,21 @@ class LeftoverRemoval(Follower):
         try:
             deletion = delete_table(table)
         except HostError as error:
-            told = "cannot delete what kube-proxy has left in nftables mode; its rules come before ours"
-            log.warning(told, table=table.title, error=str(error))
+            log.warning(
+                "cannot delete what kube-proxy has left in nftables mode; its rules come before ours",
+                table=table.title,
+                error=str(error),
+            )
             return
         if deletion is not None:
             self._writes.append(RestoreRun(pid=deletion.port, commits=1))
             log.info("deleted what kube-proxy had left in nftables mode", table=table.title)
 
-    def _tell_ipvs(self, left: Leftovers) -> None:
-        if left.has_ipvs and not self._is_ipvs_told:
-            self._is_ipvs_told = True
-            told = "kube-proxy has left something in ipvs mode, which can disturb connections to Services"
-            log.warning(told, left="; ".join(ipvs_leftovers(left)), remove_with=ipvs_removal(left))
+    def _log_ipvs(self, left: Leftovers) -> None:
+        if left.has_ipvs and not self._is_ipvs_logged:
+            self._is_ipvs_logged = True
+            log.warning(
+                "kube-proxy has left something in ipvs mode, which can disturb connections to Services",
+                left="; ".join(ipvs_leftovers(left)),
+                remove_with=ipvs_removal(left),
+            )

@@ -1,4 +1,4 @@
-"""What the log says about syncs."""
+"""The log lines about syncs."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,10 @@ from pykubeproxy.rules.ruleset import ChainId
 
 log = structlog.get_logger()
 
-# Chains, or Services, named in one log line; more would be no help.
+# At most so many chains, or Services, are named in one log line.
 _NAMED = 5
 
-# What it means for all Services that the kernel lacks something.
+# What it means for all Services that the kernel lacks an extension.
 _WITHOUT = {
     RANDOM_FULLY: "the kernel lacks --random-fully; connections are masqueraded without it",
     ADDRTYPE: "the kernel lacks addrtype; node ports answer on the node's own address only",
@@ -25,7 +25,7 @@ _WITHOUT = {
 
 
 def report(sync: FinishedSync) -> None:
-    """One line on a sync that did something, failed, or was the first."""
+    """Log a sync: its result or error, what was refused, and what could not be read."""
     seconds = round(sync.seconds, 4)
     if sync.result is not None and sync.result.refused != RefusedReport():
         _report_refused(sync.family, sync.result.refused)
@@ -70,7 +70,7 @@ def report(sync: FinishedSync) -> None:
 
 
 def _report_refused(family: Family, refused: RefusedReport) -> None:
-    """One line for each complaint about new Services, one on those that are no longer refused."""
+    """Log Services that are newly refused, by error; missing extensions; and Services that work again."""
     by_cause: dict[tuple[str, str], list[RefusedService]] = {}
     for service in refused.new:
         by_cause.setdefault((service.cause, service.module), []).append(service)

@@ -1,4 +1,4 @@
-"""What the running proxy publishes about itself, kept up to date by following the loop."""
+"""The status that a running proxy publishes about itself, updated with each sync."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What the loop does, told to metrics, health, and the health checks of Services."""
+"""Reports what the loop does to the metrics, to /healthz, and to the health checks of Services."""
 
 import time
 from collections import deque
@@ -24,8 +24,8 @@ from pykubeproxy.traffic.connections import rule_owners
 log = structlog.get_logger()
 
 
-# Changes of one Service that may wait for a sync. Before the first one, which may be long in coming, each would add
-# to what is remembered.
+# So many changes of one Service are remembered until the next sync. Without a limit, memory would grow until the first
+# sync, which may come late.
 _REMEMBERED_CHANGES = 100
 
 
@@ -34,35 +34,35 @@ class ProgrammingTimes:
 
     Source: `docs/reference/endpoints.md` section 10.
 
-    Only changes that a sync will take are remembered: none of other families, and the newest ones of each Service.
+    Of each Service, only the newest changes are remembered.
     """
 
     def __init__(self, families: Iterable[Family], since: float) -> None:
-        """Changes that happened before `since`, in seconds since 1970, are another process's."""
+        """Changes before `since`, in seconds since 1970, are not counted: another process has synced them."""
         self._since = since
         self._waiting: dict[Family, dict[ServiceKey, deque[float]]] = {family: {} for family in families}
 
     def changed(self, slice_: EndpointSlice) -> None:
-        """A slice has changed."""
+        """A slice was added or changed."""
         waiting = self._waiting.get(slice_.family)
         if waiting is not None and slice_.triggered_at is not None and slice_.triggered_at > self._since:
             times = waiting.setdefault(slice_.service, deque(maxlen=_REMEMBERED_CHANGES))
             times.append(slice_.triggered_at)
 
     def removed(self, slice_: EndpointSlice) -> None:
-        """A slice is gone, and with it, as in kube-proxy, all that its Service waits for, in other slices as well."""
+        """A slice was removed. As in kube-proxy, all changes of its Service are dropped, those of other slices too."""
         self._waiting.get(slice_.family, {}).pop(slice_.service, None)
 
     def take(self, family: Family, now: float) -> Iterable[float]:
-        """The seconds that the changes of one family have waited, which have now been synced."""
+        """The seconds that each change of a family, which has been synced now, has waited."""
         waiting, self._waiting[family] = self._waiting[family], {}
         return [now - then for times in waiting.values() for then in times]
 
 
 class Telemetry(Follower):
-    """Follows the loop for those who ask how it is doing."""
+    """Follows the loop for metrics, health, and health checks."""
 
-    def __init__(  # noqa: PLR0913  all those who are told
+    def __init__(  # noqa: PLR0913  all those that get reports
         self,
         *,
         families: Collection[Family],
@@ -87,13 +87,13 @@ class Telemetry(Follower):
         self._served_on: dict[Family, tuple[str, ...] | None] = {}
 
     def started(self) -> None:
-        """The loop begins; until the first sync, that counts as being up to date."""
+        """The loop begins. Until the first sync, the node counts as up to date from now on."""
         for family in self._families:
             self._metrics.queued(family)
             self._health.updated(family)
 
     def objects_changed(self, change: ObjectChanges, touched: Collection[ServiceKey]) -> None:
-        """Count what came in, and that it waits for a sync."""
+        """Count the objects, and the changes that wait for a sync."""
         for obj in change.put:
             if isinstance(obj, Node):
                 if obj.name == self._node_name:
@@ -112,17 +112,17 @@ class Telemetry(Follower):
                 self._metrics.slice_changed(is_change=True)
 
     def slices_removed(self, slices: Collection[EndpointSlice]) -> None:
-        """Nobody waits for what they brought."""
+        """Drop the changes of their Services."""
         for slice_ in slices:
             self._times.removed(slice_)
 
     def sync_requested(self) -> None:
-        """A sync is due from now on."""
+        """From now on, /healthz waits for a sync."""
         for family in self._families:
             self._queued(family)
 
     def synced(self, sync: FinishedSync) -> None:
-        """Tell how a sync went."""
+        """Report how a sync went."""
         self._pending.clear()
         self._metrics.drained()
         if self._checks[sync.family].update(sync.traffic):
@@ -134,8 +134,8 @@ class Telemetry(Follower):
         if sync.result is None:
             is_full = all(refusal.is_full for refusal in sync.refused_plans)
             self._metrics.sync_failed(sync.family, seconds=sync.seconds, is_full=is_full)
-            # Whatever it was for, be it the first one or a repair, is due from now on: if it goes on failing, the node
-            # is not healthy.
+            # Also if nobody had requested it, as the first sync or a repair: if syncs go on failing, the node is not
+            # healthy.
             self._queued(sync.family)
             return
         self._read(sync, sync.result)
@@ -154,7 +154,7 @@ class Telemetry(Follower):
         self._metrics.service_changed(len(self._families), len(self._pending))
 
     def _read(self, sync: FinishedSync, result: SyncResult) -> None:
-        """Tell what a sync has found."""
+        """Report what a sync has found."""
         family = sync.family
         if result.was_read:
             self._metrics.counters_read(
@@ -170,7 +170,7 @@ class Telemetry(Follower):
         self._health.updated(family)
 
     def _written(self, sync: FinishedSync, result: SyncResult) -> None:
-        """Tell what a sync has done. In shadow mode the proxy in charge does that, and serves the health checks."""
+        """Report what a sync has written. Not in shadow mode: there, another proxy writes and serves health checks."""
         family = sync.family
         self._metrics.synced(family, result.plan, seconds=sync.seconds, is_full=result.was_read)
         self._metrics.services_refused(family, result.refused.services)
@@ -183,10 +183,7 @@ class Telemetry(Follower):
         self._serve_checks(family, sync.snapshot.nodes.get(self._node_name))
 
     def _serve_checks(self, family: Family, node: Node | None) -> None:
-        """Serve the health checks of Services, if any of them, or their addresses, are others than before.
-
-        Those that could not be served are tried again.
-        """
+        """Serve the health checks of Services, if checks or addresses have changed, or some failed before."""
         addresses = self._check_addresses(node, family)
         is_as_before = family not in self._unserved and self._served_on[family] == addresses
         if is_as_before and self._servers.serves_all_checks(family):

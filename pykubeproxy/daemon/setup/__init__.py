@@ -1,1 +1,1 @@
-"""What is known of the node, and what is made ready on it before the first sync."""
+"""What is found out about the node, and which kernel settings are made, before the first sync."""

@@ -1,6 +1,6 @@
-"""What a node must have before anything is written to it (`docs/reference/lifecycle.md` sections 5 and 7).
+"""Whether the configuration fits the node, as kube-proxy checks it before the first sync. Does no I/O.
 
-Pure: the facts are arguments.
+Source: `docs/reference/lifecycle.md` sections 5 and 7.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -14,16 +14,16 @@ from pykubeproxy.model.ip import CIDR, Family, parse_ip
 
 
 class ConfigProblem(msgspec.Struct, frozen=True):
-    """Something in the configuration that does not fit the node, in kube-proxy's words."""
+    """Something in the configuration that does not fit the node, in kube-proxy's words. A fatal one ends it."""
 
     text: str
     is_fatal: bool = False
 
 
 def why_not_served(completed: Completed, facts: NodeFacts, primary: Family, families: Collection[Family]) -> str | None:
-    """Why the node cannot be served in `families`, in kube-proxy's words; None if it can.
+    """Why kube-proxy would end on this node, in its words; None if the node can be served.
 
-    Its `primary` family must be one of them, and what `config_problems` calls fatal must not be there.
+    `families` are those with iptables tools. The reason is that `primary` is not one of them, or a fatal problem.
     """
     if primary not in families:
         return f'no support for primary IP family "{primary}"'
@@ -36,10 +36,10 @@ def why_not_served(completed: Completed, facts: NodeFacts, primary: Family, fami
 def config_problems(
     completed: Completed, facts: NodeFacts, primary: Family, families: Collection[Family]
 ) -> Iterator[ConfigProblem]:
-    """Node ports that are open where perhaps they should not be, and what is of the other family only.
+    """Node ports that answer on more addresses than the user may expect, and addresses of the wrong family.
 
-    Where networks tell pods apart, the latter is fatal: all traffic would go without masquerading that needs it. For
-    cluster CIDRs this counts if the node has one family only, since the other family's proxy has no use for them then.
+    Cluster and pod CIDRs of the other family only are fatal if they are what tells pods from other clients: no traffic
+    of the primary family would be masqueraded. Cluster CIDRs are so only on a node with a single family.
     """
     is_single = len(families) == 1
     cluster = f"cluster is {primary}-{'only' if is_single else 'primary'}"
@@ -61,7 +61,7 @@ def config_problems(
 def _open_node_ports(
     completed: Completed, facts: NodeFacts, primary: Family, pod_cidrs: Sequence[CIDR]
 ) -> Iterator[ConfigProblem]:
-    """Families whose node ports answer on every address, though those of the other are restricted, or none are."""
+    """The problem that node ports of a family, or of both, answer on all local addresses."""
     if not completed.config.node_port_addresses:
         accepted = "NodePort connections will be accepted on all local IPs"
         yield ConfigProblem(
@@ -86,12 +86,12 @@ def _open_node_ports(
 
 
 def _only_other(cidrs: Iterable[CIDR], primary: Family) -> Family | None:
-    """The family of the networks if there are any, and none of them is of the primary one."""
+    """The other family if all of the networks are of that one; None if there are no networks."""
     found = {cidr.family for cidr in cidrs}
     return next(iter(found)) if found and primary not in found else None
 
 
 def _family_of(address: str) -> Family | None:
-    """The family of `ip:port`; None if that is every address, or there is none."""
+    """The family of the address in `ip:port`; None if it is unspecified (0.0.0.0 or ::), or missing."""
     ip = parse_ip(address.rpartition(":")[0].strip("[]"))
     return None if ip is None or ip.is_unspecified else ip.family

@@ -1,4 +1,4 @@
-"""What is known of this node at the time it is asked for, and the rule options that follow from it."""
+"""The state of this node, read whenever it is asked for, and the rule options that follow from it."""
 
 import socket
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ _TCP_LIBERAL = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal")
 
 
 class _DefaultIPs(msgspec.Struct, frozen=True, kw_only=True):
-    """The addresses that the machine is known by, and the interface addresses and ways out that they follow from."""
+    """The default addresses of the machine, and the addresses and routes from which they follow (`seen`)."""
 
     seen: tuple[tuple[interfaces.InterfaceAddress, ...], tuple[IP | None, ...]]
     ips: tuple[IP, ...]
@@ -39,27 +39,27 @@ _SOMEWHERE = (IP(Family.IPV4, "203.0.113.1"), IP(Family.IPV6, "2001:db8::1"))
 
 
 class NodeView:
-    """What is known of this node, and the rule options that follow from it."""
+    """Reads the state of this node. Every method reads it anew, unless it says otherwise."""
 
     def __init__(self, completed: Completed, own_options: OwnOptions, tools: Mapping[Family, Tools]) -> None:
         self._completed = completed
-        self._choices = own_options
+        self._own_options = own_options
         self._tools = tools
         self._default: _DefaultIPs | None = None
         self._makes_counter = False
         self._has_counting_match: bool | None = None
 
     def make_counter(self) -> None:
-        """From now on see to it that the kernel counts packets to node ports on localhost, where it can."""
+        """From now on, have the kernel count packets to node ports on localhost, if it can."""
         self._makes_counter = True
         if not self.counts_localhost:
             log.info("packets to node ports on localhost are not counted: the kernel or iptables has no nfacct")
 
     @property
     def counts_localhost(self) -> bool:
-        """True if the kernel has a counter of packets to node ports on localhost, and rules can count in it.
+        """True if the kernel has a counter of packets to node ports on localhost, and rules can use it.
 
-        It is made, if that is asked for, now and again: a rule that counts in what is not there would be refused.
+        After `make_counter`, it is made again whenever it is missing: a rule with a missing counter is refused.
         """
         tools = self._tools.get(Family.IPV4)
         if tools is None:
@@ -72,13 +72,13 @@ class NodeView:
         return self._has_counting_match and nfacct.packets(LOCALHOST_COUNTER) is not None
 
     def facts(self, node: Node | None, family: Family) -> NodeFacts:
-        """The facts about this node now, `node` being its Node object if there is one."""
-        given = self._choices.host_addresses
+        """The facts about this node; `node` is its Node object, if there is one."""
+        given = self._own_options.host_addresses
         tools = self._tools.get(family)
         return NodeFacts(
             node=node,
             host_addresses=given or interfaces.local_addresses(),
-            # Finding them means to read all routes, of which a node may have a million.
+            # To find them, all routes are read, and a node may have a million.
             own_ips=() if node is not None else _node_ips(given) if given else self._default_ips(),
             random_fully=tools is None or tools.has_random_fully,
             counts_localhost=family is Family.IPV4 and self.counts_localhost,
@@ -86,7 +86,7 @@ class NodeView:
         )
 
     def _default_ips(self) -> tuple[IP, ...]:
-        """The addresses that this machine is known by; looked for again when its own or its default routes change."""
+        """The addresses of the default routes; found again only when interface addresses or default routes change."""
         addresses = interfaces.interface_addresses()
         # One look-up by the kernel each, however many routes there are.
         sources = tuple(source_towards(somewhere) for somewhere in _SOMEWHERE)
@@ -96,7 +96,7 @@ class NodeView:
 
     def options_for(self, node: Node | None, family: Family) -> RuleOptions:
         """The rule options of one family."""
-        return rule_options(self._completed, self.facts(node, family), family, self._choices.dispatch)
+        return rule_options(self._completed, self.facts(node, family), family, self._own_options.dispatch)
 
     def health_check_addresses(self, node: Node | None, family: Family) -> tuple[str, ...] | None:
         """The local addresses on which health checks of Services are answered; None for all. Raises HostError."""
@@ -105,12 +105,12 @@ class NodeView:
         return health_check_addresses(self._completed, self.facts(node, family), family)
 
     def why_not_served(self, node: Node | None) -> str | None:
-        """Why this node cannot be served; None if it can: then doubtful configuration is logged. Raises HostError.
+        """Why this node cannot be served; None if it can, and then problems of the configuration are logged.
 
-        A family that was asked for by name is the primary one, whatever the node says.
+        If the user has asked for one family only, that is the primary one. Raises HostError.
         """
         facts = self.facts(node, next(iter(self._tools)))
-        primary = self._choices.only_family or primary_family(self._completed, facts)
+        primary = self._own_options.only_family or primary_family(self._completed, facts)
         its = (self._completed, facts, primary, self._tools.keys())
         why = why_not_served(*its)
         for problem in config_problems(*its) if why is None else ():
@@ -119,7 +119,7 @@ class NodeView:
 
 
 def _node_ips(given: Iterable[IP]) -> tuple[IP, ...]:
-    """Those by which others may know a node, in the order in which they were given."""
+    """The addresses by which other nodes reach this one: neither loopback nor link-local."""
     return tuple(ip for ip in given if not (ip.is_loopback or ip.is_link_local))
 
 
@@ -129,7 +129,7 @@ def host_name() -> str:
 
 
 def _conntrack_is_liberal() -> bool:
-    """True if conntrack is told not to call out-of-window packets invalid; unreadable counts as no."""
+    """True if conntrack does not call packets outside of the TCP window INVALID; False if that cannot be read."""
     try:
         return _TCP_LIBERAL.read_text().strip() not in ("", "0")
     except OSError:

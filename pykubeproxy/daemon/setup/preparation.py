@@ -27,14 +27,14 @@ from pykubeproxy.plan.sysctls import (
 log = structlog.get_logger()
 
 
-# What follows from a setting that stays too small or different, by its name; for people.
+# What it means for users that a setting, by its name, could not be made.
 _CONSEQUENCES = {
     CONNTRACK_MAX: "when the table is full, packets of new connections are dropped",
     HASH_SIZE: "finding the connection of a packet takes longer when many are tracked",
     TCP_BE_LIBERAL: "packets outside of the TCP window are taken for invalid ones",
     ROUTE_LOCALNET.name: "node ports do not answer on 127.0.0.1",
 }
-_OF_A_TIMEOUT = "connections are remembered for another time than configured"
+_OF_A_CONNTRACK_TIMEOUT = "connections are remembered for another time than configured"
 
 
 class PreparationError(HostError):
@@ -44,14 +44,14 @@ class PreparationError(HostError):
 def prepare(
     completed: Completed, facts: NodeFacts, sysctls: Sysctls, *, families: Collection[Family], must_succeed: bool
 ) -> None:
-    """Size connection tracking, and open 127.0.0.0/8 to node ports where they answer there.
+    """Make the settings of connection tracking, and route_localnet if node ports answer on 127.0.0.0/8.
 
-    `families` are those that are served. Localhost stays closed where IPv4 is not one of them: only its rules keep
-    neighbours on the link away from what listens on 127.0.0.1 (`rules.skeleton`).
+    `families` are those that are served. route_localnet is left alone if IPv4 is not one of them: without IPv4 rules,
+    other machines on the link could reach what listens on 127.0.0.1 (`rules.skeleton`).
 
-    Each setting is tried. What stays wrong is logged as a warning. With `must_succeed` it raises PreparationError in
-    the end, as kube-proxy's does, but for sizes of the table of connections that only the machine can change: nobody
-    on this node can do anything about them, and all Services can be served without.
+    Every setting is tried. A failure is logged as a warning. With `must_succeed`, PreparationError is raised in the
+    end, as kube-proxy does, except for sizes of the conntrack table that can only be changed outside of the node's
+    network namespace: all Services are served without them.
     """
     problems = []
     for setting, doing in _wanted(completed, facts, families):
@@ -63,13 +63,13 @@ def prepare(
             if must_succeed and not _is_tolerable(setting, error):
                 problems.append(f"{doing}: {error}")
             else:
-                log.warning(str(error), consequence=_CONSEQUENCES.get(setting.name, _OF_A_TIMEOUT))
+                log.warning(str(error), consequence=_CONSEQUENCES.get(setting.name, _OF_A_CONNTRACK_TIMEOUT))
     if problems:
         raise PreparationError("; ".join(problems))
 
 
 def _wanted(completed: Completed, facts: NodeFacts, families: Collection[Family]) -> Iterator[tuple[Sysctl, str]]:
-    """The settings to make, each with how kube-proxy says that it failed."""
+    """The settings to make, each with kube-proxy's words for a failure."""
     for setting in conntrack_sysctls(conntrack_settings(completed.config.conntrack), online_cpus()):
         yield setting, "could not set conntrack parameters from kube-proxy configuration"
     if Family.IPV4 in families and localhost_node_ports(completed, facts):

@@ -1,7 +1,6 @@
-"""From configuration and facts about the node to the options that rules depend on.
+"""The rule options that follow from the configuration and from facts about the node. Does no I/O.
 
-Source: `docs/reference/iptables-rules.md` sections 11 and 12, `docs/reference/lifecycle.md` section 6. Pure: the facts
-are arguments.
+Source: `docs/reference/iptables-rules.md` sections 11 and 12, `docs/reference/lifecycle.md` section 6.
 """
 
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from pykubeproxy.model.ip import CIDR, IP, Family, parse_cidr, parse_ip
 from pykubeproxy.model.node import Node
 from pykubeproxy.rules.options import Dispatch, PodTraffic, RuleOptions
 
-# Where no address is known, as kube-proxy: the node speaks of itself as localhost.
+# The node IP where no address is known, as in kube-proxy.
 _LOOPBACK = {Family.IPV4: IP(Family.IPV4, "127.0.0.1"), Family.IPV6: IP(Family.IPV6, "::1")}
 _LOOPBACK_NETWORKS = ("127.0.0.0/8", "::1/128")
 _ALL_NETWORKS = ("0.0.0.0/0", "::/0")
@@ -24,9 +23,9 @@ _LOCALHOST = IP(Family.IPV4, "127.0.0.0")
 class NodeFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of this node besides its configuration.
 
-    `node` is its Node object, if there is one; `host_addresses` are the addresses of its interfaces, `own_ips` those
-    by which it is known if no Node object says so. `counts_localhost` if the kernel has a counter of packets to node
-    ports on 127.0.0.0/8, and rules can count in it.
+    `node` is its Node object, if there is one; `host_addresses` are the addresses of its interfaces; `own_ips` are its
+    node IPs if there is no Node object. `counts_localhost` is True if the kernel has a counter of packets to node ports
+    on 127.0.0.0/8, and rules can use it. The others say what the tools and the kernel can do.
     """
 
     node: Node | None = None
@@ -50,7 +49,7 @@ def node_ips(completed: Completed, facts: NodeFacts) -> dict[Family, IP]:
 
 
 def primary_family(completed: Completed, facts: NodeFacts) -> Family:
-    """The family that the node is known by first."""
+    """The family of the node's first IP address."""
     return next(iter(node_ips(completed, facts)))
 
 
@@ -60,7 +59,7 @@ def cluster_networks(completed: Completed) -> tuple[CIDR, ...]:
 
 
 def node_port_networks(completed: Completed, facts: NodeFacts) -> tuple[CIDR, ...]:
-    """The networks of --nodeport-addresses, its words resolved."""
+    """The networks of --nodeport-addresses, with its words (such as `primary`) replaced by what they stand for."""
     return tuple(_configured_cidrs(completed, facts))
 
 

@@ -14,16 +14,17 @@ from pykubeproxy.rules.options import Dispatch
 
 
 class CommitMode(StrEnum):
-    """How a Plan is committed: in sections where that is faster, or always as a whole."""
+    """How a Plan is committed: AUTO is in several sections where that is faster, SINGLE always as a whole."""
 
     AUTO = "auto"
     SINGLE = "single"
 
 
 class OwnOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user chose beyond kube-proxy's own configuration.
+    """The options of this program that kube-proxy does not have.
 
-    `families` is None for both, where the node has them; `backend` is None to find out which one the node uses.
+    `families` is None for both, if the node has both; `backend` is None for the one that the node uses.
+    `host_addresses`, if there are any, replace the addresses of the node's interfaces.
     """
 
     families: tuple[Family, ...] | None = None
@@ -34,12 +35,12 @@ class OwnOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def wanted_families(self) -> tuple[Family, ...]:
-        """The families to work for."""
+        """The families that are asked for."""
         return self.families or tuple(Family)
 
     @property
     def only_family(self) -> Family | None:
-        """The family, if just one is asked for."""
+        """The family, if only one is asked for; else None."""
         return self.families[0] if self.families and len(self.families) == 1 else None
 
 

@@ -17,12 +17,12 @@ log = structlog.get_logger()
 
 
 def split_for(own_options: OwnOptions, tools: Tools) -> Split:
-    """How Plans are divided for some tools: only the nft ones gain by it, and need it."""
+    """How Plans are divided into sections: only the nft tools need that, and gain by it."""
     return sections if own_options.commit is CommitMode.AUTO and tools.backend is Backend.NFT else whole
 
 
 def find_tools(own_options: OwnOptions, *, may_load: bool = False) -> dict[Family, Tools]:
-    """The tools of every family to work for. One for which the node has none is left out, if nobody asked for it.
+    """The tools of every family that is asked for. If both are, one for which the node has no tools is left out.
 
     With `may_load`, a legacy table may be loaded to find out whether the kernel has any. Raises HostError.
     """
@@ -49,10 +49,10 @@ def _detected(family: Family, *, may_load: bool) -> Backend:
 
 
 def working_tools(own_options: OwnOptions) -> dict[Family, Tools]:
-    """The tools of every family to work for, without a family whose tools are there and do not work.
+    """The tools of every family that is asked for. If both are, one whose tools do not work is left out.
 
-    What fails later is tried again; what fails at the very start is a matter of rights or of the kernel. Also raises
-    HostError if another proxy uses the other backend.
+    Tools that fail later are tried again; if they fail at the start, it is for lack of rights or of kernel modules.
+    Raises HostError, also if another proxy uses the other backend.
     """
     found = find_tools(own_options, may_load=True)
     broken: dict[Family, HostError] = {}
@@ -69,10 +69,8 @@ def working_tools(own_options: OwnOptions) -> dict[Family, Tools]:
 
 
 def check_tools(tools: Mapping[Family, Tools]) -> None:
-    """Refuse to work beside a proxy that uses the other backend, or where the tools do not work at all.
-
-    Raises HostError.
-    """
+    """Raise HostError if another proxy uses the other backend, or if the tools do not work."""
+    """    """
     for its in tools.values():
         _check(its)
 
@@ -83,7 +81,7 @@ def _check(tools: Tools) -> None:
 
 
 def _go_on_without(problems: Mapping[Family, HostError], left: Collection[Family], own_options: OwnOptions) -> None:
-    """Do without the families that have problems. Raises the first of those if that will not do."""
+    """Log the families that are left out. Raises the first problem if a family was asked for, or none is left."""
     for problem in problems.values():
         if own_options.families is not None or not left:
             raise problem

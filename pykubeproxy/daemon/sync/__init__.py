@@ -1,1 +1,1 @@
-"""One IP family: its rules, brought to the kernel in a sync."""
+"""The sync of one IP family: from the rules that are in the kernel to those that should be."""

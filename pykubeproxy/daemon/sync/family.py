@@ -1,4 +1,4 @@
-"""One IP family of the node: its compiled rules, what the kernel is believed to hold, and the step between them."""
+"""The sync of one IP family: compares desired rules with those believed to be live, and writes the difference."""
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -27,13 +27,13 @@ from pykubeproxy.traffic.counters import CounterReader, Reading
 
 
 class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sync did.
+    """What a successful sync did: it carried out `plan`, or in shadow mode only made it (`is_written` is False).
 
-    `was_read` tells that it compared with the live rules, not with what was believed of them, which took
-    `read_seconds`; `drifted` are the chains in which those differed from what had been written; `is_written` is False
-    if the Plan was only made; `is_sectioned` tells that it was committed in several parts. `counters` are those that
-    count connections, if they were read. `unread` are the tables that could not be read in full, if that is news.
-    `refused` tells which Services it could not bring up to date.
+    `was_read` is True if the live rules were read, which took `read_seconds`; else the Plan was made from what was
+    believed of them. `drifted` are the chains that another program had changed. `is_sectioned` is True if the Plan was
+    committed in several parts. `counters` are the counters of new connections, if they were read. `unread` are the
+    tables that could not be read in full, if they are others than before. `refused` says which Services the node
+    refuses.
     """
 
     plan: Plan
@@ -47,7 +47,7 @@ class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
     refused: RefusedReport = RefusedReport()
 
 
-# Refusals in one sync, each of which may cost reading and writing all rules, after which it is given up.
+# After so many refusals a sync fails: each of them may cost reading and writing all rules.
 _MOST_REFUSALS = 8
 
 
@@ -59,28 +59,28 @@ class RefusedPlan(msgspec.Struct, frozen=True):
 
 
 class FamilyProxy:
-    """Keeps the rules of one family in step with a Snapshot.
+    """Keeps the rules of one family in sync with a Snapshot.
 
-    Belief about the kernel moves only after a restore succeeded. When one did not, the belief is dropped, and the next
-    sync starts from a fresh read of the live rules; so it does when somebody else may have changed something.
+    What is believed to be in the kernel is updated only after iptables-restore has succeeded. If it has failed, or if
+    another program may have changed something, the next sync reads the live rules first.
     """
 
     always_reads = False
     """True for a proxy that reads the live rules in every sync."""
 
     would_write = False
-    """True if the last sync found something to write, and did not because this is not the proxy in charge."""
+    """True if the last sync found something to write, but did not because of shadow mode."""
 
     has_foreign_change = False
-    """Whether another program is known to be at work on the rules, so that what differs is its doing."""
+    """True if another program has changed rules since the last sync, so that it explains differences."""
 
     reads_counters = False
-    """Whether to read the counters of connections together with the live rules."""
+    """True to read the counters of new connections together with the live rules."""
 
     def __init__(
         self, options: RuleOptions, host: Host, split: Split = whole, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`split` divides a Plan into those that are committed one after the other; by default it stays whole.
+        """`split` divides a Plan into Plans that are committed one after the other; by default it stays whole.
 
         `clock` gives seconds that never go back.
         """
@@ -92,7 +92,7 @@ class FamilyProxy:
         self._entries: dict[str, int] = {}
         self._unread: Mapping[str, Unread] = {}
         self.refused_plans: tuple[RefusedPlan, ...] = ()
-        """What the last sync could not carry out, be it that it succeeded with another Plan."""
+        """The Plans that iptables-restore refused in the last sync, even if it took another one in the end."""
 
     @property
     def options(self) -> RuleOptions:
@@ -165,7 +165,7 @@ class FamilyProxy:
         self._desired.changed = None
 
     def sync(self) -> SyncResult:
-        """Bring the kernel up to date. Raises HostError; then nothing is lost, and the next sync reads first."""
+        """Write what is to be written. Raises HostError; then the next sync reads the live rules, and tries again."""
         self.refused_plans = ()
         believed, attempted = self._applied, frozenset[ChainId]()
         changes = None if believed is None else self._plan_changes(believed)
@@ -175,7 +175,7 @@ class FamilyProxy:
             except LockTimeout:
                 raise
             except HostError:
-                # Somebody else may have changed what the Plan built upon; the live rules will tell.
+                # Another program may have changed rules that the Plan was made from.
                 attempted = frozenset((change.table, change.chain) for change in changes.chains)
                 self.distrust()
         live = self._read()
@@ -205,9 +205,9 @@ class FamilyProxy:
         return None if self._desired.changed is None else diff_chains(self.desired, believed, self._desired.changed)
 
     def _learn(self, plan: Plan, before: Ruleset) -> set[ChainId]:
-        """The chains that a Plan has written anew though they were right, only printed in other words.
+        """The chains that a Plan has written again only because iptables-save prints their rules in another form.
 
-        Jumps that are there twice because of that are taken out again.
+        The form is remembered. Jumps that were added a second time for that reason are removed.
         """
         try:
             after = self._host.save(known=self.desired)
@@ -224,7 +224,7 @@ class FamilyProxy:
         """Carry out a Plan made from `live`, without what is refused. `before` are the rules before this sync."""
         handler = RefusalHandler(self._desired, before)
         for _ in range(_MOST_REFUSALS):
-            # What is set aside because of a known lack may appear in a shared chain, and be taken out of that as well.
+            # A Service that was set aside may also have rules in a chain of all Services, which the next Plan shows.
             while handler.leave_out_missing(plan):
                 plan = diff(self.desired, live=live)
             try:
@@ -252,7 +252,7 @@ class FamilyProxy:
         parts = tuple(self._split(plan))
         payload = Payload(*parts)
         entries = self._entries if live is self._applied else count_entries(live)
-        # Also when the process is told to end in the middle: what is in the kernel now, nobody knows.
+        # Also if a signal ends the process in the middle: until iptables-restore succeeds, the rules are not known.
         self._applied = None
         try:
             self._host.restore(Progress(payload, payload.line_count, self.options.family))
@@ -279,7 +279,7 @@ class _Live(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _shallow(live: Ruleset, plan: Plan) -> Ruleset:
-    """The chains into which a Plan inserts rules, as they are before."""
+    """The live rules of the chains into which a Plan inserts rules."""
     found = Ruleset(tables={})
     for insert in plan.inserts:
         found.table(insert.table).chains[insert.chain] = live.lines(insert.table, insert.chain) or ()
@@ -287,12 +287,12 @@ def _shallow(live: Ruleset, plan: Plan) -> Ruleset:
 
 
 class ShadowProxy(FamilyProxy):
-    """Shadow mode, beside a proxy that is in charge: compares with what that one has written, and writes nothing."""
+    """Shadow mode: compares with the rules that another proxy has written, and writes nothing."""
 
     always_reads = True
 
     def sync(self) -> SyncResult:
-        """Tell what a sync would do now. Raises HostError."""
+        """Make the Plan of a sync, without carrying it out. Raises HostError."""
         live = self._read()
         result = SyncResult(
             plan=diff(self.desired, live.ruleset),
@@ -307,9 +307,10 @@ class ShadowProxy(FamilyProxy):
 
 
 def drift(plan: Plan, believed: Ruleset, attempted: Collection[ChainId] = ()) -> tuple[ChainId, ...]:
-    """The chains that a Plan made from live rules changes because those are not what they were `believed` to be.
+    """The chains that a Plan, made from live rules, changes because another program has changed them.
 
-    Of chains that were `attempted` to be written, and may or may not have been, nothing can be said.
+    Their live rules differ from those that were `believed`. Chains that a failed restore has `attempted` to write are
+    left out, since it may have written them.
     """
     chains = [
         (change.table, change.chain)

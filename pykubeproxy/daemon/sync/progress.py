@@ -1,4 +1,4 @@
-"""Progress of a restore that takes long."""
+"""Logs the progress of a restore that takes long."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -9,15 +9,15 @@ from pykubeproxy.model.ip import Family
 
 log = structlog.get_logger()
 
-# Seconds between two reports. What is done in less needs none.
+# Seconds between two log lines. A restore that takes less time needs none.
 INTERVAL = 2.0
 
 
 class Progress:
-    """Lines of restore input, some `total` of them, which report how many have been taken while they are asked for.
+    """Iterates over about `total` lines of restore input, and logs how many of them have been taken.
 
-    iptables-restore reads on only when it has dealt with what it read before, so this shows how far it is. `interval`
-    is the time between two reports in seconds.
+    iptables-restore reads on only when it has processed what it read before, so this shows how far it is. `interval` is
+    the time between two log lines, in seconds.
     """
 
     def __init__(self, lines: Iterable[str], total: int, family: Family, interval: float = INTERVAL) -> None:
@@ -29,7 +29,7 @@ class Progress:
     def __iter__(self) -> Iterator[str]:
         last = time.monotonic()
         for taken, line in enumerate(self._lines):
-            # The clock is looked at once in a while only, for lines pass by the hundred thousand.
+            # Not for every line: there may be hundreds of thousands.
             if taken % 1024 == 0 and time.monotonic() - last > self._interval:
                 last = time.monotonic()
                 log.info("writing rules", family=self._family, done=f"{min(taken / self._total, 1):.0%}")

@@ -1,7 +1,7 @@
-"""The Services of one family whose rules the node refuses: they stay as they were, and the others are served.
+"""The Services of one family whose rules the node refuses: their rules stay as they were; all others are synced.
 
-They are tried again when their objects change, and at a pace: half a minute after they were refused, then after twice
-as long each time. What is known to be missing in the kernel is not tried in between.
+They are tried again when their objects change, and with a back-off: half a minute after they were refused, then after
+twice as long each time. Meanwhile, extensions that the kernel is known to lack are not tried.
 """
 
 import math
@@ -19,7 +19,7 @@ LONGEST_PAUSE = 600.0
 
 
 class RefusedService(msgspec.Struct, frozen=True, kw_only=True):
-    """A Service whose rules were refused, the tool's complaint, and the kernel module that is missing, if one is."""
+    """A Service whose rules were refused, the error of the tool, and the missing kernel module, if that is why."""
 
     service: ServiceKey
     cause: str
@@ -27,11 +27,10 @@ class RefusedService(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefusedReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What is refused after a sync.
+    """What the node refuses after a sync, compared with the sync before.
 
-    `services` is the number of Services that are set aside; `new` are those that were not after the sync before, and
-    `back` those that no longer are. `lost` are extensions without which all rules do since then, with the complaints
-    that told.
+    `services` is the number of Services that are set aside; `new` are those that were not before, `back` those that no
+    longer are. `lost` are extensions that no rule uses any more, with the errors that say why.
     """
 
     services: int = 0
@@ -41,10 +40,10 @@ class RefusedReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetAside:
-    """What was refused, and when it is to be tried again; `clock` gives seconds that never go back.
+    """What was refused, and when it is to be tried again (`due`). `clock` gives seconds that never go back.
 
-    `held` are the rules that Services keep to meanwhile: None where there are none, or where those are refused too.
-    `missing` are extensions that the kernel is known to lack, with the complaint that told.
+    `held` are the rules that the Services have meanwhile: None if they had none, or if those are refused too. `missing`
+    are extensions that the kernel is known to lack, with the error that says so.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -58,7 +57,7 @@ class SetAside:
         self._reported_missing: frozenset[Extension] = frozenset()
 
     def put(self, refused: RefusedService, held: Fragment | None) -> bool:
-        """Set one aside; one that is aside already loses the rules that it kept to. False if that changes nothing."""
+        """Set a Service aside; one that is set aside already loses its held rules. False if that changes nothing."""
         key = refused.service
         if key in self.held:
             held = None
@@ -69,12 +68,12 @@ class SetAside:
         return True
 
     def lacks(self, extension: Extension, cause: str) -> None:
-        """The kernel lacks an extension."""
+        """The kernel lacks an extension, as an error (`cause`) says."""
         self.missing.setdefault(extension, cause)
         self._wait()
 
     def release(self, services: Collection[ServiceKey]) -> bool:
-        """Try these again, whose objects have changed. True if any of them was set aside."""
+        """Try Services again, since their objects have changed. True if any of them was set aside."""
         found = self.held.keys() & set(services)
         for key in found:
             del self.services[key], self.held[key]

@@ -1,4 +1,4 @@
-"""Objects from the API server, for the loop: a reflector for each kind, and the Events that a kube-proxy emits."""
+"""Objects from the API server: a reflector for each kind sends messages to the loop. Also the Events of kube-proxy."""
 
 import threading
 import time
@@ -19,15 +19,15 @@ from pykubeproxy.model.snapshot import Object
 
 log = structlog.get_logger()
 
-# Seconds without news after which a command that looks once gives up; fewer if it has never heard anything.
+# Seconds without an answer after which `list_objects` fails; fewer if there are only errors from the start.
 _LIST_TIMEOUT = 30.0
 _FAILING_TIMEOUT = 5.0
 _LOOK_INTERVAL = 0.2
 
-# Seconds in which all threads together have to end. One that is only making a connection may not, and dies with us.
+# Seconds in which all threads together have to end. One that is connecting may take longer, and ends with the process.
 _STOP_SECONDS = 0.5
 
-# Seconds that the last Event of a process is worth.
+# Seconds that the process waits for its last Event to be written.
 _LAST_EVENT_SECONDS = 2.0
 
 
@@ -37,7 +37,7 @@ class ApiSource:
     With `emits_events` False, nothing is written to the API.
     """
 
-    def __init__(  # noqa: PLR0913  all that a source is made of
+    def __init__(  # noqa: PLR0913  all parts of a source
         self,
         client: ApiClient,
         node_name: str,
@@ -62,7 +62,7 @@ class ApiSource:
 
     @property
     def errors(self) -> dict[str, str]:
-        """What keeps us from following, in one line, by kind of object."""
+        """The errors because of which objects cannot be followed now, in one line each, by kind of object."""
         return {kind: each.error for kind, each in self._reflectors.items() if each.error is not None}
 
     @property
@@ -122,13 +122,14 @@ class ApiSource:
 
     def _node_listed(self, kind: str) -> None:
         if not self._has_node:
-            told = "there is no Node object of this name; this machine's own addresses are used"
-            log.error(told, node=self._node_name)
+            log.error(
+                "there is no Node object of this name; this machine's own addresses are used", node=self._node_name
+            )
         self._listed(kind)
 
 
 def list_objects(completed: Completed) -> ObjectChanges:
-    """All objects that matter to this node, as the API server has them now. Raises SourceError if it does not tell."""
+    """All objects that matter to this node, as the API server has them now. Raises SourceError."""
     inbox: SimpleQueue[ObjectChanges | str] = SimpleQueue()
     client = connect(completed.config.client_connection, completed.master)
     reflectors = [
@@ -147,14 +148,14 @@ def list_objects(completed: Completed) -> ObjectChanges:
 
 
 def _first_error(reflectors: Iterable[Reflector]) -> str | None:
-    """What keeps the first of them that cannot follow from it."""
+    """The error of the first reflector that has one."""
     return next((found for found in (reflector.error for reflector in reflectors) if found), None)
 
 
 def _collect(inbox: "SimpleQueue[ObjectChanges | str]", reflectors: Sequence[Reflector]) -> ObjectChanges:
     """What arrives until everything has been listed. Raises queue.Empty if nothing arrives for too long.
 
-    Somebody waits for it: where there is trouble from the start, a few attempts must do.
+    If there are only errors from the start, that is after a few attempts: a user waits for the result.
     """
     objects: list[Object] = []
     notes: list[Note] = []

@@ -1,7 +1,7 @@
-"""Watching the configuration file, as kube-proxy does: when it changes, the process ends and is started anew.
+"""Watches the configuration file, as kube-proxy does: when it changes, the process ends, to be started again.
 
-What is watched is the file that was read, not its path: a ConfigMap volume that puts another one in its place is not
-noticed, and neither is a change of its mode or times (`docs/reference/lifecycle.md` section 3).
+The file that was read is watched, not its path: if a ConfigMap volume puts another file in its place, that is not
+noticed. Neither is a change of its mode or times (`docs/reference/lifecycle.md` section 3).
 """
 
 import os
@@ -40,12 +40,12 @@ class ConfigFileWatch:
         self._file.close()
 
     def has_changed(self) -> bool:
-        """Look at the file: True if there is something else in it than what was read, or it has another name now."""
+        """Look at the file: True if its content has changed, or if it has been moved to another path."""
         status = os.fstat(self._file.fileno())
         look = (status.st_mtime_ns, status.st_size)
         differs = look != self._seen and self._differs()
         self._seen = look
-        # Believed at the second look only: a ConfigMap volume has the old file for a moment beside the new one.
+        # Only if it is so twice: while a ConfigMap volume is updated, old and new file exist together for a moment.
         was_moved, self._is_moved = self._is_moved, self._has_other_name(status)
         return differs or (was_moved and self._is_moved)
 
@@ -60,7 +60,7 @@ class ConfigFileWatch:
         return self._file.read() != self._content
 
     def _has_other_name(self, status: os.stat_result) -> bool:
-        """True if the file is not at its path any more, but somewhere; one that was deleted is of no interest."""
+        """True if the file exists, but not at its path any more. A deleted file does not count."""
         try:
             return status.st_nlink > 0 and not os.path.samestat(self._path.stat(), status)
         except OSError:

@@ -1,4 +1,4 @@
-"""Telling that the kernel's table of connections is full: new connections fail then, whatever the rules say."""
+"""Logs when the kernel's conntrack table is full: new connections fail then, whatever the rules say."""
 
 from collections.abc import Callable
 
@@ -12,19 +12,19 @@ log = structlog.get_logger()
 # Seconds between two looks.
 _INTERVAL = 2.0
 
-# Of the table, so much must be free again for it to pass as not full any more.
+# The part of the table that must be free again before it counts as not full.
 _RECOVERED = 0.05
 
 
 class ConntrackReport:
-    """Decides what to say about the table, look by look: once when it is full, and once when it is not any more."""
+    """Logs once when the table has become full, and once when it is not full any more."""
 
     def __init__(self) -> None:
         self._is_full = False
         self._dropped: int | None = None
 
     def look(self, room: ConntrackUsage) -> None:
-        """Take in how full the table is now."""
+        """Compare with the look before, and log what has changed."""
         before, self._dropped = self._dropped, room.dropped
         is_dropping = before is not None and room.dropped > before
         if not self._is_full and (room.is_full or is_dropping):
@@ -41,7 +41,7 @@ class ConntrackReport:
 
 
 class ConntrackWatch:
-    """A thread that looks at the table every few seconds, and hands what it sees to `on_look` as well."""
+    """A thread that looks at the table every few seconds, logs what has changed, and calls `on_look`."""
 
     def __init__(
         self, on_look: Callable[[ConntrackUsage], None], look: Callable[[], ConntrackUsage | None] = conntrack_usage

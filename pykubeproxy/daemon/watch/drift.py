@@ -1,8 +1,9 @@
-"""Noticing that another program has changed rules, within a second and at next to no cost.
+"""Notices within a second that another program has changed rules, without reading them.
 
-On nft the kernel announces each change with the process that made it; a thread waits for that. Where it cannot, and of
-the legacy tables, which can be asked for their number of rules and their size, the loop asks twice a second. Neither
-tells what was changed: that is found by reading the rules and comparing.
+With nft, the kernel announces each change with the process that made it; a thread waits for that. Legacy tables are
+polled by the loop twice a second: the kernel tells their number of rules and their size at no cost. So is the number of
+the nftables ruleset where announcements cannot be followed. None of this says what was changed: the loop reads the
+rules, and compares.
 """
 
 import math
@@ -29,7 +30,7 @@ log = structlog.get_logger()
 # Seconds between two looks.
 POLL_INTERVAL = 0.5
 
-# Seconds before announcements are asked for again where they could not be followed.
+# Seconds after which it is tried again to follow announcements.
 _REOPENED_AFTER = 1.0
 
 BelievedEntries = Mapping[Family, Mapping[str, int] | None]
@@ -39,28 +40,28 @@ _Tables = dict[tuple[Family, str], TableInfo | None]
 
 
 class DriftPoll(ABC):
-    """Something that the loop asks whether rules have been changed. Only the loop's thread uses it.
+    """Is polled by the loop, on its thread, whether another program has changed rules.
 
-    `due` is the time at which to ask, in seconds of time.monotonic.
+    `due` is the time of the next poll, in seconds of time.monotonic.
     """
 
     due: float
 
     def begin(self) -> bool:
-        """A sync begins. True if somebody has changed something since the last one."""
+        """A sync begins. True if another program has changed something since the last one."""
         return self.ask()
 
     @abstractmethod
     def remember(self, believed: BelievedEntries) -> None:
-        """A sync has ended: take what is there now for as it should be."""
+        """A sync has ended: what is there now is as it should be."""
 
     @abstractmethod
     def ask(self) -> bool:
-        """True if somebody has changed something since `remember`, until that is called again."""
+        """True if another program has changed something since `remember` was called last."""
 
 
 class LegacyPoll(DriftPoll):
-    """Looks at the legacy tables of some families."""
+    """Polls the legacy tables of some families."""
 
     def __init__(self, families: Iterable[Family]) -> None:
         self._families = tuple(families)
@@ -69,17 +70,16 @@ class LegacyPoll(DriftPoll):
         self.due = 0.0
 
     def remember(self, believed: BelievedEntries) -> None:
-        """Take the tables as they are now, just after a sync, for as they should be.
+        """The tables as they are now, just after a sync, are as they should be.
 
-        Unless somebody was so quick that they have not even the number of entries that is `believed` of each; of a
-        family of which nothing is believed, anything will do.
+        Except for a table with another number of entries than `believed`: another program has already changed it.
         """
         found = self._look()
         self._expected = {table: info for table, info in found.items() if _may_be(info, believed.get(table[0]))}
         self.due = time.monotonic() + POLL_INTERVAL
 
     def ask(self) -> bool:
-        """True if somebody has changed the tables since `remember`; who it was, they do not tell."""
+        """True if another program has changed the tables since `remember`; which one is not known."""
         self.due = time.monotonic() + POLL_INTERVAL
         return self._look() != self._expected
 
@@ -96,19 +96,19 @@ class LegacyPoll(DriftPoll):
 
 
 def _may_be(info: TableInfo | None, believed: Mapping[str, int] | None) -> bool:
-    """False if a table cannot be what is believed of it, as it has not that number of entries."""
+    """False if a table has another number of entries than is believed."""
     return info is None or believed is None or info.entries == believed.get(info.table)
 
 
 class DriftWatch(DriftPoll, Follower):
-    """Tells the loop when another process has changed the nftables ruleset.
+    """Sends a message to the loop when another process has changed the nftables ruleset.
 
-    A thread follows what the kernel announces from the first sync on: it would make a large one slower by a third. The
-    number of the ruleset tells about the time before, and about the time when announcements cannot be followed.
+    A thread follows the kernel's announcements. It begins after the first sync, which it would make slower by a third.
+    Before that, and while announcements cannot be followed, the number of the ruleset shows that it was changed.
     """
 
     def __init__(self, inbox: "SimpleQueue[Message]", take_restore_runs: Callable[[], Sequence[RestoreRun]]) -> None:
-        """`take_writes` tells what the program itself has written since the last call."""
+        """`take_writes` returns what this program has written since the last call."""
         self.due = math.inf
         self._inbox = inbox
         self._take_writes = take_restore_runs
@@ -119,24 +119,24 @@ class DriftWatch(DriftPoll, Follower):
         self._has_begun = False
 
     def synced(self, sync: FinishedSync) -> None:
-        """Begin to watch, once there is something to watch over."""
+        """Start the thread after the first successful sync."""
         if not self._has_begun and sync.result is not None:
             self._has_begun = True
             threading.Thread(target=self._run, name="nftables", daemon=True).start()
 
     def begin(self) -> bool:
-        """A sync begins. True if somebody has changed something since the last one."""
+        """A sync begins. True if another program has changed something since the last one."""
         return self._own.begin()
 
     def remember(self, believed: BelievedEntries) -> None:
-        """A sync has ended: tell the loop of what others have done meanwhile."""
+        """A sync has ended: send a message for each change by another program meanwhile."""
         del believed
         for generation in self._own.end(self._take_writes()):
-            self._tell(generation)
+            self._send(generation)
         self._be_due()
 
     def ask(self) -> bool:
-        """True if somebody has changed something since the last sync."""
+        """True if another program has changed something since the last sync."""
         self._be_due()
         return self._own.is_changed()
 
@@ -156,12 +156,12 @@ class DriftWatch(DriftPoll, Follower):
             except HostError as error:
                 self._own.announcements_end()
                 if not self._is_blind:
-                    told = (
-                        "cannot follow what nftables announces; other programs' changes are looked for twice a second"
+                    log.warning(
+                        "cannot follow what nftables announces; other programs' changes are looked for twice a second",
+                        error=str(error),
                     )
-                    log.warning(told, error=str(error))
                     self._is_blind = True
-                    # Whatever was announced and not heard. And the loop asks for itself from the next sync on.
+                    # Announcements may have been lost. And from the next sync on, the loop polls.
                     self._inbox.put(ForeignChange())
                 self._closed.wait(_REOPENED_AFTER)
 
@@ -178,9 +178,9 @@ class DriftWatch(DriftPoll, Follower):
                 self._is_blind = False
             for generation in self._watch:
                 if self._own.announced(generation):
-                    self._tell(generation)
+                    self._send(generation)
         finally:
             self._watch.close()
 
-    def _tell(self, generation: RulesetGeneration) -> None:
+    def _send(self, generation: RulesetGeneration) -> None:
         self._inbox.put(ForeignChange(generation.process, generation.pid))

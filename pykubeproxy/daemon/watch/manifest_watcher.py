@@ -1,4 +1,4 @@
-"""The thread that watches manifests for the loop."""
+"""Watches manifests, which can take the place of the API server."""
 
 from queue import SimpleQueue
 
@@ -9,11 +9,10 @@ from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
 
 
 class ManifestWatcher:
-    """Tells the loop what is in the manifests: everything at first, and then every change, until stopped.
+    """Sends the loop all objects in the manifests, and then every change, until it is stopped.
 
-    If nothing of them can be read, that is not the same as nothing being there: the loop is left to wait for its first
-    objects, and the rules in force stay, as while an API server does not answer. What can be read while something else
-    cannot is told together with that.
+    If none of the manifests can be read, SourceListed is not sent: the first sync waits, and the rules in force stay,
+    as while an API server does not answer. If some of them cannot be read, the change says which.
     """
 
     def __init__(self, manifests: Manifests, inbox: "SimpleQueue[Message]") -> None:
@@ -26,7 +25,7 @@ class ManifestWatcher:
     def start(self) -> None:
         """Read everything, then go on watching in the background."""
         self._manifests.wait_for_rest()
-        self._tell(self._manifests.load())
+        self._send(self._manifests.load())
         self._polling.start()
 
     def stop(self) -> None:
@@ -36,10 +35,10 @@ class ManifestWatcher:
     def _poll(self) -> bool:
         change = self._manifests.poll()
         if not change.is_empty or change.unread != self._unread:
-            self._tell(change)
+            self._send(change)
         return False
 
-    def _tell(self, change: ObjectChanges) -> None:
+    def _send(self, change: ObjectChanges) -> None:
         self._unread = change.unread
         self._inbox.put(SourceChanged(change))
         if not self._is_listed and not self._manifests.is_unreadable:

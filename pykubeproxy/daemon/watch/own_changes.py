@@ -1,8 +1,8 @@
-"""Telling our own changes of the nftables ruleset from everybody else's, for certain.
+"""Knows for certain which changes of the nftables ruleset are our own, and which are other programs'.
 
-The kernel numbers the generations of the ruleset without gaps: each commit that changes something makes one. A number
-of a process identifies nobody, for a program in another container may have had the same. But a netlink port belongs to
-one socket at a time in a network namespace, and our tools take their process number for it. So a generation is ours if
+The kernel numbers the generations of the ruleset without gaps: each commit that changes something makes one. A pid
+alone does not identify a process, since a program in another container may have the same. But a netlink port belongs to
+one socket at a time in a network namespace, and our tools use their pid as port. So a generation is ours if
 
 - it was made between the beginning and the end of a sync in which we have written,
 - through the port of a tool that ran for us meanwhile,
@@ -82,7 +82,7 @@ class OwnChanges:
             self._settled, self._is_syncing = last, False
             held, self._held = self._held, deque(maxlen=_HELD)
             if first is None or last is None:
-                # The kernel has told before, and does so no more.
+                # Only one of both could be read: what has happened meanwhile is not known.
                 return (UNKNOWN_CHANGE,) if first is not last else ()
             self._syncs.append(_OwnSync(first=first, last=last, processes={write.pid: None for write in writes}))
             foreign = [each for each in held if each.is_known and each.id > first and not self._is_own(each)]

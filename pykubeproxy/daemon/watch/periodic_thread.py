@@ -1,11 +1,11 @@
-"""A thread that looks at something again and again."""
+"""A thread that does something at regular intervals."""
 
 import threading
 from collections.abc import Callable
 
 
 class PeriodicThread:
-    """Does something every `interval` seconds in a thread called `name`, until it returns True or is stopped."""
+    """Calls `action` every `interval` seconds in a thread called `name`, until it returns True, or is stopped."""
 
     def __init__(self, name: str, interval: float, action: Callable[[], bool]) -> None:
         self._interval = interval
@@ -14,15 +14,15 @@ class PeriodicThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin; the first time is after one interval."""
+        """Start; the action is done for the first time after one interval."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Let it end, without waiting for what it is at."""
+        """Ask the thread to end, without waiting for that."""
         self._stopped.set()
 
     def join(self) -> None:
-        """Let it end, and wait for that; there is nothing to wait for if it never began."""
+        """Ask the thread to end, and wait for that, unless it was never started."""
         self.stop()
         if self._thread.is_alive():
             self._thread.join()

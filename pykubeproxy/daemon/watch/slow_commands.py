@@ -1,4 +1,4 @@
-"""A command that hangs is named in the log: while the loop waits for it, nothing else would be said."""
+"""Logs commands that take long: while the loop waits for a command that hangs, it logs nothing itself."""
 
 import time
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from pykubeproxy.host.commands import RunningCommand, running
 
 log = structlog.get_logger()
 
-# Seconds until a command is reported; it is again after twice as long, and so on.
+# Seconds until a command is logged; it is logged again after twice as long, and so on.
 FIRST_REPORT = 10.0
 
 _INTERVAL = 1.0
 
 
 class SlowCommands(PeriodicThread):
-    """Watches the commands that the program waits for; `clock` gives seconds as time.monotonic does."""
+    """Watches the commands that this program waits for; `clock` gives seconds as time.monotonic does."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__("commands", _INTERVAL, self._look_again)
@@ -26,7 +26,7 @@ class SlowCommands(PeriodicThread):
         self._reported: dict[int, tuple[RunningCommand, float]] = {}
 
     def look(self) -> None:
-        """Report what has been running for too long, and what has ended after that."""
+        """Log commands that have been running for long, and those that have ended after that."""
         now, current = self._clock(), running()
         for number, command in current.items():
             _, due = self._reported.get(number, (command, FIRST_REPORT))

@@ -3,7 +3,7 @@
 import pytest
 
 from pykubeproxy.config.completed import complete
-from pykubeproxy.daemon.errors import FatalError
+from pykubeproxy.daemon.messages import FatalError
 from pykubeproxy.daemon.setup.config_check import ConfigProblem, config_problems, why_not_served
 from pykubeproxy.daemon.setup.rule_options import NodeFacts
 from pykubeproxy.host.errors import HostError
