@@ -74,7 +74,8 @@ def _changed(shape: Shape, generation: int) -> Document:
 
 
 def _put(client: Client, document: Document) -> None:
-    client.put(ENDPOINT_SLICES, document["metadata"]["namespace"], document)
+    metadata = document["metadata"]
+    client.request("PUT", ENDPOINT_SLICES.path(metadata["namespace"], metadata["name"]), document)
 
 
 def _wait_for_quiet(watch: GenerationMonitor) -> None:

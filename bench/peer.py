@@ -23,7 +23,6 @@ from bench.runs import Run
 from bench.synthetic import CLUSTER_CIDR, Document, Shape, documents, slice_documents
 from e2e.kube_proxy import UNMANAGED, plain_tools
 from pykubeproxy.host.backend import Backend
-from tests.apiserver.cluster import Cluster
 from tests.apiserver.real import RealApiServer, assets
 from tests.apiserver.server import ApiServer
 
@@ -92,7 +91,12 @@ def _own_program() -> tuple[str, ...]:
 
 
 def _measure(  # noqa: PLR0913, PLR0917  all that a run depends on
-    program: Sequence[str], server: Cluster, shape: Shape, folder: Path, environment: dict[str, str], rounds: int
+    program: Sequence[str],
+    server: ApiServer | RealApiServer,
+    shape: Shape,
+    folder: Path,
+    environment: dict[str, str],
+    rounds: int,
 ) -> Measured:
     command = [*program, "--kubeconfig", str(folder / "kubeconfig"), *_NODE, *UNMANAGED]
     with (folder / "log").open("w") as log:

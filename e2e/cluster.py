@@ -1,7 +1,6 @@
 """A lab whose nodes follow an API server: one `pykubeproxy run` per node, as in a cluster.
 
-The API server stands where the router is, at the router's address on the wire. It is the one of the test bed, or real
-etcd and kube-apiserver if KUBEBUILDER_ASSETS says where they are.
+The API server stands where the router is, at the router's address on the wire.
 """
 
 import sys
@@ -14,11 +13,8 @@ from e2e.lab import Lab, open_lab
 from e2e.netns import LabError
 from e2e.proxies import PAUSE_SECONDS, Proxy, last_line, launch, require_running
 from e2e.topology import WIRE_NETWORKS, Topology, gateway
-from tests.apiserver.cluster import Cluster as Api
-from tests.apiserver.cluster import JsonObject
-from tests.apiserver.real import RealApiServer, assets
+from tests.apiserver.objects import JsonObject
 from tests.apiserver.server import ApiServer
-from tests.daemon.inside import Inside
 from tests.host.namespace import Namespace as Network
 
 API_ADDRESS = str(gateway(WIRE_NETWORKS[0]))
@@ -34,7 +30,7 @@ FLAGS = (
 class Cluster:
     """The lab, its API, and the proxies that run on its nodes."""
 
-    def __init__(self, lab: Lab, api: Api, folder: Path, flags: Sequence[str] = ()) -> None:
+    def __init__(self, lab: Lab, api: ApiServer, folder: Path, flags: Sequence[str] = ()) -> None:
         self.lab = lab
         self.api = api
         self.proxies: dict[str, Proxy] = {}
@@ -89,27 +85,18 @@ class Cluster:
 
 
 @contextmanager
-def open_cluster(
-    topology: Topology, folder: Path, flags: Sequence[str] = (), *, fake: bool = False
-) -> Iterator[Cluster]:
-    """Build the lab and its API server, without objects or proxies; `fake` insists on the test bed's own server.
+def open_cluster(topology: Topology, folder: Path, flags: Sequence[str] = ()) -> Iterator[Cluster]:
+    """Build the lab and its API server, without objects or proxies.
 
     Logs and the kubeconfig go to `folder`; `flags` are for every proxy. Nothing but that folder is left at the end.
     """
-    programs = None if fake else assets()
     with open_lab(topology) as lab:
         router = Network(f"{lab.prefix}router")
-        with _api_server(router, programs) as api:
+        # Like a real server, it gives up a version from the future before its clients give it up.
+        with router.run(lambda: ApiServer(host=API_ADDRESS, patience=0.5)) as api:
             cluster = Cluster(lab, api, folder, flags)
             try:
                 yield cluster
             finally:
                 for node in tuple(cluster.proxies):
                     cluster.kill(node)
-
-
-def _api_server(router: Network, programs: Path | None) -> Api:
-    if programs is None:
-        # Like a real server, it gives up a version from the future before its clients give it up.
-        return router.run(lambda: ApiServer(host=API_ADDRESS, patience=0.5))
-    return Inside(router.run(lambda: RealApiServer(programs, host=API_ADDRESS)), router)

@@ -26,7 +26,6 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import render
-from tests.apiserver.cluster import Cluster
 from tests.apiserver.errors import ApiError
 from tests.apiserver.real import RealApiServer, assets
 from tests.apiserver.server import ApiServer
@@ -89,7 +88,7 @@ def compare(command: Sequence[str], state: State) -> str:
     programs = assets()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fuzz-peer-")))
-        server: Cluster = RealApiServer(programs) if programs else ApiServer(kubernetes_service=False)
+        server: ApiServer | RealApiServer = RealApiServer(programs) if programs else ApiServer(kubernetes_service=False)
         stack.enter_context(server)
         taken = _taken(server, state.objects)
         server.kubeconfig(folder / "kubeconfig")
@@ -105,7 +104,7 @@ def compare(command: Sequence[str], state: State) -> str:
                 _tool(save.replace("save", "restore"), _CLEAN)
 
 
-def _taken(server: Cluster, objects: Sequence[Object]) -> list[Object]:
+def _taken(server: ApiServer | RealApiServer, objects: Sequence[Object]) -> list[Object]:
     """Give the API server what it takes of some objects; return them as it has them."""
     for kind in _KINDS:
         for obj in objects:

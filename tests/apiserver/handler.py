@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import http
-import select
 import socket
 import ssl
+import threading
 import time
-import uuid
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from socketserver import BaseServer
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.apiserver import control, errors, presentation
-from tests.apiserver.answers import Answer, Asked, answer, asked, is_public
-from tests.apiserver.core import Core
+import msgspec
+
+from tests.apiserver import errors
 from tests.apiserver.errors import ApiError
 from tests.apiserver.faults import Failure, ListFault
 from tests.apiserver.journal import Request
-from tests.apiserver.options import parse
-from tests.apiserver.resources import Target
-from tests.apiserver.stream import Over, Stream
-from tests.apiserver.watch import Feed
+from tests.apiserver.objects import Selection
+from tests.apiserver.resources import Target, target_of
+from tests.apiserver.watch import Feed, Options, Over, Stream, bookmark, line, selected, wait_until_fresh
 from tests.apiserver.wire import Ending, Wire
+
+if TYPE_CHECKING:
+    from tests.apiserver.server import ApiServer
 
 _COMPRESS_FROM = 128 * 1024
 _TOO_MANY = "Too many requests, please try again later.\n"
-
-
+_JSON, _TEXT = "application/json", "text/plain; charset=utf-8"
+_PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
 _NO_PROGRESS = (
     "a watch stream was requested by the client but the required storage feature RequestWatchProgress is disabled"
 )
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that is known in full. ``headers`` come on top of the usual ones."""
+
+    code: int = 200
+    body: bytes
+    content_type: str = _JSON
+    headers: Mapping[str, str] = {}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,74 +53,58 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def __init__(self, sock: socket.socket, address: tuple[str, int], core: Core) -> None:
-        self.core = core
+    def __init__(
+        self, sock: socket.socket, address: tuple[str, int], api: ApiServer, stopping: threading.Event
+    ) -> None:
+        self.api = api
+        self.stopping = stopping
         self.ending = Ending.KEEP
-        self.wire = Wire(sock, core.faults, core.stopping)
+        self.wire = Wire(sock, api.faults, stopping)
         super().__init__(sock, address, cast("BaseServer", None))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is inherited
         """Say nothing: the journal has the requests."""
 
     def _serve(self) -> None:
-        request = self._read()
-        if request.path.startswith(control.PREFIX):
-            self._reply(control.answer(self.core, request))
-            return
-        self._record(request)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        url = urlsplit(self.path)
+        path, query = unquote(url.path), dict(parse_qsl(url.query, keep_blank_values=True))
+        target = target_of(path)
+        verb, subject = _verb(self.command, target, query), target.resource.plural if target else path
+        kept = {name.lower(): value for name, value in self.headers.items() if name.lower() != "authorization"}
+        self.api.requests.record(
+            Request(at=time.monotonic(), verb=verb, resource=subject, path=path, query=query, headers=kept)
+        )
         try:
-            if self._suffers(request):
+            if self._suffers(verb, subject):
                 return
-            self._authenticate(request)
-            if request.verb == "watch" and request.target is not None:
-                self._watch(request, request.target)
+            self._authenticate(path)
+            if target is not None and verb == "watch":
+                self._watch(target, query)
+                return
+            said = self._answer(verb, path, target, query, body)
+            if self.api.faults.loses_answer(verb, subject):
+                self._close(Ending.CUT)
             else:
-                said = answer(self.core, request)
-                if self.core.faults.loses_answer(request.verb, request.subject):
-                    self._close(Ending.CUT)
-                    return
-                self._reply(said, cut=self.core.faults.truncates(request.verb, request.subject))
+                self._reply(said, cut=self.api.faults.truncates(verb, subject))
         except ApiError as error:
-            self._reply_error(error)
+            headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+            self._reply(Answer(code=error.code, body=error.body(), headers=headers))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - names of http.server
 
-    def _read(self) -> Asked:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        url = urlsplit(self.path)
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        return asked(self.command, unquote(url.path), dict(parse_qsl(url.query, keep_blank_values=True)), headers, body)
-
-    def _record(self, request: Asked) -> None:
-        kept = {name: value for name, value in request.headers.items() if name != "authorization"}
-        entry = Request(
-            at=time.monotonic(),
-            verb=request.verb,
-            resource=request.subject,
-            path=request.path,
-            query=request.query,
-            headers=kept,
-        )
-        self.core.journal.record(entry)
-
-    def _suffers(self, request: Asked) -> bool:
+    def _suffers(self, verb: str, subject: str) -> bool:
         """Whether a fault has taken the place of the answer."""
-        faults, verb, subject = self.core.faults, request.verb, request.subject
-        self.core.stopping.wait(faults.delay_of(verb, subject))
+        faults = self.api.faults
+        self.stopping.wait(faults.delay_of(verb, subject))
         if faults.stalls(verb, subject):
-            self._leave_unanswered()
+            self.wire.wait_for_client_to_go()
+            self._close(Ending.CUT)
             return True
         failure = faults.next_failure(verb, subject)
         if failure is not None:
             self._fail(failure)
         return failure is not None
-
-    def _leave_unanswered(self) -> None:
-        poll = select.poll()
-        poll.register(self.wire.sock, select.POLLIN)
-        while not self.wire.client_is_gone():
-            poll.poll()
-        self._close(Ending.CUT)
 
     def _fail(self, failure: Failure) -> None:
         headers = {} if failure.retry_after is None else {"Retry-After": f"{failure.retry_after:g}"}
@@ -117,51 +112,101 @@ class Handler(BaseHTTPRequestHandler):
         if text is None and failure.code == http.HTTPStatus.TOO_MANY_REQUESTS:
             text = _TOO_MANY
         if text is not None:
-            plain = "text/plain; charset=utf-8"
-            self._reply(Answer(code=failure.code, body=text.encode(), content_type=plain, headers=headers))
+            self._reply(Answer(code=failure.code, body=text.encode(), content_type=_TEXT, headers=headers))
             return
         phrase = http.HTTPStatus(failure.code).phrase
         error = ApiError(failure.code, phrase.replace(" ", ""), f"{phrase}: ordered by a test")
         self._reply(Answer(code=failure.code, body=error.body(), headers=headers))
 
-    def _authenticate(self, request: Asked) -> None:
+    def _authenticate(self, path: str) -> None:
         if isinstance(self.connection, ssl.SSLSocket) and self.connection.getpeercert():
             return
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and token.strip() in self.core.tokens:
+        scheme, _, token = (self.headers.get("Authorization") or "").partition(" ")
+        if scheme.lower() == "bearer" and token.strip() in self.api.tokens:
             return
-        if scheme or not is_public(request.path):
-            raise errors.unauthorized()
+        if scheme or not path.startswith(_PUBLIC):
+            raise ApiError(401, "Unauthorized", "Unauthorized")
 
-    def _watch(self, request: Asked, target: Target) -> None:
-        core = self.core
-        options = parse(target, request.query, watch_list=core.faults.watch_list)
-        feed = Feed(core.store, target.resource, options)
-        if options.send_initial_events and core.faults.list_fault is not None:
-            self._close(self._fail_list(core.faults.list_fault, feed))
+    def _answer(self, verb: str, path: str, target: Target | None, query: Mapping[str, str], body: bytes) -> Answer:
+        """Answer anything but a watch. Raises ApiError."""
+        if target is None and path.startswith(_PUBLIC):
+            return Answer(body=b"ok", content_type=_TEXT)
+        if target is None:
+            raise errors.not_found("the requested resource")
+        resource, namespace = target.resource, target.namespace
+        match verb:
+            case "list":
+                return Answer(body=self._list(target, query))
+            case "get":
+                return Answer(body=msgspec.json.encode(self.api.get(resource.kind, namespace, target.name)))
+            case "create" | "update":
+                store = self.api.create if verb == "create" else self.api.replace
+                try:
+                    stored = store(resource.typed | msgspec.json.decode(body))
+                except KeyError as error:
+                    raise ApiError(422, "Invalid", f"{error} is missing") from error
+                return Answer(code=201 if verb == "create" else 200, body=msgspec.json.encode(stored))
+        raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+
+    def _list(self, target: Target, query: Mapping[str, str]) -> bytes:
+        """A list, whole or a page. At resourceVersion 0 the limit is ignored, as by a real server's watch cache.
+
+        The continue token is the revision of the first page and the key where the next one starts.
+        """
+        store, table, options = self.api.store, target.resource.plural, _options(target, query)
+        revision, start = None, ""
+        if query.get("continue"):
+            text, _, start = base64.urlsafe_b64decode(query["continue"]).decode().partition(" ")
+            revision = int(text)
+        elif options.resource_version:
+            wait_until_fresh(store, options.resource_version, self.api.settings.patience)
+        if revision is not None and revision > store.revision:
+            raise errors.expired(revision, store.revision)
+        snapshot = store.snapshot(table, revision)
+        found = [each for each in snapshot.versions if each.key >= start and selected(options.selection, each)]
+        metadata = {"resourceVersion": str(snapshot.revision)}
+        limit = int(query.get("limit") or 0) if options.resource_version != 0 else 0
+        if limit and len(found) > limit:
+            token = f"{snapshot.revision} {found[limit].key}"
+            metadata["continue"] = base64.urlsafe_b64encode(token.encode()).decode()
+            found = found[:limit]
+        items = [msgspec.Raw(each.body) for each in found]
+        head = {"kind": f"{target.resource.kind}List", "apiVersion": target.resource.api_version}
+        return msgspec.json.encode(head | {"metadata": metadata, "items": items}) + b"\n"
+
+    def _watch(self, target: Target, query: Mapping[str, str]) -> None:
+        api = self.api
+        options = _options(target, query)
+        if options.send_initial_events and not api.faults.watch_list:
+            raise ApiError(
+                422, "Invalid", "sendInitialEvents is forbidden unless the WatchList feature gate is enabled"
+            )
+        feed = Feed(api.store, target.resource, options)
+        if options.send_initial_events and api.faults.list_fault is not None:
+            self._close(self._fail_list(api.faults.list_fault, feed))
             return
         gone: ApiError | None = None
         lines: list[bytes] = []
         try:
-            lines = feed.start(core.patience)
+            lines = feed.start(api.settings.patience)
         except ApiError as error:
-            if core.faults.expired_as_http:
+            if api.faults.expired_as_http:
                 raise
             gone = error
         headers = {"Transfer-Encoding": "chunked"}
         if options.send_initial_events and "gzip" in self.headers.get("Accept-Encoding", ""):
             headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-        self._send_head(200, "application/json", headers)
+        self._send_head(200, _JSON, headers)
         self.wire.compress_chunks(on="Content-Encoding" in headers)
         if gone is not None:
-            self.wire.send_chunks(presentation.error_event(gone))
+            self.wire.send_chunks(line("ERROR", gone.status()))
             self.wire.end_chunks()
             return
-        stream = Stream(feed, core.store, self.wire, options, core.pace)
+        stream = Stream(feed, api.store, self.wire, options.timeout, api.settings.pace)
         try:
             self._close(self._run(stream, lines))
         finally:
-            core.watchers.discard(stream)
+            api.watchers.discard(stream)
             stream.close()
 
     def _fail_list(self, how: ListFault, feed: Feed) -> Ending:
@@ -172,13 +217,13 @@ class Handler(BaseHTTPRequestHandler):
             kind = "text/html" if how == "html" else "application/json"
             self._send_head(200, kind, {"Transfer-Encoding": "chunked"})
             self.wire.compress_chunks(on=False)
-        objects = [line for line in feed.start(self.core.patience) if b'"BOOKMARK"' not in line]
+        objects = [each for each in feed.start(self.api.settings.patience) if b'"BOOKMARK"' not in each]
         lines = {
-            "error": [presentation.error_event(ApiError(500, "InternalError", _NO_PROGRESS))],
-            "late-error": [*objects, presentation.error_event(ApiError(429, "TooManyRequests", "too many requests"))],
+            "error": [line("ERROR", ApiError(500, "InternalError", _NO_PROGRESS).status())],
+            "late-error": [*objects, line("ERROR", ApiError(429, "TooManyRequests", "too many requests").status())],
             "unmarked-end": objects,
             "ignored": objects,
-            "unmarked-bookmark": [*objects, presentation.bookmark(feed.resource, self.core.store.revision)],
+            "unmarked-bookmark": [*objects, bookmark(feed.resource, self.api.store.revision)],
             "html": [b"<html><form>Log in</form></html>\n"],
         }
         self.wire.send_chunks(b"".join(lines.get(how, [])))
@@ -190,15 +235,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _run(self, stream: Stream, lines: list[bytes]) -> Ending:
         try:
-            stream.begin(lines, self.core.faults.next_break(stream.resource.plural))
+            stream.begin(lines, self.api.faults.next_break(stream.resource.plural))
         except Over as over:
             return over.ending
-        self.core.watchers.add(stream)
+        self.api.watchers.add(stream)
         return stream.run()
-
-    def _reply_error(self, error: ApiError) -> None:
-        headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
-        self._reply(Answer(code=error.code, body=error.body(), headers=headers))
 
     def _reply(self, said: Answer, *, cut: bool = False) -> None:
         headers, body = dict(said.headers), said.body
@@ -213,8 +254,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send_head(self, code: int, content_type: str, headers: Mapping[str, str]) -> None:
         self.send_response_only(code)
-        usual = {"Audit-Id": str(uuid.uuid4()), "Cache-Control": "no-cache, private", "Date": self.date_time_string()}
-        for name, value in (usual | {"Content-Type": content_type} | dict(headers)).items():
+        for name, value in ({"Date": self.date_time_string(), "Content-Type": content_type} | dict(headers)).items():
             self.send_header(name, value)
         self.end_headers()
 
@@ -227,3 +267,32 @@ class Handler(BaseHTTPRequestHandler):
         if ending is not Ending.KEEP:
             self.ending = ending
             self.close_connection = True
+
+
+def _verb(method: str, target: Target | None, query: Mapping[str, str]) -> str:
+    """The verb as in audit logs."""
+    if target is None:
+        return method.lower()
+    if method == "GET":
+        if query.get("watch", "").lower() in ("true", "1"):
+            return "watch"
+        return "get" if target.name else "list"
+    return {"POST": "create", "PUT": "update"}.get(method, method.lower())
+
+
+def _options(target: Target, query: Mapping[str, str]) -> Options:
+    """The parameters of a list or watch."""
+
+    def is_true(name: str) -> bool:
+        return query.get(name, "").lower() in ("true", "1")
+
+    version: Any = query.get("resourceVersion")
+    return Options(
+        selection=Selection(
+            namespace=target.namespace, labels=query.get("labelSelector", ""), fields=query.get("fieldSelector", "")
+        ),
+        resource_version=int(version) if version else None,
+        timeout=int(query.get("timeoutSeconds") or 0),
+        bookmarks=is_true("allowWatchBookmarks"),
+        send_initial_events=is_true("sendInitialEvents"),
+    )

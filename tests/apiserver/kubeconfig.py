@@ -19,18 +19,16 @@ Auth = Literal["token", "token-file", "exec", "client-certificate", "none"]
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach a server: its URL, its certificates (None for plain HTTP), and a bearer token."""
+    """How to reach a server: its URL, its certificates, and a bearer token."""
 
     url: str
-    pki: Pki | None
+    pki: Pki
     token: str
 
 
 def write(path: Path, access: Access, auth: Auth = "token") -> Path:
     """Write a kubeconfig, and the token file that it refers to, if any. Returns ``path``."""
-    cluster: JsonObject = {"server": access.url}
-    if access.pki is not None:
-        cluster["certificate-authority-data"] = _base64(access.pki.authority)
+    cluster = {"server": access.url, "certificate-authority-data": _base64(access.pki.authority)}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -61,8 +59,7 @@ def write_service_account(folder: Path, access: Access) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "token").write_text(access.token)
     (folder / "namespace").write_text("kube-system")
-    if access.pki is not None:
-        (folder / "ca.crt").write_bytes(access.pki.authority)
+    (folder / "ca.crt").write_bytes(access.pki.authority)
     return folder
 
 
@@ -77,8 +74,6 @@ def _user(path: Path, access: Access, auth: Auth) -> JsonObject:
             command: JsonObject = {"command": "cat", "args": [str(file)], "interactiveMode": "Never"}
             return {"exec": {"apiVersion": "client.authentication.k8s.io/v1"} | command}
         case "client-certificate":
-            if access.pki is None:
-                raise ValueError("client certificates need TLS")
             client = access.pki.client
             return {
                 "client-certificate-data": _base64(client.certificate),

@@ -26,10 +26,10 @@ _JOIN_SECONDS = 0.5
 class Listener:
     """Accepts connections at one address and has ``serve`` handle each in a thread of its own.
 
-    ``context`` is what new connections are wrapped with; it may be replaced at any time; None means plain TCP.
+    ``context`` is what new connections are wrapped with; it may be replaced at any time.
     """
 
-    def __init__(self, host: str, port: int, serve: Serve, context: ssl.SSLContext | None) -> None:
+    def __init__(self, host: str, port: int, serve: Serve, context: ssl.SSLContext) -> None:
         """Bind, but do not listen yet. Port 0 takes a free one. Raises OSError."""
         self.context = context
         self._serve = serve
@@ -112,8 +112,6 @@ class Listener:
 
     def _secured(self, me: threading.Thread) -> socket.socket:
         plain = self._connections[me]
-        if self.context is None:
-            return plain
         plain.settimeout(_HANDSHAKE_SECONDS)
         secured = self.context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
         with self._lock:

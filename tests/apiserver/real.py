@@ -1,11 +1,12 @@
-"""The real ``etcd`` and ``kube-apiserver`` behind the calls of :class:`Cluster`.
+"""The real ``etcd`` and ``kube-apiserver``, for comparisons with kube-proxy.
 
-The convention is that of controller-runtime's envtest: KUBEBUILDER_ASSETS names a folder with both programs. Faults
-and the journal exist only on the test server; asking for them here skips the test.
+The convention is that of controller-runtime's envtest: KUBEBUILDER_ASSETS names a folder with both programs.
 """
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import secrets
 import shutil
@@ -14,20 +15,14 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Self
 
-import pytest
-
-from tests.apiserver import patches, pki
+from tests.apiserver import kubeconfig, pki, resources
 from tests.apiserver.client import Client
-from tests.apiserver.cluster import Cluster, resource_named
 from tests.apiserver.errors import ApiError
-from tests.apiserver.faults import Faults
-from tests.apiserver.journal import Journal
 from tests.apiserver.kubeconfig import Access
-from tests.apiserver.resources import ENDPOINT_SLICES, EVENTS, NAMESPACES, NODES, SERVICES, Resource
-
-JsonObject = dict[str, Any]
+from tests.apiserver.objects import JsonObject
+from tests.apiserver.resources import Resource
 
 ASSETS = "KUBEBUILDER_ASSETS"
 _PROGRAMS = ("etcd", "kube-apiserver")
@@ -51,7 +46,7 @@ def assets() -> Path | None:
     return Path(value)
 
 
-class RealApiServer(Cluster):
+class RealApiServer:
     """A running etcd and kube-apiserver on free ports, with their files in a temporary folder."""
 
     def __init__(self, programs: Path, host: str = "127.0.0.1") -> None:
@@ -75,14 +70,6 @@ class RealApiServer(Cluster):
             self.close()
             raise
 
-    @property
-    def faults(self) -> Faults:
-        pytest.skip(f"faults need the test server: unset {ASSETS}")
-
-    @property
-    def requests(self) -> Journal:
-        pytest.skip(f"the journal of requests needs the test server: unset {ASSETS}")
-
     def close(self) -> None:
         for process in reversed(self._processes):
             process.terminate()
@@ -95,49 +82,43 @@ class RealApiServer(Cluster):
         self._processes.clear()
         shutil.rmtree(self._home, ignore_errors=True)
 
-    def reset(self) -> None:
-        """Delete all objects that a test can have made, except the Service ``default/kubernetes``."""
-        for resource in (SERVICES, ENDPOINT_SLICES, NODES, EVENTS):
-            for item in self._client.items(resource, ""):
-                namespace, name = item["metadata"].get("namespace", ""), item["metadata"]["name"]
-                if (namespace, name) != ("default", "kubernetes"):
-                    self._client.delete(resource, namespace, name)
+    def create(self, obj: JsonObject) -> None:
+        """Create an object, and its namespace if there is none. Raises ApiError if the server does not take it."""
+        resource, namespace = _place(obj)
+        if namespace not in ("", *self._namespaces):
+            self._ensure_namespace(namespace)
+        self._client.request("POST", resource.path(namespace), obj)
 
-    def get(self, kind: str, namespace: str, name: str) -> JsonObject:
-        return self._client.get(resource_named(kind), namespace, name)
+    def apply(self, obj: JsonObject) -> None:
+        """Create an object, or replace the one of its name."""
+        resource, namespace = _place(obj)
+        try:
+            self.create(obj)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            self._client.request("PUT", resource.path(namespace, obj["metadata"]["name"]), obj)
 
-    def objects(self, kind: str, namespace: str = "") -> list[JsonObject]:
-        return self._client.items(resource_named(kind), namespace)
+    def objects(self, kind: str) -> list[JsonObject]:
+        """Return all objects of a kind."""
+        resource = resources.named(kind)
+        return [resource.typed | item for item in self._client.request("GET", resource.path())["items"] or []]
 
-    def delete(self, kind: str, namespace: str, name: str) -> None:
-        self._client.delete(resource_named(kind), namespace, name)
+    def kubeconfig(self, path: Path) -> Path:
+        """Write a kubeconfig; return ``path``."""
+        return kubeconfig.write(path, self.access)
 
-    def patch(
-        self,
-        kind: str,
-        namespace: str,
-        name: str,
-        patch: Any,
-        *,
-        content_type: str = patches.MERGE,
-        subresource: str = "",
-    ) -> JsonObject:
-        return self._client.patch(resource_named(kind).path(namespace, name, subresource), patch, content_type)
+    def __enter__(self) -> Self:
+        return self
 
-    def _post(self, resource: Resource, obj: JsonObject) -> JsonObject:
-        return self._client.post(resource, self._namespace(resource, obj), obj)
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-    def _put(self, resource: Resource, obj: JsonObject, subresource: str = "") -> JsonObject:
-        return self._client.put(resource, self._namespace(resource, obj), obj, subresource)
-
-    def _namespace(self, resource: Resource, obj: JsonObject) -> str:
-        if not resource.namespaced:
-            return ""
-        namespace = str(obj["metadata"].get("namespace") or "default")
-        if namespace not in self._namespaces:
-            self._client.ensure_namespace(NAMESPACES, namespace)
-            self._namespaces.add(namespace)
-        return namespace
+    def _ensure_namespace(self, name: str) -> None:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        with contextlib.suppress(ApiError):
+            self._client.request("POST", "/api/v1/namespaces", namespace)
+        self._namespaces.add(name)
 
     def _apiserver_flags(self, etcd: int, port: int) -> list[str]:
         certificates = self._certificates
@@ -177,11 +158,10 @@ class RealApiServer(Cluster):
 
     def _is_ready(self) -> bool:
         """Whether it is ready and has the Service ``default/kubernetes``, which comes a moment later."""
-        if not self._client.is_ready():
-            return False
         try:
-            return bool(self.get("Service", "default", "kubernetes"))
-        except ApiError:
+            self._client.request("GET", "/readyz")
+            return bool(self._client.request("GET", resources.SERVICES.path("default", "kubernetes")))
+        except (OSError, http.client.HTTPException, ApiError):
             return False
 
     def _wait_ready(self) -> None:
@@ -192,7 +172,12 @@ class RealApiServer(Cluster):
                 logs = "\n".join(f"{path.name}: {_tail(path)}" for path in sorted(self._home.glob("*.log")))
                 raise RuntimeError(f"the API server did not get ready within {_READY_SECONDS:g} s\n{logs}")
             time.sleep(_POLL_SECONDS)
-        self._client.ensure_namespace(NAMESPACES, "default")
+        self._ensure_namespace("default")
+
+
+def _place(obj: JsonObject) -> tuple[Resource, str]:
+    resource = resources.named(obj["kind"])
+    return resource, str(obj["metadata"].get("namespace") or "default") if resource.namespaced else ""
 
 
 def _etcd_flags(home: Path, client: int, peer: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 Every write takes the next revision, whatever the resource. Each table (one per resource) keeps the current version of
 its objects and a log of changes; a snapshot of an earlier revision is the current state with later changes undone.
-History before ``compacted`` is lost, and asking for it raises :class:`Compacted`.
+History before ``compacted`` is lost, and asking for it raises the API's 410.
 
 A version keeps the object only as JSON, together with the labels and fields that selectors look at: ten thousand
 objects with history stay small, and no caller can change a stored object.
@@ -12,22 +12,18 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import msgspec
 
+from tests.apiserver.errors import expired
+
 JsonObject = dict[str, Any]
 Wake = Callable[[], None]
 
-
-class Compacted(Exception):
-    """The history from ``wanted`` on is lost; ``oldest`` is the oldest revision that is still known."""
-
-    def __init__(self, wanted: int, oldest: int) -> None:
-        super().__init__(f"revision {wanted} is compacted, the oldest is {oldest}")
-        self.wanted = wanted
-        self.oldest = oldest
+_FIELDS = ("metadata.name", "metadata.namespace", "spec.clusterIP")
+"""What field selectors may ask for."""
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,11 +95,8 @@ class Store:
         with self.lock:
             return self._table(table).items.get(key)
 
-    def put(self, table: str, data: JsonObject, paths: Iterable[str] = ()) -> Version:
-        """Write an object at the next revision, which becomes its resourceVersion.
-
-        ``paths`` are the dotted paths that field selectors may ask for. ``data`` is stamped, then only read.
-        """
+    def put(self, table: str, data: JsonObject) -> Version:
+        """Write an object at the next revision, which becomes its resourceVersion; stamps ``data``."""
         metadata = data["metadata"]
         namespace = metadata.get("namespace", "")
         with self.lock:
@@ -115,7 +108,7 @@ class Store:
                 revision=revision,
                 body=msgspec.json.encode(data),
                 labels=dict(metadata.get("labels") or {}),
-                fields={path: _text_at(data, path) for path in paths},
+                fields={path: _text_at(data, path) for path in _FIELDS},
             )
             previous = self._table(table).items.get(version.key)
             self._table(table).items[version.key] = version
@@ -143,7 +136,7 @@ class Store:
             wake()
 
     def snapshot(self, table: str, revision: int | None = None) -> Snapshot:
-        """Return all objects as of ``revision``, or now. Raises Compacted if that is lost."""
+        """Return all objects as of ``revision``, or now. Raises a 410 if that is lost."""
         with self.lock:
             items = dict(self._table(table).items)
             if revision is not None:
@@ -157,7 +150,7 @@ class Store:
         return Snapshot(revision=revision, versions=[items[key] for key in sorted(items)])
 
     def changes(self, table: str, after: int, *, following: bool = False) -> list[Change]:
-        """Return the changes of revisions later than ``after``. Raises Compacted if some of them are lost.
+        """Return the changes of revisions later than ``after``. Raises a 410 if some of them are lost.
 
         A reader who is ``following`` the log has seen all until ``after``, so that a compaction costs it only the
         changes of this table that it has not read yet; anybody else must start from a revision after the compaction.
@@ -165,7 +158,7 @@ class Store:
         with self.lock:
             oldest = self._table(table).forgotten if following else max(self.compacted, self._table(table).forgotten)
             if after < oldest:
-                raise Compacted(after, oldest)
+                raise expired(after, oldest)
             log = self._table(table).log
             return log[bisect_right(log, after, key=_revision_of) :]
 

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from e2e.asking import Destination, Fate, ask
 from e2e.cluster import Cluster, open_cluster
 from e2e.proxies import Proxy
 from e2e.topology import Address, Listener, PodSpec, Protocol, Topology, plain_topology
 from tests.apiserver import testing
-from tests.apiserver.cluster import JsonObject
+from tests.apiserver.objects import JsonObject
 from tests.apiserver.server import ApiServer
 from tests.chaos.asking import Sent, traffic, unharmed
 from tests.chaos.live import is_in_sync
@@ -126,7 +126,7 @@ class Bed:
     @property
     def api(self) -> ApiServer:
         """The API server."""
-        return cast("ApiServer", self.cluster.api)
+        return self.cluster.api
 
     @property
     def proxy(self) -> Proxy:
@@ -196,7 +196,7 @@ class Bed:
 @contextmanager
 def open_bed(folder: Path, *flags: str, topology: Topology = TOPOLOGY) -> Iterator[Bed]:
     """A cluster with the steady Service; the daemon is not started yet."""
-    with open_cluster(topology, folder, flags, fake=True) as cluster:
+    with open_cluster(topology, folder, flags) as cluster:
         cluster.load([testing.node(NODE, *(str(ip_address(each)) for each in TOPOLOGY.nodes[0].addresses))])
         cluster.load(steady_objects())
         yield Bed(cluster, folder, flags)

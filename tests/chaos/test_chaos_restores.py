@@ -10,7 +10,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.parse import parse
 from pykubeproxy.rules.ruleset import Ruleset
 from tests.apiserver import testing
-from tests.apiserver.cluster import JsonObject
+from tests.apiserver.objects import JsonObject
 from tests.chaos.bed import IS_FULL, PODS, SEED, Bed
 from tests.chaos.children import killing_restores, restoring
 from tests.chaos.churn import churning

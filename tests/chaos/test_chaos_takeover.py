@@ -36,7 +36,7 @@ from pykubeproxy.rules.ruleset import Ruleset
 from pykubeproxy.rules.text import LOCALHOST_COUNTER
 from pykubeproxy.rules.trie import LEAF_SIZE
 from tests.apiserver import testing
-from tests.apiserver.cluster import JsonObject, read_objects
+from tests.apiserver.objects import JsonObject, read_objects
 from tests.chaos.asking import unharmed
 from tests.chaos.live import is_in_sync
 from tests.corpus import GOLDEN, GOLDEN_NODE, Example, host_addresses
@@ -145,7 +145,7 @@ class Node:
 def fixture_node(tmp_path: Path, backend: Backend) -> Iterator[Node]:
     # The rules were measured on a node with these addresses.
     flags = (f"--backend={backend}", *EXAMPLE.flags, *host_addresses(GOLDEN_NODE))
-    with open_cluster(TOPOLOGY, tmp_path, flags, fake=True) as cluster:
+    with open_cluster(TOPOLOGY, tmp_path, flags) as cluster:
         cluster.api.delete("EndpointSlice", "default", "kubernetes")
         cluster.load(read_objects(Path(EXAMPLE.objects)))
         yield Node(cluster, tmp_path, flags, backend)

@@ -9,13 +9,26 @@ import pytest
 from pykubeproxy.cluster.client import ApiClient, connect
 from pykubeproxy.cluster.connections import Timeouts
 from pykubeproxy.config.types import ClientConnection
-from tests.apiserver.cluster import Cluster
-from tests.apiserver.fixtures import *  # noqa: F403
+from tests.apiserver.faults import Faults
+from tests.apiserver.server import ApiServer
 from tests.cluster.following import PAUSES, Follow, Following
 
 QUICK = Timeouts(connect=2.0, silence=2.0, list_silence=1.0)
 
-Connect = Callable[[Cluster], ApiClient]
+Connect = Callable[[ApiServer], ApiClient]
+
+
+@pytest.fixture
+def api() -> Iterator[ApiServer]:
+    """An API server that has nothing but the Service ``default/kubernetes``."""
+    with ApiServer() as server:
+        yield server
+
+
+@pytest.fixture
+def faults(api: ApiServer) -> Faults:
+    """What goes wrong on demand."""
+    return api.faults
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +49,7 @@ def certificates_stay_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 def connect_to(tmp_path: Path) -> Connect:
     """Makes a client for a server, by way of a kubeconfig."""
 
-    def make(server: Cluster) -> ApiClient:
+    def make(server: ApiServer) -> ApiClient:
         path = server.kubeconfig(tmp_path / "kubeconfig")
         return connect(ClientConnection(kubeconfig=str(path), qps=-1), timeouts=QUICK, backoff=PAUSES)
 

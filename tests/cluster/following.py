@@ -12,7 +12,7 @@ from pykubeproxy.cluster.reflector import FollowOptions, Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, Resource
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.model.snapshot import Object, ObjectId, identify
-from tests.apiserver.cluster import Cluster
+from tests.apiserver.server import ApiServer
 
 SECONDS = 10.0
 QUICK = FollowOptions()
@@ -79,12 +79,12 @@ class Following:
 class Follow:
     """Begins to follow a server."""
 
-    def __init__(self, begun: list[Following], connect_to: Callable[[Cluster], ApiClient]) -> None:
+    def __init__(self, begun: list[Following], connect_to: Callable[[ApiServer], ApiClient]) -> None:
         self._begun = begun
         self._connect_to = connect_to
 
     def __call__(
-        self, server: Cluster, resource: Resource = ENDPOINT_SLICES, options: FollowOptions = QUICK, **fields: object
+        self, server: ApiServer, resource: Resource = ENDPOINT_SLICES, options: FollowOptions = QUICK, **fields: object
     ) -> Following:
         """Start a reflector; further arguments replace fields of its options."""
         return self.through(self._connect_to(server), resource, msgspec.structs.replace(options, **fields))

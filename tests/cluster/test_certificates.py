@@ -24,8 +24,8 @@ def edited(kubeconfig: Path, old: str, new: str) -> Path:
     return kubeconfig
 
 
-def test_a_good_one_is_accepted(fake_api: ApiServer, tmp_path: Path) -> None:
-    assert get(present(fake_api, tmp_path, period=VALID, names=OWN))
+def test_a_good_one_is_accepted(api: ApiServer, tmp_path: Path) -> None:
+    assert get(present(api, tmp_path, period=VALID, names=OWN))
 
 
 @pytest.mark.parametrize(
@@ -39,35 +39,33 @@ def test_a_good_one_is_accepted(fake_api: ApiServer, tmp_path: Path) -> None:
     ids=["expired", "not-yet-valid", "wrong-address", "of-a-client"],
 )
 def test_a_bad_one_is_refused_and_nothing_is_said_to_it(  # noqa: PLR0917
-    fake_api: ApiServer, tmp_path: Path, period: tuple[str, str], names: str, usage: str, reason: str
+    api: ApiServer, tmp_path: Path, period: tuple[str, str], names: str, usage: str, reason: str
 ) -> None:
-    kubeconfig = present(fake_api, tmp_path, period=period, names=names, usage=usage)
+    kubeconfig = present(api, tmp_path, period=period, names=names, usage=usage)
     with pytest.raises(ApiError) as caught:
         get(kubeconfig)
-    assert str(caught.value) == f"{fake_api.url}: its certificate is not accepted: {reason}"
-    assert fake_api.requests.count() == 0, "no token was shown"
+    assert str(caught.value) == f"{api.url}: its certificate is not accepted: {reason}"
+    assert api.requests.count() == 0, "no token was shown"
 
 
-def test_an_untrusted_one_is_refused(fake_api: ApiServer, faults: Faults, tmp_path: Path) -> None:
+def test_an_untrusted_one_is_refused(api: ApiServer, faults: Faults, tmp_path: Path) -> None:
     faults.untrusted_certificate()
     with pytest.raises(ApiError, match="its certificate is not accepted: "):
-        get(fake_api.kubeconfig(tmp_path / "kubeconfig"))
-    assert fake_api.requests.count() == 0
+        get(api.kubeconfig(tmp_path / "kubeconfig"))
+    assert api.requests.count() == 0
 
 
-def test_one_is_not_trusted_because_the_kubeconfig_names_no_authority(fake_api: ApiServer, tmp_path: Path) -> None:
-    kubeconfig = edited(fake_api.kubeconfig(tmp_path / "kubeconfig"), "certificate-authority-data", "ignored")
+def test_one_is_not_trusted_because_the_kubeconfig_names_no_authority(api: ApiServer, tmp_path: Path) -> None:
+    kubeconfig = edited(api.kubeconfig(tmp_path / "kubeconfig"), "certificate-authority-data", "ignored")
     with pytest.raises(ApiError, match="its certificate is not accepted: "):
         get(kubeconfig)
-    assert fake_api.requests.count() == 0
+    assert api.requests.count() == 0
 
 
-def test_a_wrong_host_name_is_refused_and_tls_server_name_says_which_is_right(
-    fake_api: ApiServer, tmp_path: Path
-) -> None:
-    kubeconfig = present(fake_api, tmp_path, period=VALID, names="DNS:api.example,IP:127.0.0.9")
-    edited(kubeconfig, f"server: {fake_api.url}", f"server: {fake_api.url}\n    tls-server-name: other.example")
+def test_a_wrong_host_name_is_refused_and_tls_server_name_says_which_is_right(api: ApiServer, tmp_path: Path) -> None:
+    kubeconfig = present(api, tmp_path, period=VALID, names="DNS:api.example,IP:127.0.0.9")
+    edited(kubeconfig, f"server: {api.url}", f"server: {api.url}\n    tls-server-name: other.example")
     with pytest.raises(ApiError, match=r"Hostname mismatch, certificate is not valid for 'other.example'"):
         get(kubeconfig)
-    assert fake_api.requests.count() == 0
+    assert api.requests.count() == 0
     assert get(edited(kubeconfig, "other.example", "api.example"))

@@ -16,7 +16,6 @@ from pykubeproxy.cluster.client import ApiClient, connect, user_agent
 from pykubeproxy.cluster.connections import SOCKET_OPTIONS
 from pykubeproxy.cluster.resources import SERVICES
 from pykubeproxy.config.types import ClientConnection
-from tests.apiserver.cluster import Cluster
 from tests.apiserver.faults import Faults
 from tests.apiserver.kubeconfig import Auth
 from tests.apiserver.server import ApiServer
@@ -30,18 +29,18 @@ def to(path: Path, qps: float = -1, burst: int = 10) -> ApiClient:
 
 
 @pytest.mark.parametrize("auth", ["token", "token-file", "exec", "client-certificate"])
-def test_every_way_to_say_who_we_are(fake_api: ApiServer, tmp_path: Path, auth: Auth) -> None:
-    body = to(fake_api.kubeconfig(tmp_path / "config", auth=auth)).session().get(SERVICES.path, {})
+def test_every_way_to_say_who_we_are(api: ApiServer, tmp_path: Path, auth: Auth) -> None:
+    body = to(api.kubeconfig(tmp_path / "config", auth=auth)).session().get(SERVICES.path, {})
     assert msgspec.json.decode(body)["kind"] == "ServiceList"
 
 
-def test_nobody_in_particular_is_refused(api: Cluster, tmp_path: Path) -> None:
+def test_nobody_in_particular_is_refused(api: ApiServer, tmp_path: Path) -> None:
     session = to(api.kubeconfig(tmp_path / "config", auth="none")).session()
     with pytest.raises(ApiError, match=r"the API server answers 40[13]: "):
         session.get(SERVICES.path, {})
 
 
-def test_in_cluster(api: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_cluster(api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = api.service_account(tmp_path / "account")
     host, port = api.url.removeprefix("https://").rsplit(":", 1)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
@@ -53,7 +52,7 @@ def test_in_cluster(api: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_unverified_server_if_that_is_what_somebody_wants(
-    api: Cluster, tmp_path: Path, recwarn: pytest.WarningsRecorder
+    api: ApiServer, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
     path = api.kubeconfig(tmp_path / "config")
     config = yaml.safe_load(path.read_text())
@@ -63,14 +62,14 @@ def test_an_unverified_server_if_that_is_what_somebody_wants(
     assert [str(warning.message) for warning in recwarn] == []
 
 
-def test_the_user_agent_is_a_kube_proxys(fake_api: ApiServer, connect_to: Connect) -> None:
-    connect_to(fake_api).session().get(SERVICES.path, {})
-    assert fake_api.requests.requests()[0].headers["user-agent"] == user_agent()
+def test_the_user_agent_is_a_kube_proxys(api: ApiServer, connect_to: Connect) -> None:
+    connect_to(api).session().get(SERVICES.path, {})
+    assert api.requests.requests()[0].headers["user-agent"] == user_agent()
     assert re.fullmatch(r"kube-proxy/v\d+\.\d+\.\d+ \(linux/[a-z0-9_]+\) kubernetes/\S+", user_agent())
 
 
-def test_connections_are_used_again_and_probed(fake_api: ApiServer, connect_to: Connect) -> None:
-    session = connect_to(fake_api).session()
+def test_connections_are_used_again_and_probed(api: ApiServer, connect_to: Connect) -> None:
+    session = connect_to(api).session()
     session.get(SERVICES.path, {})
     session.get(SERVICES.path, {})
     (only,) = session._sockets._open
@@ -78,33 +77,33 @@ def test_connections_are_used_again_and_probed(fake_api: ApiServer, connect_to: 
         assert only.getsockopt(level, option) == value
 
 
-def test_the_limit_on_requests_is_shared_by_all_sessions(fake_api: ApiServer, tmp_path: Path) -> None:
-    client = to(fake_api.kubeconfig(tmp_path / "config"), qps=10, burst=2)
+def test_the_limit_on_requests_is_shared_by_all_sessions(api: ApiServer, tmp_path: Path) -> None:
+    client = to(api.kubeconfig(tmp_path / "config"), qps=10, burst=2)
     first, second = client.session(), client.session()
     begun = time.monotonic()
     for _ in range(3):
         first.get(SERVICES.path, {})
         second.get(SERVICES.path, {})
-    last = fake_api.requests.requests()[-1]
+    last = api.requests.requests()[-1]
     assert last.at - begun >= 0.39, "two at once, and four more at ten in a second"
 
 
-def test_an_answer_is_not_followed_elsewhere(fake_api: ApiServer, faults: Faults, connect_to: Connect) -> None:
+def test_an_answer_is_not_followed_elsewhere(api: ApiServer, faults: Faults, connect_to: Connect) -> None:
     faults.fail(302)
     with pytest.raises(ApiError, match="answers 302"):
-        connect_to(fake_api).session().get(SERVICES.path, {})
-    assert fake_api.requests.count() == 1
+        connect_to(api).session().get(SERVICES.path, {})
+    assert api.requests.count() == 1
 
 
-def test_nothing_is_sent_after_an_abort(fake_api: ApiServer, connect_to: Connect) -> None:
-    session = connect_to(fake_api).session()
+def test_nothing_is_sent_after_an_abort(api: ApiServer, connect_to: Connect) -> None:
+    session = connect_to(api).session()
     session.abort()
     with pytest.raises(Aborted):
         session.get(SERVICES.path, {})
-    assert fake_api.requests.count() == 0
+    assert api.requests.count() == 0
 
 
-def test_a_token_with_a_line_break_inside_is_trouble(api: Cluster, tmp_path: Path) -> None:
+def test_a_token_with_a_line_break_inside_is_trouble(api: ApiServer, tmp_path: Path) -> None:
     path = api.kubeconfig(tmp_path / "config")
     config = yaml.safe_load(path.read_text())
     config["users"][0]["user"] = {"token": "two\nlines"}
@@ -159,7 +158,9 @@ def proxy() -> Iterator[Proxy]:
 
 
 @pytest.mark.parametrize("by", ["kubeconfig", "environment"])
-def test_through_a_proxy(api: Cluster, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+def test_through_a_proxy(
+    api: ApiServer, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
     path = api.kubeconfig(tmp_path / "config")
     monkeypatch.setenv("NO_PROXY", "")
     if by == "kubeconfig":
@@ -175,7 +176,7 @@ def test_through_a_proxy(api: Cluster, proxy: Proxy, tmp_path: Path, monkeypatch
     session.close()
 
 
-def test_a_proxy_that_is_not_there(api: Cluster, proxy: Proxy, tmp_path: Path) -> None:
+def test_a_proxy_that_is_not_there(api: ApiServer, proxy: Proxy, tmp_path: Path) -> None:
     path = api.kubeconfig(tmp_path / "config")
     config = yaml.safe_load(path.read_text())
     config["clusters"][0]["cluster"]["proxy-url"] = "http://127.0.0.1:1"
@@ -200,8 +201,8 @@ class Heard:
         self.took.append((host, method))
 
 
-def test_an_observer_is_told_of_every_request(fake_api: ApiServer, faults: Faults, tmp_path: Path) -> None:
-    path = fake_api.kubeconfig(tmp_path / "config")
+def test_an_observer_is_told_of_every_request(api: ApiServer, faults: Faults, tmp_path: Path) -> None:
+    path = api.kubeconfig(tmp_path / "config")
     heard = Heard()
     session = connect(ClientConnection(kubeconfig=str(path), qps=-1), observer=heard).session()
     session.get(SERVICES.path, {})
@@ -215,17 +216,17 @@ def test_an_observer_is_told_of_every_request(fake_api: ApiServer, faults: Fault
     faults.lose_answers()
     with pytest.raises(ApiError):
         session.get(SERVICES.path, {})
-    host = fake_api.url.removeprefix("https://")
+    host = api.url.removeprefix("https://")
     codes = (("GET", "200"), ("GET", "200"), ("GET", "403"), ("GET", "500"), ("POST", "422"), ("GET", "<error>"))
     assert heard.answered == [(host, *each) for each in codes]
     # As in client-go, not that of a watch: it says how long the watch was, not how slow the server is.
     assert heard.took == [(host, method) for method in ("GET", "GET", "GET", "POST", "GET")]
 
 
-def test_a_password_in_the_address_is_not_part_of_the_host(fake_api: ApiServer, tmp_path: Path) -> None:
-    path = fake_api.kubeconfig(tmp_path / "config")
+def test_a_password_in_the_address_is_not_part_of_the_host(api: ApiServer, tmp_path: Path) -> None:
+    path = api.kubeconfig(tmp_path / "config")
     path.write_text(path.read_text().replace("https://", "https://me:secret@"))
     heard = Heard()
     session = connect(ClientConnection(kubeconfig=str(path), qps=-1), observer=heard).session()
     session.get(SERVICES.path, {})
-    assert heard.took == [(fake_api.url.removeprefix("https://"), "GET")]
+    assert heard.took == [(api.url.removeprefix("https://"), "GET")]

@@ -13,16 +13,15 @@ from pykubeproxy.cluster.api_error import ApiError
 from pykubeproxy.cluster.client import Session
 from pykubeproxy.cluster.events import Event, EventRecorder, as_api_object
 from pykubeproxy.model.service import ServiceKey
-from tests.apiserver.cluster import Cluster
 from tests.apiserver.faults import Faults
 from tests.apiserver.server import ApiServer
 from tests.cluster.conftest import Connect
 from tests.cluster.following import wait_until
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
-KIND = "events.k8s.io/v1/Event"
+KIND = "Event"
 
-Record = Callable[[Cluster], EventRecorder]
+Record = Callable[[ApiServer], EventRecorder]
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def record(connect_to: Connect) -> Iterator[Record]:
     """Makes recorders that try again soon, and stops them in the end."""
     begun: list[EventRecorder] = []
 
-    def make(server: Cluster) -> EventRecorder:
+    def make(server: ApiServer) -> EventRecorder:
         begun.append(EventRecorder(connect_to(server), "host-a", retry_seconds=0.02))
         begun[-1].start()
         return begun[-1]
@@ -40,11 +39,11 @@ def record(connect_to: Connect) -> Iterator[Record]:
         recorder.stop()
 
 
-def written(api: Cluster) -> list[dict[str, Any]]:
+def written(api: ApiServer) -> list[dict[str, Any]]:
     return [event for event in api.objects(KIND) if event["reportingController"] == "kube-proxy"]
 
 
-def test_starting(api: Cluster, record: Record) -> None:
+def test_starting(api: ApiServer, record: Record) -> None:
     record(api).emit(events.starting("node-a"))
     wait_until(lambda: len(written(api)) == 1, "the event")
     (event,) = written(api)
@@ -93,56 +92,54 @@ def test_a_long_note_is_cut_to_what_the_api_takes() -> None:
     assert note == "é" * 512
 
 
-def test_an_event_waits_for_the_server(fake_api: ApiServer, faults: Faults, record: Record) -> None:
+def test_an_event_waits_for_the_server(api: ApiServer, faults: Faults, record: Record) -> None:
     faults.refuse()
-    recorder = record(fake_api)
+    recorder = record(api)
     recorder.emit(events.starting("node-a"))
     faults.accept()
-    wait_until(lambda: len(written(fake_api)) == 1, "the event")
+    wait_until(lambda: len(written(api)) == 1, "the event")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_busy_server_is_asked_again(fake_api: ApiServer, faults: Faults, record: Record, status: int) -> None:
+def test_a_busy_server_is_asked_again(api: ApiServer, faults: Faults, record: Record, status: int) -> None:
     faults.fail(status, count=3, verb="create")
-    record(fake_api).emit(events.starting("node-a"))
-    wait_until(lambda: len(written(fake_api)) == 1, "the event")
+    record(api).emit(events.starting("node-a"))
+    wait_until(lambda: len(written(api)) == 1, "the event")
 
 
 def test_an_event_whose_answer_was_lost_is_written_once(
-    fake_api: ApiServer, record: Record, monkeypatch: pytest.MonkeyPatch
+    api: ApiServer, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post, lost = Session.post, ApiError("the connection was closed", kind="closed")
 
     def lose_first_answer(session: Session, path: str, obj: object) -> None:
         post(session, path, obj)
-        if fake_api.requests.count("create") == 1:
+        if api.requests.count("create") == 1:
             raise lost
 
     monkeypatch.setattr(Session, "post", lose_first_answer)
-    recorder = record(fake_api)
+    recorder = record(api)
     recorder.emit(events.starting("lost"))
     recorder.emit(events.starting("next"))
-    wait_until(lambda: any(event["regarding"]["name"] == "next" for event in written(fake_api)), "the next event")
-    assert sorted(event["regarding"]["name"] for event in written(fake_api)) == ["lost", "next"]
-    assert fake_api.requests.count("create") == 3
+    wait_until(lambda: any(event["regarding"]["name"] == "next" for event in written(api)), "the next event")
+    assert sorted(event["regarding"]["name"] for event in written(api)) == ["lost", "next"]
+    assert api.requests.count("create") == 3
 
 
-def test_a_refused_event_is_given_up_and_the_next_one_written(
-    fake_api: ApiServer, faults: Faults, record: Record
-) -> None:
+def test_a_refused_event_is_given_up_and_the_next_one_written(api: ApiServer, faults: Faults, record: Record) -> None:
     faults.fail(403, verb="create")
-    recorder = record(fake_api)
+    recorder = record(api)
     recorder.emit(events.starting("refused"))
     recorder.emit(events.starting("written"))
-    wait_until(lambda: len(written(fake_api)) == 1, "the event")
-    assert written(fake_api)[0]["regarding"]["name"] == "written"
-    assert fake_api.requests.count("create") == 2
+    wait_until(lambda: len(written(api)) == 1, "the event")
+    assert written(api)[0]["regarding"]["name"] == "written"
+    assert api.requests.count("create") == 2
 
 
 def test_an_error_that_nobody_thought_of_costs_one_event(
-    fake_api: ApiServer, record: Record, monkeypatch: pytest.MonkeyPatch
+    api: ApiServer, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorder = record(fake_api)
+    recorder = record(api)
     post, failures = recorder._session.post, iter([KeyError("x")])
 
     def fail_once(path: str, obj: object) -> None:
@@ -154,12 +151,12 @@ def test_an_error_that_nobody_thought_of_costs_one_event(
     with capture_logs() as logs:
         recorder.emit(events.starting("lost"))
         recorder.emit(events.starting("written"))
-        wait_until(lambda: len(written(fake_api)) == 1, "the event")
+        wait_until(lambda: len(written(api)) == 1, "the event")
     assert [line["event"] for line in logs] == ["an event was not written: internal error"]
-    assert written(fake_api)[0]["regarding"]["name"] == "written"
+    assert written(api)[0]["regarding"]["name"] == "written"
 
 
-def test_the_last_one_is_written_before_the_end_without_a_start(api: Cluster, connect_to: Connect) -> None:
+def test_the_last_one_is_written_before_the_end_without_a_start(api: ApiServer, connect_to: Connect) -> None:
     recorder = EventRecorder(connect_to(api), "host-a")
     recorder.emit(events.healthz_failed("node-a", "in use"))
     recorder.finish(10)
@@ -167,9 +164,9 @@ def test_the_last_one_is_written_before_the_end_without_a_start(api: Cluster, co
     assert not recorder._thread.is_alive()
 
 
-def test_it_is_not_waited_for_without_end(fake_api: ApiServer, faults: Faults, connect_to: Connect) -> None:
+def test_it_is_not_waited_for_without_end(api: ApiServer, faults: Faults, connect_to: Connect) -> None:
     faults.stall()
-    recorder = EventRecorder(connect_to(fake_api), "host-a")
+    recorder = EventRecorder(connect_to(api), "host-a")
     recorder.emit(events.metrics_failed("node-a", "in use"))
     begun = monotonic()
     recorder.finish(0.1)
@@ -177,11 +174,11 @@ def test_it_is_not_waited_for_without_end(fake_api: ApiServer, faults: Faults, c
     assert not recorder._thread.is_alive()
 
 
-def test_nobody_waits_however_many_there_are(fake_api: ApiServer, faults: Faults, record: Record) -> None:
+def test_nobody_waits_however_many_there_are(api: ApiServer, faults: Faults, record: Record) -> None:
     faults.stall()
-    recorder = record(fake_api)
+    recorder = record(api)
     for number in range(1000):
         recorder.emit(events.starting(f"node-{number}"))
-    assert fake_api.requests.wait(1, "create")
+    assert api.requests.wait(1, "create")
     recorder.stop()
     assert not recorder._thread.is_alive()

@@ -9,10 +9,10 @@ import structlog
 from pykubeproxy.cluster.client import ApiClient, connect
 from pykubeproxy.cluster.connections import Timeouts
 from pykubeproxy.config.types import ClientConnection
-from tests.apiserver.cluster import Cluster
 from tests.apiserver.faults import BREAK_KINDS, BreakKind, Faults
 from tests.apiserver.server import ApiServer
 from tests.apiserver.testing import endpoint_slice
+from tests.apiserver.watch import Pace
 from tests.cluster.following import PAUSES, Follow, Following, wait_until
 
 LOUD_BREAKS: list[BreakKind] = [kind for kind in BREAK_KINDS if kind != "half-open"]
@@ -28,13 +28,13 @@ def with_three(api: ApiServer, follow: Follow) -> Following:
 
 @pytest.mark.parametrize("how", LOUD_BREAKS)
 def test_what_happens_meanwhile_is_told_and_nothing_else(
-    fake_api: ApiServer, faults: Faults, follow: Follow, how: BreakKind
+    api: ApiServer, faults: Faults, follow: Follow, how: BreakKind
 ) -> None:
-    told = with_three(fake_api, follow)
+    told = with_three(api, follow)
     faults.refuse(drop=False)
     faults.break_watches(how)
-    fake_api.delete("EndpointSlice", "default", "b")
-    fake_api.create(endpoint_slice("d", "10.244.0.6"))
+    api.delete("EndpointSlice", "default", "b")
+    api.create(endpoint_slice("d", "10.244.0.6"))
     faults.accept()
     told.wait_names("a", "c", "d")
     assert told.removed == ["b"]
@@ -43,16 +43,16 @@ def test_what_happens_meanwhile_is_told_and_nothing_else(
 
 @pytest.mark.parametrize("how", LOUD_BREAKS)
 def test_watches_that_break_at_once_are_no_busy_loop(
-    fake_api: ApiServer, faults: Faults, follow: Follow, how: BreakKind
+    api: ApiServer, faults: Faults, follow: Follow, how: BreakKind
 ) -> None:
-    told = with_three(fake_api, follow)
-    fake_api.requests.clear()
+    told = with_three(api, follow)
+    api.requests.clear()
     faults.break_next_watches(how, count=None)
     faults.break_watches(how)
-    assert fake_api.requests.wait(8, "watch")
-    times = [request.at for request in fake_api.requests.requests("watch")]
+    assert api.requests.wait(8, "watch")
+    times = [request.at for request in api.requests.requests("watch")]
     assert times[-1] - times[0] >= 3 * PAUSES.first, "a lost history is listed anew at once, but not again and again"
-    fake_api.create(endpoint_slice("d", "10.244.0.6"))
+    api.create(endpoint_slice("d", "10.244.0.6"))
     faults.clear()
     told.wait_names("a", "b", "c", "d")
     assert told.removed == []
@@ -60,12 +60,12 @@ def test_watches_that_break_at_once_are_no_busy_loop(
 
 @pytest.mark.parametrize("how", LOUD_BREAKS)
 def test_a_first_list_that_breaks_off_is_taken_again(
-    fake_api: ApiServer, faults: Faults, follow: Follow, how: BreakKind
+    api: ApiServer, faults: Faults, follow: Follow, how: BreakKind
 ) -> None:
     for number in range(10):
-        fake_api.create(endpoint_slice(f"s{number}", "10.244.0.5"))
+        api.create(endpoint_slice(f"s{number}", "10.244.0.5"))
     faults.break_next_watches(how, after=5)
-    told = follow(fake_api).wait_listed()
+    told = follow(api).wait_listed()
     assert told.objects_when_listed == 10
     assert told.removed == []
 
@@ -76,7 +76,7 @@ class Impatient:
     def __init__(self, kubeconfig: Path) -> None:
         self._kubeconfig = kubeconfig
 
-    def __call__(self, server: Cluster, silence: float = 0.25) -> ApiClient:
+    def __call__(self, server: ApiServer, silence: float = 0.25) -> ApiClient:
         settings = ClientConnection(kubeconfig=str(server.kubeconfig(self._kubeconfig)), qps=-1)
         return connect(settings, timeouts=Timeouts(connect=2.0, silence=silence, list_silence=silence), backoff=PAUSES)
 
@@ -86,26 +86,24 @@ def impatient(tmp_path: Path) -> Impatient:
     return Impatient(tmp_path / "config")
 
 
-def test_a_half_open_watch_is_noticed(
-    fake_api: ApiServer, faults: Faults, follow: Follow, impatient: Impatient
-) -> None:
-    told = follow.through(impatient(fake_api))
+def test_a_half_open_watch_is_noticed(api: ApiServer, faults: Faults, follow: Follow, impatient: Impatient) -> None:
+    told = follow.through(impatient(api))
     told.wait_listed()
-    fake_api.wait_watchers(1)
+    api.wait_watchers(1)
     faults.half_open()
-    fake_api.create(endpoint_slice("a", "10.244.0.5"))
-    assert fake_api.requests.wait(3, "watch"), "one fell silent, and so does the next"
+    api.create(endpoint_slice("a", "10.244.0.5"))
+    assert api.requests.wait(3, "watch"), "one fell silent, and so does the next"
     assert told.names() == set()
     faults.clear()
     told.wait_names("a")
 
 
 def test_a_server_that_takes_a_list_and_says_nothing(
-    fake_api: ApiServer, faults: Faults, follow: Follow, impatient: Impatient
+    api: ApiServer, faults: Faults, follow: Follow, impatient: Impatient
 ) -> None:
-    fake_api.create(endpoint_slice("a", "10.244.0.5"))
+    api.create(endpoint_slice("a", "10.244.0.5"))
     faults.break_next_watches("half-open")
-    told = follow.through(impatient(fake_api))
+    told = follow.through(impatient(api))
     told.wait_listed()
     assert told.names() == {"a"}
 
@@ -113,7 +111,7 @@ def test_a_server_that_takes_a_list_and_says_nothing(
 def test_a_quiet_watch_with_bookmarks_is_left_alone(follow: Follow, impatient: Impatient) -> None:
     """Forty bookmarks are due before it counts as silent: the server shares this interpreter, and may be held up."""
     silence = 2.0
-    with ApiServer(bookmark_interval=silence / 40) as server:
+    with ApiServer(pace=Pace(bookmark_interval=silence / 40)) as server:
         told = follow.through(impatient(server, silence))
         told.wait_listed()
         watch = server.requests.requests("watch")[0]
@@ -121,45 +119,43 @@ def test_a_quiet_watch_with_bookmarks_is_left_alone(follow: Follow, impatient: I
         assert server.requests.count("watch") == 1
 
 
-def test_a_quiet_watch_without_bookmarks_loses_nothing(
-    fake_api: ApiServer, follow: Follow, impatient: Impatient
-) -> None:
-    fake_api.create(endpoint_slice("a", "10.244.0.5"))
-    told = follow.through(impatient(fake_api))
+def test_a_quiet_watch_without_bookmarks_loses_nothing(api: ApiServer, follow: Follow, impatient: Impatient) -> None:
+    api.create(endpoint_slice("a", "10.244.0.5"))
+    told = follow.through(impatient(api))
     told.wait_listed()
-    assert fake_api.requests.wait(3, "watch"), "a watch is replaced, and replaced again"
-    fake_api.create(endpoint_slice("b", "10.244.0.6"))
+    assert api.requests.wait(3, "watch"), "a watch is replaced, and replaced again"
+    api.create(endpoint_slice("b", "10.244.0.6"))
     told.wait_names("a", "b")
     assert [len(change.put) for change in told.changes] == [1, 1]
 
 
-def test_a_slow_trickle_is_no_silence(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
-    fake_api.create(endpoint_slice("a", "10.244.0.5"))
+def test_a_slow_trickle_is_no_silence(api: ApiServer, faults: Faults, follow: Follow) -> None:
+    api.create(endpoint_slice("a", "10.244.0.5"))
     faults.trickle(size=7, interval=0.001)
-    told = follow(fake_api).wait_listed()
-    fake_api.create(endpoint_slice("b", "10.244.0.6"))
+    told = follow(api).wait_listed()
+    api.create(endpoint_slice("b", "10.244.0.6"))
     told.wait_names("a", "b")
-    assert fake_api.requests.count("watch") == 1
+    assert api.requests.count("watch") == 1
 
 
-def test_a_storm_of_lost_history(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
-    told = with_three(fake_api, follow)
+def test_a_storm_of_lost_history(api: ApiServer, faults: Faults, follow: Follow) -> None:
+    told = with_three(api, follow)
     for number in range(10):
         faults.compact()
         faults.break_watches("expired")
-        fake_api.replace(endpoint_slice("b", f"10.244.1.{number}"))
-    fake_api.create(endpoint_slice("d", "10.244.0.6"))
+        api.replace(endpoint_slice("b", f"10.244.1.{number}"))
+    api.create(endpoint_slice("d", "10.244.0.6"))
     told.wait_names("a", "b", "c", "d")
     assert told.removed == []
     assert told.listed == ["EndpointSlice"], "the first list is told of once"
 
 
-def test_trouble_is_logged_when_it_begins_and_when_it_ends(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
+def test_trouble_is_logged_when_it_begins_and_when_it_ends(api: ApiServer, faults: Faults, follow: Follow) -> None:
     with structlog.testing.capture_logs() as logs:
-        told = with_three(fake_api, follow)
+        told = with_three(api, follow)
         faults.fail(503, count=None)
         faults.break_watches("reset")
-        assert fake_api.requests.wait(8)
+        assert api.requests.wait(8)
         wait_until(lambda: told.reflector.error is not None, "the trouble")
         assert "the API server answers 503" in str(told.reflector.error)
         faults.clear()

@@ -4,7 +4,7 @@ from pykubeproxy.cluster.resources import SERVICES, own_node
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.snapshot import ObjectId
-from tests.apiserver.cluster import Cluster
+from tests.apiserver.server import ApiServer
 from tests.apiserver.testing import endpoint_slice, node, service
 from tests.cluster.following import Follow, Following
 
@@ -14,7 +14,7 @@ def addresses(told: Following, name: str) -> list[str]:
     return [endpoint.address for endpoint in found.endpoints] if isinstance(found, EndpointSlice) else []
 
 
-def test_objects_come_change_and_go(api: Cluster, follow: Follow) -> None:
+def test_objects_come_change_and_go(api: ApiServer, follow: Follow) -> None:
     told = follow(api).wait_listed()
     api.create(endpoint_slice("web", "10.244.0.5"))
     told.wait(lambda it: addresses(it, "web") == ["10.244.0.5"])
@@ -26,7 +26,7 @@ def test_objects_come_change_and_go(api: Cluster, follow: Follow) -> None:
     assert told.listed == ["EndpointSlice"]
 
 
-def test_an_object_made_again_is_there(api: Cluster, follow: Follow) -> None:
+def test_an_object_made_again_is_there(api: ApiServer, follow: Follow) -> None:
     told = follow(api, SERVICES).wait_listed()
     for _ in range(3):
         api.create(service("web"))
@@ -36,7 +36,7 @@ def test_an_object_made_again_is_there(api: Cluster, follow: Follow) -> None:
     told.wait_names("web", "last")
 
 
-def test_many_changes_arrive_complete_and_in_order(api: Cluster, follow: Follow) -> None:
+def test_many_changes_arrive_complete_and_in_order(api: ApiServer, follow: Follow) -> None:
     told = follow(api).wait_listed()
     api.create(endpoint_slice("web", "10.244.0.1"))
     for number in range(2, 200):
@@ -46,16 +46,16 @@ def test_many_changes_arrive_complete_and_in_order(api: Cluster, follow: Follow)
     assert seen == sorted(seen, key=lambda address: int(address.rpartition(".")[2]))
 
 
-def test_a_change_of_status_is_a_change(api: Cluster, follow: Follow) -> None:
+def test_a_change_of_status_is_a_change(api: ApiServer, follow: Follow) -> None:
     api.create(service("web", type="LoadBalancer"))
     told = follow(api, SERVICES).wait_names("web")
     before = len(told.changes)
     status = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.9"}]}}}
-    api.patch("Service", "default", "web", status, subresource="status")
+    api.patch("Service", "default", "web", status)
     told.wait(lambda it: len(it.changes) > before)
 
 
-def test_only_the_own_node_is_told_and_its_deletion(api: Cluster, follow: Follow) -> None:
+def test_only_the_own_node_is_told_and_its_deletion(api: ApiServer, follow: Follow) -> None:
     api.create(node("n1", "192.0.2.1"))
     told = follow(api, own_node("n2")).wait_listed()
     assert told.listed == ["Node"]

@@ -4,12 +4,12 @@ import msgspec
 import structlog
 
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES
-from tests.apiserver.cluster import Cluster
+from tests.apiserver.server import ApiServer
 from tests.apiserver.testing import endpoint_slice
 from tests.cluster.following import Follow
 
 
-def test_a_fault_of_ours_is_logged_and_others_are_told(api: Cluster, follow: Follow) -> None:
+def test_a_fault_of_ours_is_logged_and_others_are_told(api: ApiServer, follow: Follow) -> None:
     def translate(obj: object) -> object:
         result = ENDPOINT_SLICES.translate(obj)
         if getattr(result[0], "key", None) == ("default", "cursed"):

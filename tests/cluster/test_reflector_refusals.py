@@ -22,13 +22,13 @@ def error_of(told: Following, text: str) -> str:
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 429, 500, 502, 503, 504])
 @pytest.mark.parametrize("can_stream", [True, False])
 def test_a_list_that_is_refused_is_asked_for_until_it_comes(
-    fake_api: ApiServer, faults: Faults, follow: Follow, status: int, *, can_stream: bool
+    api: ApiServer, faults: Faults, follow: Follow, status: int, *, can_stream: bool
 ) -> None:
-    fake_api.create(endpoint_slice("a", "10.244.0.5"))
+    api.create(endpoint_slice("a", "10.244.0.5"))
     faults.fail(status, count=None)
-    told = follow(fake_api, can_stream=can_stream)
+    told = follow(api, can_stream=can_stream)
     error_of(told, f"the API server answers {status}: ")
-    assert fake_api.requests.wait(3)
+    assert api.requests.wait(3)
     assert not told.listed
     faults.clear()
     assert told.wait_listed().names() == {"a"}
@@ -37,64 +37,64 @@ def test_a_list_that_is_refused_is_asked_for_until_it_comes(
 
 @pytest.mark.parametrize("status", [400, 401, 403, 422, 429, 500, 503, 504])
 def test_a_watch_that_is_refused_is_asked_for_until_it_comes(
-    fake_api: ApiServer, faults: Faults, follow: Follow, status: int
+    api: ApiServer, faults: Faults, follow: Follow, status: int
 ) -> None:
-    fake_api.create(endpoint_slice("a", "10.244.0.5"))
-    told = follow(fake_api).wait_listed()
-    fake_api.wait_watchers(1)
+    api.create(endpoint_slice("a", "10.244.0.5"))
+    told = follow(api).wait_listed()
+    api.wait_watchers(1)
     faults.fail(status, count=3, verb="watch")
     faults.break_watches("end")
-    fake_api.create(endpoint_slice("b", "10.244.0.6"))
+    api.create(endpoint_slice("b", "10.244.0.6"))
     told.wait_names("a", "b")
     assert told.removed == []
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_honoured(fake_api: ApiServer, faults: Faults, follow: Follow, status: int) -> None:
+def test_retry_after_is_honoured(api: ApiServer, faults: Faults, follow: Follow, status: int) -> None:
     faults.fail(status, count=2, retry_after=1)
-    follow(fake_api).wait_listed()
-    _, first, second = fake_api.requests.requests()[:3]
+    follow(api).wait_listed()
+    _, first, second = api.requests.requests()[:3]
     assert 1.0 <= second.at - first.at < 5.0
 
 
-def test_a_refusal_names_the_permissions_that_are_needed(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
+def test_a_refusal_names_the_permissions_that_are_needed(api: ApiServer, faults: Faults, follow: Follow) -> None:
     faults.fail(403, count=None)
-    error = error_of(follow(fake_api), "403")
+    error = error_of(follow(api), "403")
     assert error.startswith("RBAC has to allow list and watch on endpointslices.discovery.k8s.io: ")
 
 
 @pytest.mark.parametrize("body", ["<html>busy</html>", "{}", '{"kind":"Status"', "[]", ""])
 @pytest.mark.parametrize("code", [200, 500])
 def test_an_answer_of_another_kind_is_trouble_and_no_list(
-    fake_api: ApiServer, faults: Faults, follow: Follow, code: int, body: str
+    api: ApiServer, faults: Faults, follow: Follow, code: int, body: str
 ) -> None:
-    fake_api.create(endpoint_slice("a", "10.244.0.5"))
+    api.create(endpoint_slice("a", "10.244.0.5"))
     faults.fail(code, count=3, body=body)
-    told = follow(fake_api, can_stream=False).wait_listed()
+    told = follow(api, can_stream=False).wait_listed()
     assert told.names() == {"a"}
 
 
-def test_a_list_that_is_cut_off_is_asked_for_again(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
+def test_a_list_that_is_cut_off_is_asked_for_again(api: ApiServer, faults: Faults, follow: Follow) -> None:
     for number in range(10):
-        fake_api.create(endpoint_slice(f"s{number}", "10.244.0.5"))
+        api.create(endpoint_slice(f"s{number}", "10.244.0.5"))
     faults.truncate(count=2, verb="list")
-    assert follow(fake_api, can_stream=False).wait_listed().objects_when_listed == 10
-    assert fake_api.requests.count("list") == 3
+    assert follow(api, can_stream=False).wait_listed().objects_when_listed == 10
+    assert api.requests.count("list") == 3
 
 
-def test_refused_connections(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
+def test_refused_connections(api: ApiServer, faults: Faults, follow: Follow) -> None:
     faults.refuse()
-    told = follow(fake_api)
-    assert error_of(told, "refused") == f"{fake_api.url}: Connection refused"
+    told = follow(api)
+    assert error_of(told, "refused") == f"{api.url}: Connection refused"
     faults.accept()
     told.wait_listed()
 
 
-def test_a_certificate_that_nobody_vouches_for(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
+def test_a_certificate_that_nobody_vouches_for(api: ApiServer, faults: Faults, follow: Follow) -> None:
     faults.untrusted_certificate()
-    told = follow(fake_api)
-    assert error_of(told, "certificate").startswith(f"{fake_api.url}: its certificate is not accepted: ")
-    assert fake_api.requests.count() == 0, "nothing was said to the stranger, and no token shown"
+    told = follow(api)
+    assert error_of(told, "certificate").startswith(f"{api.url}: its certificate is not accepted: ")
+    assert api.requests.count() == 0, "nothing was said to the stranger, and no token shown"
     faults.untrusted_certificate(on=False)
     told.wait_listed()
 
@@ -112,21 +112,21 @@ def test_a_name_that_does_not_exist(tmp_path: Path, follow: Follow) -> None:
 
 @pytest.mark.parametrize("auth", ["token-file", "exec"])
 def test_a_token_that_was_rotated_is_read_again(
-    fake_api: ApiServer, faults: Faults, follow: Follow, tmp_path: Path, auth: Auth
+    api: ApiServer, faults: Faults, follow: Follow, tmp_path: Path, auth: Auth
 ) -> None:
-    path = fake_api.kubeconfig(tmp_path / "config", auth=auth)
+    path = api.kubeconfig(tmp_path / "config", auth=auth)
     told = follow.through(connect(ClientConnection(kubeconfig=str(path), qps=-1), backoff=PAUSES)).wait_listed()
-    fake_api.wait_watchers(1)
-    write_token(path, fake_api.rotate_token(), auth)
+    api.wait_watchers(1)
+    write_token(path, api.rotate_token(), auth)
     faults.break_watches("end")
-    fake_api.create(endpoint_slice("a", "10.244.0.5"))
+    api.create(endpoint_slice("a", "10.244.0.5"))
     told.wait_names("a")
     assert told.removed == []
 
 
-def test_a_server_that_never_answers_is_given_up(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
+def test_a_server_that_never_answers_is_given_up(api: ApiServer, faults: Faults, follow: Follow) -> None:
     faults.stall()
-    told = follow(fake_api)
+    told = follow(api)
     error_of(told, "no answer in time")
     faults.clear()
     told.wait_listed()

@@ -19,31 +19,31 @@ def with_three(api: ApiServer, follow: Follow, *, can_stream: bool = True) -> Fo
 @pytest.mark.parametrize("can_stream", [True, False])
 @pytest.mark.parametrize("revision", [None, 3, 1_000_000])
 def test_a_restart_without_history(
-    fake_api: ApiServer, faults: Faults, follow: Follow, revision: int | None, *, can_stream: bool
+    api: ApiServer, faults: Faults, follow: Follow, revision: int | None, *, can_stream: bool
 ) -> None:
     """As after a restore from a backup: the revisions go on from another point, and nobody knows the old ones."""
-    told = with_three(fake_api, follow, can_stream=can_stream)
+    told = with_three(api, follow, can_stream=can_stream)
     faults.refuse()
-    fake_api.delete("EndpointSlice", "default", "b")
+    api.delete("EndpointSlice", "default", "b")
     faults.restart(revision=revision)
-    fake_api.create(endpoint_slice("d", "10.244.0.6"))
+    api.create(endpoint_slice("d", "10.244.0.6"))
     told.wait_names("a", "c", "d")
     assert told.removed == ["b"]
 
 
-def test_being_away_for_a_while(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
-    told = with_three(fake_api, follow)
+def test_being_away_for_a_while(api: ApiServer, faults: Faults, follow: Follow) -> None:
+    told = with_three(api, follow)
     faults.refuse()
-    fake_api.replace(endpoint_slice("a", "10.244.0.9"))
-    fake_api.delete("EndpointSlice", "default", "b")
-    fake_api.create(endpoint_slice("b", "10.244.0.10"))
-    fake_api.delete("EndpointSlice", "default", "c")
+    api.replace(endpoint_slice("a", "10.244.0.9"))
+    api.delete("EndpointSlice", "default", "b")
+    api.create(endpoint_slice("b", "10.244.0.10"))
+    api.delete("EndpointSlice", "default", "c")
     faults.accept()
     told.wait_names("a", "b")
     assert "a" not in told.removed
 
 
-def test_an_outage_at_the_start(fake_api: ApiServer, faults: Faults, follow: Follow) -> None:
-    fake_api.create(endpoint_slice("a", "10.244.0.5"))
+def test_an_outage_at_the_start(api: ApiServer, faults: Faults, follow: Follow) -> None:
+    api.create(endpoint_slice("a", "10.244.0.5"))
     faults.refuse(0.3)
-    assert follow(fake_api).wait_listed().names() == {"a"}
+    assert follow(api).wait_listed().names() == {"a"}

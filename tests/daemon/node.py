@@ -11,17 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.ruleset import Lines
-from tests.apiserver.cluster import Cluster
-from tests.apiserver.real import RealApiServer, assets
 from tests.apiserver.server import ApiServer
-from tests.daemon.inside import Inside
 from tests.host.namespace import Namespace
 from tests.kernel.machine import Kind, Machine, machine, wait_until
 
@@ -41,7 +38,6 @@ FLAGS = (
 )
 
 Result = TypeVar("Result")
-Api_co = TypeVar("Api_co", bound=Cluster, covariant=True)
 
 
 class Daemon:
@@ -137,10 +133,10 @@ class Daemon:
         return len(list((proc / "task").iterdir())), len(list((proc / "fd").iterdir()))
 
 
-class Node(Generic[Api_co]):
+class Node:
     """The machine, its API server, and where the files of the test are."""
 
-    def __init__(self, machine: Machine, api: Api_co, folder: Path) -> None:
+    def __init__(self, machine: Machine, api: ApiServer, folder: Path) -> None:
         self.machine = machine
         self.api = api
         self.folder = folder
@@ -186,25 +182,10 @@ def destinations(dump: str) -> set[str]:
 
 
 @contextmanager
-def node_of_any_cluster(folder: Path) -> Iterator[Node[Cluster]]:
-    """A fresh node of a test server, or of a real one if that is asked for."""
-    programs = assets()
-    with machine() as its:
-        namespace = Namespace(its.name)
-        api: Cluster = (
-            namespace.run(_api_server) if programs is None else namespace.run(lambda: RealApiServer(programs))
-        )
-        with api:
-            yield Node(its, Inside(api, namespace), folder)
+def node_of_cluster(folder: Path) -> Iterator[Node]:
+    """A fresh node of a test server, whose calls may be made from anywhere.
 
-
-@contextmanager
-def node_of_fake_cluster(folder: Path) -> Iterator[Node[ApiServer]]:
-    """A fresh node of a test server, for what only that can do. Its calls may be made from anywhere."""
-    with machine() as its, Namespace(its.name).run(_api_server) as api:
+    Like a real server, that one gives up a version from the future before its clients give it up.
+    """
+    with machine() as its, Namespace(its.name).run(lambda: ApiServer(patience=0.5)) as api:
         yield Node(its, api, folder)
-
-
-def _api_server() -> ApiServer:
-    """Like a real server, it gives up a version from the future before its clients give it up."""
-    return ApiServer(patience=0.5)

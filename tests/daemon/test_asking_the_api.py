@@ -3,7 +3,6 @@
 import subprocess
 
 from tests.apiserver import testing
-from tests.apiserver.cluster import Cluster
 from tests.daemon.node import FLAGS, NAME, Node
 from tests.daemon.traffic import lay_out
 
@@ -11,13 +10,13 @@ WEB, EMPTY = "10.96.0.20", "10.96.0.21"
 CLIENT = "10.244.0.99"
 
 
-def ask(node: Node[Cluster], *words: str) -> "subprocess.CompletedProcess[str]":
+def ask(node: Node, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of the program on the node, as its administrator would."""
     its = (f"--kubeconfig={node.kubeconfig}", f"--hostname-override={NAME}", *FLAGS[:3])
     return node.machine.pykubeproxy(*words, *its)
 
 
-def test_before_and_after_a_change(node: Node[Cluster]) -> None:
+def test_before_and_after_a_change(node: Node) -> None:
     lay_out(node, "10.244.0.5", "10.244.0.6")
     node.machine.set_sysctls(1, ["ipv4/ip_forward"])
     node.api.create(testing.node(NAME, "192.0.2.1"))

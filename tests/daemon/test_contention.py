@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 from pykubeproxy.daemon.follow import contention
 from pykubeproxy.daemon.messages import ForeignChange
 from pykubeproxy.rules.ruleset import Lines
-from tests.apiserver.server import ApiServer
 from tests.daemon.fakes import Clock, FakeProxy, Recorder, act_until, loop_of
 from tests.daemon.node import FLAGS, Daemon, Node
 
@@ -136,16 +135,16 @@ endpoints:
 """
 
 
-def test_two_daemons_on_one_node(fake_node: Node[ApiServer]) -> None:
+def test_two_daemons_on_one_node(node: Node) -> None:
     """They do not agree on which addresses are pods'."""
-    source = fake_node.folder / "objects.yaml"
+    source = node.folder / "objects.yaml"
     source.write_text(OBJECTS)
 
     def start(cidr: str, port: int) -> Daemon:
         program = str(Path(sysconfig.get_path("scripts"), "pykubeproxy"))
         its = ("--hostname-override=node-a", "--family=ipv4", "--backend=nft", f"--cluster-cidr={cidr}")
         servers = (f"--healthz-bind-address=127.0.0.1:{port}", f"--metrics-bind-address=127.0.0.1:{port + 1}")
-        return fake_node.run(program, "run", f"--source={source}", *its, *servers, *FLAGS)
+        return node.run(program, "run", f"--source={source}", *its, *servers, *FLAGS)
 
     one, other = start("10.244.0.0/16", 11000).wait_synced(1), start("10.0.0.0/8", 12000)
     daemons = {one: other, other: one}
@@ -159,6 +158,6 @@ def test_two_daemons_on_one_node(fake_node: Node[ApiServer]) -> None:
         assert (times[-1] - times[-2]).total_seconds() > 0.9
         assert len(daemon.told(CONTENDED)) == 1
     other.end()
-    chains = fake_node.chains()
-    fake_node.machine.exec(["iptables-nft", "-t", "nat", "-F"])
-    one.wait(lambda: fake_node.chains().keys() == chains.keys() and "10.96.0.50" in fake_node.dump(), "a flush")
+    chains = node.chains()
+    node.machine.exec(["iptables-nft", "-t", "nat", "-F"])
+    one.wait(lambda: node.chains().keys() == chains.keys() and "10.96.0.50" in node.dump(), "a flush")

@@ -9,7 +9,6 @@ from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.generations import GenerationMonitor
 from pykubeproxy.model.ip import Family
 from tests.apiserver import testing
-from tests.apiserver.server import ApiServer
 from tests.daemon.node import NFT4, Daemon, Node
 from tests.kernel.machine import Kind, why_without
 from tests.kernel.stand_ins import StandIns
@@ -32,11 +31,11 @@ def tools(tmp_path: Path) -> StandIns:
 
 
 @pytest.fixture
-def daemon(fake_node: Node[ApiServer], kind: Kind, tools: StandIns) -> Daemon:
+def daemon(node: Node, kind: Kind, tools: StandIns) -> Daemon:
     """It works with rules for one Service with one endpoint, and logs to the journal of `tools` when it writes."""
-    fake_node.api.create(testing.service("web", clusterIP="10.96.0.20"))
-    fake_node.api.create(testing.endpoint_slice("web", "10.244.0.5"))
-    return fake_node.start(f"--backend={kind.backend}", path=tools.path).wait_synced()
+    node.api.create(testing.service("web", clusterIP="10.96.0.20"))
+    node.api.create(testing.endpoint_slice("web", "10.244.0.5"))
+    return node.start(f"--backend={kind.backend}", path=tools.path).wait_synced()
 
 
 def damages(kind: Kind, service_chain: str) -> dict[str, list[list[str]]]:
@@ -58,15 +57,15 @@ def damages(kind: Kind, service_chain: str) -> dict[str, list[list[str]]]:
     }
 
 
-def test_every_damage_is_repaired_and_told(fake_node: Node[ApiServer], kind: Kind, daemon: Daemon) -> None:
-    machine = fake_node.machine
-    chains = fake_node.chains(kind)
+def test_every_damage_is_repaired_and_told(node: Node, kind: Kind, daemon: Daemon) -> None:
+    machine = node.machine
+    chains = node.chains(kind)
     (service_chain,) = (name for name in chains["nat"] if name.startswith("KUBE-SVC-") and "." not in name)
     repaired = 0
     for what, commands in damages(kind, service_chain).items():
         for command in commands:
             machine.exec(command)
-        daemon.wait(lambda: fake_node.chains(kind) == chains, what)
+        daemon.wait(lambda: node.chains(kind) == chains, what)
         # The last of several repairs may be told just after it can be seen.
         daemon.wait_told(REPAIRED, repaired + 1)
         repaired = len(daemon.told(REPAIRED))
@@ -79,22 +78,22 @@ def test_every_damage_is_repaired_and_told(fake_node: Node[ApiServer], kind: Kin
         daemon.wait(lambda name=name: daemon.metrics()[name] == len(daemon.told(REPAIRED)), name)  # type: ignore[misc]
 
 
-def test_two_damages_in_a_row_are_both_repaired(fake_node: Node[ApiServer], kind: Kind, daemon: Daemon) -> None:
-    chains = fake_node.chains(kind)
+def test_two_damages_in_a_row_are_both_repaired(node: Node, kind: Kind, daemon: Daemon) -> None:
+    chains = node.chains(kind)
     for table in ("nat", "filter", "nat", "nat"):
-        fake_node.machine.iptables(kind, "-t", table, "-F")
-    daemon.wait(lambda: fake_node.chains(kind) == chains, "everything")
-    fake_node.machine.iptables(kind, "-t", "nat", "-F")
-    fake_node.api.apply(testing.endpoint_slice("web", "10.244.0.6"))
-    daemon.wait(lambda: fake_node.sends_to("10.244.0.6:8080", kind=kind), "a change that comes together with a damage")
-    daemon.wait(lambda: fake_node.chains(kind).keys() == chains.keys(), "all tables")
-    daemon.wait(lambda: jumps(fake_node, kind) == [len(chains["nat"][name]) for name in JUMPING], "all jumps")
+        node.machine.iptables(kind, "-t", table, "-F")
+    daemon.wait(lambda: node.chains(kind) == chains, "everything")
+    node.machine.iptables(kind, "-t", "nat", "-F")
+    node.api.apply(testing.endpoint_slice("web", "10.244.0.6"))
+    daemon.wait(lambda: node.sends_to("10.244.0.6:8080", kind=kind), "a change that comes together with a damage")
+    daemon.wait(lambda: node.chains(kind).keys() == chains.keys(), "all tables")
+    daemon.wait(lambda: jumps(node, kind) == [len(chains["nat"][name]) for name in JUMPING], "all jumps")
 
 
 def test_what_others_do_elsewhere_is_none_of_its_business(
-    fake_node: Node[ApiServer], kind: Kind, daemon: Daemon, tools: StandIns
+    node: Node, kind: Kind, daemon: Daemon, tools: StandIns
 ) -> None:
-    machine, calls = fake_node.machine, len(tools.calls)
+    machine, calls = node.machine, len(tools.calls)
     if kind.backend is Backend.LEGACY:
         # Of other tables nothing is noticed, so let there be something to look at.
         foreign = [["-t", "nat", "-N", "DOCKER"], ["-t", "nat", "-A", "PREROUTING", "-j", "DOCKER"]]
@@ -112,7 +111,7 @@ def test_what_others_do_elsewhere_is_none_of_its_business(
 JUMPING = ("PREROUTING", "OUTPUT", "POSTROUTING")
 
 
-def jumps(node: Node[ApiServer], kind: Kind) -> list[int]:
+def jumps(node: Node, kind: Kind) -> list[int]:
     """How many rules the built-in chains of nat have."""
     return [len(node.machine.rules(kind).lines("nat", name) or ()) for name in JUMPING]
 
@@ -130,40 +129,40 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 FLUSH = ["iptables-nft", "-t", "nat", "-F", "KUBE-SERVICES"]
 
 
-def test_a_process_with_the_number_of_our_own_tool(fake_node: Node[ApiServer]) -> None:
+def test_a_process_with_the_number_of_our_own_tool(node: Node) -> None:
     """In another container it may have it. What is found by reading only comes after half a minute."""
-    fake_node.api.create(testing.service("web", clusterIP="10.96.0.20"))
-    watch = fake_node.inside(GenerationMonitor)
-    daemon = fake_node.start("--backend=nft", "--family=ipv4").wait_synced(1)
+    node.api.create(testing.service("web", clusterIP="10.96.0.20"))
+    watch = node.inside(GenerationMonitor)
+    daemon = node.start("--backend=nft", "--family=ipv4").wait_synced(1)
     port = watch.wait(10)[-1].port
     watch.close()
-    chains = fake_node.chains()
-    fake_node.api.apply(testing.endpoint_slice("web", "10.244.0.5"))
-    daemon.wait(lambda: fake_node.chains() != chains, "another write")
-    chains = fake_node.chains()
-    fake_node.machine.exec(
+    chains = node.chains()
+    node.api.apply(testing.endpoint_slice("web", "10.244.0.5"))
+    daemon.wait(lambda: node.chains() != chains, "another write")
+    chains = node.chains()
+    node.machine.exec(
         ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", AS_PROCESS, str(port), *FLUSH]
     )
-    daemon.wait(lambda: fake_node.chains() == chains, "the repair")
+    daemon.wait(lambda: node.chains() == chains, "the repair")
     assert [line["by"].partition(" (pid ")[0] for line in daemon.wait_told(REPAIRED)] == ["iptables-nft"]
 
 
-def test_a_change_between_our_first_write_and_the_watch(fake_node: Node[ApiServer], tmp_path: Path) -> None:
+def test_a_change_between_our_first_write_and_the_watch(node: Node, tmp_path: Path) -> None:
     """What has been done by the time when our own tool has ended."""
-    fake_node.api.create(testing.service("web", clusterIP="10.96.0.20"))
-    fake_node.api.create(testing.endpoint_slice("web", "10.244.0.5"))
+    node.api.create(testing.service("web", clusterIP="10.96.0.20"))
+    node.api.create(testing.endpoint_slice("web", "10.244.0.5"))
     folder = tmp_path / "bin"
     tools = StandIns(folder).followed_by(FLUSH)
-    daemon = fake_node.start("--backend=nft", "--family=ipv4", path=tools.path).wait_synced(1)
+    daemon = node.start("--backend=nft", "--family=ipv4", path=tools.path).wait_synced(1)
     daemon.wait_told(REPAIRED)
-    daemon.wait(lambda: "10.96.0.20" in fake_node.dump(NFT4), "the repair")
+    daemon.wait(lambda: "10.96.0.20" in node.dump(NFT4), "the repair")
 
 
-def test_our_own_writes_are_not_looked_at_again(fake_node: Node[ApiServer]) -> None:
-    fake_node.api.create(testing.service("web", clusterIP="10.96.0.20"))
-    daemon = fake_node.start("--backend=nft", "--family=ipv4").wait_synced(1)
+def test_our_own_writes_are_not_looked_at_again(node: Node) -> None:
+    node.api.create(testing.service("web", clusterIP="10.96.0.20"))
+    daemon = node.start("--backend=nft", "--family=ipv4").wait_synced(1)
     looks = daemon.metrics()[FULL_SYNCS]
     for number in range(5, 15):
-        fake_node.api.apply(testing.endpoint_slice("web", f"10.244.0.{number}"))
-        daemon.wait(lambda number=number: fake_node.sends_to(f"10.244.0.{number}:8080"), "a write")  # type: ignore[misc]
+        node.api.apply(testing.endpoint_slice("web", f"10.244.0.{number}"))
+        daemon.wait(lambda number=number: node.sends_to(f"10.244.0.{number}:8080"), "a write")  # type: ignore[misc]
     assert daemon.metrics()[FULL_SYNCS] == looks

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.apiserver import testing
-from tests.apiserver.cluster import Cluster
-from tests.apiserver.server import ApiServer
 from tests.daemon.node import HEALTHZ, KUBE_PROXY, Node
 from tests.kernel.stand_ins import StandIns
 
@@ -20,13 +18,13 @@ AT_ONCE = 3.0
 NOWHERE = "https://192.0.2.99:6443"
 
 
-def create_web(node: Node[Cluster]) -> None:
+def create_web(node: Node) -> None:
     node.api.create(testing.service("web", clusterIP="10.96.0.20"))
     node.api.create(testing.endpoint_slice("web", "10.244.0.5"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_idle(node: Node[Cluster], number: signal.Signals) -> None:
+def test_idle(node: Node, number: signal.Signals) -> None:
     create_web(node)
     daemon = node.start(command=KUBE_PROXY).wait_synced()
     daemon.wait(lambda: node.sends_to("10.244.0.5:8080"), "the rules")
@@ -36,7 +34,7 @@ def test_idle(node: Node[Cluster], number: signal.Signals) -> None:
     assert daemon.told("stopping; the rules stay in force", why=number.name)
 
 
-def test_by_a_signal_that_does_not_interrupt_its_waiting(node: Node[Cluster]) -> None:
+def test_by_a_signal_that_does_not_interrupt_its_waiting(node: Node) -> None:
     """Any thread may be given a signal for the process; and one that is about to wait is not woken by it."""
     daemon = node.start(command=KUBE_PROXY).wait_synced()
     pid = daemon.process.pid
@@ -47,8 +45,7 @@ def test_by_a_signal_that_does_not_interrupt_its_waiting(node: Node[Cluster]) ->
     assert time.monotonic() - begun < AT_ONCE
 
 
-def test_in_the_middle_of_a_large_first_sync(fake_node: Node[ApiServer], tmp_path: Path) -> None:
-    node = fake_node
+def test_in_the_middle_of_a_large_first_sync(node: Node, tmp_path: Path) -> None:
     for number in range(300):
         node.api.create(testing.service(f"web-{number}", clusterIP=f"10.96.{number // 200 + 1}.{number % 200 + 1}"))
         node.api.create(testing.endpoint_slice(f"web-{number}", "10.244.0.5", "10.244.0.6"))
@@ -63,17 +60,17 @@ def test_in_the_middle_of_a_large_first_sync(fake_node: Node[ApiServer], tmp_pat
     assert "Traceback" not in daemon.log
 
 
-def test_while_the_api_server_refuses_connections(fake_node: Node[ApiServer]) -> None:
-    create_rules(fake_node)
-    before = fake_node.dump()
-    fake_node.api.faults.refuse()
-    daemon = fake_node.start(command=KUBE_PROXY)
+def test_while_the_api_server_refuses_connections(node: Node) -> None:
+    create_rules(node)
+    before = node.dump()
+    node.api.faults.refuse()
+    daemon = node.start(command=KUBE_PROXY)
     daemon.wait_told("cannot follow the API server")
     assert daemon.end() < AT_ONCE
-    assert fake_node.dump() == before
+    assert node.dump() == before
 
 
-def test_while_the_api_server_answers_nothing(node: Node[Cluster]) -> None:
+def test_while_the_api_server_answers_nothing(node: Node) -> None:
     lines = ["link add nowhere type bridge", "addr add 192.0.2.1/24 dev nowhere", "link set nowhere up"]
     node.machine.ip([*lines, "neigh add 192.0.2.99 lladdr 02:00:00:00:00:99 dev nowhere nud permanent"])
     node.kubeconfig.write_text(node.kubeconfig.read_text().replace(node.api.url, NOWHERE))
@@ -84,7 +81,7 @@ def test_while_the_api_server_answers_nothing(node: Node[Cluster]) -> None:
     assert "KUBE-" not in node.dump()
 
 
-def create_rules(node: Node[Cluster]) -> None:
+def create_rules(node: Node) -> None:
     """Have the daemon leave rules behind."""
     create_web(node)
     node.start().wait_synced().end()

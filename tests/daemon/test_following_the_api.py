@@ -1,7 +1,6 @@
 """A node that is driven by an API server: it is programmed, and follows every change."""
 
 from tests.apiserver import testing
-from tests.apiserver.cluster import Cluster
 from tests.daemon.node import NAME, NFT4, NFT6, Daemon, Node
 
 WEB = "10.96.0.20"
@@ -13,7 +12,7 @@ def web(*endpoints: str) -> testing.JsonObject:
     return testing.endpoint_slice("web", *endpoints)
 
 
-def start(node: Node[Cluster]) -> Daemon:
+def start(node: Node) -> Daemon:
     node.api.create(testing.node(NAME, "192.0.2.1"))
     node.api.create(testing.service("web", clusterIP=WEB))
     node.api.create(web("10.244.0.5"))
@@ -22,7 +21,7 @@ def start(node: Node[Cluster]) -> Daemon:
     return daemon
 
 
-def test_services_and_endpoints_are_followed(node: Node[Cluster]) -> None:
+def test_services_and_endpoints_are_followed(node: Node) -> None:
     daemon, api = start(node), node.api
     assert f" -d {WEB}/32 " in node.dump()
 
@@ -48,7 +47,7 @@ def test_services_and_endpoints_are_followed(node: Node[Cluster]) -> None:
     assert f" -d {WEB}/32 " in node.dump()
 
 
-def test_both_families_are_programmed(node: Node[Cluster]) -> None:
+def test_both_families_are_programmed(node: Node) -> None:
     daemon = start(node)
     ips = ["10.96.0.30", "fd00:10:96::30"]
     families = ["IPv4", "IPv6"]
@@ -62,7 +61,7 @@ def test_both_families_are_programmed(node: Node[Cluster]) -> None:
     assert "10.96.0.30/32" in node.dump(NFT4)
 
 
-def test_another_zone_of_the_node_changes_the_rules(node: Node[Cluster]) -> None:
+def test_another_zone_of_the_node_changes_the_rules(node: Node) -> None:
     daemon, api = start(node), node.api
     hinted = web("10.244.0.5", "10.244.0.6")
     for endpoint, zone in zip(hinted["endpoints"], ("east", "west"), strict=True):
@@ -81,7 +80,7 @@ def test_another_zone_of_the_node_changes_the_rules(node: Node[Cluster]) -> None
     daemon.wait(lambda: node.sends_to("10.244.0.5:8080", "10.244.0.8:8080"), "the zone still counts")
 
 
-def test_a_node_without_an_object_works_with_the_machines_own_addresses(node: Node[Cluster]) -> None:
+def test_a_node_without_an_object_works_with_the_machines_own_addresses(node: Node) -> None:
     node.api.create(testing.service("web", clusterIP=WEB))
     node.api.create(web("10.244.0.5"))
     daemon = node.start()

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.apiserver import testing
-from tests.apiserver.cluster import Cluster
+from tests.apiserver.server import ApiServer
 from tests.daemon.node import NAME, Node
 from tests.observe.client import is_listening
 
@@ -11,14 +11,14 @@ CHECK = 30500
 NODE_CIDR = "--detect-local-mode=NodeCIDR"
 
 
-def create_web(api: Cluster) -> None:
+def create_web(api: ApiServer) -> None:
     """A Service with a node port and an endpoint."""
     port = {"name": "http", "port": 80, "nodePort": 30080}
     api.create(testing.service("web", clusterIP="10.96.0.20", type="NodePort", ports=[port]))
     api.create(testing.endpoint_slice("web", "10.244.0.5"))
 
 
-def test_pod_networks_are_waited_for_and_followed(node: Node[Cluster]) -> None:
+def test_pod_networks_are_waited_for_and_followed(node: Node) -> None:
     api = node.api
     create_web(api)
     api.create(testing.node(NAME, "192.0.2.1"))
@@ -41,7 +41,7 @@ def test_pod_networks_are_waited_for_and_followed(node: Node[Cluster]) -> None:
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_pod_networks_that_never_come_end_it(node: Node[Cluster], *, exists: bool) -> None:
+def test_pod_networks_that_never_come_end_it(node: Node, *, exists: bool) -> None:
     create_web(node.api)
     if exists:
         node.api.create(testing.node(NAME, "192.0.2.1"))
@@ -52,7 +52,7 @@ def test_pod_networks_that_never_come_end_it(node: Node[Cluster], *, exists: boo
     assert "KUBE-" not in node.dump()
 
 
-def test_node_ports_follow_the_addresses_of_interfaces(node: Node[Cluster]) -> None:
+def test_node_ports_follow_the_addresses_of_interfaces(node: Node) -> None:
     create_web(node.api)
     node.machine.ip(["link add pods type bridge", "addr add 192.0.2.1/24 dev pods", "link set pods up"])
     daemon = node.start("--nodeport-addresses=192.0.2.0/24")
@@ -65,7 +65,7 @@ def test_node_ports_follow_the_addresses_of_interfaces(node: Node[Cluster]) -> N
     daemon.wait(lambda: node_ports_at(node) == {"192.0.2.2"}, "without the address that is gone")
 
 
-def test_node_ports_of_primary_addresses_follow_the_node(node: Node[Cluster]) -> None:
+def test_node_ports_of_primary_addresses_follow_the_node(node: Node) -> None:
     create_web(node.api)
     node.machine.ip(
         ["link add pods type bridge", *(f"addr add 192.0.2.{n}/24 dev pods" for n in (1, 2)), "link set pods up"]
@@ -74,11 +74,11 @@ def test_node_ports_of_primary_addresses_follow_the_node(node: Node[Cluster]) ->
     daemon = node.start("--nodeport-addresses=primary")
     daemon.wait(lambda: node_ports_at(node) == {"192.0.2.1"}, "node ports on the node's address")
     status = {"addresses": [{"type": "InternalIP", "address": "192.0.2.2"}]}
-    node.api.patch("Node", "", NAME, {"status": status}, subresource="status")
+    node.api.patch("Node", "", NAME, {"status": status})
     daemon.wait(lambda: node_ports_at(node) == {"192.0.2.2"}, "node ports on its other address")
 
 
-def test_health_checks_are_answered_on_the_primary_address_that_the_node_object_tells(node: Node[Cluster]) -> None:
+def test_health_checks_are_answered_on_the_primary_address_that_the_node_object_tells(node: Node) -> None:
     node.machine.ip(
         ["link add pods type bridge", *(f"addr add 192.0.2.{n}/24 dev pods" for n in (1, 2)), "link set pods up"]
     )
@@ -90,17 +90,17 @@ def test_health_checks_are_answered_on_the_primary_address_that_the_node_object_
     daemon = node.start("--nodeport-addresses=primary")
     daemon.wait(lambda: checks_at(node) == {"192.0.2.2"}, "health checks on the node's address")
     status = {"addresses": [{"type": "InternalIP", "address": "192.0.2.1"}]}
-    node.api.patch("Node", "", NAME, {"status": status}, subresource="status")
+    node.api.patch("Node", "", NAME, {"status": status})
     daemon.wait(lambda: checks_at(node) == {"192.0.2.1"}, "health checks on its other address")
 
 
-def checks_at(node: Node[Cluster]) -> set[str]:
+def checks_at(node: Node) -> set[str]:
     """The addresses on which the health check is answered."""
     hosts = ("127.0.0.1", "192.0.2.1", "192.0.2.2")
     return node.inside(lambda: {host for host in hosts if is_listening(CHECK, host)})
 
 
-def node_ports_at(node: Node[Cluster]) -> set[str]:
+def node_ports_at(node: Node) -> set[str]:
     """The addresses on which node ports answer."""
     leads = [line for line in node.dump().splitlines() if line.endswith("-j KUBE-NODEPORTS") and " -d " in line]
     return {line.split(" -d ")[1].split("/")[0] for line in leads}

@@ -3,33 +3,32 @@
 from pathlib import Path
 
 from tests.apiserver import testing
-from tests.apiserver.server import ApiServer
 from tests.daemon.node import HEALTHZ, Daemon, Node
 
 CHANGES = 200
 
 
-def test_threads_files_and_memory_do_not_grow(fake_node: Node[ApiServer]) -> None:
-    daemon = fake_node.start()
+def test_threads_files_and_memory_do_not_grow(node: Node) -> None:
+    daemon = node.start()
     for name, protocol in (("web", "TCP"), ("dns", "UDP")):
         port = {"name": "http", "port": 80, "targetPort": 8080, "protocol": protocol}
-        fake_node.api.create(testing.service(name, ports=[port]))
-    change(fake_node, daemon, range(20))
+        node.api.create(testing.service(name, ports=[port]))
+    change(node, daemon, range(20))
     ask(daemon)
     before, memory = daemon.resources(), resident(daemon)
 
-    change(fake_node, daemon, range(20, 20 + CHANGES))
+    change(node, daemon, range(20, 20 + CHANGES))
     ask(daemon)
     for _ in range(3):
-        fake_node.api.faults.break_watches("reset")
-        fake_node.api.wait_watchers(3)
-        fake_node.machine.exec(["iptables-nft", "-t", "nat", "-F"])
-    change(fake_node, daemon, [250])
+        node.api.faults.break_watches("reset")
+        node.api.wait_watchers(3)
+        node.machine.exec(["iptables-nft", "-t", "nat", "-F"])
+    change(node, daemon, [250])
     daemon.wait(lambda: at_most(daemon.resources(), before), f"no more than {before} threads and files")
     assert resident(daemon) < 1.3 * memory
 
 
-def change(node: Node[ApiServer], daemon: Daemon, numbers: range | list[int]) -> None:
+def change(node: Node, daemon: Daemon, numbers: range | list[int]) -> None:
     """Make changes as fast as possible; UDP and Services come and go as well. Wait for the last one."""
     for number in numbers:
         endpoints = [f"10.244.0.{number}", f"10.244.1.{number}"]

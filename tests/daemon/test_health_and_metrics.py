@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.apiserver import testing
-from tests.apiserver.cluster import Cluster
+from tests.apiserver.server import ApiServer
 from tests.daemon.node import HEALTHZ, METRICS, NAME, Daemon, Node
 from tests.daemon.traffic import answering, connect, lay_out
 
@@ -54,7 +54,7 @@ def slice_on(node_name: str, *addresses: str) -> testing.JsonObject:
 
 
 @pytest.fixture
-def daemon(node: Node[Cluster]) -> Iterator[Daemon]:
+def daemon(node: Node) -> Iterator[Daemon]:
     """At work for a Service, with pods that answer; it looks at the live rules once a second."""
     lay_out(node, *PODS)
     node.api.create(testing.node(NAME, "192.0.2.1"))
@@ -64,7 +64,7 @@ def daemon(node: Node[Cluster]) -> Iterator[Daemon]:
         yield node.start("--iptables-sync-period=1s").wait_synced()
 
 
-def test_health(node: Node[Cluster], daemon: Daemon) -> None:
+def test_health(node: Node, daemon: Daemon) -> None:
     status, headers, body = daemon.ask("/healthz?verbose", HEALTHZ)
     assert (status, headers["Content-Type"]) == (200, "application/json")
     report = json.loads(body)
@@ -88,7 +88,7 @@ def test_health(node: Node[Cluster], daemon: Daemon) -> None:
     assert samples['kubeproxy_proxy_healthz_total{code="503"}'] >= 3
 
 
-def test_health_checks_of_services(node: Node[Cluster], daemon: Daemon) -> None:
+def test_health_checks_of_services(node: Node, daemon: Daemon) -> None:
     api = node.api
     api.create(slice_on(NAME, *PODS))
     api.create(load_balancer("lb", "10.96.0.30", CHECK))
@@ -119,7 +119,7 @@ def test_health_checks_of_services(node: Node[Cluster], daemon: Daemon) -> None:
     assert (event["regarding"]["kind"], event["regarding"]["name"], event["action"]) == ("Node", NAME, "StartKubeProxy")
 
 
-def test_metrics_and_pages(node: Node[Cluster], daemon: Daemon) -> None:
+def test_metrics_and_pages(node: Node, daemon: Daemon) -> None:
     api, dns = node.api, {"name": "dns", "port": 53, "protocol": "UDP"}
     api.create(testing.service("dns", clusterIP="10.96.0.10", ports=[dns]))
     changed_at = {"annotations": {"endpoints.kubernetes.io/last-change-trigger-time": "2999-01-01T00:00:00Z"}}
@@ -151,7 +151,7 @@ def test_metrics_and_pages(node: Node[Cluster], daemon: Daemon) -> None:
     assert f"hostname-override:{NAME}".encode() in daemon.get("/flagz")[1].replace(b" ", b"").replace(b"=", b":")
 
 
-def test_new_connections_are_counted_and_totals_only_grow(node: Node[Cluster], daemon: Daemon) -> None:
+def test_new_connections_are_counted_and_totals_only_grow(node: Node, daemon: Daemon) -> None:
     labels = 'ip_family="IPv4",namespace="default",port="http",protocol="TCP",service="web"'
     total = f"pykubeproxy_service_new_connections_total{{{labels}}}"
     seen = []
@@ -184,9 +184,7 @@ def test_new_connections_are_counted_and_totals_only_grow(node: Node[Cluster], d
         (METRICS, "FailedToStartMetricServer", "listen tcp"),
     ],
 )
-def test_a_port_that_is_taken_ends_it_and_is_told_by_an_event(
-    node: Node[Cluster], port: int, reason: str, words: str
-) -> None:
+def test_a_port_that_is_taken_ends_it_and_is_told_by_an_event(node: Node, port: int, reason: str, words: str) -> None:
     with node.inside(lambda: socket.create_server(("", port))):
         daemon = node.start("--bind-address-hard-fail", f"--metrics-bind-address=0.0.0.0:{METRICS}")
         assert daemon.wait_ended() == 1, daemon.log
@@ -207,5 +205,5 @@ def answers(daemon: Daemon, port: int) -> bool:
     return True
 
 
-def events(api: Cluster, reason: str) -> list[testing.JsonObject]:
-    return [event for event in api.objects("events.k8s.io/v1/Event") if event["reason"] == reason]
+def events(api: ApiServer, reason: str) -> list[testing.JsonObject]:
+    return [event for event in api.objects("Event") if event["reason"] == reason]

@@ -3,7 +3,6 @@
 import pytest
 
 from tests.apiserver import testing
-from tests.apiserver.server import ApiServer
 from tests.daemon.node import KUBE_PROXY, NFT4, Node
 from tests.kernel.machine import why_without
 
@@ -32,8 +31,8 @@ def _nft() -> None:
         pytest.skip(lack)
 
 
-def test_it_serves_its_services(fake_node: Node[ApiServer]) -> None:
-    api, node = fake_node.api, fake_node
+def test_it_serves_its_services(node: Node) -> None:
+    api = node.api
     api.create(testing.service("web", clusterIP="10.96.1.1"))
     api.create(testing.endpoint_slice("web", "10.244.0.1"))
     api.faults.break_streaming_lists("error")

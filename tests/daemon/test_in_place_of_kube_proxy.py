@@ -5,8 +5,6 @@ from pathlib import Path
 import yaml
 
 from tests.apiserver import testing
-from tests.apiserver.cluster import Cluster
-from tests.apiserver.server import ApiServer
 from tests.daemon.node import FLAGS, HEALTHZ, KUBE_PROXY, NAME, NFT4, SHORT_TIMEOUTS, Daemon, Node
 
 KUBEADM = Path(__file__).parents[1] / "config" / "data" / "kubeadm.conf"
@@ -16,13 +14,13 @@ LOCALNET = "/proc/sys/net/ipv4/conf/all/route_localnet"
 MOST = "/proc/sys/net/netfilter/nf_conntrack_max"
 
 
-def create_web(node: Node[Cluster]) -> None:
+def create_web(node: Node) -> None:
     node.api.create(testing.node(NAME, "192.0.2.1"))
     node.api.create(testing.service("web", clusterIP="10.96.0.20"))
     node.api.create(testing.endpoint_slice("web", "10.244.0.5"))
 
 
-def kubeadm_config(node: Node[Cluster]) -> Path:
+def kubeadm_config(node: Node) -> Path:
     """kubeadm's ConfigMap, but for where its kubeconfig lies."""
     config = yaml.safe_load(KUBEADM.read_text())
     config["clientConnection"]["kubeconfig"] = str(node.kubeconfig)
@@ -31,7 +29,7 @@ def kubeadm_config(node: Node[Cluster]) -> Path:
     return path
 
 
-def start(node: Node[Cluster]) -> tuple[Daemon, Path]:
+def start(node: Node) -> tuple[Daemon, Path]:
     create_web(node)
     path = kubeadm_config(node)
     daemon = node.run(*KUBE_PROXY, f"--config={path}", f"--hostname-override={NAME}")
@@ -39,7 +37,7 @@ def start(node: Node[Cluster]) -> tuple[Daemon, Path]:
     return daemon, path
 
 
-def test_kubeadms_command_line_and_config_map(node: Node[Cluster]) -> None:
+def test_kubeadms_command_line_and_config_map(node: Node) -> None:
     daemon, path = start(node)
     # As kubeadm wrote it before v1.37: with an empty mode.
     assert "no mode is given: kube-proxy's own default becomes nftables in v1.40" in daemon.log
@@ -59,7 +57,7 @@ def test_kubeadms_command_line_and_config_map(node: Node[Cluster]) -> None:
     assert node.sends_to("10.244.0.6:8080"), "the rules stay in force"
 
 
-def test_init_only_makes_the_kernel_settings(node: Node[Cluster]) -> None:
+def test_init_only_makes_the_kernel_settings(node: Node) -> None:
     init_only = (*KUBE_PROXY, f"--kubeconfig={node.kubeconfig}", "--init-only")
     done = node.run(*init_only, *FLAGS, "--conntrack-tcp-timeout-established=1h")
     assert done.wait_ended() == 0, done.log
@@ -74,7 +72,7 @@ def test_init_only_makes_the_kernel_settings(node: Node[Cluster]) -> None:
     assert int(reads(node, MOST)) == its
 
 
-def test_cleanup_takes_away_what_was_installed(node: Node[Cluster]) -> None:
+def test_cleanup_takes_away_what_was_installed(node: Node) -> None:
     daemon, path = start(node)
     daemon.process.terminate()
     daemon.wait_ended()
@@ -90,8 +88,7 @@ def test_cleanup_takes_away_what_was_installed(node: Node[Cluster]) -> None:
     assert "nothing to remove" in again.log
 
 
-def test_one_sync_with_the_api_server(fake_node: Node[ApiServer]) -> None:
-    node = fake_node
+def test_one_sync_with_the_api_server(node: Node) -> None:
     create_web(node)
     once = (*SHORT_TIMEOUTS, "run", "--once", f"--kubeconfig={node.kubeconfig}", f"--hostname-override={NAME}", *FLAGS)
     done = node.run(*once)
@@ -109,6 +106,6 @@ def test_one_sync_with_the_api_server(fake_node: Node[ApiServer]) -> None:
     assert node.dump() == before
 
 
-def reads(node: Node[Cluster], path: str) -> str:
+def reads(node: Node, path: str) -> str:
     """A kernel setting of the machine."""
     return node.machine.exec(["cat", path]).stdout.strip()

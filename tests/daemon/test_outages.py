@@ -28,15 +28,15 @@ def delete(api: ApiServer, name: str) -> None:
         api.delete(kind, "default", name)
 
 
-def has(node: Node[ApiServer], *numbers: int) -> bool:
+def has(node: Node, *numbers: int) -> bool:
     """True if just these Services with their endpoints are in the kernel."""
     dump = node.dump()
     services = {line.split(" -d 10.96.1.")[1].split("/")[0] for line in dump.splitlines() if " -d 10.96.1." in line}
     return {str(n) for n in numbers} <= services and node.sends_to(*(f"10.244.0.{n}:8080" for n in numbers))
 
 
-def test_nothing_is_written_before_services_and_slices_are_listed(fake_node: Node[ApiServer]) -> None:
-    api, node = fake_node.api, fake_node
+def test_nothing_is_written_before_services_and_slices_are_listed(node: Node) -> None:
+    api = node.api
     create(api, "web", 1)
     api.faults.fail(503, count=None, resource="endpointslices")
     daemon = node.start()
@@ -48,8 +48,8 @@ def test_nothing_is_written_before_services_and_slices_are_listed(fake_node: Nod
     daemon.wait(lambda: has(node, 1), "the first sync")
 
 
-def test_without_an_api_server_the_rules_stay_and_it_goes_on_trying(fake_node: Node[ApiServer], tmp_path: Path) -> None:
-    api, node = fake_node.api, fake_node
+def test_without_an_api_server_the_rules_stay_and_it_goes_on_trying(node: Node, tmp_path: Path) -> None:
+    api = node.api
     api.create(testing.node(NAME, "192.0.2.1"))
     create(api, "web", 1)
     create(api, "old", 2)
@@ -105,8 +105,8 @@ OUTAGES: dict[str, Callable[[Faults], object]] = {
 
 
 @pytest.mark.parametrize("names", [list(OUTAGES)[0::2], list(OUTAGES)[1::2]], ids=["these", "those"])
-def test_what_was_missed_in_an_outage_is_made_up_for(fake_node: Node[ApiServer], names: list[str]) -> None:
-    api, node = fake_node.api, fake_node
+def test_what_was_missed_in_an_outage_is_made_up_for(node: Node, names: list[str]) -> None:
+    api = node.api
     api.create(testing.node(NAME, "192.0.2.1"))
     create(api, "web", 1)
     create(api, "was-2", 2)
@@ -126,8 +126,8 @@ def test_what_was_missed_in_an_outage_is_made_up_for(fake_node: Node[ApiServer],
     assert not daemon.told("sync failed")
 
 
-def test_a_server_that_falls_silent_is_left(fake_node: Node[ApiServer]) -> None:
-    api, node = fake_node.api, fake_node
+def test_a_server_that_falls_silent_is_left(node: Node) -> None:
+    api = node.api
     create(api, "web", 1)
     daemon = node.start()
     daemon.wait(lambda: has(node, 1), "the first sync")

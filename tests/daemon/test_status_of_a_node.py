@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 from tests.apiserver import testing
-from tests.apiserver.server import ApiServer
 from tests.daemon.node import NAME, NFT4, Daemon, Node
 from tests.kernel.machine import COMMAND
 
@@ -26,11 +25,11 @@ class Checked:
         self.not_well = {kind for kind, each in self.kinds.items() if each["level"] != "ok"}
 
 
-def check(node: Node[ApiServer], *before: str) -> Checked:
+def check(node: Node, *before: str) -> Checked:
     return Checked(node.machine.exec([*before, *CHECK], check=False))
 
 
-def start(node: Node[ApiServer]) -> Daemon:
+def start(node: Node) -> Daemon:
     """A daemon that is in sync, on a node to whose kernel there is nothing to object."""
     node.machine.set_sysctls(1, ["ipv4/ip_forward", "ipv6/conf/all/forwarding"])
     node.api.create(testing.node(NAME, "192.0.2.1"))
@@ -39,15 +38,15 @@ def start(node: Node[ApiServer]) -> Daemon:
     return node.start(command=(*COMMAND, "run")).wait_synced()
 
 
-def test_a_node_in_sync(fake_node: Node[ApiServer]) -> None:
-    daemon = start(fake_node)
-    checked = check(fake_node)
+def test_a_node_in_sync(node: Node) -> None:
+    daemon = start(node)
+    checked = check(node)
     assert checked.not_well == set(), checked.document
     assert checked.status == 0
     assert checked.kinds["ProxyRuns"]["pid"] == daemon.process.pid
     assert checked.kinds["ProxyRuns"]["program"].startswith("pykubeproxy ")
     assert (checked.kinds["NodeKnown"]["name"], checked.kinds["NodeKnown"]["addresses"]) == (NAME, ["192.0.2.1"])
-    assert fake_node.api.url in checked.kinds["FollowsApi"]["server"]
+    assert node.api.url in checked.kinds["FollowsApi"]["server"]
     assert checked.kinds["InSync"]["families"] == ["IPv4", "IPv6"]
     assert checked.kinds["BackendUsed"]["backend"] == "nft"
     assert checked.kinds["LayoutUsed"]["dispatch"] == "tree"
@@ -56,18 +55,18 @@ def test_a_node_in_sync(fake_node: Node[ApiServer]) -> None:
     assert checked.kinds["FollowsApi"]["says"].endswith(", reached")
 
 
-def test_without_root_the_proxy_tells(fake_node: Node[ApiServer]) -> None:
-    start(fake_node)
-    checked = check(fake_node, *NOBODY)
+def test_without_root_the_proxy_tells(node: Node) -> None:
+    start(node)
+    checked = check(node, *NOBODY)
     assert checked.not_well == {"TablesNotLookedAt", "LeftoversNotLookedAt"}
     assert (checked.status, "InSync" in checked.kinds) == (0, True)
 
 
-def test_rules_that_were_flushed_and_by_whom(fake_node: Node[ApiServer]) -> None:
-    daemon = start(fake_node)
-    fake_node.machine.iptables(NFT4, "-t", "nat", "-F", "KUBE-SERVICES")
+def test_rules_that_were_flushed_and_by_whom(node: Node) -> None:
+    daemon = start(node)
+    node.machine.iptables(NFT4, "-t", "nat", "-F", "KUBE-SERVICES")
     daemon.wait_told("rules were changed by another program; repaired")
-    checked = check(fake_node)
+    checked = check(node)
     assert checked.not_well == {"Drifted"}
     drifted = checked.kinds["Drifted"]
     assert drifted["program"].startswith("iptables")
@@ -75,34 +74,34 @@ def test_rules_that_were_flushed_and_by_whom(fake_node: Node[ApiServer]) -> None
     assert checked.status == 0, "it was repaired"
 
 
-def test_an_api_server_that_is_away(fake_node: Node[ApiServer]) -> None:
-    daemon = start(fake_node)
+def test_an_api_server_that_is_away(node: Node) -> None:
+    daemon = start(node)
     before = time.time()
-    fake_node.api.faults.refuse()
+    node.api.faults.refuse()
     daemon.wait_told("cannot follow the API server")
-    checked = check(fake_node)
+    checked = check(node)
     assert checked.not_well == {"ApiAway"}
     assert checked.status == 1
     assert 0 <= checked.kinds["ApiAway"]["seconds"] <= time.time() - before
     assert "InSync" in checked.kinds, "the rules in force stay"
-    fake_node.api.faults.accept()
+    node.api.faults.accept()
     daemon.wait_told("following the API server again")
-    assert check(fake_node).status == 0
+    assert check(node).status == 0
 
 
-def test_a_daemon_that_does_not_answer_and_one_that_is_gone(fake_node: Node[ApiServer]) -> None:
-    daemon = start(fake_node)
+def test_a_daemon_that_does_not_answer_and_one_that_is_gone(node: Node) -> None:
+    daemon = start(node)
     daemon.process.send_signal(signal.SIGSTOP)
     try:
-        checked = check(fake_node)
+        checked = check(node)
     finally:
         daemon.process.send_signal(signal.SIGCONT)
     assert checked.not_well == {"ProxyDoesNotAnswer", "NoAddress"}, "this machine has none, and nobody else tells"
     assert f"(pid {daemon.process.pid})" in checked.kinds["ProxyDoesNotAnswer"]["process"]
     daemon.end()
-    checked = check(fake_node)
+    checked = check(node)
     assert checked.not_well == {"NoProxyRuns", "RulesWithoutProxy", "NoAddress"}
     assert checked.status == 1
-    assert check(fake_node, *NOBODY).status == 1
-    assert fake_node.machine.pykubeproxy("cleanup").returncode == 0
-    assert "NoRules" in check(fake_node).kinds
+    assert check(node, *NOBODY).status == 1
+    assert node.machine.pykubeproxy("cleanup").returncode == 0
+    assert "NoRules" in check(node).kinds

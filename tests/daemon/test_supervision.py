@@ -12,7 +12,6 @@ from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.daemon.messages import FatalError, Message, Stop
 from pykubeproxy.daemon.supervision import faults_logged, threads_supervised
 from pykubeproxy.host.errors import HostError
-from tests.apiserver.server import ApiServer
 from tests.daemon.node import FLAGS, Node
 
 OBJECTS = """
@@ -91,12 +90,12 @@ def test_errors_that_users_can_mend_have_no_traceback(error: Exception) -> None:
 
 
 @pytest.mark.parametrize("thread", THREADS)
-def test_every_thread_of_the_daemon(fake_node: Node[ApiServer], thread: str) -> None:
-    source = fake_node.folder / "objects.yaml"
+def test_every_thread_of_the_daemon(node: Node, thread: str) -> None:
+    source = node.folder / "objects.yaml"
     source.write_text(OBJECTS)
     name = thread.partition(" ")[0]
     program = (sys.executable, "-c", FAILING, THREADS[thread])
-    daemon = fake_node.run(*program, "run", f"--source={source}", "--family=ipv4", "--hostname-override=node-a", *FLAGS)
+    daemon = node.run(*program, "run", f"--source={source}", "--family=ipv4", "--hostname-override=node-a", *FLAGS)
     assert daemon.wait_ended() == 1
     (told,) = daemon.told("internal error; the process ends", thread=name)
     assert "Traceback" in told["exception"]
@@ -106,10 +105,10 @@ def test_every_thread_of_the_daemon(fake_node: Node[ApiServer], thread: str) -> 
 
 
 @pytest.mark.parametrize("thread", ["conntrack", "MainThread"])
-def test_a_single_sync(fake_node: Node[ApiServer], thread: str) -> None:
-    source = fake_node.folder / "objects.yaml"
+def test_a_single_sync(node: Node, thread: str) -> None:
+    source = node.folder / "objects.yaml"
     source.write_text(OBJECTS)
     program = (sys.executable, "-c", FAILING, THREADS[thread], "run", "--once")
-    daemon = fake_node.run(*program, f"--source={source}", "--family=ipv4", "--hostname-override=node-a", *FLAGS)
+    daemon = node.run(*program, f"--source={source}", "--family=ipv4", "--hostname-override=node-a", *FLAGS)
     assert daemon.wait_ended() == 1
     assert "Traceback" in daemon.log

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.apiserver import testing
-from tests.apiserver.cluster import Cluster
+from tests.apiserver.server import ApiServer
 from tests.daemon.node import FLAGS, NAME, Daemon, Node
 from tests.daemon.traffic import PORT, SILENCE_SECONDS, Client, answering, lay_out
 
@@ -20,7 +20,7 @@ def dns_slice(*endpoints: str) -> testing.JsonObject:
     return testing.endpoint_slice("dns", *endpoints, ports=[{"name": "dns", "port": PORT, "protocol": "UDP"}])
 
 
-def create_services(api: Cluster, *endpoints: str) -> None:
+def create_services(api: ApiServer, *endpoints: str) -> None:
     port = {"name": "dns", "port": 53, "targetPort": PORT, "protocol": "UDP"}
     api.create(testing.service("dns", clusterIP=DNS, ports=[port]))
     api.create(dns_slice(*endpoints))
@@ -29,13 +29,13 @@ def create_services(api: Cluster, *endpoints: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def pods(node: Node[Cluster]) -> Iterator[None]:
+def pods(node: Node) -> Iterator[None]:
     lay_out(node, *PODS)
     with answering(node, *PODS):
         yield
 
 
-def test_a_flow_follows_its_service(node: Node[Cluster]) -> None:
+def test_a_flow_follows_its_service(node: Node) -> None:
     api = node.api
     create_services(api, PODS[0])
     daemon = node.start().wait_synced()
@@ -61,7 +61,7 @@ def test_a_flow_follows_its_service(node: Node[Cluster]) -> None:
     )
 
 
-def test_a_service_deleted_while_nobody_looked(node: Node[Cluster]) -> None:
+def test_a_service_deleted_while_nobody_looked(node: Node) -> None:
     api = node.api
     create_services(api, PODS[0])
     node.start().wait_synced().end()
@@ -74,7 +74,7 @@ def test_a_service_deleted_while_nobody_looked(node: Node[Cluster]) -> None:
         assert tcp.ask() == PODS[0]
 
 
-def test_a_single_sync_forgets_them_too(node: Node[Cluster]) -> None:
+def test_a_single_sync_forgets_them_too(node: Node) -> None:
     api = node.api
     create_services(api, PODS[0])
     once(node)
@@ -85,7 +85,7 @@ def test_a_single_sync_forgets_them_too(node: Node[Cluster]) -> None:
         assert udp.ask() == PODS[1]
 
 
-def once(node: Node[Cluster]) -> Daemon:
+def once(node: Node) -> Daemon:
     """Sync once, and wait for the end."""
     source = (f"--kubeconfig={node.kubeconfig}", f"--hostname-override={NAME}")
     daemon = node.run(sys.executable, "-m", "pykubeproxy", "run", "--once", *source, *FLAGS)

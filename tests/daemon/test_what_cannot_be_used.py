@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 from tests.apiserver import testing
-from tests.apiserver.server import ApiServer
 from tests.daemon.node import HEALTHZ, Daemon, Node
 from tests.kernel.stand_ins import StandIns
 
@@ -12,8 +11,8 @@ FAILURES = 'kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family
 PARTIAL_FAILURES = 'kubeproxy_sync_proxy_rules_iptables_partial_restore_failures_total{ip_family="IPv4"}'
 
 
-def test_a_refused_restore_is_tried_again(fake_node: Node[ApiServer], tmp_path: Path) -> None:
-    node, api, spoilt = fake_node, fake_node.api, tmp_path / "spoilt"
+def test_a_refused_restore_is_tried_again(node: Node, tmp_path: Path) -> None:
+    api, spoilt = node.api, tmp_path / "spoilt"
     api.create(testing.service("web", clusterIP="10.96.0.20"))
     api.create(testing.endpoint_slice("web", "10.244.0.5"))
     spoilt.touch()
@@ -45,8 +44,8 @@ def test_a_refused_restore_is_tried_again(fake_node: Node[ApiServer], tmp_path: 
     assert daemon.metrics()[PARTIAL_FAILURES] == 1
 
 
-def test_an_object_that_makes_no_sense(fake_node: Node[ApiServer]) -> None:
-    node, api = fake_node, fake_node.api
+def test_an_object_that_makes_no_sense(node: Node) -> None:
+    api = node.api
     api.create(testing.service("web", clusterIP="10.96.0.20"))
     api.create(testing.endpoint_slice("web", "10.244.0.5"))
     api.inject(bad_service("never-good"))
@@ -83,7 +82,7 @@ def of_web(name: str) -> testing.JsonObject:
     return {"metadata": {"name": name, "namespace": "default", "labels": {"kubernetes.io/service-name": "web"}}}
 
 
-def relist(node: Node[ApiServer], daemon: Daemon) -> None:
+def relist(node: Node, daemon: Daemon) -> None:
     """Have the daemon list everything again, and see the end of it."""
     node.api.faults.compact()
     node.api.faults.break_watches("expired")

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from typing import Self
 
-from tests.apiserver.cluster import Cluster
 from tests.daemon.node import Node
 
 PORT = 8080
@@ -16,14 +15,14 @@ _ANSWER_SECONDS = 5.0
 SILENCE_SECONDS = 1.0
 
 
-def lay_out(node: Node[Cluster], *pods: str) -> None:
+def lay_out(node: Node, *pods: str) -> None:
     """Give the node the addresses of its pods, and a way to where cluster IPs would be."""
     lines = ["link add pods type bridge", "addr add 192.0.2.1/24 dev pods", "link set pods up"]
     node.machine.ip([*lines, "route add 10.96.0.0/12 dev pods", *(f"addr add {pod}/32 dev pods" for pod in pods)])
 
 
 @contextlib.contextmanager
-def answering(node: Node[Cluster], *pods: str) -> Iterator[None]:
+def answering(node: Node, *pods: str) -> Iterator[None]:
     """Pods that answer every datagram, and every line on a TCP connection, with their address."""
     sockets = [node.inside(lambda pod=pod, kind=kind: _bound(pod, kind)) for pod in pods for kind in _ANSWERERS]  # type: ignore[misc]
     for each in sockets:
@@ -40,7 +39,7 @@ def answering(node: Node[Cluster], *pods: str) -> Iterator[None]:
 class Client:
     """A socket that is kept, connected to a Service."""
 
-    def __init__(self, node: Node[Cluster], address: str, port: int, kind: socket.SocketKind) -> None:
+    def __init__(self, node: Node, address: str, port: int, kind: socket.SocketKind) -> None:
         self._socket = node.inside(lambda: socket.socket(socket.AF_INET, kind))
         self._socket.settimeout(_ANSWER_SECONDS)
         self._socket.connect((address, port))
@@ -63,7 +62,7 @@ class Client:
         self._socket.close()
 
 
-def connect(node: Node[Cluster], address: str, port: int = PORT) -> None:
+def connect(node: Node, address: str, port: int = PORT) -> None:
     """Make one TCP connection, and end it."""
     with Client(node, address, port, socket.SOCK_STREAM) as client:
         assert client.ask()

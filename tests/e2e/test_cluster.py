@@ -11,7 +11,7 @@ from e2e.lab import missing
 from e2e.netns import LabError
 from e2e.steady import steady_traffic
 from e2e.topology import Listener, Protocol, plain_topology
-from tests.apiserver.cluster import JsonObject
+from tests.apiserver.objects import JsonObject
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=f"no lab can be built here: {missing()}")
 

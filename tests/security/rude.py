@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.apiserver.server import ApiServer
 from tests.daemon.node import Node
 
 HELD = 200
@@ -41,12 +40,12 @@ RUDE: dict[str, bytes] = {
 }
 
 
-def say(node: Node[ApiServer], port: int, data: bytes) -> bytes:
+def say(node: Node, port: int, data: bytes) -> bytes:
     """Send all that the server takes, and return what it says until it closes the connection."""
     return node.inside(lambda: _say(port, data))
 
 
-def break_off(node: Node[ApiServer], port: int, times: int) -> None:
+def break_off(node: Node, port: int, times: int) -> None:
     """Ask, and be gone with a reset before the answer has been read."""
 
     def ask() -> None:
@@ -59,7 +58,7 @@ def break_off(node: Node[ApiServer], port: int, times: int) -> None:
 
 
 @contextmanager
-def besieged(node: Node[ApiServer], ports: Sequence[int]) -> Iterator[None]:
+def besieged(node: Node, ports: Sequence[int]) -> Iterator[None]:
     """During the block, hundreds of clients each send a byte at a time; those that are thrown out come back at once."""
     siege = node.machine.popen([sys.executable, "-IS", str(_SIEGE), str(HELD), *map(str, ports)])
     try:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.apiserver import testing
-from tests.apiserver.server import ApiServer
 from tests.daemon.node import HEALTHZ, METRICS, NAME, Daemon, Node
 from tests.security.rude import HELD, RUDE, besieged, break_off, say
 
@@ -24,8 +23,8 @@ BOUND = 5.0
 
 
 @pytest.fixture
-def daemon(fake_node: Node[ApiServer]) -> Iterator[Daemon]:
-    api = fake_node.api
+def daemon(node: Node) -> Iterator[Daemon]:
+    api = node.api
     api.create(testing.node(NAME, "192.0.2.1"))
     ports = [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": 30066}]
     api.create(
@@ -38,8 +37,8 @@ def daemon(fake_node: Node[ApiServer]) -> Iterator[Daemon]:
             healthCheckNodePort=CHECK,
         )
     )
-    its = fake_node.start().wait_synced()
-    follows(fake_node, its, "10.244.0.5")
+    its = node.start().wait_synced()
+    follows(node, its, "10.244.0.5")
     its.wait(lambda: all(fine(its, port) for port in PORTS), "all servers")
     yield its
     its.end()
@@ -51,7 +50,7 @@ def fine(daemon: Daemon, port: int) -> bool:
     return status == 200 and (b"localEndpoints" in body) == (port == CHECK)
 
 
-def follows(node: Node[ApiServer], daemon: Daemon, endpoint: str) -> None:
+def follows(node: Node, daemon: Daemon, endpoint: str) -> None:
     """See to it that rules follow their Service."""
     entry = {"addresses": [endpoint], "conditions": {"ready": True}, "nodeName": NAME}
     node.api.apply(testing.endpoint_slice("web", endpoints=[entry]))
@@ -73,15 +72,15 @@ def ask_in_time(daemon: Daemon, times: int) -> None:
             assert time.monotonic() - begun < BOUND
 
 
-def test_hundreds_of_slow_clients_hold_up_nobody(fake_node: Node[ApiServer], daemon: Daemon) -> None:
+def test_hundreds_of_slow_clients_hold_up_nobody(node: Node, daemon: Daemon) -> None:
     ask_in_time(daemon, ASKED)
     (threads, files), memory = daemon.resources(), resident(daemon)
-    with besieged(fake_node, PORTS):
+    with besieged(node, PORTS):
         daemon.wait(lambda: daemon.resources()[1] > files + 100, "a siege")
         assert HELD * len(PORTS) > 2 * ROOM
         for turn in range(3):
             ask_in_time(daemon, ASKED)
-            follows(fake_node, daemon, f"10.244.0.{6 + turn}")
+            follows(node, daemon, f"10.244.0.{6 + turn}")
             assert daemon.resources()[0] <= threads
             assert daemon.resources()[1] <= files + ROOM + 10
         assert resident(daemon) < 1.3 * memory
@@ -89,16 +88,16 @@ def test_hundreds_of_slow_clients_hold_up_nobody(fake_node: Node[ApiServer], dae
     assert not daemon.told("", level="error")
 
 
-def test_rude_requests_are_refused_and_harm_nobody(fake_node: Node[ApiServer], daemon: Daemon) -> None:
+def test_rude_requests_are_refused_and_harm_nobody(node: Node, daemon: Daemon) -> None:
     memory = resident(daemon)
     for port in PORTS:
         for name, data in RUDE.items():
-            answer = say(fake_node, port, data)
+            answer = say(node, port, data)
             assert answer == b"" or answer.startswith(b"HTTP/1.1 "), name
             assert answer.count(b"HTTP/1.1 ") <= 1, f"{name}: what is sent ahead is not answered"
             assert b"\x1b" not in answer, name
-        break_off(fake_node, port, 100)
+        break_off(node, port, 100)
         ask_in_time(daemon, 1)
-    follows(fake_node, daemon, "10.244.0.9")
+    follows(node, daemon, "10.244.0.9")
     assert resident(daemon) < 1.3 * memory
     assert not daemon.told("", level="error")

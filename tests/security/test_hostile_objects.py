@@ -9,7 +9,6 @@ import pytest
 
 from pykubeproxy.observe.logs import LogFormat
 from tests.apiserver import testing
-from tests.apiserver.server import ApiServer
 from tests.daemon.node import HEALTHZ, NAME, NFT4, NFT6, Daemon, Node
 from tests.security.hostile import MARK, TEXTS, objects
 
@@ -45,13 +44,13 @@ COMMENT = re.compile(r"[a-zA-Z0-9 ./:;>,-]+")
 LONGEST_LINE = 3000
 
 
-def served(node: Node[ApiServer], daemon: Daemon, endpoint: str) -> None:
+def served(node: Node, daemon: Daemon, endpoint: str) -> None:
     """See to it that a Service which nothing is wrong with follows its endpoints."""
     node.api.apply(testing.endpoint_slice("good", endpoint))
     daemon.wait(lambda: f"--to-destination {endpoint}:8080\n" in node.dump(), f"{endpoint} behind default/good")
 
 
-def rules(node: Node[ApiServer]) -> Iterator[str]:
+def rules(node: Node) -> Iterator[str]:
     for kind in (NFT4, NFT6):
         yield from node.dump(kind).splitlines()
 
@@ -68,7 +67,7 @@ def is_as_ours(line: str) -> bool:
     return all(COMMENT.fullmatch(text) for text in texts) and all(VALUE.fullmatch(word) for word in values)
 
 
-def check(node: Node[ApiServer], number: int) -> None:
+def check(node: Node, number: int) -> None:
     lines = list(rules(node))
     assert len(lines) > number, "there are rules to look at"
     assert [line for line in lines if MARK in line.lower()] == []
@@ -78,8 +77,8 @@ def check(node: Node[ApiServer], number: int) -> None:
 
 
 @pytest.mark.parametrize("log_format", LogFormat)
-def test_no_word_of_it_is_in_a_rule_and_others_are_served(fake_node: Node[ApiServer], log_format: LogFormat) -> None:
-    node, api = fake_node, fake_node.api
+def test_no_word_of_it_is_in_a_rule_and_others_are_served(node: Node, log_format: LogFormat) -> None:
+    api = node.api
     api.create(testing.node(NAME, "192.0.2.1"))
     api.create(testing.service("good", clusterIP="10.96.0.20"))
     api.create(testing.service("neighbour", clusterIP="10.96.0.21"))

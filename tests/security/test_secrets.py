@@ -8,7 +8,6 @@ import pytest
 
 from tests.apiserver import kubeconfig, testing
 from tests.apiserver.kubeconfig import Auth
-from tests.apiserver.server import ApiServer
 from tests.daemon.node import HEALTHZ, METRICS, NAME, SHORT_TIMEOUTS, Daemon, Node
 from tests.security.wallets import PASSWORD, Wallet, refused, wallet, with_password
 
@@ -20,7 +19,7 @@ VERBOSE = ("--v=10", "--vmodule=*=10", "--profiling=true")
 TROUBLE = "cannot follow the API server"
 
 
-def start(node: Node[ApiServer], its: Wallet, *flags: str) -> Daemon:
+def start(node: Node, its: Wallet, *flags: str) -> Daemon:
     """The daemon with these credentials, as talkative as it can be, its temporary files in a folder of their own."""
     tmp = node.folder / "tmp"
     tmp.mkdir()
@@ -29,7 +28,7 @@ def start(node: Node[ApiServer], its: Wallet, *flags: str) -> Daemon:
     return node.run("env", f"TMPDIR={tmp}", *command, *settled, *VERBOSE, *flags)
 
 
-def check(daemon: Daemon, node: Node[ApiServer], its: Wallet) -> None:
+def check(daemon: Daemon, node: Node, its: Wallet) -> None:
     """Look everywhere, at the running program, and at its end."""
     shown = {f"{port}{path}": daemon.get(path, port)[1].decode() for port, paths in PAGES.items() for path in paths}
     shown |= {f"Event {event['metadata']['name']}": str(event) for event in node.api.objects("Event")}
@@ -45,7 +44,7 @@ def check(daemon: Daemon, node: Node[ApiServer], its: Wallet) -> None:
     assert {place: found for place, text in shown.items() if (found := its.found_in(text))} == {}
 
 
-def provoke(daemon: Daemon, node: Node[ApiServer], renew: Callable[[], object]) -> None:
+def provoke(daemon: Daemon, node: Node, renew: Callable[[], object]) -> None:
     """Everything about the API server that there is anything to say about."""
     api = node.api
     api.create(testing.service("web", clusterIP="10.96.0.20"))
@@ -70,8 +69,7 @@ def provoke(daemon: Daemon, node: Node[ApiServer], renew: Callable[[], object]) 
 
 
 @pytest.mark.parametrize("auth", ["token", "token-file", "exec", "client-certificate"])
-def test_of_every_way_to_say_who_we_are(fake_node: Node[ApiServer], auth: Auth) -> None:
-    node = fake_node
+def test_of_every_way_to_say_who_we_are(node: Node, auth: Auth) -> None:
     its = with_password(node.api, node.folder, auth)
     daemon = start(node, its)
 
@@ -100,16 +98,14 @@ def test_of_every_way_to_say_who_we_are(fake_node: Node[ApiServer], auth: Auth) 
     ],
     ids=["wrong-token", "password", "line-break", "snowman", "plugin-that-says-nonsense", "broken-plugin"],
 )
-def test_of_credentials_that_are_refused(fake_node: Node[ApiServer], user: dict[str, Any]) -> None:
-    node = fake_node
+def test_of_credentials_that_are_refused(node: Node, user: dict[str, Any]) -> None:
     its = refused(node.api, node.folder, user)
     daemon = start(node, its)
     daemon.wait_told(TROUBLE)
     check(daemon, node, its)
 
 
-def test_of_a_url_on_the_command_line_but_for_the_command_line_itself(fake_node: Node[ApiServer]) -> None:
-    node = fake_node
+def test_of_a_url_on_the_command_line_but_for_the_command_line_itself(node: Node) -> None:
     its = wallet(node.api, node.folder, "token")
     url = f"https://admin:{PASSWORD}@{node.api.url.removeprefix('https://')}"
     daemon = start(node, its, f"--master={url}").wait_synced()

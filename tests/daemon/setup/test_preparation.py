@@ -14,7 +14,6 @@ from pykubeproxy.daemon.setup.rule_options import NodeFacts
 from pykubeproxy.host.machine import OomScoreError
 from pykubeproxy.host.sysctl import Sysctls
 from pykubeproxy.model.ip import Family
-from tests.apiserver.cluster import Cluster
 from tests.daemon.node import Node
 from tests.host.namespace import namespace, needs_root
 
@@ -64,7 +63,7 @@ def test_localhost_stays_closed_where_no_ipv4_rule_would_keep_neighbours_out(roo
 
 
 @pytest.mark.parametrize(("family", "value"), [("ipv6", "0"), ("ipv4", "1")])
-def test_a_daemon_opens_localhost_for_ipv4_only(node: Node[Cluster], family: str, value: str) -> None:
+def test_a_daemon_opens_localhost_for_ipv4_only(node: Node, family: str, value: str) -> None:
     node.start(f"--family={family}").wait_synced(1)
     assert node.inside(Path("/", LOCALNET).read_text) == f"{value}\n"
 
