@@ -11,7 +11,7 @@ from pykubeproxy.model.ip import parse_ip
 from pykubeproxy.model.service import Protocol, ServiceKey
 from pykubeproxy.rules import names
 from pykubeproxy.rules.fragment import DispatchChain, DispatchRule, Fragment
-from pykubeproxy.rules.reading import read, target_of, title_of
+from pykubeproxy.rules.reading import read, target_of
 from pykubeproxy.rules.ruleset import Lines, Ruleset
 
 
@@ -23,7 +23,7 @@ def live_services(live: Ruleset, only: Collection[ServiceKey] | None = None) -> 
     dispatch_rules: dict[ServiceKey, list[DispatchRule]] = {}
     for root in DispatchChain:
         for rule in _dispatch_rules(root, _chains(live, root.table), root.chain, set()):
-            namespace, _, rest = title_of(rule.text).partition("/")
+            namespace, _, rest = rule.title.partition("/")
             key = ServiceKey(namespace, rest.partition(":")[0])
             if only is None or key in only:
                 dispatch_rules.setdefault(key, []).append(rule)
@@ -45,15 +45,16 @@ def _dispatch_rules(
     for line in chains.get(chain, ()):
         view = read(line)
         if view.title and view.port:
-            ip, text = parse_ip(view.address), line.removeprefix(f"-A {chain} ")
-            yield DispatchRule(root, ip.text if ip else "", Protocol(view.protocol.upper()), view.port, text)
+            ip, protocol = parse_ip(view.address), Protocol(view.protocol.upper())
+            match, _, target = line.removeprefix(f"-A {chain} ").rpartition(" -j ")
+            yield DispatchRule(root, view.title, ip.text if ip else "", protocol, view.port, match, target)
         elif names.is_tree_chain(view.target):
             yield from _dispatch_rules(root, chains, view.target, seen)
 
 
 def _fragment(dispatch_rules: list[DispatchRule], nat: Mapping[str, Lines]) -> Fragment:
     chains: dict[str, Lines] = {}
-    waiting = [target_of(rule.text) for rule in dispatch_rules if rule.dispatch_chain.table == "nat"]
+    waiting = [rule.target for rule in dispatch_rules if rule.dispatch_chain.table == "nat"]
     while waiting:
         chain = waiting.pop()
         if chain.startswith(names.HASHED_PREFIXES) and chain in nat and chain not in chains:

@@ -60,7 +60,7 @@ class LinearDispatch:
         for rule in removed:
             _group(touched, rule)
         for rule in added:
-            _group(touched, rule).append(_line(rule))
+            _group(touched, rule).append(rule.line(rule.dispatch_chain.chain))
         for dispatch_chain, groups in touched.items():
             for its, changed in zip(self._lists[dispatch_chain], groups, strict=True):
                 its.replace(changed)
@@ -97,9 +97,4 @@ class _List:
 def _group(touched: dict[DispatchChain, tuple[_Groups, _Groups]], rule: DispatchRule) -> list[str]:
     """The rules of one ServicePort in one dispatch chain: those with an address, or those without, as `rule` is."""
     by_address, by_port = touched.setdefault(rule.dispatch_chain, ({}, {}))
-    name = rule.text.partition('--comment "')[2].partition('"')[0].partition(" ")[0]
-    return (by_address if rule.address else by_port).setdefault(name, [])
-
-
-def _line(rule: DispatchRule) -> str:
-    return f"-A {rule.dispatch_chain.chain} {rule.text}"
+    return (by_address if rule.address else by_port).setdefault(rule.title, [])

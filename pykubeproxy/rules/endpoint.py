@@ -17,7 +17,7 @@ def endpoint_chains(routing: Routing, options: RuleOptions, *, comments: bool) -
     # Most rules of a cluster are made here: what all endpoints of a ServicePort share is made once.
     port = routing.port
     word = port.protocol.lower()
-    note = f"{text.comment(port.title)} " if comments else ""
+    note = f"{text.comment(routing.title)} " if comments else ""
     mask = text.full_mask(options.family)
     has_affinity = port.affinity_seconds is not None
     for endpoint in routing.endpoints.reachable:

@@ -10,6 +10,7 @@ from pykubeproxy.rules import names, text
 from pykubeproxy.rules.fragment import DispatchChain, DispatchRule
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.routing import Routing, refusal_target
+from pykubeproxy.rules.text import RuleKind
 
 
 def external_ip_dispatch(routing: Routing, options: RuleOptions) -> Iterator[DispatchRule]:
@@ -18,7 +19,7 @@ def external_ip_dispatch(routing: Routing, options: RuleOptions) -> Iterator[Dis
         return
     for address in routing.port.external_ips:
         if routing.external_chain:
-            yield _to_address(routing, address, "external IP", routing.external_chain)
+            yield _to_address(routing, address, RuleKind.EXTERNAL_IP, routing.external_chain)
         yield from _refused_address(routing, address, options)
 
 
@@ -26,7 +27,7 @@ def load_balancer_dispatch(routing: Routing, options: RuleOptions) -> Iterator[D
     """Traffic to load-balancer IPs that is delivered to the node with that destination."""
     for address in routing.port.load_balancer_ips:
         if routing.load_balancer_chain:
-            yield _to_address(routing, address, "loadbalancer IP", routing.load_balancer_chain)
+            yield _to_address(routing, address, RuleKind.LOAD_BALANCER_IP, routing.load_balancer_chain)
         yield from _refused_address(routing, address, options)
 
 
@@ -35,29 +36,30 @@ def node_port_dispatch(routing: Routing, options: RuleOptions) -> Iterator[Dispa
     port = routing.port
     if not port.node_port:
         return
-    word = port.protocol.lower()
+    word, title = port.protocol.lower(), routing.title
+    chain: DispatchChain = DispatchChain.NAT_NODE_PORTS
     if routing.external_chain:
-        match = f"-p {word} {text.comment(port.title)} -m {word} --dport {port.node_port}"
+        match = f"-p {word} {text.comment(title)} -m {word} --dport {port.node_port}"
         if options.counts_localhost:
-            counted = f"-d 127.0.0.0/8 {match} {text.COUNT_LOCALHOST} -j {routing.external_chain}"
-            yield DispatchRule(DispatchChain.NAT_NODE_PORTS, "", port.protocol, port.node_port, counted)
-        yield DispatchRule(
-            DispatchChain.NAT_NODE_PORTS, "", port.protocol, port.node_port, f"{match} -j {routing.external_chain}"
-        )
+            counted = f"-d 127.0.0.0/8 {match} {text.COUNT_LOCALHOST}"
+            yield DispatchRule(chain, title, "", port.protocol, port.node_port, counted, routing.external_chain)
+        yield DispatchRule(chain, title, "", port.protocol, port.node_port, match, routing.external_chain)
     if routing.external.refusal:
-        note = text.comment(f"{port.title} {routing.external.refusal}")
+        note = text.comment(f"{title} {routing.external.refusal}")
         match = f"-p {word} {note} -m addrtype --dst-type LOCAL -m {word} --dport {port.node_port}"
         target = refusal_target(routing.external, options.family)
-        yield DispatchRule(DispatchChain.FILTER_EXTERNAL, "", port.protocol, port.node_port, f"{match} -j {target}")
+        chain = DispatchChain.FILTER_EXTERNAL
+        yield DispatchRule(chain, title, "", port.protocol, port.node_port, match, target)
 
 
 def health_check_dispatch(routing: Routing) -> Iterator[DispatchRule]:
     """Let the load balancer ask this node's proxy for local endpoints, whatever other firewall rules say."""
     number = routing.port.health_check_node_port
     if number:
-        note = text.comment(f"{routing.port.title} health check node port")
-        rule = f"-p tcp {note} -m tcp --dport {number} -j ACCEPT"
-        yield DispatchRule(DispatchChain.FILTER_NODE_PORTS, "", Protocol.TCP, number, rule)
+        note = text.comment(f"{routing.title} {RuleKind.HEALTH_CHECK}")
+        match = f"-p tcp {note} -m tcp --dport {number}"
+        chain = DispatchChain.FILTER_NODE_PORTS
+        yield DispatchRule(chain, routing.title, "", Protocol.TCP, number, match, "ACCEPT")
 
 
 def external_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterator[str]:
@@ -70,28 +72,31 @@ def external_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterat
     if port.external_policy_local:
         cluster = routing.names.cluster
         if options.pod_traffic is not None:
-            note = text.comment(f"pod traffic for {port.title} external destinations")
+            note = text.comment(f"{RuleKind.POD_TRAFFIC} {routing.title} external destinations")
             yield f"-A {chain} {text.from_pods(options.pod_traffic)}{note} -j {cluster}"
-        note = text.comment(f"masquerade LOCAL traffic for {port.title} external destinations")
+        note = text.comment(f"{RuleKind.MASQUERADE_LOCAL} {routing.title} external destinations")
         yield f"-A {chain} {note} -m addrtype --src-type LOCAL -j {names.MARK_MASQ}"
-        note = text.comment(f"route LOCAL traffic for {port.title} external destinations")
+        note = text.comment(f"{RuleKind.ROUTE_LOCAL} {routing.title} external destinations")
         yield f"-A {chain} {note} -m addrtype --src-type LOCAL -j {cluster}"
     else:
-        note = text.comment(f"masquerade traffic for {port.title} external destinations")
+        note = text.comment(f"{RuleKind.MASQUERADE} {routing.title} external destinations")
         yield f"-A {chain} {note} -j {names.MARK_MASQ}"
     if routing.external.chain:
         yield f"-A {chain} -j {routing.external.chain}"
 
 
-def _to_address(routing: Routing, address: str, kind: str, chain: str) -> DispatchRule:
+def _to_address(routing: Routing, address: str, kind: RuleKind, target_chain: str) -> DispatchRule:
     port = routing.port
-    match = text.to_port(address, port.protocol, port.port, f"{port.title} {kind}")
-    return DispatchRule(DispatchChain.NAT_SERVICES, address, port.protocol, port.port, f"{match} -j {chain}")
+    match = text.to_port(address, port.protocol, port.port, f"{routing.title} {kind}")
+    return DispatchRule(
+        DispatchChain.NAT_SERVICES, routing.title, address, port.protocol, port.port, match, target_chain
+    )
 
 
 def _refused_address(routing: Routing, address: str, options: RuleOptions) -> Iterator[DispatchRule]:
     if routing.external.refusal:
         port = routing.port
-        match = text.to_port(address, port.protocol, port.port, f"{port.title} {routing.external.refusal}")
+        match = text.to_port(address, port.protocol, port.port, f"{routing.title} {routing.external.refusal}")
         target = refusal_target(routing.external, options.family)
-        yield DispatchRule(DispatchChain.FILTER_EXTERNAL, address, port.protocol, port.port, f"{match} -j {target}")
+        chain = DispatchChain.FILTER_EXTERNAL
+        yield DispatchRule(chain, routing.title, address, port.protocol, port.port, match, target)

@@ -11,6 +11,7 @@ from pykubeproxy.rules import names, text
 from pykubeproxy.rules.fragment import DispatchChain, DispatchRule
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.routing import Routing
+from pykubeproxy.rules.text import RuleKind
 
 
 def firewall_dispatch(routing: Routing) -> Iterator[DispatchRule]:
@@ -18,9 +19,10 @@ def firewall_dispatch(routing: Routing) -> Iterator[DispatchRule]:
     if routing.firewall_chain:
         port = routing.port
         for address in port.load_balancer_ips:
-            note = f"{port.title} traffic not accepted by {routing.firewall_chain}"
+            note = f"{routing.title} {RuleKind.NOT_IN_SOURCE_RANGES} {routing.firewall_chain}"
             match = text.to_port(address, port.protocol, port.port, note)
-            yield DispatchRule(DispatchChain.FILTER_FIREWALL, address, port.protocol, port.port, f"{match} -j DROP")
+            chain = DispatchChain.FILTER_FIREWALL
+            yield DispatchRule(chain, routing.title, address, port.protocol, port.port, match, "DROP")
 
 
 def firewall_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterator[str]:
@@ -30,11 +32,11 @@ def firewall_rules(chain: str, routing: Routing, options: RuleOptions) -> Iterat
     address may carry it as its source.
     """
     port = routing.port
-    note = text.comment(f"{port.title} loadbalancer IP")
+    note = text.comment(f"{routing.title} {RuleKind.LOAD_BALANCER_IP}")
     for cidr in port.source_ranges:
         yield f"-A {chain} -s {text.network(cidr.text)} {note} -j {routing.external_chain}"
     if options.node_ip is not None and any(cidr.contains(options.node_ip) for cidr in port.source_ranges):
         for address in port.load_balancer_ips:
             yield f"-A {chain} -s {text.host(address)} {note} -j {routing.external_chain}"
-    rest = text.comment(f"other traffic to {port.title} will be dropped by {names.PROXY_FIREWALL}")
+    rest = text.comment(f"{RuleKind.OTHER_SOURCES} {routing.title} will be dropped by {names.PROXY_FIREWALL}")
     yield f"-A {chain} {rest}"

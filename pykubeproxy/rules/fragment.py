@@ -39,16 +39,24 @@ DISPATCH_CHAINS = frozenset(each.id for each in DispatchChain)
 
 
 class DispatchRule(msgspec.Struct, frozen=True, gc=False):
-    """One rule of a dispatch chain: what a packet must be sent to for it, and its text without `-A CHAIN `.
+    """One rule of a dispatch chain: whose it is, what a packet must be sent to for it, and its text in two parts.
 
-    `address` is the destination address in the rule, empty where the rule matches any local address.
+    `title` is the ServicePort, `namespace/name:port`. `address` is the destination address in the rule, empty where the
+    rule matches any local address. `match` is the text between `-A CHAIN ` and ` -j `, `target` the text behind that: a
+    chain of the ServicePort, or what refuses or accepts traffic.
     """
 
     dispatch_chain: DispatchChain
+    title: str
     address: str
     protocol: Protocol
     port: int
-    text: str
+    match: str
+    target: str
+
+    def line(self, chain: str) -> str:
+        """The rule as it is written into a chain: the dispatch chain, or one below it in a tree."""
+        return f"-A {chain} {self.match} -j {self.target}"
 
 
 class Fragment(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,7 +38,8 @@ class TrafficDecision(msgspec.Struct, frozen=True, kw_only=True):
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """All decisions about one ServicePort on this node.
 
-    `endpoint_count` is the number of all its endpoints, on any node, ready or not.
+    `title` is its name, `namespace/name:port`. `endpoint_count` is the number of all its endpoints, on any node, ready
+    or not.
 
     A chain is None where it is not needed. `cluster_chain` and `local_chain` spread traffic over `endpoints.cluster`
     and `endpoints.local`; `external_chain` receives what was sent to node ports, external and load-balancer IPs;
@@ -46,6 +47,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     port: ServicePort
+    title: str
     names: ChainNames
     endpoints: UsableEndpoints
     endpoint_count: int
@@ -70,6 +72,7 @@ def route(port: ServicePort, endpoints: tuple[Endpoint, ...], options: RuleOptio
     is_filtered = has_any and bool(port.load_balancer_ips) and bool(port.source_ranges)
     return Routing(
         port=port,
+        title=port.title,
         names=names,
         endpoints=usable,
         endpoint_count=len(endpoints),

@@ -6,26 +6,19 @@ from pykubeproxy.rules import names, text
 from pykubeproxy.rules.fragment import DispatchChain, DispatchRule
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.routing import Routing, refusal_target
+from pykubeproxy.rules.text import RuleKind
 
 
 def cluster_ip_dispatch(routing: Routing, options: RuleOptions) -> Iterator[DispatchRule]:
     """Send traffic for the cluster IP to its policy chain, or refuse it."""
-    port = routing.port
+    port, title = routing.port, routing.title
     if routing.internal.chain:
-        match = text.to_port(port.cluster_ip, port.protocol, port.port, f"{port.title} cluster IP")
-        yield DispatchRule(
-            DispatchChain.NAT_SERVICES,
-            port.cluster_ip,
-            port.protocol,
-            port.port,
-            f"{match} -j {routing.internal.chain}",
-        )
+        match = text.to_port(port.cluster_ip, port.protocol, port.port, f"{title} {RuleKind.CLUSTER_IP}")
+        chain, target = DispatchChain.NAT_SERVICES, routing.internal.chain
     else:
-        match = text.to_port(port.cluster_ip, port.protocol, port.port, f"{port.title} {routing.internal.refusal}")
-        target = refusal_target(routing.internal, options.family)
-        yield DispatchRule(
-            DispatchChain.FILTER_SERVICES, port.cluster_ip, port.protocol, port.port, f"{match} -j {target}"
-        )
+        match = text.to_port(port.cluster_ip, port.protocol, port.port, f"{title} {routing.internal.refusal}")
+        chain, target = DispatchChain.FILTER_SERVICES, refusal_target(routing.internal, options.family)
+    yield DispatchRule(chain, title, port.cluster_ip, port.protocol, port.port, match, target)
 
 
 def internal_masquerade(routing: Routing, options: RuleOptions) -> Iterator[str]:
@@ -35,7 +28,7 @@ def internal_masquerade(routing: Routing, options: RuleOptions) -> Iterator[str]
     tools take `! -s 0.0.0.0/0` and it never matches; the nft tools refuse it, and all other rules with it.
     """
     chain, port = routing.internal.chain, routing.port
-    note = f"{port.title} cluster IP"
+    note = f"{routing.title} {RuleKind.CLUSTER_IP}"
     where = (port.cluster_ip, port.protocol, port.port, note)
     if options.masquerade_all:
         yield f"-A {chain} {text.to_port(*where)} -j {names.MARK_MASQ}"

@@ -52,7 +52,7 @@ def spread(
 
 
 def _targets(endpoints: tuple[Endpoint, ...], routing: Routing, *, comments: bool) -> Iterator[JumpTarget]:
-    title = routing.port.title
+    title = routing.title
     for endpoint in endpoints:
         note = f"{text.comment(f'{title} -> {endpoint.text}')} " if comments else ""
         yield JumpTarget(routing.names.endpoint(endpoint.text), note)
@@ -94,5 +94,5 @@ def _groups(chain: str, targets: Sequence[JumpTarget]) -> Iterator[tuple[str, li
 
 
 def _group_target(group: str, targets: Sequence[JumpTarget], routing: Routing, *, comments: bool) -> JumpTarget:
-    note = f"{text.comment(f'{routing.port.title} -> one of {len(targets)} endpoints')} " if comments else ""
+    note = f"{text.comment(f'{routing.title} -> one of {len(targets)} endpoints')} " if comments else ""
     return JumpTarget(group, note, len(targets))

@@ -105,8 +105,8 @@ class _Tree:
 
     def _lines(self, node: Node[DispatchRule], chain: str) -> Iterator[str]:
         if isinstance(node, Leaf):
-            for _, text in sorted((key, rule.text) for key, rule in node.items):
-                yield f"-A {chain} {text}"
+            for _, line in sorted((key, rule.line(chain)) for key, rule in node.items):
+                yield line
             return
         for _, child in sorted(node.children.items(), key=_slot):
             if _is_inline(child):

@@ -110,5 +110,5 @@ def test_no_order_within_a_service_port_but_its_own(objects: list[Object], its: 
             line.removeprefix(f"-A {dispatch_chain.chain} ") for line in lines if "must be the last rule" not in line
         ]
         assert of_service_ports(rules) == of_service_ports(
-            [rule.text for rule in told if rule.dispatch_chain is dispatch_chain]
+            [f"{rule.match} -j {rule.target}" for rule in told if rule.dispatch_chain is dispatch_chain]
         )

@@ -29,23 +29,23 @@ MOST_JUMPS = 15
 
 def cluster_ip_rule(number: int, address: str = "", port_number: int = 80) -> DispatchRule:
     address = address or str(IPv4Address(0x0A600000 + number * 40503 % 65536))
-    rule = (
-        f'-d {address}/32 -p tcp -m comment --comment "ns/s{number}" -m tcp --dport {port_number} -j KUBE-SVC-{number}'
-    )
-    return DispatchRule(DispatchChain.NAT_SERVICES, address, Protocol.TCP, port_number, rule)
+    match = f'-d {address}/32 -p tcp -m comment --comment "ns/s{number}" -m tcp --dport {port_number}'
+    chain, title = DispatchChain.NAT_SERVICES, f"ns/s{number}"
+    return DispatchRule(chain, title, address, Protocol.TCP, port_number, match, f"KUBE-SVC-{number}")
 
 
 def node_port_rule(number: int) -> DispatchRule:
-    rule = f'-p tcp -m comment --comment "ns/s{number}" -m tcp --dport {number} -j KUBE-EXT-{number}'
-    return DispatchRule(DispatchChain.NAT_NODE_PORTS, "", Protocol.TCP, number, rule)
+    match = f'-p tcp -m comment --comment "ns/s{number}" -m tcp --dport {number}'
+    chain, title = DispatchChain.NAT_NODE_PORTS, f"ns/s{number}"
+    return DispatchRule(chain, title, "", Protocol.TCP, number, match, f"KUBE-EXT-{number}")
 
 
 def refused_rule(number: int, *, is_node_port: bool) -> DispatchRule:
     """In KUBE-EXTERNAL-SERVICES, there are dispatch rules of both kinds."""
     where = "" if is_node_port else f"192.0.2.{number}"
     match = f"-d {where}/32 -p tcp" if where else "-p tcp"
-    rule = f'{match} -m comment --comment "ns/s{number}" -m tcp --dport {number} -j DROP'
-    return DispatchRule(DispatchChain.FILTER_EXTERNAL, where, Protocol.TCP, number, rule)
+    match = f'{match} -m comment --comment "ns/s{number}" -m tcp --dport {number}'
+    return DispatchRule(DispatchChain.FILTER_EXTERNAL, f"ns/s{number}", where, Protocol.TCP, number, match, "DROP")
 
 
 dispatch_rules = st.one_of(
@@ -103,7 +103,7 @@ def test_the_same_dispatch_rules_give_the_same_chains(its: list[DispatchRule], o
 def test_every_dispatch_rule_is_there_once_and_every_chain_is_led_to_once(its: list[DispatchRule]) -> None:
     chains = dispatched(its).chains
     rules = [line.split(" ", 2)[2] for lines in chains.values() for line in lines]
-    assert sorted(rule for rule in rules if "ns/s" in rule) == sorted(rule.text for rule in its)
+    assert sorted(rule for rule in rules if "ns/s" in rule) == sorted(f"{rule.match} -j {rule.target}" for rule in its)
     dispatch_chains = {each.id for each in DispatchChain}
     targets = [(table, line.split()[-1]) for (table, _), lines in chains.items() for line in lines if "--" not in line]
     ranges = [

@@ -29,10 +29,12 @@ def dispatch_rules(family: Family | None) -> st.SearchStrategy[DispatchRule]:
     return st.builds(
         DispatchRule,
         st.just(DispatchChain.NAT_SERVICES),
+        st.just("ns/s"),
         addresses[family],
         st.sampled_from(Protocol),
         ports,
-        st.just("a rule"),
+        st.just("a match"),
+        st.just("DROP"),
     )
 
 
@@ -122,7 +124,7 @@ def test_the_dispatch_chains_of_a_table_cannot_have_chains_of_the_same_name() ->
 def test_words(family: Family | None, depth: int, match: str, title: str, name: str | None) -> None:
     address = {Family.IPV4: "10.96.7.33", Family.IPV6: "fd00:96::21", None: ""}[family]
     space = KeySpace(family)
-    key = space.key(DispatchRule(DispatchChain.NAT_SERVICES, address, Protocol.TCP, 30080, ""))
+    key = space.key(DispatchRule(DispatchChain.NAT_SERVICES, "ns/s", address, Protocol.TCP, 30080, "", ""))
     place = key >> 4 * (space.nibbles - depth), depth
     assert space.match(*place) == match
     assert space.title(*place) == title
@@ -143,7 +145,7 @@ def test_keys_are_in_the_order_of_address_protocol_and_port(protocol: Protocol) 
     space = KeySpace(Family.IPV6)
 
     def key(address: str, port: int, its: Protocol = protocol) -> int:
-        return space.key(DispatchRule(DispatchChain.NAT_SERVICES, address, its, port, ""))
+        return space.key(DispatchRule(DispatchChain.NAT_SERVICES, "ns/s", address, its, port, "", ""))
 
     assert key("fd00::1", 65535) < key("fd00::2", 0) < key("fd00::2", 1)
     assert key("fd00::1", 1) == key(str(IPv6Address("fd00:0::0001")), 1)
