@@ -81,7 +81,8 @@ def states(ruleset: Ruleset, owners: Owners, chains: Mapping[str, Collection[str
     entries: dict[str, list[RuleView]] = {title: [] for title in chains}
     for name, table in ruleset.tables.items():
         for chain, lines in table.chains.items():
-            if leads_to_services(name, chain):
+            # Most chains are those of endpoints, and are soon passed over.
+            if not chain.startswith(names.ENDPOINT) and leads_to_services(name, chain):
                 for line in lines:
                     if (title := title_of(line)) in entries:
                         entries[title].append(read(line))
@@ -92,7 +93,9 @@ def states(ruleset: Ruleset, owners: Owners, chains: Mapping[str, Collection[str
 def _state(
     entries: Sequence[RuleView], nat: Mapping[str, Lines], owners: Owners, chains: Iterable[str]
 ) -> ServicePortState:
-    hashes = dict.fromkeys(filter(None, map(names.service_hash, [*chains, *(entry.target for entry in entries)])))
+    # Endpoints' chains have hashes of their own.
+    own = {chain for chain in (*chains, *(entry.target for entry in entries)) if not chain.startswith(names.ENDPOINT)}
+    hashes = sorted({names.service_hash(chain) for chain in own} - {""})
     cluster, local, external, firewall = (
         {chain: nat[chain] for digest in hashes if nat.get(chain := prefix + digest)}
         for prefix in (names.CLUSTER_POLICY, names.LOCAL_POLICY, names.EXTERNAL, names.SOURCE_RANGES)
