@@ -11,6 +11,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Service, service_ports
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.parse import DumpError, parse
+from pykubeproxy.rules.reading import read
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
 
 _STDIN = "-"
@@ -121,8 +122,7 @@ def family_of(lines: list[str]) -> Family:
             return _OUR_HEADERS[line]
         if line.startswith(_HEADER):
             return Family.IPV6 if "ip6tables" in line else Family.IPV4
-        words = line.split(" ")
-        for flag in ("-s", "-d"):
-            if flag in words[:-1]:
-                return Family.IPV6 if ":" in words[words.index(flag) + 1] else Family.IPV4
+        view = read(line)
+        if network := view.source or view.destination:
+            return Family.IPV6 if ":" in network else Family.IPV4
     return Family.IPV4

@@ -12,15 +12,15 @@ import click
 import msgspec
 
 from pykubeproxy.cli.cleanup import clean_up
+from pykubeproxy.cli.daemon_settings import DRY_RUN, LOG_FORMAT, read_settings
 from pykubeproxy.cli.errors import NOT_IN_SYNC, OneLineErrors, with_errors
 from pykubeproxy.cli.inputs import read_config
 from pykubeproxy.cli.options import our_options
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
-from pykubeproxy.cli.running import StartOptions, read_settings, start
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.config.release import KUBERNETES_VERSION
 from pykubeproxy.config.write import write
-from pykubeproxy.daemon.run import init
+from pykubeproxy.daemon.run import init, run
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.observe.about import build
 from pykubeproxy.observe.logs import LogFormat
@@ -35,31 +35,24 @@ class _KubeProxy(OneLineErrors):
     context_settings=dict(CONTEXT_SETTINGS),
     epilog="Example: kube-proxy --config=/var/lib/kube-proxy/config.conf --hostname-override=$(NODE_NAME)",
 )
-@click.option("--dry-run", is_flag=True, help="Shadow mode: tell what would be done; never write.")
-@click.option(
-    "--log-format",
-    type=click.Choice([log_format.value for log_format in LogFormat]),
-    help="Logs for people or for programs; without it, as --logging-format says.",
-)
+@DRY_RUN
+@LOG_FORMAT
 @our_options
 @kube_proxy_flags()
 @partial(with_errors, status=NOT_IN_SYNC)
-def main(dry_run: bool, log_format: str | None, own_options: OwnOptions, flags: dict[str, object]) -> None:
+def main(is_dry: bool, log_format: LogFormat | None, own_options: OwnOptions, flags: dict[str, object]) -> None:
     """The Service proxy of a Kubernetes node, with kube-proxy's command line and configuration file."""
     if flags.get("version", "false") != "false":
         click.echo(_version(str(flags["version"])))
         return
-    chosen = LogFormat(log_format) if log_format else None
-    options = StartOptions(is_dry=dry_run, is_kube_proxy=True, log_format=chosen)
     if flags.get("write-config-to"):
         _write_config(Path(str(flags["write-config-to"])), flags)
     elif flags.get("cleanup"):
         read_config(flags)
         sys.exit(NOT_IN_SYNC if clean_up(own_options) else 0)
-    elif flags.get("init-only"):
-        init(read_settings(options, own_options, flags))
     else:
-        start(options, own_options, flags)
+        settings = read_settings(own_options, flags, is_dry=is_dry, is_kube_proxy=True, log_format=log_format)
+        (init if flags.get("init-only") else run)(settings)
 
 
 def _version(asked: str) -> str:

@@ -4,7 +4,7 @@ import sys
 from functools import partial
 from unittest.mock import patch
 
-from pykubeproxy.cli import kube_proxy, main, running
+from pykubeproxy.cli import daemon_settings, kube_proxy, main
 from pykubeproxy.cluster.connections import Timeouts
 from pykubeproxy.cluster.outage import Backoff
 from pykubeproxy.daemon.setup.run_settings import DaemonTimeouts
@@ -17,6 +17,6 @@ LITTLE = DaemonTimeouts(
 )
 
 if __name__ == "__main__":
-    with patch.object(running, "DaemonTimeouts", partial(lambda its: its, LITTLE)):
+    with patch.object(daemon_settings, "DaemonTimeouts", partial(lambda its: its, LITTLE)):
         command = main.main if sys.argv[1:2] == ["run"] else kube_proxy.main
         command()

@@ -8,7 +8,7 @@ from pykubeproxy.model.service import Protocol, ServiceType
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.options import Dispatch
 from tests.builders import port
-from tests.explain.telling import BALANCED, FIRST, NODE_PORT, TITLE, elsewhere, web, without_endpoints, words
+from tests.explain.comparison import BALANCED, FIRST, NODE_PORT, TITLE, elsewhere, web, without_endpoints, words
 
 LOCAL = {**NODE_PORT, "external_traffic_local": True}
 OTHER_PORT = {"ports": (port(number=81),)}

@@ -17,7 +17,7 @@ from pykubeproxy.model.service import Protocol, ServiceType
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.options import Dispatch
 from tests.builders import NODE, at, cidr, port, service, slice_of, slice_port
-from tests.explain.telling import (
+from tests.explain.comparison import (
     BALANCED,
     FIRST,
     NAME,

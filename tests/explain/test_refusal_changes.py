@@ -6,7 +6,7 @@ import pytest
 
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.options import Dispatch
-from tests.explain.telling import FIRST, NODE_PORT, TITLE, elsewhere, web, without_endpoints, words
+from tests.explain.comparison import FIRST, NODE_PORT, TITLE, elsewhere, web, without_endpoints, words
 
 LOCAL = {**NODE_PORT, "external_traffic_local": True}
 INTERNAL = {"internal_traffic_local": True}

@@ -459,9 +459,9 @@ PROMISES = (
         only="nft",
         broken=Broken(
             how="warnings come first",
-            file="pykubeproxy/cli/running.py",
-            old="    if options.is_dry:\n        log.info(",
-            new="    if options.is_dry:\n        log.warning('not permitted')\n        log.info(",
+            file="pykubeproxy/cli/daemon_settings.py",
+            old="    if is_dry:\n        log.info(",
+            new="    if is_dry:\n        log.warning('not permitted')\n        log.info(",
         ),
     ),
     Promise(
