@@ -19,6 +19,7 @@ from bench.synthetic import Shape, objects, slice_documents
 from docs import ROOT
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES
 from pykubeproxy.cluster.tracker import Tracker
+from pykubeproxy.cluster.watch_protocol import TRANSITIONS, State
 from pykubeproxy.daemon.messages import SourceChanged
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.service import ServiceKey
@@ -152,6 +153,15 @@ def dispatch_tree() -> str:
     return "\n".join(lines)
 
 
+def watch_states() -> str:
+    """The states of the watch protocol, and what leads from one to another."""
+    lines = ["stateDiagram-v2", f"  [*] --> {State.STREAM}"]
+    for (state, cause), transition in TRANSITIONS.items():
+        pause = ", after a pause" if transition.pauses else ""
+        lines.append(f"  {state} --> {transition.to}: {cause}{pause}")
+    return "\n".join(lines)
+
+
 def _identifier(chain: str) -> str:
     """A chain's name in letters that Mermaid takes for an identifier."""
     return "".join(letter if letter.isalnum() else "_" for letter in chain)
@@ -160,5 +170,6 @@ def _identifier(chain: str) -> str:
 DIAGRAMS: dict[str, Callable[[], str]] = {
     "floors": floors,
     "one change": one_change,
+    "watch states": watch_states,
     "dispatch tree": dispatch_tree,
 }

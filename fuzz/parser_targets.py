@@ -19,7 +19,7 @@ from pykubeproxy.cluster.api_error import refused
 from pykubeproxy.cluster.documents import parse_manifest
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
 from pykubeproxy.cluster.tracker import Tracker
-from pykubeproxy.cluster.watch_protocol import EventLine, ListBody, RequestList, WatchEnded, follow
+from pykubeproxy.cluster.watch_protocol import EventLine, ListBody, RequestList, WatchEnded, WatchProtocol
 from pykubeproxy.config import ConfigError, check, complete, write
 from pykubeproxy.config.defaults import DEFAULTS
 from pykubeproxy.config.flag_table import FLAGS
@@ -173,26 +173,24 @@ def _bombs() -> tuple[bytes, ...]:
 
 
 def _watch(data: bytes) -> None:
-    """Lines of a watch, good and bad ones: the conversation goes on whatever was said."""
-    conversation = follow(Tracker(SERVICES), can_stream=True, watch_seconds=lambda: 300)
-    step = next(conversation)
+    """Lines of a watch, good and bad ones: the protocol goes on whatever has come."""
+    protocol = WatchProtocol(Tracker(SERVICES), can_stream=True, watch_seconds=lambda: 300)
     for line in data.splitlines()[:50]:
-        step = conversation.send(EventLine(line) if not isinstance(step, RequestList) else ListBody(line))
-    conversation.send(WatchEnded() if not isinstance(step, RequestList) else ListBody(data))
+        protocol.take(ListBody(line) if isinstance(protocol.command, RequestList) else EventLine(line))
+    protocol.take(ListBody(data) if isinstance(protocol.command, RequestList) else WatchEnded())
 
 
 def _list(data: bytes) -> None:
     """Answers to lists."""
-    conversation = follow(Tracker(ENDPOINT_SLICES), can_stream=False, watch_seconds=lambda: 300)
-    step = next(conversation)
+    protocol = WatchProtocol(Tracker(ENDPOINT_SLICES), can_stream=False, watch_seconds=lambda: 300)
     for _ in range(4):
-        step = conversation.send(ListBody(data) if isinstance(step, RequestList) else EventLine(data))
+        protocol.take(ListBody(data) if isinstance(protocol.command, RequestList) else EventLine(data))
 
 
 def _answer(data: bytes) -> None:
     error = refused(500, data, _text(data)[:100])
     if len(str(error).splitlines()) > 1:
-        raise Finding(f"trouble of more than one line: {error}")
+        raise Finding(f"an error of more than one line: {error}")
     if not 0 <= (error.retry_after or 0) <= _LONGEST_PAUSE:
         raise Finding(f"a pause of {error.retry_after} s")
 

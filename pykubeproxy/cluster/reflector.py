@@ -29,7 +29,7 @@ from pykubeproxy.cluster.watch_protocol import (
     RequestList,
     StartWatch,
     WatchEnded,
-    follow,
+    WatchProtocol,
 )
 
 log = structlog.get_logger()
@@ -78,7 +78,7 @@ class Reflector:
         self._has_told_list = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"follow-{resource.plural}", daemon=True)
-        self._begin()
+        self._protocol = self._begin()
 
     @property
     def error(self) -> str | None:
@@ -98,9 +98,8 @@ class Reflector:
         if self._thread.is_alive():
             self._thread.join(_JOIN_SECONDS)
 
-    def _begin(self) -> None:
-        self._steps = follow(self._tracker, can_stream=self._options.can_stream, watch_seconds=_watch_seconds)
-        self._step: Command = next(self._steps)
+    def _begin(self) -> WatchProtocol:
+        return WatchProtocol(self._tracker, can_stream=self._options.can_stream, watch_seconds=_watch_seconds)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -117,18 +116,19 @@ class Reflector:
         self._session.close()
 
     def _advance(self) -> ApiError | None:
-        """Take one step of the protocol; return what went wrong if the next one should not be taken at once."""
+        """Carry out one command; return the error if the next one should not be carried out at once."""
         try:
-            heard = self._act(self._step)
-            self._step = self._steps.send(heard)
+            reply = self._carry_out(self._protocol.command)
+            self._protocol.take(reply)
         except Exception as error:
             # A fault of ours: a thread that died of it would leave the node with old rules, and nobody would know.
             log.exception("internal error while following the API server", resource=self._resource.group_resource)
-            self._begin()
+            self._protocol = self._begin()
             return ApiError(f"internal error: {error!r}", kind=INTERNAL)
-        if not isinstance(self._step, ReadEvent) and self._step.after is not None:
-            return self._step.after
-        if isinstance(heard, WatchEnded) and isinstance(self._step, StartWatch):
+        command = self._protocol.command
+        if not isinstance(command, ReadEvent) and command.after is not None:
+            return command.after
+        if isinstance(reply, WatchEnded) and isinstance(command, StartWatch):
             return ApiError("the API server ends watches as soon as they begin", kind=SHORT_WATCH)
         return None
 
@@ -138,10 +138,10 @@ class Reflector:
         self._leave()
         return was_open and time.monotonic() - self._opened_at >= self._outage.backoff.settled
 
-    def _act(self, step: Command) -> Reply:
-        """Do what the protocol asks for."""
+    def _carry_out(self, command: Command) -> Reply:
+        """Do what the protocol asks for; blocks until the API server has replied."""
         try:
-            match step:
+            match command:
                 case RequestList(query=query):
                     self._leave()
                     self._deliver()

@@ -1,26 +1,27 @@
-"""List and watch as the Kubernetes API wants it, apart from its transport.
+"""List and watch as the Kubernetes API wants it: a state machine that does no I/O, waits for nothing and has no clock.
 
-`follow` is a conversation: it yields what to do next (`Fetch`, `Watch`, `Read`) and is sent what was heard (`Body`,
-`Line`, `Ended`, `Failed`). It fills a Tracker on the way, and never ends. Nothing here does I/O, waits, or looks at a
-clock.
+To follow a resource is to list all its objects once, and then to watch for changes from the list's resourceVersion on.
+The server ends each watch after some minutes, and forgets old versions after some more; connections break; a server may
+be restored from a backup, and be at an older version than the one that we have reached. `WatchProtocol` decides what to
+ask next in each case. Its caller carries out a `Command`, and hands in the `Reply`, which leads to the next command:
 
-    state   what is asked                             what leads on
-    stream  a watch that begins with all objects      its end mark: watch. Anything else, whatever it is (a refusal, an
-            (`sendInitialEvents`)                      ERROR event, silence, an end, garbage): pages, at once
-    pages   lists of up to PAGE_SIZE objects          the last page: watch. ApiError: the same page, after a pause
-    watch   all changes from the last version on      its end: another watch. 410, or a version that the server does
-                                                      not know: stream. Other trouble: probe, after a pause
-    probe   a list of one object                      a version that is older than the one reached: stream; else watch
+    stream  A watch that begins with all objects (`sendInitialEvents`): the cheapest list for the server. If anything
+            is wrong with it, whatever it is, the objects are listed in pages instead.
+    pages   Lists of up to PAGE_SIZE objects, one after the other.
+    watch   Changes from the last version on.
+    probe   A list of one object, after a watch has failed: it tells whether the server's version is older than ours.
+            A watch from a version that is still to come would stay silent until then.
 
-Streaming is tried again at the next list, unless the server does not know the parameters. Whatever a list had brought
-before it broke off is kept; what is missing from it is removed only when a list is complete.
+What leads from one state to another is `TRANSITIONS`, from which docs/architecture.md draws its diagram. A pause lies
+before a request that repeats one that failed; `outage` decides how long it is. What a list has brought before it broke
+off is kept; what is missing from it is removed only when a list is complete.
 
 Source: "Kubernetes API Concepts": efficient detection of changes, watch bookmarks, streaming lists, retrieving large
 results sets in chunks, 410 Gone.
 """
 
-from collections.abc import Callable, Generator
-from typing import Never, TypeVar
+from collections.abc import Callable
+from enum import StrEnum
 
 import msgspec
 
@@ -36,17 +37,74 @@ _LIST_END = "k8s.io/initial-events-end"
 Query = dict[str, str]
 
 
+class State(StrEnum):
+    """What the protocol is doing."""
+
+    STREAM = "stream"
+    PAGES = "pages"
+    WATCH = "watch"
+    PROBE = "probe"
+
+
+class Cause(StrEnum):
+    """What a reply means for the state that it arrives in."""
+
+    EVENT = "an event"
+    PAGE = "a page, and there are more"
+    LIST_COMPLETE = "the list is complete"
+    NOT_STREAMED = "anything else, or the server is known to stream no lists"
+    ENDED = "the server ends the watch"
+    EXPIRED = "410 Gone"
+    VERSION_AHEAD = "the server has not reached our version"
+    UNSUPPORTED = "the server does not take the parameters"
+    FORBIDDEN = "403 Forbidden"
+    FAILED = "any other error"
+    OLDER = "the server is at an older version"
+    NOT_OLDER = "the server is at our version or a newer one"
+
+
+class Transition(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a cause leads. With `reads_on`, the open watch goes on; with `pauses`, the next request has to wait."""
+
+    to: State
+    reads_on: bool = False
+    pauses: bool = False
+
+
+TRANSITIONS: dict[tuple[State, Cause], Transition] = {
+    (State.STREAM, Cause.EVENT): Transition(to=State.STREAM, reads_on=True),
+    (State.STREAM, Cause.LIST_COMPLETE): Transition(to=State.WATCH, reads_on=True),
+    (State.STREAM, Cause.NOT_STREAMED): Transition(to=State.PAGES),
+    (State.PAGES, Cause.PAGE): Transition(to=State.PAGES),
+    (State.PAGES, Cause.LIST_COMPLETE): Transition(to=State.WATCH),
+    (State.PAGES, Cause.EXPIRED): Transition(to=State.PAGES, pauses=True),
+    (State.PAGES, Cause.VERSION_AHEAD): Transition(to=State.PAGES, pauses=True),
+    (State.PAGES, Cause.FAILED): Transition(to=State.PAGES, pauses=True),
+    (State.WATCH, Cause.EVENT): Transition(to=State.WATCH, reads_on=True),
+    (State.WATCH, Cause.ENDED): Transition(to=State.WATCH),
+    (State.WATCH, Cause.EXPIRED): Transition(to=State.STREAM, pauses=True),
+    (State.WATCH, Cause.VERSION_AHEAD): Transition(to=State.STREAM, pauses=True),
+    (State.WATCH, Cause.UNSUPPORTED): Transition(to=State.STREAM, pauses=True),
+    (State.WATCH, Cause.FAILED): Transition(to=State.PROBE, pauses=True),
+    (State.PROBE, Cause.OLDER): Transition(to=State.STREAM),
+    (State.PROBE, Cause.NOT_OLDER): Transition(to=State.WATCH),
+    (State.PROBE, Cause.FORBIDDEN): Transition(to=State.WATCH),
+    (State.PROBE, Cause.FAILED): Transition(to=State.PROBE, pauses=True),
+}
+
+
 class RequestList(msgspec.Struct, frozen=True):
-    """Ask for a list with these parameters. `after` is what went wrong before, which calls for a pause."""
+    """Ask for a list with these parameters. `after` is the error of the request before, which calls for a pause."""
 
     query: Query
     after: ApiError | None = None
 
 
 class StartWatch(msgspec.Struct, frozen=True):
-    """Leave the present watch, if there is one, and begin one with these parameters; read its first line.
+    """Leave the open watch, if there is one, begin a watch with these parameters, and read its first line.
 
-    `is_list` tells that it begins with a list, whose lines follow one another without long pauses.
+    `after` is the error of the request before, which calls for a pause. `is_list` tells that the watch begins with a
+    list, whose lines follow one another without long silences.
     """
 
     query: Query
@@ -55,7 +113,7 @@ class StartWatch(msgspec.Struct, frozen=True):
 
 
 class ReadEvent(msgspec.Struct, frozen=True):
-    """Read the next line of the present watch."""
+    """Read the next line of the open watch."""
 
 
 class ListBody(msgspec.Struct, frozen=True):
@@ -75,16 +133,13 @@ class WatchEnded(msgspec.Struct, frozen=True):
 
 
 class RequestFailed(msgspec.Struct, frozen=True):
-    """There was no such answer, or it broke off."""
+    """The request was not answered, or refused, or the answer broke off."""
 
     error: ApiError
 
 
 Command = RequestList | StartWatch | ReadEvent
 Reply = ListBody | EventLine | WatchEnded | RequestFailed
-
-_T = TypeVar("_T")
-_Commands = Generator[Command, Reply, _T]
 
 
 class _WatchEvent(msgspec.Struct):
@@ -107,82 +162,73 @@ class _ListPage(_WithMetadata):
 
 
 _EVENT = msgspec.json.Decoder(_WatchEvent)
-_MARKED = msgspec.json.Decoder(_WithMetadata)
-_LIST = msgspec.json.Decoder(_ListPage)
+_WITH_METADATA = msgspec.json.Decoder(_WithMetadata)
+_LIST_PAGE = msgspec.json.Decoder(_ListPage)
 
 
-def follow(tracker: Tracker, *, can_stream: bool, watch_seconds: Callable[[], int]) -> Generator[Command, Reply, Never]:
-    """Tell `tracker` everything, and then every change, for ever.
+class WatchProtocol:
+    """Gives `tracker` all objects of its resource, and then every change, for ever.
 
-    `can_stream` False never asks for streaming lists; `watch_seconds` says how long each watch is to last.
+    `command` is what to do next, and `take` takes in the reply to it. With `can_stream` False, no list is streamed;
+    `watch_seconds` says how long each watch is to last.
     """
-    return _Protocol(tracker, watch_seconds, can_stream=can_stream).run()
 
-
-class _Protocol:
-    """The version reached, what is known of the server, and what went wrong last."""
-
-    def __init__(self, tracker: Tracker, watch_seconds: Callable[[], int], *, can_stream: bool) -> None:
+    def __init__(self, tracker: Tracker, *, can_stream: bool, watch_seconds: Callable[[], int]) -> None:
         self._tracker = tracker
         self._watch_seconds = watch_seconds
         self._can_stream = can_stream
         self._version = ""
         self._wants_latest = False
+        self._page_query: Query | None = None
         self._error: ApiError | None = None
+        self.state = State.STREAM
+        self.command: Command = self._request(after=None)
 
-    def run(self) -> _Commands[Never]:
-        while True:
-            step = yield from self._list()
-            yield from self._changes(step)
+    def take(self, reply: Reply) -> None:
+        """Take in the reply to `command`; afterwards `command` is the next one."""
+        self._error = None
+        match self.state:
+            case State.STREAM:
+                cause = self._take_streamed(reply)
+            case State.PAGES:
+                cause = self._take_page(reply)
+            case State.WATCH:
+                cause = self._take_watched(reply)
+            case State.PROBE:
+                cause = self._take_probed(reply)
+        transition = self._move(cause)
+        if transition.reads_on:
+            self.command = ReadEvent()
+        else:
+            self.command = self._request(after=self._error if transition.pauses else None)
 
-    def _list(self) -> _Commands[Command]:
-        """Everything there is, however often it takes; returns the step that goes on from there."""
-        self._tracker.begin_list()
-        if self._can_stream and (yield from self._stream()):
-            return ReadEvent()
-        while True:
-            self._tracker.begin_list()
-            if (yield from self._pages()):
-                return self._watch()
+    def _move(self, cause: Cause) -> Transition:
+        """Go to the state that `cause` leads to."""
+        transition = TRANSITIONS[self.state, cause]
+        self.state = transition.to
+        return transition
 
-    def _stream(self) -> _Commands[bool]:
-        """A list as the beginning of a watch; True if it is complete, and the watch goes on."""
-        heard = yield self._watch({"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"})
-        while isinstance(heard, EventLine):
-            try:
-                taken = self._take(heard)
-            except ApiError as error:
-                heard = RequestFailed(error)
-                break
-            if taken.ends_list:
-                self._complete_list(taken.version)
-                return True
-            heard = yield ReadEvent()
-        if isinstance(heard, RequestFailed):
-            self._can_stream &= not heard.error.is_unsupported
-        return False
+    def _request(self, after: ApiError | None) -> Command:
+        """The request to make in the present state; `after` is the error that calls for a pause before it."""
+        if self.state is State.STREAM and not self._can_stream:
+            self._move(Cause.NOT_STREAMED)
+        match self.state:
+            case State.STREAM:
+                self._tracker.begin_list()
+                return self._watch({"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}, after)
+            case State.PAGES:
+                if self._page_query is None:
+                    self._tracker.begin_list()
+                    self._page_query = self._first_page()
+                return RequestList(self._page_query, after)
+            case State.WATCH:
+                return self._watch({"resourceVersion": self._version}, after)
+            case State.PROBE:
+                return RequestList({"limit": "1"}, after)
 
-    def _pages(self) -> _Commands[bool]:
-        """A list in pages; True if it is complete."""
-        query = self._first_page()
-        while True:
-            heard = yield RequestList(query, self._take_error())
-            try:
-                page = self._take_page(heard)
-            except ApiError as error:
-                self._error = error
-                if error.is_too_new or (error.kind == READ_TIMEOUT and self._version):
-                    # A silent one may be waiting for a version that it never reaches, longer than we wait for it.
-                    self._forget_version()
-                    return False
-                if error.is_expired:
-                    self._wants_latest = True
-                    return False
-                continue
-            if not page.continue_:
-                self._complete_list(page.resource_version)
-                return True
-            query = {"limit": str(PAGE_SIZE), "continue": page.continue_}
+    def _watch(self, query: Query, after: ApiError | None) -> StartWatch:
+        usual = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(self._watch_seconds())}
+        return StartWatch(usual | query, after, is_list=self.state is State.STREAM)
 
     def _first_page(self) -> Query:
         """What to list: never anything older than what is known, and no more work for the server than that takes."""
@@ -194,64 +240,98 @@ class _Protocol:
             return {"limit": str(PAGE_SIZE)} | match
         return {"limit": str(PAGE_SIZE), "resourceVersion": "0"}
 
+    def _take_streamed(self, reply: Reply) -> Cause:
+        """Take in an event of the list with which a watch begins."""
+        try:
+            if isinstance(reply, EventLine):
+                effect = self._take_event(reply)
+                if not effect.ends_list:
+                    return Cause.EVENT
+                self._complete_list(effect.version)
+                return Cause.LIST_COMPLETE
+            if isinstance(reply, RequestFailed):
+                raise reply.error
+        except ApiError as error:
+            # A server that does not know the parameters is not asked for a stream again.
+            self._can_stream &= not error.is_unsupported
+        return Cause.NOT_STREAMED
+
+    def _take_page(self, reply: Reply) -> Cause:
+        """Take in one page of a list."""
+        try:
+            page = _page(reply)
+            self._put(page)
+        except ApiError as error:
+            self._error = error
+            if error.is_too_new or (error.kind == READ_TIMEOUT and self._version):
+                # A silent server may be waiting for a version that it never reaches, longer than we wait for it.
+                self._forget_version()
+                return Cause.VERSION_AHEAD
+            if error.is_expired:
+                self._wants_latest = True
+                self._page_query = None
+                return Cause.EXPIRED
+            return Cause.FAILED
+        if page.metadata.continue_:
+            self._page_query = {"limit": str(PAGE_SIZE), "continue": page.metadata.continue_}
+            return Cause.PAGE
+        self._complete_list(page.metadata.resource_version)
+        return Cause.LIST_COMPLETE
+
+    def _put(self, page: _ListPage) -> None:
+        """Give the tracker the objects of a page. Raises ApiError if they are no objects."""
+        try:
+            for item in page.items or ():
+                self._tracker.put(item)
+        except msgspec.MsgspecError:
+            raise _no_list() from None
+
     def _complete_list(self, version: str) -> None:
         self._version = version
         self._wants_latest = False
+        self._page_query = None
         self._tracker.end_list()
 
-    def _changes(self, step: Command) -> _Commands[None]:
-        """Every change since the list; returns when there has to be a new list."""
-        while True:
-            heard = yield step
-            error = self._take_change(heard)
-            if error is None:
-                step = ReadEvent() if isinstance(heard, EventLine) else self._watch()
-                continue
+    def _take_watched(self, reply: Reply) -> Cause:
+        """Take in a change, or the end of the watch."""
+        try:
+            if isinstance(reply, EventLine):
+                self._version = self._take_event(reply).version or self._version
+                return Cause.EVENT
+            if isinstance(reply, RequestFailed):
+                raise reply.error
+        except ApiError as error:
             self._error = error
             if error.is_too_new:
                 self._forget_version()
-            if error.is_expired or error.is_too_new or error.is_unsupported:
-                return
-            if (yield from self._went_back()):
-                return
-            step = self._watch()
+                return Cause.VERSION_AHEAD
+            if error.is_expired:
+                return Cause.EXPIRED
+            return Cause.UNSUPPORTED if error.is_unsupported else Cause.FAILED
+        return Cause.ENDED
 
-    def _take_change(self, heard: Reply) -> ApiError | None:
-        if isinstance(heard, RequestFailed):
-            return heard.error
-        if isinstance(heard, EventLine):
-            try:
-                self._version = self._take(heard).version or self._version
-            except ApiError as error:
-                return error
-        return None
+    def _take_probed(self, reply: Reply) -> Cause:
+        """Take in the list that shows the server's present version.
 
-    def _went_back(self) -> _Commands[bool]:
-        """True if the server is at an older version than the one reached: restored from a backup, for example.
-
-        A watch from a version in the future would be silent until that has come. So after trouble, ask first; versions
-        of built-in resources can be compared as numbers (API Concepts, "Resource versions").
+        Versions of built-in resources can be compared as numbers (API Concepts, "Resource versions").
         """
-        while True:
-            heard = yield RequestList({"limit": "1"}, self._take_error())
-            try:
-                present = _page(heard).metadata.resource_version
-            except ApiError as error:
-                if error.is_forbidden:
-                    return False
-                self._error = error
-                continue
-            if not _is_older(present, self._version):
-                return False
-            self._forget_version()
-            return True
+        try:
+            present = _page(reply).metadata.resource_version
+        except ApiError as error:
+            self._error = error
+            return Cause.FORBIDDEN if error.is_forbidden else Cause.FAILED
+        if not _is_older(present, self._version):
+            return Cause.NOT_OLDER
+        self._forget_version()
+        return Cause.OLDER
 
     def _forget_version(self) -> None:
         """The server's versions may have begun again: list whatever there is now."""
         self._tracker.distrust_versions()
         self._wants_latest = True
+        self._page_query = None
 
-    def _take(self, line: EventLine) -> "_EventEffect":
+    def _take_event(self, line: EventLine) -> "_EventEffect":
         """Take in one event. Raises ApiError if it is an ERROR, or no event at all."""
         try:
             event = decode(_EVENT, line.data)
@@ -261,38 +341,14 @@ class _Protocol:
                 case "DELETED":
                     return _EventEffect(self._tracker.remove(event.object))
                 case "BOOKMARK":
-                    metadata = decode(_MARKED, event.object).metadata
-                    return _EventEffect(
-                        metadata.resource_version, (metadata.annotations or {}).get(_LIST_END) == "true"
-                    )
+                    metadata = decode(_WITH_METADATA, event.object).metadata
+                    ends_list = (metadata.annotations or {}).get(_LIST_END) == "true"
+                    return _EventEffect(metadata.resource_version, ends_list)
                 case "ERROR":
                     raise refused(0, event.object)
         except msgspec.MsgspecError:
             raise ApiError("the API server sent a line that is no watch event", kind=MALFORMED) from None
         return _EventEffect("")
-
-    def _take_page(self, heard: Reply) -> _ListMetadata:
-        """Take in one page. Raises ApiError if it is none."""
-        page = _page(heard)
-        try:
-            for item in page.items or ():
-                self._tracker.put(item)
-        except msgspec.MsgspecError:
-            raise _no_list() from None
-        return page.metadata
-
-    def _watch(self, query: Query | None = None) -> StartWatch:
-        """Watch: with a query of its own, or from the version reached."""
-        query = query or {"resourceVersion": self._version}
-        seconds = {"timeoutSeconds": str(self._watch_seconds())}
-        is_list = "sendInitialEvents" in query
-        return StartWatch(
-            {"watch": "true", "allowWatchBookmarks": "true"} | seconds | query, self._take_error(), is_list
-        )
-
-    def _take_error(self) -> ApiError | None:
-        error, self._error = self._error, None
-        return error
 
 
 class _EventEffect(msgspec.Struct, frozen=True):
@@ -302,13 +358,13 @@ class _EventEffect(msgspec.Struct, frozen=True):
     ends_list: bool = False
 
 
-def _page(heard: Reply) -> _ListPage:
-    """The list that was heard. Raises ApiError if it was none."""
-    if isinstance(heard, RequestFailed):
-        raise heard.error
-    assert isinstance(heard, ListBody)
+def _page(reply: Reply) -> _ListPage:
+    """The list in a reply. Raises ApiError if it is none."""
+    if isinstance(reply, RequestFailed):
+        raise reply.error
+    assert isinstance(reply, ListBody)
     try:
-        page = decode(_LIST, heard.data)
+        page = decode(_LIST_PAGE, reply.data)
     except msgspec.MsgspecError:
         raise _no_list() from None
     if not page.metadata.resource_version:

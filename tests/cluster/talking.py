@@ -1,8 +1,6 @@
 """The other side of the watch protocol, for pure tests: builds lines and pages, and checks steps."""
 
 import json
-from collections.abc import Generator
-from typing import Never
 
 from pykubeproxy.cluster.api_error import READ_TIMEOUT, ApiError
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES
@@ -18,7 +16,7 @@ from pykubeproxy.cluster.watch_protocol import (
     RequestList,
     StartWatch,
     WatchEnded,
-    follow,
+    WatchProtocol,
 )
 
 STREAM = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
@@ -76,14 +74,16 @@ class Talk:
 
     def __init__(self, *, can_stream: bool = True) -> None:
         self.tracker = Tracker(ENDPOINT_SLICES)
-        self._steps: Generator[Command, Reply, Never] = follow(
-            self.tracker, can_stream=can_stream, watch_seconds=lambda: 300
-        )
-        self.step: Command = next(self._steps)
+        self._protocol = WatchProtocol(self.tracker, can_stream=can_stream, watch_seconds=lambda: 300)
+
+    @property
+    def step(self) -> Command:
+        """What the protocol asks for next."""
+        return self._protocol.command
 
     def say(self, *heard: Reply) -> "Talk":
         for each in heard:
-            self.step = self._steps.send(each)
+            self._protocol.take(each)
         return self
 
     def tell(self) -> ObjectChanges:

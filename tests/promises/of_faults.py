@@ -197,9 +197,8 @@ PROMISES = (
         broken=Broken(
             how="a streaming list is asked for until it comes",
             file="pykubeproxy/cluster/watch_protocol.py",
-            old="        if self._can_stream and (yield from self._stream()):\n",
-            new="        while self._can_stream and not (yield from self._stream()):\n            pass\n"
-            "        if self._can_stream:\n",
+            old="    (State.STREAM, Cause.NOT_STREAMED): Transition(to=State.PAGES),\n",
+            new="    (State.STREAM, Cause.NOT_STREAMED): Transition(to=State.STREAM),\n",
         ),
     ),
     Promise(
@@ -242,8 +241,8 @@ PROMISES = (
         broken=Broken(
             how="no new list after a 410",
             file="pykubeproxy/cluster/watch_protocol.py",
-            old="if error.is_expired or error.is_too_new or error.is_unsupported:",
-            new="if error.is_too_new or error.is_unsupported:",
+            old="    (State.WATCH, Cause.EXPIRED): Transition(to=State.STREAM, pauses=True),\n",
+            new="    (State.WATCH, Cause.EXPIRED): Transition(to=State.PROBE, pauses=True),\n",
         ),
     ),
     Promise(

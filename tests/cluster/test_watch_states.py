@@ -1,0 +1,63 @@
+"""The table of the watch protocol's states, and the machine that goes by it."""
+
+from random import Random
+
+import pytest
+
+from pykubeproxy.cluster import watch_protocol
+from pykubeproxy.cluster.watch_protocol import TRANSITIONS, Cause, EventLine, Reply, RequestList, State, Transition
+from tests.cluster.talking import BROKEN, ENDED, SILENCE, Talk, added, bookmark, deleted, error, page, refusal
+
+ERRORS: list[Reply] = [BROKEN, SILENCE, *map(refusal, (400, 403, 410, 500)), refusal(504, "Too large resource version")]
+LISTS: list[Reply] = [page(2), page(9, ("a", 8)), page(30, more="next"), *ERRORS]
+EVENTS: list[Reply] = [
+    *(added("a", 11), deleted("a", 12), bookmark(20), bookmark(25, ends_list=True), ENDED),
+    *(EventLine(b"{"), error(410), error(500), *ERRORS),
+]
+
+
+class Recorder(dict[tuple[State, Cause], Transition]):
+    """The table, which takes note of the rows that are looked up."""
+
+    def __init__(self) -> None:
+        super().__init__(TRANSITIONS)
+        self.used: set[tuple[State, Cause]] = set()
+
+    def __getitem__(self, row: tuple[State, Cause]) -> Transition:
+        self.used.add(row)
+        return super().__getitem__(row)
+
+
+@pytest.fixture(name="table")
+def fixture_table(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    table = Recorder()
+    monkeypatch.setattr(watch_protocol, "TRANSITIONS", table)
+    return table
+
+
+def test_every_row_of_the_table_occurs_and_there_is_a_row_for_whatever_happens(table: Recorder) -> None:
+    random = Random(1)  # noqa: S311  chance that can be repeated
+    for number in range(200):
+        talk = Talk(can_stream=number % 4 > 0)
+        for _ in range(50):
+            talk.say(random.choice(LISTS if isinstance(talk.step, RequestList) else EVENTS))
+    assert table.used == set(TRANSITIONS)
+
+
+def test_each_state_can_be_left_and_each_cause_leads_somewhere() -> None:
+    assert {state for state, _ in TRANSITIONS} == {row.to for row in TRANSITIONS.values()} == set(State)
+    assert {cause for _, cause in TRANSITIONS} == set(Cause)
+
+
+@pytest.mark.parametrize("state", State)
+def test_nothing_but_an_open_watch_is_read_on(state: State) -> None:
+    reading = {cause for (origin, cause), row in TRANSITIONS.items() if origin is state and row.reads_on}
+    assert (
+        reading
+        == {
+            State.STREAM: {Cause.EVENT, Cause.LIST_COMPLETE},
+            State.WATCH: {Cause.EVENT},
+            State.PAGES: set(),
+            State.PROBE: set(),
+        }[state]
+    )
