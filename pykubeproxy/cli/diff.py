@@ -13,10 +13,11 @@ from pykubeproxy.cli.dumps import comparable, not_compared, read_dumps
 from pykubeproxy.cli.errors import DIFFERENT, print_stderr, with_errors
 from pykubeproxy.cli.external_diff import external_command, run_external_diff
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
-from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects
+from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects, require_node
 from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_other_tables, note_unread
 from pykubeproxy.cli.options import object_options, our_options
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
+from pykubeproxy.cli.running_proxy import NodeConfig, config_of_node
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import check_tools, find_tools, split_for
@@ -64,9 +65,12 @@ def diff(
     objects cannot be read, nothing is removed, as in `run`, and their names are printed.
     """
     command = external_command() if output == "text" else []
-    completed = read_config(flags)
-    changes = read_objects(objects, completed)
+    node = _node(dumps, flags, own_options, objects)
+    completed, own_options = node.completed, node.own_options
+    changes = read_objects(node.objects, completed)
     print_notes(changes.notes)
+    if flags.get("hostname-override"):
+        require_node(completed, changes, node.objects)
     tools = {} if dumps else find_tools(own_options)
     check_tools(tools)
 
@@ -94,6 +98,15 @@ def diff(
     )
     _print(_lines(found, output, {family: split_for(own_options, its) for family, its in tools.items()}))
     sys.exit(DIFFERENT if found.is_different else 0)
+
+
+def _node(
+    dumps: tuple[str, ...], flags: dict[str, object], own_options: OwnOptions, objects: tuple[str, ...]
+) -> NodeConfig:
+    """What is known of the node: of another one, by its dumps, only what the command line says. Raises ConfigError."""
+    if dumps:
+        return NodeConfig(completed=read_config(flags), own_options=own_options, objects=objects)
+    return config_of_node(flags, own_options, objects)
 
 
 def _read_dumps(

@@ -11,8 +11,10 @@ from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.daemon.setup.node_view import NodeView, host_name
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
+from pykubeproxy.explain.suggestions import did_you_mean
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.node import Node
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.plan.live_services import live_services
 from pykubeproxy.rules.compile import compile_ruleset
@@ -64,6 +66,20 @@ def read_objects(files: tuple[str, ...], completed: Completed) -> ObjectChanges:
     from pykubeproxy.daemon.watch.api_source import list_objects  # noqa: PLC0415
 
     return list_objects(completed)
+
+
+def require_node(completed: Completed, changes: ObjectChanges, objects: tuple[str, ...]) -> None:
+    """Raise SourceError if the node is none of those that there are. Files may well have no Nodes at all."""
+    names = {obj.name for obj in changes.put if isinstance(obj, Node)}
+    is_api = not objects or API in objects
+    if completed.node_name in names or not (names or is_api):
+        return
+    if is_api:
+        from pykubeproxy.cluster.node_names import node_names  # noqa: PLC0415  takes long to import
+
+        names.update(node_names(completed))
+    hint = did_you_mean(completed.node_name, names)
+    raise SourceError(f"--hostname-override {completed.node_name}: there is no Node of this name{hint}")
 
 
 def compile_for(

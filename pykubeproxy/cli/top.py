@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 import click
 from rich.console import Console
@@ -13,11 +12,13 @@ from rich.console import Console
 from pykubeproxy.cli.errors import print_stderr, with_errors
 from pykubeproxy.cli.options import our_options
 from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
+from pykubeproxy.cli.running_proxy import options_of_node
 from pykubeproxy.cli.top_output import as_json, as_text
 from pykubeproxy.cli.top_reading import Measurement, NatReader
 from pykubeproxy.cli.top_screen import Screen
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import find_tools
+from pykubeproxy.explain.suggestions import did_you_mean
 from pykubeproxy.host import backend as backends
 from pykubeproxy.observe.clock import now, rfc3339
 from pykubeproxy.traffic.rates import Rates
@@ -70,7 +71,7 @@ def top(
     EXPECTED is what it should be if the client makes no difference, 1/n of the n endpoints behind the cluster IP.
     On a terminal the table is live, and ends with q or Ctrl-C; elsewhere one follows the other.
     """
-    tools = find_tools(own_options)
+    tools = find_tools(options_of_node(own_options))
     for its in tools.values():
         backends.check(its)
     try:
@@ -132,6 +133,4 @@ def _sleep(seconds: float) -> bool:
 
 
 def _unknown(namespace: str, known: Iterable[str]) -> str:
-    close = get_close_matches(namespace, sorted(known), n=3, cutoff=0.5)
-    suggestion = f"; did you mean {' or '.join(close)}?" if close else ""
-    return f"note: no Service of namespace {namespace} has endpoints in these rules{suggestion}"
+    return f"note: no Service of namespace {namespace} has endpoints in these rules{did_you_mean(namespace, known)}"

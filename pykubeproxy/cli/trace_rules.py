@@ -9,6 +9,7 @@ from pykubeproxy.cli.dumps import missing_tables, read_dumps
 from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects
 from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_unread
 from pykubeproxy.cli.options import API
+from pykubeproxy.cli.running_proxy import config_of_node, options_of_node
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
@@ -74,9 +75,14 @@ def read_rules(
 
     Beside the rules of a dump, or of this node if the objects are the API server's, objects only explain.
     """
+    is_live = not dumps and (not objects or API in objects)
     if not objects:
-        return _read_live(dumps, own_options, family)
-    completed = read_config(flags)
+        return _read_live(dumps, options_of_node(own_options) if is_live else own_options, family)
+    if is_live:
+        config = config_of_node(flags, own_options, objects)
+        completed, own_options = config.completed, config.own_options
+    else:
+        completed = read_config(flags)
     change = read_objects(objects, completed)
     print_notes(change.notes)
     if dumps or API in objects:

@@ -4,7 +4,7 @@
 and the host name, and get warnings back.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -45,22 +45,27 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
         return validate(self.config, cluster_cidrs=self.cluster_cidrs)
 
 
-def complete(flags: Mapping[str, object], file: bytes | None, hostname: str) -> Completed:
+def complete(
+    flags: Mapping[str, object], file: bytes | None, hostname: str, *, flags_override: bool = False
+) -> Completed:
     """Combine the flags that were given, the configuration file if there is one, and the defaults.
 
     `flags` maps flag names without dashes to values as the flags' kinds read them (None: as if not given); `file` is
-    what --config names; `hostname` is the kernel's. Raises ConfigError, prefixed `failed complete: `.
+    what --config names; `hostname` is the kernel's. Beside a file, most flags are ignored; not so if `flags_override`,
+    where `file` is what a running proxy shows at /configz. Raises ConfigError, prefixed `failed complete: `.
     """
     given = [(FLAG_BY_NAME[name], value) for name, value in flags.items() if value is not None]
     values: dict[str, Any] = {flag.name: value for flag, value in given}
+    overriding = _FIELD_CATEGORIES if flags_override else frozenset({FlagCategory.LOGGING})
+    is_file = file is not None and not flags_override
     try:
-        loaded = _from_flags(given, values) if file is None else _from_file(given, file)
+        loaded = _from_flags(given, values) if file is None else _from_file(given, file, overriding)
         config = with_platform_defaults(_with_hostname_override(loaded.config, values.get("hostname-override", "")))
         feature_gates = gates.resolve(config.feature_gates)
         node_name = _node_name(config.hostname_override, hostname)
     except ConfigError as error:
         raise ConfigError(f"failed complete: {error}") from None
-    explicit_cidr = file is None and "cluster-cidr" in values
+    explicit_cidr = not is_file and "cluster-cidr" in values
     return Completed(
         config=config,
         node_name=node_name,
@@ -69,8 +74,8 @@ def complete(flags: Mapping[str, object], file: bytes | None, hostname: str) -> 
         feature_gates=feature_gates,
         is_mode_given=loaded.is_mode_given,
         warnings=(
-            *loaded.warnings,
-            *_flag_warnings([flag for flag, _ in given], with_file=file is not None),
+            *(() if flags_override else loaded.warnings),
+            *_flag_warnings([flag for flag, _ in given], with_file=is_file),
             *(f"unrecognized feature gate: {name}" for name in feature_gates.unknown),
         ),
     )
@@ -96,10 +101,10 @@ def _from_flags(given: list[tuple[Flag, Any]], values: Mapping[str, Any]) -> Loa
     return LoadedConfig(config=config, warnings=(), is_mode_given=is_mode_given)
 
 
-def _from_file(given: list[tuple[Flag, Any]], file: bytes) -> LoadedConfig:
-    """What the file says, with only the logging flags on top."""
+def _from_file(given: list[tuple[Flag, Any]], file: bytes, overriding: Collection[FlagCategory]) -> LoadedConfig:
+    """What the file says, with the flags of some categories on top."""
     loaded = load(file)
-    overrides = [(flag, value) for flag, value in given if flag.category is FlagCategory.LOGGING]
+    overrides = [(flag, value) for flag, value in given if flag.category in overriding]
     return replace(loaded, config=apply(overrides, loaded.config))
 
 

@@ -1,7 +1,6 @@
 """The words for what objects add to what rules tell, and suggestions for names that nobody knows."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from typing import assert_never
 
 from pykubeproxy.explain.findings import (
@@ -26,6 +25,7 @@ from pykubeproxy.explain.findings import (
     NotInTheseRules,
     ServiceNotListed,
 )
+from pykubeproxy.explain.suggestions import did_you_mean
 from pykubeproxy.model.service import SERVICE_PROXY_NAME_LABEL, Unserved
 
 _SHOWN = 3
@@ -118,8 +118,7 @@ def unknown(name: str, titles: Iterable[str]) -> str:
     known = sorted(set(titles))
     if not known:
         return "; they know no Service at all"
-    close = get_close_matches(name, known, n=_SHOWN, cutoff=0.6)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; they know {_listed(known)}"
+    return did_you_mean(name, known) or f"; they know {_listed(known)}"
 
 
 def _count(number: int) -> str:

@@ -71,7 +71,9 @@ def find_running(metrics: str = "", health: str = "") -> RunningProxy:
         servers = _servers_of(process, metrics, health)
         if servers.metrics in asked:
             continue
-        config = _config(servers.metrics)
+        # Where nobody has said that there is one, no packet is sent to find out: it would be counted by rules.
+        is_guess = process is None and not metrics
+        config = None if is_guess and not _listeners(servers.metrics) else _config(servers.metrics)
         if config is None:
             asked.append(servers.metrics)
             continue
@@ -214,16 +216,21 @@ def _get(address: str, path: str, *also: HTTPStatus) -> bytes | None:
 
 def owner_of(address: str, sockets: Path = _SOCKETS) -> int | None:
     """The user id of whoever listens at an address of this network namespace; None if nobody does, or several do."""
+    owners = _listeners(address, sockets)
+    return owners.pop() if len(owners) == 1 else None
+
+
+def _listeners(address: str, sockets: Path = _SOCKETS) -> set[int]:
+    """The user ids of those who listen at an address."""
     parts = split_host_port(address)
     ip = parse_ip(parts[0]) if parts is not None else None
     if parts is None or ip is None:
-        return None
+        return set()
     # Of what is listened on at all addresses, only loopback ones are known to be this node's own.
     places = {_in_hex(ip)} if not (ip.is_loopback or ip.is_unspecified) else {_in_hex(ip), *_ALL_ADDRESSES}
     listening = {f"{place}:{int(parts[1]):04X}" for place in places}
     rows = (line.split() for line in _socket_lines(sockets))
-    owners = {int(row[7]) for row in rows if row[3] == _LISTENING and row[1] in listening}
-    return owners.pop() if len(owners) == 1 else None
+    return {int(row[7]) for row in rows if row[3] == _LISTENING and row[1] in listening}
 
 
 def _in_hex(ip: IP) -> str:

@@ -217,3 +217,46 @@ def test_what_is_skipped_is_told_beside_a_plan(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert f"note: nothing is removed while some objects cannot be read: {objects}: document " in result.stdout
     assert result.stdout.splitlines()[-1].startswith("Plan: ")
+
+
+NODES = """\
+{apiVersion: v1, kind: Node, metadata: {name: node-a}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: node-b}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: other}}
+"""
+EMPTY_DUMP = "*filter\nCOMMIT\n*nat\nCOMMIT\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("nodea", "there is no Node of this name; did you mean node-a or node-b?"),
+        ("xyz", "there is no Node of this name"),
+        ("node-a", ""),
+    ],
+)
+def test_a_node_that_is_given_by_hand_must_be_one_of_those_that_there_are(
+    name: str, error: str, tmp_path: Path
+) -> None:
+    objects, dump = tmp_path / "nodes.yaml", tmp_path / "dump"
+    objects.write_text(NODES)
+    dump.write_text(EMPTY_DUMP)
+    result = CliRunner().invoke(
+        main, ["diff", "-f", str(objects), "--live", str(dump), "--output", "json", f"--hostname-override={name}"]
+    )
+    assert result.exit_code == (2 if error else 1)
+    assert ("there is no Node" in result.stderr) == bool(error)
+    if error:
+        assert result.stderr.splitlines()[-1] == f"Error: --hostname-override {name}: {error}"
+
+
+def test_files_need_have_no_nodes_at_all(tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    dump.write_text(EMPTY_DUMP)
+    result = CliRunner().invoke(
+        main, ["diff", "-f", "examples/cluster-ip.yaml", "--live", str(dump), "--hostname-override=anything"]
+    )
+    assert result.exit_code == 1
+    assert "there is no Node" not in result.stderr

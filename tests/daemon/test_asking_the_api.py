@@ -46,3 +46,25 @@ def test_before_and_after_a_change(node: Node) -> None:
     # The trace walks the rules that are in force, whatever the API says by now.
     still = ask(node, "trace", "--source", "api", "--from", CLIENT, "--to", "default/web")
     assert "10.244.0.6:8080" in still.stdout
+
+
+def test_the_running_proxy_says_how_it_is_configured(node: Node) -> None:
+    node.api.create(testing.node(NAME, "192.0.2.1"))
+    node.api.create(testing.service("web", clusterIP=WEB))
+    node.api.create(testing.endpoint_slice("web", "10.244.0.5"))
+    node.start("--dispatch=linear", "--cluster-cidr=10.244.0.0/16", "--masquerade-all").wait_synced()
+    same = node.machine.pykubeproxy("diff")
+    assert (same.returncode, same.stdout) == (0, "No changes. The node matches the cluster.\n"), same.stderr
+    assert same.stderr.startswith("configuration of the running proxy (pid ")
+    assert same.stderr.count("\n") == 1
+    other = node.machine.pykubeproxy("diff", "--masquerade-all=false")
+    assert (other.returncode, "10.244.0.0/16" in other.stdout) == (1, True), other.stdout
+    for words in (("trace", "--from", CLIENT, "--to", "default/web"), ("top", "--once", "--interval", "0.1")):
+        assert "configuration of the running proxy" in node.machine.pykubeproxy(*words).stderr
+
+
+def test_a_node_that_is_not_there_and_what_it_may_be_called(node: Node) -> None:
+    node.api.create(testing.node(NAME, "192.0.2.1"))
+    wrong = node.machine.pykubeproxy("diff", f"--kubeconfig={node.kubeconfig}", "--hostname-override=nod-a")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == "Error: --hostname-override nod-a: there is no Node of this name; did you mean node-a?\n"

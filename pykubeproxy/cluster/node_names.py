@@ -1,0 +1,27 @@
+"""The names of the cluster's Nodes, to tell which of them somebody may have meant."""
+
+import msgspec
+
+from pykubeproxy.cluster import wire
+from pykubeproxy.cluster.api_error import ApiError
+from pykubeproxy.cluster.client import connect
+from pykubeproxy.config.completed import Completed
+
+# More would take long in a large cluster, for the sake of a hint.
+_MOST = "500"
+
+
+class _Page(msgspec.Struct):
+    items: list[wire.Node] | None = None
+
+
+def node_names(completed: Completed) -> tuple[str, ...]:
+    """The names of the first Nodes that the API server lists; none if it does not list any."""
+    session = connect(completed.config.client_connection, completed.master).session()
+    try:
+        page = msgspec.json.decode(session.get("/api/v1/nodes", {"limit": _MOST}), type=_Page)
+    except (ApiError, msgspec.DecodeError):
+        return ()
+    finally:
+        session.close()
+    return tuple(node.metadata.name for node in page.items or ())

@@ -1,0 +1,165 @@
+"""Commands on a node take their configuration from the proxy that runs there; what is given by hand wins."""
+
+import os
+from collections.abc import Mapping
+
+import click
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from pykubeproxy.cli import running_proxy
+from pykubeproxy.cli.options import our_options
+from pykubeproxy.cli.proxy_options import kube_proxy_flags
+from pykubeproxy.cli.running_proxy import NodeConfig, config_of_node, options_of_node
+from pykubeproxy.config.types import KubeProxyConfiguration
+from pykubeproxy.config.write import as_api_object
+from pykubeproxy.daemon.setup.run_settings import CommitMode, OwnOptions
+from pykubeproxy.explain.status.published import ProxyStatus
+from pykubeproxy.host.backend import Backend
+from pykubeproxy.host.proxy_endpoints import RunningProxy
+from pykubeproxy.model.ip import IP, Family
+from pykubeproxy.rules.options import Dispatch
+from tests.explain.status.nodes import ANSWER, FAMILIES, KUBE_PROXY, PROCESS, STATUS
+
+SHOWN = KubeProxyConfiguration(cluster_cidr="10.244.0.0/16", hostname_override="node-a", detect_local_mode="NodeCIDR")
+ADDRESS = IP(Family.IPV4, "192.0.2.7")
+CHOSEN = msgspec.structs.replace(
+    STATUS,
+    dispatch="linear",
+    commit="single",
+    only_family=Family.IPV4,
+    host_addresses=(ADDRESS.text,),
+    manifests="/srv/objects",
+    master="https://10.0.0.9",
+    families=FAMILIES[:1],
+)
+
+
+class Asked:
+    """What a command is told of its node."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, running: RunningProxy) -> None:
+        monkeypatch.setattr(running_proxy, "find_running", lambda: running)
+        self.stderr = ""
+        self.error: BaseException | None = None
+
+    def config(self, *arguments: str, objects: tuple[str, ...] = ()) -> NodeConfig:
+        found: list[NodeConfig] = []
+
+        @click.command()
+        @our_options
+        @kube_proxy_flags()
+        def command(own_options: OwnOptions, flags: Mapping[str, object]) -> None:
+            found.append(config_of_node(flags, own_options, objects))
+
+        result = CliRunner().invoke(command, arguments)
+        self.stderr = result.stderr
+        if result.exception is not None:
+            raise result.exception
+        return found[0]
+
+
+def running(
+    status: ProxyStatus | None = STATUS, config: KubeProxyConfiguration = SHOWN, owner: int | None = os.geteuid()
+) -> RunningProxy:
+    shown = msgspec.json.encode(as_api_object(config))
+    process = PROCESS if status is not None else KUBE_PROXY
+    answer = msgspec.structs.replace(ANSWER, status=status)
+    return RunningProxy(processes=(process,), process=process, answer=answer, config=shown, owner=owner)
+
+
+def test_where_none_runs_the_command_line_is_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(monkeypatch, RunningProxy())
+    node = asked.config("--cluster-cidr=10.1.0.0/16", "--dispatch=linear")
+    assert node.completed.cluster_cidrs == ("10.1.0.0/16",)
+    assert node.own_options == OwnOptions(dispatch=Dispatch.LINEAR)
+    assert asked.stderr == ""
+
+
+def test_everything_is_as_in_the_running_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(monkeypatch, running(CHOSEN))
+    node = asked.config()
+    assert node.completed.config.cluster_cidr == "10.244.0.0/16"
+    assert node.completed.cluster_cidrs == ("10.244.0.0/16",)
+    assert node.completed.config.detect_local_mode == "NodeCIDR"
+    assert (node.completed.node_name, node.completed.master) == ("node-a", "https://10.0.0.9")
+    assert node.own_options == OwnOptions(
+        families=(Family.IPV4,),
+        backend=Backend.NFT,
+        dispatch=Dispatch.LINEAR,
+        commit=CommitMode.SINGLE,
+        host_addresses=(ADDRESS,),
+    )
+    assert node.objects == ("/srv/objects",)
+    assert asked.stderr == "configuration of the running proxy (pid 4711)\n"
+
+
+def test_what_is_given_by_hand_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(monkeypatch, running(CHOSEN))
+    node = asked.config(
+        *("--cluster-cidr=10.1.0.0/16", "--hostname-override=node-b", "--master=https://10.0.0.1"),
+        *("--dispatch=tree", "--commit=auto", "--backend=auto", "--family=ipv6", "--host-address=192.0.2.8"),
+        objects=("here",),
+    )
+    assert node.completed.cluster_cidrs == ("10.1.0.0/16",)
+    assert node.completed.config.detect_local_mode == "NodeCIDR", "which was not given by hand"
+    assert (node.completed.node_name, node.completed.master) == ("node-b", "https://10.0.0.1")
+    assert node.own_options == OwnOptions(families=(Family.IPV6,), host_addresses=(IP(Family.IPV4, "192.0.2.8"),))
+    assert node.objects == ("here",)
+    assert asked.stderr == "configuration of the running proxy (pid 4711)\n", "and nothing of flags that are ignored"
+
+
+def test_of_kube_proxy_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(monkeypatch, running(None))
+    node = asked.config()
+    assert (node.completed.cluster_cidrs, node.completed.node_name) == (("10.244.0.0/16",), "node-a")
+    assert node.own_options == OwnOptions(), "what run would do in its place"
+    assert asked.stderr == "configuration of the running kube-proxy (pid 12)\n"
+
+
+def test_a_configuration_file_given_by_hand_is_all_there_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.mktemp("config") / "file"
+    file.write_text(
+        "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nclusterCIDR: 10.9.0.0/16\n"
+    )
+    asked = Asked(monkeypatch, running(CHOSEN))
+    assert asked.config(f"--config={file}").completed.cluster_cidrs == ("10.9.0.0/16",)
+    assert asked.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (running(owner=4242), "its metrics server belongs to user 4242, who is neither root nor you"),
+        (running(owner=None), "its metrics server belongs to somebody unknown, who is neither root nor you"),
+        (running(None, msgspec.structs.replace(SHOWN, mode="nftables")), "nftables"),
+    ],
+    ids=["another user's", "nobody's", "another mode"],
+)
+def test_a_configuration_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, found: RunningProxy, why: str) -> None:
+    asked = Asked(monkeypatch, found)
+    assert asked.config("--cluster-cidr=10.1.0.0/16").completed.cluster_cidrs == ("10.1.0.0/16",)
+    assert asked.stderr.startswith("note: the configuration of the running ")
+    assert why in asked.stderr
+
+
+def test_commands_that_need_only_our_own_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[OwnOptions] = []
+
+    @click.command()
+    @our_options
+    def command(own_options: OwnOptions) -> None:
+        found.append(options_of_node(own_options))
+
+    for its, said in (
+        (RunningProxy(), ""),
+        (running(None), ""),
+        (running(CHOSEN, owner=4242), ""),
+        (running(CHOSEN), "configuration of the running proxy (pid 4711)\n"),
+    ):
+        monkeypatch.setattr(running_proxy, "find_running", lambda its=its: its)
+        assert CliRunner().invoke(command, []).stderr == said
+    assert [its.dispatch for its in found] == [Dispatch.TREE, Dispatch.TREE, Dispatch.TREE, Dispatch.LINEAR]
