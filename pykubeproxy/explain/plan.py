@@ -11,7 +11,7 @@ import msgspec
 from pykubeproxy.explain.chain_diff import ChainDiff, chain_diff
 from pykubeproxy.explain.changes import OnlyDispatchDiffers, OnlyOrderDiffers, ServiceChange
 from pykubeproxy.explain.service_changes import service_changes
-from pykubeproxy.explain.service_port_state import ServicePortState, leads_to_services, states
+from pykubeproxy.explain.service_port_state import ServicePortState, states
 from pykubeproxy.explain.staying import (
     DisorderedJumps,
     KeptRules,
@@ -24,6 +24,7 @@ from pykubeproxy.explain.staying import (
 )
 from pykubeproxy.explain.summary import Summary, summarize
 from pykubeproxy.plan.diff import ChainChange, Plan, RuleInsert
+from pykubeproxy.rules.fragment import leads_to_services
 from pykubeproxy.rules.owners import Owners
 from pykubeproxy.rules.reading import title_of
 from pykubeproxy.rules.ruleset import Ruleset, Unread

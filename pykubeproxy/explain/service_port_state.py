@@ -12,7 +12,7 @@ from pykubeproxy.explain.changes import AddressKind, TrafficKind
 from pykubeproxy.explain.service_causes import TrafficPolicy
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules import names
-from pykubeproxy.rules.fragment import DISPATCH_CHAINS
+from pykubeproxy.rules.fragment import leads_to_services
 from pykubeproxy.rules.owners import Owners
 from pykubeproxy.rules.reading import RuleView, read, target_of, title_of
 from pykubeproxy.rules.routing import Refusal
@@ -66,11 +66,6 @@ class ServicePortState(msgspec.Struct, frozen=True, kw_only=True):
     def is_dispatched(self) -> bool:
         """True if there is a rule for the cluster IP, which every ServicePort has."""
         return TrafficKind.INTERNAL in self.served or TrafficKind.INTERNAL in self.refusals
-
-
-def leads_to_services(table: str, chain: str) -> bool:
-    """True for a chain that leads packets to their Services, in either layout."""
-    return (table, chain) in DISPATCH_CHAINS or names.is_tree_chain(chain)
 
 
 def states(ruleset: Ruleset, owners: Owners, chains: Mapping[str, Collection[str]]) -> dict[str, ServicePortState]:

@@ -2,23 +2,23 @@
 
 The tables are committed one after the other, and in a large Plan seconds lie between them. Yet what becomes of a packet
 depends on both: nat rewrites its destination, or filter refuses it. While nat changes, filter therefore refuses what it
-refused before and what it will refuse, with two exceptions. For a destination that nat does not know yet, it is as
-before: else the source ranges of a new load balancer would shut out those who are let in, because nothing lets them in
-yet. For one that nat will not know any more, it is as after.
+refused before and what it will refuse, with two exceptions:
+
+- For a destination that nat does not know yet, the rules in filter stay as before. Otherwise the rule that drops what
+  the source ranges of a new load balancer exclude would drop all packets, because nat rewrites none of them yet.
+- For a destination that nat will not know any more, the rules in filter are already as after.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
 from pykubeproxy.plan.diff import ChainChange
+from pykubeproxy.rules.reading import read
 from pykubeproxy.rules.ruleset import Lines
 
-# A rule for one destination: its address (a node port has none), protocol and port.
-_DESTINATION = re.compile(r"-A \S+ (-d \S+ )?-p (\w+) (?:.* )?--dport (\d+) -j ")
-
-_Destination = tuple[str | None, ...]
+# What a rule is for: the address (a node port has none), protocol and port of a destination.
+_Destination = tuple[str, str, int]
 
 
 def halfway(
@@ -26,8 +26,8 @@ def halfway(
 ) -> tuple[list[ChainChange], list[ChainChange]]:
     """Divide the changes of filter into those to carry out before the changes of nat, and those for after them.
 
-    Both are about the chains in which packets find their Service, those that are deleted included. Where none of nat's
-    change, the Services' own may: then filter refuses both what it did and what it will.
+    Given are all changes of the dispatch chains of both tables, and of those below them, the deleted ones included. If
+    no rule in nat changes, the Services' own chains may: then filter refuses both what it did and what it will.
     """
     known = _destinations(change.before for change in nat_changes)
     wanted = _destinations(change.after for change in nat_changes)
@@ -53,9 +53,13 @@ def _meanwhile(change: ChainChange, coming: set[_Destination], going: set[_Desti
 
 
 def _destinations(chains: Iterable[Lines | None]) -> set[_Destination]:
-    return {found.groups() for lines in chains for line in lines or () if (found := _DESTINATION.match(line))}
+    return {found for lines in chains for line in lines or () if (found := _destination(line))}
 
 
 def _destination(line: str) -> _Destination | None:
-    found = _DESTINATION.match(line)
-    return None if found is None else found.groups()
+    """The only destination that a rule is for; None for one that leads on to a part of the tree of destinations."""
+    # Such rules are for networks or for ranges of ports, and have no comment.
+    if " --comment " not in line:
+        return None
+    view = read(line)
+    return (view.address, view.protocol, view.port) if view.port else None

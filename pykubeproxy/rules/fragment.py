@@ -38,6 +38,11 @@ class DispatchChain(StrEnum):
 DISPATCH_CHAINS = frozenset(each.id for each in DispatchChain)
 
 
+def leads_to_services(table: str, chain: str) -> bool:
+    """True for a dispatch chain, and for a chain below it in its tree."""
+    return (table, chain) in DISPATCH_CHAINS or names.is_tree_chain(chain)
+
+
 class DispatchRule(msgspec.Struct, frozen=True, gc=False):
     """One rule of a dispatch chain: whose it is, what a packet must be sent to for it, and its text in two parts.
 
