@@ -23,5 +23,5 @@ What they have in common:
 - program: the real program
 - api: an API server
 - runs: one run of the suite
-- report, plots, svg: what is done with the figures
+- report, plots: what is done with the figures
 """

@@ -3,10 +3,21 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from matplotlib import rc_context
+from matplotlib.pyplot import close, subplots
+from msgspec import Struct
+
 from bench import first_sync, growth, latency, one_change
 from bench.figures import Figure, Unit, written
-from bench.svg import Chart, Series, draw
 from bench.synthetic import in_short
+
+
+class Series(Struct, frozen=True, kw_only=True):
+    """A line: its name, and points as (x, y), both above 0. A `dashed` one is what another is compared with."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    dashed: bool = False
 
 
 def write_plots(figures: Sequence[Figure], folder: Path) -> list[Path]:
@@ -14,12 +25,30 @@ def write_plots(figures: Sequence[Figure], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     for name, title, series in _charts(figures):
-        drawable = tuple(each for each in series if len(each.points) > 1)
+        drawable = [each for each in series if len(each.points) > 1]
         if drawable:
-            chart = Chart(title=title, x_title="Services", series=drawable, x_text=_count, y_text=_seconds)
             made.append(folder / f"{name}.svg")
-            made[-1].write_text(draw(chart))
+            _draw(title, drawable, made[-1])
     return made
+
+
+def _draw(title: str, every: Sequence[Series], file: Path) -> None:
+    """Both axes are logarithmic; the same figures give the same bytes."""
+    with rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}):
+        chart, axes = subplots(figsize=(7.6, 4.0), layout="constrained")
+        for series in every:
+            axes.plot(
+                *zip(*series.points, strict=True), "--o" if series.dashed else "-o", label=series.name, markersize=4
+            )
+        axes.set(title=title, xlabel="Services", xscale="log", yscale="log")
+        axes.set_xticks(sorted({x for series in every for x, _ in series.points}), minor=False)
+        axes.xaxis.set_major_formatter(lambda number, _: in_short(round(number)))
+        axes.yaxis.set_major_formatter(lambda value, _: _seconds(value))
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        chart.savefig(file, metadata={"Date": None})
+        close(chart)
 
 
 def _charts(figures: Sequence[Figure]) -> Iterator[tuple[str, str, list[Series]]]:
@@ -79,10 +108,6 @@ def _line(name: str, figures: Sequence[Figure], *, dashed: bool = False) -> Seri
 def _floor_line(name: str, figures: Sequence[Figure]) -> Series:
     points = sorted((float(each.services), each.floor.value) for each in figures if each.floor is not None)
     return Series(name=name, points=tuple(points), dashed=True)
-
-
-def _count(number: float) -> str:
-    return in_short(round(number))
 
 
 def _seconds(value: float) -> str:
