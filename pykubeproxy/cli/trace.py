@@ -31,9 +31,9 @@ from pykubeproxy.explain.pictures.mermaid import as_mermaid
 from pykubeproxy.explain.pictures.svg import as_svg
 from pykubeproxy.explain.trace_causes import with_service_causes
 from pykubeproxy.netfilter import Environment, Outcome, Packet, Trace, Verdict
-from pykubeproxy.netfilter import trace as walk
+from pykubeproxy.netfilter import trace as simulate
 from pykubeproxy.netfilter.outcome import decided
-from pykubeproxy.netfilter.questions import MatchHolds, Question
+from pykubeproxy.netfilter.questions import ArrivesBy
 
 _PICTURES: Mapping[str, Callable[[Trace], str]] = {"mermaid": as_mermaid, "svg": as_svg, "html": as_html}
 
@@ -95,11 +95,11 @@ def trace(
     sender = read_client(client, destination, rules)
     packet = make_packet(sender, destination, in_interface)
     around = environment(rules, packet)
-    traced = _walked(rules, packet, around, seen_at)
+    traced = _traced(rules, packet, around, seen_at)
     require_known_node(packet, sender, (result.cause for result in decided(traced.outcomes)))
     if seen_at is not None:
         require_remembering(seen_at, traced.affinity)
-    again = _walked(rules, packet, around, traced.affinity[0]) if traced.affinity and seen_at is None else None
+    again = _traced(rules, packet, around, traced.affinity[0]) if traced.affinity and seen_at is None else None
     if in_interface is None and not packet.from_node and any(map(_asks_for_interface, traced.outcomes)):
         click.echo("hint: what cannot be decided may be, with --in-interface", err=True)
     unseen = rules.other_tables.not_looked_at
@@ -108,23 +108,19 @@ def trace(
         click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
     else:
         click.echo(as_json(traced, unseen) if output == "json" else _PICTURES[output](traced))
-    # Whichever way open questions would be answered.
+    # 0 only if the packet gets through whatever the answers to undecided questions are.
     sys.exit(0 if all(result.verdict is Verdict.ACCEPT for result in decided(traced.outcomes)) else 1)
 
 
 def _asks_for_interface(outcome: Outcome) -> bool:
-    """True if it is open how a packet fares because nobody has said by which interface it arrives."""
+    """True if an outcome depends on the interface by which the packet arrives, which is not known."""
     return any(
-        _is_about_interface(each.question) or any(map(_asks_for_interface, each.outcomes))
+        isinstance(each.question, ArrivesBy) or any(map(_asks_for_interface, each.outcomes))
         for each in outcome.alternatives
     )
 
 
-def _is_about_interface(question: Question) -> bool:
-    return isinstance(question, MatchHolds) and question.match.startswith("-i ")
-
-
-def _walked(rules: Rules, packet: Packet, around: Environment, seen_at: str | None) -> Trace:
+def _traced(rules: Rules, packet: Packet, around: Environment, seen_at: str | None) -> Trace:
     ruleset = rules.of(packet.family)
-    traced = walk(ruleset, packet, msgspec.structs.replace(around, seen_at=seen_at))
+    traced = simulate(ruleset, packet, msgspec.structs.replace(around, seen_at=seen_at))
     return with_service_causes(traced, ruleset, rules.cluster(packet.family))

@@ -1,4 +1,4 @@
-"""The packet that `trace` is asked about: from the words on the command line to a Packet."""
+"""The packet that `trace` follows, from the options --from and --to."""
 
 import re
 from collections.abc import Iterable
@@ -8,8 +8,8 @@ import msgspec
 
 from pykubeproxy.cli.trace_rules import Rules, own_address
 from pykubeproxy.explain.finding_words import absence_text
-from pykubeproxy.explain.naming import NamedService, UnknownService, find_service, meant, named_services
 from pykubeproxy.explain.service_causes import NotInSourceRanges
+from pykubeproxy.explain.service_lookup import NamedService, UnknownService, find_service, named_services, suggestion
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import IP, Family, parse_cidr, parse_ip
 from pykubeproxy.netfilter import Packet
@@ -21,7 +21,7 @@ PROTOCOLS = ("tcp", "udp", "sctp")
 
 _ADDRESS_PORT = re.compile(r"(?:\[([^\]]+)\]|([^\[\]:]+)):(\d+)(?:/(\w+))?")
 
-# Networks reserved for documentation (RFC 5737, RFC 3849), to make up an address for a node of which none is known.
+# Networks reserved for documentation (RFC 5737, RFC 3849): they stand for a node's address that is not known.
 _DOCUMENTATION = {
     Family.IPV4: [f"{network}.{host}" for network in ("192.0.2", "198.51.100", "203.0.113") for host in range(1, 255)],
     Family.IPV6: [f"2001:db8:{network:x}::1" for network in range(256)],
@@ -29,11 +29,11 @@ _DOCUMENTATION = {
 
 
 class NoSuchService(HostError):
-    """A Service that is not in the rules; the message says why, and what would be right."""
+    """A Service that is not in the rules; the message says why, or suggests another name."""
 
 
 class Destination(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a packet is sent; `service` is the name it was asked by, if it was."""
+    """Where a packet is sent; `service` is the ServicePort (`namespace/name:port`) if --to names one."""
 
     address: IP
     port: int
@@ -42,7 +42,10 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a packet comes from: the node itself, if `is_node`. `is_known` is False for an address that is made up."""
+    """Where a packet comes from: from the node itself if `is_node`. `is_known` is False if its address is not known.
+
+    An address reserved for documentation stands for one that is not known.
+    """
 
     address: IP
     is_node: bool = False
@@ -50,7 +53,7 @@ class Client(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TraceQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line says: both ends of the connection, and the only IP family to consider, if any."""
+    """The ends of the connection as the command line names them, and the IP family that it allows, if only one."""
 
     client: str
     target: str
@@ -58,7 +61,7 @@ class TraceQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def known_family(self) -> Family | None:
-        """The family that flags or an address decide; None if both ends are names."""
+        """The IP family, from --family or from an address; None if both ends are names."""
         if self.family is not None:
             return self.family
         for text in (self.client, self.target):
@@ -78,7 +81,7 @@ def find_destination(query: TraceQuery, rules: Rules) -> Destination:
         return _read_address(text, found)
     families = (query.known_family,) if query.known_family else tuple(rules.rulesets) or (Family.IPV4,)
     if not is_service:
-        hints = (meant(rules.of(family), text, _names_in(rules, family)) for family in families)
+        hints = (suggestion(rules.of(family), text, _names_in(rules, family)) for family in families)
         raise click.UsageError(
             f"--to {text}: neither IP:port, such as 10.96.0.10:53/udp or [fd00::a]:53, "
             f"nor a Service as namespace/name:port{next(filter(None, hints), '')}"
@@ -115,7 +118,7 @@ def _why_unknown(name: str, rules: Rules, family: Family) -> str:
 
 
 def _elsewhere(name: str, rules: Rules, tried: tuple[Family, ...]) -> str:
-    """A word on the other family, if its rules know the Service."""
+    """The end of a sentence about a Service that is not in the rules `tried`, but in those of the other family."""
     for family in rules.rulesets.keys() - set(tried):
         if any(name in (each.title, each.title.partition(":")[0]) for each in named_services(rules.of(family))):
             return f"; it has {family} rules: ask with an {family} client"

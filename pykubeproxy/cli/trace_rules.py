@@ -1,4 +1,4 @@
-"""The rules that `trace` walks through: of this node, of a dump, or those that objects lead to."""
+"""The rules that `trace` follows a packet through: of this node, of a dump, or compiled from objects."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import find_tools
 from pykubeproxy.explain.cluster_view import ClusterView
-from pykubeproxy.explain.naming import is_endpoint, is_node_port, services_at
+from pykubeproxy.explain.service_lookup import is_endpoint, is_node_port, services_at
 from pykubeproxy.host import interfaces
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import SaveError
@@ -37,10 +37,10 @@ _ROUTE_LOCALNET = "net/ipv4/conf/all/route_localnet"
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """Rules to walk through, and what is known of the node that they are from and of its cluster.
+    """The rules of each family, and what is known of the node that they are from, and of its cluster.
 
-    `addresses` and `snapshot` are None where nothing is known. `other_tables` are what else
-    the kernel of this node holds.
+    `addresses` are the node's own, `snapshot` holds the objects; each is None if nothing is known. `other_tables` are
+    those that the kernel of this node holds besides.
     """
 
     rulesets: Mapping[Family, Ruleset]
@@ -58,7 +58,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         return self.rulesets[family]
 
     def cluster(self, family: Family) -> ClusterView | None:
-        """What the objects tell, if there are any."""
+        """The view of the cluster from the node in one family; None without objects."""
         if self.snapshot is None:
             return None
         return ClusterView(snapshot=self.snapshot, family=family, node_name=self.node_name)
@@ -141,7 +141,7 @@ def own_address(rules: Rules, destination: IP) -> IP | None:
 
 
 def environment(rules: Rules, packet: Packet) -> Environment:
-    """What the walk is told of the node; where nothing is known, the likely is assumed and said."""
+    """What is known of the node; what is not known is assumed to be the likely thing, which is said on stderr."""
     addresses = list(rules.addresses or ())
     if packet.from_node and packet.source not in addresses:
         addresses.append(packet.source)

@@ -1,4 +1,4 @@
-"""`trace` for people: how it ends, and the way there as a tree with bars."""
+"""`trace --output text`: the outcomes with their probabilities as bars, then the way of the packet as a tree."""
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -7,15 +7,19 @@ import click
 
 from pykubeproxy.explain.condensed import BranchCondition, CondensedNode, is_arrival, service_of
 from pykubeproxy.explain.words import (
+    ALWAYS,
     client_text,
     condition_text,
     destination_text,
+    likewise_text,
+    not_looked_at_text,
     place_text,
+    remembered_client_texts,
+    rest_text,
     result_text,
     share_text,
     step_comment,
     step_text,
-    sum_text,
 )
 from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.netfilter import Action, Outcome, Step, Trace, Verdict
@@ -27,29 +31,29 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 _COLORS = {Verdict.ACCEPT: "green", Verdict.DROP: "red", Verdict.REJECT: "red", Verdict.UNDECIDED: "yellow"}
 _SIGNS = {Verdict.ACCEPT: "✔", Verdict.DROP: "✘", Verdict.REJECT: "✘", Verdict.UNDECIDED: "?"}
 
-# Of outcomes or branches that differ in their endpoint only, so many are listed.
+# Up to so many outcomes or similar branches are listed.
 _LISTED = 8
 
 
-Doubt = Callable[[Outcome], str]
-"""What could change an outcome, to be added to its line."""
+Addition = Callable[[Outcome], str]
+"""The tables that could change an outcome, in words to be added to its line."""
 
 
 def as_text(
     traced: Trace, node: CondensedNode, again: Trace | None = None, not_looked_at: Sequence[NftTable] = ()
 ) -> str:
-    """The endings first, then the way. `again` is the case of a client that session affinity has bound.
+    """The text for a trace and its condensed tree `node`.
 
-    Endings are marked that tables which were `not_looked_at` could change.
+    `again` is the trace of a client that session affinity remembers. An outcome names the tables, of those that were
+    `not_looked_at`, which could change it.
     """
 
-    def doubt(outcome: Outcome) -> str:
-        tables = could_change(outcome, traced.packet, not_looked_at)
-        return f"; not looked at: {', '.join(table.title for table in tables)}" if tables else ""
+    def addition(outcome: Outcome) -> str:
+        return not_looked_at_text(could_change(outcome, traced.packet, not_looked_at))
 
-    lines = [click.style(_title(traced), bold=True), "", *_results(traced.outcomes, doubt)]
+    lines = [click.style(_title(traced), bold=True), "", *_results(traced.outcomes, addition)]
     if again is not None:
-        lines += ["", *_bound(traced, again, doubt)]
+        lines += ["", *_remembered(traced, again, addition)]
     return "\n".join([*lines, "", *_TreeText().lines(node)])
 
 
@@ -60,22 +64,21 @@ def _title(traced: Trace) -> str:
     return f"{client_text(packet)} → {destination_text(packet)}{named}"
 
 
-def _results(outcomes: Sequence[Outcome], doubt: Doubt, indent: str = "") -> Iterator[str]:
+def _results(outcomes: Sequence[Outcome], addition: Addition, indent: str = "") -> Iterator[str]:
     shown = outcomes if len(outcomes) <= _LISTED + 1 else outcomes[:_LISTED]
     for outcome in shown:
-        yield f"{indent}{_verdict(outcome)}  {_share(outcome.probability)}  {result_text(outcome)}{doubt(outcome)}"
+        yield f"{indent}{_verdict(outcome)}  {_share(outcome.probability)}  {result_text(outcome)}{addition(outcome)}"
         for alternative in outcome.alternatives:
             yield f"{indent}    {condition_text(BranchCondition(alternative.question, alternative.holds))}:"
-            yield from _results(alternative.outcomes, doubt, f"{indent}    ")
+            yield from _results(alternative.outcomes, addition, f"{indent}    ")
     rest = outcomes[len(shown) :]
     if rest:
-        yield f"{indent}… and {len(rest)} more, {sum_text(each.probability for each in rest)} together"
+        yield f"{indent}{rest_text([each.probability for each in rest])}"
 
 
-def _bound(traced: Trace, again: Trace, doubt: Doubt) -> Iterator[str]:
-    """The second case of session affinity."""
-    yield f"A client that was here before, and is still remembered, goes where it went then: to {traced.affinity[0]},"
-    yield from ("say:", *_results(again.outcomes, doubt, "  "))
+def _remembered(traced: Trace, again: Trace, addition: Addition) -> Iterator[str]:
+    """The outcomes for a client that session affinity remembers."""
+    yield from (*remembered_client_texts(traced.affinity[0]), *_results(again.outcomes, addition, "  "))
 
 
 def _verdict(result: Outcome | BranchResult) -> str:
@@ -86,17 +89,17 @@ def _verdict(result: Outcome | BranchResult) -> str:
 def _share(probability: Fraction) -> str:
     """A probability as a bar and in numbers: `█████▎           33.3% 1/3`."""
     if probability == 1:
-        return "always"
+        return ALWAYS
     full, part = divmod(round(float(probability) * _BAR * 8), 8)
     bar = click.style(f"{'█' * full}{_EIGHTHS[part] if part else ''}".ljust(_BAR), fg="cyan")
     return f"{bar} {share_text(probability, 6)}"
 
 
 class _TreeText:
-    """Writes the tree. Hook and table are named where they change, as headings."""
+    """The tree in lines. Hook and table stand above the first step that is in them."""
 
     def lines(self, node: CondensedNode, indent: str = "", heading: tuple[str, str] = ("", "")) -> Iterator[str]:
-        """A stretch of the way, then its branches."""
+        """The lines of a node: its steps, then its branches."""
         for step in node.steps:
             if is_arrival(step):
                 continue
@@ -105,7 +108,7 @@ class _TreeText:
                 yield f"{indent}{click.style(_heading(step), bold=True)}"
                 heading = now
             yield f"{indent}  {_step(step)}"
-        # Where all packets go one way, its end was told at the top.
+        # Without branches, the result is the only outcome, which stands above the tree.
         if node.result is not None and indent:
             yield f"{indent}{_verdict(node.result)}  {result_text(node.result)}"
         for number, branch in enumerate(node.branches, 1):
@@ -131,12 +134,12 @@ def _step(step: Step) -> str:
 
 
 def _similar(branch: CondensedNode, indent: str, *, is_last: bool) -> Iterator[str]:
-    """Branches that go the way of the one before."""
+    """The lines of the branches that are similar to one."""
     shown = branch.similar if len(branch.similar) <= _LISTED + 1 else branch.similar[:_LISTED]
     rest = branch.similar[len(shown) :]
     for number, other in enumerate(shown, 1):
         corner = "└" if is_last and not rest and number == len(shown) else "├"
-        yield f"{indent}{corner}─ {_share(other.probability)}  likewise {result_text(other.result)}"
+        yield f"{indent}{corner}─ {_share(other.probability)}  {likewise_text(other.result)}"
     if rest:
         corner = "└" if is_last else "├"
-        yield f"{indent}{corner}─ … and {len(rest)} more, {sum_text(each.probability for each in rest)} together"
+        yield f"{indent}{corner}─ {rest_text([each.probability for each in rest])}"

@@ -1,4 +1,4 @@
-"""The words for why a packet ends where it does."""
+"""The words for why a packet gets through or not."""
 
 from pykubeproxy.explain.event_words import event_text, question_text, routing_failure_text
 from pykubeproxy.explain.finding_words import finding_text
@@ -24,7 +24,7 @@ _NODE_RULES = {
 
 
 def cause_text(cause: Cause) -> str:  # noqa: C901, PLR0911  one case for each kind of cause
-    """Where a packet goes, or why it does not, in a sentence."""
+    """Where a packet goes, or why it does not get through, in a sentence."""
     match cause:
         case ArrivesWithFinding(event, finding):
             return f"{event_text(event)}{finding_text(finding)}"

@@ -35,6 +35,7 @@ from pykubeproxy.netfilter.events import (
 )
 from pykubeproxy.netfilter.questions import (
     AllHold,
+    ArrivesBy,
     HasAddressType,
     IsLocalAddress,
     MatchHolds,
@@ -48,7 +49,7 @@ _LIMITS = {Limit.QUESTIONS: "questions that cannot be decided", Limit.BRANCHES: 
 
 
 def event_text(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912  one case for each kind of event
-    """What happens, in short."""
+    """What happens to a packet, in a few words."""
     match event:
         case Jumped(chain):
             return jump_text(chain)
@@ -131,10 +132,12 @@ def marks_text(event: Marked | ConnectionMarked) -> str:
 
 
 def question_text(question: Question) -> str:
-    """A question in its positive form, as it stands after `if`."""
+    """A question in its positive form, to follow the word `if`."""
     match question:
         case MatchHolds(match):
             return match
+        case ArrivesBy(interface):
+            return f"-i {interface}"
         case IsLocalAddress(address, interface):
             whose = "the packet's interface" if interface is None else "this node"
             where = f" on {interface}" if interface else ""

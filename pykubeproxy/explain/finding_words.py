@@ -1,4 +1,4 @@
-"""The words for what objects add to what rules tell, and suggestions for names that nobody knows."""
+"""The words for findings, which objects add to a trace, and suggestions for unknown names."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
@@ -39,7 +39,7 @@ _UNSERVED = {
 
 
 def finding_text(finding: Finding | None) -> str:
-    """What a finding adds to a sentence, with the punctuation that joins the two; empty for none."""
+    """A finding as the end of a sentence, punctuation included; empty without a finding."""
     match finding:
         case None:
             return ""
@@ -95,7 +95,7 @@ def _text(finding: Finding) -> str:  # noqa: C901, PLR0911, PLR0912  one case fo
 
 
 def absence_text(absence: Absence) -> str:
-    """Why rules do not know a Service."""
+    """Why no rule is for a Service."""
     match absence:
         case HasNoRules(service, Unserved.NO_CLUSTER_IP_OF_FAMILY, family):
             return f"{service} has no rules: it has no {family} clusterIP"
@@ -113,9 +113,9 @@ def absence_text(absence: Absence) -> str:
             assert_never(absence)
 
 
-def unknown(name: str, titles: Iterable[str]) -> str:
-    """The end of a sentence about a name that is not among `titles`: which of them may have been meant."""
-    known = sorted(set(titles))
+def known_names_text(name: str, names: Iterable[str]) -> str:
+    """The end of a sentence about a name that is not among `names`: those that are like it, or some of them."""
+    known = sorted(set(names))
     if not known:
         return "; they know no Service at all"
     return did_you_mean(name, known) or f"; they know {_listed(known)}"

@@ -7,8 +7,8 @@ import msgspec
 from pykubeproxy.explain.cluster_view import ClusterView
 from pykubeproxy.explain.condensed import service_of
 from pykubeproxy.explain.findings import AddressOf, Finding, HasOtherPorts, NoSuchNodePort, PortAt
-from pykubeproxy.explain.naming import services_at
 from pykubeproxy.explain.service_causes import ArrivesWithFinding, service_cause
+from pykubeproxy.explain.service_lookup import services_at
 from pykubeproxy.netfilter.causes import Arrives, Cause
 from pykubeproxy.netfilter.events import Delivered
 from pykubeproxy.netfilter.outcome import Alternative, BranchResult, Outcome, Verdict, decided

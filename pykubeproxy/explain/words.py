@@ -1,12 +1,13 @@
 """The words for a packet, its steps, branches and results, which text and pictures share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.condensed import BranchCondition, CondensedNode, jump_target
 from pykubeproxy.explain.event_words import event_text, marks_text, question_text, short_event_text
 from pykubeproxy.model.endpoint import host_port
+from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.model.share import percent
 from pykubeproxy.netfilter.causes import Arrives
 from pykubeproxy.netfilter.events import Marked
@@ -25,6 +26,9 @@ _CHAINS = {
     names.EXTERNAL_SERVICES: "is it for a Service from outside?",
     names.PROXY_FIREWALL: "did a load balancer's source ranges refuse it?",
 }
+
+ALWAYS = "always"
+"""The words for the probability 1."""
 
 
 def client_text(packet: Packet) -> str:
@@ -72,6 +76,21 @@ def result_text(result: BranchResult | Outcome) -> str:
     return f"{cause_text(result.cause)}{destination}{source}"
 
 
+def likewise_text(result: BranchResult) -> str:
+    """How the packets of a similar branch end."""
+    return f"likewise {result_text(result)}"
+
+
+def not_looked_at_text(tables: Sequence[NftTable]) -> str:
+    """The end of a sentence about an outcome: the tables, not looked at, that could change it; empty without any."""
+    return f"; not looked at: {', '.join(table.title for table in tables)}" if tables else ""
+
+
+def remembered_client_texts(endpoint: str) -> tuple[str, str]:
+    """Two lines before the outcomes for a client that session affinity remembers at `endpoint` (`ip:port`)."""
+    return f"A client that was here before, and is still remembered, goes where it went then: to {endpoint},", "say:"
+
+
 def condition_text(condition: BranchCondition) -> str:
     """The condition under which a branch is taken: `if -i cni0`."""
     return f"{'if' if condition.holds else 'if not'} {question_text(condition.question)}"
@@ -94,6 +113,11 @@ def share_text(probability: Fraction, width: int = 0) -> str:
     text = f"{percent(probability):>{width}}"
     is_short = probability not in (0, 1) and probability.denominator < 1000
     return f"{text} = {probability}" if is_short else text
+
+
+def rest_text(probabilities: Sequence[Fraction]) -> str:
+    """A line for outcomes or branches that are not listed."""
+    return f"… and {len(probabilities)} more, {sum_text(probabilities)} together"
 
 
 def sum_text(probabilities: Iterable[Fraction]) -> str:

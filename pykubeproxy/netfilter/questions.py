@@ -13,6 +13,12 @@ class MatchHolds(_Question, frozen=True):
     match: str
 
 
+class ArrivesBy(_Question, frozen=True):
+    """Does the packet arrive by an interface? `interface` is written as in `-i`: with `+` for any ending."""
+
+    interface: str
+
+
 class IsLocalAddress(_Question, frozen=True):
     """Is an address one of this node's? `address` is None for the one that masquerading has chosen.
 
@@ -49,5 +55,5 @@ class AllHold(_Question, frozen=True):
     parts: tuple[QuestionPart, ...]
 
 
-Question = MatchHolds | IsLocalAddress | HasAddressType | TargetLetsPass | AllHold
+Question = MatchHolds | ArrivesBy | IsLocalAddress | HasAddressType | TargetLetsPass | AllHold
 """A question that cannot be decided, with the answer yes or no, in its positive form."""

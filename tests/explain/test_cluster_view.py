@@ -6,7 +6,7 @@ import pytest
 
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.cluster_view import ClusterView
-from pykubeproxy.explain.finding_words import absence_text, finding_text, unknown
+from pykubeproxy.explain.finding_words import absence_text, finding_text, known_names_text
 from pykubeproxy.explain.service_causes import NoLocalEndpoints, NoReadyEndpoints, NotInSourceRanges, TrafficPolicy
 from pykubeproxy.model.endpoint import SliceEndpoint
 from pykubeproxy.model.ip import Family
@@ -131,6 +131,6 @@ def test_why_a_service_has_no_rules() -> None:
 
 
 def test_close_names() -> None:
-    assert unknown("ns1/wbe", ["ns1/web", "ns2/other"]) == "; did you mean ns1/web?"
-    assert unknown("zzz/zzz", ["a/b", "c/d"]) == "; they know a/b, c/d"
-    assert unknown("ns1/web", []) == "; they know no Service at all"
+    assert known_names_text("ns1/wbe", ["ns1/web", "ns2/other"]) == "; did you mean ns1/web?"
+    assert known_names_text("zzz/zzz", ["a/b", "c/d"]) == "; they know a/b, c/d"
+    assert known_names_text("ns1/web", []) == "; they know no Service at all"

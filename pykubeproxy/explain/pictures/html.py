@@ -1,4 +1,4 @@
-"""A trace as a page of its own: the drawing, and below it every step with its rule, to be opened and closed."""
+"""A trace as an HTML page: the drawing, and below it every step with its rule, which can be opened and closed."""
 
 from collections.abc import Iterator
 from html import escape
@@ -6,7 +6,15 @@ from html import escape
 from pykubeproxy.explain.condensed import BranchCondition, CondensedNode
 from pykubeproxy.explain.pictures.cards import Card, cards, css_class, picture
 from pykubeproxy.explain.pictures.svg import as_svg
-from pykubeproxy.explain.words import condition_text, place_text, result_text, share_text, step_comment, step_text
+from pykubeproxy.explain.words import (
+    condition_text,
+    likewise_text,
+    place_text,
+    result_text,
+    share_text,
+    step_comment,
+    step_text,
+)
 from pykubeproxy.model.share import percent
 from pykubeproxy.netfilter.outcome import BranchResult, Outcome, Verdict
 from pykubeproxy.netfilter.path import Step
@@ -91,7 +99,7 @@ def _node(node: CondensedNode) -> Iterator[str]:
     if node.result is not None:
         yield _result(node.result)
     for other in node.similar:
-        yield f'<p class="dim">{percent(other.probability)} likewise {escape(result_text(other.result))}</p>'
+        yield f'<p class="dim">{percent(other.probability)} {escape(likewise_text(other.result))}</p>'
 
 
 def _card(card: Card) -> Iterator[str]:

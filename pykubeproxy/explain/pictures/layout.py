@@ -1,4 +1,4 @@
-"""Where everything in a drawing goes: a tree of columns, each as wide as what stands below it. In pixels."""
+"""The places of everything in a drawing: a tree of columns, each as wide as the columns below it. In pixels."""
 
 from collections.abc import Sequence
 from textwrap import wrap
@@ -18,17 +18,17 @@ PADDING = 10
 BETWEEN = 22
 FAN = 92
 
-# Lines in the box of branches that are told together.
+# Most lines in the box of similar branches.
 MOST_SIMILAR = 16
 
-# Characters of a line in an ending's box.
+# Characters of a line in the box of a result.
 _WRAP = 56
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of the way from top to bottom, and the columns that branch off below it.
+    """The cards of a node from top to bottom, and a column for each of its branches below them.
 
-    `width` is that of everything in it; `result` holds the lines of text of its end.
+    `width` and `height` are those of everything in the column; `result` has the lines of text of its end.
     """
 
     node: CondensedNode
@@ -40,33 +40,33 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lay_out(node: CondensedNode) -> Column:
-    """The columns of a story."""
+    """The columns of a condensed tree."""
     columns = tuple(lay_out(branch) for branch in node.branches)
     shown = tuple(cards(node.steps))
     result = tuple(wrap(result_text(node.result), _WRAP)) if node.result is not None else ()
-    own = stretch_height(shown, result, len(node.similar))
+    own = own_height(shown, result, len(node.similar))
     below = FAN + max(column.height for column in columns) if columns else 0
     width = sum(column.width for column in columns) + GAP * (len(columns) - 1)
     return Column(node=node, cards=shown, result=result, columns=columns, width=max(COLUMN, width), height=own + below)
 
 
 def card_height(card: Card) -> int:
-    """A heading, a row for each step, and a note below it where there is something to note."""
+    """The height of a heading, and of a row for each step, with a note below it if the step has a comment."""
     return HEADING + PADDING + sum(ROW + (NOTE if step_comment(step) else 0) for step in card.steps)
 
 
 def result_height(lines: Sequence[str]) -> int:
-    """A verdict, and its reason in lines."""
+    """The height of a verdict and the lines of its reason; 0 without a result."""
     return 34 + 17 * len(lines) if lines else 0
 
 
 def similar_height(number: int) -> int:
-    """A box that counts the branches that go the same way."""
+    """The height of the box that lists similar branches."""
     return 34 + 17 * min(number, MOST_SIMILAR) if number else 0
 
 
-def stretch_height(shown: Sequence[Card], result: Sequence[str], similar: int) -> int:
-    """All of a column down to where it branches."""
+def own_height(shown: Sequence[Card], result: Sequence[str], similar: int) -> int:
+    """The height of a column down to where it branches."""
     parts = [*map(card_height, shown), result_height(result), similar_height(similar)]
     used = [part for part in parts if part]
     return sum(used) + BETWEEN * max(len(used) - 1, 0)

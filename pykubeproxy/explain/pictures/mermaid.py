@@ -23,7 +23,7 @@ _CLASSES = {Verdict.ACCEPT: "accept", Verdict.UNDECIDED: "undecided"}
 
 
 def as_mermaid(traced: Trace) -> str:
-    """A flowchart from top to bottom; edges that not all packets take tell their share."""
+    """A flowchart from top to bottom, with shares and conditions at the edges to branches."""
     shown = picture(traced)
     service = "".join(f"<br/>{_escaped(line)}" for line in (shown.service, shown.note) if line)
     title = f'    p0(["{_escaped(f"{shown.client} → {shown.destination}")}{service}"]):::packet'
@@ -32,13 +32,13 @@ def as_mermaid(traced: Trace) -> str:
 
 
 class _Chart:
-    """Numbers the boxes."""
+    """The lines of the flowchart; numbers its boxes."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
 
     def lines(self, node: CondensedNode, before: str, label: str) -> Iterator[str]:
-        """A stretch, its ending, its branches; `label` is for the edge that leads there."""
+        """The cards, branches and result of a node; `label` is for the edge from the box `before` it."""
         for card in cards(node.steps):
             yield from self._box(before, label, f'["{_card(card)}"]', "stage")
             before, label = self._last, ""

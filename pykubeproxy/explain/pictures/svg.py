@@ -1,4 +1,4 @@
-"""A trace as a drawing: cards from top to bottom, branches as columns, and how each of them ends."""
+"""A trace as an SVG drawing: cards from top to bottom, branches as columns, and the result of each."""
 
 from collections.abc import Iterator
 from html import escape
@@ -39,7 +39,7 @@ _SHADES = ("#16a34a", "#22c55e", "#4ade80", "#86efac")
 
 
 def as_svg(traced: Trace) -> str:
-    """A drawing that needs nothing but itself: no script, no font, no network."""
+    """A drawing that works offline: no script, no font, nothing to load."""
     shown = picture(traced)
     root = lay_out(shown.tree)
     width = max(root.width + 2 * _MARGIN, _LEAST_WIDTH)
@@ -56,7 +56,7 @@ def as_svg(traced: Trace) -> str:
 
 
 def _header(shown: Picture, outcomes: tuple[Outcome, ...], width: int) -> Iterator[str]:
-    """Who asks whom, and one bar that all outcomes share."""
+    """Client and destination, and one bar that all outcomes divide among them."""
     yield _text(_MARGIN, 52, f"{shown.client} → {shown.destination}", "h1")
     subtitle = shown.service or "a packet's way through netfilter"
     yield _text(_MARGIN, 76, f"{subtitle} · {shown.note}" if shown.note else subtitle, "h2")
@@ -74,7 +74,7 @@ def _header(shown: Picture, outcomes: tuple[Outcome, ...], width: int) -> Iterat
 
 
 def _column(column: Column, left: float, top: float) -> Iterator[str]:
-    """A stretch, centred over its branches."""
+    """The cards of a node, centred above its branches."""
     middle = left + column.width / 2
     x, y = middle - COLUMN / 2, top
     bottom = top

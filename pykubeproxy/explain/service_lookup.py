@@ -1,4 +1,4 @@
-"""Services by name, found in the rules themselves: no cluster is needed to know where one lives.
+"""Services by name and by address, found in rules alone: no object is needed.
 
 Comments say `namespace/name:port cluster IP`, or that it `has no endpoints` (`docs/reference/iptables-rules.md` section
 7).
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from pykubeproxy.explain.finding_words import unknown
+from pykubeproxy.explain.finding_words import known_names_text
 from pykubeproxy.rules import names, text
 from pykubeproxy.rules.reading import endpoint_of, kind_of, read
 from pykubeproxy.rules.ruleset import Ruleset
@@ -19,7 +19,7 @@ _SUGGESTED = 3
 
 
 class NamedService(msgspec.Struct, frozen=True, kw_only=True):
-    """One port of a Service: `title` is `namespace/name:port`, the address its cluster IP."""
+    """One port of a Service: `title` is `namespace/name:port`, `address` one of its addresses."""
 
     title: str
     address: str
@@ -28,11 +28,11 @@ class NamedService(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnknownService(ValueError):
-    """A name that the rules do not tell, or that fits several ports; the message says what would be right."""
+    """A name that is not in the rules, or that fits several ports; the message suggests others."""
 
 
 def named_services(ruleset: Ruleset) -> Iterator[NamedService]:
-    """The Services whose cluster IP the rules know, whether they have endpoints or not."""
+    """The ServicePorts whose cluster IP is in the rules, with endpoints or without."""
     seen = set()
     for name in ("nat", "filter"):
         table = ruleset.tables.get(name)
@@ -46,9 +46,9 @@ def named_services(ruleset: Ruleset) -> Iterator[NamedService]:
 
 
 def find_service(ruleset: Ruleset, name: str, others: Iterable[str] = ()) -> NamedService:
-    """The Service port called `namespace/name:port`, or `namespace/name` if it has only one. Raises UnknownService.
+    """The ServicePort of a name: `namespace/name:port`, or `namespace/name` of a Service with one port.
 
-    The port may be given by its number as well. `others` are names that may have been meant, besides those in rules.
+    The port may be a number. Raises UnknownService, whose message suggests names from the rules and from `others`.
     """
     known = list(named_services(ruleset))
     exact = [service for service in known if service.title == name]
@@ -62,18 +62,18 @@ def find_service(ruleset: Ruleset, name: str, others: Iterable[str] = ()) -> Nam
     siblings = [each for each in known if each.title.partition(":")[0] == service]
     if siblings:
         raise UnknownService(f"{service} has no port {name.partition(':')[2]} in these rules, but {_choices(siblings)}")
-    raise UnknownService(f"no Service {name} in these rules{unknown(name, [*_titles(known), *others])}")
+    raise UnknownService(f"no Service {name} in these rules{known_names_text(name, [*_names(known), *others])}")
 
 
-def meant(ruleset: Ruleset, name: str, others: Iterable[str] = ()) -> str:
-    """The end of a sentence about what is no `namespace/name`: the Services of that name, in whatever spelling."""
+def suggestion(ruleset: Ruleset, name: str, others: Iterable[str] = ()) -> str:
+    """The end of a sentence about a name that is not `namespace/name`: the Services of that name; empty without one."""
     wanted = name.lower()
-    found = {title for title in (*_titles(named_services(ruleset)), *others) if wanted in (title, _name_in(title))}
+    found = {title for title in (*_names(named_services(ruleset)), *others) if wanted in (title, _name_in(title))}
     return f"; did you mean {' or '.join(sorted(found)[:_SUGGESTED])}?" if found else ""
 
 
-def _titles(services: Iterable[NamedService]) -> Iterator[str]:
-    """The names by which Services may be asked for, with and without their ports'."""
+def _names(services: Iterable[NamedService]) -> Iterator[str]:
+    """The names of Services, as `namespace/name:port` and as `namespace/name`."""
     for each in services:
         yield each.title
         yield each.title.partition(":")[0]
@@ -85,7 +85,7 @@ def _name_in(title: str) -> str:
 
 
 def services_at(ruleset: Ruleset, address: str) -> tuple[NamedService, ...]:
-    """The ServicePorts that live at an address, in whatever role: as cluster IP, external or load-balancer IP."""
+    """The ServicePorts that have an address as cluster IP, external IP or load-balancer IP."""
     found: dict[NamedService, None] = {}
     match = f" -d {text.address(address)}/"
     for table in ruleset.tables.values():
@@ -112,9 +112,9 @@ def is_endpoint(ruleset: Ruleset, address: str) -> bool:
 
 
 def is_node_port(ruleset: Ruleset, address: str, protocol: str, port: int) -> bool:
-    """True if rules send traffic for a port to a Service whatever local address it is for, and none is for `address`.
+    """True if the port is a Service's node port, and no rule is for `address`.
 
-    Where nothing else is known of a node, this tells that `address` is most likely one of its own.
+    Where nothing else is known of a node, `address` is then most likely one of its own.
     """
     has_port = False
     wanted, other = f" --dport {port} ", f" -d {text.address(address)}/"
