@@ -27,7 +27,7 @@ class FirstSync:
 
     @property
     def given_up_at(self) -> float | None:
-        """The time at which the wait for pod CIDRs ends without success; None if nobody waits for them."""
+        """The time at which the wait for pod CIDRs ends without success; None if they are not waited for."""
         if self._node_listed_at is None or POD_CIDRS not in self._missing:
             return None
         return self._node_listed_at + self._timeout

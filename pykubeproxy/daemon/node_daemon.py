@@ -247,8 +247,8 @@ class Daemon:
         closing.callback(watch.stop)
         watch.start()
 
-    def _table_seen(self, room: ConntrackUsage) -> None:
-        self._metrics.connections_tracked(entries=room.entries, limit=room.limit, dropped=room.dropped)
+    def _table_seen(self, usage: ConntrackUsage) -> None:
+        self._metrics.connections_tracked(entries=usage.entries, limit=usage.limit, dropped=usage.dropped)
 
     def _watch_drift(self, closing: ExitStack) -> None:
         legacy = [family for family, its in self._tools.items() if its.backend is Backend.LEGACY]

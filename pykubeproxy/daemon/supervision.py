@@ -56,4 +56,4 @@ def threads_supervised(inbox: "SimpleQueue[Message]") -> Iterator[None]:
 
 
 def _in_one_line(error: BaseException, thread: str) -> str:
-    return f"internal error in thread {thread}: {type(error).__name__}: {error} (the log tells more)"
+    return f"internal error in thread {thread}: {type(error).__name__}: {error} (see the log)"

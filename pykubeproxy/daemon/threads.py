@@ -65,8 +65,8 @@ THREADS = (
         module="web.server",
     ),
     DaemonThread(
-        name="conntrack-room",
-        does="looks how full the table of connections is",
+        name="conntrack-usage",
+        does="looks how full the conntrack table is",
         module="daemon.watch.conntrack_watch",
     ),
     DaemonThread(

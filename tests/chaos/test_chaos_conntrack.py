@@ -19,8 +19,8 @@ LARGEST = 600_000
 FIRST_CLIENT = int(IPv4Address("100.64.0.0"))
 PORT = (1024).to_bytes(2, "big")
 ANYBODY = "198.18.0.1:53"
-FULL = "the kernel's table of connections is full"
-AGAIN = "there is room in the table of connections again"
+FULL = "nf_conntrack: table full, dropping new connections"
+AGAIN = "nf_conntrack: the table is not full any more"
 
 
 @contextmanager

@@ -41,7 +41,7 @@ main()
 
 THREADS = {
     "manifests": "pykubeproxy.cluster.manifests:Manifests:poll:3",
-    "conntrack-room": "pykubeproxy.daemon.watch.conntrack_watch:ConntrackReport:look:2",
+    "conntrack-usage": "pykubeproxy.daemon.watch.conntrack_watch:ConntrackReport:look:2",
     "conntrack": "pykubeproxy.daemon.follow.flows:_Worker:_receive:1",
     "nftables": "pykubeproxy.host.generations:GenerationMonitor:wait:1",
     "web": "pykubeproxy.web.server:WebThread:_time_to_wait:3",
@@ -67,7 +67,7 @@ def test_a_thread_that_dies_ends_the_loop() -> None:
     assert threading.excepthook is before
     message = inbox.get_nowait()
     assert isinstance(message, Stop)
-    assert message.reason == "internal error in thread helper: KeyError: 'KUBE-SVC-X' (the log tells more)"
+    assert message.reason == "internal error in thread helper: KeyError: 'KUBE-SVC-X' (see the log)"
     assert inbox.empty(), "to end on purpose is no fault"
     assert [(line["log_level"], line["thread"], type(line["exc_info"])) for line in logs] == [
         ("error", "helper", KeyError)

@@ -112,7 +112,7 @@ def test_a_kernel_without_legacy_tables_is_served_by_the_nft_tools(
     done = machine.once(source, "--conntrack-max-per-core=0", path=str(folder))
     assert done.returncode == 0, done.stderr
     said = (done.stdout + done.stderr).splitlines()
-    assert len([line for line in said if "the kernel has nothing for the default iptables tools" in line]) == len(
+    assert len([line for line in said if "the kernel does not support the default iptables tools" in line]) == len(
         Family
     )
     assert "10.244.0.1:8080" in machine.dump(both[Backend.NFT])

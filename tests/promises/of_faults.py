@@ -469,7 +469,7 @@ PROMISES = (
         broken=Broken(
             how="nobody looks",
             file="pykubeproxy/daemon/watch/conntrack_watch.py",
-            old="            self._report.look(room)\n",
+            old="            self._report.look(usage)\n",
             new="",
         ),
     ),

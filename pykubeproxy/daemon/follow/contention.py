@@ -92,7 +92,7 @@ class Contention(Follower):
 
 
 def _overwritten(sync: FinishedSync) -> Iterator[ChainId]:
-    """The chains that a sync has repaired and that had rules, so that somebody else had written them."""
+    """The chains that a sync has repaired and that had rules, so that another program had written them."""
     if sync.result is None:
         return
     drifted = set(sync.result.drifted)

@@ -7,19 +7,8 @@ import structlog
 from pykubeproxy.daemon.follower import FinishedSync
 from pykubeproxy.daemon.sync.family import SyncResult
 from pykubeproxy.daemon.sync.set_aside import RefusedReport
+from pykubeproxy.explain import sync_facts as facts
 from pykubeproxy.explain.summary import summarize
-from pykubeproxy.explain.sync_facts import (
-    DriftRepaired,
-    ExtensionMissing,
-    NothingToWrite,
-    PlanRefused,
-    RulesWritten,
-    ServicesAccepted,
-    ServicesRefused,
-    SyncFact,
-    SyncFailed,
-    TableUnread,
-)
 from pykubeproxy.explain.sync_words import log_line
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.plan.refused import ADDRTYPE, RANDOM_FULLY
@@ -29,44 +18,44 @@ log = structlog.get_logger()
 
 def report(sync: FinishedSync) -> None:
     """Log a sync."""
-    for fact in sync_facts(sync):
+    for fact in facts_of(sync):
         line = log_line(fact)
         getattr(log, line.level)(line.message, family=sync.family, **line.values)
 
 
-def sync_facts(sync: FinishedSync) -> Iterator[SyncFact]:
+def facts_of(sync: FinishedSync) -> Iterator[facts.SyncFact]:
     """What was refused, what could not be read, and the result or error."""
     result, seconds = sync.result, round(sync.seconds, 4)
     if result is None:
-        yield SyncFailed(error=str(sync.error), seconds=seconds)
+        yield facts.SyncFailed(error=str(sync.error), seconds=seconds)
         return
     if result.refused != RefusedReport():
         yield from _refusals(result.refused)
     elif sync.refused_plans:
-        yield PlanRefused(error=str(sync.refused_plans[0].error))
+        yield facts.PlanRefused(error=str(sync.refused_plans[0].error))
     for table, unread in result.unread.items():
-        yield TableUnread(table=table, unread=unread)
+        yield facts.TableUnread(table=table, unread=unread)
     yield _effect(sync, result, seconds)
 
 
-def _effect(sync: FinishedSync, result: SyncResult, seconds: float) -> SyncFact:
+def _effect(sync: FinishedSync, result: SyncResult, seconds: float) -> facts.SyncFact:
     if result.plan.is_empty:
-        return NothingToWrite(seconds=seconds, is_expected=sync.is_routine or not result.was_read)
+        return facts.NothingToWrite(seconds=seconds, is_expected=sync.is_routine or not result.was_read)
     summary = summarize(result.plan)
     if result.drifted:
         by = str(sync.cause or "unknown")
-        return DriftRepaired(by=by, chains=result.drifted, summary=summary, seconds=seconds)
-    return RulesWritten(summary=summary, seconds=seconds, is_shadow=not result.is_written)
+        return facts.DriftRepaired(by=by, chains=result.drifted, summary=summary, seconds=seconds)
+    return facts.RulesWritten(summary=summary, seconds=seconds, is_shadow=not result.is_written)
 
 
-def _refusals(refused: RefusedReport) -> Iterator[SyncFact]:
+def _refusals(refused: RefusedReport) -> Iterator[facts.SyncFact]:
     by_error: dict[tuple[str, str], list[ServiceKey]] = {}
     for each in refused.new:
         by_error.setdefault((each.cause, each.module), []).append(each.service)
     for (error, module), services in by_error.items():
-        yield ServicesRefused(services=tuple(services), error=error, module=module)
+        yield facts.ServicesRefused(services=tuple(services), error=error, module=module)
     for extension, error in refused.lost:
         if extension in (RANDOM_FULLY, ADDRTYPE):
-            yield ExtensionMissing(extension=extension, error=error)
+            yield facts.ExtensionMissing(extension=extension, error=error)
     if refused.back:
-        yield ServicesAccepted(services=refused.back)
+        yield facts.ServicesAccepted(services=refused.back)

@@ -35,7 +35,7 @@ class StatusKeeper(Follower):
         api_outage: Callable[[], ApiOutage | None],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`about` is what does not change; `waits_for` and `api_outage` are asked when somebody asks."""
+        """`about` is what does not change; `waits_for` and `api_outage` are called for each request."""
         self._about = about
         self._waits_for = waits_for
         self._api_outage = api_outage

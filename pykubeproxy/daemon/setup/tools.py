@@ -43,8 +43,12 @@ def _detected(family: Family, *, may_load: bool) -> Backend:
     """The backend that this node uses. Raises HostError."""
     found = backends.detect(family, may_load=may_load)
     if found.instead_of is not None:
-        told = "the kernel has nothing for the default iptables tools; the others are used"
-        log.warning(told, family=family, default=found.instead_of, used=found.backend)
+        log.warning(
+            "the kernel does not support the default iptables tools; the others are used",
+            family=family,
+            default=found.instead_of,
+            used=found.backend,
+        )
     return found.backend
 
 
@@ -86,7 +90,7 @@ def _go_on_without(problems: Mapping[Family, HostError], left: Collection[Family
         if own_options.families is not None or not left:
             raise problem
     for family, problem in problems.items():
-        log.warning("single-stack", without=family, why=str(problem))
+        log.warning("running in single-stack mode", without=family, why=str(problem))
 
 
 def _require_kernel_support(family: Family) -> None:

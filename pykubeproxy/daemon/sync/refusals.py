@@ -1,6 +1,6 @@
 """What to leave out of the rules when the node refuses a Plan, so that everything else is written.
 
-iptables-restore takes all rules of a table or none. Where its complaint names a rule, the Service that the rule belongs
+iptables-restore takes all rules of a table or none. Where its error names a rule, the Service that the rule belongs
 to is set aside, or the Services that use the extension which the kernel lacks. Where it names only the COMMIT, each
 extension that the Plan uses is done without in turn.
 """
@@ -29,7 +29,7 @@ class RefusalHandler:
     def handle(self, error: RestoreError, plan: Plan, live: Ruleset) -> bool:
         """Leave out of the desired rules what may be the cause of `error`, which `plan`, made from `live`, met with.
 
-        False if nothing is left that could be left out, or the error tells nothing.
+        False if nothing is left that could be left out, or the error does not say what to leave out.
         """
         if error.text == "COMMIT":
             self._trials = self._trials or _ExtensionTrials(self._set_aside, used_in(plan))

@@ -79,7 +79,9 @@ class ApiSource:
         """Begin to follow."""
         if self._client.weakness is not None:
             log.warning(
-                "anybody on the way can pose as the API server", server=self._client.server, why=self._client.weakness
+                "the connection to the API server is not secure: its identity is not verified",
+                server=self._client.server,
+                why=self._client.weakness,
             )
         if self._events is not None:
             self._events.start()

@@ -23,21 +23,21 @@ class ConntrackReport:
         self._is_full = False
         self._dropped: int | None = None
 
-    def look(self, room: ConntrackUsage) -> None:
+    def look(self, usage: ConntrackUsage) -> None:
         """Compare with the look before, and log what has changed."""
-        before, self._dropped = self._dropped, room.dropped
-        is_dropping = before is not None and room.dropped > before
-        if not self._is_full and (room.is_full or is_dropping):
+        before, self._dropped = self._dropped, usage.dropped
+        is_dropping = before is not None and usage.dropped > before
+        if not self._is_full and (usage.is_full or is_dropping):
             self._is_full = True
             log.error(
-                "the kernel's table of connections is full: new connections are dropped; raise nf_conntrack_max",
-                entries=room.entries,
-                limit=room.limit,
-                dropped_packets=room.dropped,
+                "nf_conntrack: table full, dropping new connections; raise nf_conntrack_max",
+                entries=usage.entries,
+                limit=usage.limit,
+                dropped_packets=usage.dropped,
             )
-        elif self._is_full and not is_dropping and room.entries <= (1 - _RECOVERED) * room.limit:
+        elif self._is_full and not is_dropping and usage.entries <= (1 - _RECOVERED) * usage.limit:
             self._is_full = False
-            log.info("there is room in the table of connections again", entries=room.entries, limit=room.limit)
+            log.info("nf_conntrack: the table is not full any more", entries=usage.entries, limit=usage.limit)
 
 
 class ConntrackWatch:
@@ -49,7 +49,7 @@ class ConntrackWatch:
         self._on_look = on_look
         self._look = look
         self._report = ConntrackReport()
-        self._looking = PeriodicThread("conntrack-room", _INTERVAL, self._look_once)
+        self._looking = PeriodicThread("conntrack-usage", _INTERVAL, self._look_once)
 
     def start(self) -> None:
         """Begin to look."""
@@ -61,8 +61,8 @@ class ConntrackWatch:
         self._looking.join()
 
     def _look_once(self) -> bool:
-        room = self._look()
-        if room is not None:
-            self._report.look(room)
-            self._on_look(room)
+        usage = self._look()
+        if usage is not None:
+            self._report.look(usage)
+            self._on_look(usage)
         return False

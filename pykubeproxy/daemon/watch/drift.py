@@ -1,7 +1,7 @@
 """Notices within a second that another program has changed rules, without reading them.
 
 With nft, the kernel announces each change with the process that made it; a thread waits for that. Legacy tables are
-polled by the loop twice a second: the kernel tells their number of rules and their size at no cost. So is the number of
+polled by the loop twice a second: their number of rules and their size cost nothing to read. So is the number of
 the nftables ruleset where announcements cannot be followed. None of this says what was changed: the loop reads the
 rules, and compares.
 """

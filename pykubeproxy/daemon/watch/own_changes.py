@@ -9,7 +9,7 @@ one socket at a time in a network namespace, and our tools use their pid as port
 - and by the process that made the others of that port, as the kernel numbers processes.
 
 Where generations are not announced, they are counted: if a sync has raised the number by just its own commits, there
-was nobody else.
+no other program has changed anything.
 """
 
 import threading
@@ -39,7 +39,7 @@ class _OwnSync(msgspec.Struct, kw_only=True):
         return self.first < generation.id <= self.last
 
     def is_own(self, generation: RulesetGeneration) -> bool:
-        """True if one of our tools has made it. The first announcement through a port tells its process."""
+        """True if one of our tools has made it. The first announcement through a port shows its process."""
         if generation.port not in self.processes:
             return False
         if self.processes[generation.port] is None:
@@ -50,7 +50,7 @@ class _OwnSync(msgspec.Struct, kw_only=True):
 class OwnChanges:
     """What is known of the latest generations. `begin` and `end` are for the thread that syncs, all else for any.
 
-    `number` asks the kernel for the number of the ruleset as it is now; None if it does not tell.
+    `number` reads the number of the ruleset from the kernel; None if that is not possible.
     """
 
     def __init__(self, number: Callable[[], int | None]) -> None:
@@ -70,7 +70,7 @@ class OwnChanges:
             return self._settled is not None and self._number() != self._settled
 
     def begin(self) -> bool:
-        """A sync begins. True if somebody has changed something since the last one."""
+        """A sync begins. True if another program has changed something since the last one."""
         with self._lock:
             self._first, self._is_syncing, self._was_announced = self._number(), True, self._is_announced
             return self._settled is not None and self._first != self._settled
@@ -91,7 +91,7 @@ class OwnChanges:
             return tuple(foreign)
 
     def announced(self, generation: RulesetGeneration) -> bool:
-        """A generation was announced. True if it is another program's; during a sync, its end will tell."""
+        """A generation was announced. True if it is another program's. False during a sync: `end` decides about it."""
         with self._lock:
             if self._is_syncing:
                 self._held.append(generation)
