@@ -16,10 +16,12 @@ from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.daemon.setup.node_view import host_name
 from pykubeproxy.daemon.setup.run_settings import CommitMode, OwnOptions
+from pykubeproxy.explain.status.node_state import ProxyAnswer
 from pykubeproxy.explain.status.published import ProxyStatus
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.proxy_endpoints import RunningProxy, find_running
 from pykubeproxy.model.ip import parse_ip
+from pykubeproxy.model.printable import printable
 from pykubeproxy.rules.options import Dispatch
 
 
@@ -39,11 +41,11 @@ def config_of_node(flags: Mapping[str, object], own_options: OwnOptions, objects
     title = _title(running)
     status = running.answer.status
     try:
-        completed = _completed(flags, running, status)
+        completed = _completed(flags, running, running.answer)
     except ConfigError as error:
         # A mistake in what was given by hand is told as ever.
         by_hand = complete_config(flags)
-        print_stderr(f"note: the configuration of {title} is not used: {error}")
+        print_stderr(f"note: the configuration of {title} is not used: {printable(str(error))}")
         print_warnings(by_hand)
         return NodeConfig(completed=by_hand, own_options=own_options, objects=objects)
     print_stderr(f"configuration of {title}")
@@ -57,10 +59,9 @@ def config_of_node(flags: Mapping[str, object], own_options: OwnOptions, objects
 def options_of_node(own_options: OwnOptions) -> OwnOptions:
     """The options that were given by hand, and for the rest those of the running proxy, which is said if it matters."""
     running = find_running()
-    status = running.answer.status if running.answer is not None else None
-    if status is None or not running.is_trusted:
+    if running.answer is None or running.answer.status is None or not running.answer.is_trusted:
         return own_options
-    found = _own_options(own_options, status)
+    found = _own_options(own_options, running.answer.status)
     if found != own_options:
         print_stderr(f"configuration of {_title(running)}")
     return found
@@ -74,10 +75,11 @@ def _title(running: RunningProxy) -> str:
     return f"the running {'kube-proxy' if status is None else 'proxy'}{'' if pid is None else f' (pid {pid})'}"
 
 
-def _completed(flags: Mapping[str, object], running: RunningProxy, status: ProxyStatus | None) -> Completed:
+def _completed(flags: Mapping[str, object], running: RunningProxy, answer: ProxyAnswer) -> Completed:
     """The configuration in force, with the flags given by hand on top. Raises ConfigError if it cannot be used."""
-    if not running.is_trusted:
-        owner = "somebody unknown" if running.owner is None else f"user {running.owner}"
+    status = answer.status
+    if not answer.is_trusted:
+        owner = "somebody unknown" if answer.owner is None else f"user {answer.owner}"
         raise ConfigError(f"its metrics server belongs to {owner}, who is neither root nor you")
     master = {"master": status.master} if status is not None and status.master else {}
     node = status.node_name if status is not None else host_name()

@@ -10,6 +10,7 @@ from pykubeproxy.explain.status.assessment import exit_status
 from pykubeproxy.explain.status.node_state import NodeState
 from pykubeproxy.explain.status.observations import Level, Observation
 from pykubeproxy.explain.status.words import words
+from pykubeproxy.model.printable import printable
 
 VERSION = 1
 
@@ -20,7 +21,7 @@ _WIDTH = 14
 
 def as_text(state: NodeState, observations: Sequence[Observation]) -> Iterator[str]:
     """One line that sums it up, and then one for each observation; below it, what to do where it is not well."""
-    yield click.style(f"{_name(state)}: {_sum(observations)}", bold=True)
+    yield click.style(f"{printable(_name(state))}: {_sum(observations)}", bold=True)
     before = None
     for each in observations:
         says, advice = words(each)

@@ -37,22 +37,15 @@ _SOCKETS = Path("/proc/thread-self/net")
 class RunningProxy(msgspec.Struct, frozen=True, kw_only=True):
     """What runs here. `process` is None if it cannot be told which one it is; so is `answer` if none does.
 
-    `config` is the configuration in force, as a configuration file would have it; empty if nothing answered. `owner`
-    is the user id that the metrics server belongs to, None if that is not known. `asked` are the addresses at which
-    nothing answered.
+    `config` is the configuration in force, as a configuration file would have it; empty if nothing answered. `asked`
+    are the addresses at which nothing answered.
     """
 
     processes: tuple[ProxyProcess, ...] = ()
     process: ProxyProcess | None = None
     answer: ProxyAnswer | None = None
     config: bytes = b""
-    owner: int | None = None
     asked: tuple[str, ...] = ()
-
-    @property
-    def is_trusted(self) -> bool:
-        """True if what it says may be acted upon: anybody on the node can listen where nobody else does."""
-        return self.owner is not None and self.owner in (0, os.geteuid())
 
 
 class _Servers(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +75,6 @@ def find_running(metrics: str = "", health: str = "") -> RunningProxy:
             process=process or (processes[0] if len(processes) == 1 else None),
             answer=_answer(servers.metrics, health or str(config.get("healthzBindAddress") or servers.health)),
             config=msgspec.json.encode(config),
-            owner=owner_of(servers.metrics),
         )
     return RunningProxy(processes=processes, asked=tuple(asked))
 
@@ -125,9 +117,11 @@ def _config(address: str) -> dict[str, Any] | None:
 
 
 def _answer(address: str, health_address: str) -> ProxyAnswer:
-    status = _status(address)
+    status, owner = _status(address), owner_of(address)
     return ProxyAnswer(
         address=address,
+        owner=owner,
+        is_trusted=owner is not None and owner in (0, os.geteuid()),
         status=status,
         metrics=_metrics(address) if status is None else None,
         health_address=health_address,

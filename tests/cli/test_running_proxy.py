@@ -65,8 +65,9 @@ def running(
 ) -> RunningProxy:
     shown = msgspec.json.encode(as_api_object(config))
     process = PROCESS if status is not None else KUBE_PROXY
-    answer = msgspec.structs.replace(ANSWER, status=status)
-    return RunningProxy(processes=(process,), process=process, answer=answer, config=shown, owner=owner)
+    is_trusted = owner == os.geteuid()
+    answer = msgspec.structs.replace(ANSWER, status=status, owner=owner, is_trusted=is_trusted)
+    return RunningProxy(processes=(process,), process=process, answer=answer, config=shown)
 
 
 def test_where_none_runs_the_command_line_is_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

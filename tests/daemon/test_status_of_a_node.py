@@ -102,6 +102,6 @@ def test_a_daemon_that_does_not_answer_and_one_that_is_gone(node: Node) -> None:
     checked = check(node)
     assert checked.not_well == {"NoProxyRuns", "RulesWithoutProxy", "NoAddress"}
     assert checked.status == 1
-    assert check(node, *NOBODY).status == 1
+    assert check(node, *NOBODY).status in {1, 2}, "proxies of other namespaces are seen, and only root knows where"
     assert node.machine.pykubeproxy("cleanup").returncode == 0
     assert "NoRules" in check(node).kinds

@@ -41,6 +41,8 @@ def _of_proxy(state: NodeState) -> Iterator[Observation]:
     """Which proxies run."""
     if state.answer is not None:
         yield _running(state, state.answer)
+        if not state.answer.is_trusted:
+            yield seen.OtherOwner(address=state.answer.address, owner=state.answer.owner)
         if (mode := _mode(state.answer)) != _IPTABLES:
             yield seen.OtherMode(mode=mode)
     elif not state.processes:
@@ -274,7 +276,7 @@ def _tables_and_leftovers(kernel: KernelState, mode: str) -> Iterator[Observatio
     """What a kube-proxy in `mode` works with is not left over."""
     left = {table.title for table in kernel.left_tables}
     others = tuple(table for table in kernel.other_tables if table.title not in left)
-    yield seen.OtherTables(tables=others) if others else seen.NoOtherTables()
+    yield seen.NativeTables(tables=others) if others else seen.NoNativeTables()
     is_clean = True
     if kernel.left_tables and mode != _NFTABLES:
         yield seen.NftablesLeft(tables=kernel.left_tables)

@@ -70,10 +70,14 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class ProxyAnswer(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What a running proxy says at `address`: one of ours its `status`, kube-proxy its `metrics`.
 
-    `health` is None if its health server did not answer at `health_address`.
+    `owner` is the user id that this server belongs to, None if that is not known; `is_trusted` if that is root's or
+    that of whoever asks, since anybody can listen where nobody else does. `health` is None if the health server did
+    not answer at `health_address`.
     """
 
     address: str
+    owner: int | None = None
+    is_trusted: bool = False
     status: ProxyStatus | None = None
     metrics: KubeProxyMetrics | None = None
     health_address: str = ""

@@ -106,6 +106,15 @@ class SeveralProxies(Observation, frozen=True, kw_only=True):
     processes: tuple[str, ...]
 
 
+class OtherOwner(Observation, frozen=True, kw_only=True):
+    """The metrics server at `address` belongs to another user than root, or to nobody that is known (None)."""
+
+    topic = Topic.PROXY
+    level = Level.NOTE
+    address: str
+    owner: int | None
+
+
 class OtherMode(Observation, frozen=True, kw_only=True):
     """kube-proxy runs in another mode than iptables, of which little can be said."""
 
@@ -464,14 +473,14 @@ class SettingDiffers(Observation, frozen=True, kw_only=True):
     setting: Setting
 
 
-class NoOtherTables(Observation, frozen=True, kw_only=True):
+class NoNativeTables(Observation, frozen=True, kw_only=True):
     """No native table of nftables has rules."""
 
     topic = Topic.TABLES
     level = Level.OK
 
 
-class OtherTables(Observation, frozen=True, kw_only=True):
+class NativeTables(Observation, frozen=True, kw_only=True):
     """Native tables of nftables whose rules packets pass as well, and which `diff` and `trace` do not look at."""
 
     topic = Topic.TABLES

@@ -7,6 +7,7 @@ from pykubeproxy.explain.status import observations as seen
 from pykubeproxy.explain.status.observations import FamilyTime, Observation, Topic
 from pykubeproxy.explain.status.published import RefusedRules
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.printable import printable
 
 _NAMED = 3
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -24,8 +25,8 @@ class Words(NamedTuple):
 
 
 def words(observation: Observation) -> Words:
-    """The words for an observation."""
-    return _OF_TOPIC[observation.topic](observation)
+    """The words for an observation. What others have said is in them, so control characters are shown as escapes."""
+    return Words(*map(printable, _OF_TOPIC[observation.topic](observation)))
 
 
 def duration_text(seconds: float) -> str:
@@ -61,6 +62,10 @@ def _of_proxy(observation: Observation) -> Words:  # noqa: PLR0911  one case for
         case seen.SeveralProxies(processes=processes):
             says = f"{len(processes)} Service proxies write rules here: {'; '.join(processes)}"
             return Words(says, "stop all but one: they undo each other's work")
+        case seen.OtherOwner(address=address, owner=owner):
+            who = "somebody unknown" if owner is None else f"user {owner}"
+            says = f"the server at {address}, which says all this, belongs to {who}"
+            return Words(says, "believe it only if that is who the proxy runs as")
         case seen.OtherMode(mode=mode):
             command = "ipvsadm -Ln" if mode == "ipvs" else "nft list ruleset"
             return Words(f"it works in {mode} mode, of which little is known here", f"for its rules see `{command}`")
@@ -203,9 +208,9 @@ def _of_kernel(observation: Observation) -> Words:  # noqa: PLR0911  one case fo
 
 def _of_others(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
     match observation:
-        case seen.NoOtherTables():
+        case seen.NoNativeTables():
             return Words("none has rules")
-        case seen.OtherTables(tables=tables):
+        case seen.NativeTables(tables=tables):
             says = f"packets pass through {', '.join(map(str, tables))}"
             return Words(says, f"`nft list {tables[0].title}` shows what that does; diff and trace do not look at it")
         case seen.TablesNotLookedAt():

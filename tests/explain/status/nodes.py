@@ -50,7 +50,7 @@ TOOLS = tuple(
     ToolsFound(family=its.family, backend=its.backend, tool=its.tool, tool_version=its.tool_version) for its in FAMILIES
 )
 HEALTHY = Health(address=HEALTH, is_healthy=True, is_eligible=True)
-ANSWER = ProxyAnswer(address=METRICS, status=STATUS, health_address=HEALTH, health=HEALTHY)
+ANSWER = ProxyAnswer(address=METRICS, owner=0, is_trusted=True, status=STATUS, health_address=HEALTH, health=HEALTHY)
 KERNEL = KernelState(
     may_ask=True,
     proxy_chains={Family.IPV4: ("nft",), Family.IPV6: ("nft",)},

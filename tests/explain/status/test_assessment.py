@@ -90,6 +90,11 @@ CASES: dict[str, tuple[NodeState, list[Observation], int]] = {
         [drifted(seen.Drifted, 1, 1800, "a"), drifted(seen.KeepsDrifting, 4, 20)],
         1,
     ),
+    "somebody else answers": (
+        replace(WELL, answer=replace(ANSWER, owner=1000, is_trusted=False)),
+        [seen.OtherOwner(address=METRICS, owner=1000)],
+        0,
+    ),
     "unhealthy": (
         replace(WELL, answer=replace(ANSWER, health=replace(HEALTHY, is_healthy=False, is_eligible=False))),
         [seen.Unhealthy(address=HEALTH)],
@@ -141,7 +146,7 @@ CASES: dict[str, tuple[NodeState, list[Observation], int]] = {
         0,
     ),
     "setting too small": (with_kernel(settings=(SMALL,)), [seen.SettingDiffers(setting=SMALL)], 0),
-    "other tables": (with_kernel(other_tables=(FOREIGN,)), [seen.OtherTables(tables=(FOREIGN,))], 0),
+    "other tables": (with_kernel(other_tables=(FOREIGN,)), [seen.NativeTables(tables=(FOREIGN,))], 0),
     "left by nftables mode": (
         with_kernel(other_tables=(NftTable("ip", "kube-proxy", ("output",)),), left_tables=(LEFT,)),
         [seen.NftablesLeft(tables=(LEFT,))],

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pykubeproxy.explain.status.node_state import NodeState
-from pykubeproxy.explain.status.observations import Level, Observation, Topic
+from pykubeproxy.explain.status.observations import ApiAway, Level, Observation, Topic
 from pykubeproxy.explain.status.words import duration_text, words
 from tests.documented import DOCS, assert_documented, leaves, structs_in
 from tests.explain.test_every_value_has_words import built
@@ -58,3 +58,8 @@ def test_its_topic_and_level_are_documented(kind: type[Observation]) -> None:
 )
 def test_lengths_of_time(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+def test_what_others_have_said_cannot_drive_a_terminal() -> None:
+    says, _ = words(ApiAway(server="\x1b[2J", seconds=1.0, error="one\ntwo"))
+    assert says == r"API server \x1b[2J cannot be followed for 1 s: one\ntwo"
