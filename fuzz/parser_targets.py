@@ -17,6 +17,7 @@ from fuzz.rule_lines import check_lines
 from fuzz.states import make_state
 from pykubeproxy.cluster.api_error import refused
 from pykubeproxy.cluster.documents import parse_manifest
+from pykubeproxy.cluster.input_notes import input_note_text
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
 from pykubeproxy.cluster.tracker import Tracker
 from pykubeproxy.cluster.watch_protocol import EventLine, ListBody, RequestList, WatchEnded, WatchProtocol
@@ -110,8 +111,8 @@ def _dumps() -> tuple[bytes, ...]:
 def _manifest(data: bytes) -> None:
     parsed = parse_manifest(_text(data), "f")
     for note in parsed.notes:
-        if not note.text.isprintable():
-            raise Finding(f"a note that is not one line: {note.text!r}")
+        if not input_note_text(note).isprintable():
+            raise Finding(f"a note that is not one line: {input_note_text(note)!r}")
     snapshot = Snapshot()
     for obj in parsed.objects.values():
         snapshot.put(obj)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pykubeproxy.cli.errors import print_stderr
 from pykubeproxy.cli.options import API
+from pykubeproxy.cluster.input_notes import InputNote, input_note_text
 from pykubeproxy.cluster.manifests import Manifests, SourceError
-from pykubeproxy.cluster.source import Note, ObjectChanges
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.daemon.setup.node_view import NodeView, host_name
@@ -56,7 +57,7 @@ def read_objects(files: tuple[str, ...], completed: Completed) -> ObjectChanges:
     """
     if files and API not in files:
         change = Manifests(files).load()
-        mistakes = [note.text for note in change.notes if note.is_error]
+        mistakes = [input_note_text(note) for note in change.notes if note.is_error]
         if mistakes and not change.put:
             # An empty cluster would make `diff` propose to remove all rules.
             more = f" (the first of {len(mistakes)} mistakes)" if len(mistakes) > 1 else ""
@@ -103,7 +104,7 @@ def compile_for(
     return {family: compile_ruleset(snapshot, node.options_for(own, family), held.get(family)) for family in families}
 
 
-def print_notes(notes: tuple[Note, ...]) -> None:
+def print_notes(notes: tuple[InputNote, ...]) -> None:
     """Print what was wrong with objects, or not used."""
     for note in notes:
-        print_stderr(note.text)
+        print_stderr(input_note_text(note))

@@ -13,8 +13,15 @@ import msgspec
 import yaml
 
 from pykubeproxy.cluster import translate, wire
+from pykubeproxy.cluster.input_notes import (
+    BadObjectSkipped,
+    DefinedTwice,
+    InputNote,
+    PartIgnored,
+    UnreadableDocument,
+    UnusedKind,
+)
 from pykubeproxy.cluster.nesting import DepthLimit
-from pykubeproxy.cluster.source import Note
 from pykubeproxy.cluster.translate import BadObject, Ignored
 from pykubeproxy.cluster.validation import field_first
 from pykubeproxy.config.aliases import AliasLimit
@@ -38,7 +45,7 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     objects: dict[ObjectId, Object]
     bad: frozenset[ObjectId]
     is_broken: bool
-    notes: tuple[Note, ...]
+    notes: tuple[InputNote, ...]
     unread: tuple[str, ...] = ()
 
 
@@ -113,7 +120,7 @@ class _Reader:
     def __init__(self, where: str) -> None:
         self.objects: dict[ObjectId, Object] = {}
         self.bad: set[ObjectId] = set()
-        self.notes: list[Note] = []
+        self.notes: list[InputNote] = []
         self.unread: list[str] = []
         self.is_broken = False
         self._where = where
@@ -147,7 +154,7 @@ class _Reader:
         elif kind == "List" or (kind.removesuffix("List") in _KINDS and kind.endswith("List")):
             self._take_list(content, place, kind.removesuffix("List"), version)
         elif kind not in _KINDS:
-            self.notes.append(Note(f"{place}: {kind} is not used here; skipped", is_error=False))
+            self.notes.append(UnusedKind(place=place, kind=kind))
         else:
             self._take_object(content, place, kind, version)
 
@@ -195,21 +202,22 @@ class _Reader:
         except (BadObject, msgspec.ValidationError) as error:
             self.bad.add(name)
             self.unread.append(f"{place}: {name}")
-            self.notes.append(Note(f"{place}: {name}: {field_first(str(error))}; skipped"))
+            problem = str(error) if isinstance(error, BadObject) else field_first(error)
+            self.notes.append(BadObjectSkipped(place=place, name=name, problem=problem))
             return
         self._keep(name, place, *translated)
 
     def _keep(self, name: ObjectId, place: str, obj: Object | None, ignored: Iterable[Ignored]) -> None:
-        self.notes.extend(Note(f"{place}: {name}: {part.told}", is_error=part.is_error) for part in ignored)
+        self.notes.extend(PartIgnored(place=place, name=name, part=part) for part in ignored)
         if obj is not None:
             if name in self.objects:
-                self.notes.append(Note(f"{place}: {name}: defined twice; this one is used"))
+                self.notes.append(DefinedTwice(place=place, name=name))
             self.objects[identify(obj)] = obj
 
     def _break(self, place: str, problem: str) -> None:
         self.is_broken = True
         self.unread.append(place)
-        self.notes.append(Note(f"{place}: {problem}"))
+        self.notes.append(UnreadableDocument(place=place, problem=problem))
 
 
 def _check_version(version: object, expected: str) -> None:

@@ -14,7 +14,17 @@ from pathlib import Path
 import msgspec
 
 from pykubeproxy.cluster.documents import Parsed, parse_manifest
-from pykubeproxy.cluster.source import Note, ObjectChanges
+from pykubeproxy.cluster.input_notes import (
+    DefinedInOtherFile,
+    FileEmpty,
+    FileUnreadable,
+    InputNote,
+    ObjectsInNoFile,
+    ObjectsKept,
+    PathUnreadable,
+    input_note_text,
+)
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.model.snapshot import Object, ObjectId
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -61,8 +71,8 @@ class Manifests:
         self._files: dict[Path, _File] = {}
         self._seen: dict[Path, _Signature] = {}
         self._current: dict[ObjectId, Object] = {}
-        self._notes: list[Note] = []
-        self._clashes: set[Note] = set()
+        self._notes: list[InputNote] = []
+        self._clashes: set[DefinedInOtherFile] = set()
         self._unreachable = ""
         self._restless: tuple[Path, ...] = ()
         self._was_at_rest = False
@@ -89,7 +99,7 @@ class Manifests:
         except SourceError as error:
             # Nothing can be said to be gone while a path cannot be listed.
             if not self._unreachable:
-                self._notes.append(Note(f"{error}; its objects stay as last read"))
+                self._notes.append(PathUnreadable(problem=str(error)))
             self._unreachable = str(error)
             return self._flush_notes()
         self._unreachable = ""
@@ -147,21 +157,20 @@ class Manifests:
         try:
             text = sys.stdin.read() if str(path) == STDIN else path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            kept_note = "; its objects stay as last read" if file.objects else ""
-            self._notes.append(Note(f"{path}: cannot be read: {_reading_problem(error)}{kept_note}"))
+            note = FileUnreadable(path=path, problem=_reading_problem(error), has_objects=bool(file.objects))
+            self._notes.append(note)
             file.is_broken, file.unread = True, (str(path),)
             return
         if str(path) != STDIN and not text.strip():
             # More likely about to be written than meant: a shell empties a file long before it has what goes there.
-            its = "its objects stay as last read" if file.objects else "nothing is taken for deleted"
-            self._notes.append(Note(f"{path}: empty; {its} until it has any, or is deleted"))
+            self._notes.append(FileEmpty(path=path, has_objects=bool(file.objects)))
             file.is_broken, file.unread = True, (f"{path}: empty",)
             return
         parsed = parse_manifest(text, "stdin" if str(path) == STDIN else str(path))
         kept = dict(_still_valid(file.objects, parsed))
         self._notes.extend(parsed.notes)
         if kept:
-            self._notes.append(Note(f"{path}: kept as last read: {', '.join(map(str, kept))}", is_error=False))
+            self._notes.append(ObjectsKept(path=path, names=tuple(kept)))
         file.objects = kept | parsed.objects
         file.is_broken, file.unread = parsed.is_broken, parsed.unread
 
@@ -172,9 +181,9 @@ class Manifests:
         for path in sorted(self._files):
             for name, obj in self._files[path].objects.items():
                 if name in merged and merged[name] != obj:
-                    clashes.add(Note(f"{path}: {name} is defined in another file as well; this one is used"))
+                    clashes.add(DefinedInOtherFile(place=str(path), name=name))
                 merged[name] = obj
-        self._notes += sorted(clashes - self._clashes, key=str)
+        self._notes += sorted(clashes - self._clashes, key=input_note_text)
         self._clashes = clashes
         put = tuple(obj for name, obj in merged.items() if self._current.get(name) != obj)
         removed = tuple(name for name in self._current if name not in merged)
@@ -192,8 +201,7 @@ class Manifests:
         new = sorted(set(names) - self._kept)
         self._kept = set(names)
         if new:
-            kept = ", ".join(map(str, new))
-            self._notes.append(Note(f"in no file any more, but kept until all can be read: {kept}", is_error=False))
+            self._notes.append(ObjectsInNoFile(names=tuple(new)))
 
     def _flush_notes(self) -> ObjectChanges:
         notes, self._notes = tuple(self._notes), []

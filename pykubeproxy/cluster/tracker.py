@@ -7,9 +7,10 @@ leave out what a new list only repeats, and to notice what is gone from it.
 import msgspec
 
 from pykubeproxy.cluster import wire
+from pykubeproxy.cluster.input_notes import BadObjectSkipped, InputNote, PartIgnored
 from pykubeproxy.cluster.resources import Resource
 from pykubeproxy.cluster.shared_text import shared
-from pykubeproxy.cluster.source import Note, ObjectChanges
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.cluster.translate import BadObject
 from pykubeproxy.cluster.validation import decode, field_first
 from pykubeproxy.model.snapshot import Object, ObjectId
@@ -43,7 +44,7 @@ class Tracker:
         self._versions: dict[ObjectId, str] = {}
         self._listed: set[ObjectId] | None = None
         self._pending: dict[ObjectId, Object | None] = {}
-        self._notes: list[Note] = []
+        self._notes: list[InputNote] = []
         self.has_listed = False
         """True once a list was complete."""
 
@@ -82,7 +83,7 @@ class Tracker:
         try:
             obj = decode(self._decoder, data)
         except msgspec.ValidationError as error:
-            return self._put_bad(data, field_first(str(error)))
+            return self._put_bad(data, field_first(error))
         metadata: wire.Metadata = obj.metadata
         name = self._name(metadata)
         if self._is_news(name, metadata.resource_version):
@@ -120,7 +121,7 @@ class Tracker:
         except BadObject as error:
             self._note_bad(name, str(error))
             return
-        self._notes.extend(Note(f"{name}: {part.told}", is_error=part.is_error) for part in ignored)
+        self._notes.extend(PartIgnored(name=name, part=part) for part in ignored)
         self._pending[name] = translated
 
     def _put_bad(self, data: bytes | msgspec.Raw, problem: str) -> str:
@@ -132,7 +133,7 @@ class Tracker:
 
     def _note_bad(self, name: ObjectId, problem: str) -> None:
         """An object that cannot be used stays as it was last told, if it ever was."""
-        self._notes.append(Note(f"{name}: {problem}; skipped"))
+        self._notes.append(BadObjectSkipped(name=name, problem=problem))
 
     def _forget(self, name: ObjectId) -> None:
         if self._versions.pop(name, None) is not None:

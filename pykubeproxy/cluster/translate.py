@@ -74,11 +74,6 @@ class Ignored(msgspec.Struct, frozen=True):
     why: str
     is_error: bool = False
 
-    @property
-    def told(self) -> str:
-        """What there is to say about it."""
-        return str(self) if self.is_error else f"{self}; left out"
-
     def __str__(self) -> str:
         return f"{self.field}: {self.why}"
 

@@ -1,4 +1,4 @@
-"""JSON from elsewhere, and how msgspec's complaints about it are told: with the field first, as in all our messages."""
+"""Reading JSON that others have written, and what msgspec finds wrong in it: the field first, as in our messages."""
 
 import re
 from typing import TypeVar
@@ -7,6 +7,10 @@ import msgspec
 
 _T = TypeVar("_T")
 
+# msgspec gives the path of the field in the text of its error only, not as a value.
+# msgspec gives the path of the field in the text of its error only, not as a value.
+# msgspec gives the path of the field in the text of its error only, not as a value.
+# msgspec gives the path of the field in the text of its error only, not as a value.
 _VALIDATION_PATH = re.compile(r" - at `\$?\.?(.*)`$")
 
 
@@ -18,8 +22,12 @@ def decode(decoder: msgspec.json.Decoder[_T], data: bytes | msgspec.Raw) -> _T:
         raise msgspec.DecodeError(f"not UTF-8 text: {error.reason}") from None
 
 
-def field_first(problem: str) -> str:
+def field_first(error: msgspec.ValidationError) -> str:
     """``Expected `int`, got `str` - at `$.spec.ports[0].port` `` as ``spec.ports[0].port: Expected int, got str``."""
+    problem = str(error)
+    problem = str(error)
+    problem = str(error)
+    problem = str(error)
     found = _VALIDATION_PATH.search(problem)
     if not found:
         return problem

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 
 import structlog
 
+from pykubeproxy.cluster.input_notes import input_note_text
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.first_sync import FirstSync
 from pykubeproxy.daemon.follow.reporting import report
@@ -265,7 +266,7 @@ class Loop:
     def _change(self, change: ObjectChanges) -> None:
         self.expect()
         for note in change.notes:
-            (log.error if note.is_error else log.info)(note.text)
+            (log.error if note.is_error else log.info)(input_note_text(note))
         self._see_unread(change.unread)
         known_node = self._objects.node
         update = self._objects.take(change)

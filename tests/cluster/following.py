@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from pykubeproxy.cluster.client import ApiClient
+from pykubeproxy.cluster.input_notes import input_note_text
 from pykubeproxy.cluster.outage import Backoff
 from pykubeproxy.cluster.reflector import FollowOptions, Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, Resource
@@ -39,7 +40,7 @@ class Following:
             for name in change.removed:
                 self.objects.pop(name, None)
             self.removed += [name.name for name in change.removed]
-            self.notes += [note.text for note in change.notes]
+            self.notes += [input_note_text(note) for note in change.notes]
             self._news.notify_all()
 
     def _take_listed(self, kind: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pykubeproxy.cluster.documents import Parsed, parse_manifest
+from pykubeproxy.cluster.input_notes import input_note_text
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Service, ServiceKey
 from pykubeproxy.model.snapshot import ObjectId
@@ -24,7 +25,7 @@ def untyped(obj: dict[str, Any]) -> dict[str, Any]:
 
 
 def said(text: str) -> list[str]:
-    return [note.text for note in read(text).notes]
+    return [input_note_text(note) for note in read(text).notes]
 
 
 def test_three_kinds_in_one_stream() -> None:
@@ -53,7 +54,7 @@ def test_three_kinds_in_one_stream() -> None:
 )
 def test_ways_to_write_a_service(text: str) -> None:
     parsed = read(text)
-    assert [note.text for note in parsed.notes] == []
+    assert [input_note_text(note) for note in parsed.notes] == []
     assert set(parsed.objects) == {WEB}
 
 
@@ -100,7 +101,7 @@ def test_a_timestamp_is_text() -> None:
 @pytest.mark.parametrize("kind", ["Deployment", "Endpoints", "ServiceAccount", "ConfigMapList"])
 def test_other_kinds_are_skipped_with_a_remark(kind: str) -> None:
     parsed = read(as_yaml({"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}}, service()))
-    assert [(note.text, note.is_error) for note in parsed.notes] == [
+    assert [(input_note_text(note), note.is_error) for note in parsed.notes] == [
         (f"f.yaml: document 1: {kind} is not used here; skipped", False)
     ]
     assert set(parsed.objects) == {WEB}
@@ -184,13 +185,13 @@ def test_a_broken_document_does_not_take_the_others_with_it(text: str, note: str
     assert alone.objects == {}
     (only,) = alone.notes
     assert only.is_error
-    assert note is None or only.text == note
-    assert only.text.isprintable()
+    assert note is None or input_note_text(only) == note
+    assert input_note_text(only).isprintable()
 
     both = read(as_yaml(service()) + f"---\n{text.rstrip()}\n---\n" + as_yaml(node()))
     assert set(both.objects) == {WEB, N1}
     assert both.is_broken
-    assert [note.text.startswith("f.yaml: document 2: ") for note in both.notes] == [True]
+    assert [input_note_text(note).startswith("f.yaml: document 2: ") for note in both.notes] == [True]
 
 
 def test_a_mistake_is_told_with_its_line_in_the_file() -> None:
@@ -222,7 +223,7 @@ def test_a_bad_object_is_told_with_file_document_name_and_field(obj: dict[str, A
     parsed = read(as_yaml(node(), obj))
     (bad,) = parsed.bad
     assert (bad.kind, bad.name) == ("Service", "web")
-    assert [note.text for note in parsed.notes] == [f"f.yaml: document 2: {bad}: {problem}; skipped"]
+    assert [input_note_text(note) for note in parsed.notes] == [f"f.yaml: document 2: {bad}: {problem}; skipped"]
     assert set(parsed.objects) == {N1}
     assert not parsed.is_broken
 
@@ -237,7 +238,7 @@ def test_a_bad_item_of_a_list_is_told_by_its_place() -> None:
 
 def test_a_part_that_is_left_out_is_told_too() -> None:
     text = as_yaml(service(externalIPs=["192.0.2.1", "bogus"]))
-    assert [(note.text, note.is_error) for note in read(text).notes] == [
+    assert [(input_note_text(note), note.is_error) for note in read(text).notes] == [
         ("f.yaml: document 1: Service ns/web: spec.externalIPs[1]: 'bogus' is not an IP address; left out", False)
     ]
     assert set(read(text).objects) == {WEB}
@@ -246,7 +247,7 @@ def test_a_part_that_is_left_out_is_told_too() -> None:
 def test_of_two_definitions_the_last_one_counts() -> None:
     parsed = read(as_yaml(service(clusterIP="10.96.0.1"), service(clusterIP="10.96.0.2")))
     assert parsed.objects[WEB].cluster_ip == "10.96.0.2"  # type: ignore[union-attr]
-    assert [note.text for note in parsed.notes] == [
+    assert [input_note_text(note) for note in parsed.notes] == [
         "f.yaml: document 2: Service ns/web: defined twice; this one is used"
     ]
 
@@ -262,7 +263,7 @@ def test_slices_nobody_can_use_are_left_out() -> None:
     parsed = read(as_yaml(endpoint_slice(addressType="FQDN"), endpoint_slice("w2", metadata__labels=GONE)))
     assert parsed.objects == {}
     assert not parsed.is_broken
-    assert [note.text for note in parsed.notes] == [
+    assert [input_note_text(note) for note in parsed.notes] == [
         "f.yaml: document 1: EndpointSlice ns/web-1: addressType: 'FQDN' is neither IPv4 nor IPv6; left out",
         (
             "f.yaml: document 2: EndpointSlice ns/w2: "

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pykubeproxy.cluster.documents import parse_manifest
-from pykubeproxy.cluster.source import Note
+from pykubeproxy.cluster.input_notes import UnreadableDocument, input_note_text
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.compile import compile_ruleset
@@ -45,9 +45,9 @@ def check(text: str) -> None:
     """Read it, say what there is to say, and write the rules for what is left."""
     parsed = parse_manifest(text, "f.yaml")
     for note in parsed.notes:
-        assert note.text.isprintable()
-        assert note.text.startswith("f.yaml: document ")
-        note.text.encode()
+        assert input_note_text(note).isprintable()
+        assert input_note_text(note).startswith("f.yaml: document ")
+        input_note_text(note).encode()
     cluster = Snapshot()
     for obj in parsed.objects.values():
         cluster.put(obj)
@@ -154,15 +154,19 @@ def test_any_value_in_a_field_that_counts(data: st.DataObject) -> None:
     check(as_json(base))
 
 
+def _text(problem: str) -> str:
+    return input_note_text(UnreadableDocument(problem=problem))
+
+
 def test_a_note_is_one_line() -> None:
-    assert Note("a\nb\x1b[0m\u2028\ud800 \u00fc").text == "a\\nb\\x1b[0m\\u2028\\ud800 \u00fc"
-    assert Note("plain").text == "plain"
+    assert _text("a\nb\x1b[0m\u2028\ud800 \u00fc") == "a\\nb\\x1b[0m\\u2028\\ud800 \u00fc"
+    assert _text("plain") == "plain"
 
 
 def test_a_note_is_not_long() -> None:
-    text = Note(f"f.yaml: {10_000 * 'x'}: is not a name; skipped").text
+    text = _text(f"f.yaml: {10_000 * 'x'}: is not a name; skipped")
     assert len(text) == 1003
     assert text.startswith("f.yaml: xxx")
     assert "xxx...xxx" in text
     assert text.endswith("xxx: is not a name; skipped")
-    assert Note("y" * 1000).text == "y" * 1000
+    assert _text("y" * 1000) == "y" * 1000

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pykubeproxy.cluster.input_notes import input_note_text
 from pykubeproxy.cluster.manifests import Manifests, SourceError
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.model.snapshot import ObjectId, identify
@@ -47,7 +48,7 @@ def told(change: ObjectChanges) -> tuple[list[str], list[str], list[str]]:
     return (
         sorted(identify(obj).name for obj in change.put),
         sorted(name.name for name in change.removed),
-        [note.text for note in change.notes],
+        [input_note_text(note) for note in change.notes],
     )
 
 
@@ -300,7 +301,7 @@ def test_what_is_defined_in_two_files_is_taken_from_the_later_one(tmp_path: Path
     change = source.load()
     assert [obj.cluster_ip for obj in change.put] == ["10.96.0.2"]  # type: ignore[union-attr]
     note = f"{last}: Service ns/x is defined in another file as well; this one is used"
-    assert [its.text for its in change.notes] == [note]
+    assert [input_note_text(its) for its in change.notes] == [note]
 
     write("c.yaml", service("y"))
     assert told(settled(source)) == (["y"], [], []), "that is said once"
@@ -332,7 +333,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     source = Manifests(["-"])
     change = source.load()
     assert told(change)[:2] == (["a"], [])
-    assert [note.text.partition(": not valid")[0] for note in change.notes] == ["stdin: document 2"]
+    assert [input_note_text(note).partition(": not valid")[0] for note in change.notes] == ["stdin: document 2"]
     assert source.poll().is_empty
 
 

@@ -5,6 +5,7 @@ import json
 import msgspec
 import pytest
 
+from pykubeproxy.cluster.input_notes import input_note_text
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
 from pykubeproxy.cluster.tracker import Tracker
 from pykubeproxy.model.snapshot import ObjectId, identify
@@ -70,7 +71,7 @@ def test_a_slice_that_is_of_no_use_any_more_is_removed() -> None:
     tracker.put(encoded("a", 2, addressType="FQDN"))
     change = tracker.take()
     assert change.removed == (ObjectId("EndpointSlice", "default", "a"),)
-    assert [note.text for note in change.notes] == [
+    assert [input_note_text(note) for note in change.notes] == [
         "EndpointSlice default/a: addressType: 'FQDN' is neither IPv4 nor IPv6; left out"
     ]
     assert not change.notes[0].is_error
@@ -82,7 +83,7 @@ def test_parts_that_are_left_out_are_noted_once_per_version() -> None:
         tracker.put(service("web", version, externalIPs=["192.0.2.999"]))
     change = tracker.take()
     assert len(change.put) == 1
-    assert [note.text for note in change.notes] == 2 * [
+    assert [input_note_text(note) for note in change.notes] == 2 * [
         "Service default/web: spec.externalIPs[0]: '192.0.2.999' is not an IP address; left out"
     ]
 
@@ -104,7 +105,7 @@ def test_a_bad_object_is_noted_and_its_last_good_state_stays(bad: dict[str, obje
     tracker.put(service("web", 2, **bad))
     change = tracker.take()
     assert (change.put, change.removed) == ((), ())
-    assert [note.text for note in change.notes] == [f"Service default/web: {problem}"]
+    assert [input_note_text(note) for note in change.notes] == [f"Service default/web: {problem}"]
     tracker.remove(service("web", 3, **bad))
     assert names(tracker) == ([], ["web"])
 

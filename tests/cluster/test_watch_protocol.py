@@ -2,6 +2,7 @@
 
 import pytest
 
+from pykubeproxy.cluster.input_notes import input_note_text
 from pykubeproxy.cluster.watch_protocol import PAGE_SIZE, EventLine, ListBody, ReadEvent, Reply, RequestList, StartWatch
 from tests.cluster.talking import (
     BROKEN,
@@ -218,7 +219,7 @@ def test_a_bad_object_does_not_stop_the_others() -> None:
     talk = listed(("a", 3)).say(event("MODIFIED", slice_json("a", 11, endpoints="many")), added("b", 12))
     change = talk.tell()
     assert [obj.key.name for obj in change.put] == ["b"]  # type: ignore[union-attr]
-    assert [note.text for note in change.notes] == [
+    assert [input_note_text(note) for note in change.notes] == [
         "EndpointSlice default/a: endpoints: Expected array | null, got str; skipped"
     ]
     assert talk.say(ENDED).query == {"resourceVersion": "12"}

@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from pykubeproxy.cluster.source import Note, ObjectChanges
+from pykubeproxy.cluster.input_notes import UnreadableDocument, UnusedKind
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS, FatalError, SourceChanged, SourceListed
 from pykubeproxy.daemon.sync.family import FamilyProxy
@@ -117,8 +118,11 @@ def test_what_was_touched_is_told_with_the_sync_and_only_once(clock: Clock) -> N
 def test_notes_are_logged(clock: Clock) -> None:
     loop = loop_of(clock, FakeProxy(clock))
     with capture_logs() as logs:
-        loop.take(SourceChanged(ObjectChanges(notes=(Note("bad"), Note("left out", is_error=False)))))
-    assert [(line["event"], line["log_level"]) for line in logs] == [("bad", "error"), ("left out", "info")]
+        loop.take(SourceChanged(ObjectChanges(notes=(UnreadableDocument(problem="bad"), UnusedKind(kind="Pod")))))
+    assert [(line["event"], line["log_level"]) for line in logs] == [
+        ("bad", "error"),
+        ("Pod is not used here; skipped", "info"),
+    ]
 
 
 def test_addresses_are_looked_at_in_every_sync_where_rules_depend_on_them(clock: Clock) -> None:

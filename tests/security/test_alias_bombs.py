@@ -3,6 +3,7 @@
 import pytest
 
 from pykubeproxy.cluster.documents import parse_manifest
+from pykubeproxy.cluster.input_notes import input_note_text
 from pykubeproxy.config.document import read_document
 from pykubeproxy.config.errors import ConfigError
 from tests.cluster.manifest_text import as_yaml, service
@@ -20,7 +21,7 @@ def bomb(levels: int) -> str:
 @pytest.mark.parametrize("levels", [5, 16])
 def test_in_a_manifest_and_others_are_read(levels: int) -> None:
     parsed = parse_manifest(f"{bomb(levels)}---\n{as_yaml(service())}", "f.yaml")
-    assert [note.text for note in parsed.notes] == [f"f.yaml: document 1: not valid YAML: {PROBLEM}"]
+    assert [input_note_text(note) for note in parsed.notes] == [f"f.yaml: document 1: not valid YAML: {PROBLEM}"]
     assert [name.name for name in parsed.objects] == ["web"]
     assert parsed.is_broken
 

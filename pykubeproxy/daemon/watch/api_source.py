@@ -9,10 +9,11 @@ import structlog
 
 from pykubeproxy.cluster.client import ApiClient, connect
 from pykubeproxy.cluster.events import Event, EventRecorder, starting
+from pykubeproxy.cluster.input_notes import InputNote
 from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.cluster.reflector import FollowOptions, Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
-from pykubeproxy.cluster.source import Note, ObjectChanges
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.messages import Message, SourceChanged, SourceListed
 from pykubeproxy.model.snapshot import Object
@@ -160,7 +161,7 @@ def _collect(inbox: "SimpleQueue[ObjectChanges | str]", reflectors: Sequence[Ref
     If there are only errors from the start, that is after a few attempts: a user waits for the result.
     """
     objects: list[Object] = []
-    notes: list[Note] = []
+    notes: list[InputNote] = []
     kinds = len(reflectors)
     last, timeout = time.monotonic(), _FAILING_TIMEOUT
     while kinds:
