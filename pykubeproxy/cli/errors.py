@@ -45,9 +45,8 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except BrokenPipeError:
-            # The reader of stdout has gone. `status`, since 1 would mean that `diff` found a difference; and Python
-            # would complain if it could not flush stdout at exit.
-            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            # The reader of stdout has gone. `status`, since 1 would mean that `diff` found a difference.
+            _discard_unwritable()
             sys.exit(status)
         except Exception as error:
             if int(kwargs.get("flags", {}).get("v", 0)) >= DEBUG_VERBOSITY:
@@ -62,6 +61,7 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
 def fail(text: str, status: int = FAILED) -> NoReturn:
     """End with one line on stderr."""
     print_stderr(f"Error: {text}")
+    _discard_unwritable()
     sys.exit(status)
 
 
@@ -69,6 +69,19 @@ def print_stderr(text: str) -> None:
     """Print one line on stderr. If that fails, nothing else does: the exit status tells what happened."""
     with suppress(OSError):
         click.echo(text, err=True)
+
+
+def _discard_unwritable() -> None:
+    """Lead stdout and stderr to /dev/null if what is left in their buffers cannot be written.
+
+    Python flushes both at exit. If that fails, it prints a complaint, and the exit status is 120.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with Path(os.devnull).open("w", encoding="utf-8") as null:
+                os.dup2(null.fileno(), stream.fileno())
 
 
 def open_missing_streams() -> None:
