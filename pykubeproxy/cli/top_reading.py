@@ -17,7 +17,7 @@ Wait = Callable[[float], bool]
 
 
 class NatReader:
-    """Reads the nat tables of this node, whoever wrote them."""
+    """Reads the nat tables of this node, which any Service proxy may have written."""
 
     def __init__(self, tools: Mapping[Family, Tools]) -> None:
         self._tools = tools

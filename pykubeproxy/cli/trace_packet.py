@@ -144,7 +144,7 @@ def read_client(text: str, destination: Destination, rules: Rules) -> Client:
 
 
 def _unused_address(rules: Rules, destination: IP) -> IP:
-    """An address that is neither the destination nor one that a rule tells from others, as far as there is one."""
+    """An address for documentation that is not the destination, and that no rule matches, if there is one."""
     family = destination.family
     tables = rules.of(family).tables.values()
     lines = (line for table in tables for chain in table.chains.values() for line in chain)

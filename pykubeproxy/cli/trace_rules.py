@@ -98,20 +98,20 @@ def read_rules(
 
 
 def _read_live(dumps: tuple[str, ...], own_options: OwnOptions, family: Family | None) -> Rules:
-    told = own_options.host_addresses or None
+    given = own_options.host_addresses or None
     if dumps:
         rulesets = read_dumps(dumps, own_options.only_family)
         for each, ruleset in rulesets.items():
             for name in missing_tables(ruleset):
                 click.echo(f"assumed: table {name} has no {each} rules; it is not in what --live names", err=True)
-        return Rules(rulesets=rulesets, addresses=told)
+        return Rules(rulesets=rulesets, addresses=given)
     tools = {each: its for each, its in find_tools(own_options).items() if family in (None, each)}
     live = {each: IptablesHost(its).save(tables=_existing_tables(its)) for each, its in tools.items()}
     note_unread(live)
     return Rules(
         rulesets=live,
-        addresses=told or interfaces.local_addresses(),
-        is_this_node=not told,
+        addresses=given or interfaces.local_addresses(),
+        is_this_node=not given,
         other_tables=find_other_tables({family: its.backend for family, its in tools.items()}),
     )
 
@@ -131,7 +131,7 @@ def _compiled(change: ObjectChanges, completed: Completed, own_options: OwnOptio
 
 
 def own_address(rules: Rules, destination: IP) -> IP | None:
-    """The address from which the node's own packets to `destination` come; None if nothing tells it."""
+    """The address from which the node's own packets to `destination` come; None if it is not known."""
     if rules.is_this_node:
         return source_towards(destination)
     if destination.is_loopback:

@@ -22,7 +22,7 @@ class TrafficPolicy(StrEnum):
 
 
 class NodeRule(StrEnum):
-    """The rules that every node has, whatever its Services, and that drop packets."""
+    """The rules that drop packets on every node, even on one without Services."""
 
     LOOPBACK_FROM_ELSEWHERE = "loopback-from-elsewhere"
     MARKED_TO_DROP = "marked-to-drop"

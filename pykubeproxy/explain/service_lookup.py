@@ -139,7 +139,7 @@ def _choices(ports: list[NamedService]) -> str:
 def _service_in(line: str) -> NamedService | None:
     """The ServicePort that a rule for one address and port is for."""
     view = read(line)
-    # The rule that masquerades repeats the cluster IP in the Service's own chain; it tells the same.
+    # The rule that masquerades repeats the cluster IP in the Service's own chain; it names the Service as well.
     if not (view.title and view.kind and view.address and view.protocol and view.port):
         return None
     return NamedService(title=view.title, address=view.address, protocol=view.protocol, port=view.port)

@@ -8,7 +8,7 @@ BARS = "▁▂▃▄▅▆▇█"
 def sparkline(values: Sequence[float], top: float = 0.0) -> str:
     """One bar for each of `values`, none of which is negative; the highest bar stands for `top`, or for the largest.
 
-    The lowest bar is for nothing at all: whatever is more than that is seen to be more, however little it is.
+    Only 0 has the lowest bar: a small value has the next higher one, so that it is seen.
     """
     highest = max(top, *values, 0.0)
     return "".join(_bar(value / highest if value else 0.0) for value in values)

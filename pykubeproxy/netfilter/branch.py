@@ -4,7 +4,7 @@ A trace follows all packets at once. It begins with one branch that holds all of
 divide a branch:
 
 - A random choice (`-m statistic`) divides the weight: with `--probability 0.25`, 1/4 of the packets match, 3/4 do not.
-- A question that cannot be decided (`-i eth0`, where nobody has said by which interface packets arrive) leads to two
+- A question that cannot be decided (`-i eth0`, where the interface of the packets is not known) leads to two
   branches which both keep the whole weight: either all packets match, or none does. Each remembers the answer that it
   assumes.
 
@@ -12,7 +12,7 @@ The number of branches would double at every such rule. Therefore branches in th
 If their assumptions are the same, their weights are added up. If they differ only in the answer to their last question,
 the answer has made no difference to these packets, and the assumption is dropped. An example:
 
-    -A OUTER -i eth0 -j INNER                                               (nobody knows whether -i eth0 matches)
+    -A OUTER -i eth0 -j INNER                                               (the interface is not known)
     -A INNER -m statistic --mode random --probability 0.5 -j MARK --set-mark 1
 
     branches after the first rule     joined

@@ -1,4 +1,4 @@
-"""What a trace has to be told about the node besides its rules: addresses, routes, and known clients."""
+"""What a trace needs to know of the node besides its rules: addresses, routes, and remembered clients."""
 
 import msgspec
 
@@ -23,7 +23,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     `addresses`: the node's own addresses, of any family; loopback need not be listed. `possibly_local` are
     addresses that may be the node's although they are not listed.
     `routes`: its routing table, of any family; of equal prefixes the first counts. If those of the kind `local` are
-    among them, they tell the addresses as well.
+    among them, their destinations are addresses of the node as well.
     `forwarding`: whether it forwards packets (`net.ipv4.ip_forward`, `net.ipv6.conf.all.forwarding`).
     `route_localnet`: whether packets from 127.0.0.0/8 may leave it (`net.ipv4.conf.all.route_localnet`).
     `seen_at`: the endpoint (`ip:port`) that the client was last sent to, within the time of its session affinity; None

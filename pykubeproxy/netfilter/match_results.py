@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import TypeVar
 
 import msgspec
 
 from pykubeproxy.netfilter.questions import MatchHolds, Question
 from pykubeproxy.netfilter.state import State, TraceContext
+
+T = TypeVar("T")
 
 
 class Probability(msgspec.Struct, frozen=True):
@@ -74,6 +77,17 @@ def undecided_matcher(match: str, *, lasting: bool = False) -> Matcher:
     return lambda _state, _context: result
 
 
-def equals(actual: int | None, wanted: int, match: str) -> MatchResult:
-    """Whether a number is the wanted one; undecided if it is not known."""
-    return undecided(match, lasting=True) if actual is None else actual == wanted
+def on_value(
+    get: Callable[[State, TraceContext], T | None], holds: Callable[[T], bool], question: Undecided | str
+) -> Matcher:
+    """A matcher on one value of the packet: whether it `holds`, or the question if `get` does not know it (None).
+
+    A question given as text is a match as iptables writes it, with a lasting answer.
+    """
+    unknown = undecided(question, lasting=True) if isinstance(question, str) else question
+
+    def matches(state: State, context: TraceContext) -> MatchResult:
+        value = get(state, context)
+        return unknown if value is None else holds(value)
+
+    return matches

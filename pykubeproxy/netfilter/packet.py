@@ -17,6 +17,9 @@ class ConnectionState(StrEnum):
     UNTRACKED = "UNTRACKED"
 
 
+# The state of a packet that belongs to no connection; None before conntrack has seen it.
+WITHOUT_CONNECTION = (None, ConnectionState.INVALID, ConnectionState.UNTRACKED)
+
 # Protocol names that iptables-save prints, and their numbers (IANA; the names are those of /etc/protocols).
 PROTOCOLS = {
     "icmp": 1,

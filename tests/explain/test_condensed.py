@@ -1,4 +1,4 @@
-"""A trace as one would tell it."""
+"""A trace without the steps that changed nothing, and with similar branches joined."""
 
 from fractions import Fraction
 from typing import Any
@@ -16,7 +16,7 @@ def traced(*addresses: str, **fields: Any) -> Trace:
 
 
 def ends(node: CondensedNode) -> Fraction:
-    """The share of all endings that are told, twins included."""
+    """The sum of the probabilities of all results, those of similar branches included."""
     own = node.probability if node.result is not None else Fraction(0)
     return (
         own
@@ -25,14 +25,14 @@ def ends(node: CondensedNode) -> Fraction:
     )
 
 
-def test_every_share_is_told() -> None:
+def test_no_share_is_lost() -> None:
     for count in (1, 2, 5, 300):
         addresses = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(count)]
         assert ends(condense(traced(*addresses).tree)) == 1
         assert ends(condense(traced(*addresses).tree, all_steps=True)) == 1
 
 
-def test_groups_of_endpoints_are_not_told() -> None:
+def test_groups_of_endpoints_are_left_out() -> None:
     addresses = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(300)]
     (first,) = condense(traced(*addresses).tree).branches
     assert len(first.similar) == 299
@@ -44,7 +44,7 @@ def test_equal_branches_may_be_kept_apart() -> None:
     assert [len(branch.similar) for branch in condense(tree, max_similar=3).branches] == [0, 0, 0]
 
 
-def test_a_branch_that_is_masqueraded_is_no_twin() -> None:
+def test_a_branch_that_is_masqueraded_is_not_similar() -> None:
     node = condense(traced("10.0.1.1", "10.0.1.2", "10.0.1.3", source="10.0.1.2").tree)
     masqueraded = [branch.result.masquerade for branch in node.branches if branch.result]
     assert sorted(masqueraded) == [False, True]

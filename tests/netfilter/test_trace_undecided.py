@@ -1,4 +1,4 @@
-"""What cannot be decided is a fork: both sides are followed, and only what differs stays undecided."""
+"""Both answers to a question that cannot be decided are followed, and only what differs stays undecided."""
 
 from fractions import Fraction
 

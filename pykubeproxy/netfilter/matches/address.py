@@ -4,21 +4,21 @@ from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
 
 from pykubeproxy.model.ip import Family
-from pykubeproxy.netfilter.match_results import Matcher, MatchResult, Undecided, negated, undecided
+from pykubeproxy.netfilter.match_results import Matcher, Undecided, negated, on_value
 from pykubeproxy.netfilter.questions import HasAddressType, IsLocalAddress
 from pykubeproxy.netfilter.routing import AddressType
 from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
 
-Getter = Callable[[State], int | None]
+Getter = Callable[[State, TraceContext], int | None]
 
 
-def source(state: State) -> int | None:
+def source(state: State, _context: TraceContext) -> int | None:
     """The packet's source at this moment; not known once it is masqueraded."""
     return state.source
 
 
-def destination(state: State) -> int | None:
+def destination(state: State, _context: TraceContext) -> int | None:
     """The packet's destination at this moment."""
     return state.destination
 
@@ -43,26 +43,13 @@ def network(text: str) -> Callable[[int], bool]:
 
 def in_network(get: Getter, option: Option) -> Matcher:
     """A match on the network of some address."""
-    contains = network(option.value)
-    question = undecided(option.text, lasting=True)
-
-    def matches(state: State, _context: TraceContext) -> MatchResult:
-        number = get(state)
-        return question if number is None else contains(number)
-
-    return matches
+    return on_value(get, network(option.value), option.text)
 
 
 def _in_range(get: Getter, option: Option) -> Matcher:
     first, _, last = option.value.partition("-")
     low, high = int(ip_address(first)), int(ip_address(last or first))
-    question = undecided(option.text, lasting=True)
-
-    def matches(state: State, _context: TraceContext) -> MatchResult:
-        number = get(state)
-        return question if number is None else low <= number <= high
-
-    return matches
+    return on_value(get, lambda number: low <= number <= high, option.text)
 
 
 def addrtype(clause: Clause) -> Iterator[Matcher]:
@@ -78,7 +65,7 @@ def addrtype(clause: Clause) -> Iterator[Matcher]:
 
 
 def _type(get: Getter, types: frozenset[str], limit: Callable[[State], str | None] | None) -> Matcher:
-    return lambda state, context: _is_of_type(get(state), types, limit, state, context)
+    return lambda state, context: _is_of_type(get(state, context), types, limit, state, context)
 
 
 def _in_interface(state: State) -> str | None:

@@ -2,15 +2,21 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pykubeproxy.netfilter.match_results import Matcher, MatchResult, negated, undecided, undecided_matcher
-from pykubeproxy.netfilter.matches.address import network
+from pykubeproxy.netfilter.match_results import (
+    Matcher,
+    MatchResult,
+    negated,
+    on_value,
+    undecided,
+    undecided_matcher,
+)
+from pykubeproxy.netfilter.matches.address import Getter, in_network
 from pykubeproxy.netfilter.matches.transport import port_range
-from pykubeproxy.netfilter.packet import ConnectionState, protocol_number
+from pykubeproxy.netfilter.packet import WITHOUT_CONNECTION, ConnectionState, protocol_number
 from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
 
 _NEW = ConnectionState.NEW
-_WITHOUT_CONNECTION = (None, ConnectionState.INVALID, ConnectionState.UNTRACKED)
 _TRANSLATIONS = frozenset({"SNAT", "DNAT"})
 
 
@@ -24,7 +30,7 @@ def ctstate(option: Option) -> Matcher:
             return "INVALID" in wanted  # conntrack comes after the raw table
         if state.tracking in wanted:
             return True
-        if not wanted & _TRANSLATIONS or state.tracking in _WITHOUT_CONNECTION:
+        if not wanted & _TRANSLATIONS or state.tracking in WITHOUT_CONNECTION:
             return False
         if state.tracking is not _NEW or ("SNAT" in wanted and state.source is None):
             return question
@@ -52,7 +58,7 @@ def conntrack(clause: Clause) -> Iterator[Matcher]:
 
 def _of_connection(matcher: Matcher, *, otherwise: bool) -> Matcher:
     def matches(state: State, context: TraceContext) -> MatchResult:
-        return otherwise if state.tracking in _WITHOUT_CONNECTION else matcher(state, context)
+        return otherwise if state.tracking in WITHOUT_CONNECTION else matcher(state, context)
 
     return matches
 
@@ -72,30 +78,14 @@ def _conntrack_option(option: Option) -> Matcher:
     return matches
 
 
-def _address(get: Callable[[State, TraceContext], int | None]) -> Callable[[Option], Matcher]:
-    def made(option: Option) -> Matcher:
-        contains = network(option.value)
-        question = undecided(option.text, lasting=True)
-
-        def matches(state: State, context: TraceContext) -> MatchResult:
-            number = get(state, context)
-            return question if number is None else contains(number)
-
-        return matches
-
-    return made
+def _address(get: Getter) -> Callable[[Option], Matcher]:
+    return lambda option: in_network(get, option)
 
 
-def _port(get: Callable[[State, TraceContext], int | None]) -> Callable[[Option], Matcher]:
+def _port(get: Getter) -> Callable[[Option], Matcher]:
     def made(option: Option) -> Matcher:
         low, high = port_range(option.value)
-        question = undecided(option.text, lasting=True)
-
-        def matches(state: State, context: TraceContext) -> MatchResult:
-            number = get(state, context)
-            return question if number is None else low <= number <= high
-
-        return matches
+        return on_value(get, lambda number: low <= number <= high, option.text)
 
     return made
 
@@ -135,7 +125,7 @@ _DECIDERS: dict[str, Callable[[Option], Matcher]] = {
 def _helper(option: Option) -> Matcher:
     """Only connections that a helper has announced match, and those are never NEW."""
     question = undecided(f"-m helper {option.text}", lasting=True)
-    return lambda state, _context: False if state.tracking in (*_WITHOUT_CONNECTION, _NEW) else question
+    return lambda state, _context: False if state.tracking in (*WITHOUT_CONNECTION, _NEW) else question
 
 
 OPTIONS: dict[tuple[str, str], Callable[[Option], Matcher]] = {("helper", "--helper"): _helper}

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from pykubeproxy.netfilter.match_results import Matcher, MatchResult, Undecided, undecided
+from pykubeproxy.netfilter.match_results import Matcher, Undecided, on_value, undecided
 from pykubeproxy.netfilter.questions import ArrivesBy
-from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
 
 
@@ -18,21 +17,11 @@ def _named(pattern: str) -> Callable[[str], bool]:
 
 def _in_interface(option: Option) -> Matcher:
     question = Undecided(ArrivesBy(option.value), lasting=True)
-    return _interface(lambda state: state.in_interface, option, question)
+    return on_value(lambda state, _context: state.in_interface, _named(option.value), question)
 
 
 def _out_interface(option: Option) -> Matcher:
-    return _interface(lambda state: state.out_interface, option, undecided(option.text, lasting=True))
-
-
-def _interface(get: Callable[[State], str | None], option: Option, question: Undecided) -> Matcher:
-    fits = _named(option.value)
-
-    def matches(state: State, _context: TraceContext) -> MatchResult:
-        name = get(state)
-        return question if name is None else fits(name)
-
-    return matches
+    return on_value(lambda state, _context: state.out_interface, _named(option.value), option.text)
 
 
 def _physdev(option: Option) -> Matcher:

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterable
 
-from pykubeproxy.netfilter.match_results import Matcher, MatchResult, Undecided, equals
-from pykubeproxy.netfilter.packet import ConnectionState
+from pykubeproxy.netfilter.match_results import Matcher, MatchResult, Undecided, on_value
+from pykubeproxy.netfilter.packet import WITHOUT_CONNECTION
 from pykubeproxy.netfilter.questions import MatchHolds
 from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause, Option
 
 ALL_BITS = 0xFFFFFFFF
-UNTRACKED = (None, ConnectionState.INVALID, ConnectionState.UNTRACKED)
 
 
 def value_and_mask(text: str) -> tuple[int, int]:
@@ -18,13 +17,9 @@ def value_and_mask(text: str) -> tuple[int, int]:
     return int(value, 0), int(mask, 0) if slash else ALL_BITS
 
 
-def _masked(mark: int | None, mask: int) -> int | None:
-    return None if mark is None else mark & mask
-
-
 def _mark(option: Option) -> Matcher:
     value, mask = value_and_mask(option.value)
-    return lambda state, _context: equals(_masked(state.mark, mask), value, option.text)
+    return on_value(lambda state, _context: state.mark, lambda mark: mark & mask == value, option.text)
 
 
 def connmark(clause: Clause) -> Iterable[Matcher]:
@@ -36,7 +31,7 @@ def connmark(clause: Clause) -> Iterable[Matcher]:
     inverted = option.inverted
 
     def matches(state: State, _context: TraceContext) -> MatchResult:
-        if state.tracking in UNTRACKED:
+        if state.tracking in WITHOUT_CONNECTION:
             return False
         if state.connection_mark is None:
             return Undecided(MatchHolds(f"-m connmark {option.text}"), lasting=True, inverted=inverted)

@@ -10,7 +10,7 @@ from pykubeproxy.netfilter.syntax import Clause, Option
 def recent(clause: Clause) -> Iterable[Matcher]:
     """`-m recent`: whether a list holds the packet's address; `--set` and `--remove` change the list.
 
-    Lists are as the trace was told (see Environment.recent); an address on a list counts as seen recently enough.
+    Which lists hold the address is in Environment.recent; an address on a list counts as seen recently enough.
     How often it was seen, and with which TTL, is not known.
     """
     name = clause.value("--name", "DEFAULT") + (" by destination" if clause.find("--rdest") else "")

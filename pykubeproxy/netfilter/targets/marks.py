@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from pykubeproxy.netfilter.effect import Action, Effect, Target
 from pykubeproxy.netfilter.events import ConnectionMarked, HasNoConnection, Marked
-from pykubeproxy.netfilter.matches.mark import ALL_BITS, UNTRACKED, value_and_mask
+from pykubeproxy.netfilter.matches.mark import ALL_BITS, value_and_mask
+from pykubeproxy.netfilter.packet import WITHOUT_CONNECTION
 from pykubeproxy.netfilter.state import State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause
 
@@ -39,7 +40,7 @@ def connmark(clause: Clause) -> Target:
     connection_bits = int(clause.value("--ctmask", both), 0)
 
     def apply(state: State, _context: TraceContext) -> tuple[Effect, ...]:
-        if state.tracking in UNTRACKED:
+        if state.tracking in WITHOUT_CONNECTION:
             return (Effect(state=state, event=HasNoConnection(), action=Action.MARK),)
         if restore:
             return (_marked(state, _changed(state.mark, packet_bits, _bits(state.connection_mark, connection_bits))),)

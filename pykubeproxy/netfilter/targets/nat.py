@@ -18,12 +18,16 @@ from pykubeproxy.netfilter.events import (
 from pykubeproxy.netfilter.state import INPUT, OUTPUT, POSTROUTING, State, TraceContext
 from pykubeproxy.netfilter.syntax import Clause
 
-# The kernel spreads clients over a range of addresses by a hash; up to this many are followed one by one.
+# The kernel spreads clients over a range of addresses by a hash; up to so many addresses become branches.
 _FOLLOWED_ADDRESSES = 256
 
 
 class _Range(msgspec.Struct, frozen=True, kw_only=True):
-    """`10.0.0.1-10.0.0.9:8000-8010/80`: addresses (0, 0: as they are), ports, and the port that maps to the first."""
+    """A range such as `10.0.0.1-10.0.0.9:8000-8010/80`.
+
+    `first` and `last` are addresses (0: the address stays), `ports` the first and last port, and `base` is the port
+    that becomes the first of them.
+    """
 
     first: int = 0
     last: int = 0
@@ -37,7 +41,7 @@ class _Range(msgspec.Struct, frozen=True, kw_only=True):
         return self.last - self.first + 1
 
     def destination_port(self, current: int | None) -> int | None:
-        """The new destination port; None if the kernel draws it (`nf_nat_l4proto_unique_tuple`)."""
+        """The new destination port; None if the kernel chooses it (`nf_nat_l4proto_unique_tuple`)."""
         if self.ports is None:
             return current
         low, high = self.ports
@@ -50,14 +54,14 @@ class _Range(msgspec.Struct, frozen=True, kw_only=True):
         return current if low <= current <= high else low
 
     def source_port(self, current: int | None) -> int | None:
-        """The new source port: the same if it may be, else one that the kernel draws."""
+        """The new source port: unchanged if the range allows it; None if the kernel chooses one."""
         if self.random or current is None:
             return None
         low, high = self.ports or (0, 0xFFFF)
         return current if low <= current <= high else None
 
     def port_text(self, chosen: int | None) -> str | None:
-        """The port in words: a number, or the range from which it will be chosen."""
+        """The port as text: a number, or the range from which the kernel chooses it."""
         if chosen is not None or self.ports is None:
             return None if chosen is None else str(chosen)
         return f"{self.ports[0]}-{self.ports[1]}"
