@@ -37,7 +37,7 @@ def main(only: str, document: Path | None) -> None:
 def line(outcome: Outcome) -> str:
     """An outcome for the terminal."""
     told = f"noticed by {outcome.said}" if outcome.is_told else f"NOT NOTICED: {outcome.said}"
-    return f"{outcome.promise.words}: {outcome.promise.broken.how}: {told} ({outcome.seconds:.0f} s)"
+    return f"{outcome.promise.words}: {outcome.promise.how}: {told} ({outcome.seconds:.0f} s)"
 
 
 def write(document: Path, outcomes: dict[str, list[Outcome]]) -> None:
@@ -56,9 +56,7 @@ def tables(outcomes: dict[str, list[Outcome]]) -> Iterator[str]:
         yield from ("", f"### {chapter}", "")
         yield from rows([("Promise", "Test", "Broken once, on purpose", "Noticed by")])
         yield "| --- | --- | --- | --- |"
-        yield from rows(
-            [(each.promise.words, shown(each.promise), each.promise.broken.how, said(each)) for each in its]
-        )
+        yield from rows([(each.promise.words, shown(each.promise), each.promise.how, said(each)) for each in its])
     yield ""
 
 

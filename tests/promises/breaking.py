@@ -47,10 +47,10 @@ def copied() -> Iterator[Path]:
 
 def break_promise(promise: Promise, copy: Path) -> Outcome:
     """Break a promise in a copy, run its test there, and mend it again."""
-    file = copy / promise.broken.file
+    file = copy / promise.file
     before = file.read_text()
     begun = time.monotonic()
-    file.write_text(promise.broken.text(copy))
+    file.write_text(promise.broken(copy))
     try:
         status, output = run_test(promise, copy)
     finally:

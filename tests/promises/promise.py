@@ -1,36 +1,40 @@
-"""What a promise is, and how it can be broken on purpose."""
+"""What a promise is, and how it can be broken on purpose; all of them are in `promises.yaml`."""
 
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
+
+from tests.promises.mutation import mutated
 
 ROOT = Path(__file__).parents[2]
 
 
-class Broken(Struct, frozen=True, kw_only=True):
-    """One way to break a promise: in `file`, `old` (which is there just once) is replaced by `new`; `how` says so."""
-
-    how: str
-    file: str
-    old: str
-    new: str
-
-    def text(self, root: Path = ROOT) -> str:
-        """The file as it would be. Raises ValueError if there is nothing, or too much, to replace."""
-        before = (root / self.file).read_text()
-        count = before.count(self.old)
-        if count != 1:
-            raise ValueError(f"{self.file}: {count} times instead of once: {self.old!r}")
-        return before.replace(self.old, self.new)
-
-
-class Promise(Struct, frozen=True, kw_only=True):
+class Promise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What users may rely on, `words`; the `test` that shows it, narrowed down by `only` as pytest's -k takes it.
 
-    `broken` is what the test must notice.
+    The test must notice if, at `place` (a file, and after a colon a function), the code `old` is `new`; `how` says so.
     """
 
     words: str
     test: str
     only: str = ""
-    broken: Broken
+    how: str
+    place: str = msgspec.field(name="in")
+    old: str
+    new: str
+
+    @property
+    def file(self) -> str:
+        """The file that is broken."""
+        return self.place.partition(":")[0]
+
+    def broken(self, root: Path = ROOT) -> str:
+        """The file as it would be. Raises ValueError if there is nothing, or too much, to replace."""
+        return mutated((root / self.file).read_text(), self.place.partition(":")[2], self.old, self.new)
+
+
+def read_promises() -> dict[str, tuple[Promise, ...]]:
+    """All promises, by chapter."""
+    text = Path(__file__).with_name("promises.yaml").read_bytes()
+    return msgspec.yaml.decode(text, type=dict[str, tuple[Promise, ...]])

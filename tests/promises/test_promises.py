@@ -1,13 +1,15 @@
 """The list of promises is as it should be; that each test tells if its promise is broken, `make promises` shows."""
 
-from pathlib import Path
+import ast
 
 import pytest
+from msgspec.structs import replace
 
 from tests.promises import CHAPTERS
-from tests.promises.__main__ import line, tables
-from tests.promises.breaking import Outcome, break_promise, copied, last_words
-from tests.promises.promise import ROOT, Broken, Promise
+from tests.promises.__main__ import line
+from tests.promises.breaking import break_promise, copied
+from tests.promises.mutation import mutated
+from tests.promises.promise import ROOT, Promise
 
 PROMISES = [promise for promises in CHAPTERS.values() for promise in promises]
 
@@ -15,15 +17,16 @@ PROMISES = [promise for promises in CHAPTERS.values() for promise in promises]
 SWIFT = Promise(
     words="Names of chains are kube-proxy's",
     test="tests/rules/test_names.py",
-    broken=Broken(
-        how="they have another beginning", file="pykubeproxy/rules/names.py", old='"KUBE-SEP-"', new='"KUBE-SAP-"'
-    ),
+    how="they have another beginning",
+    place="pykubeproxy/rules/names.py",
+    old='"KUBE-SEP-"',
+    new='"KUBE-SAP-"',
 )
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.words)
 def test_there_is_still_something_to_break(promise: Promise) -> None:
-    assert promise.broken.text() != (ROOT / promise.broken.file).read_text()
+    assert promise.broken() != ast.unparse(ast.parse((ROOT / promise.file).read_text()))
     assert (ROOT / promise.test).exists()
 
 
@@ -31,7 +34,7 @@ def test_there_is_still_something_to_break(promise: Promise) -> None:
 def test_it_is_in_the_document(promise: Promise) -> None:
     document = (ROOT / "docs" / "reliability.md").read_text()
     (row,) = (line for line in document.splitlines() if line.startswith(f"| {promise.words} |"))
-    assert promise.broken.how in row
+    assert promise.how in row
     assert "not noticed" not in row
 
 
@@ -42,34 +45,27 @@ def test_no_promise_is_made_twice() -> None:
 
 def test_a_broken_promise_is_noticed_and_the_copy_is_mended() -> None:
     with copied() as copy:
-        before = (copy / SWIFT.broken.file).read_text()
         outcome = break_promise(SWIFT, copy)
         assert outcome.is_told, outcome.said
         assert outcome.said.startswith("test_")
-        assert (copy / SWIFT.broken.file).read_text() == before == (ROOT / SWIFT.broken.file).read_text()
-        harmless = Broken(how="not at all", file=SWIFT.broken.file, old='"KUBE-SEP-"', new='("KUBE-SEP-")')
-        kept = break_promise(Promise(words="", test=SWIFT.test, broken=harmless), copy)
-        assert not kept.is_told
+        assert (copy / SWIFT.file).read_text() == (ROOT / SWIFT.file).read_text()
+        kept = break_promise(replace(SWIFT, new=SWIFT.old), copy)
         assert "NOT NOTICED: pytest ended with 0" in line(kept)
-        nothing = break_promise(Promise(words="", test="tests/no_such_test.py", broken=SWIFT.broken), copy)
+        nothing = break_promise(replace(SWIFT, test="tests/no_such_test.py"), copy)
         assert not nothing.is_told, "a test that is not there notices nothing"
 
 
-def test_what_cannot_be_broken_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("a a")
-    for old in ("a", "b"):
-        with pytest.raises(ValueError, match="times instead of once"):
-            Broken(how="", file="file", old=old, new="c").text(tmp_path)
-
-
-def test_the_words_of_pytest() -> None:
-    summary = "=== short test summary info ===\nFAILED tests/a/test_b.py::test_c[d-e] - AssertionError: f\n1 failed\n"
-    assert last_words(summary) == "test_c[d-e]"
-    assert last_words("ERROR tests/a/test_b.py::test_c - LabError") == "test_c"
-
-
-def test_tables() -> None:
-    outcome = Outcome(promise=SWIFT, is_told=True, said="test_x[a|b]", seconds=1.4)
-    shown = "\n".join(tables({"Chapter": [outcome]}))
-    assert "| Names of chains are kube-proxy's | [test_names.py](../tests/rules/test_names.py) |" in shown
-    assert "| `test_x[a&#124;b]`, 1 s |" in shown
+@pytest.mark.parametrize(
+    ("scope", "old", "new", "mutant"),
+    [
+        ("f", "a + 1", "a - 1", "def f(a):\n    b = a - 1\n    return b"),
+        ("f", "return b", "", "def f(a):\n    b = a + 1\n    pass"),
+        ("f", "b = a+1; return b", "return a", "def f(a):\n    return a"),
+    ],
+)
+def test_what_a_mutation_does(scope: str, old: str, new: str, mutant: str) -> None:
+    source = "def f(a):\n    b = (a  +  1)  # more\n    return b\n\ndef g(a):\n    return a + 1, a + 1\n"
+    assert mutated(source, scope, old, new).startswith(mutant)
+    for place, missing in (("g", "a + 1"), ("f", "a + 2"), ("h", "a + 1")):
+        with pytest.raises(ValueError, match=r"times instead of once|there is no h"):
+            mutated(source, place, missing, "1")
