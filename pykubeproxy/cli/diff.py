@@ -2,8 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping
 
 import click
 
@@ -32,9 +31,6 @@ from pykubeproxy.plan.diff import diff as make_plan
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.sections import Split, whole
 from pykubeproxy.rules.ruleset import Ruleset
-
-Desired = Callable[[Family], Ruleset]
-"""The rules that should be there."""
 
 
 @click.command(
@@ -66,23 +62,16 @@ def diff(
     """
     command = external_command() if output == "text" else []
     node = _node(dumps, flags, own_options, objects)
-    completed, own_options = node.completed, node.own_options
-    changes = read_objects(node.objects, completed)
+    changes = read_objects(node.objects, node.completed)
     print_notes(changes.notes)
     if flags.get("hostname-override"):
-        require_node(completed, changes, node.objects)
-    tools = {} if dumps else find_tools(own_options)
+        require_node(node.completed, changes, node.objects)
+    tools = {} if dumps else find_tools(node.own_options)
     check_tools(tools)
-
-    @cache
-    def desired(family: Family) -> Ruleset:
-        return compile_for(completed, own_options, changes, tools, [family])[family]
-
-    live, missing = _read_dumps(dumps, own_options, changes, desired) if dumps else (_read(tools, desired), ())
+    rules = _DesiredRules(node, changes, tools)
+    live, missing = _read_dumps(dumps, node.own_options, changes, rules) if dumps else (_read(tools, rules), ())
     note_unread(live)
-    wanted = {family: desired(family) for family in live}
-    if changes.unread:
-        wanted = compile_for(completed, own_options, changes, tools, live, live)
+    wanted = rules.beside(live)
     families = {family: _compare(_without(wanted[family], family, missing), its) for family, its in live.items()}
     others = OtherTables() if dumps else find_other_tables({family: its.backend for family, its in tools.items()})
     note_other_tables(others)
@@ -96,8 +85,36 @@ def diff(
         left_tables=others.leftovers.tables,
         not_looked_at=others.not_looked_at,
     )
-    _print(_lines(found, output, {family: split_for(own_options, its) for family, its in tools.items()}))
+    _print(_lines(found, output, {family: split_for(node.own_options, its) for family, its in tools.items()}))
     sys.exit(DIFFERENT if found.is_different else 0)
+
+
+class _DesiredRules:
+    """The rules that a node should have, by IP family; compiled when they are asked for, and once."""
+
+    def __init__(self, node: NodeConfig, changes: ObjectChanges, tools: Mapping[Family, Tools]) -> None:
+        self._node = node
+        self._changes = changes
+        self._tools = tools
+        self._rules: dict[Family, Ruleset] = {}
+
+    def of(self, family: Family) -> Ruleset:
+        """The rules of one family."""
+        if family not in self._rules:
+            self._rules |= self._compile([family])
+        return self._rules[family]
+
+    def beside(self, live: Mapping[Family, Ruleset]) -> dict[Family, Ruleset]:
+        """The rules to compare with `live`: while some objects cannot be read, no Service there counts as removed."""
+        if self._changes.unread:
+            return self._compile(live, live)
+        return {family: self.of(family) for family in live}
+
+    def _compile(
+        self, families: Iterable[Family], live: Mapping[Family, Ruleset] | None = None
+    ) -> dict[Family, Ruleset]:
+        node = self._node
+        return compile_for(node.completed, node.own_options, self._changes, self._tools, families, live)
 
 
 def _node(
@@ -110,10 +127,10 @@ def _node(
 
 
 def _read_dumps(
-    dumps: tuple[str, ...], own_options: OwnOptions, changes: ObjectChanges, desired: Desired
+    dumps: tuple[str, ...], own_options: OwnOptions, changes: ObjectChanges, rules: _DesiredRules
 ) -> tuple[dict[Family, Ruleset], tuple[MissingTables, ...]]:
     """The rules in some dumps that can be compared, and what is missing, which is noted on stderr. Raises SaveError."""
-    everything = read_dumps(dumps, own_options.only_family, desired)
+    everything = read_dumps(dumps, own_options.only_family, rules.of)
     live = comparable(everything, dumps)
     missing = tuple(not_compared(everything, own_options.wanted_families, changes.put))
     for its in missing:
@@ -128,12 +145,12 @@ def _without(desired: Ruleset, family: Family, missing: Iterable[MissingTables])
     return Ruleset(tables=tables, shared=desired.shared)
 
 
-def _read(tools: Mapping[Family, Tools], desired: Desired) -> dict[Family, Ruleset]:
+def _read(tools: Mapping[Family, Tools], rules: _DesiredRules) -> dict[Family, Ruleset]:
     """The live rules; while the tools fetch them, the desired rules are compiled. Raises HostError."""
     hosts = {family: IptablesHost(its) for family, its in tools.items()}
     for host in hosts.values():
         host.prefetch()
-    return {family: host.save(known=desired(family)) for family, host in hosts.items()}
+    return {family: host.save(known=rules.of(family)) for family, host in hosts.items()}
 
 
 def _compare(desired: Ruleset, live: Ruleset) -> FamilyDiff:
