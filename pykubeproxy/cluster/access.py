@@ -33,7 +33,8 @@ _NO_CLUSTER = (
     "elsewhere, --kubeconfig FILE says where the API server is"
 )
 _CLUSTER_VARIABLES = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
-# What a YAML error quotes of a kubeconfig may be a password that begins with `*` or `!`.
+# PyYAML has no value for what is wrong, only a text that quotes the file. What it quotes of a kubeconfig may be a
+# password that begins with `*` or `!`.
 _QUOTED = re.compile(r"'[^'<]{2,}'")
 
 Configuration = Any

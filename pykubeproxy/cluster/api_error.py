@@ -20,13 +20,23 @@ _LONGEST_WAIT = 600
 class ApiError(Exception):
     """A request or a watch that failed; `str()` is one line. `kind` stays the same while the cause does."""
 
-    def __init__(self, text: str, *, kind: str, status: int | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        kind: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+        is_too_new: bool = False,
+    ) -> None:
         super().__init__(text)
         self.kind = kind
         self.status = status
         """The HTTP status, or the code of an ERROR event; None if there was neither."""
         self.retry_after = retry_after
         """Seconds that the server asks us to wait."""
+        self.is_too_new = is_too_new
+        """True if the server has not reached the version that was asked for; it may never do so."""
 
     @property
     def is_expired(self) -> bool:
@@ -39,11 +49,6 @@ class ApiError(Exception):
         if self.status is None:
             return self.kind not in _NOT_OF_SERVER
         return (self.status == 429 or self.status >= 500) and not self.is_too_new
-
-    @property
-    def is_too_new(self) -> bool:
-        """True if the server has not reached the version that was asked for; it may never do so."""
-        return self.status == 504 and "Too large resource version" in str(self)
 
     @property
     def is_unsupported(self) -> bool:
@@ -103,6 +108,7 @@ def refused(status: int, body: bytes | msgspec.Raw, retry_after: str | None = No
     seconds = int(retry_after[:9]) if retry_after and retry_after.isdecimal() else in_body
     seconds = None if seconds is None else min(max(seconds, 0), _LONGEST_WAIT)
     message = " ".join(said.message.split() or said.reason.split())[:_LONGEST_TEXT] or "no explanation"
-    return ApiError(
-        f"the API server answers {code}: {message}", kind=f"status {code}", status=code, retry_after=seconds
-    )
+    text = f"the API server answers {code}: {message}"
+    # Not all servers name this cause in the details of the Status; client-go, too, looks at the server's message.
+    is_too_new = code == 504 and "Too large resource version" in message
+    return ApiError(text, kind=f"status {code}", status=code, retry_after=seconds, is_too_new=is_too_new)

@@ -33,24 +33,24 @@ log = structlog.get_logger()
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait, in seconds.
+    """How long to wait before a request is made again, in seconds.
 
-    `probe` lies between two attempts to reach a server that gives no answer. The pause after an answer that is no
-    success doubles from `first` to `longest`, of which half is at random; a watch that has been refused for `patience`
-    (its permissions are missing, for example) doubles it further, up to `refused`. What fails again in the same way
-    within `settled` seconds of working has never quite worked, and is not logged anew.
+    `probe_interval` lies between two attempts to reach a server that gives no answer. The pause after an answer that is
+    no success doubles from `initial` to `maximum`, of which half is at random; for a watch that has been refused for
+    `refused_after` (its permissions are missing, for example), it doubles further, up to `refused_maximum`. A watch
+    that fails again within `stable_after` of working has never quite worked, and its failure is not logged anew.
     """
 
-    probe: float = 5.0
-    first: float = 1.0
-    longest: float = 4.5
-    refused: float = 30.0
-    patience: float = 60.0
-    settled: float = 10.0
+    probe_interval: float = 5.0
+    initial: float = 1.0
+    maximum: float = 4.5
+    refused_maximum: float = 30.0
+    refused_after: float = 60.0
+    stable_after: float = 10.0
 
 
 class WatchFailures:
-    """What an Outage knows of one watch: `name` is for the log; only the watch's own thread changes the rest."""
+    """The failures of one watch so far. `name` is for the log; only the watch's own thread changes the rest."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -60,7 +60,7 @@ class WatchFailures:
         self.recovery = 0
 
     def reset(self) -> None:
-        """It works: the next failure is a first one."""
+        """The watch works: the next failure is a first one."""
         self.failures = 0
         self.failing_since = math.inf
         self.was_expired = False
@@ -86,7 +86,7 @@ class Outage:
         self._recoveries = 0
         self._probe: WatchFailures | None = None
         self._probe_at = 0.0
-        self._report = _Report(self.backoff.settled)
+        self._report = _Report(self.backoff.stable_after)
 
     def answered(self) -> None:
         """The server has answered a request, and is neither overloaded nor broken: all watches may go on."""
@@ -157,11 +157,11 @@ class Outage:
         now = self._clock()
         if error.status is not None:
             watcher.failures += 1
-            return now + max(self._doubled(watcher.failures, self.backoff.longest), error.retry_after or 0.0)
+            return now + max(self._doubled(watcher.failures, self.backoff.maximum), error.retry_after or 0.0)
         if is_first:
-            return now + self._draw(0, self.backoff.probe)
+            return now + self._draw(0, self.backoff.probe_interval)
         # A refused attempt takes no time, one that nobody answers takes long: the interval counts from its beginning.
-        return max(self._probe_at + self.backoff.probe, now)
+        return max(self._probe_at + self.backoff.probe_interval, now)
 
     def _pause(self, watcher: WatchFailures, error: ApiError) -> float:
         """The seconds until a watch asks again whose own request was answered, but not as it should be."""
@@ -174,21 +174,21 @@ class Outage:
         is_repeated, watcher.was_expired = watcher.was_expired, error.is_expired
         if error.is_expired and not is_repeated:
             return 0.0
-        is_persistent = now - watcher.failing_since > self.backoff.patience
-        longest = self.backoff.refused if is_persistent else self.backoff.longest
+        is_persistent = now - watcher.failing_since > self.backoff.refused_after
+        longest = self.backoff.refused_maximum if is_persistent else self.backoff.maximum
         return max(self._doubled(watcher.failures, longest), error.retry_after or 0.0)
 
     def _doubled(self, failures: int, longest: float) -> float:
-        most = min(self.backoff.first * 2.0 ** min(failures - 1, 32), longest)
+        most = min(self.backoff.initial * 2.0 ** min(failures - 1, 32), longest)
         return self._draw(most / 2, most)
 
 
 class _Report:
     """What the log says: each kind of trouble once, and once for all watches that everything is followed again."""
 
-    def __init__(self, settled: float) -> None:
+    def __init__(self, stable_after: float) -> None:
         self.errors: dict[str, ApiError] = {}
-        self._settled = settled
+        self._stable_after = stable_after
         self._told: set[tuple[str, str]] = set()
         self._has_news = False
         self.since = 0.0
@@ -196,7 +196,7 @@ class _Report:
 
     def failed(self, name: str, error: ApiError, now: float) -> None:
         if not self.errors:
-            if now - self._works_since >= self._settled:
+            if now - self._works_since >= self._stable_after:
                 self._told.clear()
             self.since = now
         self.errors[name] = error

@@ -106,7 +106,7 @@ class Reflector:
             error = self._advance()
             if error is None or self._stopping.is_set():
                 continue
-            if self._has_settled():
+            if self._was_stable():
                 self._watcher.reset()
                 if error.kind == SHORT_WATCH:
                     continue
@@ -132,11 +132,11 @@ class Reflector:
             return ApiError("the API server ends watches as soon as they begin", kind=SHORT_WATCH)
         return None
 
-    def _has_settled(self) -> bool:
+    def _was_stable(self) -> bool:
         """True if the watch that is over was a good one, so that another may follow at once."""
         was_open = self._stream is not None
         self._leave()
-        return was_open and time.monotonic() - self._opened_at >= self._outage.backoff.settled
+        return was_open and time.monotonic() - self._opened_at >= self._outage.backoff.stable_after
 
     def _carry_out(self, command: Command) -> Reply:
         """Do what the protocol asks for; blocks until the API server has replied."""

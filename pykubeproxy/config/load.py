@@ -19,6 +19,7 @@ _PLAIN_WORDS = {
     "array": "a list",
     "object": "a mapping",
 }
+# msgspec names the types, and gives the path of the field, in the text of its error only, not as values.
 _TYPE_NAME = re.compile(r"`(\w+)`")
 
 

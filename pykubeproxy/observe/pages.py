@@ -17,8 +17,7 @@ from pykubeproxy.observe.exposition import expose
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.logs import set_verbosity
 from pykubeproxy.observe.metrics import Metrics
-from pykubeproxy.observe.verbosity import change_verbosity
-from pykubeproxy.observe.zpages import Statusz, flagz
+from pykubeproxy.observe.zpages import Statusz, change_verbosity, flagz
 from pykubeproxy.web.messages import Handler, Request, Response, json_response, not_found, text_response
 
 _NO_PROFILES = "404 page not found: there are no Go profiles, for this proxy is not written in Go"

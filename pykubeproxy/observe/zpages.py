@@ -1,8 +1,9 @@
-"""/statusz and /flagz: pages for people, or for programs that ask for it.
+"""/statusz and /flagz, for people or for programs that ask for it; and /debug/flags/v, which changes the verbosity.
 
-Source: `docs/reference/health-and-metrics.md` sections 5, 8D.
+Source: `docs/reference/health-and-metrics.md` sections 5, 7 and 8D.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -21,7 +22,8 @@ _WARNING = (
     " debugging purposes only."
 )
 
-
+_NUMBER = re.compile(r"[-+]?[0-9]{1,9}", re.ASCII)
+_VERBOSITY_FLAG = "klog.logging.verbosity"
 _FLAGS_ONLY = "Note: This shows flags and their defaults, not the effective configuration: see /configz."
 
 
@@ -30,6 +32,19 @@ def flagz(request: Request, flags: Mapping[str, str]) -> Response:
     lines = [f"{name}:{flags[name]}" for name in sorted(flags)]
     text = "\n".join((_FLAGS_ONLY, "", *lines))
     return _negotiated(request, "Flagz", lambda: text, lambda: {"flags": dict(flags)})
+
+
+def change_verbosity(request: Request, change: Callable[[int], None]) -> Response:
+    """PUT a number as the body: `change` is called with it."""
+    if request.method != "PUT":
+        return text_response("unsupported http method", HTTPStatus.NOT_ACCEPTABLE)
+    text = request.body.decode("utf-8", "replace")
+    if not _NUMBER.fullmatch(text):
+        return text_response(
+            f'failed set {_VERBOSITY_FLAG} {text}: parsing "{text}": invalid syntax', HTTPStatus.BAD_REQUEST
+        )
+    change(int(text))
+    return text_response(f"successfully set {_VERBOSITY_FLAG} to {text}")
 
 
 class Statusz:

@@ -46,8 +46,8 @@ def send(kind: int, requests: list[bytes], flags: int = 0) -> int:
 
 def test_a_full_table_is_reported(any_bed: Bed, figure: Callable[[str, object], None]) -> None:
     bed = any_bed
-    room = conntrack_usage()
-    if room is None or room.limit > LARGEST:
+    usage = conntrack_usage()
+    if usage is None or usage.limit > LARGEST:
         pytest.skip("this machine's table of connections is too large to be filled")
     node = Namespace(bed.node.name)
     proxy = bed.start()
@@ -55,7 +55,7 @@ def test_a_full_table_is_reported(any_bed: Bed, figure: Callable[[str, object], 
     bed.wait_converged()
     synced = len(proxy.told("synced"))
     with bed.traffic(cluster_ips()) as sent:
-        with full_table(node, room.limit):
+        with full_table(node, usage.limit):
             bed.cluster.wait(lambda: proxy.told(FULL) != [], "report")
             bed.load(2, PODS[1])
             bed.cluster.wait(lambda: len(proxy.told("synced")) >= synced + 2, "sync of both families")
@@ -66,9 +66,9 @@ def test_a_full_table_is_reported(any_bed: Bed, figure: Callable[[str, object], 
     with bed.unharmed():
         bed.wait_converged()
         assert metric(bed, "dropped_packets_total") > 0
-        assert metric(bed, "entries") < metric(bed, "entries_limit") == room.limit
+        assert metric(bed, "entries") < metric(bed, "entries_limit") == usage.limit
     assert (len(proxy.told(FULL)), len(proxy.told(AGAIN))) == (1, 1)
-    figure("connections that fill the table", room.limit)
+    figure("connections that fill the table", usage.limit)
 
 
 def metric(bed: Bed, name: str) -> float:

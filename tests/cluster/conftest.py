@@ -11,7 +11,7 @@ from pykubeproxy.cluster.connections import Timeouts
 from pykubeproxy.config.types import ClientConnection
 from tests.apiserver.faults import Faults
 from tests.apiserver.server import ApiServer
-from tests.cluster.following import PAUSES, Follow, Following
+from tests.cluster.following import BACKOFF, Follow, Following
 
 QUICK = Timeouts(connect=2.0, silence=2.0, list_silence=1.0)
 
@@ -51,7 +51,7 @@ def connect_to(tmp_path: Path) -> Connect:
 
     def make(server: ApiServer) -> ApiClient:
         path = server.kubeconfig(tmp_path / "kubeconfig")
-        return connect(ClientConnection(kubeconfig=str(path), qps=-1), timeouts=QUICK, backoff=PAUSES)
+        return connect(ClientConnection(kubeconfig=str(path), qps=-1), timeouts=QUICK, backoff=BACKOFF)
 
     return make
 

@@ -17,7 +17,7 @@ from tests.apiserver.server import ApiServer
 
 SECONDS = 10.0
 QUICK = FollowOptions()
-PAUSES = Backoff(probe=0.1, first=0.04, longest=0.1, settled=0.5)
+BACKOFF = Backoff(probe_interval=0.1, initial=0.04, maximum=0.1, stable_after=0.5)
 
 
 class Following:

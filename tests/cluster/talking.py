@@ -2,7 +2,7 @@
 
 import json
 
-from pykubeproxy.cluster.api_error import READ_TIMEOUT, ApiError
+from pykubeproxy.cluster.api_error import READ_TIMEOUT, ApiError, refused
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.cluster.tracker import Tracker
@@ -61,7 +61,7 @@ def page(version: int, *objects: tuple[str, int], more: str = "") -> ListBody:
 
 
 def refusal(status: int, text: str = "no") -> RequestFailed:
-    return RequestFailed(ApiError(text, kind=f"status {status}", status=status))
+    return RequestFailed(refused(status, text.encode()))
 
 
 BROKEN = RequestFailed(ApiError("broken off", kind="broken"))

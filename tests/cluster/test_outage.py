@@ -79,7 +79,7 @@ class TestAway:
                 bed.pause(watcher, REFUSED)
                 attempts.append(bed.now)
         busiest = max(sum(begun <= at < begun + 1 for at in attempts) for begun in range(100, 120))
-        assert busiest <= NODES / bed.outage.backoff.probe + 1
+        assert busiest <= NODES / bed.outage.backoff.probe_interval + 1
 
     def test_an_attempt_that_takes_long_is_followed_at_once(self) -> None:
         bed = Bed()

@@ -13,7 +13,7 @@ from tests.apiserver.faults import BREAK_KINDS, BreakKind, Faults
 from tests.apiserver.server import ApiServer
 from tests.apiserver.testing import endpoint_slice
 from tests.apiserver.watch import Pace
-from tests.cluster.following import PAUSES, Follow, Following, wait_until
+from tests.cluster.following import BACKOFF, Follow, Following, wait_until
 
 LOUD_BREAKS: list[BreakKind] = [kind for kind in BREAK_KINDS if kind != "half-open"]
 
@@ -51,7 +51,7 @@ def test_watches_that_break_at_once_are_no_busy_loop(
     faults.break_watches(how)
     assert api.requests.wait(8, "watch")
     times = [request.at for request in api.requests.requests("watch")]
-    assert times[-1] - times[0] >= 3 * PAUSES.first, "a lost history is listed anew at once, but not again and again"
+    assert times[-1] - times[0] >= 3 * BACKOFF.initial, "a lost history is listed anew at once, but not again and again"
     api.create(endpoint_slice("d", "10.244.0.6"))
     faults.clear()
     told.wait_names("a", "b", "c", "d")
@@ -78,7 +78,7 @@ class Impatient:
 
     def __call__(self, server: ApiServer, silence: float = 0.25) -> ApiClient:
         settings = ClientConnection(kubeconfig=str(server.kubeconfig(self._kubeconfig)), qps=-1)
-        return connect(settings, timeouts=Timeouts(connect=2.0, silence=silence, list_silence=silence), backoff=PAUSES)
+        return connect(settings, timeouts=Timeouts(connect=2.0, silence=silence, list_silence=silence), backoff=BACKOFF)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tests.apiserver.faults import Faults
 from tests.apiserver.kubeconfig import Auth, write_token
 from tests.apiserver.server import ApiServer
 from tests.apiserver.testing import endpoint_slice
-from tests.cluster.following import PAUSES, Follow, Following, wait_until
+from tests.cluster.following import BACKOFF, Follow, Following, wait_until
 
 
 def error_of(told: Following, text: str) -> str:
@@ -105,7 +105,7 @@ def test_a_name_that_does_not_exist(tmp_path: Path, follow: Follow) -> None:
         "{current-context: c, contexts: [{name: c, context: {cluster: c}}],"
         " clusters: [{name: c, cluster: {server: 'https://api.invalid:6443'}}]}"
     )
-    client = connect(ClientConnection(kubeconfig=str(path), qps=-1), backoff=PAUSES)
+    client = connect(ClientConnection(kubeconfig=str(path), qps=-1), backoff=BACKOFF)
     told = follow.through(client)
     assert error_of(told, "name").startswith("https://api.invalid:6443: the name cannot be resolved: ")
 
@@ -115,7 +115,7 @@ def test_a_token_that_was_rotated_is_read_again(
     api: ApiServer, faults: Faults, follow: Follow, tmp_path: Path, auth: Auth
 ) -> None:
     path = api.kubeconfig(tmp_path / "config", auth=auth)
-    told = follow.through(connect(ClientConnection(kubeconfig=str(path), qps=-1), backoff=PAUSES)).wait_listed()
+    told = follow.through(connect(ClientConnection(kubeconfig=str(path), qps=-1), backoff=BACKOFF)).wait_listed()
     api.wait_watchers(1)
     write_token(path, api.rotate_token(), auth)
     faults.break_watches("end")

@@ -15,7 +15,7 @@ from tests.cluster.following import Follow, wait_until
 
 AT_ONCE = 3.0
 """Seconds: far from what a watch may last, and not so little that a busy machine fails."""
-PATIENT = Backoff(probe=60.0, first=60.0, longest=60.0)
+LONG_BACKOFF = Backoff(probe_interval=60.0, initial=60.0, maximum=60.0)
 
 
 def follows() -> bool:
@@ -44,7 +44,7 @@ def test_while_it_pauses(api: ApiServer, faults: Faults, follow: Follow, tmp_pat
     else:
         faults.refuse()
     path = api.kubeconfig(tmp_path / "config")
-    told = follow.through(connect(ClientConnection(kubeconfig=str(path), qps=-1), backoff=PATIENT))
+    told = follow.through(connect(ClientConnection(kubeconfig=str(path), qps=-1), backoff=LONG_BACKOFF))
     wait_until(lambda: told.reflector.error is not None, "the trouble")
     told.stop()
     assert not follows()

@@ -13,7 +13,7 @@ LITTLE = DaemonTimeouts(
     once=1.0,
     pod_cidrs=1.5,
     api=Timeouts(connect=1.0, silence=1.5, list_silence=1.0),
-    backoff=Backoff(probe=0.3, first=0.1, longest=0.5, settled=0.5),
+    backoff=Backoff(probe_interval=0.3, initial=0.1, maximum=0.5, stable_after=0.5),
 )
 
 if __name__ == "__main__":

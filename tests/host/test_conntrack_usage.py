@@ -23,8 +23,8 @@ def look(folder: Path, **files: str) -> ConntrackUsage | None:
 
 
 def test_what_the_kernel_tells(tmp_path: Path) -> None:
-    room = look(tmp_path, nf_conntrack_count="7\n", nf_conntrack_max="262144\n", statistics=STATISTICS)
-    assert room == ConntrackUsage(entries=7, limit=262144, dropped=26)
+    usage = look(tmp_path, nf_conntrack_count="7\n", nf_conntrack_max="262144\n", statistics=STATISTICS)
+    assert usage == ConntrackUsage(entries=7, limit=262144, dropped=26)
 
 
 @pytest.mark.parametrize(("entries", "limit", "is_full"), [(7, 8, False), (8, 8, True), (9, 8, True), (9, 0, False)])
@@ -34,8 +34,8 @@ def test_a_full_table(entries: int, limit: int, *, is_full: bool) -> None:
 
 @pytest.mark.parametrize("statistics", ["", "drop\nmany\n", "entries\n00000007\n", "early_drop drop\n00000000\n"])
 def test_without_statistics_nothing_is_known_to_be_dropped(tmp_path: Path, statistics: str) -> None:
-    room = look(tmp_path, nf_conntrack_count="7", nf_conntrack_max="8", statistics=statistics)
-    assert room in (ConntrackUsage(entries=7, limit=8, dropped=0), None)
+    usage = look(tmp_path, nf_conntrack_count="7", nf_conntrack_max="8", statistics=statistics)
+    assert usage in (ConntrackUsage(entries=7, limit=8, dropped=0), None)
 
 
 def test_without_a_table(tmp_path: Path) -> None:

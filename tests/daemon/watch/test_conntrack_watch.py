@@ -40,9 +40,9 @@ def test_what_is_said(looks: list[tuple[int, int]], said: list[str]) -> None:
 
 def test_who_watches_hands_on_what_it_sees() -> None:
     seen: SimpleQueue[ConntrackUsage] = SimpleQueue()
-    room = ConntrackUsage(entries=1, limit=2, dropped=0)
-    watch = ConntrackWatch(seen.put, look=lambda: room)
+    usage = ConntrackUsage(entries=1, limit=2, dropped=0)
+    watch = ConntrackWatch(seen.put, look=lambda: usage)
     watch.start()
-    assert seen.get(timeout=10) == room
+    assert seen.get(timeout=10) == usage
     watch.stop()
     assert seen.empty()
