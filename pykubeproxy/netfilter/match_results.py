@@ -13,10 +13,9 @@ T = TypeVar("T")
 
 
 class Probability(msgspec.Struct, frozen=True):
-    """Yes for a share of the packets: `share` as it was meant (1/3), `kernel` as the kernel holds it (n / 2^31)."""
+    """Yes for a share of the packets."""
 
     share: Fraction
-    kernel: Fraction
 
 
 class Undecided(msgspec.Struct, frozen=True):
@@ -51,8 +50,8 @@ def negated(matcher: Matcher, *, inverted: bool = True) -> Matcher:
         match matcher(state, context):
             case bool(matched):
                 return not matched
-            case Probability(share, kernel):
-                return Probability(1 - share, 1 - kernel)
+            case Probability(share):
+                return Probability(1 - share)
             case Undecided(question, lasting, inverted):
                 return Undecided(question, lasting, not inverted)
             case StateChange(matched, after):

@@ -8,6 +8,7 @@ import msgspec
 from pykubeproxy.explain.condensed import CondensedNode, condense, is_arrival, service_of
 from pykubeproxy.explain.words import client_text, destination_text
 from pykubeproxy.netfilter.effect import Action
+from pykubeproxy.netfilter.outcome import Verdict
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
 
@@ -56,6 +57,11 @@ def cards(steps: Sequence[Step]) -> Iterator[Card]:
     shown = [step for step in steps if not is_arrival(step)]
     for (hook, table), group in groupby(shown, key=lambda step: (step.hook, step.table)):
         yield Card(hook=hook, table=table, steps=tuple(group))
+
+
+def verdict_class(verdict: Verdict) -> str:
+    """The class that gives a verdict its colour."""
+    return {Verdict.ACCEPT: "accept", Verdict.UNDECIDED: "undecided"}.get(verdict, "refuse")
 
 
 def css_class(step: Step) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 
 from pykubeproxy.explain.condensed import BranchCondition, CondensedNode
-from pykubeproxy.explain.pictures.cards import Card, cards, css_class, picture
+from pykubeproxy.explain.pictures.cards import Card, cards, css_class, picture, verdict_class
 from pykubeproxy.explain.pictures.svg import as_svg
 from pykubeproxy.explain.words import (
     condition_text,
@@ -16,7 +16,7 @@ from pykubeproxy.explain.words import (
     step_text,
 )
 from pykubeproxy.model.share import percent
-from pykubeproxy.netfilter.outcome import BranchResult, Outcome, Verdict
+from pykubeproxy.netfilter.outcome import BranchResult, Outcome
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
 
@@ -39,7 +39,6 @@ summary{cursor:pointer;font-weight:600}.branch{border-left:4px solid #3b82f6}
 .rule{display:block;overflow-x:auto;white-space:pre;color:var(--dim);padding:4px 0}
 figure{margin:16px 0;overflow:auto;border-radius:16px}figure svg{max-width:100%;height:auto;display:block}
 """
-_CLASSES = {Verdict.ACCEPT: "accept", Verdict.UNDECIDED: "undecided"}
 
 
 def as_html(traced: Trace) -> str:
@@ -63,7 +62,7 @@ def as_html(traced: Trace) -> str:
 
 
 def _outcome(outcome: Outcome) -> Iterator[str]:
-    style = _CLASSES.get(outcome.verdict, "refuse")
+    style = verdict_class(outcome.verdict)
     width = f"{float(outcome.probability):.2%}"
     yield (
         f'<div class="end"><span class="bar"><i class="{style}" style="width:{width}"></i></span>'
@@ -121,5 +120,5 @@ def _step(step: Step) -> str:
 
 
 def _result(result: BranchResult) -> str:
-    style = _CLASSES.get(result.verdict, "refuse")
+    style = verdict_class(result.verdict)
     return f'<p><span class="v {style}">{result.verdict}</span> {escape(result_text(result))}</p>'

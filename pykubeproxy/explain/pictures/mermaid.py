@@ -5,9 +5,9 @@ from itertools import count
 
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.condensed import CondensedNode
-from pykubeproxy.explain.pictures.cards import Card, cards, picture
+from pykubeproxy.explain.pictures.cards import Card, cards, picture, verdict_class
 from pykubeproxy.explain.words import branch_label, result_text, short_step_text, sum_text
-from pykubeproxy.netfilter.outcome import BranchResult, Verdict
+from pykubeproxy.netfilter.outcome import BranchResult
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
 from pykubeproxy.rules import names as chain_names
@@ -19,7 +19,6 @@ _STYLES = (
     "classDef refuse fill:#fee2e2,color:#7f1d1d,stroke:#dc2626",
     "classDef undecided fill:#fef3c7,color:#78350f,stroke:#d97706",
 )
-_CLASSES = {Verdict.ACCEPT: "accept", Verdict.UNDECIDED: "undecided"}
 
 
 def as_mermaid(traced: Trace) -> str:
@@ -55,7 +54,7 @@ class _Chart:
 
     def _result(self, before: str, label: str, result: BranchResult) -> Iterator[str]:
         text = f"<b>{result.verdict}</b><br/>{_escaped(result_text(result))}"
-        yield from self._box(before, label, f'(["{text}"])', _CLASSES.get(result.verdict, "refuse"))
+        yield from self._box(before, label, f'(["{text}"])', verdict_class(result.verdict))
 
     def _box(self, before: str, label: str, shape: str, style: str) -> Iterator[str]:
         self._last = f"p{next(self._numbers)}"

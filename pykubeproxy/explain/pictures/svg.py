@@ -6,7 +6,7 @@ from html import escape
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.condensed import SimilarBranch
 from pykubeproxy.explain.pictures import layout
-from pykubeproxy.explain.pictures.cards import Card, Picture, css_class, picture
+from pykubeproxy.explain.pictures.cards import Card, Picture, css_class, picture, verdict_class
 from pykubeproxy.explain.pictures.layout import COLUMN, Column, lay_out
 from pykubeproxy.explain.words import branch_label, short_step_text, step_comment, step_text, sum_text
 from pykubeproxy.model.share import percent
@@ -34,7 +34,6 @@ text.mark{fill:#b45309}text.route{fill:#0f766e}text.undecided{fill:#b45309;font-
 
 _HOOKS = {"PREROUTING": "#4f46e5", "INPUT": "#0369a1", "FORWARD": "#0369a1", "OUTPUT": "#4f46e5"}
 _HOOKS |= {"POSTROUTING": "#7c3aed", "ROUTING": "#0d9488"}
-_VERDICTS = {Verdict.ACCEPT: "accept", Verdict.UNDECIDED: "undecided"}
 _SHADES = ("#16a34a", "#22c55e", "#4ade80", "#86efac")
 
 
@@ -158,7 +157,7 @@ def _row(step: Step, x: float, y: float) -> Iterator[str]:
 def _result(column: Column, x: float, y: float) -> Iterator[str]:
     result = column.node.result
     assert result is not None
-    style = _VERDICTS.get(result.verdict, "refuse")
+    style = verdict_class(result.verdict)
     height = layout.result_height(column.result)
     yield f'<rect class="{style}" x="{x:.1f}" y="{y:.1f}" width="{COLUMN}" height="{height}" rx="10"/>'
     sign = {"accept": "✔", "refuse": "✘", "undecided": "?"}[style]

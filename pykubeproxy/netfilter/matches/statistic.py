@@ -16,36 +16,32 @@ _ROUNDING = Fraction(1, 2 * _KERNEL_STEPS) + Fraction(1, 2 * 10**10)
 _LARGEST_DENOMINATOR = 2**15
 
 
-def read_probability(text: str) -> Probability:
+def read_probability(text: str) -> Fraction:
     """The probability that was meant by a printed one: the simplest fraction that would be printed like this.
 
-    So 0.33333333349 is 1/3, and kube-proxy's 1/3, 1/2 and the rest come out as exactly a third each. Where no
-    fraction fits, it is what the kernel holds. Raises ValueError if it is not a number from 0 to 1.
+    So 0.33333333349 is 1/3, and the three endpoints of a Service get exactly a third of the connections each. Where
+    no simple fraction fits, it is the multiple of 1 / 2^31 that the kernel holds. Raises ValueError if it is not a
+    number from 0 to 1.
     """
     steps = int(Fraction(text) * _KERNEL_STEPS + Fraction(1, 2))
     if not 0 <= steps <= _KERNEL_STEPS:
         raise ValueError(text)
     kernel = Fraction(steps, _KERNEL_STEPS)
     nominal = kernel.limit_denominator(_LARGEST_DENOMINATOR)
-    return Probability(nominal if abs(nominal - kernel) <= _ROUNDING else kernel, kernel)
+    return nominal if abs(nominal - kernel) <= _ROUNDING else kernel
 
 
 def statistic(clause: Clause) -> Iterable[Matcher]:
     """`-m statistic --mode random` by its probability; `--mode nth` as a share of 1/n of the packets."""
     if clause.value("--mode") == "nth":
-        share = Fraction(1, int(clause.value("--every")))
-        found, inverted = Probability(share, share), _is_inverted(clause, "--every")
+        share, name = Fraction(1, int(clause.value("--every"))), "--every"
     else:
-        found, inverted = read_probability(clause.value("--probability")), _is_inverted(clause, "--probability")
-    if inverted:
-        found = Probability(1 - found.share, 1 - found.kernel)
-    matches: MatchResult = found if 0 < found.kernel < 1 else found.kernel == 1
-    return (lambda _state, _context: matches,)
-
-
-def _is_inverted(clause: Clause, name: str) -> bool:
+        share, name = read_probability(clause.value("--probability")), "--probability"
     option = clause.find(name)
-    return option is not None and option.inverted
+    if option is not None and option.inverted:
+        share = 1 - share
+    result: MatchResult = Probability(share) if 0 < share < 1 else share == 1
+    return (lambda _state, _context: result,)
 
 
 OPTIONS: dict[tuple[str, str], Callable[[Option], Matcher]] = {}
