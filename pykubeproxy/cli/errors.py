@@ -3,8 +3,8 @@
 import functools
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -27,6 +27,9 @@ NOT_IN_SYNC = 1
 FAILED = 2
 """The exit status of any other command that could not do its work."""
 
+INTERRUPTED, BROKEN_PIPE = 130, 141
+"""The exit statuses after Ctrl-C, and if nobody reads the output any more: those of a shell for SIGINT and SIGPIPE."""
+
 
 def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..., _R]:
     """Make a command end with one line on stderr, and with `status`, whatever error it meets.
@@ -42,12 +45,8 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
             return command(*args, **kwargs)
         except (ConfigError, HostError, SourceError, FatalError) as error:
             fail(str(error), status)
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
-        except BrokenPipeError:
-            # The reader of stdout has gone. `status`, since 1 would mean that `diff` found a difference.
-            _discard_unwritable()
-            sys.exit(status)
         except Exception as error:
             if int(kwargs.get("flags", {}).get("v", 0)) >= DEBUG_VERBOSITY:
                 raise
@@ -97,11 +96,31 @@ def open_missing_streams() -> None:
             setattr(sys, name, stream)
 
 
+@contextmanager
+def _ending_on_broken_pipe() -> Iterator[None]:
+    """End the process quietly if the reader of stdout has gone; click would end it with 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        _discard_unwritable()
+        sys.exit(BROKEN_PIPE)
+
+
 class OneLineErrors(click.Command):
     """A command that ends the process, with one line on stderr if its arguments are wrong."""
 
     usage_status: int | None = None
     """The exit status for a mistake in the arguments; click's own if None."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the arguments; help is printed here."""
+        with _ending_on_broken_pipe():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _ending_on_broken_pipe():
+            return super().invoke(ctx)
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         """Run, and end the process."""
@@ -116,7 +135,7 @@ class OneLineErrors(click.Command):
             problem = " ".join(error.format_message().split()).removesuffix(".")
             fail(f"{problem}{hint}", error.exit_code if self.usage_status is None else self.usage_status)
         except click.Abort:
-            fail("interrupted", 1)
+            fail("interrupted", INTERRUPTED)
         except OSError as error:
             # Help, which click prints before the command runs, could not be written.
             fail(str(error))

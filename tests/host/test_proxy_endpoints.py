@@ -153,6 +153,17 @@ def test_an_address_that_is_none(address: str) -> None:
     assert find_running(address).answer is None
 
 
+@pytest.mark.parametrize("owner", [None, os.geteuid() + 1000])
+def test_a_server_that_belongs_to_another_user_is_not_trusted(
+    owner: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy_endpoints, "owner_of", lambda _: owner)
+    with serving({"/configz": configz()}) as address:
+        answer = find_running(address).answer
+    assert answer is not None
+    assert (answer.owner, answer.is_trusted) == (owner, False)
+
+
 HEADING = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 ROW = "   0: {} 00000000:0000 {} 00000000:00000000 00:00000000 00000000  {}        0 1 1 0 100 0 0 10 0\n"
 

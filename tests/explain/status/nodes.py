@@ -14,8 +14,9 @@ from pykubeproxy.explain.status.node_state import (
     ProxyProcess,
     ToolsFound,
 )
-from pykubeproxy.explain.status.published import FamilySync, ProxyStatus
+from pykubeproxy.explain.status.published import ApiOutage, FamilySync, ProxyStatus, RefusedRules, Repair
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.nft_table import NftTable
 
 NOW = 1_000_000.0
 METRICS, HEALTH = "127.0.0.1:10249", "0.0.0.0:10256"
@@ -103,3 +104,43 @@ def with_kube_proxy(**fields: Any) -> NodeState:
     )
     answer = replace(ANSWER, status=None, metrics=replace(metrics, **fields))
     return replace(WELL, processes=(KUBE_PROXY,), process=KUBE_PROXY, answer=answer, tools=TOOLS)
+
+
+# One on which much is wrong: what docs/cli.md shows.
+TROUBLED = replace(
+    WELL,
+    answer=replace(
+        ANSWER,
+        status=replace(
+            STATUS,
+            config_file="/var/lib/kube-proxy/config.conf",
+            api_outage=ApiOutage(since=NOW - 95, error="connect: Connection refused"),
+            repairs=(
+                Repair(
+                    time=NOW - 720,
+                    family=Family.IPV4,
+                    chains=("nat KUBE-SERVICES",),
+                    chain_count=1,
+                    program="iptables-restor",
+                    pid=8211,
+                ),
+            ),
+            families=(
+                replace(
+                    FAMILIES[0],
+                    refused=(
+                        RefusedRules(service="shop/cart", cause="Couldn't load match `recent'", module="xt_recent"),
+                    ),
+                    refused_count=1,
+                ),
+                FAMILIES[1],
+            ),
+        ),
+    ),
+    kernel=replace(
+        KERNEL,
+        connections=Connections(entries=216_301, limit=262_144, dropped=0),
+        other_tables=(NftTable("inet", "firewalld", ("forward", "input")),),
+        forwarding={Family.IPV4: True, Family.IPV6: False},
+    ),
+)

@@ -1,0 +1,97 @@
+"""docs/cli.md: its screen is what `status` prints, and commands exit as its table says."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from pykubeproxy.cli.main import main
+from pykubeproxy.cli.status_output import as_text
+from pykubeproxy.explain.status.assessment import assess
+from pykubeproxy.model.ip import Family
+from tests.documented import DOCS
+from tests.explain.status.nodes import TROUBLED
+from tests.kernel.objects import web, write
+
+DOCUMENT = (DOCS / "cli.md").read_text()
+ROOT = DOCS.parent
+EMPTY_DUMP = "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"
+
+# What needs no node of its own; the others are tried in tests/kernel and tests/daemon.
+CASES: dict[str, tuple[Sequence[str], int]] = {
+    "differences": (("diff", "-f", "{objects}", "--live", "{dump}"), 1),
+    "no differences": (("diff", "-f", "{objects}", "--live", "{same}"), 0),
+    "diff fails": (("diff", "-f", "/no/such", "--live", "{dump}"), 2),
+    "gets through": (("trace", "--from", "10.244.9.9", "--to", "{served}", "-f", "{objects}"), 0),
+    "is refused": (("trace", "--from", "10.244.9.9", "--to", "{refused}", "-f", "{objects}"), 1),
+    "trace fails": (("trace", "--from", "nobody", "--to", "{served}", "-f", "{objects}"), 2),
+    "rendered": (("render", "-f", "{objects}"), 0),
+    "render fails": (("render", "-f", "/no/such"), 2),
+    "version": (("version",), 0),
+    "no such command": (("verison",), 2),
+    "no such flag of run": (("run", "--no-such"), 2),
+    "no such flag of check": (("check", "--no-such"), 2),
+}
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> dict[str, str]:
+    """Files to work with, and the Services in them."""
+    objects = write(tmp_path / "objects.json", web(Family.IPV4, 1), web(Family.IPV4, 2, endpoints=()))
+    (tmp_path / "dump").write_text(EMPTY_DUMP)
+    same = CliRunner().invoke(main, ["render", "-f", str(objects), "--family", "ipv4"])
+    (tmp_path / "same").write_text(same.stdout)
+    files = {name: str(tmp_path / name) for name in ("dump", "same")}
+    return {**files, "objects": str(objects), "served": "default/web-1", "refused": "default/web-2"}
+
+
+def test_the_screen_is_what_status_prints() -> None:
+    shown = re.search(r"<!-- status -->\n```\n(.*?)```", DOCUMENT, re.DOTALL)
+    assert shown is not None
+    assert shown[1] == click.unstyle("\n".join(as_text(TROUBLED, assess(TROUBLED)))) + "\n"
+
+
+def test_every_command_is_in_the_table_of_exit_states() -> None:
+    rows = "".join(line.split("|")[1] for line in DOCUMENT.splitlines() if line.startswith("| `"))
+    for command in (*main.list_commands(click.Context(main)), "kube-proxy"):
+        assert f"`{command}`" in rows
+
+
+@pytest.mark.parametrize(("arguments", "status"), CASES.values(), ids=CASES.keys())
+def test_how_commands_exit(arguments: Sequence[str], status: int, places: dict[str, str]) -> None:
+    result = CliRunner().invoke(main, [each.format(**places) for each in arguments])
+    assert result.exit_code == status, result.output
+    assert result.stderr.startswith("Error: ") == (status == 2), result.stderr
+
+
+def test_ctrl_c_is_no_answer(places: dict[str, str], tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    command = [sys.executable, "-m", "pykubeproxy", "diff", "-f", places["objects"], "--live", str(fifo)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # It is open as soon as the program reads.
+    with process, fifo.open("w"):
+        process.send_signal(signal.SIGINT)
+        said, complained = process.communicate(timeout=30)
+    assert (process.returncode, said, complained.strip()) == (130, "", "Error: interrupted")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("render", "-f", "{objects}"), ("version",), ("--help",), ("run", "--help"), ("status",), ("check",)]
+)
+def test_output_that_nobody_reads(arguments: Sequence[str], places: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "pykubeproxy", *(each.format(**places) for each in arguments)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        run = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writing)
+    assert (run.returncode, run.stderr) == (141, "")
