@@ -21,6 +21,7 @@ from pykubeproxy.rules.text import RuleKind
 
 CLUSTER, LOCAL = "Cluster", "Local"
 
+_PROTOCOLS = frozenset(protocol.lower() for protocol in Protocol)
 _REFUSALS = {
     RuleKind.NO_ENDPOINTS: Refusal.NO_ENDPOINTS,
     RuleKind.NO_LOCAL_ENDPOINTS: Refusal.NO_LOCAL_ENDPOINTS,
@@ -79,8 +80,8 @@ def states(ruleset: Ruleset, owners: Owners, chains: Mapping[str, Collection[str
             # Most chains are those of endpoints, and are soon passed over.
             if not chain.startswith(names.ENDPOINT) and leads_to_services(name, chain):
                 for line in lines:
-                    if (title := title_of(line)) in entries:
-                        entries[title].append(read(line))
+                    if (title := title_of(line)) in entries and _is_entry(view := read(line)):
+                        entries[title].append(view)
     nat = ruleset.tables["nat"].chains if "nat" in ruleset.tables else {}
     return {title: _state(views, nat, owners, chains[title]) for title, views in entries.items()}
 
@@ -112,6 +113,11 @@ def _state(
         ),
         has_chains=bool(cluster or local or external or firewall),
     )
+
+
+def _is_entry(view: RuleView) -> bool:
+    """True for a rule such as a Service proxy writes: for one port. Anybody may have written others to these chains."""
+    return bool(view.port) and view.protocol in _PROTOCOLS
 
 
 def _traffic(entry: RuleView) -> TrafficKind:

@@ -214,6 +214,27 @@ def test_node_ports_before_services_are_told_once_and_not_for_each_service() -> 
     assert [chain.order for chain in explanation.other_chains] != [None]
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        '-m comment --comment "ns2/other:http has no endpoints" -j REJECT',
+        '-d 10.0.0.1/32 -m comment --comment "ns2/other:http cluster IP" -j KUBE-SVC-AAAAAAAAAAAAAAAA',
+        '-d 10.0.0.1/32 -p icmp -m comment --comment "ns2/other:http cluster IP" -j RETURN',
+        '-d 10.0.0.1/32 -p 132 -m comment --comment "ns2/other:http has no local endpoints" --dport 7 -j DROP',
+        '-p tcp -m comment --comment "ns2/other:http cluster IP" -m tcp --dport 80:90',
+        '-p tcp -m comment --comment "ns2/other:http',
+    ],
+)
+def test_rules_that_no_proxy_writes_are_explained_by_their_chains_alone(rule: str) -> None:
+    desired = compiled(web(FIRST))
+    live = desired.copy()
+    live.tables["nat"].chains["KUBE-SERVICES"] += (f"-A KUBE-SERVICES {rule}",)
+    explanation = explained(desired, live)
+    assert [diff.changes for diff in explanation.service_ports] == [()]
+    (chain,) = (chain for diff in explanation.service_ports for chain in diff.chains)
+    assert chain.removed == (f"-A KUBE-SERVICES {rule}",)
+
+
 def test_a_service_is_removed_even_if_its_chain_has_to_stay() -> None:
     desired, live = compiled(()), compiled(web(FIRST, SECOND))
     chains = live.tables["nat"].chains
