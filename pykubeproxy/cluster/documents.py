@@ -21,10 +21,9 @@ from pykubeproxy.cluster.input_notes import (
     UnreadableDocument,
     UnusedKind,
 )
-from pykubeproxy.cluster.nesting import DepthLimit
 from pykubeproxy.cluster.translate import BadObject, Ignored
 from pykubeproxy.cluster.validation import field_first
-from pykubeproxy.config.aliases import AliasLimit
+from pykubeproxy.config.yaml_limits import AliasLimit, DepthLimit
 from pykubeproxy.config.yaml_values import as_go_reads
 from pykubeproxy.model.snapshot import Object, ObjectId, identify
 

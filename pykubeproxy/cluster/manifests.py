@@ -34,8 +34,8 @@ STDIN = "-"
 POLL_INTERVAL = 0.2
 
 # Seconds that a file must have been left alone to be read at the start, and for which that is waited for at most.
-_REST = 1.0
-_PATIENCE = 5.0
+_REST_SECONDS = 1.0
+_REST_TIMEOUT = 5.0
 
 
 class SourceError(Exception):
@@ -86,7 +86,7 @@ class Manifests:
 
     def wait_for_rest(self) -> None:
         """Wait until nobody has written to the files for a moment, but not for long. Raises SourceError."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _REST_TIMEOUT
         found, self._seen = self._look(), {}
         while any(map(_is_recent, found.values())) and found != self._seen and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL)
@@ -248,4 +248,4 @@ def _leads_nowhere(path: Path) -> bool:
 
 def _is_recent(signature: _Signature) -> bool:
     """True if the file was written to within the last moment, as far as the clocks agree."""
-    return abs(time.time_ns() - max(signature.modified_ns, signature.changed_ns)) < _REST * 1e9
+    return abs(time.time_ns() - max(signature.modified_ns, signature.changed_ns)) < _REST_SECONDS * 1e9

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import yaml
 
-from pykubeproxy.config.aliases import AliasLimit
 from pykubeproxy.config.errors import ConfigError
+from pykubeproxy.config.yaml_limits import AliasLimit
 from pykubeproxy.config.yaml_values import as_go_reads
 
 _MERGE_TAG = "tag:yaml.org,2002:merge"
