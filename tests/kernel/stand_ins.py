@@ -74,10 +74,9 @@ exec "$real" "$@\"""")
 
     def stopping_after(self, lines: int, until_there: Path) -> "StandIns":
         """Pass some lines on, then make the file `passed_on`; pass on the others only once another file is there."""
-        hold = (
-            f'fflush(); system("touch {self.passed_on}"); while (system("test -e {until_there}")) system("sleep 0.01")'
-        )
-        return self._install(f"""awk '{{ print }} NR == {lines} {{ {hold} }}' | "$real" "$@\"""")
+        # Unbuffered, since what an awk has read ahead would still be passed on after its writer is dead.
+        hold = f"touch {self.passed_on}; until [ -e {until_there} ]; do sleep 0.01; done; cat"
+        return self._install(f"""{{ sed -u {lines}q5 || {{ {hold}; }}; }} | "$real" "$@\"""")
 
     def copying_to(self, file: Path) -> "StandIns":
         """Keep what is written."""
