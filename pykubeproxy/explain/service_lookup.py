@@ -4,13 +4,13 @@ Comments say `namespace/name:port cluster IP`, or that it `has no endpoints` (`d
 7).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
 from pykubeproxy.explain.finding_words import known_names_text
 from pykubeproxy.rules import names, text
-from pykubeproxy.rules.reading import endpoint_of, kind_of, read
+from pykubeproxy.rules.reading import endpoint_of, read
 from pykubeproxy.rules.ruleset import Ruleset
 from pykubeproxy.rules.text import RuleKind
 
@@ -39,7 +39,7 @@ def named_services(ruleset: Ruleset) -> Iterator[NamedService]:
         for chain, lines in table.chains.items() if table is not None else ():
             # Rules for external addresses say `has no endpoints` as well.
             for line in lines if chain.startswith((names.SERVICES, names.CLUSTER_POLICY)) else ():
-                found = _service_in(line) if " -d " in line and kind_of(line) in _OF_CLUSTER_IP else None
+                found = _service_in(line, _OF_CLUSTER_IP) if " -d " in line else None
                 if found is not None and found not in seen:
                     seen.add(found)
                     yield found
@@ -92,7 +92,7 @@ def services_at(ruleset: Ruleset, address: str) -> tuple[NamedService, ...]:
         for chain, lines in table.chains.items():
             for line in lines if chain.startswith("KUBE-") else ():
                 if match in line:
-                    service = _service_in(line)
+                    service = _service_in(line, tuple(RuleKind))
                     if service is not None:
                         found[service] = None
     return tuple(found)
@@ -126,9 +126,9 @@ def is_node_port(ruleset: Ruleset, address: str, protocol: str, port: int) -> bo
             for line in lines:
                 if other in line:
                     return False
-                if wanted in line:
+                if wanted in line and " -d " not in line:
                     view = read(line)
-                    has_port |= not view.destination and (view.protocol, view.port) == (protocol, port)
+                    has_port |= (view.protocol, view.port) == (protocol, port)
     return has_port
 
 
@@ -136,10 +136,10 @@ def _choices(ports: list[NamedService]) -> str:
     return ", ".join(f"{each.title} ({each.protocol} {each.port})" for each in ports)
 
 
-def _service_in(line: str) -> NamedService | None:
-    """The ServicePort that a rule for one address and port is for."""
+def _service_in(line: str, kinds: Collection[RuleKind]) -> NamedService | None:
+    """The ServicePort that a rule for one address and port is for, if the rule is of one of these kinds."""
     view = read(line)
     # The rule that masquerades repeats the cluster IP in the Service's own chain; it names the Service as well.
-    if not (view.title and view.kind and view.address and view.protocol and view.port):
+    if view.kind is None or view.kind not in kinds or not (view.address and view.protocol and view.port):
         return None
     return NamedService(title=view.title, address=view.address, protocol=view.protocol, port=view.port)

@@ -20,10 +20,6 @@ class Owners:
         self._chains = table.chains if table is not None else {}
         self._titles: dict[str, str] = {}
 
-    def has_rules(self, chain: str) -> bool:
-        """True for a chain that is there and is not empty: one that merely cannot be removed serves nobody."""
-        return bool(self._chains.get(chain))
-
     def endpoints(self, chain: str) -> tuple[str, ...]:
         """The endpoints, as `ip:port`, that a policy chain spreads traffic over, groups of them included."""
         found: dict[str, None] = {}

@@ -58,14 +58,5 @@ def test_where_rules_have_no_comments_every_chain_still_has_an_owner(dispatch: D
     assert {owners.title(chain) for chain in own} == {"ns1/svc1:p80"}
 
 
-def test_a_chain_without_rules_serves_nobody() -> None:
-    ruleset = compiled(service(), slice_of("ns1/svc1", "10.0.1.1"))
-    policy = next(chain for chain in ruleset.tables["nat"].chains if chain.startswith("KUBE-SVC-"))
-    assert Owners(ruleset).has_rules(policy)
-    ruleset.tables["nat"].chains[policy] = ()
-    assert not Owners(ruleset).has_rules(policy)
-    assert not Owners(Ruleset()).has_rules(policy)
-
-
 def test_a_chain_that_does_not_exist_is_nobodys() -> None:
     assert Owners(Ruleset()).title("KUBE-SEP-AAAAAAAAAAAAAAAA") == ""
