@@ -182,7 +182,7 @@ def as_api_object(event: Event, when: datetime, instance: str) -> dict[str, obje
 
 
 def _may_pass(error: BaseException) -> bool:
-    """True for trouble that may be over next time: the server was not reached, is busy or broken."""
+    """True for an error that may be over next time: the server was not reached, is busy or broken."""
     return isinstance(error, ApiError) and (error.status is None or error.status == 429 or error.status >= 500)
 
 

@@ -184,7 +184,7 @@ class Outage:
 
 
 class _Report:
-    """What the log says: each kind of trouble once, and once for all watches that everything is followed again."""
+    """What is logged: each kind of error once, and once for all watches that all of them work again."""
 
     def __init__(self, stable_after: float) -> None:
         self.errors: dict[str, ApiError] = {}

@@ -1,7 +1,7 @@
-"""What has been told of a resource and what there is to tell: from wire objects to a Change.
+"""Which objects of a resource are known, and what has changed in them: from wire objects to ObjectChanges.
 
-The objects themselves are not kept: per object there is its name and the version that was told last. That is enough to
-leave out what a new list only repeats, and to notice what is gone from it.
+The objects themselves are not kept, only the name and the last resourceVersion of each. That is enough to leave out
+what a new list only repeats, and to notice what is gone from it.
 """
 
 import msgspec
@@ -71,7 +71,7 @@ class Tracker:
         self.has_listed = True
 
     def distrust_versions(self) -> None:
-        """The server's versions have begun again, so equal ones need not mean equal objects."""
+        """Forget all resourceVersions: the server counts them anew, so equal ones need not mean equal objects."""
         for name in self._versions:
             self._versions[name] = _UNKNOWN_VERSION
 

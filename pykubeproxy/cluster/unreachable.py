@@ -1,4 +1,4 @@
-"""The exceptions of urllib3 and of what is below it, whose own texts name Python objects, as ApiError."""
+"""Exceptions of urllib3, ssl and socket as ApiErrors; their own texts name Python objects, and help nobody else."""
 
 import socket
 import ssl

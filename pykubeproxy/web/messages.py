@@ -1,6 +1,6 @@
 """HTTP/1.1 as values: a request's head as bytes to a Request, a Response to bytes (RFC 9110, RFC 9112).
 
-Pure: sockets are the business of `web_connection`. Requests are small here, and their bodies mean nothing but for a few
+Pure: sockets are the business of `connection`. Requests are small here, and their bodies mean nothing but for a few
 bytes that are PUT, so a request is its head.
 """
 
