@@ -14,9 +14,9 @@ from pykubeproxy.cli.status import show, status_options
 @status_options
 @with_errors
 def check(**options: Any) -> None:
-    """Show what `pykubeproxy status` shows, and tell by the exit status whether this node is well.
+    """Show what `pykubeproxy status` shows; the exit status says whether this node is well.
 
-    0 if nothing is wrong, be there things worth knowing; 1 if something is wrong; 2 if that cannot be told, for
+    0 if nothing is wrong, though there may be notes; 1 if something is wrong; 2 if that cannot be found out, for
     example since only root may see the rules.
     """
     sys.exit(show(**options))

@@ -34,7 +34,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def config_of_node(flags: Mapping[str, object], own_options: OwnOptions, objects: tuple[str, ...] = ()) -> NodeConfig:
-    """What was given by hand, and for the rest what the running proxy shows, which is said. Raises ConfigError."""
+    """The flags, and for all others the configuration of the running proxy; a note names it. Raises ConfigError."""
     running = None if flags.get("config") else find_running()
     if running is None or running.answer is None:
         return NodeConfig(completed=read_config(flags), own_options=own_options, objects=objects)
@@ -43,7 +43,7 @@ def config_of_node(flags: Mapping[str, object], own_options: OwnOptions, objects
     try:
         completed = _completed(flags, running, running.answer)
     except ConfigError as error:
-        # A mistake in what was given by hand is told as ever.
+        # If the flags alone are wrong, this raises an error that says so.
         by_hand = complete_config(flags)
         print_stderr(f"note: the configuration of {title} is not used: {printable(str(error))}")
         print_warnings(by_hand)
@@ -57,7 +57,7 @@ def config_of_node(flags: Mapping[str, object], own_options: OwnOptions, objects
 
 
 def options_of_node(own_options: OwnOptions) -> OwnOptions:
-    """The options that were given by hand, and for the rest those of the running proxy, which is said if it matters."""
+    """The options given, and for all others those of the running proxy; a note names it if they differ."""
     running = find_running()
     if running.answer is None or running.answer.status is None or not running.answer.is_trusted:
         return own_options
