@@ -14,7 +14,7 @@ export PYTHON
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help docs run test test-lowest test-all lint $(LINTERS) dist bench bench-quick chaos fuzz soak promises image-test lock ready clean
+.PHONY: help docs run test test-night test-lowest test-all lint $(LINTERS) dist bench bench-quick chaos fuzz soak promises image-test lock ready clean
 
 help: ## this list
 	@awk -F ':|## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
@@ -24,14 +24,17 @@ run: ## the main job with no cluster; two nodes on this machine, every Service o
 	@$(MAKE) -s --no-print-directory $(STAMP)
 	@$(AS_ROOT) $(PY) -m e2e.demo $(ARGS)
 
-test: ## linters, types, import contracts and all tests; as root also those that need network namespaces
+test: ## linters, types, import contracts, all pure tests, and one of everything on the kernel (for that: root)
 	@.ci/run
+
+test-night: ready ## the tests that `make test` leaves out: slow ones, and other backends and layouts (root or sudo)
+	@$(AS_ROOT) $(PY) -m pytest -m night -n auto --dist loadgroup $(ARGS)
 
 test-lowest: $(STAMP) ## tests with the oldest versions of other packages that pyproject.toml allows
 	@hack/test-lowest $(ARGS)
 
 test-all: ## everything, for nights and releases: test, and all that takes longer; some hours (root or sudo)
-	@$(MAKE) -s --no-print-directory --keep-going test test-lowest image-test chaos fuzz promises soak
+	@$(MAKE) -s --no-print-directory --keep-going test test-night test-lowest chaos fuzz promises soak
 
 lint: $(STAMP) ## every linter, types and import contracts; `make lint-types` and the like for one of them
 	@$(MAKE) -s --no-print-directory --keep-going --jobs $(shell nproc) --output-sync=target $(LINTERS)

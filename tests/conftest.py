@@ -1,4 +1,8 @@
-"""What holds for all tests.
+"""What holds for all tests, and in which tier each is.
+
+Tests are in two tiers. Those marked `night` are slow, or are one of several alike (another backend, another layout, a
+longer run): `make test` leaves them out (`-m "not night"`), `make test-all` runs all. Each worker takes a file, or all
+files that use the same lab, as one group; groups that take long come first.
 
 Property tests search the same examples every time, few enough for every run.
 `HYPOTHESIS_PROFILE=thorough pytest tests/plan` searches further, at random.
@@ -7,10 +11,13 @@ Property tests search the same examples every time, few enough for every run.
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).parent.parent
 
 settings.register_profile(
     "default",
@@ -22,6 +29,26 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=400, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+# Folders whose tests wait for other processes, in the order in which they should begin; all others come later.
+_FIRST = ("image", "e2e", "chaos", "kernel", "daemon", "security", "fuzz")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests belong together, and let those begin first that take longest."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_lab(item) or item.path.name))
+    ranks = {folder: rank for rank, folder in enumerate(_FIRST)}
+    items.sort(key=lambda item: (ranks.get(item.path.parts[len(ROOT.parts) + 1], len(ranks)), _lab(item)))
+
+
+def _lab(item: pytest.Item) -> str:
+    """The lab that a test shares with those of other files; empty if it shares none."""
+    callspec = getattr(item, "callspec", None)
+    combination = callspec.params.get("three_nodes") if callspec is not None else None
+    return f"three-nodes-{combination}" if combination is not None else ""
 
 
 @pytest.fixture(autouse=True, scope="session")

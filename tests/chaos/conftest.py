@@ -13,7 +13,7 @@ from tests.kernel.machine import Kind, why_without
 _FIGURES = pytest.StashKey[list[str]]()
 
 
-@pytest.fixture(params=list(Backend))
+@pytest.fixture(params=[Backend.NFT, pytest.param(Backend.LEGACY, marks=pytest.mark.night)])
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Each backend that this machine has."""
     return _available(request.param)

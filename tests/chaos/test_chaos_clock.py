@@ -30,7 +30,9 @@ def fixture_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[
     return put
 
 
-@pytest.mark.parametrize("days", [1, -1, 365])
+@pytest.mark.parametrize(
+    "days", [-1, pytest.param(1, marks=pytest.mark.night), pytest.param(365, marks=pytest.mark.night)]
+)
 def test_nobody_notices_that_the_clock_jumps(any_bed: Bed, clock: Callable[[int], None], days: int) -> None:
     bed = any_bed
     proxy = bed.start("--iptables-sync-period=1s", "-v=4", program=PROGRAM)

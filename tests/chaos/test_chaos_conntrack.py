@@ -44,6 +44,7 @@ def send(kind: int, requests: list[bytes], flags: int = 0) -> int:
         return len(netlink.batch("change connections", kind, requests, flags))
 
 
+@pytest.mark.night
 def test_a_full_table_is_reported(any_bed: Bed, figure: Callable[[str, object], None]) -> None:
     bed = any_bed
     usage = conntrack_usage()

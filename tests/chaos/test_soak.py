@@ -1,4 +1,4 @@
-"""Twenty changes a second, for a minute here and for an hour with `make soak`: nothing grows, and nothing is lost."""
+"""Twenty changes a second, for a while here, an hour with `make soak`: nothing grows, and nothing is lost."""
 
 import itertools
 import os
@@ -12,7 +12,7 @@ from tests.chaos.bed import Bed
 from tests.chaos.churn import churning
 from tests.chaos.usage import Sample, least, trend, watched
 
-SECONDS = float(os.environ.get("PYKUBEPROXY_SOAK_SECONDS", "60"))
+SECONDS = float(os.environ.get("PYKUBEPROXY_SOAK_SECONDS", "20"))
 RATE = 20
 SAMPLES = 120
 DISTURBANCES = 12

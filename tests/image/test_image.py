@@ -21,6 +21,7 @@ def lacking() -> str | None:
     return f"there is no {', '.join(missing)}: hack/setup --for-tests installs what can be had" if missing else None
 
 
+@pytest.mark.night
 @pytest.mark.skipif(lacking() is not None, reason=str(lacking()))
 def test_the_image_builds_and_runs() -> None:
     command = [*PATIENCE, str(PROJECT / "hack/image-test")]

@@ -2,7 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kernel.machine import IPV4_KINDS, KINDS, Kind, Machine, machine, why_no_machine, why_without
+from tests.kernel.machine import IPV4_KINDS, KINDS, KINDS_BY_DAY, Kind, Machine, machine, why_no_machine, why_without
+
+BY_DAY_AND_NIGHT = [kind if kind in KINDS_BY_DAY else pytest.param(kind, marks=pytest.mark.night) for kind in KINDS]
 
 
 @pytest.fixture(name="machine")
@@ -14,7 +16,9 @@ def fixture_machine() -> Iterator[Machine]:
         yield fresh
 
 
-@pytest.fixture(params=KINDS, ids=str)
+@pytest.fixture(
+    params=[kind if kind in KINDS_BY_DAY else pytest.param(kind, marks=pytest.mark.night) for kind in KINDS], ids=str
+)
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Each family with each backend that this machine has."""
     return _available(request.param)

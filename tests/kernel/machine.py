@@ -52,6 +52,8 @@ class Kind(Struct, frozen=True, kw_only=True):
 
 
 KINDS = tuple(Kind(family=family, backend=backend) for backend in Backend for family in Family)
+# Every tool and every family; the other two kinds wait for the night.
+KINDS_BY_DAY = tuple(kind for kind in KINDS if (kind.family is Family.IPV4) == (kind.backend is Backend.NFT))
 IPV4_KINDS = tuple(kind for kind in KINDS if kind.family is Family.IPV4)
 
 

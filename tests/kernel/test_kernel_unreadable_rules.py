@@ -79,7 +79,7 @@ def listed_chain(machine: Machine, name: str, chain: str) -> str:
     return machine.exec(["nft", "list", "chain", name, "nat", chain]).stdout
 
 
-@pytest.fixture(params=[IPV4, IPV6], ids=str)
+@pytest.fixture(params=[IPV4, pytest.param(IPV6, marks=pytest.mark.night)], ids=str)
 def kind(request: pytest.FixtureRequest) -> Kind:
     found: Kind = request.param
     if lack := why_without(found):

@@ -14,11 +14,13 @@ class Promise(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What users may rely on, `words`; the `test` that shows it, narrowed down by `only` as pytest's -k takes it.
 
     The test must notice if, at `place` (a file, and after a colon a function), the code `old` is `new`; `how` says so.
+    Where `test` is for the night, `by_day` is a smaller one for every change.
     """
 
     words: str
     test: str
     only: str = ""
+    by_day: str = ""
     how: str
     place: str = msgspec.field(name="in")
     old: str

@@ -1,8 +1,11 @@
 """The list of promises is as it should be; that each test tells if its promise is broken, `make promises` shows."""
 
 import ast
+import subprocess
+import sys
 
 import pytest
+from _pytest.mark.expression import Expression
 from msgspec.structs import replace
 
 from tests.promises import CHAPTERS
@@ -36,6 +39,22 @@ def test_it_is_in_the_document(promise: Promise) -> None:
     (row,) = (line for line in document.splitlines() if line.startswith(f"| {promise.words} |"))
     assert promise.how in row
     assert "not noticed" not in row
+
+
+def test_every_promise_is_shown_for_every_change() -> None:
+    files = sorted({promise.by_day or promise.test for promise in PROMISES})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not night", *files]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    missing = [promise.words for promise in PROMISES if not any(_shows(promise, name) for name in listed)]
+    assert missing == [], "all tests of these are for the night: name a smaller one as by_day"
+
+
+def _shows(promise: Promise, test: str) -> bool:
+    """True if a test, named as pytest lists it, is the promise's one for every change."""
+    if promise.by_day:
+        return test.startswith(f"{promise.by_day}::")
+    named = Expression.compile(promise.only or "test").evaluate(lambda name, /, **_: name.lower() in test.lower())
+    return named and test.startswith(f"{promise.test}::")
 
 
 def test_no_promise_is_made_twice() -> None:

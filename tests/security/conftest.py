@@ -10,7 +10,7 @@ from tests.kernel.machine import why_without
 from tests.security.contained import Contained, open_contained
 
 
-@pytest.fixture(scope="module", params=["nft", "legacy"])
+@pytest.fixture(scope="module", params=["nft", pytest.param("legacy", marks=pytest.mark.night)])
 def contained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contained]:
     """The cluster on each backend, its proxies contained."""
     backend = request.param
