@@ -56,7 +56,7 @@ def is_doubtful(plan: Plan, before: Ruleset) -> bool:
     )
 
 
-def surplus(plan: Plan, before: Ruleset, after: Ruleset) -> tuple[RuleDelete, ...]:
+def jumps_inserted_twice(plan: Plan, before: Ruleset, after: Ruleset) -> tuple[RuleDelete, ...]:
     """The jumps that a Plan has inserted though they were there `before`, in other words."""
     return tuple(
         RuleDelete(table=insert.table, chain=insert.chain, line=insert.line)

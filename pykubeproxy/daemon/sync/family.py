@@ -14,11 +14,10 @@ from pykubeproxy.host.errors import HostError, LockTimeout, RestoreError
 from pykubeproxy.host.protocol import Host
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
-from pykubeproxy.plan.apply import apply
+from pykubeproxy.plan.apply import apply, count_entries, entries_after
 from pykubeproxy.plan.diff import Plan, diff, diff_chains
-from pykubeproxy.plan.entries import count_entries, entries_after
 from pykubeproxy.plan.payload import Payload
-from pykubeproxy.plan.printed import PrintedForms, is_doubtful, surplus
+from pykubeproxy.plan.printed import PrintedForms, is_doubtful, jumps_inserted_twice
 from pykubeproxy.plan.sections import Split, whole
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.ruleset import ChainId, Ruleset, Unread
@@ -211,7 +210,7 @@ class FamilyProxy:
         """
         try:
             after = self._host.save(known=self.desired)
-            twice = surplus(plan, before, after)
+            twice = jumps_inserted_twice(plan, before, after)
             same = self._printed.learn(plan, after)
             if twice:
                 self._host.restore(Payload(Plan(deletes=twice)))

@@ -2,9 +2,8 @@
 
 from hypothesis import given
 
-from pykubeproxy.plan.apply import apply
+from pykubeproxy.plan.apply import apply, count_entries, entries_after
 from pykubeproxy.plan.diff import diff
-from pykubeproxy.plan.entries import count_entries, entries_after
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, Ruleset, Table
 from tests.live_rules import desired_and_live
 
