@@ -52,7 +52,7 @@ def config_of_node(flags: Mapping[str, object], own_options: OwnOptions, objects
     print_warnings(completed)
     if status is None:
         return NodeConfig(completed=completed, own_options=own_options, objects=objects)
-    followed = (status.manifests,) if status.manifests else ()
+    followed = (status.source.manifests,) if status.source.manifests else ()
     return NodeConfig(completed=completed, own_options=_own_options(own_options, status), objects=objects or followed)
 
 

@@ -89,13 +89,12 @@ def _configuration(config: bytes) -> KubeProxyConfiguration | None:
 
 
 def _kernel(used: Mapping[Family, Backend], config: KubeProxyConfiguration | None) -> KernelState:
-    """What the kernel shows of the families that are `used`."""
+    """What the kernel shows. `used` are the backends of the families that are served, or would be."""
     sysctls = Sysctls(read_only=True)
-    families = tuple(used) or (Family.IPV4,)
     state = KernelState(
         may_ask=nft_tables.may_ask(),
         connections=_connections(),
-        forwarding=dict(_forwarding(sysctls, families)),
+        forwarding=dict(_forwarding(sysctls, tuple(used) or tuple(Family))),
         settings=tuple(_settings(sysctls, config)),
     )
     if not state.may_ask:
@@ -103,7 +102,7 @@ def _kernel(used: Mapping[Family, Backend], config: KubeProxyConfiguration | Non
     others = find_other_tables(used or dict.fromkeys(Family, Backend.NFT))
     return msgspec.structs.replace(
         state,
-        proxy_chains={family: backends.backends_with_proxy(family) for family in families},
+        proxy_chains={family: backends.backends_with_proxy(family) for family in Family},
         other_tables=others.not_looked_at,
         left_tables=others.leftovers.tables,
         left_of_ipvs=ipvs_leftovers(others.leftovers),

@@ -31,7 +31,7 @@ from pykubeproxy.daemon.watch.api_source import ApiSource
 from pykubeproxy.daemon.watch.conntrack_watch import ConntrackWatch
 from pykubeproxy.daemon.watch.drift import DriftWatch, LegacyPoll
 from pykubeproxy.daemon.watch.manifest_watcher import ManifestWatcher
-from pykubeproxy.explain.status.published import ApiOutage, ProxyStatus
+from pykubeproxy.explain.status.published import ApiOutage, ObjectSource, ProxyStatus
 from pykubeproxy.host import interfaces, nfacct
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.conntrack import ConntrackTable, DeletionResult, ReadOnlyConntrackTable
@@ -168,9 +168,7 @@ class Daemon:
         if self._settings.manifests is not None:
             # Health wants to know whether the node is being deleted; without a cluster, it never is.
             health.saw_node(Node(name=self._settings.completed.node_name))
-        keeper = StatusKeeper(
-            self._about(), self._tools.values(), waits_for=lambda: self.loop.waits_for, api_outage=self._api_outage
-        )
+        keeper = StatusKeeper(self._about(), self._tools.values(), source=self._object_source)
         servers = Servers(
             addresses_of(self._config),
             health,
@@ -214,8 +212,6 @@ class Daemon:
             node_addresses=tuple(ip.text for ip in own),
             is_shadow=settings.is_dry,
             config_file=str(settings.config_file[0].absolute()) if settings.config_file else "",
-            manifests=str(Path(settings.manifests).absolute()) if settings.manifests is not None else "",
-            server=self._api.server if self._api is not None else "",
             master=without_secrets(settings.completed.master),
             only_family=own_options.only_family,
             host_addresses=tuple(ip.text for ip in own_options.host_addresses),
@@ -223,11 +219,20 @@ class Daemon:
             commit=own_options.commit,
         )
 
-    def _api_outage(self) -> ApiOutage | None:
-        """Since when, and why, the API server cannot be followed."""
-        if self._api is None or (seconds := self._api.failing_for) is None:
-            return None
-        return ApiOutage(since=time.time() - seconds, error=next(iter(self._api.errors.values()), ""))
+    def _object_source(self) -> ObjectSource:
+        """Where objects come from, and how that is going. Any thread may call it."""
+        manifests, api = self._settings.manifests, self._api
+        failing_for = api.failing_for if api is not None else None
+        outage = None
+        if api is not None and failing_for is not None:
+            outage = ApiOutage(since=time.time() - failing_for, error=next(iter(api.errors.values()), ""))
+        return ObjectSource(
+            manifests=str(Path(manifests).absolute()) if manifests is not None else "",
+            server=api.server if api is not None else "",
+            waits_for=tuple(sorted(self.loop.waits_for)),
+            unread=self.loop.unread,
+            api_outage=outage,
+        )
 
     def _emit_server_failed(self, failed: ServerFailed) -> None:
         if self._api is not None:

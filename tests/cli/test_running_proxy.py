@@ -15,7 +15,7 @@ from pykubeproxy.cli.running_proxy import NodeConfig, config_of_node, options_of
 from pykubeproxy.config.types import KubeProxyConfiguration
 from pykubeproxy.config.write import as_api_object
 from pykubeproxy.daemon.setup.run_settings import CommitMode, OwnOptions
-from pykubeproxy.explain.status.published import ProxyStatus
+from pykubeproxy.explain.status.published import ObjectSource, ProxyStatus
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.proxy_endpoints import RunningProxy
 from pykubeproxy.model.ip import IP, Family
@@ -30,7 +30,7 @@ CHOSEN = msgspec.structs.replace(
     commit="single",
     only_family=Family.IPV4,
     host_addresses=(ADDRESS.text,),
-    manifests="/srv/objects",
+    source=ObjectSource(manifests="/srv/objects"),
     master="https://10.0.0.9",
     families=FAMILIES[:1],
 )

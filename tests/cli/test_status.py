@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from pykubeproxy.cli import status
 from pykubeproxy.cli.main import main
 from pykubeproxy.explain.status.node_state import NodeState
-from tests.explain.status.nodes import IDLE, KERNEL, PROCESS, WELL, with_family, with_status
+from tests.explain.status.nodes import IDLE, KERNEL, PROCESS, WELL, with_family, with_source
 
 SCREEN = """\
 node-a: all well
@@ -55,7 +55,7 @@ def test_what_is_not_well_is_followed_by_what_to_do(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
-    ("state", "expected"), [(WELL, 0), (with_status(waits_for=("Node",)), 1), (IDLE, 1), (UNSEEN, 2)]
+    ("state", "expected"), [(WELL, 0), (with_source(waits_for=("Node",)), 1), (IDLE, 1), (UNSEEN, 2)]
 )
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_how_they_exit(monkeypatch: pytest.MonkeyPatch, state: NodeState, expected: int, output: str) -> None:

@@ -11,8 +11,8 @@ from pykubeproxy.daemon.sync.set_aside import RefusedReport
 from pykubeproxy.explain.status.published import (
     MOST_NAMED,
     MOST_REPAIRS,
-    ApiOutage,
     FamilySync,
+    ObjectSource,
     ProxyStatus,
     RefusedRules,
     Repair,
@@ -31,14 +31,12 @@ class StatusKeeper(Follower):
         about: ProxyStatus,
         tools: Iterable[Tools],
         *,
-        waits_for: Callable[[], Iterable[str]],
-        api_outage: Callable[[], ApiOutage | None],
+        source: Callable[[], ObjectSource],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`about` is what does not change; `waits_for` and `api_outage` are called for each request."""
+        """`about` is what does not change; `source` is called for each request."""
         self._about = about
-        self._waits_for = waits_for
-        self._api_outage = api_outage
+        self._source = source
         self._clock = clock
         # Replaced as a whole, since another thread may be reading them.
         self._families = {its.family: _beginning(its) for its in tools}
@@ -52,8 +50,7 @@ class StatusKeeper(Follower):
             self._about,
             node_addresses=self._addresses,
             families=tuple(self._families.values()),
-            waits_for=tuple(sorted(self._waits_for())),
-            api_outage=self._api_outage(),
+            source=self._source(),
             repairs=self._repairs,
         )
 

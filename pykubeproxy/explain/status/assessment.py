@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pykubeproxy.explain.status import observations as seen
 from pykubeproxy.explain.status.node_state import KernelState, KubeProxyMetrics, NodeState, ProxyAnswer
 from pykubeproxy.explain.status.observations import FamilyTime, Level, Observation, Topic
-from pykubeproxy.explain.status.published import ApiOutage, FamilySync, ProxyStatus, Repair
+from pykubeproxy.explain.status.published import FamilySync, ObjectSource, ProxyStatus, Repair
 from pykubeproxy.model.ip import Family, parse_ip
 
 # What is this long ago, in seconds, is of no interest any more; what happens so often in a minute goes on and on.
@@ -95,7 +95,7 @@ def _of_answer(state: NodeState) -> Iterator[Observation]:
         yield seen.Healthy(address=answer.health_address)
     if answer.status is not None:
         yield seen.Configured(file=answer.status.config_file)
-        yield _objects(state, answer.status)
+        yield _objects(state, answer.status.source)
         yield seen.LayoutUsed(dispatch=answer.status.dispatch, commit=answer.status.commit)
         yield from _syncs(state, answer.status)
     elif answer.metrics is not None:
@@ -106,15 +106,17 @@ def _of_answer(state: NodeState) -> Iterator[Observation]:
             yield from _mean_syncs(state, answer.metrics)
 
 
-def _objects(state: NodeState, status: ProxyStatus) -> Observation:
-    match status.api_outage:
-        case ApiOutage(since=since, error=error):
-            return seen.ApiAway(server=status.server, seconds=_since(state, since), error=error)
-    if status.waits_for:
-        return seen.WaitsForObjects(kinds=status.waits_for)
-    if status.manifests:
-        return seen.FollowsManifests(path=status.manifests)
-    return seen.FollowsApi(server=status.server)
+def _objects(state: NodeState, source: ObjectSource) -> Observation:
+    if source.api_outage is not None:
+        seconds = _since(state, source.api_outage.since)
+        return seen.ApiAway(server=source.server, seconds=seconds, error=source.api_outage.error)
+    if source.waits_for:
+        return seen.WaitsForObjects(kinds=source.waits_for)
+    if source.unread:
+        return seen.ObjectsUnread(unread=source.unread)
+    if source.manifests:
+        return seen.FollowsManifests(path=source.manifests)
+    return seen.FollowsApi(server=source.server)
 
 
 def _syncs(state: NodeState, status: ProxyStatus) -> Iterator[Observation]:

@@ -197,6 +197,14 @@ class WaitsForObjects(Observation, frozen=True, kw_only=True):
     kinds: tuple[str, ...]
 
 
+class ObjectsUnread(Observation, frozen=True, kw_only=True):
+    """Some objects cannot be read now, so there may be more than are known, and nothing is removed."""
+
+    topic = Topic.OBJECTS
+    level = Level.BAD
+    unread: tuple[str, ...]
+
+
 class BackendUsed(Observation, frozen=True, kw_only=True):
     """The iptables tools that serve some families."""
 

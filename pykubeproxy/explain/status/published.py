@@ -70,13 +70,25 @@ class ApiOutage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     error: str
 
 
+class ObjectSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where Services, EndpointSlices and the Node come from: the path `manifests`, or, if empty, the API at `server`.
+
+    `waits_for` names what has to be known before the first sync, and is not yet. `unread` names what cannot be read
+    now, so that nothing is removed. `api_outage` is None while the API server is reached.
+    """
+
+    manifests: str = ""
+    server: str = ""
+    waits_for: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    api_outage: ApiOutage | None = None
+
+
 class ProxyStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A running proxy: what it is, how it was configured beyond /configz, and how far it is.
 
-    `manifests` is the path that objects come from; empty if that is the API server at `server`. `config_file` is empty
-    if there is none. `only_family`, `host_addresses`, `dispatch`, `commit` and `master` are the command line's.
-    `waits_for` names what has to be known before the first sync, and is not yet. `repairs` are the last MOST_REPAIRS,
-    the newest last.
+    `config_file` is empty if there is none. `only_family`, `host_addresses`, `dispatch`, `commit` and `master` are the
+    command line's. `repairs` are the last MOST_REPAIRS, the newest last.
     """
 
     version: int = 1
@@ -88,14 +100,11 @@ class ProxyStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     node_addresses: tuple[str, ...] = ()
     is_shadow: bool = False
     config_file: str = ""
-    manifests: str = ""
-    server: str = ""
     master: str = ""
     only_family: Family | None = None
     host_addresses: tuple[str, ...] = ()
     dispatch: str
     commit: str
+    source: ObjectSource = ObjectSource()
     families: tuple[FamilySync, ...] = ()
-    waits_for: tuple[str, ...] = ()
-    api_outage: ApiOutage | None = None
     repairs: tuple[Repair, ...] = ()

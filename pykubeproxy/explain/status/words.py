@@ -72,7 +72,7 @@ def _of_proxy(observation: Observation) -> Words:  # noqa: PLR0911  one case for
     raise TypeError(observation)
 
 
-def _of_answer(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
+def _of_answer(observation: Observation) -> Words:
     match observation:
         case seen.Healthy():
             return Words("healthy, and the node may get new traffic")
@@ -86,6 +86,11 @@ def _of_answer(observation: Observation) -> Words:  # noqa: PLR0911  one case fo
             return Words(f"nobody answers /healthz at {address or 'any address'}", hint)
         case seen.Configured(file=file):
             return Words(file or "command line only")
+    raise TypeError(observation)
+
+
+def _of_objects(observation: Observation) -> Words:
+    match observation:
         case seen.FollowsManifests(path=path):
             return Words(f"files in {path}")
         case seen.FollowsApi(server=server):
@@ -97,6 +102,9 @@ def _of_answer(observation: Observation) -> Words:  # noqa: PLR0911  one case fo
             named = ", ".join(kinds)
             hint = f"see that the API server is reached, and allows to list and watch {named}; {_SEE_LOG}"
             return Words(f"nothing is synced yet: it waits for {named}", hint)
+        case seen.ObjectsUnread(unread=unread):
+            says = f"not all can be read, so nothing is removed: {'; '.join(unread)}"
+            return Words(says, "mend or remove what is named; it is read again as soon as it changes")
     raise TypeError(observation)
 
 
@@ -232,7 +240,7 @@ _OF_TOPIC: Mapping[Topic, Callable[[Observation], Words]] = {
     Topic.PROXY: _of_proxy,
     Topic.HEALTH: _of_answer,
     Topic.CONFIGURATION: _of_answer,
-    Topic.OBJECTS: _of_answer,
+    Topic.OBJECTS: _of_objects,
     Topic.BACKEND: _of_node,
     Topic.LAYOUT: _of_node,
     Topic.NODE: _of_node,

@@ -7,7 +7,7 @@ from pykubeproxy.daemon.follower import FinishedSync
 from pykubeproxy.daemon.messages import ForeignChange
 from pykubeproxy.daemon.sync.family import SyncResult
 from pykubeproxy.daemon.sync.set_aside import RefusedReport, RefusedService
-from pykubeproxy.explain.status.published import MOST_NAMED, MOST_REPAIRS, ApiOutage, FamilySync, ProxyStatus
+from pykubeproxy.explain.status.published import MOST_NAMED, MOST_REPAIRS, FamilySync, ObjectSource, ProxyStatus
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import RestoreError
 from pykubeproxy.model.ip import Family
@@ -37,11 +37,8 @@ class Bed:
             commit="auto",
         )
         self.clock = Clock()
-        self.missing = {"Service", "Node"}
-        self.outage: ApiOutage | None = None
-        self.keeper = StatusKeeper(
-            about, [TOOLS], waits_for=lambda: self.missing, api_outage=lambda: self.outage, clock=self.clock
-        )
+        self.source = ObjectSource(waits_for=("Node", "Service"))
+        self.keeper = StatusKeeper(about, [TOOLS], source=lambda: self.source, clock=self.clock)
 
     @property
     def family(self) -> FamilySync:
@@ -68,8 +65,8 @@ class Bed:
 def test_before_the_first_sync() -> None:
     bed = Bed()
     status = bed.keeper.status()
-    assert status.waits_for == ("Node", "Service")
-    assert (status.node_addresses, status.repairs, status.api_outage) == ((), (), None)
+    assert status.source == bed.source
+    assert (status.node_addresses, status.repairs) == ((), ())
     assert bed.family == FamilySync(family=Family.IPV4, backend="nft", tool="iptables-nft", tool_version="1.8.9")
 
 

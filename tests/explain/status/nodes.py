@@ -14,7 +14,7 @@ from pykubeproxy.explain.status.node_state import (
     ProxyProcess,
     ToolsFound,
 )
-from pykubeproxy.explain.status.published import ApiOutage, FamilySync, ProxyStatus, RefusedRules, Repair
+from pykubeproxy.explain.status.published import ApiOutage, FamilySync, ObjectSource, ProxyStatus, RefusedRules, Repair
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.nft_table import NftTable
 
@@ -35,6 +35,7 @@ FAMILIES = tuple(
     )
     for family, tool in ((Family.IPV4, "iptables"), (Family.IPV6, "ip6tables"))
 )
+SOURCE = ObjectSource(server="https://10.0.0.1:6443")
 STATUS = ProxyStatus(
     program="pykubeproxy 0.1.0",
     kubernetes_version="v1.37.0",
@@ -42,7 +43,7 @@ STATUS = ProxyStatus(
     started_at=NOW - 7200,
     node_name="node-a",
     node_addresses=("192.0.2.1", "2001:db8::1"),
-    server="https://10.0.0.1:6443",
+    source=SOURCE,
     dispatch="tree",
     commit="auto",
     families=FAMILIES,
@@ -83,6 +84,11 @@ def with_status(**fields: Any) -> NodeState:
     return replace(WELL, answer=replace(ANSWER, status=replace(STATUS, **fields)))
 
 
+def with_source(**fields: Any) -> NodeState:
+    """A node whose proxy says something else about the objects."""
+    return with_status(source=replace(SOURCE, **fields))
+
+
 def with_family(**fields: Any) -> NodeState:
     """A node whose proxy says something else about its IPv4 rules."""
     return with_status(families=(replace(FAMILIES[0], **fields), FAMILIES[1]))
@@ -114,7 +120,7 @@ TROUBLED = replace(
         status=replace(
             STATUS,
             config_file="/var/lib/kube-proxy/config.conf",
-            api_outage=ApiOutage(since=NOW - 95, error="connect: Connection refused"),
+            source=replace(SOURCE, api_outage=ApiOutage(since=NOW - 95, error="connect: Connection refused")),
             repairs=(
                 Repair(
                     time=NOW - 720,

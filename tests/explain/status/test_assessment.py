@@ -7,7 +7,7 @@ from pykubeproxy.explain.status import observations as seen
 from pykubeproxy.explain.status.assessment import assess, exit_status
 from pykubeproxy.explain.status.node_state import Connections, NodeState, ProxyProcess, Setting
 from pykubeproxy.explain.status.observations import FamilyTime, Level, Observation, Topic
-from pykubeproxy.explain.status.published import ApiOutage, RefusedRules, Repair
+from pykubeproxy.explain.status.published import ApiOutage, ObjectSource, RefusedRules, Repair
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.nft_table import NftTable
 from tests.explain.status.nodes import (
@@ -24,6 +24,7 @@ from tests.explain.status.nodes import (
     with_family,
     with_kernel,
     with_kube_proxy,
+    with_source,
     with_status,
 )
 
@@ -54,13 +55,21 @@ def drifted(kind: type[seen.Drifted], times: int, seconds: float, program: str =
 CASES: dict[str, tuple[NodeState, list[Observation], int]] = {
     "all well": (WELL, [], 0),
     "starting": (
-        with_status(waits_for=("Node", "Service"), families=tuple(replace(its, synced_at=None) for its in FAMILIES)),
+        with_status(
+            source=ObjectSource(waits_for=("Node", "Service")),
+            families=tuple(replace(its, synced_at=None) for its in FAMILIES),
+        ),
         [seen.WaitsForObjects(kinds=("Node", "Service")), seen.NeverSynced(families=BOTH)],
         1,
     ),
     "API away": (
-        with_status(api_outage=ApiOutage(since=NOW - 90, error="refused")),
+        with_source(api_outage=ApiOutage(since=NOW - 90, error="refused")),
         [seen.ApiAway(server="https://10.0.0.1:6443", seconds=90, error="refused")],
+        1,
+    ),
+    "objects unread": (
+        with_source(manifests="/srv", unread=("/srv/web.yaml",)),
+        [seen.ObjectsUnread(unread=("/srv/web.yaml",))],
         1,
     ),
     "sync fails": (
