@@ -102,7 +102,7 @@ chaos: ready ## every fault of tests/chaos in full, 100 kills among them; ten mi
 	  $(foreach fault,api clock conntrack queue resources,tests/chaos/test_chaos_$(fault).py)
 
 fuzz: ready ## 10,000 random clusters against what must hold for all; half an hour (root or sudo)
-	@$(AS_ROOT) $(PEER) $(PY) -m fuzz --states 10000 --json build/fuzz.json $(ARGS)
+	@$(AS_ROOT) env $(PEER) HYPOTHESIS_PROFILE=fuzz $(PY) -m pytest tests/fuzz $(ARGS)
 
 soak: ready ## twenty changes a second for an hour, with each backend that is there (root or sudo)
 	@$(AS_ROOT) env PYKUBEPROXY_SOAK_SECONDS=3600 $(PY) -m pytest -v tests/chaos/test_soak.py $(ARGS)

@@ -9,11 +9,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 from types import FrameType
 
+from hypothesis import strategies as st
+
 from fuzz.findings import Finding
-from fuzz.mutation import inputs
+
+LONGEST = 1 << 16
+
+# What trips parsers of any kind.
+# fmt: off
+TOKENS = (
+    b"\x00", b"\n", b"\r\n", b"\\", b'"', b"'", b"\xff\xfe", b"\xc3\x28", "\u2028".encode(), "\U0001f4a9".encode(),
+    b"\xed\xa0\x80", b"null", b"true", b"-1", b"0", b"1e999", b"NaN", b"9" * 40, b"9" * 5000, b"65536", b"[" * 300,
+    b"{" * 300, b"]", b"}", b"---\n", b"...", b"&a [*a]", b"*a", b"<<: *a",
+    b"!!python/object/apply:os.system ['true']", b"!!binary x", b"2024-13-45T99:99:99Z",
+    b"0001-01-01T00:00:00+23:59", b"%s%n", b"$(reboot)", b"COMMIT\n", b"*nat\n", b":INPUT - [0:0]\n",
+    b"-A INPUT -j ACCEPT\n", b"[1:2] ",
+)
+# fmt: on
 
 # Seconds of computing for one input of at most 64 KB, and bytes that the process may grow by meanwhile.
 LONGEST_SECONDS = 5.0
@@ -30,15 +44,23 @@ class Target:
     errors: tuple[type[Exception], ...] = ()
 
 
-def check_parser(target: Target, number: int, count: int) -> None:
-    """Give a target `count` inputs, made from a number. Raises Finding with the first one that it cannot bear."""
-    random = Random(f"{target.name} {number}")
-    for _ in range(count):
-        data = inputs(target.seeds, random)
-        problem = complaint(target, data)
-        if problem:
-            least = _smaller(target, data)
-            raise Finding(f"{target.name}: {complaint(target, least) or problem}\n  input: {least!r}")
+@st.composite
+def inputs(draw: st.DrawFn, seeds: tuple[bytes, ...]) -> bytes:
+    """Bytes that are almost what a parser expects: valid inputs, cut, joined, repeated and spoilt; or noise."""
+    data = bytearray(draw(st.sampled_from(seeds) | st.binary(max_size=2000)))
+    for _ in range(draw(st.integers(0, 8))):
+        start = draw(st.integers(0, len(data)))
+        end = start + draw(st.sampled_from((0, 1, 2, 4, 16, 100, LONGEST)))
+        parts = st.sampled_from((bytes(data), *seeds)).map(lambda whole, at=start: whole[at : at + 100])  # type: ignore[misc]
+        data[start:end] = draw(st.sampled_from(TOKENS) | st.binary(max_size=4) | parts) * draw(st.sampled_from((1, 20)))
+    return bytes(data[:LONGEST])
+
+
+def check_parser(target: Target, data: bytes) -> None:
+    """Raises Finding if a target cannot bear an input."""
+    problem = complaint(target, data)
+    if problem:
+        raise Finding(f"{target.name}: {problem}\n  input: {data!r}")
 
 
 def complaint(target: Target, data: bytes) -> str:
@@ -81,20 +103,3 @@ def _late(_number: int, _frame: FrameType | None) -> None:
 
 def _address_space() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-
-
-def _smaller(target: Target, data: bytes) -> bytes:
-    """A part of an input that is complained about as well: halves, quarters and so on taken away, one after another."""
-    step = len(data) // 2
-    tries = 0
-    while step and tries < 400:
-        start = 0
-        while start < len(data) and tries < 400:
-            tries += 1
-            shorter = data[:start] + data[start + step :]
-            if complaint(target, shorter):
-                data = shorter
-            else:
-                start += step
-        step //= 2
-    return data

@@ -10,7 +10,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -48,11 +48,11 @@ def why_no_peer() -> str | None:
 
 
 @contextmanager
-def open_peer(command: Sequence[str] = ()) -> Iterator["Peer"]:
+def open_peer(command: Sequence[str] = (), seconds: float = SECONDS) -> Iterator["Peer"]:
     """A namespace for kube-proxy and its API server; `command` stands in for the program, in tests."""
     with namespace("peer") as node:
         node.ip(["link add eth0 type veth peer name eth1", "link set eth0 up", *map(_address, ADDRESSES[:4])])
-        yield Peer(node, tuple(command) or (os.environ[PROGRAM],))
+        yield Peer(node, tuple(command) or (os.environ[PROGRAM],), seconds)
 
 
 def _address(text: str) -> str:
@@ -63,27 +63,19 @@ def _address(text: str) -> str:
 class Peer:
     """kube-proxy on the node that the states are about."""
 
-    def __init__(self, node: Namespace, command: tuple[str, ...]) -> None:
+    def __init__(self, node: Namespace, command: tuple[str, ...], seconds: float) -> None:
         self._node = node
+        self._seconds = seconds
         self._command = command
-
-    def check_of(self, every: int) -> Callable[[State], None]:
-        """A check of every so manieth state."""
-
-        def check_peer(state: State) -> None:
-            if state.number % every == 0:
-                self.check(state)
-
-        return check_peer
 
     def check(self, state: State) -> None:
         """Raises Finding if kube-proxy writes other rules for the same cluster and flags."""
-        problem = run_inside(self._node.name, compare, self._command, state)
+        problem = run_inside(self._node.name, compare, self._command, state, self._seconds)
         if problem:
             raise Finding(problem)
 
 
-def compare(command: Sequence[str], state: State) -> str:
+def compare(command: Sequence[str], state: State, seconds: float) -> str:
     """How kube-proxy's rules differ from ours, as diffs; empty if they do not. To be called inside the namespace."""
     programs = assets()
     with ExitStack() as stack:
@@ -96,7 +88,7 @@ def compare(command: Sequence[str], state: State) -> str:
         log = stack.enter_context((folder / "log").open("w"))
         process = subprocess.Popen([*command, *flags, *UNMANAGED, *state.flags], stdout=log, stderr=log)
         try:
-            return _wait_for_equality(process, _wanted(state, taken), folder / "log")
+            return _wait_for_equality(process, _wanted(state, taken), folder / "log", seconds)
         finally:
             process.terminate()
             process.wait()
@@ -127,9 +119,11 @@ def _wanted(state: State, taken: Sequence[Object]) -> dict[Family, str]:
     return found
 
 
-def _wait_for_equality(process: "subprocess.Popen[bytes]", wanted: Mapping[Family, str], log: Path) -> str:
+def _wait_for_equality(
+    process: "subprocess.Popen[bytes]", wanted: Mapping[Family, str], log: Path, seconds: float
+) -> str:
     """Wait until both families are as wanted; after a while, say in what they are not."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         found = {family: _comparable(_tool(save)) for family, save in _SAVE.items()}
         if found == wanted:

@@ -1,32 +1,64 @@
-"""A short run of the fuzzer; `make fuzz` is the long one. Every state is made from its number alone."""
+"""Random clusters and bytes through every check; `make fuzz` takes more of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fuzz.checks import CHECKS, kernel_check
+from fuzz import peer
+from fuzz.compiling import compiled, limits_of
 from fuzz.kernel import Kernel, open_kernel, why_no_kernel
-from fuzz.running import Run, run
-from fuzz.states import make_state
+from fuzz.meaning import check_meaning
+from fuzz.order import check_order
+from fuzz.parser_targets import targets
+from fuzz.parsers import Target, check_parser, inputs
+from fuzz.rule_lines import check_lines
+from fuzz.states import State, make_state, states
+from pykubeproxy.cluster.tracker import Tracker
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.rules import compile as compiling
+from pykubeproxy.rules import service, text
+from pykubeproxy.rules.options import Dispatch
 
-STATES = {"meaning": range(150), "order": range(1000, 1150), "parsers": range(2000, 2060)}
-IN_KERNEL = range(3000, 3006)
+Patch = pytest.MonkeyPatch
 
-# What long runs have found, once.
-FOUND = {"order": (3273,), "parsers": (9568,)}
-
-
-@pytest.mark.parametrize("check", CHECKS)
-def test_nothing_is_found(check: str) -> None:
-    numbers = STATES[check]
-    assert told(run({check: CHECKS[check]}, numbers.start, len(numbers), print)) == ""
+# A state in the kernel takes as long as ten others, one through kube-proxy as long as a hundred.
+IN_KERNEL = settings(max_examples=max(settings().max_examples // 10, 1))
+THROUGH_PEER = settings(max_examples=max(settings().max_examples // 100, 1))
 
 
-@pytest.mark.parametrize(
-    ("check", "number"), [(check, number) for check, numbers in FOUND.items() for number in numbers]
-)
-def test_what_was_found_is_not_there_any_more(check: str, number: int) -> None:
-    assert told(run({check: CHECKS[check]}, number, 1, print)) == ""
+def check_rules(state: State) -> None:
+    """Both families in both layouts: every line is one that is meant, and packets fare as is promised."""
+    with limits_of(state):
+        for family in Family:
+            for dispatch in Dispatch:
+                ruleset = compiled(state, family, dispatch)
+                check_lines(ruleset)
+                check_meaning(state, family, ruleset)
+
+
+def check_history(state: State) -> None:
+    """One family in one layout, which take turns: any order of events gives the same rules, and safely."""
+    with limits_of(state):
+        check_order(state, tuple(Family)[state.number % 2], tuple(Dispatch)[state.number // 2 % 2])
+
+
+@given(states())
+def test_meaning(state: State) -> None:
+    check_rules(state)
+
+
+@given(states())
+def test_order(state: State) -> None:
+    check_history(state)
+
+
+@pytest.mark.parametrize("target", targets(), ids=lambda target: target.name)
+@given(st.data())
+def test_parsers(target: Target, data: st.DataObject) -> None:
+    check_parser(target, data.draw(inputs(target.seeds)))
 
 
 @pytest.fixture(name="kernel", scope="module")
@@ -38,18 +70,86 @@ def fixture_kernel() -> Iterator[Kernel]:
         yield its
 
 
-def test_nothing_is_found_in_the_kernel(kernel: Kernel) -> None:
-    check = kernel_check(kernel, 1)
-    assert told(run({"kernel": check}, IN_KERNEL.start, len(IN_KERNEL), print)) == ""
+@IN_KERNEL
+@given(state=states())
+def test_kernel(kernel: Kernel, state: State) -> None:
+    with limits_of(state):
+        kernel.check(state)
 
 
-def test_a_number_is_a_state() -> None:
-    numbers = range(50)
-    assert [make_state(number) for number in numbers] == [make_state(number) for number in numbers]
-    assert len({str(make_state(number)) for number in numbers}) == len(numbers)
+@THROUGH_PEER
+@given(states())
+def test_kube_proxy(state: State) -> None:
+    if lack := peer.why_no_peer():
+        pytest.skip(lack)
+    with peer.open_peer() as judge:
+        judge.check(state)
 
 
-def told(done: Run) -> str:
-    """What was found."""
-    assert done.states or done.failures
-    return "\n".join(map(str, done.failures))
+# Each check finds what it is there for: something is broken, and a few states are enough.
+
+
+def shares_are_wrong(patch: Patch) -> None:
+    right = text.probability
+    patch.setattr(text, "probability", lambda chosen, choices: right(chosen, choices + 1))
+
+
+def nothing_is_masqueraded(patch: Patch) -> None:
+    patch.setattr(service, "internal_masquerade", lambda *_: ())
+    patch.setattr(compiling, "internal_masquerade", lambda *_: (), raising=False)
+
+
+def names_are_written_as_they_are(patch: Patch) -> None:
+    right = text.comment
+    patch.setattr(text, "comment", lambda words: right(f"{words} -j ACCEPT"))
+
+
+def removals_touch_nothing(patch: Patch) -> None:
+    right = Snapshot.remove
+
+    def remove(self: Snapshot, name: object) -> frozenset[object]:
+        right(self, name)  # type: ignore[arg-type]
+        return frozenset()
+
+    patch.setattr(Snapshot, "remove", remove)
+
+
+def deletions_are_not_seen(patch: Patch) -> None:
+    patch.setattr(Tracker, "_forget", lambda *_: None)
+
+
+BREAKS: list[tuple[Callable[[State], None], Callable[[Patch], None]]] = [
+    (check_rules, shares_are_wrong),
+    (check_rules, nothing_is_masqueraded),
+    (check_rules, names_are_written_as_they_are),
+    (check_history, removals_touch_nothing),
+    (check_history, deletions_are_not_seen),
+]
+
+
+@pytest.mark.parametrize(("check", "is_broken"), BREAKS, ids=lambda value: value.__name__)
+def test_what_is_broken_is_found(
+    check: Callable[[State], None], is_broken: Callable[[Patch], None], monkeypatch: Patch
+) -> None:
+    is_broken(monkeypatch)
+    with pytest.raises(Exception):  # noqa: B017, PT011  whatever it is
+        list(map(check, map(make_state, range(60))))
+
+
+def _fails_on_zero(data: bytes) -> None:
+    if b"\0" in data:
+        raise IndexError("zero")
+
+
+def _never_ends(data: bytes) -> None:
+    while data:
+        pass
+
+
+@pytest.mark.parametrize(("read", "says"), [(_fails_on_zero, "IndexError: zero"), (_never_ends, "takes longer than")])
+def test_a_parser_that_cannot_bear_something_is_found(
+    read: Callable[[bytes], None], says: str, monkeypatch: Patch
+) -> None:
+    monkeypatch.setattr("fuzz.parsers.LONGEST_SECONDS", 0.2)
+    with pytest.raises(Exception, match=says):
+        check_parser(Target("example", read, ()), b"a\0b")

@@ -99,6 +99,8 @@ def test_a_first_sync_that_fails(watched: Watched) -> None:
     watched.begin()
     watched.pass_seconds(59)
     assert watched.is_healthy
+    watched.pass_seconds(3)
+    assert not watched.is_healthy
     watched.pass_seconds(3600)
     assert (watched.is_healthy, watched.alerts) == (False, True)
     watched.host.is_broken = False
@@ -113,6 +115,8 @@ def test_a_repair_that_fails(watched: Watched) -> None:
     watched.loop.take(FIREWALLD)
     watched.pass_seconds(30)
     assert watched.is_healthy
+    watched.pass_seconds(32)
+    assert not watched.is_healthy
     watched.pass_seconds(3600)
     assert (watched.is_healthy, watched.alerts) == (False, True)
     watched.host.is_broken = False
