@@ -176,7 +176,9 @@ def _of_rules(observation: Observation) -> Words:  # noqa: PLR0911  one case for
         case seen.NoRules():
             return Words("none of a Service proxy", "start a proxy")
         case seen.RulesNotCompared():
-            return Words("kube-proxy does not say whether they are in force", f"{_SEE_DIFF}, which compares them")
+            return Words(
+                "kube-proxy does not say whether they are in force", "`pykubeproxy diff --dispatch linear` does"
+            )
         case seen.RulesNotLookedAt():
             return Words("not looked at: only root may", _AS_ROOT)
     raise TypeError(observation)
