@@ -11,8 +11,7 @@ from pykubeproxy.config.load import load
 from pykubeproxy.config.types import KubeProxyConfiguration
 from pykubeproxy.daemon.setup.node_view import host_name
 from pykubeproxy.daemon.setup.preparation import conntrack_settings
-from pykubeproxy.explain.notes import ipvs_leftovers, ipvs_removal
-from pykubeproxy.explain.status.node_state import Connections, KernelState, NodeState, Setting, ToolsFound
+from pykubeproxy.explain.status.node_state import KernelState, NodeState, Setting, ToolsFound
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host import interfaces, nft_tables
 from pykubeproxy.host.backend import Backend, Tools
@@ -22,9 +21,7 @@ from pykubeproxy.host.machine import online_cpus
 from pykubeproxy.host.proxy_endpoints import find_running
 from pykubeproxy.host.sysctl import SysctlError, Sysctls
 from pykubeproxy.model.ip import Family
-from pykubeproxy.plan.sysctls import Sysctl, conntrack_sysctls
-
-FORWARDING = {Family.IPV4: "net/ipv4/ip_forward", Family.IPV6: "net/ipv6/conf/all/forwarding"}
+from pykubeproxy.plan.sysctls import FORWARDING, Sysctl, conntrack_sysctls
 
 
 def read_state(metrics: str = "", health: str = "") -> NodeState:
@@ -93,7 +90,7 @@ def _kernel(used: Mapping[Family, Backend], config: KubeProxyConfiguration | Non
     sysctls = Sysctls(read_only=True)
     state = KernelState(
         may_ask=nft_tables.may_ask(),
-        connections=_connections(),
+        connections=conntrack_usage(),
         forwarding=dict(_forwarding(sysctls, tuple(used) or tuple(Family))),
         settings=tuple(_settings(sysctls, config)),
     )
@@ -104,15 +101,8 @@ def _kernel(used: Mapping[Family, Backend], config: KubeProxyConfiguration | Non
         state,
         proxy_chains={family: backends.backends_with_proxy(family) for family in Family},
         other_tables=others.not_looked_at,
-        left_tables=others.leftovers.tables,
-        left_of_ipvs=ipvs_leftovers(others.leftovers),
-        ipvs_removal=ipvs_removal(others.leftovers),
+        leftovers=others.leftovers,
     )
-
-
-def _connections() -> Connections | None:
-    usage = conntrack_usage()
-    return None if usage is None else Connections(entries=usage.entries, limit=usage.limit, dropped=usage.dropped)
 
 
 def _forwarding(sysctls: Sysctls, families: Iterable[Family]) -> Iterator[tuple[Family, bool]]:

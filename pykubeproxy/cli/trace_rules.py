@@ -26,13 +26,13 @@ from pykubeproxy.host.table_info import loaded_tables
 from pykubeproxy.model.ip import IP, Family, parse_ip
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.netfilter import Environment, Packet, local_address
+from pykubeproxy.plan.sysctls import FORWARDING
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, Ruleset
 
 # All that a packet may meet; iptables-save of one table each.
 _TABLES = tuple(BUILTIN_CHAINS)
 
 _LOOPBACK = {Family.IPV4: "127.0.0.1", Family.IPV6: "::1"}
-_FORWARDING = {Family.IPV4: "net/ipv4/ip_forward", Family.IPV6: "net/ipv6/conf/all/forwarding"}
 _ROUTE_LOCALNET = "net/ipv4/conf/all/route_localnet"
 
 
@@ -160,7 +160,7 @@ def environment(rules: Rules, packet: Packet) -> Environment:
     return msgspec.structs.replace(
         around,
         routes=tuple(routes()),
-        forwarding=_is_set(_FORWARDING[packet.family]),
+        forwarding=_is_set(FORWARDING[packet.family]),
         route_localnet=_is_set(_ROUTE_LOCALNET),
     )
 

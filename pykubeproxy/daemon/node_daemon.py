@@ -35,10 +35,10 @@ from pykubeproxy.explain.status.published import ApiOutage, ObjectSource, ProxyS
 from pykubeproxy.host import interfaces, nfacct
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.conntrack import ConntrackTable, DeletionResult, ReadOnlyConntrackTable
-from pykubeproxy.host.conntrack_usage import ConntrackUsage
 from pykubeproxy.host.iptables import IptablesHost, RestoreRun
 from pykubeproxy.host.protocol import ReadOnlyHost
 from pykubeproxy.host.sysctl import Sysctls
+from pykubeproxy.model.conntrack_usage import ConntrackUsage
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.observe.check_server import HealthCheckFailed

@@ -6,24 +6,11 @@ of /proc/net/stat/nf_conntrack, of which `drop` counts packets for which there w
 
 from pathlib import Path
 
-import msgspec
+from pykubeproxy.model.conntrack_usage import ConntrackUsage
 
 # What the calling thread's network namespace has.
 _PROC = Path("/proc/thread-self/net/stat/nf_conntrack")
 _SYSCTLS = Path("/proc/sys/net/netfilter")
-
-
-class ConntrackUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """The number of connections in the table and its `limit`, and how many packets were `dropped` since boot."""
-
-    entries: int
-    limit: int
-    dropped: int
-
-    @property
-    def is_full(self) -> bool:
-        """True if there is room for no other connection."""
-        return 0 < self.limit <= self.entries
 
 
 def conntrack_usage(sysctls: Path = _SYSCTLS, statistics: Path = _PROC) -> ConntrackUsage | None:

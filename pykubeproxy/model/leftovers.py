@@ -5,7 +5,7 @@ import msgspec
 from pykubeproxy.model.nft_table import NftTable
 
 
-class Leftovers(msgspec.Struct, frozen=True, kw_only=True):
+class Leftovers(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What there is: `tables` of the nftables mode, and of the ipvs mode `interfaces` and `ip_sets`, by name.
 
     `has_virtual_services` is True if IPVS distributes connections; without `interfaces`, perhaps for other programs.

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import msgspec
 
+from pykubeproxy.model.ip import Family
+
 # Whatever the configuration says, the table is not sized for more connections than this.
 MOST_CONNECTIONS = 1 << 20
 
@@ -35,6 +37,9 @@ TCP_BE_LIBERAL = "net/netfilter/nf_conntrack_tcp_be_liberal"
 # The number of buckets of the table that finds a packet's connection: a parameter of the module.
 HASH_SIZE = "/sys/module/nf_conntrack/parameters/hashsize"
 _CONNECTIONS_IN_A_BUCKET = 4
+
+FORWARDING = {Family.IPV4: "net/ipv4/ip_forward", Family.IPV6: "net/ipv6/conf/all/forwarding"}
+"""The settings without which the node forwards no packets of a family: to pods, or to other nodes."""
 
 # Lets packets from outside reach 127.0.0.0/8: node ports answer on localhost only with it.
 ROUTE_LOCALNET = Sysctl("net/ipv4/conf/all/route_localnet", 1)

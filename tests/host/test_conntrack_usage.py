@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pykubeproxy.host.conntrack_usage import ConntrackUsage, conntrack_usage
+from pykubeproxy.host.conntrack_usage import conntrack_usage
+from pykubeproxy.model.conntrack_usage import ConntrackUsage
 from tests.host.flows import connection, insert
 from tests.host.namespace import namespace, needs_root
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import structlog
 
 from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
-from pykubeproxy.host.conntrack_usage import ConntrackUsage, conntrack_usage
+from pykubeproxy.host.conntrack_usage import conntrack_usage
+from pykubeproxy.model.conntrack_usage import ConntrackUsage
 
 log = structlog.get_logger()
 

@@ -276,15 +276,15 @@ def _of_kernel(state: NodeState) -> Iterator[Observation]:
 
 def _tables_and_leftovers(kernel: KernelState, mode: str) -> Iterator[Observation]:
     """What a kube-proxy in `mode` works with is not left over."""
-    left = {table.title for table in kernel.left_tables}
+    left = {table.title for table in kernel.leftovers.tables}
     others = tuple(table for table in kernel.other_tables if table.title not in left)
     yield seen.NativeTables(tables=others) if others else seen.NoNativeTables()
     is_clean = True
-    if kernel.left_tables and mode != _NFTABLES:
-        yield seen.NftablesLeft(tables=kernel.left_tables)
+    if kernel.leftovers.tables and mode != _NFTABLES:
+        yield seen.NftablesLeft(tables=kernel.leftovers.tables)
         is_clean = False
-    if kernel.left_of_ipvs and mode != _IPVS:
-        yield seen.IpvsLeft(what=kernel.left_of_ipvs, removal=kernel.ipvs_removal)
+    if kernel.leftovers.has_ipvs and mode != _IPVS:
+        yield seen.IpvsLeft(leftovers=kernel.leftovers)
         is_clean = False
     if is_clean:
         yield seen.NoLeftovers()

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 import msgspec
 
 from pykubeproxy.explain.status.published import ProxyStatus
+from pykubeproxy.model.conntrack_usage import ConntrackUsage
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.leftovers import Leftovers
 from pykubeproxy.model.nft_table import NftTable
 
 
@@ -93,14 +95,6 @@ class ToolsFound(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     tool_version: str
 
 
-class Connections(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The kernel's table of connections: entries, limit, and packets `dropped` since boot for lack of room."""
-
-    entries: int
-    limit: int
-    dropped: int
-
-
 class Setting(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A kernel setting that the configuration asks for; `current` is None if it cannot be read."""
 
@@ -120,10 +114,8 @@ class KernelState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     may_ask: bool
     proxy_chains: Mapping[Family, tuple[str, ...]] = {}
     other_tables: tuple[NftTable, ...] = ()
-    left_tables: tuple[NftTable, ...] = ()
-    left_of_ipvs: tuple[str, ...] = ()
-    ipvs_removal: str = ""
-    connections: Connections | None = None
+    leftovers: Leftovers = Leftovers()
+    connections: ConntrackUsage | None = None
     forwarding: Mapping[Family, bool] = {}
     settings: tuple[Setting, ...] = ()
 

@@ -11,6 +11,7 @@ import msgspec
 from pykubeproxy.explain.status.node_state import Setting
 from pykubeproxy.explain.status.published import RefusedRules
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.leftovers import Leftovers
 from pykubeproxy.model.nft_table import NftTable
 
 
@@ -519,12 +520,11 @@ class NftablesLeft(Observation, frozen=True, kw_only=True):
 
 
 class IpvsLeft(Observation, frozen=True, kw_only=True):
-    """Something is left of kube-proxy's ipvs mode; `removal` is the command that removes it."""
+    """Something is left of kube-proxy's ipvs mode."""
 
     topic = Topic.LEFTOVERS
     level = Level.BAD
-    what: tuple[str, ...]
-    removal: str
+    leftovers: Leftovers
 
 
 class LeftoversNotLookedAt(Observation, frozen=True, kw_only=True):

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from pykubeproxy.explain.notes import ipvs_leftovers, ipvs_removal
 from pykubeproxy.explain.status import observations as seen
 from pykubeproxy.explain.status.observations import FamilyTime, Observation, Topic
 from pykubeproxy.explain.status.published import RefusedRules
-from pykubeproxy.model.ip import Family
 from pykubeproxy.model.printable import printable
+from pykubeproxy.plan.sysctls import FORWARDING
 
 _NAMED = 3
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-_FORWARDING = {Family.IPV4: "net.ipv4.ip_forward", Family.IPV6: "net.ipv6.conf.all.forwarding"}
 _AS_ROOT = "run it with sudo"
 _SEE_DIFF = "see `pykubeproxy diff`"
 _SEE_LOG = "its log says more"
@@ -203,8 +203,9 @@ def _of_kernel(observation: Observation) -> Words:  # noqa: PLR0911  one case fo
         case seen.Forwards(families=families):
             return Words(f"forwarding is on ({_and(families)})")
         case seen.ForwardingOff(family=family):
-            says = f"{_FORWARDING[family]} is 0: {family} packets of pods and of other machines are not forwarded"
-            return Words(says, f"`sysctl -w {_FORWARDING[family]}=1`")
+            name = FORWARDING[family].replace("/", ".")
+            says = f"{name} is 0: {family} packets of pods and of other machines are not forwarded"
+            return Words(says, f"`sysctl -w {name}=1`")
         case seen.SettingsMade(count=count):
             return Words(f"{_count(count, 'setting')} as configured")
         case seen.SettingDiffers(setting=setting):
@@ -231,8 +232,9 @@ def _of_others(observation: Observation) -> Words:  # noqa: PLR0911  one case fo
             titles = ", ".join(table.title for table in tables)
             says = f"{titles} of kube-proxy's nftables mode, which takes connections first"
             return Words(says, "`pykubeproxy run` and `pykubeproxy cleanup` delete it")
-        case seen.IpvsLeft(what=what, removal=removal):
-            return Words(f"{'; '.join(what)} of kube-proxy's ipvs mode", f"`{removal}`")
+        case seen.IpvsLeft(leftovers=leftovers):
+            says = f"{'; '.join(ipvs_leftovers(leftovers))} of kube-proxy's ipvs mode"
+            return Words(says, f"`{ipvs_removal(leftovers)}`")
         case seen.LeftoversNotLookedAt():
             return Words("not looked at, what other modes may have left: only root may", _AS_ROOT)
     raise TypeError(observation)

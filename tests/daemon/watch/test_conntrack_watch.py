@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pykubeproxy.daemon.watch.conntrack_watch import ConntrackReport, ConntrackWatch
-from pykubeproxy.host.conntrack_usage import ConntrackUsage
+from pykubeproxy.model.conntrack_usage import ConntrackUsage
 
 FULL, AGAIN = "error", "info"
 

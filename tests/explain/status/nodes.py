@@ -5,7 +5,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from pykubeproxy.explain.status.node_state import (
-    Connections,
     Health,
     KernelState,
     KubeProxyMetrics,
@@ -15,6 +14,7 @@ from pykubeproxy.explain.status.node_state import (
     ToolsFound,
 )
 from pykubeproxy.explain.status.published import ApiOutage, FamilySync, ObjectSource, ProxyStatus, RefusedRules, Repair
+from pykubeproxy.model.conntrack_usage import ConntrackUsage
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.nft_table import NftTable
 
@@ -56,7 +56,7 @@ ANSWER = ProxyAnswer(address=METRICS, owner=0, is_trusted=True, status=STATUS, h
 KERNEL = KernelState(
     may_ask=True,
     proxy_chains={Family.IPV4: ("nft",), Family.IPV6: ("nft",)},
-    connections=Connections(entries=100, limit=1000, dropped=0),
+    connections=ConntrackUsage(entries=100, limit=1000, dropped=0),
     forwarding={Family.IPV4: True, Family.IPV6: True},
 )
 WELL = NodeState(
@@ -145,7 +145,7 @@ TROUBLED = replace(
     ),
     kernel=replace(
         KERNEL,
-        connections=Connections(entries=216_301, limit=262_144, dropped=0),
+        connections=ConntrackUsage(entries=216_301, limit=262_144, dropped=0),
         other_tables=(NftTable("inet", "firewalld", ("forward", "input")),),
         forwarding={Family.IPV4: True, Family.IPV6: False},
     ),

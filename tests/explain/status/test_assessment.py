@@ -5,10 +5,12 @@ from msgspec.structs import replace
 
 from pykubeproxy.explain.status import observations as seen
 from pykubeproxy.explain.status.assessment import assess, exit_status
-from pykubeproxy.explain.status.node_state import Connections, NodeState, ProxyProcess, Setting
+from pykubeproxy.explain.status.node_state import NodeState, ProxyProcess, Setting
 from pykubeproxy.explain.status.observations import FamilyTime, Level, Observation, Topic
 from pykubeproxy.explain.status.published import ApiOutage, ObjectSource, RefusedRules, Repair
+from pykubeproxy.model.conntrack_usage import ConntrackUsage
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.leftovers import Leftovers
 from pykubeproxy.model.nft_table import NftTable
 from tests.explain.status.nodes import (
     ANSWER,
@@ -32,6 +34,7 @@ BOTH = (Family.IPV4, Family.IPV6)
 SHADOW = ProxyProcess(pid=9, name="pykubeproxy", command=("pykubeproxy", "run", "--dry-run"))
 FOREIGN = NftTable("inet", "firewalld", ("forward",))
 LEFT = NftTable("ip", "kube-proxy")
+IPVS = Leftovers(interfaces=("kube-ipvs0",))
 REFUSED = RefusedRules(service="ns/web", cause="no such match", module="xt_recent")
 SMALL = Setting(name="net/netfilter/nf_conntrack_max", wanted=9, current=5, is_met=False)
 UNREADABLE = Setting(name="net/netfilter/nf_conntrack_max", wanted=9, current=None, is_met=False)
@@ -44,7 +47,7 @@ def repair(ago: float, program: str = "nft") -> Repair:
 
 
 def connections(entries: int, dropped: int = 0) -> NodeState:
-    return with_kernel(connections=Connections(entries=entries, limit=1000, dropped=dropped))
+    return with_kernel(connections=ConntrackUsage(entries=entries, limit=1000, dropped=dropped))
 
 
 def drifted(kind: type[seen.Drifted], times: int, seconds: float, program: str = "nft") -> seen.Drifted:
@@ -157,13 +160,13 @@ CASES: dict[str, tuple[NodeState, list[Observation], int]] = {
     "setting too small": (with_kernel(settings=(SMALL,)), [seen.SettingDiffers(setting=SMALL)], 0),
     "other tables": (with_kernel(other_tables=(FOREIGN,)), [seen.NativeTables(tables=(FOREIGN,))], 0),
     "left by nftables mode": (
-        with_kernel(other_tables=(NftTable("ip", "kube-proxy", ("output",)),), left_tables=(LEFT,)),
+        with_kernel(other_tables=(NftTable("ip", "kube-proxy", ("output",)),), leftovers=Leftovers(tables=(LEFT,))),
         [seen.NftablesLeft(tables=(LEFT,))],
         1,
     ),
     "left by ipvs mode": (
-        with_kernel(left_of_ipvs=("interface kube-ipvs0",), ipvs_removal="ip link delete kube-ipvs0"),
-        [seen.IpvsLeft(what=("interface kube-ipvs0",), removal="ip link delete kube-ipvs0")],
+        with_kernel(leftovers=IPVS),
+        [seen.IpvsLeft(leftovers=IPVS)],
         1,
     ),
     "not root, in sync as the proxy says": (
@@ -220,7 +223,7 @@ CASES: dict[str, tuple[NodeState, list[Observation], int]] = {
     "kube-proxy in nftables mode": (
         replace(
             with_kube_proxy(mode="nftables", synced_at={}),
-            kernel=replace(WELL.kernel, proxy_chains={Family.IPV4: ()}, left_tables=(LEFT,)),
+            kernel=replace(WELL.kernel, proxy_chains={Family.IPV4: ()}, leftovers=Leftovers(tables=(LEFT,))),
         ),
         [seen.OtherMode(mode="nftables")],
         0,
@@ -228,7 +231,7 @@ CASES: dict[str, tuple[NodeState, list[Observation], int]] = {
     "kube-proxy in ipvs mode": (
         replace(
             with_kube_proxy(mode="ipvs"),
-            kernel=replace(WELL.kernel, left_of_ipvs=("interface kube-ipvs0",), ipvs_removal="x"),
+            kernel=replace(WELL.kernel, leftovers=IPVS),
         ),
         [seen.OtherMode(mode="ipvs")],
         0,
