@@ -14,7 +14,6 @@ from e2e.expectation import Case, Entrance, Fails, Origin, Place, Target, compla
 from e2e.lab import Lab, Node, Outsider, Pod
 from e2e.netns import Namespace
 from e2e.objects import Service, ServicePort
-from e2e.resident import Residents
 from e2e.topology import Address, Protocol, Topology
 
 ATTEMPTS = 100  # with four endpoints, one in 10^12 runs leaves one unasked by chance
@@ -73,14 +72,6 @@ def run_side_by_side(lab: Lab, manifests: Manifests, cases: Sequence[Case]) -> d
     """Runs cases at the same time: for those whose failure is waited for, for a second or two."""
     with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
         return dict(zip(cases, threads.map(partial(run_case, lab, manifests), cases), strict=True))
-
-
-def run_all(lab: Lab, manifests: Manifests, cases: Sequence[Case]) -> list[Result]:
-    """Runs every case: once by curl, and on by a client that stays in each place; those that fail, side by side."""
-    failing = run_side_by_side(lab, manifests, [case for case in cases if isinstance(case.expect, Fails)])
-    with Residents() as residents:
-        ways = (ask, residents.ask)
-        return [failing.get(case) or run_case(lab, manifests, case, ways) for case in cases]
 
 
 def probes(topology: Topology, manifests: Manifests, probe: str = "default/portal") -> list[Destination]:

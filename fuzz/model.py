@@ -83,10 +83,6 @@ class Cluster:
         taken = [fate for fate in fates if any(target for _, target, _ in fate)]
         return taken or fates or [UNTOUCHED]
 
-    def is_health_check(self, protocol: str, port: int) -> bool:
-        """Whether a port of the node is one at which load balancers ask for local endpoints."""
-        return protocol == "tcp" and port in {served.health_check_node_port for served in self.served}
-
     def _is_before(self, frontend: Frontend, asked: Asked, where: Address) -> bool:
         if (frontend.protocol, frontend.port) != (asked.protocol, asked.port):
             return False

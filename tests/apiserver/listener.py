@@ -72,11 +72,6 @@ class Listener:
             if not others:
                 return
 
-    def connection_count(self) -> int:
-        """Return how many connections there are."""
-        with self._lock:
-            return len(self._connections)
-
     def close(self) -> None:
         """Close everything, for good."""
         self.refuse()

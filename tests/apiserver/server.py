@@ -205,10 +205,6 @@ class ApiServer:
         """Return how many watches are up to date."""
         return self.watchers.count(resource)
 
-    def connection_count(self) -> int:
-        """Return how many connections clients have."""
-        return self._listener.connection_count()
-
     def rotate_token(self, token: str = "", *, keep_old: bool = False) -> str:
         """Make another bearer token valid, and the old ones invalid; established watches go on. Returns the token."""
         token = token or secrets.token_urlsafe(24)

@@ -22,12 +22,6 @@ def test_everything_is_told_before_it_is_said_to_be_listed(api: ApiServer, follo
     assert len(told.changes) == 1, "the list is told in one piece, or in few"
 
 
-@pytest.mark.parametrize("can_stream", [True, False])
-def test_an_empty_list_is_a_list(api: ApiServer, follow: Follow, *, can_stream: bool) -> None:
-    told = follow(api, can_stream=can_stream).wait_listed()
-    assert (told.names(), told.changes) == (set(), [])
-
-
 def test_a_long_list_is_told_in_pieces(api: ApiServer, follow: Follow) -> None:
     for number in range(1200):
         api.create(endpoint_slice(f"s{number}", "10.244.0.5"))

@@ -5,16 +5,13 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from tests.apiserver import testing
 from tests.apiserver.faults import BREAK_KINDS, Faults
 from tests.apiserver.server import ApiServer
 from tests.daemon.node import HEALTHZ, NAME, Node
-from tests.kernel.machine import wait_until
 
 TROUBLE = "cannot follow the API server"
-WATCHES = ("services", "endpointslices", "nodes")
 
 
 def create(api: ApiServer, name: str, number: int) -> None:
@@ -102,42 +99,3 @@ OUTAGES: dict[str, Callable[[Faults], object]] = {
     "restart with lost history": restart_with_lost_history,
     "restart from a backup": restart_from_a_backup,
 }
-
-
-@pytest.mark.parametrize("names", [list(OUTAGES)[0::2], list(OUTAGES)[1::2]], ids=["these", "those"])
-def test_what_was_missed_in_an_outage_is_made_up_for(node: Node, names: list[str]) -> None:
-    api = node.api
-    api.create(testing.node(NAME, "192.0.2.1"))
-    create(api, "web", 1)
-    create(api, "was-2", 2)
-    daemon = node.start()
-    daemon.wait(lambda: has(node, 1, 2), "the first sync")
-    for number, name in enumerate(names, 3):
-        for resource in WATCHES:
-            api.wait_watchers(1, resource)
-        api.faults.refuse(drop=False)
-        OUTAGES[name](api.faults)
-        delete(api, f"was-{number - 1}")
-        create(api, f"was-{number}", number)
-        api.faults.accept()
-        daemon.wait(partial(has, node, 1, number), name)
-        api.faults.clear()
-    assert not daemon.told("internal error")
-    assert not daemon.told("sync failed")
-
-
-def test_a_server_that_falls_silent_is_left(node: Node) -> None:
-    api = node.api
-    create(api, "web", 1)
-    daemon = node.start()
-    daemon.wait(lambda: has(node, 1), "the first sync")
-    for resource in WATCHES[:2]:
-        api.wait_watchers(1, resource)
-    api.faults.half_open()
-    wait_until(lambda: api.watcher_count() == 0, "silence")
-    api.requests.clear()
-    create(api, "more", 2)
-    assert api.requests.wait(4, "watch"), "silent watches are given up, and others begun"
-    assert has(node, 1)
-    api.faults.clear()
-    daemon.wait(lambda: has(node, 1, 2), "what was missed")

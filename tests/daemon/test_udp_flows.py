@@ -35,32 +35,6 @@ def pods(node: Node) -> Iterator[None]:
         yield
 
 
-def test_a_flow_follows_its_service(node: Node) -> None:
-    api = node.api
-    create_services(api, PODS[0])
-    daemon = node.start().wait_synced()
-    with Client(node, DNS, 53, socket.SOCK_DGRAM) as udp, Client(node, WEB, 80, socket.SOCK_STREAM) as tcp:
-        assert udp.ask() == tcp.ask() == PODS[0]
-
-        api.apply(dns_slice(PODS[1]))
-        api.apply(testing.endpoint_slice("web", PODS[1]))
-        wait_for(daemon, udp, PODS[1], "its endpoint was replaced")
-        assert tcp.ask() == PODS[0], "a connection goes on with the pod that it began with"
-
-        api.apply(dns_slice())
-        wait_for(daemon, udp, "refused", "there is no endpoint left")
-        api.apply(dns_slice(PODS[0]))
-        wait_for(daemon, udp, PODS[0], "there is one again")
-
-        api.delete("Service", "default", "dns")
-        wait_for(daemon, udp, "", "the Service is gone")
-        assert tcp.ask() == PODS[0]
-    daemon.wait(
-        lambda: sum(line["flows"] for line in daemon.told("stale UDP flows removed")) == daemon.metrics()[DELETED],
-        "every removed flow in the log as in the metrics",
-    )
-
-
 def test_a_service_deleted_while_nobody_looked(node: Node) -> None:
     api = node.api
     create_services(api, PODS[0])

@@ -9,20 +9,17 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import render
-from pykubeproxy.rules.trie import LEAF_SIZE
 from tests.builders import options, snapshot
 from tests.clusters import deep_cluster
 from tests.kernel.machine import Kind, Machine
 from tests.kernel.machine import machine as another_machine
 from tests.kernel.objects import Manifest, cluster_ip, pod_ip, web, write
 from tests.kernel.service_node import (
-    NEIGHBOUR,
     REFUSED,
     SILENCE_SECONDS,
     SILENT,
     Place,
     ServiceNode,
-    neighbour,
     service_node,
 )
 
@@ -34,8 +31,6 @@ EXTERNAL = {Family.IPV4: "198.51.100.{}", Family.IPV6: "2001:db8:100::{}"}
 LEAST_ROUNDS, MOST_ROUNDS = 12, 60
 
 ENDPOINTS = 130
-# The millionth of the chi-squared distribution with 129 degrees of freedom that is largest.
-LARGEST_DEVIATION = 221.0
 
 
 def test_the_deepest_tree_is_taken_and_printed_back(machine: Machine, kind: Kind) -> None:
@@ -118,62 +113,3 @@ def who_answers(node: ServiceNode, expected: dict[Place, set[str]]) -> dict[Plac
         if is_complete or any(not found[place] <= expected[place] for place in expected):
             break
     return found
-
-
-def frontends_outside(family: Family) -> tuple[list[Manifest], dict[Place, str]]:
-    """Services for the outside: who answers a neighbour there, or that it is refused or not heard.
-
-    There are enough of each kind for branches in filter: of load balancers with source ranges, and of external IPs
-    without endpoints.
-    """
-    objects: list[Manifest] = []
-    fates: dict[Place, str] = {}
-    for number in range(1, 61):
-        address = EXTERNAL[family].format(number)
-        pods, fate = [number], pod_ip(family, number)
-        spec: dict[str, object] = {"externalIPs": [address]}
-        if number % 3 == 1:
-            pods, fate = [], REFUSED
-        if number % 3 == 2:
-            is_allowed = number % 2 == 0
-            fate = fate if is_allowed else SILENT
-            ranges = [f"{NEIGHBOUR[family] if is_allowed else cluster_ip(family, number)}/{family.bits}"]
-            spec = {"type": "LoadBalancer", "loadBalancerSourceRanges": ranges}
-        made, its_slice = web(family, number, endpoints=pods, **spec)
-        if number % 3 == 2:
-            made["status"] = {"loadBalancer": {"ingress": [{"ip": address}]}}
-        objects += [made, its_slice]
-        fates[address, 80] = fate
-        # The load balancers' addresses are the node's own: so what is not dropped is refused, as nobody listens.
-        fates[address, 81] = REFUSED if number % 3 == 2 else SILENT
-    return objects, fates
-
-
-def test_a_neighbour_finds_the_same_frontends(nodes: dict[Dispatch, ServiceNode], kind: Kind, tmp_path: Path) -> None:
-    objects, fates = frontends_outside(kind.family)
-    source = write(tmp_path / "objects.json", objects)
-    heard = {place: fate for place, fate in fates.items() if fate is not SILENT}
-    unheard = dict.fromkeys(fates.keys() - heard.keys(), SILENT)
-    for dispatch, node in nodes.items():
-        node.machine.ip(f"route add local {EXTERNAL[kind.family].format(number)} dev lo" for number in range(2, 61, 3))
-        done = node.machine.once(source, *kind.flags, "--dispatch", dispatch)
-        assert done.returncode == 0, done.stderr
-        with neighbour(node.machine, kind.family) as outside:
-            assert outside.ask(heard) == heard
-            assert outside.ask(unheard, seconds=SILENCE_SECONDS) == unheard
-    chains = nodes[Dispatch.TREE].machine.rules(kind).tables["filter"].chains
-    for dispatch_chain in ("KUBE-PROXY-FIREWALL", "KUBE-EXTERNAL-SERVICES"):
-        assert 0 < len(chains[dispatch_chain]) < LEAF_SIZE, f"{dispatch_chain} has branches"
-
-
-def test_many_endpoints_are_chosen_alike(machine: Machine, kind: Kind, tmp_path: Path) -> None:
-    """Pearson's test; a wrong verdict on a fair choice is one in a million."""
-    source = write(tmp_path / "objects.json", web(kind.family, 1, endpoints=range(1, ENDPOINTS + 1)))
-    with service_node(machine, kind.family) as node:
-        assert machine.once(source, *kind.flags).returncode == 0
-        place = (cluster_ip(kind.family, 1), 80)
-        answers = node.connect_often([place], lambda made: made >= 40 * ENDPOINTS)
-    assert len(answers) == ENDPOINTS
-    expected = answers.total() / ENDPOINTS
-    assert sum((found - expected) ** 2 / expected for found in answers.values()) < LARGEST_DEVIATION
-    assert len([chain for chain in machine.rules(kind).tables["nat"].chains if chain.count("-") > 2]) == 16

@@ -73,22 +73,6 @@ def test_a_run_that_fails_leaves_the_old_rules_and_says_so_in_one_line(
     assert f" -d {cluster_ip(kind.family, 3)}{kind.mask} " in machine.dump(kind)
 
 
-def test_the_daemon_tries_again_and_loses_nothing_meanwhile(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
-    source = write(tmp_path / "objects.json", web(kind4.family, 1))
-    spoiled, log = tmp_path / "spoiled", tmp_path / "log"
-    tools = StandIns(tmp_path / "bin").spoiling_nat(spoiled)
-    machine.start(source, log, *kind4.flags, "--iptables-sync-period", "1s", path=tools.path)
-    wait_until(lambda: "KUBE-SERVICES" in machine.dump(kind4), "the first sync")
-    before = machine.dump(kind4, "-t", "nat")
-    spoiled.touch()
-    write(source, web(kind4.family, 1, endpoints=(7,)), web(kind4.family, 2))
-    wait_until(lambda: "failed at line" in log.read_text(), "the failure")
-    assert machine.dump(kind4, "-t", "nat") == before
-    spoiled.unlink()
-    wait_until(lambda: f" -d {cluster_ip(kind4.family, 2)}/32 " in machine.dump(kind4), "another attempt")
-    assert "10.244.0.7:8080" in machine.dump(kind4)
-
-
 def test_rules_that_somebody_else_removed_are_back_at_the_next_change(
     machine: Machine, kind4: Kind, tmp_path: Path
 ) -> None:

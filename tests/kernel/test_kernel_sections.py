@@ -1,8 +1,6 @@
 """Large restores in sections: no connection is lost, and whatever ends them early leaves Services old or new."""
 
-import os
 import re
-import signal
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,24 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from e2e import asking, netns
+from e2e import asking
 from e2e.lab import missing, open_lab
 from e2e.topology import Listener, Protocol, plain_topology
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.snapshot import Object
-from pykubeproxy.plan.diff import diff
-from pykubeproxy.plan.payload import Payload
-from pykubeproxy.plan.sections import sections
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.names import ChainNames
 from pykubeproxy.rules.options import Dispatch
-from pykubeproxy.rules.ruleset import Ruleset, render
+from pykubeproxy.rules.ruleset import Ruleset
 from tests.builders import options, port, service, service_port, slice_of, snapshot
 from tests.chaos.asking import unharmed
-from tests.kernel.machine import IPV4_KINDS, Kind, Machine, wait_until, why_without
+from tests.kernel.machine import IPV4_KINDS, Kind, Machine, why_without
 from tests.kernel.objects import Manifest, cluster_ip, web, write
-from tests.kernel.reading import has_read_all
 from tests.kernel.service_node import Place, ServiceNode, service_node
 from tests.kernel.stand_ins import StandIns
 from tests.packets import CLIENTS, Client, Destination, Fate, Walk, destinations
@@ -166,22 +160,6 @@ def same(one: Ruleset, other: Ruleset) -> bool:
     }
 
 
-def test_a_restore_that_is_killed_leaves_every_service_old_or_new(machine: Machine) -> None:
-    old, new = ruleset(Dispatch.LINEAR, 0), ruleset(Dispatch.TREE, 1)
-    services = Services(old, new)
-    lines: list[str] = []
-    for eighth in range(1, 8):
-        machine.clear(NFT)
-        restore(machine, render(old))
-        lines = lines or list(Payload(*sections(diff(new, machine.rules(NFT)), 60)))
-        # Further and further, and within sections as well as between them.
-        restore_and_kill(machine, lines[: len(lines) * eighth // 8])
-        services.check(machine.rules(NFT))
-    restore(machine, Payload(*sections(diff(new, machine.rules(NFT)))))
-    assert diff(new, machine.rules(NFT)).is_empty
-    assert lines.count("COMMIT") > 20
-
-
 def restore(machine: Machine, lines: Iterable[str]) -> None:
     machine.load(NFT, "".join(f"{line}\n" for line in lines))
 
@@ -198,18 +176,6 @@ def ruleset(dispatch: Dispatch, generation: int) -> Ruleset:
     return compile_ruleset(snapshot(*objects), options(dispatch=dispatch))
 
 
-def restore_and_kill(machine: Machine, lines: list[str]) -> None:
-    """Feed lines to iptables-restore, and kill it when it has read them all and waits for more."""
-    process = machine.popen([f"{NFT.program}-restore", "--noflush", "--counters"])
-    stdin = process.stdin
-    assert stdin is not None
-    stdin.write("".join(f"{line}\n" for line in lines))
-    stdin.flush()
-    wait_until(lambda: has_read_all(process.pid), "the tool has read all, and waits for more")
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-
-
 class Services:
     """What packets to Services meet under old and under new rules."""
 
@@ -224,25 +190,6 @@ class Services:
 
     def _fates(self, ruleset: Ruleset) -> dict[tuple[Destination, Client], Fate]:
         return Walk(ruleset).fates(self._asked, CLIENTS[Family.IPV4][-1:])
-
-
-def test_a_daemon_that_is_killed_leaves_every_service_old_or_new(machine: Machine, tmp_path: Path) -> None:
-    source = write(tmp_path / "objects.json", cluster(SEVERAL))
-    sync(machine, source)
-    old = machine.rules(NFT)
-    write(source, cluster(SEVERAL, 1))
-    go_on = tmp_path / "go-on"
-    tools = StandIns(tmp_path / "bin").stopping_after(2000, until_there=go_on)
-    daemon = machine.start(source, tmp_path / "log", *NFT.flags, path=tools.path)
-    wait_until(lambda: not same(machine.rules(NFT), old), "the first sections")
-    os.kill(daemon.pid, signal.SIGKILL)
-    daemon.wait()
-    go_on.touch()
-    wait_until(lambda: not netns.pids(machine.name), "the tool has seen the end of its input")
-    killed = machine.rules(NFT)
-    assert machine.pykubeproxy("diff", "-f", str(source), *NFT.flags).returncode == 1, "it was killed in the middle"
-    sync(machine, source)
-    Services(old, machine.rules(NFT)).check(killed)
 
 
 @pytest.mark.parametrize(("choice", "is_divided"), [("auto", True), ("single", False)])

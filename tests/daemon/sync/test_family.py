@@ -1,11 +1,8 @@
 """One family: what the kernel is believed to hold moves only when a restore succeeded."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pykubeproxy.daemon.sync import family
@@ -16,13 +13,11 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import ObjectId, Snapshot
 from pykubeproxy.plan.diff import Plan, diff, diff_chains
-from pykubeproxy.plan.sections import sections
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.ruleset import TABLES, ChainId, Ruleset
 from tests.builders import options, port, service, slice_of, snapshot
 from tests.memory_host import MemoryHost
-from tests.strategies import Event, events, name_of, rule_options
 
 WEB, DB = ServiceKey("ns", "web"), ServiceKey("ns", "db")
 
@@ -264,30 +259,3 @@ def test_an_ipv6_family_has_its_own_rules(host: WatchedHost) -> None:
     its.update(cluster(), [WEB, DB])
     its.sync()
     assert not any(chain.startswith("KUBE-SVC-") for chain in host.ruleset.tables["nat"].chains)
-
-
-@given(st.lists(st.lists(events, max_size=4), max_size=6), rule_options(), st.data())
-def test_whatever_happens_the_kernel_follows(batches: list[list[Event]], its: RuleOptions, data: st.DataObject) -> None:
-    """Events, failures, distrust and restarts, in sections or whole."""
-    host, objects = WatchedHost(), Snapshot()
-    proxy = FamilyProxy(its, host)
-    for batch in batches:
-        touched = {
-            key for event in batch for key in (objects.put(event[1]) if event[0] else objects.remove(name_of(event)))
-        }
-        match data.draw(st.sampled_from(["", "", "fails", "fails twice", "distrust", "restart"])):
-            case "restart":
-                proxy = FamilyProxy(its, host, lambda plan: sections(plan, 3))
-                touched = set(objects.services)
-            case "distrust":
-                proxy.distrust()
-            case "fails":
-                host.failures = [RestoreError("iptables-restore", "no")]
-            case "fails twice":
-                host.failures = [RestoreError("iptables-restore", "no"), RestoreError("iptables-restore", "no")]
-        proxy.update(objects, touched)
-        with suppress(RestoreError):
-            proxy.sync()
-        host.failures = []
-        proxy.sync()
-        assert is_in_sync(host, objects, its)
