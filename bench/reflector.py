@@ -19,7 +19,7 @@ import msgspec
 
 from bench.synthetic import NAMESPACE, Document, Shape, documents, slice_documents
 from pykubeproxy.cluster.client import connect
-from pykubeproxy.cluster.reflector import FollowOptions, Reflector
+from pykubeproxy.cluster.reflector import Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.types import ClientConnection
@@ -102,7 +102,7 @@ def measure(count: int, folder: Path, *, can_stream: bool) -> None:
             resource,
             on_change=listener.take,
             on_listed=lambda _: listener.listed.release(),
-            options=FollowOptions(can_stream=can_stream),
+            can_stream=can_stream,
         )
         for resource in (SERVICES, ENDPOINT_SLICES)
     ]

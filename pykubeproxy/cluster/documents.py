@@ -5,14 +5,13 @@ document and field.
 """
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 import yaml
 
-from pykubeproxy.cluster import translate, wire
 from pykubeproxy.cluster.input_notes import (
     BadObjectSkipped,
     DefinedTwice,
@@ -21,6 +20,7 @@ from pykubeproxy.cluster.input_notes import (
     UnreadableDocument,
     UnusedKind,
 )
+from pykubeproxy.cluster.resources import ENDPOINT_SLICES, NODES, SERVICES
 from pykubeproxy.cluster.translate import BadObject, Ignored
 from pykubeproxy.cluster.validation import field_first
 from pykubeproxy.config.yaml_limits import AliasLimit, DepthLimit
@@ -33,6 +33,7 @@ DEFAULT_NAMESPACE = "default"
 _DOCUMENT_START = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
 _MERGE = "<<"
 _LINE = re.compile(r"[^\n]+")
+_RESOURCES = {resource.kind: resource for resource in (SERVICES, ENDPOINT_SLICES, NODES)}
 
 
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,22 +47,6 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     is_broken: bool
     notes: tuple[InputNote, ...]
     unread: tuple[str, ...] = ()
-
-
-class _Kind(msgspec.Struct, frozen=True, kw_only=True):
-    api_version: str
-    wire: type[Any]
-    translate: Callable[[Any], tuple[Object | None, tuple[Ignored, ...]]]
-    is_namespaced: bool = True
-
-
-_KINDS: Mapping[str, _Kind] = {
-    "Service": _Kind(api_version="v1", wire=wire.Service, translate=translate.service),
-    "EndpointSlice": _Kind(
-        api_version="discovery.k8s.io/v1", wire=wire.EndpointSlice, translate=translate.endpoint_slice
-    ),
-    "Node": _Kind(api_version="v1", wire=wire.Node, translate=translate.node, is_namespaced=False),
-}
 
 
 @as_go_reads
@@ -150,9 +135,9 @@ class _Reader:
         version = content.get("apiVersion") or list_version
         if not isinstance(kind, str) or not kind:
             self._break(place, "kind: not set; Service, EndpointSlice, Node or List is expected")
-        elif kind == "List" or (kind.removesuffix("List") in _KINDS and kind.endswith("List")):
+        elif kind == "List" or (kind.removesuffix("List") in _RESOURCES and kind.endswith("List")):
             self._take_list(content, place, kind.removesuffix("List"), version)
-        elif kind not in _KINDS:
+        elif kind not in _RESOURCES:
             self.notes.append(UnusedKind(place=place, kind=kind))
         else:
             self._take_object(content, place, kind, version)
@@ -174,10 +159,10 @@ class _Reader:
         with suppress(msgspec.DecodeError, BadObject):
             head = msgspec.json.decode(item, type=_Head)
             kind, version = head.kind or listed_as, head.api_version or list_version
-            rules, name = _KINDS.get(kind), ObjectId(kind, head.metadata.namespace, head.metadata.name)
-            is_named = bool(name.name) and bool(name.namespace) is (rules is not None and rules.is_namespaced)
-            if rules is not None and version == rules.api_version and is_named:
-                self._keep(name, place, *rules.translate(msgspec.json.decode(item, type=rules.wire)))
+            resource, name = _RESOURCES.get(kind), ObjectId(kind, head.metadata.namespace, head.metadata.name)
+            is_named = bool(name.name) and bool(name.namespace) is (resource is not None and resource.is_namespaced)
+            if resource is not None and version == resource.api_version and is_named:
+                self._keep(name, place, *resource.translate(msgspec.json.decode(item, type=resource.wire)))
                 return True
         return False
 
@@ -190,14 +175,14 @@ class _Reader:
             self._take(content, place, listed_as, list_version)
 
     def _take_object(self, content: dict[str, Any], place: str, kind: str, version: object) -> None:
-        rules = _KINDS[kind]
-        name = _name(content, kind, namespaced=rules.is_namespaced)
+        resource = _RESOURCES[kind]
+        name = _name(content, kind, namespaced=resource.is_namespaced)
         if name is None:
             self._break(place, f"{kind}: metadata.name: not set")
             return
         try:
-            _check_version(version, rules.api_version)
-            translated = rules.translate(msgspec.convert(content, rules.wire))
+            _check_version(version, resource.api_version)
+            translated = resource.translate(msgspec.convert(content, resource.wire))
         except (BadObject, msgspec.ValidationError) as error:
             self.bad.add(name)
             self.unread.append(f"{place}: {name}")

@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-import msgspec
 import structlog
 
 from pykubeproxy.cluster.api_error import INTERNAL, SHORT_WATCH, ApiError
@@ -41,17 +40,12 @@ _WATCH_SECONDS = (300, 600)
 _JOIN_SECONDS = 1.0
 
 
-class FollowOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How to follow. `can_stream` False never asks for streaming lists."""
-
-    can_stream: bool = True
-
-
 class Reflector:
     """Follows one resource from `start` to `stop`.
 
     `on_change` gets every Change and `on_listed` the kind, once all that there was at first has been told; both are
-    called from the reflector's own thread and should not take long.
+    called from the reflector's own thread and should not take long. With `can_stream` False, it never asks for a
+    streaming list.
     """
 
     def __init__(
@@ -61,12 +55,12 @@ class Reflector:
         *,
         on_change: Callable[[ObjectChanges], None],
         on_listed: Callable[[str], None],
-        options: FollowOptions | None = None,
+        can_stream: bool = True,
     ) -> None:
         self._resource = resource
         self._on_change = on_change
         self._on_listed = on_listed
-        self._options = options or FollowOptions()
+        self._can_stream = can_stream
         self._session = client.session()
         self._tracker = Tracker(resource)
         self._outage = client.outage
@@ -99,7 +93,7 @@ class Reflector:
             self._thread.join(_JOIN_SECONDS)
 
     def _begin(self) -> WatchProtocol:
-        return WatchProtocol(self._tracker, can_stream=self._options.can_stream, watch_seconds=_watch_seconds)
+        return WatchProtocol(self._tracker, can_stream=self._can_stream, watch_seconds=_watch_seconds)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -29,9 +29,19 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     translate: Callable[[Any], tuple[Object | None, tuple[Ignored, ...]]]
 
     @property
+    def api_version(self) -> str:
+        """`v1` or `discovery.k8s.io/v1`, as objects have it in `apiVersion`."""
+        return f"{self.group}/v1" if self.group else "v1"
+
+    @property
+    def is_namespaced(self) -> bool:
+        """False for Nodes, which are in no namespace."""
+        return self.kind != "Node"
+
+    @property
     def path(self) -> str:
         """The path of the collection, all namespaces together."""
-        return f"/apis/{self.group}/v1/{self.plural}" if self.group else f"/api/v1/{self.plural}"
+        return f"/{'apis' if self.group else 'api'}/{self.api_version}/{self.plural}"
 
     @property
     def group_resource(self) -> str:
@@ -54,14 +64,9 @@ ENDPOINT_SLICES = Resource(
     wire=wire.EndpointSlice,
     translate=translate.endpoint_slice,
 )
+NODES = Resource(kind="Node", plural="nodes", selectors={}, wire=wire.Node, translate=translate.node)
 
 
 def own_node(name: str) -> Resource:
     """The Node object of this name and no other."""
-    return Resource(
-        kind="Node",
-        plural="nodes",
-        selectors={"fieldSelector": f"metadata.name={name}"},
-        wire=wire.Node,
-        translate=translate.node,
-    )
+    return msgspec.structs.replace(NODES, selectors={"fieldSelector": f"metadata.name={name}"})

@@ -8,9 +8,6 @@ import msgspec
 _T = TypeVar("_T")
 
 # msgspec gives the path of the field in the text of its error only, not as a value.
-# msgspec gives the path of the field in the text of its error only, not as a value.
-# msgspec gives the path of the field in the text of its error only, not as a value.
-# msgspec gives the path of the field in the text of its error only, not as a value.
 _VALIDATION_PATH = re.compile(r" - at `\$?\.?(.*)`$")
 
 
@@ -24,9 +21,6 @@ def decode(decoder: msgspec.json.Decoder[_T], data: bytes | msgspec.Raw) -> _T:
 
 def field_first(error: msgspec.ValidationError) -> str:
     """``Expected `int`, got `str` - at `$.spec.ports[0].port` `` as ``spec.ports[0].port: Expected int, got str``."""
-    problem = str(error)
-    problem = str(error)
-    problem = str(error)
     problem = str(error)
     found = _VALIDATION_PATH.search(problem)
     if not found:

@@ -1,6 +1,6 @@
 """The loop: the main thread takes messages from a queue, and syncs when a sync is due.
 
-Everything that it knows is its own. Other threads (`daemon.threads`) only put messages into the queue.
+Everything that it knows is its own. Other threads (listed in docs/threads.py) only put messages into the queue.
 """
 
 import math

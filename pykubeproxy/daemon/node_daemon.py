@@ -10,7 +10,6 @@ from pykubeproxy import __version__
 from pykubeproxy.cluster.client import connect
 from pykubeproxy.cluster.events import health_check_failed, healthz_failed, metrics_failed
 from pykubeproxy.cluster.manifests import Manifests
-from pykubeproxy.cluster.reflector import FollowOptions
 from pykubeproxy.config.addresses import without_secrets
 from pykubeproxy.config.release import KUBERNETES_VERSION
 from pykubeproxy.config.types import LocalMode
@@ -152,7 +151,7 @@ class Daemon:
             completed.node_name,
             self._host_name,
             self.loop.inbox,
-            FollowOptions(can_stream=completed.feature_gates.enabled("WatchListClient")),
+            can_stream=completed.feature_gates.enabled("WatchListClient"),
             emits_events=not self._settings.is_dry,
         )
         return self._api

@@ -4,26 +4,23 @@ import threading
 import time
 from collections.abc import Callable
 
-import msgspec
-
 from pykubeproxy.cluster.client import ApiClient
 from pykubeproxy.cluster.input_notes import input_note_text
 from pykubeproxy.cluster.outage import Backoff
-from pykubeproxy.cluster.reflector import FollowOptions, Reflector
+from pykubeproxy.cluster.reflector import Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, Resource
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.model.snapshot import Object, ObjectId, identify
 from tests.apiserver.server import ApiServer
 
 SECONDS = 10.0
-QUICK = FollowOptions()
 BACKOFF = Backoff(probe_interval=0.1, initial=0.04, maximum=0.1, stable_after=0.5)
 
 
 class Following:
     """What a reflector has told so far, applied as the daemon does: first what is put, then what is removed."""
 
-    def __init__(self, client: ApiClient, resource: Resource, options: FollowOptions) -> None:
+    def __init__(self, client: ApiClient, resource: Resource, *, can_stream: bool) -> None:
         self.changes: list[ObjectChanges] = []
         self.objects: dict[ObjectId, Object] = {}
         self.removed: list[str] = []
@@ -31,7 +28,9 @@ class Following:
         self.listed: list[str] = []
         self.objects_when_listed = 0
         self._news = threading.Condition()
-        self.reflector = Reflector(client, resource, on_change=self._take, on_listed=self._take_listed, options=options)
+        self.reflector = Reflector(
+            client, resource, on_change=self._take, on_listed=self._take_listed, can_stream=can_stream
+        )
 
     def _take(self, change: ObjectChanges) -> None:
         with self._news:
@@ -85,16 +84,14 @@ class Follow:
         self._connect_to = connect_to
 
     def __call__(
-        self, server: ApiServer, resource: Resource = ENDPOINT_SLICES, options: FollowOptions = QUICK, **fields: object
+        self, server: ApiServer, resource: Resource = ENDPOINT_SLICES, *, can_stream: bool = True
     ) -> Following:
-        """Start a reflector; further arguments replace fields of its options."""
-        return self.through(self._connect_to(server), resource, msgspec.structs.replace(options, **fields))
+        """Start a reflector."""
+        return self.through(self._connect_to(server), resource, can_stream=can_stream)
 
-    def through(
-        self, client: ApiClient, resource: Resource = ENDPOINT_SLICES, options: FollowOptions = QUICK
-    ) -> Following:
+    def through(self, client: ApiClient, resource: Resource = ENDPOINT_SLICES, *, can_stream: bool = True) -> Following:
         """Start a reflector that uses this client."""
-        following = Following(client, resource, options)
+        following = Following(client, resource, can_stream=can_stream)
         self._begun.append(following)
         following.reflector.start()
         return following

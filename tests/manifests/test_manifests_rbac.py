@@ -8,7 +8,6 @@ from queue import SimpleQueue
 import pytest
 
 from pykubeproxy.cluster.client import connect
-from pykubeproxy.cluster.reflector import FollowOptions
 from pykubeproxy.config.types import ClientConnection
 from pykubeproxy.daemon.messages import Message
 from pykubeproxy.daemon.watch.api_source import ApiSource
@@ -33,7 +32,7 @@ def asked(folder: Path, *, can_stream: bool) -> set[Permission]:
     with ApiServer() as server:
         settings = ClientConnection(kubeconfig=str(server.kubeconfig(folder / "kubeconfig")), qps=-1)
         inbox: SimpleQueue[Message] = SimpleQueue()
-        source = ApiSource(connect(settings), "node-a", "host-a", inbox, FollowOptions(can_stream=can_stream))
+        source = ApiSource(connect(settings), "node-a", "host-a", inbox, can_stream=can_stream)
         with ExitStack() as stopping:
             stopping.callback(source.stop)
             source.start()

@@ -74,7 +74,6 @@ def working_tools(own_options: OwnOptions) -> dict[Family, Tools]:
 
 def check_tools(tools: Mapping[Family, Tools]) -> None:
     """Raise HostError if another proxy uses the other backend, or if the tools do not work."""
-    """    """
     for its in tools.values():
         _check(its)
 

@@ -11,7 +11,7 @@ from pykubeproxy.cluster.client import ApiClient, connect
 from pykubeproxy.cluster.events import Event, EventRecorder, starting
 from pykubeproxy.cluster.input_notes import InputNote
 from pykubeproxy.cluster.manifests import SourceError
-from pykubeproxy.cluster.reflector import FollowOptions, Reflector
+from pykubeproxy.cluster.reflector import Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed
@@ -35,7 +35,7 @@ _LAST_EVENT_SECONDS = 2.0
 class ApiSource:
     """Follows Services, EndpointSlices and this node's Node object, from `start` to `stop`.
 
-    With `emits_events` False, nothing is written to the API.
+    With `can_stream` False, no streaming list is asked for. With `emits_events` False, nothing is written to the API.
     """
 
     def __init__(  # noqa: PLR0913  all parts of a source
@@ -44,8 +44,8 @@ class ApiSource:
         node_name: str,
         host_name: str,
         inbox: "SimpleQueue[Message]",
-        options: FollowOptions,
         *,
+        can_stream: bool = True,
         emits_events: bool = True,
     ) -> None:
         self._inbox = inbox
@@ -54,11 +54,17 @@ class ApiSource:
         self._client = client
         self._events = EventRecorder(client, host_name) if emits_events else None
         self._reflectors = {
-            resource.kind: Reflector(client, resource, on_change=self._changed, on_listed=self._listed, options=options)
+            resource.kind: Reflector(
+                client, resource, on_change=self._changed, on_listed=self._listed, can_stream=can_stream
+            )
             for resource in (SERVICES, ENDPOINT_SLICES)
         }
         self._reflectors["Node"] = Reflector(
-            client, own_node(node_name), on_change=self._node_changed, on_listed=self._node_listed, options=options
+            client,
+            own_node(node_name),
+            on_change=self._node_changed,
+            on_listed=self._node_listed,
+            can_stream=can_stream,
         )
 
     @property

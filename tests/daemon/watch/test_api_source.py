@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 
 from pykubeproxy.cluster.client import ApiClient
 from pykubeproxy.cluster.events import Event, starting
-from pykubeproxy.cluster.reflector import FollowOptions
 from pykubeproxy.cluster.resources import Resource
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.messages import Message, SourceChanged, SourceListed
@@ -36,9 +35,9 @@ class FakeReflector:
         *,
         on_change: Callable[[ObjectChanges], None],
         on_listed: Callable[[str], None],
-        options: FollowOptions,
+        can_stream: bool,
     ) -> None:
-        del client, options
+        del client, can_stream
         self.error: str | None = None
         self.is_started = False
         self.change, self.listed = on_change, on_listed
@@ -80,7 +79,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def source(inbox: Inbox, weakness: str | None = None, **fields: Any) -> ApiSource:
     client: Any = SimpleNamespace(server="https://10.0.0.1", weakness=weakness)
-    return ApiSource(client, NODE, "host", inbox, FollowOptions(), **fields)
+    return ApiSource(client, NODE, "host", inbox, **fields)
 
 
 def test_what_reflectors_tell_reaches_the_loop() -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import pykubeproxy
+from docs.threads import THREADS, DaemonThread
 from pykubeproxy.daemon.messages import ForeignChange, SourceChanged, SourceListed, Stop
-from pykubeproxy.daemon.threads import THREADS, DaemonThread
 
 PACKAGE = Path(pykubeproxy.__file__).parent
 MESSAGES = {each.__name__ for each in (SourceChanged, SourceListed, ForeignChange, Stop)}
-# Anything that puts Stop into the queue without being a thread in the list: see the docstring of `daemon.threads`.
+# Anything that puts Stop into the queue without being a thread in the list: see the docstring of `docs.threads`.
 NO_THREADS = {"daemon.supervision", "daemon.run"}
 
 

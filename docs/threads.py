@@ -1,4 +1,4 @@
-"""The threads of the daemon, and what passes between them and the loop; docs/architecture.md has a picture of it.
+"""The threads of the daemon, and what passes between them and the loop; tests compare this list with the code.
 
 The main thread runs the loop and owns everything that follows it. Other threads reach it through one queue
 (`daemon.messages`), and three of them get work from it through a queue of their own. Besides what is listed here, any
@@ -16,7 +16,7 @@ class DaemonThread(msgspec.Struct, frozen=True, kw_only=True):
     """A thread by its `name` in the log, which ends in * if there are several, and what it does.
 
     `sends` are the messages that it puts into the queue of the loop, `takes` is what the loop puts into its own.
-    `module` of this package has the code that puts or takes them, or that runs in the thread if there are none.
+    `module` of `pykubeproxy` has the code that puts or takes them, or that runs in the thread if there are none.
     """
 
     name: str
