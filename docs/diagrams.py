@@ -21,6 +21,7 @@ from pykubeproxy.cluster.resources import ENDPOINT_SLICES
 from pykubeproxy.cluster.tracker import Tracker
 from pykubeproxy.cluster.watch_protocol import TRANSITIONS, State
 from pykubeproxy.daemon.messages import SourceChanged
+from pykubeproxy.daemon.threads import THREADS
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
@@ -162,6 +163,21 @@ def watch_states() -> str:
     return "\n".join(lines)
 
 
+def threads() -> str:
+    """The threads of the daemon, and the messages that pass between them and the loop."""
+    lines = ["flowchart LR"]
+    for number, thread in enumerate(THREADS):
+        node = "loop" if number == 0 else f"thread{number}"
+        lines.append(f'  {node}["<b>{thread.name}</b><br>{thread.does}"]')
+        lines += [f"  {node} -- {_named(types)} --> loop" for types in (thread.sends,) if types]
+        lines += [f"  loop -- {_named(types)} --> {node}" for types in (thread.takes,) if types]
+    return "\n".join(lines)
+
+
+def _named(types: tuple[type, ...]) -> str:
+    return ", ".join(each.__name__ for each in types)
+
+
 def _identifier(chain: str) -> str:
     """A chain's name in letters that Mermaid takes for an identifier."""
     return "".join(letter if letter.isalnum() else "_" for letter in chain)
@@ -170,6 +186,7 @@ def _identifier(chain: str) -> str:
 DIAGRAMS: dict[str, Callable[[], str]] = {
     "floors": floors,
     "one change": one_change,
+    "threads": threads,
     "watch states": watch_states,
     "dispatch tree": dispatch_tree,
 }
