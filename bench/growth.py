@@ -15,7 +15,7 @@ from bench.runs import Run
 from bench.synthetic import Shape, in_short, objects, slices
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.loop import Loop
-from pykubeproxy.daemon.messages import SourceChanged
+from pykubeproxy.daemon.messages import ObjectsChanged
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.compile import Compiler
@@ -65,7 +65,7 @@ def measure(shape: Shape, rounds: int) -> Steps:
         snapshot.put(obj)
     compiled = clocked(lambda: Compiler(options()).update(snapshot, snapshot.services))
     loop = loop_for(proxy_for(NoHost(), Backend.NFT))
-    loop.take(SourceChanged(ObjectChanges(put=everything)))
+    loop.take(ObjectsChanged(ObjectChanges(put=everything)))
     loop.sync()
     samples = [_change(loop, shape, number) for number in range(rounds + _WARM_UP)]
     return Steps(compiled=compiled, changes=Timing(tuple(samples[_WARM_UP:])))
@@ -74,7 +74,7 @@ def measure(shape: Shape, rounds: int) -> Steps:
 def _change(loop: Loop, shape: Shape, number: int) -> Sample:
     """One endpoint of one Service replaced; Services in an order that has nothing to do with where they are kept."""
     service = number * _STRIDE % shape.services
-    change = SourceChanged(ObjectChanges(put=tuple(slices(service, shape, generation=number + 1))))
+    change = ObjectsChanged(ObjectChanges(put=tuple(slices(service, shape, generation=number + 1))))
 
     def take_and_sync() -> None:
         loop.take(change)

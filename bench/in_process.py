@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from bench.synthetic import CLUSTER_CIDR, Shape, objects
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.loop import Loop
-from pykubeproxy.daemon.messages import SourceChanged
+from pykubeproxy.daemon.messages import ObjectsChanged
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.backend import Backend, find_tools
 from pykubeproxy.host.iptables import IptablesHost
@@ -83,6 +83,6 @@ def loop_for(proxy: FamilyProxy, min_interval: float = 1.0) -> Loop:
 def synced_loop(shape: Shape, host: Host, backend: Backend, dispatch: Dispatch = Dispatch.TREE) -> Loop:
     """A loop that knows a whole cluster, and has written its rules."""
     loop = loop_for(proxy_for(host, backend, dispatch))
-    loop.take(SourceChanged(ObjectChanges(put=tuple(objects(shape)))))
+    loop.take(ObjectsChanged(ObjectChanges(put=tuple(objects(shape)))))
     assert loop.sync(), "the first sync failed"
     return loop

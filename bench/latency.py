@@ -31,7 +31,7 @@ from bench.synthetic import (
 )
 from e2e.netns import Namespace
 from pykubeproxy.cluster.source import ObjectChanges
-from pykubeproxy.daemon.messages import SourceChanged
+from pykubeproxy.daemon.messages import ObjectsChanged
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.rules.options import Dispatch
 
@@ -153,7 +153,7 @@ def _write_rules(variant: Variant) -> None:
     loop = loop_for(proxy_for(real_host(variant.backend), variant.backend, variant.dispatch))
     for number in range(variant.services):
         endpoints = slices(number, variant.shape, address=NODE)
-        loop.take(SourceChanged(ObjectChanges(put=(service(number, variant.shape), *endpoints))))
+        loop.take(ObjectsChanged(ObjectChanges(put=(service(number, variant.shape), *endpoints))))
     assert loop.sync(), "the first sync failed"
 
 

@@ -16,7 +16,7 @@ from bench.namespaces import run_in_fresh
 from bench.runs import Run
 from bench.synthetic import Shape, slices
 from pykubeproxy.cluster.source import ObjectChanges
-from pykubeproxy.daemon.messages import Message, SourceChanged
+from pykubeproxy.daemon.messages import Message, ObjectsChanged
 from pykubeproxy.host.backend import Backend
 
 BURST = "burst of 1,000 changes, event to kernel"
@@ -54,11 +54,11 @@ def burst(shape: Shape, backend: Backend, rounds: int) -> tuple[Timing, Timing]:
     alone: list[Sample] = []
     for generation in range(1, rounds + 1):
         changes = [
-            SourceChanged(ObjectChanges(put=tuple(slices(number % shape.services, shape, generation))))
+            ObjectsChanged(ObjectChanges(put=tuple(slices(number % shape.services, shape, generation))))
             for number in range(_BURST)
         ]
 
-        def take_and_sync(changes: list[SourceChanged] = changes) -> None:
+        def take_and_sync(changes: list[ObjectsChanged] = changes) -> None:
             for change in changes:
                 loop.take(change)
             loop.sync()
@@ -73,7 +73,7 @@ def steady(shape: Shape, backend: Backend, seconds: float) -> float:
     loop = synced_loop(shape, real_host(backend), backend)
     warm_up = 2 * _RATE
     count = warm_up + int(seconds * _RATE)
-    changes = [SourceChanged(ObjectChanges(put=tuple(slices(number, shape, number + 1)))) for number in range(count)]
+    changes = [ObjectsChanged(ObjectChanges(put=tuple(slices(number, shape, number + 1)))) for number in range(count)]
     threading.Thread(target=loop.run, daemon=True).start()
     _feed(loop.inbox, changes[:warm_up])
     before, begun = cpu_seconds(), time.monotonic()
@@ -81,7 +81,7 @@ def steady(shape: Shape, backend: Backend, seconds: float) -> float:
     return (cpu_seconds() - before) / (time.monotonic() - begun)
 
 
-def _feed(inbox: "SimpleQueue[Message]", changes: Iterable[SourceChanged]) -> None:
+def _feed(inbox: "SimpleQueue[Message]", changes: Iterable[ObjectsChanged]) -> None:
     for change in changes:
         inbox.put(change)
         time.sleep(1 / _RATE)

@@ -15,7 +15,7 @@ from bench.namespaces import run_in_fresh
 from bench.runs import Run
 from bench.synthetic import Shape, in_short, service, slices
 from pykubeproxy.cluster.source import ObjectChanges
-from pykubeproxy.daemon.messages import SourceChanged
+from pykubeproxy.daemon.messages import ObjectsChanged
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.snapshot import identify
 
@@ -71,7 +71,7 @@ def measure(shape: Shape, backend: Backend, rounds: int) -> dict[str, Pair]:
     for number in range(-1, rounds):
         for kind, make in changes:
             change = make(number % shape.services)
-            loop.take(SourceChanged(change))
+            loop.take(ObjectsChanged(change))
             done = clocked(loop.sync)
             alone = tool(command, host.last_payload())
             if number >= 0:  # the first one warms up

@@ -19,8 +19,8 @@ from bench.synthetic import Shape, objects, slice_documents
 from docs import ROOT
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES
 from pykubeproxy.cluster.tracker import Tracker
-from pykubeproxy.cluster.watch_protocol import TRANSITIONS, State
-from pykubeproxy.daemon.messages import SourceChanged
+from pykubeproxy.cluster.watch_protocol import TRANSITIONS, WatchState
+from pykubeproxy.daemon.messages import ObjectsChanged
 from pykubeproxy.daemon.threads import THREADS
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.service import ServiceKey
@@ -104,7 +104,7 @@ def one_change() -> str:
     sys.setprofile(record)
     try:
         tracker.put(event)
-        loop.take(SourceChanged(tracker.take()))
+        loop.take(ObjectsChanged(tracker.take()))
         loop.sync()
     finally:
         sys.setprofile(None)
@@ -156,7 +156,7 @@ def dispatch_tree() -> str:
 
 def watch_states() -> str:
     """The states of the watch protocol, and what leads from one to another."""
-    lines = ["stateDiagram-v2", f"  [*] --> {State.STREAM}"]
+    lines = ["stateDiagram-v2", f"  [*] --> {WatchState.STREAM}"]
     for (state, cause), transition in TRANSITIONS.items():
         pause = ", after a pause" if transition.pauses else ""
         lines.append(f"  {state} --> {transition.to}: {cause}{pause}")

@@ -8,7 +8,7 @@ thread that dies sends Stop (`daemon.supervision`).
 import msgspec
 
 from pykubeproxy.cluster.events import Event
-from pykubeproxy.daemon.messages import ForeignChange, SourceChanged, SourceListed, Stop
+from pykubeproxy.daemon.messages import ForeignChange, ObjectsChanged, ObjectsListed, Stop
 from pykubeproxy.flows.stale import FlowCheck
 
 
@@ -32,13 +32,13 @@ THREADS = (
         name="follow-*",
         does="follow one resource of the API server each",
         module="daemon.watch.api_source",
-        sends=(SourceChanged, SourceListed),
+        sends=(ObjectsChanged, ObjectsListed),
     ),
     DaemonThread(
         name="manifests",
         does="reads manifests in place of the API server",
         module="daemon.watch.manifest_watcher",
-        sends=(SourceChanged, SourceListed),
+        sends=(ObjectsChanged, ObjectsListed),
     ),
     DaemonThread(
         name="nftables",

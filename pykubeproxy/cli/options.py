@@ -17,7 +17,7 @@ API = "api"
 """The value of `--source` that stands for the API server."""
 
 
-class AddressType(click.ParamType[IP]):
+class AddressParam(click.ParamType[IP]):
     """An IP address."""
 
     name = "IP"
@@ -34,7 +34,7 @@ _OPTIONS = (
     click.option(
         "--host-address",
         "host_addresses",
-        type=AddressType(),
+        type=AddressParam(),
         multiple=True,
         help="Use these instead of the addresses of this machine's interfaces, to speak for another node. Repeatable.",
     ),

@@ -37,7 +37,7 @@ _LIST_END = "k8s.io/initial-events-end"
 Query = dict[str, str]
 
 
-class State(StrEnum):
+class WatchState(StrEnum):
     """What the protocol is doing."""
 
     STREAM = "stream"
@@ -46,7 +46,7 @@ class State(StrEnum):
     PROBE = "probe"
 
 
-class Cause(StrEnum):
+class Trigger(StrEnum):
     """What a reply means for the state that it arrives in."""
 
     EVENT = "an event"
@@ -66,30 +66,30 @@ class Cause(StrEnum):
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
     """Where a cause leads. With `reads_on`, the open watch goes on; with `pauses`, the next request has to wait."""
 
-    to: State
+    to: WatchState
     reads_on: bool = False
     pauses: bool = False
 
 
-TRANSITIONS: dict[tuple[State, Cause], Transition] = {
-    (State.STREAM, Cause.EVENT): Transition(to=State.STREAM, reads_on=True),
-    (State.STREAM, Cause.LIST_COMPLETE): Transition(to=State.WATCH, reads_on=True),
-    (State.STREAM, Cause.NOT_STREAMED): Transition(to=State.PAGES),
-    (State.PAGES, Cause.PAGE): Transition(to=State.PAGES),
-    (State.PAGES, Cause.LIST_COMPLETE): Transition(to=State.WATCH),
-    (State.PAGES, Cause.EXPIRED): Transition(to=State.PAGES, pauses=True),
-    (State.PAGES, Cause.VERSION_AHEAD): Transition(to=State.PAGES, pauses=True),
-    (State.PAGES, Cause.FAILED): Transition(to=State.PAGES, pauses=True),
-    (State.WATCH, Cause.EVENT): Transition(to=State.WATCH, reads_on=True),
-    (State.WATCH, Cause.ENDED): Transition(to=State.WATCH),
-    (State.WATCH, Cause.EXPIRED): Transition(to=State.STREAM, pauses=True),
-    (State.WATCH, Cause.VERSION_AHEAD): Transition(to=State.STREAM, pauses=True),
-    (State.WATCH, Cause.UNSUPPORTED): Transition(to=State.STREAM, pauses=True),
-    (State.WATCH, Cause.FAILED): Transition(to=State.PROBE, pauses=True),
-    (State.PROBE, Cause.OLDER): Transition(to=State.STREAM),
-    (State.PROBE, Cause.NOT_OLDER): Transition(to=State.WATCH),
-    (State.PROBE, Cause.FORBIDDEN): Transition(to=State.WATCH),
-    (State.PROBE, Cause.FAILED): Transition(to=State.PROBE, pauses=True),
+TRANSITIONS: dict[tuple[WatchState, Trigger], Transition] = {
+    (WatchState.STREAM, Trigger.EVENT): Transition(to=WatchState.STREAM, reads_on=True),
+    (WatchState.STREAM, Trigger.LIST_COMPLETE): Transition(to=WatchState.WATCH, reads_on=True),
+    (WatchState.STREAM, Trigger.NOT_STREAMED): Transition(to=WatchState.PAGES),
+    (WatchState.PAGES, Trigger.PAGE): Transition(to=WatchState.PAGES),
+    (WatchState.PAGES, Trigger.LIST_COMPLETE): Transition(to=WatchState.WATCH),
+    (WatchState.PAGES, Trigger.EXPIRED): Transition(to=WatchState.PAGES, pauses=True),
+    (WatchState.PAGES, Trigger.VERSION_AHEAD): Transition(to=WatchState.PAGES, pauses=True),
+    (WatchState.PAGES, Trigger.FAILED): Transition(to=WatchState.PAGES, pauses=True),
+    (WatchState.WATCH, Trigger.EVENT): Transition(to=WatchState.WATCH, reads_on=True),
+    (WatchState.WATCH, Trigger.ENDED): Transition(to=WatchState.WATCH),
+    (WatchState.WATCH, Trigger.EXPIRED): Transition(to=WatchState.STREAM, pauses=True),
+    (WatchState.WATCH, Trigger.VERSION_AHEAD): Transition(to=WatchState.STREAM, pauses=True),
+    (WatchState.WATCH, Trigger.UNSUPPORTED): Transition(to=WatchState.STREAM, pauses=True),
+    (WatchState.WATCH, Trigger.FAILED): Transition(to=WatchState.PROBE, pauses=True),
+    (WatchState.PROBE, Trigger.OLDER): Transition(to=WatchState.STREAM),
+    (WatchState.PROBE, Trigger.NOT_OLDER): Transition(to=WatchState.WATCH),
+    (WatchState.PROBE, Trigger.FORBIDDEN): Transition(to=WatchState.WATCH),
+    (WatchState.PROBE, Trigger.FAILED): Transition(to=WatchState.PROBE, pauses=True),
 }
 
 
@@ -181,20 +181,20 @@ class WatchProtocol:
         self._wants_latest = False
         self._page_query: Query | None = None
         self._error: ApiError | None = None
-        self.state = State.STREAM
+        self.state = WatchState.STREAM
         self.command: Command = self._request(after=None)
 
     def take(self, reply: Reply) -> None:
         """Take in the reply to `command`; afterwards `command` is the next one."""
         self._error = None
         match self.state:
-            case State.STREAM:
+            case WatchState.STREAM:
                 cause = self._take_streamed(reply)
-            case State.PAGES:
+            case WatchState.PAGES:
                 cause = self._take_page(reply)
-            case State.WATCH:
+            case WatchState.WATCH:
                 cause = self._take_watched(reply)
-            case State.PROBE:
+            case WatchState.PROBE:
                 cause = self._take_probed(reply)
         transition = self._move(cause)
         if transition.reads_on:
@@ -202,7 +202,7 @@ class WatchProtocol:
         else:
             self.command = self._request(after=self._error if transition.pauses else None)
 
-    def _move(self, cause: Cause) -> Transition:
+    def _move(self, cause: Trigger) -> Transition:
         """Go to the state that `cause` leads to."""
         transition = TRANSITIONS[self.state, cause]
         self.state = transition.to
@@ -210,25 +210,25 @@ class WatchProtocol:
 
     def _request(self, after: ApiError | None) -> Command:
         """The request to make in the present state; `after` is the error that calls for a pause before it."""
-        if self.state is State.STREAM and not self._can_stream:
-            self._move(Cause.NOT_STREAMED)
+        if self.state is WatchState.STREAM and not self._can_stream:
+            self._move(Trigger.NOT_STREAMED)
         match self.state:
-            case State.STREAM:
+            case WatchState.STREAM:
                 self._tracker.begin_list()
                 return self._watch({"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}, after)
-            case State.PAGES:
+            case WatchState.PAGES:
                 if self._page_query is None:
                     self._tracker.begin_list()
                     self._page_query = self._first_page()
                 return RequestList(self._page_query, after)
-            case State.WATCH:
+            case WatchState.WATCH:
                 return self._watch({"resourceVersion": self._version}, after)
-            case State.PROBE:
+            case WatchState.PROBE:
                 return RequestList({"limit": "1"}, after)
 
     def _watch(self, query: Query, after: ApiError | None) -> StartWatch:
         usual = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(self._watch_seconds())}
-        return StartWatch(usual | query, after, is_list=self.state is State.STREAM)
+        return StartWatch(usual | query, after, is_list=self.state is WatchState.STREAM)
 
     def _first_page(self) -> Query:
         """What to list: never anything older than what is known, and no more work for the server than that takes."""
@@ -240,23 +240,23 @@ class WatchProtocol:
             return {"limit": str(PAGE_SIZE)} | match
         return {"limit": str(PAGE_SIZE), "resourceVersion": "0"}
 
-    def _take_streamed(self, reply: Reply) -> Cause:
+    def _take_streamed(self, reply: Reply) -> Trigger:
         """Take in an event of the list with which a watch begins."""
         try:
             if isinstance(reply, EventLine):
                 effect = self._take_event(reply)
                 if not effect.ends_list:
-                    return Cause.EVENT
+                    return Trigger.EVENT
                 self._complete_list(effect.version)
-                return Cause.LIST_COMPLETE
+                return Trigger.LIST_COMPLETE
             if isinstance(reply, RequestFailed):
                 raise reply.error
         except ApiError as error:
             # A server that does not know the parameters is not asked for a stream again.
             self._can_stream &= not error.is_unsupported
-        return Cause.NOT_STREAMED
+        return Trigger.NOT_STREAMED
 
-    def _take_page(self, reply: Reply) -> Cause:
+    def _take_page(self, reply: Reply) -> Trigger:
         """Take in one page of a list."""
         try:
             page = _page(reply)
@@ -266,17 +266,17 @@ class WatchProtocol:
             if error.is_too_new or (error.kind == READ_TIMEOUT and self._version):
                 # A silent server may be waiting for a version that it never reaches, longer than we wait for it.
                 self._forget_version()
-                return Cause.VERSION_AHEAD
+                return Trigger.VERSION_AHEAD
             if error.is_expired:
                 self._wants_latest = True
                 self._page_query = None
-                return Cause.EXPIRED
-            return Cause.FAILED
+                return Trigger.EXPIRED
+            return Trigger.FAILED
         if page.metadata.continue_:
             self._page_query = {"limit": str(PAGE_SIZE), "continue": page.metadata.continue_}
-            return Cause.PAGE
+            return Trigger.PAGE
         self._complete_list(page.metadata.resource_version)
-        return Cause.LIST_COMPLETE
+        return Trigger.LIST_COMPLETE
 
     def _put(self, page: _ListPage) -> None:
         """Give the tracker the objects of a page. Raises ApiError if they are no objects."""
@@ -292,25 +292,25 @@ class WatchProtocol:
         self._page_query = None
         self._tracker.end_list()
 
-    def _take_watched(self, reply: Reply) -> Cause:
+    def _take_watched(self, reply: Reply) -> Trigger:
         """Take in a change, or the end of the watch."""
         try:
             if isinstance(reply, EventLine):
                 self._version = self._take_event(reply).version or self._version
-                return Cause.EVENT
+                return Trigger.EVENT
             if isinstance(reply, RequestFailed):
                 raise reply.error
         except ApiError as error:
             self._error = error
             if error.is_too_new:
                 self._forget_version()
-                return Cause.VERSION_AHEAD
+                return Trigger.VERSION_AHEAD
             if error.is_expired:
-                return Cause.EXPIRED
-            return Cause.UNSUPPORTED if error.is_unsupported else Cause.FAILED
-        return Cause.ENDED
+                return Trigger.EXPIRED
+            return Trigger.UNSUPPORTED if error.is_unsupported else Trigger.FAILED
+        return Trigger.ENDED
 
-    def _take_probed(self, reply: Reply) -> Cause:
+    def _take_probed(self, reply: Reply) -> Trigger:
         """Take in the list that shows the server's present version.
 
         Versions of built-in resources can be compared as numbers (API Concepts, "Resource versions").
@@ -319,11 +319,11 @@ class WatchProtocol:
             present = _page(reply).metadata.resource_version
         except ApiError as error:
             self._error = error
-            return Cause.FORBIDDEN if error.is_forbidden else Cause.FAILED
+            return Trigger.FORBIDDEN if error.is_forbidden else Trigger.FAILED
         if not _is_older(present, self._version):
-            return Cause.NOT_OLDER
+            return Trigger.NOT_OLDER
         self._forget_version()
-        return Cause.OLDER
+        return Trigger.OLDER
 
     def _forget_version(self) -> None:
         """The server's versions may have begun again: list whatever there is now."""

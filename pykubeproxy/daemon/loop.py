@@ -18,7 +18,7 @@ from pykubeproxy.daemon.follow.reporting import report
 from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.daemon.foreign_changes import ForeignChanges, Step
 from pykubeproxy.daemon.known_objects import KnownObjects
-from pykubeproxy.daemon.messages import FatalError, ForeignChange, Message, SourceChanged, SourceListed, Stop
+from pykubeproxy.daemon.messages import FatalError, ForeignChange, Message, ObjectsChanged, ObjectsListed, Stop
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.daemon.watch.drift import DriftPoll
 from pykubeproxy.host.errors import HostError
@@ -128,9 +128,9 @@ class Loop:
     def take(self, message: Message) -> None:
         """Take in one message, without syncing yet. Raises FatalError."""
         match message:
-            case SourceChanged(change):
+            case ObjectsChanged(change):
                 self._change(change)
-            case SourceListed(kinds):
+            case ObjectsListed(kinds):
                 self._first.listed(kinds, self._clock())
             case ForeignChange():
                 self._foreign.note(message)

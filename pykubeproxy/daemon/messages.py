@@ -5,13 +5,13 @@ import msgspec
 from pykubeproxy.cluster.source import ObjectChanges
 
 
-class SourceChanged(msgspec.Struct, frozen=True):
+class ObjectsChanged(msgspec.Struct, frozen=True):
     """Objects have changed, as a source (the API server, or manifests) says."""
 
     change: ObjectChanges
 
 
-class SourceListed(msgspec.Struct, frozen=True):
+class ObjectsListed(msgspec.Struct, frozen=True):
     """A source has sent all objects of these kinds that there were; it sends only changes from now on."""
 
     kinds: frozenset[str]
@@ -37,7 +37,7 @@ class FatalError(Exception):
     """The loop has to end, and the process with it; the text says why, in one line."""
 
 
-Message = SourceChanged | SourceListed | ForeignChange | Stop
+Message = ObjectsChanged | ObjectsListed | ForeignChange | Stop
 
 # The kinds of objects that a source follows.
 SERVICES_AND_SLICES = frozenset({"Service", "EndpointSlice"})

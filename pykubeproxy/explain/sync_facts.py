@@ -52,7 +52,7 @@ class TableUnread(msgspec.Struct, frozen=True, kw_only=True):
     unread: Unread
 
 
-class ServicesRefused(msgspec.Struct, frozen=True, kw_only=True):
+class ServicesSetAside(msgspec.Struct, frozen=True, kw_only=True):
     """Rules of these Services were refused with an error. `module` is missing in the kernel, if that is known."""
 
     services: tuple[ServiceKey, ...]
@@ -80,7 +80,7 @@ SyncFact = (
     | DriftRepaired
     | PlanRefused
     | TableUnread
-    | ServicesRefused
+    | ServicesSetAside
     | ExtensionMissing
     | ServicesAccepted
 )

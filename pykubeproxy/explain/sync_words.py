@@ -12,7 +12,7 @@ from pykubeproxy.explain.sync_facts import (
     PlanRefused,
     RulesWritten,
     ServicesAccepted,
-    ServicesRefused,
+    ServicesSetAside,
     SyncFact,
     SyncFailed,
     TableUnread,
@@ -61,7 +61,7 @@ def log_line(fact: SyncFact) -> LogLine:  # noqa: PLR0911  one case for each kin
             )
             values = {"table": table, "chains": ", ".join(unread.chains) or "unknown", "error": unread.why}
             return LogLine("warning", message, values)
-        case ServicesRefused(services=services, error=error, module=module):
+        case ServicesSetAside(services=services, error=error, module=module):
             message = "rules were refused; the Services that they are for stay as they were, all others are served"
             values = {"services": _named(map(str, services)), "error": error}
             return LogLine("error", message, values | ({"missing_module": module} if module else {}))

@@ -11,7 +11,7 @@ from pykubeproxy.rules.service_traffic import Dropped, ServiceTraffic
 _NONE = Dropped()
 
 
-class NoLocalEndpoints:
+class DroppedTraffic:
     """The counts of one family; `total` is over all Services."""
 
     def __init__(self) -> None:

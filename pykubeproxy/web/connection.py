@@ -42,7 +42,7 @@ class ClientLimits(msgspec.Struct, frozen=True, kw_only=True):
     head_bytes: int = 16 * 1024
 
 
-class ConnectionState(Enum):
+class HttpState(Enum):
     """What a connection is at."""
 
     IDLE = "between requests"
@@ -58,7 +58,7 @@ class Connection:
     def __init__(self, sock: socket.socket, handler: Handler, limits: ClientLimits, now: float) -> None:
         sock.setblocking(False)
         self.sock = sock
-        self.state = ConnectionState.ASKING
+        self.state = HttpState.ASKING
         self.deadline = now + limits.request
         self._handler = handler
         self._limits = limits
@@ -69,12 +69,12 @@ class Connection:
     @property
     def wants_to_send(self) -> bool:
         """True while it waits for the client to take an answer, and reads nothing."""
-        return self.state is ConnectionState.ANSWERING
+        return self.state is HttpState.ANSWERING
 
     def advance(self, now: float) -> None:
         """Go on, as the socket is ready for it. A client that went away closes the connection; nothing is raised."""
         try:
-            if self.state is ConnectionState.ANSWERING:
+            if self.state is HttpState.ANSWERING:
                 self._send(now)
             else:
                 self._receive(now)
@@ -85,7 +85,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the socket; may be called more than once."""
-        self.state = ConnectionState.CLOSED
+        self.state = HttpState.CLOSED
         self.sock.close()
 
     def _receive(self, now: float) -> None:
@@ -93,10 +93,10 @@ class Connection:
         if not data:
             self.close()
             return
-        if self.state is ConnectionState.PARTING:
+        if self.state is HttpState.PARTING:
             return
-        if self.state is ConnectionState.IDLE:
-            self.state = ConnectionState.ASKING
+        if self.state is HttpState.IDLE:
+            self.state = HttpState.ASKING
             self.deadline = now + self._limits.request
         self._received += data
         try:
@@ -138,7 +138,7 @@ class Connection:
         answer = serialize(response, date=formatdate(usegmt=True), closes=is_last, head_only=head_only)
         self._to_send = memoryview(answer)
         self._is_last = is_last
-        self.state = ConnectionState.ANSWERING
+        self.state = HttpState.ANSWERING
         self.deadline = now + self._limits.answer
         self._send(now)
 
@@ -146,10 +146,10 @@ class Connection:
         while self._to_send:
             self._to_send = self._to_send[self.sock.send(self._to_send) :]
         if not self._is_last:
-            self.state = ConnectionState.IDLE
+            self.state = HttpState.IDLE
             self.deadline = now + self._limits.idle
             return
         # To close with unread input would reset the connection, and the client might lose the answer (RFC 9112 9.6).
-        self.state = ConnectionState.PARTING
+        self.state = HttpState.PARTING
         self.deadline = now + self._limits.linger
         self.sock.shutdown(socket.SHUT_WR)

@@ -21,7 +21,7 @@ from typing import TypeVar
 import msgspec
 import structlog
 
-from pykubeproxy.web.connection import ClientLimits, Connection, ConnectionState
+from pykubeproxy.web.connection import ClientLimits, Connection, HttpState
 from pykubeproxy.web.messages import Handler
 
 log = structlog.get_logger()
@@ -195,10 +195,10 @@ class WebThread:
     def _advance(self, connection: Connection) -> None:
         before = connection.wants_to_send
         connection.advance(time.monotonic())
-        if connection.state is ConnectionState.CLOSED:
+        if connection.state is HttpState.CLOSED:
             self._drop(connection)
             return
-        if connection.state is ConnectionState.IDLE:
+        if connection.state is HttpState.IDLE:
             self._connections[connection] = self._connections.pop(connection)
         if connection.wants_to_send != before:
             event = selectors.EVENT_WRITE if connection.wants_to_send else selectors.EVENT_READ

@@ -5,7 +5,15 @@ from random import Random
 import pytest
 
 from pykubeproxy.cluster import watch_protocol
-from pykubeproxy.cluster.watch_protocol import TRANSITIONS, Cause, EventLine, Reply, RequestList, State, Transition
+from pykubeproxy.cluster.watch_protocol import (
+    TRANSITIONS,
+    EventLine,
+    Reply,
+    RequestList,
+    Transition,
+    Trigger,
+    WatchState,
+)
 from tests.cluster.talking import BROKEN, ENDED, SILENCE, Talk, added, bookmark, deleted, error, page, refusal
 
 ERRORS: list[Reply] = [BROKEN, SILENCE, *map(refusal, (400, 403, 410, 500)), refusal(504, "Too large resource version")]
@@ -16,14 +24,14 @@ EVENTS: list[Reply] = [
 ]
 
 
-class Recorder(dict[tuple[State, Cause], Transition]):
+class Recorder(dict[tuple[WatchState, Trigger], Transition]):
     """The table, which takes note of the rows that are looked up."""
 
     def __init__(self) -> None:
         super().__init__(TRANSITIONS)
-        self.used: set[tuple[State, Cause]] = set()
+        self.used: set[tuple[WatchState, Trigger]] = set()
 
-    def __getitem__(self, row: tuple[State, Cause]) -> Transition:
+    def __getitem__(self, row: tuple[WatchState, Trigger]) -> Transition:
         self.used.add(row)
         return super().__getitem__(row)
 
@@ -45,19 +53,19 @@ def test_every_row_of_the_table_occurs_and_there_is_a_row_for_whatever_happens(t
 
 
 def test_each_state_can_be_left_and_each_cause_leads_somewhere() -> None:
-    assert {state for state, _ in TRANSITIONS} == {row.to for row in TRANSITIONS.values()} == set(State)
-    assert {cause for _, cause in TRANSITIONS} == set(Cause)
+    assert {state for state, _ in TRANSITIONS} == {row.to for row in TRANSITIONS.values()} == set(WatchState)
+    assert {cause for _, cause in TRANSITIONS} == set(Trigger)
 
 
-@pytest.mark.parametrize("state", State)
-def test_nothing_but_an_open_watch_is_read_on(state: State) -> None:
+@pytest.mark.parametrize("state", WatchState)
+def test_nothing_but_an_open_watch_is_read_on(state: WatchState) -> None:
     reading = {cause for (origin, cause), row in TRANSITIONS.items() if origin is state and row.reads_on}
     assert (
         reading
         == {
-            State.STREAM: {Cause.EVENT, Cause.LIST_COMPLETE},
-            State.WATCH: {Cause.EVENT},
-            State.PAGES: set(),
-            State.PROBE: set(),
+            WatchState.STREAM: {Trigger.EVENT, Trigger.LIST_COMPLETE},
+            WatchState.WATCH: {Trigger.EVENT},
+            WatchState.PAGES: set(),
+            WatchState.PROBE: set(),
         }[state]
     )

@@ -6,7 +6,7 @@ from typing import Any
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.daemon.loop import Loop
-from pykubeproxy.daemon.messages import SourceChanged
+from pykubeproxy.daemon.messages import ObjectsChanged
 from pykubeproxy.daemon.sync.family import FamilyProxy, SyncResult
 from pykubeproxy.daemon.watch.drift import BelievedEntries, DriftPoll
 from pykubeproxy.host.errors import HostError
@@ -134,9 +134,9 @@ def loop_of(
     )
 
 
-def changed(*put: Object, removed: Iterable[ObjectId] = ()) -> SourceChanged:
+def changed(*put: Object, removed: Iterable[ObjectId] = ()) -> ObjectsChanged:
     """A message with news of objects."""
-    return SourceChanged(ObjectChanges(put=put, removed=tuple(removed)))
+    return ObjectsChanged(ObjectChanges(put=put, removed=tuple(removed)))
 
 
 def act_until(loop: Loop, clock: Clock, end: float) -> None:

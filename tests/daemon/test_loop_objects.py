@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from pykubeproxy.cluster.input_notes import UnreadableDocument, UnusedKind
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.loop import Loop
-from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS, FatalError, SourceChanged, SourceListed
+from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS, FatalError, ObjectsChanged, ObjectsListed
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
@@ -36,7 +36,7 @@ def host() -> MemoryHost:
     return MemoryHost()
 
 
-def in_zone(zone: str, **fields: object) -> SourceChanged:
+def in_zone(zone: str, **fields: object) -> ObjectsChanged:
     return changed(Node(name=NODE, zone=zone, **fields))  # type: ignore[arg-type]
 
 
@@ -97,7 +97,7 @@ def test_followers_hear_when_a_sync_is_asked_for(clock: Clock) -> None:
     assert recorder.asked_times == 0
     loop.take(in_zone("east"))
     assert recorder.asked_times == 1
-    loop.take(SourceListed(ALL_KINDS))
+    loop.take(ObjectsListed(ALL_KINDS))
     loop.act()
     loop.take(changed(service("ns1/svc2", "172.30.0.42")))
     assert recorder.asked_times == 2
@@ -118,7 +118,7 @@ def test_what_was_touched_is_told_with_the_sync_and_only_once(clock: Clock) -> N
 def test_notes_are_logged(clock: Clock) -> None:
     loop = loop_of(clock, FakeProxy(clock))
     with capture_logs() as logs:
-        loop.take(SourceChanged(ObjectChanges(notes=(UnreadableDocument(problem="bad"), UnusedKind(kind="Pod")))))
+        loop.take(ObjectsChanged(ObjectChanges(notes=(UnreadableDocument(problem="bad"), UnusedKind(kind="Pod")))))
     assert [(line["event"], line["log_level"]) for line in logs] == [
         ("bad", "error"),
         ("Pod is not used here; skipped", "info"),
@@ -172,7 +172,7 @@ def waiting(clock: Clock) -> Loop:
 
 
 def test_pod_networks_are_waited_for(waiting: Loop, clock: Clock) -> None:
-    waiting.take(SourceListed(ALL_KINDS))
+    waiting.take(ObjectsListed(ALL_KINDS))
     act_until(waiting, clock, clock.now + 299)
     assert waiting.waits_for == {POD_CIDRS}
     waiting.take(changed(Node(name="other", pod_cidrs=PODS)))
@@ -192,7 +192,7 @@ def test_pod_networks_are_waited_for(waiting: Loop, clock: Clock) -> None:
 def test_pod_networks_are_given_up_after_five_minutes(waiting: Loop, clock: Clock, nodes: list[Node], why: str) -> None:
     act_until(waiting, clock, clock.now + 1000)
     waiting.take(changed(*nodes))
-    waiting.take(SourceListed(frozenset({"Node"})))
+    waiting.take(ObjectsListed(frozenset({"Node"})))
     act_until(waiting, clock, clock.now + 299.9)
     with pytest.raises(FatalError) as ended:
         act_until(waiting, clock, clock.now + 0.2)
@@ -201,7 +201,7 @@ def test_pod_networks_are_given_up_after_five_minutes(waiting: Loop, clock: Cloc
 
 def test_lists_are_waited_for_without_limit(waiting: Loop, clock: Clock) -> None:
     waiting.take(changed(Node(name=NODE, pod_cidrs=PODS)))
-    waiting.take(SourceListed(frozenset({"Node", "Service"})))
+    waiting.take(ObjectsListed(frozenset({"Node", "Service"})))
     act_until(waiting, clock, clock.now + 10_000)
     assert waiting.waits_for == {"EndpointSlice"}
 
@@ -228,7 +228,7 @@ def test_rules_are_fetched_from_the_first_object_on_and_once_more_looked_at_befo
     loop.take(changed(service()))
     loop.take(changed(slice_of("ns1/svc1", "10.0.0.1")))
     assert host.fetched == [True]
-    loop.take(SourceListed(ALL_KINDS))
+    loop.take(ObjectsListed(ALL_KINDS))
     loop.act()
     assert host.fetched == [True, False]
     loop.take(changed(slice_of("ns1/svc1", "10.0.0.2")))
@@ -242,6 +242,6 @@ def test_rules_that_were_fetched_for_objects_that_do_not_come_are_given_up(clock
     loop.take(changed(service()))
     act_until(loop, clock, clock.now + 60)
     assert host.fetched == [True, None]
-    loop.take(SourceListed(ALL_KINDS))
+    loop.take(ObjectsListed(ALL_KINDS))
     loop.act()
     assert host.fetched == [True, None, False]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pykubeproxy.daemon.messages import ALL_KINDS, FatalError, SourceListed, Stop
+from pykubeproxy.daemon.messages import ALL_KINDS, FatalError, ObjectsListed, Stop
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
@@ -17,11 +17,11 @@ def test_nothing_is_synced_before_everything_is_listed(clock: Clock, proxy: Fake
     loop = loop_of(clock, proxy, wait_for=ALL_KINDS)
     loop.take(changed(service()))
     for kind in ("Service", "Node"):
-        loop.take(SourceListed(frozenset({kind})))
+        loop.take(ObjectsListed(frozenset({kind})))
         act_until(loop, clock, clock.now + 10_000)
     assert proxy.syncs == []
     assert loop.waits_for == {"EndpointSlice"}
-    loop.take(SourceListed(frozenset({"EndpointSlice"})))
+    loop.take(ObjectsListed(frozenset({"EndpointSlice"})))
     assert loop.time_to_next == 0
     loop.act()
     assert len(proxy.syncs) == 1

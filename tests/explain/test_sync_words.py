@@ -18,7 +18,7 @@ FACTS: tuple[facts.SyncFact, ...] = (
     facts.DriftRepaired(by="firewalld", chains=(("nat", "KUBE-SERVICES"),), summary=Summary(), seconds=0.5),
     facts.PlanRefused(error="no"),
     facts.TableUnread(table="nat", unread=Unread(why="no")),
-    facts.ServicesRefused(services=SERVICES, error="no"),
+    facts.ServicesSetAside(services=SERVICES, error="no"),
     facts.ExtensionMissing(extension=RANDOM_FULLY, error="no"),
     facts.ExtensionMissing(extension=ADDRTYPE, error="no"),
     facts.ServicesAccepted(services=SERVICES),
@@ -41,6 +41,6 @@ def test_only_a_few_services_are_named(count: int, named: str) -> None:
 
 
 def test_a_missing_module_is_named_only_if_it_is_known() -> None:
-    assert "missing_module" not in log_line(facts.ServicesRefused(services=SERVICES, error="no")).values
-    known = log_line(facts.ServicesRefused(services=SERVICES, error="no", module="xt_sctp")).values
+    assert "missing_module" not in log_line(facts.ServicesSetAside(services=SERVICES, error="no")).values
+    known = log_line(facts.ServicesSetAside(services=SERVICES, error="no", module="xt_sctp")).values
     assert known["missing_module"] == "xt_sctp"

@@ -7,7 +7,7 @@ import pytest
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
-from pykubeproxy.observe.no_local_endpoints import NoLocalEndpoints
+from pykubeproxy.observe.no_local_endpoints import DroppedTraffic
 from pykubeproxy.rules.service_traffic import Dropped
 from tests.builders import NODE, at, ip, options, port, service, slice_of, slice_port, snapshot, traffic_of
 
@@ -20,7 +20,7 @@ def node_port(**fields: Any) -> Object:
 
 
 def counted(*objects: Object) -> Dropped:
-    counts = NoLocalEndpoints()
+    counts = DroppedTraffic()
     known = snapshot(*objects)
     counts.update(traffic_of(known, known.services))
     return counts.total
@@ -58,7 +58,7 @@ def test_counts_a_load_balancer_that_has_no_address_yet() -> None:
 
 
 def test_follows_changes() -> None:
-    known, counts = Snapshot(), NoLocalEndpoints()
+    known, counts = Snapshot(), DroppedTraffic()
     steps = (
         (node_port(internal_traffic_local=True), 0),
         (slice_of("ns1/svc1", REMOTE), 1),
@@ -73,7 +73,7 @@ def test_follows_changes() -> None:
 
 
 def test_other_options_count_anew() -> None:
-    known, counts = snapshot(node_port(internal_traffic_local=True), slice_of("ns1/svc1", REMOTE)), NoLocalEndpoints()
+    known, counts = snapshot(node_port(internal_traffic_local=True), slice_of("ns1/svc1", REMOTE)), DroppedTraffic()
     counts.update(traffic_of(known, known.services))
     assert counts.total == (1, 0)
     counts.update(traffic_of(known, known.services, options(node_name="elsewhere")))
@@ -81,7 +81,7 @@ def test_other_options_count_anew() -> None:
 
 
 def test_of_the_other_family() -> None:
-    counts = NoLocalEndpoints()
+    counts = DroppedTraffic()
     known = snapshot(node_port(internal_traffic_local=True), slice_of("ns1/svc1", REMOTE))
     counts.update(traffic_of(known, known.services, options(Family.IPV6)))
     assert counts.total == (0, 0)

@@ -9,7 +9,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.observe.exposition import expose
 from pykubeproxy.observe.metrics import Metrics
-from pykubeproxy.observe.no_local_endpoints import NoLocalEndpoints
+from pykubeproxy.observe.no_local_endpoints import DroppedTraffic
 from pykubeproxy.plan.diff import diff
 from pykubeproxy.rules.compile import Compiler
 from pykubeproxy.rules.ruleset import Ruleset
@@ -45,7 +45,7 @@ def cluster() -> Snapshot:
 def test_first_sync(cluster: Snapshot) -> None:
     metrics = Metrics()
     for family in Family:
-        compiler, counts = Compiler(options(family)), NoLocalEndpoints()
+        compiler, counts = Compiler(options(family)), DroppedTraffic()
         compiler.update(cluster, cluster.services)
         counts.update(compiler.take_traffic())
         metrics.planned(family, diff(compiler.ruleset, Ruleset(tables={})), compiler.rule_counts)

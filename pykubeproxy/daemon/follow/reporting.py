@@ -53,7 +53,7 @@ def _refusals(refused: RefusedReport) -> Iterator[facts.SyncFact]:
     for each in refused.new:
         by_error.setdefault((each.cause, each.module), []).append(each.service)
     for (error, module), services in by_error.items():
-        yield facts.ServicesRefused(services=tuple(services), error=error, module=module)
+        yield facts.ServicesSetAside(services=tuple(services), error=error, module=module)
     for extension, error in refused.lost:
         if extension in (RANDOM_FULLY, ADDRTYPE):
             yield facts.ExtensionMissing(extension=extension, error=error)

@@ -16,7 +16,7 @@ from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import Service, ServiceKey
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
-from pykubeproxy.observe.no_local_endpoints import NoLocalEndpoints
+from pykubeproxy.observe.no_local_endpoints import DroppedTraffic
 from pykubeproxy.observe.servers import Servers
 from pykubeproxy.observe.service_health import HealthChecks
 from pykubeproxy.traffic.connections import rule_owners
@@ -79,7 +79,7 @@ class Telemetry(Follower):
         self._servers = servers
         self._check_addresses = check_addresses
         self._checks = {family: HealthChecks() for family in families}
-        self._local = {family: NoLocalEndpoints() for family in families}
+        self._local = {family: DroppedTraffic() for family in families}
         self._times = ProgrammingTimes(families, time.time())
         self._pending: set[ServiceKey] = set()
         self._has_synced: set[Family] = set()

@@ -15,7 +15,7 @@ from pykubeproxy.cluster.reflector import Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed
-from pykubeproxy.daemon.messages import Message, SourceChanged, SourceListed
+from pykubeproxy.daemon.messages import Message, ObjectsChanged, ObjectsListed
 from pykubeproxy.model.snapshot import Object
 
 log = structlog.get_logger()
@@ -120,10 +120,10 @@ class ApiSource:
             self._events.finish(_LAST_EVENT_SECONDS)
 
     def _changed(self, change: ObjectChanges) -> None:
-        self._inbox.put(SourceChanged(change))
+        self._inbox.put(ObjectsChanged(change))
 
     def _listed(self, kind: str) -> None:
-        self._inbox.put(SourceListed(frozenset({kind})))
+        self._inbox.put(ObjectsListed(frozenset({kind})))
 
     def _node_changed(self, change: ObjectChanges) -> None:
         self._has_node |= bool(change.put)

@@ -4,14 +4,14 @@ from queue import SimpleQueue
 
 from pykubeproxy.cluster.manifests import POLL_INTERVAL, Manifests
 from pykubeproxy.cluster.source import ObjectChanges
-from pykubeproxy.daemon.messages import ALL_KINDS, Message, SourceChanged, SourceListed
+from pykubeproxy.daemon.messages import ALL_KINDS, Message, ObjectsChanged, ObjectsListed
 from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
 
 
 class ManifestWatcher:
     """Sends the loop all objects in the manifests, and then every change, until it is stopped.
 
-    If none of the manifests can be read, SourceListed is not sent: the first sync waits, and the rules in force stay,
+    If none of the manifests can be read, ObjectsListed is not sent: the first sync waits, and the rules in force stay,
     as while an API server does not answer. If some of them cannot be read, the change says which.
     """
 
@@ -40,7 +40,7 @@ class ManifestWatcher:
 
     def _send(self, change: ObjectChanges) -> None:
         self._unread = change.unread
-        self._inbox.put(SourceChanged(change))
+        self._inbox.put(ObjectsChanged(change))
         if not self._is_listed and not self._manifests.is_unreadable:
             self._is_listed = True
-            self._inbox.put(SourceListed(ALL_KINDS))
+            self._inbox.put(ObjectsListed(ALL_KINDS))

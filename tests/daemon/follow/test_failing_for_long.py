@@ -10,7 +10,7 @@ import yaml
 from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
 from pykubeproxy.daemon.follow.telemetry import Telemetry
 from pykubeproxy.daemon.loop import Loop
-from pykubeproxy.daemon.messages import ALL_KINDS, ForeignChange, SourceListed
+from pykubeproxy.daemon.messages import ALL_KINDS, ForeignChange, ObjectsListed
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.errors import RestoreError
 from pykubeproxy.model.ip import Family
@@ -69,7 +69,7 @@ class Watched:
 
     def begin(self) -> None:
         self.loop.take(changed(Node(name=NODE)))
-        self.loop.take(SourceListed(ALL_KINDS))
+        self.loop.take(ObjectsListed(ALL_KINDS))
         self.loop.act()
 
     def pass_seconds(self, seconds: int) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.loop import Loop
-from pykubeproxy.daemon.messages import SourceChanged
+from pykubeproxy.daemon.messages import ObjectsChanged
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.host.protocol import Counted
 from pykubeproxy.model.ip import Family
@@ -75,7 +75,7 @@ class Cluster:
 
     def change(self, put: Iterable[Object] = (), removed: Iterable[Object] = ()) -> None:
         """Take in a change, and sync."""
-        self._loop.take(SourceChanged(ObjectChanges(put=tuple(put), removed=tuple(map(identify, removed)))))
+        self._loop.take(ObjectsChanged(ObjectChanges(put=tuple(put), removed=tuple(map(identify, removed)))))
         assert self._loop.sync()
 
     def watch(self) -> None:

@@ -13,7 +13,7 @@ from pykubeproxy.cluster.client import ApiClient
 from pykubeproxy.cluster.events import Event, starting
 from pykubeproxy.cluster.resources import Resource
 from pykubeproxy.cluster.source import ObjectChanges
-from pykubeproxy.daemon.messages import Message, SourceChanged, SourceListed
+from pykubeproxy.daemon.messages import Message, ObjectsChanged, ObjectsListed
 from pykubeproxy.daemon.watch import api_source
 from pykubeproxy.daemon.watch.api_source import ApiSource
 from pykubeproxy.model.node import Node
@@ -95,8 +95,8 @@ def test_what_reflectors_tell_reaches_the_loop() -> None:
     made["Node"].change(ObjectChanges(put=(Node(name=NODE),)))
     made["Node"].listed("Node")
     told = [inbox.get_nowait() for _ in range(inbox.qsize())]
-    assert told[:2] == [SourceChanged(change), SourceListed(frozenset({"Service"}))]
-    assert told[3] == SourceListed(frozenset({"Node"}))
+    assert told[:2] == [ObjectsChanged(change), ObjectsListed(frozenset({"Service"}))]
+    assert told[3] == ObjectsListed(frozenset({"Node"}))
     assert [event.reason for event in FakeRecorder.emitted] == ["Starting"]
 
 
