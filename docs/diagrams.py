@@ -17,11 +17,11 @@ import structlog
 from bench.in_process import loop_for, options, proxy_for
 from bench.synthetic import Shape, objects, slice_documents
 from docs import ROOT
+from docs.threads import THREADS
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES
 from pykubeproxy.cluster.tracker import Tracker
 from pykubeproxy.cluster.watch_protocol import TRANSITIONS, WatchState
 from pykubeproxy.daemon.messages import ObjectsChanged
-from pykubeproxy.daemon.threads import THREADS
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot

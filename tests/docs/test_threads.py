@@ -8,21 +8,12 @@ from pathlib import Path
 import pytest
 
 import pykubeproxy
-<<<<<<< HEAD:tests/docs/test_threads.py
 from docs.threads import THREADS, DaemonThread
-from pykubeproxy.daemon.messages import ForeignChange, SourceChanged, SourceListed, Stop
-
-PACKAGE = Path(pykubeproxy.__file__).parent
-MESSAGES = {each.__name__ for each in (SourceChanged, SourceListed, ForeignChange, Stop)}
-# Anything that puts Stop into the queue without being a thread in the list: see the docstring of `docs.threads`.
-=======
 from pykubeproxy.daemon.messages import ForeignChange, ObjectsChanged, ObjectsListed, Stop
-from pykubeproxy.daemon.threads import THREADS, DaemonThread
 
 PACKAGE = Path(pykubeproxy.__file__).parent
 MESSAGES = {each.__name__ for each in (ObjectsChanged, ObjectsListed, ForeignChange, Stop)}
-# Anything that puts Stop into the queue without being a thread in the list: see the docstring of `daemon.threads`.
->>>>>>> 0f44ae2 (A glossary; one meaning per name: triggers and states of a watch, objects changed and listed, traffic that a policy drops):tests/daemon/test_threads.py
+# Anything that puts Stop into the queue without being a thread in the list: see the docstring of `docs.threads`.
 NO_THREADS = {"daemon.supervision", "daemon.run"}
 
 
