@@ -5,11 +5,12 @@ the page that `explain.status.published` describes.
 """
 
 import http.client
+import io
 import os
 import socket
 import struct
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,12 @@ from pykubeproxy.host.processes import service_proxies
 from pykubeproxy.model.ip import IP, parse_ip
 
 _COMPONENT = "kubeproxy.config.k8s.io"
-_SECONDS = 1.0
+_SECONDS = 2.0
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  what is listened on, and where it is asked
 
 _MOST_BYTES = 64 * 1024 * 1024
+_MOST_CONFIG_BYTES = 1024 * 1024
+_CHUNK = 256 * 1024
 _LISTENING = "0A"
 _ALL_ADDRESSES = ("0" * 8, "0" * 32)
 _SOCKETS = Path("/proc/thread-self/net")
@@ -59,11 +62,7 @@ def find_running(metrics: str = "", health: str = "") -> RunningProxy:
     """The proxy that runs here; the addresses of its servers, if they are given, are believed."""
     processes = service_proxies()
     asked = []
-    # One in charge before one in shadow mode, and, if there is no process to be seen, where any would be by default.
-    for process in (*sorted(processes, key=lambda each: each.is_shadow), None):
-        servers = _servers_of(process, metrics, health)
-        if servers.metrics in asked:
-            continue
+    for process, servers in _candidates(processes, metrics, health):
         # Where nobody has said that there is one, no packet is sent to find out: it would be counted by rules.
         is_guess = process is None and not metrics
         config = None if is_guess and not _listeners(servers.metrics) else _config(servers.metrics)
@@ -76,15 +75,27 @@ def find_running(metrics: str = "", health: str = "") -> RunningProxy:
             answer=_answer(servers.metrics, health or str(config.get("healthzBindAddress") or servers.health)),
             config=msgspec.json.encode(config),
         )
-    return RunningProxy(processes=processes, asked=tuple(asked))
+    return RunningProxy(processes=processes, asked=tuple(dict.fromkeys(asked)))
 
 
-def _servers_of(process: ProxyProcess | None, metrics: str, health: str) -> _Servers:
-    config = _config_file(process) if process is not None else {}
+def _candidates(
+    processes: Iterable[ProxyProcess], metrics: str, health: str
+) -> Iterator[tuple[ProxyProcess | None, _Servers]]:
+    """Who may answer where: a proxy in charge before one in shadow mode; last, whoever is where any is by default."""
+    for process in sorted(processes, key=lambda each: each.is_shadow):
+        yield process, _servers_of(process, metrics, health)
+    for address in ("127.0.0.1", "::1") if not metrics else (metrics,):
+        yield (
+            None,
+            _Servers(metrics=with_port(address, METRICS_PORT), health=with_port(health or address, HEALTHZ_PORT)),
+        )
+
+
+def _servers_of(process: ProxyProcess, metrics: str, health: str) -> _Servers:
+    config = _config_file(process)
 
     def address(given: str, flag: str, field: str, port: int) -> str:
-        in_flag = process.value_of(flag) if process is not None else None
-        return with_port(given or str(config.get(field) or "") or in_flag or "127.0.0.1", port)
+        return with_port(given or config.get(field) or process.value_of(flag) or "127.0.0.1", port)
 
     return _Servers(
         metrics=address(metrics, "metrics-bind-address", "metricsBindAddress", METRICS_PORT),
@@ -92,7 +103,7 @@ def _servers_of(process: ProxyProcess | None, metrics: str, health: str) -> _Ser
     )
 
 
-def _config_file(process: ProxyProcess) -> Mapping[str, Any]:
+def _config_file(process: ProxyProcess) -> Mapping[str, str]:
     """The addresses in the configuration file of a process, seen from its own root; none if it cannot be read."""
     path = process.value_of("config")
     if not path:
@@ -100,6 +111,9 @@ def _config_file(process: ProxyProcess) -> Mapping[str, Any]:
     proc = Path("/proc", str(process.pid))
     place = proc / "root" / path.lstrip("/") if path.startswith("/") else proc / "cwd" / path
     try:
+        # Anybody can give a process of such a name a pipe for its file, which nobody ever writes to.
+        if not place.is_file() or place.stat().st_size > _MOST_CONFIG_BYTES:
+            return {}
         config = load(place.read_bytes()).config
     except (OSError, ConfigError):
         return {}
@@ -193,19 +207,46 @@ def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
 
 
 def _get(address: str, path: str, *also: HTTPStatus) -> bytes | None:
-    """The body at a path, if the answer has status 200 or one of `also`; None if there is no such answer."""
+    """The body at a path, if the answer has status 200 or one of `also`; None if there is no such answer in time."""
     parts = split_host_port(address)
     if parts is None or not is_port(parts[1]):
         return None
-    host, port = _LOOPBACK.get(parts[0], parts[0]), int(parts[1])
+    place = (_LOOPBACK.get(parts[0], parts[0]), int(parts[1]))
     try:
-        with closing(http.client.HTTPConnection(host, port, timeout=_SECONDS)) as connection:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            body = response.read(_MOST_BYTES)
-            return body if response.status in (HTTPStatus.OK, *also) else None
+        received = _Received(_exchange(place, path, time.monotonic() + _SECONDS))
+        response = http.client.HTTPResponse(received)  # type: ignore[arg-type]
+        response.begin()
+        body = response.read()
     except (OSError, http.client.HTTPException):
         return None
+    return body if response.status in (HTTPStatus.OK, *also) else None
+
+
+def _exchange(place: tuple[str, int], path: str, deadline: float) -> bytes:
+    """All that a server answers until it closes the connection. Raises OSError, also after the `deadline`."""
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    received = bytearray()
+    with socket.create_connection(place, _SECONDS) as connection:
+        connection.sendall(request.encode())
+        while len(received) < _MOST_BYTES:
+            # However slowly it comes: nobody keeps a command waiting for long.
+            connection.settimeout(max(deadline - time.monotonic(), 0.001))
+            data = connection.recv(_CHUNK)
+            if not data:
+                break
+            received += data
+    return bytes(received)
+
+
+class _Received:
+    """Bytes that have been received, in place of the socket that http.client reads from."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        """All of them as a file."""
+        return io.BytesIO(self._data)
 
 
 def owner_of(address: str, sockets: Path = _SOCKETS) -> int | None:
