@@ -25,7 +25,7 @@ from pykubeproxy.config import ConfigError, check, complete, write
 from pykubeproxy.config.defaults import DEFAULTS
 from pykubeproxy.config.flag_table import FLAGS
 from pykubeproxy.flows.live_frontends import live_udp_frontends
-from pykubeproxy.host import conntrack_wire, generations, interfaces, netlink, routes, rtnetlink
+from pykubeproxy.host import conntrack_wire, generations, interfaces, netlink, nfnetlink, routes, rtnetlink
 from pykubeproxy.host.netlink import Netlink, NetlinkError, NetlinkMessage, attribute, nested
 from pykubeproxy.model.ip import Family, parse_cidr, parse_ip
 from pykubeproxy.model.snapshot import Snapshot
@@ -260,7 +260,7 @@ def _flow_messages() -> tuple[bytes, ...]:
             original = conntrack_wire.direction(conntrack_wire.ORIGINAL, ends[0], ends[1], protocol)
             reply = conntrack_wire.direction(conntrack_wire.REPLY, ends[2], ends[0], protocol)
             zone = attribute(18, struct.pack("!H", 7)) + attribute(12, struct.pack("!I", 99))
-            found += [conntrack_wire.prefix(family) + original + reply + rest for rest in (b"", zone)]
+            found += [nfnetlink.nfgenmsg(family.address_family) + original + reply + rest for rest in (b"", zone)]
     return tuple(found)
 
 

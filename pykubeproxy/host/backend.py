@@ -18,7 +18,7 @@ import msgspec
 
 from pykubeproxy.host.commands import run_command, waited_for
 from pykubeproxy.host.errors import BackendConflict, HostError, ToolMissing
-from pykubeproxy.host.nft_chains import existing_chains
+from pykubeproxy.host.nft_rules import existing_chains
 from pykubeproxy.host.nft_tables import has_nftables
 from pykubeproxy.host.table_info import loaded_tables
 from pykubeproxy.model.ip import Family

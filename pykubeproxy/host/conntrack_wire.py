@@ -4,11 +4,11 @@ A connection has two directions, the original and the reply, each with addresses
 is the original's destination; who answers is the reply's source: somebody else, where the destination was translated.
 """
 
-import struct
 import sys
 
 from pykubeproxy.flows.stale import Flow, SocketAddress
 from pykubeproxy.host.netlink import attribute, nested, parse_attributes
+from pykubeproxy.host.nfnetlink import attributes_of, nfgenmsg
 from pykubeproxy.model.ip import Family
 
 # Types of messages: the subsystem in the upper byte, what is to be done in the lower.
@@ -35,13 +35,7 @@ _PROTOCOL_NUMBER = 1 << 3
 
 _UDP = 17
 
-# struct nfgenmsg, with which every message of netfilter begins: address family, version, resource.
-_PREFIX = struct.Struct("!BBH")
-
-
-def prefix(family: Family) -> bytes:
-    """The beginning of a request about connections of one family."""
-    return _PREFIX.pack(family.address_family, 0, 0)
+_FIXED_BYTES = len(nfgenmsg())
 
 
 def udp_only(family: Family) -> bytes:
@@ -51,7 +45,7 @@ def udp_only(family: Family) -> bytes:
     """
     udp = nested(ORIGINAL, nested(_PROTOCOL, attribute(_NUMBER, bytes([_UDP]))))
     compared = attribute(_FILTER_ORIGINAL, _PROTOCOL_NUMBER.to_bytes(4, sys.byteorder))
-    return prefix(family) + udp + nested(_FILTER, compared, attribute(_FILTER_REPLY, bytes(4)))
+    return nfgenmsg(family.address_family) + udp + nested(_FILTER, compared, attribute(_FILTER_REPLY, bytes(4)))
 
 
 def direction(kind: int, source: SocketAddress, destination: SocketAddress, protocol: int = _UDP) -> bytes:
@@ -69,11 +63,11 @@ def identity(entry: bytes) -> bytes:
 
     The id tells it from a newer connection with the same addresses, which must not be hit instead.
     """
-    attributes = parse_attributes(entry, _PREFIX.size)
+    attributes = attributes_of(entry)
     # Without the original direction, the kernel would take a deletion to mean the whole table: better a KeyError.
     named = [nested(ORIGINAL, attributes[ORIGINAL])]
     named += [attribute(kind, attributes[kind]) for kind in (_ZONE, _ID) if kind in attributes]
-    return entry[: _PREFIX.size] + b"".join(named)
+    return entry[:_FIXED_BYTES] + b"".join(named)
 
 
 class FlowReader:
@@ -94,7 +88,7 @@ class FlowReader:
         self._service_port = _slice_of(port, sample)
         self._endpoint = _slice_of(endpoint, sample)
         self._endpoint_port = _slice_of(b"QQ", sample)
-        self._whole = slice(_PREFIX.size, _PREFIX.size + len(sample))
+        self._whole = slice(_FIXED_BYTES, _FIXED_BYTES + len(sample))
         # Two connections that differ in every bit of every field: what they share is the layout, and the protocol.
         zeros, ones = bytes(width + 2), b"\xff" * (width + 2)
         blank, full = (_number(direction(ORIGINAL, x, x) + direction(REPLY, x, x)) for x in (zeros, ones))
@@ -114,7 +108,7 @@ class FlowReader:
 
     def _follow(self, entry: bytes) -> Flow | None:
         """Read a flow by way of the attributes of its message, in whatever order they come."""
-        connection = parse_attributes(entry, _PREFIX.size)
+        connection = attributes_of(entry)
         original, reply = parse_attributes(connection[ORIGINAL]), parse_attributes(connection[REPLY])
         protocol, replying = parse_attributes(original[_PROTOCOL]), parse_attributes(reply[_PROTOCOL])
         if protocol[_NUMBER][0] != _UDP:
@@ -125,7 +119,7 @@ class FlowReader:
 
 
 def _slice_of(field: bytes, sample: bytes) -> slice:
-    start = _PREFIX.size + sample.index(field)
+    start = _FIXED_BYTES + sample.index(field)
     return slice(start, start + len(field))
 
 

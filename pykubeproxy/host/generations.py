@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pykubeproxy.host.netlink import NETFILTER, BufferOverrun, Netlink, NetlinkError, NetlinkMessage, parse_attributes
+from pykubeproxy.host.netlink import NETFILTER, BufferOverrun, Netlink, NetlinkError, NetlinkMessage
+from pykubeproxy.host.nfnetlink import attributes_of, big_endian, nfgenmsg, text_of
 
 _GROUP = 7
 _NEW_GENERATION = 0x0A0F
 _GET_GENERATION = 0x0A10
-_PREFIX_BYTES = 4
 _ID, _PID, _PROCESS = 1, 2, 3
 
 
@@ -46,7 +46,7 @@ def current_generation() -> int | None:
     """The number of the ruleset as it is now, in the namespace of this thread; None if the kernel does not tell."""
     try:
         with Netlink(NETFILTER) as netlink:
-            answer = netlink.ask("ask for the generation of nftables", _GET_GENERATION, bytes(_PREFIX_BYTES))
+            answer = netlink.ask("ask for the generation of nftables", _GET_GENERATION, nfgenmsg())
             return _generation(answer).id
     except NetlinkError:
         return None
@@ -116,10 +116,10 @@ class GenerationMonitor:
 
 
 def _generation(message: NetlinkMessage) -> RulesetGeneration:
-    attributes = parse_attributes(message.body, _PREFIX_BYTES)
+    attributes = attributes_of(message.body)
     return RulesetGeneration(
-        id=int.from_bytes(attributes.get(_ID, b""), "big"),
-        pid=int.from_bytes(attributes.get(_PID, b""), "big"),
-        process=attributes.get(_PROCESS, b"").rstrip(b"\0").decode(errors="replace"),
+        id=big_endian(attributes.get(_ID)),
+        pid=big_endian(attributes.get(_PID)),
+        process=text_of(attributes.get(_PROCESS)),
         port=message.port,
     )

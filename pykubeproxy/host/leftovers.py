@@ -7,7 +7,8 @@ has every cluster IP for an address of its own. Each goes on working when kube-p
 from collections.abc import Iterable
 from pathlib import Path
 
-from pykubeproxy.host.netlink import NETFILTER, Netlink, NetlinkError, attribute, parse_attributes
+from pykubeproxy.host.netlink import NETFILTER, Netlink, NetlinkError, attribute
+from pykubeproxy.host.nfnetlink import attributes_of, nfgenmsg, text_of
 from pykubeproxy.host.nft_tables import existing_tables
 from pykubeproxy.host.rtnetlink import device_names
 from pykubeproxy.model.ip import Family
@@ -66,15 +67,14 @@ def _ipvs_interfaces() -> tuple[str, ...]:
 
 
 def _ip_sets() -> tuple[str, ...]:
-    body = bytes(4) + attribute(_PROTOCOL, _PROTOCOL_VERSION) + attribute(_SET_FLAGS, _NAMES_ONLY)
+    body = nfgenmsg() + attribute(_PROTOCOL, _PROTOCOL_VERSION) + attribute(_SET_FLAGS, _NAMES_ONLY)
     try:
         with Netlink(NETFILTER) as netlink:
             answers = netlink.dump_all("list IP sets", _LIST_SETS, body)
     except NetlinkError:
         return ()
-    names = (parse_attributes(answer.body, 4).get(_SET_NAME, b"").rstrip(b"\0") for answer in answers)
-    # Other programs' names may be in any encoding.
-    return tuple(sorted(_SETS.intersection(name.decode(errors="replace") for name in names)))
+    names = {text_of(attributes_of(answer.body).get(_SET_NAME)) for answer in answers}
+    return tuple(sorted(_SETS & names))
 
 
 def _has_virtual_services() -> bool:

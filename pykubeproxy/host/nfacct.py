@@ -7,13 +7,12 @@ counter that is not there is refused. Source: `linux/netfilter/nfnetlink_acct.h`
 import errno
 import socket
 
-from pykubeproxy.host.netlink import NETFILTER, Netlink, NetlinkError, attribute, parse_attributes
+from pykubeproxy.host.netlink import NETFILTER, Netlink, NetlinkError
+from pykubeproxy.host.nfnetlink import attributes_of, big_endian, nfgenmsg, text_attribute
 
 _NEW, _GET = 0x0700, 0x0701
 _NAME, _PACKETS = 1, 2
 _CREATE_ONLY = 0x0600
-# struct nfgenmsg: address family, version, resource.
-_PREFIX = bytes([socket.AF_NETLINK, 0, 0, 0])
 
 
 def ensure(name: str) -> None:
@@ -31,9 +30,9 @@ def packets(name: str) -> int | None:
             body = netlink.ask(f"read the counter {name}", _GET, _body(name)).body
     except NetlinkError:
         return None
-    counted = parse_attributes(body, len(_PREFIX)).get(_PACKETS)
-    return None if counted is None else int.from_bytes(counted, "big")
+    counted = attributes_of(body).get(_PACKETS)
+    return None if counted is None else big_endian(counted)
 
 
 def _body(name: str) -> bytes:
-    return _PREFIX + attribute(_NAME, f"{name}\0".encode())
+    return nfgenmsg(socket.AF_NETLINK) + text_attribute(_NAME, name)

@@ -9,14 +9,21 @@ Source: `linux/netfilter/nf_tables.h` (NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MS
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pykubeproxy.host.netlink import DUMP_ATTEMPTS, NETFILTER, DumpInterrupted, Netlink, attribute, parse_attributes
+from pykubeproxy.host.netlink import (
+    DUMP_ATTEMPTS,
+    NETFILTER,
+    DumpInterrupted,
+    Netlink,
+    NetlinkError,
+    parse_attributes,
+)
+from pykubeproxy.host.nfnetlink import attributes_of, big_endian, nfgenmsg, text_attribute, text_of
 from pykubeproxy.model.ip import Family
 
 _GET_TABLE, _GET_CHAIN, _GET_RULE, _GET_SET = 0x0A01, 0x0A04, 0x0A07, 0x0A0A
-_PREFIX_BYTES = 4
 
 # Attributes of tables, chains, rules and sets.
 _TABLE_NAME, _TABLE_HANDLE = 1, 4
@@ -76,9 +83,9 @@ def table_handle(family: Family, table: str) -> int:
     """What the kernel calls a table: another number each time that it is made. Raises NetlinkError."""
     with Netlink(NETFILTER) as netlink:
         answer = netlink.ask(
-            "look for a table", _GET_TABLE, _prefix(family) + attribute(_TABLE_NAME, f"{table}\0".encode())
+            "look for a table", _GET_TABLE, nfgenmsg(family.address_family) + text_attribute(_TABLE_NAME, table)
         )
-    return int.from_bytes(parse_attributes(answer.body, _PREFIX_BYTES).get(_TABLE_HANDLE, b""), "big")
+    return big_endian(attributes_of(answer.body).get(_TABLE_HANDLE))
 
 
 def read_chain(family: Family, table: str, chain: str) -> tuple[NftRule, ...]:
@@ -89,28 +96,46 @@ def read_chain(family: Family, table: str, chain: str) -> tuple[NftRule, ...]:
 
 def leads_by_map(family: Family, table: str) -> bool:
     """True if a map of the table may lead to chains, which nothing else tells. Raises NetlinkError."""
-    body = _prefix(family) + attribute(_SET_TABLE, f"{table}\0".encode())
+    body = nfgenmsg(family.address_family) + text_attribute(_SET_TABLE, table)
     with Netlink(NETFILTER) as netlink:
         sets = netlink.dump_all("list nftables sets", _GET_SET, body)
-    kinds = (parse_attributes(message.body, _PREFIX_BYTES).get(_SET_DATA_TYPE, b"") for message in sets)
-    return any(int.from_bytes(kind, "big") == _VERDICT_TYPE for kind in kinds)
+    kinds = (attributes_of(message.body).get(_SET_DATA_TYPE) for message in sets)
+    return any(big_endian(kind) == _VERDICT_TYPE for kind in kinds)
+
+
+def existing_chains(family: Family, table: str, chains: Iterable[str]) -> frozenset[str]:
+    """Those of `chains` that exist; none where there is no such table, no nftables, or no permission to ask.
+
+    The kernel is asked for them by name, which takes no longer where there are many others.
+    """
+    prefix = nfgenmsg(family.address_family) + text_attribute(_CHAIN_TABLE, table)
+    try:
+        with Netlink(NETFILTER) as netlink:
+            # One by one: without permission, only the first request of several is answered.
+            refused = {
+                chain: netlink.batch("look for a chain", _GET_CHAIN, [prefix + text_attribute(_CHAIN_NAME, chain)])
+                for chain in chains
+            }
+    except NetlinkError:
+        return frozenset()
+    return frozenset(chain for chain, refusals in refused.items() if not refusals)
 
 
 def _chains(netlink: Netlink, family: Family, table: str) -> Iterator[str]:
-    for message in netlink.dump("list nftables chains", _GET_CHAIN, _prefix(family)):
-        found = parse_attributes(message.body, _PREFIX_BYTES)
-        if _text(found.get(_CHAIN_TABLE, b"")) == table:
-            yield _text(found.get(_CHAIN_NAME, b""))
+    for message in netlink.dump("list nftables chains", _GET_CHAIN, nfgenmsg(family.address_family)):
+        found = attributes_of(message.body)
+        if text_of(found.get(_CHAIN_TABLE)) == table:
+            yield text_of(found.get(_CHAIN_NAME))
 
 
 def _rules(netlink: Netlink, family: Family, table: str, chain: str = "") -> Iterator[tuple[str, NftRule]]:
-    body = _prefix(family) + attribute(_RULE_TABLE, f"{table}\0".encode())
+    body = nfgenmsg(family.address_family) + text_attribute(_RULE_TABLE, table)
     if chain:
-        body += attribute(_RULE_CHAIN, f"{chain}\0".encode())
+        body += text_attribute(_RULE_CHAIN, chain)
     for message in netlink.dump("list nftables rules", _GET_RULE, body):
-        found = parse_attributes(message.body, _PREFIX_BYTES)
-        if _text(found.get(_RULE_TABLE, b"")) == table:
-            yield _text(found.get(_RULE_CHAIN, b"")), _rule(found)
+        found = attributes_of(message.body)
+        if text_of(found.get(_RULE_TABLE)) == table:
+            yield text_of(found.get(_RULE_CHAIN)), _rule(found)
 
 
 def _rule(found: dict[int, bytes]) -> NftRule:
@@ -124,13 +149,13 @@ def _rule(found: dict[int, bytes]) -> NftRule:
         elif name in _LEFT_OUT:
             is_misprinted = True
         elif name == "cmp":
-            how = parse_attributes(data).get(_COMPARISON, b"")
-            is_misprinted |= int.from_bytes(how, "big") not in _EXACT_COMPARISONS
+            how = parse_attributes(data).get(_COMPARISON)
+            is_misprinted |= big_endian(how) not in _EXACT_COMPARISONS
         elif name == "counter":
             counted = parse_attributes(data)
-            packets = int.from_bytes(counted.get(_COUNTER_PACKETS, b""), "big")
-            byte_count = int.from_bytes(counted.get(_COUNTER_BYTES, b""), "big")
-    handle = int.from_bytes(found.get(_RULE_HANDLE, b""), "big")
+            packets = big_endian(counted.get(_COUNTER_PACKETS))
+            byte_count = big_endian(counted.get(_COUNTER_BYTES))
+    handle = big_endian(found.get(_RULE_HANDLE))
     return NftRule(handle, verdict, target, packets, byte_count, expressions, is_misprinted)
 
 
@@ -142,7 +167,7 @@ def _expressions(data: bytes) -> Iterator[tuple[str, bytes]]:
         if length < 4:
             return
         found = parse_attributes(data[start + 4 : start + length])
-        yield _text(found.get(_EXPRESSION_NAME, b"")), found.get(_EXPRESSION_DATA, b"")
+        yield text_of(found.get(_EXPRESSION_NAME)), found.get(_EXPRESSION_DATA, b"")
         start += (length + 3) & ~3
 
 
@@ -153,13 +178,4 @@ def _verdict(immediate: bytes) -> tuple[str, str]:
         return "", ""
     found = parse_attributes(data[_DATA_VERDICT])
     code = int.from_bytes(found.get(_VERDICT_CODE, b""), "big", signed=True)
-    return _VERDICTS.get(code, ""), _text(found.get(_VERDICT_CHAIN, b""))
-
-
-def _prefix(family: Family) -> bytes:
-    """Struct nfgenmsg: address family, version, resource."""
-    return bytes([family.address_family, 0, 0, 0])
-
-
-def _text(data: bytes) -> str:
-    return data.rstrip(b"\0").decode(errors="backslashreplace")
+    return _VERDICTS.get(code, ""), text_of(found.get(_VERDICT_CHAIN))

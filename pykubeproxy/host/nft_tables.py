@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
-from pykubeproxy.host.netlink import NETFILTER, Netlink, NetlinkError, attribute, parse_attributes
+from pykubeproxy.host.netlink import NETFILTER, Netlink, NetlinkError, parse_attributes
+from pykubeproxy.host.nfnetlink import attributes_of, big_endian, nfgenmsg, text_attribute, text_of
 from pykubeproxy.model.nft_table import NftTable
 
 _SUBSYSTEM = 10
@@ -23,9 +24,6 @@ _DORMANT = 0x1
 _TABLE, _HOOK, _POLICY, _USE = 1, 4, 5, 6
 _NUMBER = 1
 _ACCEPT = 1
-
-# struct nfgenmsg: address family, version, resource.
-_PREFIX_BYTES = 4
 
 # Address families (`linux/socket.h`, `linux/netfilter.h`) as nft calls them. That of ARP is none of ours.
 _FAMILIES = {"inet": 1, "ip": 2, "netdev": 5, "bridge": 7, "ip6": 10}
@@ -92,7 +90,7 @@ def hooked_tables(families: Collection[str], without: frozenset[NftTable]) -> tu
 
 def delete_table(table: NftTable) -> TableDeletion | None:
     """Delete a table with all that is in it, at once; None if there is none. Raises NetlinkError."""
-    body = _prefix(table.family) + attribute(_NAME, f"{table.name}\0".encode())
+    body = nfgenmsg(_FAMILIES[table.family]) + text_attribute(_NAME, table.name)
     with Netlink(NETFILTER) as netlink:
         try:
             netlink.commit(f"delete {table.title}", _SUBSYSTEM, _DELETE_TABLE, body)
@@ -106,36 +104,24 @@ def delete_table(table: NftTable) -> TableDeletion | None:
 def _tables() -> dict[NftTable, bool]:
     """All tables; True for those that are dormant. Raises NetlinkError."""
     with Netlink(NETFILTER) as netlink:
-        messages = netlink.dump_all("list the tables of nftables", _GET_TABLE, bytes(_PREFIX_BYTES))
+        messages = netlink.dump_all("list the tables of nftables", _GET_TABLE, nfgenmsg())
     found = {}
     for message in messages:
         family = _NAMES.get(message.body[0])
         if family is not None:
-            its = parse_attributes(message.body, _PREFIX_BYTES)
-            found[NftTable(family, _text(its.get(_NAME)))] = bool(_number(its.get(_FLAGS)) & _DORMANT)
+            its = attributes_of(message.body)
+            found[NftTable(family, text_of(its.get(_NAME)))] = bool(big_endian(its.get(_FLAGS)) & _DORMANT)
     return found
 
 
 def _active_hooks(family: str) -> Iterator[tuple[NftTable, str]]:
     """The table and hook of each base chain of a family that may do something to packets. Raises NetlinkError."""
     with Netlink(NETFILTER) as netlink:
-        messages = netlink.dump_all("list the chains of nftables", _GET_CHAIN, _prefix(family))
+        messages = netlink.dump_all("list the chains of nftables", _GET_CHAIN, nfgenmsg(_FAMILIES[family]))
     hooks = _NETDEV_HOOKS if family == "netdev" else _INET_HOOKS
     for message in messages:
-        its = parse_attributes(message.body, _PREFIX_BYTES)
-        if _HOOK in its and (_number(its.get(_USE)) or _number(its.get(_POLICY), _ACCEPT) != _ACCEPT):
-            number = _number(parse_attributes(its[_HOOK]).get(_NUMBER))
+        its = attributes_of(message.body)
+        if _HOOK in its and (big_endian(its.get(_USE)) or big_endian(its.get(_POLICY), _ACCEPT) != _ACCEPT):
+            number = big_endian(parse_attributes(its[_HOOK]).get(_NUMBER))
             hook = hooks[number] if number < len(hooks) else f"number {number}"
-            yield NftTable(family, _text(its.get(_TABLE))), hook
-
-
-def _prefix(family: str) -> bytes:
-    return bytes([_FAMILIES[family], 0, 0, 0])
-
-
-def _text(data: bytes | None) -> str:
-    return (data or b"").rstrip(b"\0").decode(errors="replace")
-
-
-def _number(data: bytes | None, default: int = 0) -> int:
-    return default if data is None else int.from_bytes(data, "big")
+            yield NftTable(family, text_of(its.get(_TABLE))), hook

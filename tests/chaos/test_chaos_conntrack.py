@@ -7,8 +7,9 @@ from ipaddress import IPv4Address
 import pytest
 
 from pykubeproxy.host.conntrack_usage import conntrack_usage
-from pykubeproxy.host.conntrack_wire import DELETE, NEW, ORIGINAL, direction, prefix
+from pykubeproxy.host.conntrack_wire import DELETE, NEW, ORIGINAL, direction
 from pykubeproxy.host.netlink import NETFILTER, Netlink
+from pykubeproxy.host.nfnetlink import nfgenmsg
 from pykubeproxy.model.ip import Family
 from tests.chaos.bed import PODS, Bed, cluster_ips
 from tests.host.flows import CREATE_EXCLUSIVELY, UDP, connection, packed
@@ -29,7 +30,9 @@ def full_table(node: Namespace, limit: int) -> Iterator[None]:
     clients = [(FIRST_CLIENT + number).to_bytes(4, "big") for number in range(limit)]
     sample = FIRST_CLIENT.to_bytes(4, "big")
     new = connection(f"{IPv4Address(FIRST_CLIENT)}:1024", ANYBODY, ANYBODY).split(sample)
-    gone = (prefix(Family.IPV4) + direction(ORIGINAL, sample + PORT, packed(ANYBODY), UDP)).split(sample)
+    gone = (nfgenmsg(Family.IPV4.address_family) + direction(ORIGINAL, sample + PORT, packed(ANYBODY), UDP)).split(
+        sample
+    )
     refused = node.run(lambda: send(NEW, [each.join(new) for each in clients], CREATE_EXCLUSIVELY))
     try:
         assert 0 < refused < limit, "there is room for some, and not for all"

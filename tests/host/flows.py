@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from pykubeproxy.flows.stale import pack_socket
-from pykubeproxy.host.conntrack_wire import NEW, ORIGINAL, REPLY, direction, prefix
+from pykubeproxy.host.conntrack_wire import NEW, ORIGINAL, REPLY, direction
 from pykubeproxy.host.netlink import NETFILTER, Netlink, attribute
+from pykubeproxy.host.nfnetlink import nfgenmsg
 from pykubeproxy.model.ip import Family
 
 TCP, UDP = 6, 17
@@ -27,7 +28,7 @@ def connection(client: str, destination: str, answered_by: str, protocol: int = 
     source, target, answering = packed(client), packed(destination), packed(answered_by)
     family = Family.IPV4 if len(source) == 6 else Family.IPV6
     parts = [
-        prefix(family),
+        nfgenmsg(family.address_family),
         direction(ORIGINAL, source, target, protocol),
         direction(REPLY, answering, source, protocol),
         attribute(_TIMEOUT, (3600).to_bytes(4, "big")),

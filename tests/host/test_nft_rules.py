@@ -1,6 +1,6 @@
 import sys
 
-from pykubeproxy.host.nft_chains import existing_chains
+from pykubeproxy.host.nft_rules import existing_chains
 from pykubeproxy.model.ip import Family
 from tests.host.namespace import namespace, needs_root
 
@@ -27,7 +27,7 @@ def test_chains_are_found_by_family_table_and_name() -> None:
 
 def test_without_permission_nothing_is_found() -> None:
     asked = "existing_chains(Family.IPV4, 'nat', ('KUBE-SERVICES', 'KUBE-NODEPORTS'))"
-    imports = "from pykubeproxy.host.nft_chains import existing_chains; from pykubeproxy.model.ip import Family"
+    imports = "from pykubeproxy.host.nft_rules import existing_chains; from pykubeproxy.model.ip import Family"
     program = f"{imports}; print(len({asked}))"
     with namespace() as node:
         node.exec("iptables-nft-restore", "--noflush", stdin=RULES)
