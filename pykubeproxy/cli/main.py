@@ -7,7 +7,7 @@ import click
 from pykubeproxy.cli.errors import OneLineGroup
 
 # In the order in which --help lists them. Each is a module of its own, and the command in it of the same name.
-_COMMANDS = ("run", "status", "check", "diff", "trace", "top", "render", "cleanup", "version")
+_COMMANDS = ("run", "status", "check", "diff", "trace", "services", "top", "render", "cleanup", "version")
 
 
 class _Commands(OneLineGroup):

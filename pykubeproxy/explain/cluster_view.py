@@ -47,14 +47,13 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
 
     def with_finding(self, cause: Cause) -> Cause:
         """A cause that is about a ServicePort, with what the objects say of that port; other causes unchanged."""
-        match cause:
-            case NoReadyEndpoints(port=title) | NoLocalEndpoints(port=title) | NotInSourceRanges(port=title):
-                return msgspec.structs.replace(cause, finding=self._finding(cause, self._port_of(title)))
-            case _:
-                return cause
+        if isinstance(cause, NoReadyEndpoints | NoLocalEndpoints | NotInSourceRanges):
+            return msgspec.structs.replace(cause, finding=self.finding(cause))
+        return cause
 
-    def _finding(self, cause: Cause, port: ServicePort | None) -> Finding | None:
-        """What the objects say of a ServicePort that refuses; `port` is None if they do not have it."""
+    def finding(self, cause: NoReadyEndpoints | NoLocalEndpoints | NotInSourceRanges) -> Finding | None:
+        """What the objects say of a ServicePort that refuses traffic, of which `cause` is the reason."""
+        port = self._port_of(cause.port)
         if port is None:
             return NotAmongObjects()
         if isinstance(cause, NotInSourceRanges):
@@ -148,7 +147,7 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
         return next((port for port in ports if port.name == name), None)
 
     def _slices(self, key: ServiceKey) -> list[EndpointSlice]:
-        return [each for each in self.snapshot.slices() if each.service == key and each.family is self.family]
+        return [each for each in self.snapshot.slices_of(key) if each.family is self.family]
 
     def _pods(self, key: ServiceKey) -> tuple[str, ...]:
         """Where the pods of a headless Service can be reached, as `ip:port`."""

@@ -19,10 +19,14 @@ class MissingTables(msgspec.Struct, frozen=True):
 
 def missing_text(missing: MissingTables, dumps: Sequence[str]) -> str:
     """`dump.txt has no table filter (ipv4): it was not compared`."""
-    have = "has" if len(dumps) == 1 else "have"
     were = "it was" if len(missing.tables) == 1 else "they were"
-    tables = " and no table ".join(missing.tables)
-    return f"{', '.join(dumps)} {have} no table {tables} ({missing.family.lower()}): {were} not compared"
+    return f"{no_table_text(missing, dumps)}: {were} not compared"
+
+
+def no_table_text(missing: MissingTables, dumps: Sequence[str]) -> str:
+    """`dump.txt has no table filter (ipv4)`."""
+    have = "has" if len(dumps) == 1 else "have"
+    return f"{', '.join(dumps)} {have} no table {' and no table '.join(missing.tables)} ({missing.family.lower()})"
 
 
 def unread_text(table: str, unread: Unread) -> str:

@@ -71,8 +71,12 @@ class Snapshot:
 
     def endpoints(self, key: ServiceKey, family: Family, node_name: str) -> dict[PortKey, tuple[Endpoint, ...]]:
         """All endpoints of a Service in one family, by port, whether or not there is such a Service."""
-        slices = [slice_ for slice_ in self._slices_of.get(key, ()) if slice_.family is family]
+        slices = [slice_ for slice_ in self.slices_of(key) if slice_.family is family]
         return merge_slices(slices, node_name)
+
+    def slices_of(self, key: ServiceKey) -> tuple[EndpointSlice, ...]:
+        """The EndpointSlices of a Service, whether or not there is such a Service."""
+        return self._slices_of.get(key, ())
 
     def slices(self) -> Iterator[EndpointSlice]:
         """All EndpointSlices, in no particular order."""

@@ -1,0 +1,140 @@
+"""`services`: what the rules of a node know of Services."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import click
+
+from pykubeproxy.cli.dumps import comparable, missing_tables, read_dumps
+from pykubeproxy.cli.errors import DIFFERENT, print_stderr, with_errors
+from pykubeproxy.cli.garbage_collection import without_garbage_collection
+from pykubeproxy.cli.inputs import print_notes, read_config, read_objects
+from pykubeproxy.cli.notes import note_unread
+from pykubeproxy.cli.options import AddressParam, object_options, our_options
+from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
+from pykubeproxy.cli.running_proxy import config_of_node, options_of_node
+from pykubeproxy.cli.services_output import as_json, as_pages, as_table
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
+from pykubeproxy.daemon.setup.tools import check_tools, find_tools
+from pykubeproxy.explain.cluster_view import ClusterView
+from pykubeproxy.explain.finding_words import absence_text, known_names_text
+from pykubeproxy.explain.notes import MissingTables, no_table_text
+from pykubeproxy.explain.service_view import ServiceView, UnequalServices, service_views, unequal_services
+from pykubeproxy.host.iptables import IptablesHost
+from pykubeproxy.model.ip import IP, Family
+from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.rules.ruleset import Ruleset
+
+_JSON = "json"
+
+
+@click.command(
+    context_settings=dict(CONTEXT_SETTINGS),
+    epilog="Example: pykubeproxy services default/web --live dump.txt",
+)
+@click.argument("services", nargs=-1, metavar="[NS/NAME[:PORT]]...")
+@click.option("-n", "--namespace", metavar="NAME", help="Only the Services of this namespace.")
+@click.option("--address", type=AddressParam(), help="Only Services that have this address, or an endpoint there.")
+@click.option("--live", "dumps", multiple=True, metavar="FILE", help="The rules of an iptables-save dump. Repeatable.")
+@click.option("--output", type=click.Choice(["text", _JSON]), default="text", show_default=True, help="What to print.")
+@object_options
+@our_options
+@kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
+@with_errors
+@without_garbage_collection
+def services(
+    services: tuple[str, ...],
+    namespace: str | None,
+    address: IP | None,
+    dumps: tuple[str, ...],
+    output: str,
+    objects: tuple[str, ...],
+    own_options: OwnOptions,
+    flags: dict[str, object],
+) -> None:
+    """List the Services that the rules of this node know, whoever made them; with --live, those in a dump.
+
+    One line for each port of a Service; those that are named are shown whole. With objects (-f, --source api), also
+    which Services are in the objects and not in the rules, and the other way round: what differs in one that is in
+    both, `pykubeproxy diff` tells. Exits with 0 if the Services asked for are in the rules, and objects have the same
+    ones; else with 1, and with more than 1 if something went wrong.
+    """
+    rules, snapshot, node_name = _read(objects, dumps, own_options, flags)
+    clusters = {
+        family: ClusterView(snapshot=snapshot, family=family, node_name=node_name) if snapshot is not None else None
+        for family in rules
+    }
+    views = {family: service_views(its, family, clusters[family]) for family, its in rules.items()}
+    unequal = None
+    if snapshot is not None and not (services or namespace or address):
+        unequal = tuple(unequal_services(views, snapshot))
+    found = sorted((view for its in views.values() for view in its), key=lambda view: (view.title, view.family))
+    shown = [view for view in found if _is_wanted(view, services, namespace, address)]
+    missing = _note_missing(services, found, [its for its in clusters.values() if its is not None])
+    _print(shown, unequal, output, is_whole=bool(services))
+    is_filtered = bool(services or namespace or address)
+    sys.exit(DIFFERENT if missing or unequal or (is_filtered and not shown) else 0)
+
+
+def _read(
+    objects: tuple[str, ...], dumps: tuple[str, ...], own_options: OwnOptions, flags: dict[str, object]
+) -> tuple[Mapping[Family, Ruleset], Snapshot | None, str]:
+    """The rules by family, the objects (None without any), and the node's name. Raises HostError, SourceError."""
+    if not objects:
+        return _read_rules(dumps, own_options if dumps else options_of_node(own_options)), None, ""
+    if dumps:
+        completed = read_config(flags)
+    else:
+        config = config_of_node(flags, own_options, objects)
+        completed, own_options = config.completed, config.own_options
+    changes = read_objects(objects, completed)
+    print_notes(changes.notes)
+    snapshot = Snapshot()
+    for obj in changes.put:
+        snapshot.put(obj)
+    return _read_rules(dumps, own_options), snapshot, completed.node_name
+
+
+def _read_rules(dumps: tuple[str, ...], own_options: OwnOptions) -> Mapping[Family, Ruleset]:
+    if not dumps:
+        tools = find_tools(own_options)
+        check_tools(tools)
+        live = {family: IptablesHost(its).save() for family, its in tools.items()}
+        note_unread(live)
+        return live
+    found = comparable(read_dumps(dumps, own_options.only_family), dumps)
+    for family, its in found.items():
+        if missing := missing_tables(its):
+            print_stderr(f"note: {no_table_text(MissingTables(family, missing), dumps)}")
+    return found
+
+
+def _is_wanted(view: ServiceView, wanted: Sequence[str], namespace: str | None, address: IP | None) -> bool:
+    return (
+        (not wanted or view.title in wanted or view.service in wanted)
+        and namespace in (None, view.namespace)
+        and (address is None or view.is_at(address))
+    )
+
+
+def _note_missing(wanted: Sequence[str], found: Sequence[ServiceView], clusters: Sequence[ClusterView]) -> bool:
+    """Print which of the Services asked for are not in the rules, and why as far as objects tell; True if any."""
+    known = {name for view in found for name in (view.title, view.service)}
+    missing = [name for name in wanted if name not in known]
+    for name in missing:
+        absences = [absence_text(its) for cluster in clusters if (its := cluster.why_absent(name))]
+        unknown = f"no Service {name} in these rules{known_names_text(name, known)}"
+        print_stderr(f"note: {absences[0] if absences else unknown}")
+    return bool(missing)
+
+
+def _print(
+    views: Sequence[ServiceView], unequal: tuple[UnequalServices, ...] | None, output: str, *, is_whole: bool
+) -> None:
+    if output == _JSON:
+        click.echo(as_json(views, unequal))
+        return
+    color = False if os.environ.get("NO_COLOR") else None
+    lines = as_pages(views, unequal) if is_whole else as_table(views, unequal)
+    click.echo("\n".join(lines), color=color)

@@ -1,0 +1,186 @@
+"""The ServicePorts that the rules of a node know: the values that `services` shows."""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from pykubeproxy.explain.changes import AddressKind, TrafficKind
+from pykubeproxy.explain.cluster_view import ClusterView
+from pykubeproxy.explain.findings import Finding
+from pykubeproxy.explain.service_causes import NoLocalEndpoints, NoReadyEndpoints, TrafficPolicy
+from pykubeproxy.explain.service_port_state import ServicePortState, states
+from pykubeproxy.model.ip import IP, Family
+from pykubeproxy.model.service import Protocol, service_ports
+from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.rules import names, text
+from pykubeproxy.rules.fragment import leads_to_services
+from pykubeproxy.rules.owners import Owners
+from pykubeproxy.rules.reading import title_of
+from pykubeproxy.rules.routing import Refusal
+from pykubeproxy.rules.ruleset import Ruleset
+
+_CHAINS_OF_SERVICES = (names.CLUSTER_POLICY, names.LOCAL_POLICY, names.EXTERNAL, names.SOURCE_RANGES)
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    pass
+
+
+class PortNumber(_Value, frozen=True):
+    """A port of a protocol."""
+
+    port: int
+    protocol: Protocol
+
+
+class ServiceAddress(_Value, frozen=True):
+    """An address of a ServicePort. Of one that is refused, rules tell only whether it is a cluster IP."""
+
+    address_kind: AddressKind
+    address: str
+
+
+class ServiceEndpoint(_Value, frozen=True):
+    """An endpoint, as `ip:port`, to which rules send traffic; `is_local` is None if it is not known."""
+
+    endpoint: str
+    is_local: bool | None
+
+
+class RefusedTraffic(_Value, frozen=True):
+    """Traffic of one kind that rules refuse; `finding` is what the objects say of the reason."""
+
+    traffic: TrafficKind
+    reason: Refusal
+    finding: Finding | None = None
+
+
+class ServiceView(_Value, frozen=True):
+    """One ServicePort in the rules of one IP family.
+
+    `title` is its name, `namespace/name:port`. `ports` has one entry, unless rules contradict each other.
+    `has_all_endpoints` is False where rules lead to the endpoints of this node only, so that others are not known.
+    A traffic policy that rules do not show is not in `policies`. `affinity_seconds` is None without session affinity,
+    `source_ranges` where the addresses of the load balancer are open to all. `is_dispatched` is False if no rule leads
+    from the cluster IP to the chains of the ServicePort, which then are left over.
+    """
+
+    title: str
+    family: Family
+    ports: tuple[PortNumber, ...]
+    addresses: tuple[ServiceAddress, ...]
+    node_ports: tuple[PortNumber, ...]
+    endpoints: tuple[ServiceEndpoint, ...]
+    has_all_endpoints: bool
+    policies: Mapping[TrafficPolicy, str]
+    affinity_seconds: int | None
+    source_ranges: tuple[str, ...] | None
+    refused: tuple[RefusedTraffic, ...]
+    is_served_outside: bool
+    is_dispatched: bool
+
+    @property
+    def namespace(self) -> str:
+        """The Service's namespace."""
+        return self.title.partition("/")[0]
+
+    @property
+    def service(self) -> str:
+        """The Service, as `namespace/name`."""
+        return self.title.partition(":")[0]
+
+    def is_at(self, ip: IP) -> bool:
+        """True if `ip` is an address of the ServicePort, or of one of its endpoints."""
+        address = text.address(ip.text)
+        start = f"[{address}]:" if ":" in address else f"{address}:"
+        return any(each.address == address for each in self.addresses) or any(
+            each.endpoint.startswith(start) for each in self.endpoints
+        )
+
+
+class UnequalServices(_Value, frozen=True):
+    """The ServicePorts, by name, that objects have and the rules of a family have not, and the other way round."""
+
+    family: Family
+    only_in_objects: tuple[str, ...] = ()
+    only_in_rules: tuple[str, ...] = ()
+
+
+def service_views(ruleset: Ruleset, family: Family, cluster: ClusterView | None = None) -> list[ServiceView]:
+    """All ServicePorts in the rules of one family, by name; with a `cluster`, its objects explain what is refused."""
+    chains = _chains(ruleset)
+    found = states(ruleset, Owners(ruleset), chains)
+    return [_view(title, family, found[title], cluster) for title in sorted(chains)]
+
+
+def unequal_services(views: Mapping[Family, list[ServiceView]], snapshot: Snapshot) -> Iterator[UnequalServices]:
+    """How the ServicePorts in rules and in objects differ, for each family in which they do.
+
+    Chains that no rule leads to are left over: such a ServicePort is not in force.
+    """
+    for family, its in views.items():
+        in_objects = {port.title for service in snapshot.services.values() for port in service_ports(service, family)}
+        in_rules = {view.title: view.is_dispatched for view in its}
+        missing = tuple(sorted(title for title in in_objects if not in_rules.get(title)))
+        surplus = tuple(title for title in in_rules if title not in in_objects)
+        if missing or surplus:
+            yield UnequalServices(family=family, only_in_objects=missing, only_in_rules=surplus)
+
+
+def _chains(ruleset: Ruleset) -> dict[str, list[str]]:
+    """All ServicePorts by title, each with the chains of its own."""
+    found: dict[str, list[str]] = {}
+    for name, table in ruleset.tables.items():
+        for chain, lines in table.chains.items():
+            if leads_to_services(name, chain):
+                found |= {title: found.get(title, []) for title in map(title_of, lines) if title}
+            elif chain.startswith(_CHAINS_OF_SERVICES):
+                title = next(filter(None, map(title_of, lines)), "")
+                if title:
+                    found.setdefault(title, []).append(chain)
+    return found
+
+
+def _view(title: str, family: Family, state: ServicePortState, cluster: ClusterView | None) -> ServiceView:
+    return ServiceView(
+        title=title,
+        family=family,
+        ports=_numbers(state.ports),
+        addresses=tuple(
+            ServiceAddress(address_kind=kind, address=address) for address, kind in sorted(state.addresses.items())
+        ),
+        node_ports=_numbers(state.node_ports),
+        endpoints=tuple(_endpoints(state)),
+        has_all_endpoints=bool(state.endpoints) or not state.local_endpoints,
+        policies=state.policies,
+        affinity_seconds=state.affinity_seconds,
+        source_ranges=None if state.source_ranges is None else tuple(sorted(state.source_ranges)),
+        refused=tuple(_refused(title, state, cluster)),
+        is_served_outside=TrafficKind.EXTERNAL in state.served or TrafficKind.EXTERNAL in state.refusals,
+        is_dispatched=state.is_dispatched,
+    )
+
+
+def _numbers(ports: frozenset[tuple[Protocol, int]]) -> tuple[PortNumber, ...]:
+    return tuple(PortNumber(port=port, protocol=protocol) for protocol, port in sorted(ports))
+
+
+def _endpoints(state: ServicePortState) -> Iterator[ServiceEndpoint]:
+    """All endpoints that are known. Which ones are local is told only where a traffic policy asks for that."""
+    local = set(state.local_endpoints)
+    is_known = bool(local) or Refusal.NO_LOCAL_ENDPOINTS in state.refusals.values()
+    for endpoint in dict.fromkeys((*state.endpoints, *state.local_endpoints)):
+        yield ServiceEndpoint(endpoint=endpoint, is_local=endpoint in local if is_known else None)
+
+
+def _refused(title: str, state: ServicePortState, cluster: ClusterView | None) -> Iterator[RefusedTraffic]:
+    for traffic in TrafficKind:
+        if reason := state.refusals.get(traffic):
+            finding = _finding(title, reason, cluster) if cluster is not None else None
+            yield RefusedTraffic(traffic=traffic, reason=reason, finding=finding)
+
+
+def _finding(title: str, reason: Refusal, cluster: ClusterView) -> Finding | None:
+    if reason is Refusal.NO_ENDPOINTS:
+        return cluster.finding(NoReadyEndpoints(title))
+    return cluster.finding(NoLocalEndpoints(TrafficPolicy.UNKNOWN, title))

@@ -1,0 +1,186 @@
+"""What `services` finds in rules: every ServicePort once, whoever is served, and what objects have besides."""
+
+import msgspec
+import pytest
+
+from pykubeproxy.explain.changes import TrafficKind
+from pykubeproxy.explain.cluster_view import ClusterView
+from pykubeproxy.explain.findings import HasNoSlice
+from pykubeproxy.explain.service_view import (
+    ServiceEndpoint,
+    ServiceView,
+    UnequalServices,
+    service_views,
+    unequal_services,
+)
+from pykubeproxy.explain.service_view_words import (
+    address_texts,
+    endpoint_count_text,
+    note_texts,
+    refusal_texts,
+    unequal_texts,
+)
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import ServiceType
+from pykubeproxy.model.snapshot import Object
+from pykubeproxy.rules.options import Dispatch
+from pykubeproxy.rules.routing import Refusal
+from pykubeproxy.rules.ruleset import Ruleset
+from tests.builders import NODE, at, cidr, ip, port, service, slice_of, snapshot
+from tests.documented import assert_documented, structs_in
+from tests.explain.comparison import (
+    BALANCED,
+    FIRST,
+    NODE_PORT,
+    SECOND,
+    TITLE,
+    compiled,
+    elsewhere,
+    web,
+    without_endpoints,
+)
+
+IPV4 = Family.IPV4
+
+
+def view_of(objects: tuple[Object, ...], dispatch: Dispatch = Dispatch.TREE) -> ServiceView:
+    (view,) = service_views(compiled(objects, dispatch), IPV4)
+    return view
+
+
+@pytest.mark.parametrize("dispatch", Dispatch)
+@pytest.mark.parametrize(
+    ("objects", "addresses", "endpoints", "says"),
+    [
+        (web(FIRST, SECOND), ["cluster IP 172.30.0.41"], "2", []),
+        (web(FIRST, affinity_seconds=60), ["cluster IP 172.30.0.41"], "1", ["session affinity for 60 s"]),
+        (web(FIRST, **NODE_PORT), ["cluster IP 172.30.0.41", "node port 30080/TCP"], "1", []),
+        (
+            web(FIRST, **BALANCED, source_ranges=(cidr("10.0.0.0/8"), cidr("192.0.2.0/24"))),
+            ["cluster IP 172.30.0.41", "load balancer 192.0.2.1"],
+            "1",
+            ["load balancer open only to 10.0.0.0/8, 192.0.2.0/24"],
+        ),
+        (
+            web(FIRST, external_ips=(ip("203.0.113.7"),)),
+            ["cluster IP 172.30.0.41", "external IP 203.0.113.7"],
+            "1",
+            [],
+        ),
+        (
+            web(FIRST, internal_traffic_local=True),
+            ["cluster IP 172.30.0.41"],
+            "1 local",
+            ["internalTrafficPolicy Local"],
+        ),
+        (
+            elsewhere(FIRST, internal_traffic_local=True),
+            ["cluster IP 172.30.0.41"],
+            "0",
+            ["dropped: no local endpoints", "internalTrafficPolicy Local"],
+        ),
+        (
+            elsewhere(FIRST, external_traffic_local=True, **NODE_PORT),
+            ["cluster IP 172.30.0.41", "node port 30080/TCP"],
+            "1 (0 local)",
+            ["dropped from outside: no local endpoints", "externalTrafficPolicy Local"],
+        ),
+        (
+            elsewhere(FIRST, internal_traffic_local=True, **NODE_PORT),
+            ["cluster IP 172.30.0.41", "node port 30080/TCP"],
+            "1 (0 local)",
+            ["dropped at the cluster IP: no local endpoints", "internalTrafficPolicy Local"],
+        ),
+        (without_endpoints(), ["cluster IP 172.30.0.41"], "0", ["refused: no endpoints"]),
+        (
+            without_endpoints(**NODE_PORT),
+            ["cluster IP 172.30.0.41", "node port 30080/TCP"],
+            "0",
+            ["refused: no endpoints"],
+        ),
+    ],
+)
+def test_one_service(
+    dispatch: Dispatch, objects: tuple[Object, ...], addresses: list[str], endpoints: str, says: list[str]
+) -> None:
+    view = view_of(objects, dispatch)
+    assert (view.title, view.namespace, view.service) == (TITLE, "ns1", "ns1/svc1")
+    assert [f"{what} {address}" for what, address in address_texts(view)] == addresses
+    assert endpoint_count_text(view) == endpoints
+    assert [*refusal_texts(view), *note_texts(view)] == says
+    assert view.is_dispatched
+
+
+def test_which_endpoints_are_local() -> None:
+    here, _ = web(FIRST, external_traffic_local=True, **NODE_PORT)
+    view = view_of((here, slice_of("ns1/svc1", at(FIRST, NODE), at(SECOND, "other-node"))))
+    assert view.endpoints == (
+        ServiceEndpoint(endpoint=f"{FIRST}:80", is_local=True),
+        ServiceEndpoint(endpoint=f"{SECOND}:80", is_local=False),
+    )
+    assert endpoint_count_text(view) == "2 (1 local)"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("172.30.0.41", True), ("192.0.2.1", True), (FIRST, True), ("10.0.1.11", False), ("192.168.0.2", False)],
+)
+def test_what_is_at_an_address(address: str, *, expected: bool) -> None:
+    assert view_of(web(FIRST, **BALANCED)).is_at(ip(address)) is expected
+
+
+def test_objects_say_why_it_is_refused() -> None:
+    known = without_endpoints()
+    cluster = ClusterView(snapshot=snapshot(*known), family=IPV4)
+    (view,) = service_views(compiled(known), IPV4, cluster)
+    (refused,) = view.refused
+    assert (refused.traffic, refused.reason, refused.finding) == (
+        TrafficKind.INTERNAL,
+        Refusal.NO_ENDPOINTS,
+        HasNoSlice(),
+    )
+    assert list(refusal_texts(view)) == ["refused: no endpoints: it has no EndpointSlice; no pod was ever found for it"]
+    elsewhere_known = ClusterView(snapshot=snapshot(), family=IPV4)
+    (view,) = service_views(compiled(known), IPV4, elsewhere_known)
+    assert list(refusal_texts(view)) == ["refused: no endpoints"]
+
+
+def test_chains_that_no_rule_leads_to_are_left_over() -> None:
+    ruleset = compiled(web(FIRST))
+    ruleset.tables["nat"].chains["KUBE-SERVICES"] = ()
+    (view,) = service_views(ruleset, IPV4)
+    assert list(note_texts(view)) == ["left over: no rule leads there from a cluster IP"]
+    (unequal,) = unequal_services({IPV4: [view]}, snapshot(*web(FIRST)))
+    assert unequal == UnequalServices(family=IPV4, only_in_objects=(TITLE,))
+
+
+def test_all_that_only_one_side_has() -> None:
+    in_rules = [service("ns1/a", "172.30.0.1"), service("ns1/b", "172.30.0.2")]
+    in_objects = [
+        in_rules[0],
+        service("ns1/c", "172.30.0.3", ports=(port(), port("dns", 53))),
+        service("ns1/headless", "None"),
+        service("ns1/name", "", type=ServiceType.EXTERNAL_NAME),
+    ]
+    views = {IPV4: service_views(compiled(tuple(in_rules)), IPV4), Family.IPV6: service_views(Ruleset(), Family.IPV6)}
+    (unequal,) = unequal_services(views, snapshot(*in_objects))
+    assert unequal == UnequalServices(
+        family=IPV4, only_in_objects=("ns1/c:dns", "ns1/c:p80"), only_in_rules=("ns1/b:p80",)
+    )
+    assert [what for what, _ in unequal_texts(unequal)] == [
+        "in the objects, but not in the IPv4 rules",
+        "in the IPv4 rules, but not in the objects",
+    ]
+    assert not list(unequal_services({IPV4: views[IPV4]}, snapshot(*in_rules)))
+
+
+KINDS = {*structs_in(ServiceView), *structs_in(UnequalServices)}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    sorted((kind for kind in KINDS if "findings" not in kind.__module__), key=str),
+    ids=lambda each: each.__name__,
+)
+def test_the_json_is_documented(kind: type[msgspec.Struct]) -> None:
+    assert_documented(kind, "services-json.md")
