@@ -16,7 +16,7 @@ from msgspec import Struct
 from bench.figures import Figure, Floor, at_most
 from bench.harness import quantile
 from bench.in_process import loop_for, proxy_for, real_host
-from bench.namespaces import enter, namespace, run_inside
+from bench.namespaces import namespace, run_inside
 from bench.runs import Run
 from bench.synthetic import (
     FIRST_NODE_PORT,
@@ -29,7 +29,7 @@ from bench.synthetic import (
     service_name,
     slices,
 )
-from e2e.netns import Namespace
+from e2e.netns import Namespace, enter
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.messages import ObjectsChanged
 from pykubeproxy.host.backend import Backend

@@ -1,6 +1,5 @@
 """Network namespaces to measure in: none of this touches the machine's own network."""
 
-import ctypes
 import multiprocessing
 import os
 import secrets
@@ -19,9 +18,6 @@ from e2e.processes import Processes
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_CLONE_NEWNET = 0x40000000
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @contextmanager
@@ -57,14 +53,4 @@ def run_in_fresh(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) ->
 def _begin(name: str) -> None:
     """What a measuring process does first: what the program logs would be in the way of the figures."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("error"))
-    enter(name)
-
-
-def enter(name: str) -> None:
-    """Move the calling thread into a namespace: os.setns came with Python 3.12 only."""
-    handle = os.open(netns.NAMESPACES / name, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if _libc.setns(handle, _CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), f"cannot enter network namespace {name}")
-    finally:
-        os.close(handle)
+    netns.enter(name)

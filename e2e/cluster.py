@@ -11,7 +11,7 @@ from pathlib import Path
 
 from e2e.lab import Lab, open_lab
 from e2e.netns import LabError
-from e2e.proxies import PAUSE_SECONDS, Proxy, last_line, launch, require_running
+from e2e.proxies import FLAGS, PAUSE_SECONDS, Proxy, last_line, launch, require_running
 from e2e.topology import WIRE_NETWORKS, Topology, gateway
 from tests.apiserver.objects import JsonObject
 from tests.apiserver.server import ApiServer
@@ -19,12 +19,6 @@ from tests.host.namespace import Namespace as Network
 
 API_ADDRESS = str(gateway(WIRE_NETWORKS[0]))
 CONVERGENCE_SECONDS = 30.0
-
-# What a network namespace may not set, and no second's pause between two syncs.
-FLAGS = (
-    *("--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0"),
-    *("--iptables-min-sync-period=10ms", "--log-format=json"),
-)
 
 
 class Cluster:

@@ -1,5 +1,6 @@
 """One network namespace: made with `ip netns`, used through argv lists only, and removed with all that runs in it."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from e2e.processes import Processes
 NAMESPACES = Path("/run/netns")
 SYSCTLS = Path("/proc/sys/net")
 COMMAND_SECONDS = 30.0
+_CLONE_NEWNET = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class LabError(Exception):
@@ -56,6 +59,16 @@ class Namespace(Struct, frozen=True, kw_only=True):
     def set_sysctls(self, value: int, keys: Iterable[str]) -> None:
         """Writes one value to several keys such as `ipv4/ip_forward`; sysctl(8) is not on every machine, tee is."""
         self.exec(["tee", *(str(SYSCTLS / key) for key in keys)], stdin=f"{value}\n")
+
+
+def enter(name: str) -> None:
+    """Move the calling thread into a namespace: os.setns came with Python 3.12 only."""
+    handle = os.open(NAMESPACES / name, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _libc.setns(handle, _CLONE_NEWNET):
+            raise OSError(ctypes.get_errno(), f"cannot enter network namespace {name}")
+    finally:
+        os.close(handle)
 
 
 def create(name: str) -> None:

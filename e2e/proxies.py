@@ -19,6 +19,28 @@ PROGRAMMED_SECONDS = 30.0
 PAUSE_SECONDS = 0.05
 
 
+# What a network namespace may not set, and no second's pause between two syncs.
+FLAGS = (
+    *("--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0"),
+    *("--iptables-min-sync-period=10ms", "--log-format=json"),
+)
+
+
+def entries(log: Path, event: str, **fields: object) -> list[dict[str, Any]]:
+    """The lines of a log in JSON with this event, or the beginning of it, and these fields."""
+    lines = (msgspec.json.decode(line) for line in log.read_text().splitlines() if line[:1] + line[-1:] == "{}")
+    return [
+        line
+        for line in lines
+        if line["event"].startswith(event) and all(line.get(key) == value for key, value in fields.items())
+    ]
+
+
+def has_synced(log: Path, families: int = 2) -> bool:
+    """True once a log says that the first sync of so many families is done."""
+    return len({line["family"] for event in ("synced", "in sync") for line in entries(log, event)}) >= families
+
+
 class Proxy(Struct, frozen=True, kw_only=True):
     """A running proxy; its log is the file `log`."""
 
@@ -28,16 +50,11 @@ class Proxy(Struct, frozen=True, kw_only=True):
 
     def told(self, event: str, **fields: object) -> list[dict[str, Any]]:
         """The lines of a log in JSON with this event, or the beginning of it, and these fields."""
-        lines = (msgspec.json.decode(line) for line in self.log.read_text().splitlines() if line.startswith("{"))
-        return [
-            line
-            for line in lines
-            if line["event"].startswith(event) and all(line.get(key) == value for key, value in fields.items())
-        ]
+        return entries(self.log, event, **fields)
 
     def has_synced(self, families: int = 2) -> bool:
         """True once it has said that the first sync of so many families is done."""
-        return len({line["family"] for event in ("synced", "in sync") for line in self.told(event)}) >= families
+        return has_synced(self.log, families)
 
 
 def launch(node: Node, command: Sequence[str], log: Path) -> Proxy:

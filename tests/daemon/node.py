@@ -1,7 +1,6 @@
 """A node for one test: a machine of its own, the API server of its cluster inside it, and the daemon."""
 
 import http.client
-import json
 import os
 import re
 import signal
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from e2e.proxies import FLAGS, entries, has_synced
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.ruleset import Lines
@@ -31,12 +31,6 @@ NFT6 = Kind(family=Family.IPV6, backend=Backend.NFT)
 
 HEALTHZ, METRICS = 10256, 10249
 ENDING_SECONDS = 10.0
-
-# What a namespace may not change, and intervals for those who wait.
-FLAGS = (
-    *("--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0"),
-    *("--iptables-min-sync-period=10ms", "--log-format=json"),
-)
 
 Result = TypeVar("Result")
 
@@ -55,12 +49,7 @@ class Daemon:
 
     def told(self, event: str, **fields: object) -> list[dict[str, Any]]:
         """The log lines with this text, or the beginning of it, and these fields."""
-        lines = (json.loads(line) for line in self.log.splitlines() if line.startswith("{") and line.endswith("}"))
-        return [
-            line
-            for line in lines
-            if line["event"].startswith(event) and all(line.get(key) == value for key, value in fields.items())
-        ]
+        return entries(self._log, event, **fields)
 
     def wait_told(self, event: str, count: int = 1, **fields: object) -> list[dict[str, Any]]:
         """Wait until such lines are in the log."""
@@ -83,10 +72,7 @@ class Daemon:
 
     def wait_synced(self, families: int = 2) -> "Daemon":
         """Wait for the first sync of all families."""
-        self.wait(
-            lambda: len({line["family"] for kind in ("synced", "in sync") for line in self.told(kind)}) >= families,
-            "the first sync",
-        )
+        self.wait(lambda: has_synced(self._log, families), "the first sync")
         return self
 
     def wait_ended(self) -> int:

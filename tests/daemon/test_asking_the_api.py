@@ -2,8 +2,9 @@
 
 import subprocess
 
+from e2e.proxies import FLAGS
 from tests.apiserver import testing
-from tests.daemon.node import FLAGS, NAME, Node
+from tests.daemon.node import NAME, Node
 from tests.daemon.traffic import lay_out
 
 WEB, EMPTY = "10.96.0.20", "10.96.0.21"

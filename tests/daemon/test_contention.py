@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from e2e.proxies import FLAGS
 from pykubeproxy.daemon.follow import contention
 from pykubeproxy.daemon.messages import ForeignChange
 from pykubeproxy.rules.ruleset import Lines
 from tests.daemon.fakes import Clock, FakeProxy, Recorder, act_until, loop_of
-from tests.daemon.node import FLAGS, Daemon, Node
+from tests.daemon.node import Daemon, Node
 
 T0 = 1000.0
 RIVAL = ForeignChange("iptables-nft-re", 7)

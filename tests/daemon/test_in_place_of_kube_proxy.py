@@ -4,8 +4,9 @@ from pathlib import Path
 
 import yaml
 
+from e2e.proxies import FLAGS
 from tests.apiserver import testing
-from tests.daemon.node import FLAGS, HEALTHZ, KUBE_PROXY, NAME, NFT4, SHORT_TIMEOUTS, Daemon, Node
+from tests.daemon.node import HEALTHZ, KUBE_PROXY, NAME, NFT4, SHORT_TIMEOUTS, Daemon, Node
 
 KUBEADM = Path(__file__).parents[1] / "config" / "data" / "kubeadm.conf"
 UPDATED = "content of the proxy server's configuration file was updated"

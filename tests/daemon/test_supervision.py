@@ -8,11 +8,12 @@ from queue import SimpleQueue
 import pytest
 from structlog.testing import capture_logs
 
+from e2e.proxies import FLAGS
 from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.daemon.messages import FatalError, Message, Stop
 from pykubeproxy.daemon.supervision import faults_logged, threads_supervised
 from pykubeproxy.host.errors import HostError
-from tests.daemon.node import FLAGS, Node
+from tests.daemon.node import Node
 
 OBJECTS = """
 apiVersion: v1

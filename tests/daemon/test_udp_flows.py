@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from e2e.proxies import FLAGS
 from tests.apiserver import testing
 from tests.apiserver.server import ApiServer
-from tests.daemon.node import FLAGS, NAME, Daemon, Node
+from tests.daemon.node import NAME, Daemon, Node
 from tests.daemon.traffic import PORT, SILENCE_SECONDS, Client, answering, lay_out
 
 DNS, WEB = "10.96.0.10", "10.96.0.20"

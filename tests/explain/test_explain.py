@@ -6,13 +6,10 @@ import pytest
 
 from pykubeproxy.explain.chain_diff import OrderProblem
 from pykubeproxy.explain.changes import (
-    OnlyDispatchDiffers,
     OnlyOrderDiffers,
     ServicePortAdded,
     ServicePortRemoved,
 )
-from pykubeproxy.explain.plan import Explanation
-from pykubeproxy.explain.staying import DisorderedJumps
 from pykubeproxy.model.service import Protocol, ServiceType
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.options import Dispatch
@@ -157,21 +154,6 @@ def test_services_without_a_change_are_not_explained() -> None:
     assert list(words((*web(FIRST), *other), (*web(FIRST, SECOND), *other))) == [TITLE]
 
 
-def test_the_tree_instead_of_the_list_is_one_line_per_service() -> None:
-    objects = [
-        obj
-        for number in range(40)
-        for obj in (
-            service(f"ns1/s{number}", f"172.30.{number % 4}.{number + 1}"),
-            slice_of(f"ns1/s{number}", f"10.0.1.{number + 1}"),
-        )
-    ]
-    explanation = explained(compiled(objects, Dispatch.TREE), compiled(objects))
-    assert len(explanation.service_ports) == 40
-    assert {diff.changes for diff in explanation.service_ports} == {(OnlyDispatchDiffers(),)}
-    assert not any(change.chains for change in explanation.service_ports)
-
-
 def test_rules_of_others_are_kept_and_explained() -> None:
     desired = compiled(web(FIRST))
     live = desired.copy()
@@ -251,19 +233,3 @@ def test_a_service_is_new_even_if_its_chain_had_to_stay() -> None:
     policy = next(chain for chain in desired.tables["nat"].chains if chain.startswith("KUBE-SVC-"))
     live.tables["nat"].chains[policy] = ()
     assert [diff.changes for diff in explained(desired, live).service_ports] == [(ServicePortAdded(2, None),)]
-
-
-def test_jumps_that_are_missing_or_out_of_order() -> None:
-    desired = compiled(web(FIRST))
-    live = desired.copy()
-    chains = live.tables["filter"].chains
-    chains["FORWARD"] = chains["FORWARD"][::-1]
-    chains["OUTPUT"] = ()
-    explanation = explained(desired, live)
-    assert {(insert.table, insert.chain) for insert in explanation.missing_jumps} == {("filter", "OUTPUT")}
-    assert explanation.disordered_jumps == (DisorderedJumps("filter", "FORWARD"),)
-
-
-def test_nothing_to_do_is_nothing_to_tell() -> None:
-    desired = compiled(web(FIRST))
-    assert explained(desired, desired.copy()) == Explanation()

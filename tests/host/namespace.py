@@ -1,25 +1,23 @@
 """A network namespace for one test: made, used from threads and programs, and removed."""
 
-import ctypes
 import itertools
 import os
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
+
+from e2e import netns
 
 Result = TypeVar("Result")
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make network namespaces")
 
 COMMAND_SECONDS = 60
-_CLONE_NEWNET = 0x40000000
 
-_libc = ctypes.CDLL(None, use_errno=True)
 _numbers = itertools.count()
 
 
@@ -31,7 +29,7 @@ class Namespace:
 
     def run(self, function: Callable[[], Result]) -> Result:
         """Call `function` in a thread that is in the namespace; return or raise what it does."""
-        with ThreadPoolExecutor(1, initializer=self._enter) as thread:
+        with ThreadPoolExecutor(1, initializer=netns.enter, initargs=(self.name,)) as thread:
             return thread.submit(function).result()
 
     def popen(self, *command: str) -> "subprocess.Popen[str]":
@@ -44,15 +42,6 @@ class Namespace:
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
-
-    def _enter(self) -> None:
-        # os.setns came with Python 3.12.
-        handle = os.open(Path("/run/netns") / self.name, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            if _libc.setns(handle, _CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), f"cannot enter {self.name}")
-        finally:
-            os.close(handle)
 
 
 @contextmanager

@@ -96,18 +96,6 @@ def test_a_drain_empties_both(metrics: Metrics) -> None:
     }
 
 
-def test_durations_of_full_and_partial_syncs(metrics: Metrics) -> None:
-    metrics.synced(V4, Plan(), seconds=1, is_full=True)
-    metrics.synced(V4, Plan(), seconds=0.25, is_full=False)
-    metrics.sync_failed(V4, seconds=2, is_full=True)
-    sums = {series: value for series, value in shown(metrics, "kubeproxy_").items() if "_sum" in series}
-    assert sums == {
-        'kubeproxy_sync_proxy_rules_duration_seconds_sum{ip_family="IPv4"}': 3.25,
-        'kubeproxy_sync_full_proxy_rules_duration_seconds_sum{ip_family="IPv4"}': 3,
-        'kubeproxy_sync_partial_proxy_rules_duration_seconds_sum{ip_family="IPv4"}': 0.25,
-    }
-
-
 def test_a_plan_in_numbers(metrics: Metrics) -> None:
     metrics.planned(V4, PLAN, RULE_COUNTS)
     family = 'ip_family="IPv4"'
@@ -142,28 +130,11 @@ def test_a_look_that_finds_everything_right_is_no_sync(metrics: Metrics) -> None
     assert shown(metrics, "kubeproxy_") == {}
 
 
-def test_an_empty_plan_has_no_size(metrics: Metrics) -> None:
-    metrics.planned(V4, Plan(), RULE_COUNTS)
-    assert shown(metrics, "pykubeproxy_") == {}
-
-
 def test_adoption(metrics: Metrics) -> None:
     metrics.adopted(V4, PLAN, DESIRED)
     assert shown(metrics, "pykubeproxy_adopted_chains") == {
         f'pykubeproxy_adopted_chains{{ip_family="IPv4",result="{result}"}}': number
         for result, number in {"kept": 2, "added": 1, "changed": 2, "removed": 1}.items()
-    }
-
-
-def test_drift(metrics: Metrics) -> None:
-    metrics.drift_detected(V4, "firewalld")
-    metrics.drift_detected(V4, "firewalld")
-    metrics.drift_detected(V6, "")
-    metrics.drift_repaired(V4, "firewalld")
-    assert shown(metrics, "pykubeproxy_drift") == {
-        'pykubeproxy_drift_detected_total{cause="firewalld",ip_family="IPv4"}': 2,
-        'pykubeproxy_drift_detected_total{cause="unknown",ip_family="IPv6"}': 1,
-        'pykubeproxy_drift_repaired_total{cause="firewalld",ip_family="IPv4"}': 1,
     }
 
 
