@@ -20,16 +20,7 @@ from pykubeproxy.observe.collectors import (
     GateCollector,
     LocalhostCollector,
 )
-from pykubeproxy.observe.series import (
-    ChangeSeries,
-    ClientSeries,
-    ConntrackSeries,
-    DriftSeries,
-    HealthSeries,
-    PlanSeries,
-    RuleSeries,
-    SyncSeries,
-)
+from pykubeproxy.observe.series import OwnSeries, ServerSeries, SyncSeries
 from pykubeproxy.plan.diff import Plan
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
 from pykubeproxy.rules.service_traffic import Dropped
@@ -50,13 +41,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._clock = clock
         self._sync = SyncSeries(self.registry)
-        self._changes = ChangeSeries(self.registry)
-        self._rules = RuleSeries(self.registry)
-        self._conntrack = ConntrackSeries(self.registry)
-        self._health = HealthSeries(self.registry)
-        self._client = ClientSeries(self.registry)
-        self._drift = DriftSeries(self.registry)
-        self._plan = PlanSeries(self.registry)
+        self._servers = ServerSeries(self.registry)
+        self._own = OwnSeries(self.registry)
         self._causes: set[str] = set()
         self._connections = {family: ConnectionCounter(limits or Limits()) for family in Family}
         self.registry.register(ConnectionCollector(self._connections))
@@ -76,19 +62,19 @@ class Metrics:
 
     def service_changed(self, families: int, pending: int) -> None:
         """A Service event for so many families; `pending` Services wait for a sync."""
-        self._changes.services.inc(families)
-        self._changes.services_pending.set(pending)
+        self._sync.services.inc(families)
+        self._sync.services_pending.set(pending)
 
     def slice_changed(self, *, is_change: bool) -> None:
         """An EndpointSlice event; `is_change` if it differs from what was known."""
-        self._changes.endpoints.inc()
+        self._sync.endpoints.inc()
         if is_change:
-            self._changes.endpoints_pending.inc()
+            self._sync.endpoints_pending.inc()
 
     def drained(self) -> None:
         """A sync has taken in all pending changes."""
-        self._changes.services_pending.set(0)
-        self._changes.endpoints_pending.set(0)
+        self._sync.services_pending.set(0)
+        self._sync.endpoints_pending.set(0)
 
     def queued(self, family: Family) -> None:
         """A sync is asked for; also to be told at the start of the loop."""
@@ -97,17 +83,17 @@ class Metrics:
     def planned(self, family: Family, plan: Plan, rule_counts: Mapping[str, int]) -> None:
         """A sync has made `plan`; `rule_counts` are the rules that there are to be in chains of our own, by table."""
         for table in TABLES:
-            self._rules.total.labels(table, family).set(rule_counts[table])
+            self._sync.rules.labels(table, family).set(rule_counts[table])
             written = sum(len(change.after or ()) for change in plan.chains if change.table == table)
-            self._rules.written.labels(table, family).set(written)
+            self._sync.rules_written.labels(table, family).set(written)
         summary = summarize(plan)
         chains = summary.chains_added + summary.chains_changed + summary.chains_removed
         rules = summary.rules_added + summary.rules_removed
-        self._plan.pending_chains.labels(family).set(chains)
-        self._plan.pending_rules.labels(family).set(rules)
+        self._own.pending_chains.labels(family).set(chains)
+        self._own.pending_rules.labels(family).set(rules)
         if not plan.is_empty:
-            self._plan.chains.labels(family).observe(chains)
-            self._plan.rules.labels(family).observe(rules)
+            self._own.plan_chains.labels(family).observe(chains)
+            self._own.plan_rules.labels(family).observe(rules)
 
     def synced(self, family: Family, plan: Plan, *, seconds: float, is_full: bool) -> None:
         """A sync has succeeded, and carried out the `plan` told before. `is_full`: it compared with the live rules."""
@@ -122,23 +108,23 @@ class Metrics:
 
     def restore_failed(self, family: Family, *, is_full: bool) -> None:
         """iptables-restore has refused a Plan, be it that the sync then went on with a full one and succeeded."""
-        self._rules.restore_failures.labels(family).inc()
+        self._sync.restore_failures.labels(family).inc()
         if not is_full:
-            self._rules.partial_restore_failures.labels(family).inc()
+            self._sync.partial_restore_failures.labels(family).inc()
 
     def restored_in_sections(self, family: Family) -> None:
         """A Plan was so large that it was committed in sections."""
-        self._plan.sectioned.labels(family).inc()
+        self._own.sectioned.labels(family).inc()
 
     def services_refused(self, family: Family, number: int) -> None:
         """A sync has left so many Services as they were, since the node refuses their rules."""
-        self._plan.refused_services.labels(family).set(number)
+        self._own.refused_services.labels(family).set(number)
 
     def in_sync(self, family: Family) -> None:
         """The rules in the kernel are as they should be, as a sync made them or a look at them has shown."""
-        self._plan.last_in_sync.labels(family).set(self._clock())
-        self._plan.pending_chains.labels(family).set(0)
-        self._plan.pending_rules.labels(family).set(0)
+        self._own.last_in_sync.labels(family).set(self._clock())
+        self._own.pending_chains.labels(family).set(0)
+        self._own.pending_rules.labels(family).set(0)
 
     def adopted(self, family: Family, plan: Plan, desired: Ruleset) -> None:
         """The first sync of a family has taken over what it found."""
@@ -150,12 +136,12 @@ class Metrics:
             ("changed", summary.chains_changed),
             ("removed", summary.chains_removed),
         ):
-            self._plan.adopted.labels(family, result).set(number)
+            self._own.adopted.labels(family, result).set(number)
 
     def dropped_without_local_endpoints(self, family: Family, dropped: Dropped) -> None:
         """So many ServicePorts have policy Local and no endpoint on this node. To be told after a sync."""
-        self._rules.no_local_endpoints.labels("internal", family).set(dropped.internal)
-        self._rules.no_local_endpoints.labels("external", family).set(dropped.external)
+        self._sync.no_local_endpoints.labels("internal", family).set(dropped.internal)
+        self._sync.no_local_endpoints.labels("external", family).set(dropped.external)
 
     def programmed(self, family: Family, seconds: float) -> None:
         """A change of endpoints has become rules, so long after it happened."""
@@ -163,16 +149,16 @@ class Metrics:
 
     def drift_detected(self, family: Family, cause: str) -> None:
         """Another program, named `cause`, has changed rules of ours; empty if it is not known which."""
-        self._drift.detected.labels(family, self._cause(cause)).inc()
+        self._own.drift_detected.labels(family, self._cause(cause)).inc()
 
     def drift_repaired(self, family: Family, cause: str) -> None:
         """Such a change was undone."""
-        self._drift.repaired.labels(family, self._cause(cause)).inc()
+        self._own.drift_repaired.labels(family, self._cause(cause)).inc()
 
     def conntrack_reconciled(self, family: Family, *, seconds: float, deleted: int) -> None:
         """Stale conntrack entries were looked for, and `deleted`."""
-        self._conntrack.seconds.labels(family).observe(seconds)
-        self._conntrack.deleted.labels(family).inc(deleted)
+        self._servers.conntrack_seconds.labels(family).observe(seconds)
+        self._servers.conntrack_deleted.labels(family).inc(deleted)
 
     def connections_tracked(self, *, entries: int, limit: int, dropped: int) -> None:
         """The kernel's table of connections was looked at; `dropped` counts packets since boot."""
@@ -184,19 +170,19 @@ class Metrics:
 
     def healthz_answered(self, status: int) -> None:
         """/healthz was asked for."""
-        self._health.healthz.labels(int(status)).inc()
+        self._servers.healthz.labels(int(status)).inc()
 
     def livez_answered(self, status: int) -> None:
         """/livez was asked for."""
-        self._health.livez.labels(int(status)).inc()
+        self._servers.livez.labels(int(status)).inc()
 
     def api_answered(self, host: str, method: str, code: str) -> None:
         """A request to the API server has ended; `code` is the HTTP status, or `<error>` if there was no answer."""
-        self._client.requests.labels(code, host, method).inc()
+        self._servers.api_requests.labels(code, host, method).inc()
 
     def api_request_took(self, host: str, method: str, seconds: float) -> None:
         """A request that is not a watch has taken so long."""
-        self._client.seconds.labels(host, method).observe(seconds)
+        self._servers.api_seconds.labels(host, method).observe(seconds)
 
     def _timed(self, family: Family, seconds: float, *, is_full: bool) -> None:
         kind = self._sync.full_seconds if is_full else self._sync.partial_seconds

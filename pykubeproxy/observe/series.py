@@ -19,7 +19,10 @@ _ALPHA = "[ALPHA] "
 
 
 class SyncSeries:
-    """Syncs: how long they take, when they were, and how long a change takes to become rules."""
+    """kube-proxy's series about syncs: how long they take, the changes that wait for one, and the rules that it writes.
+
+    Both families share the series about changes.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         make = _Maker(registry, _KUBE_PROXY, _ALPHA)
@@ -31,42 +34,23 @@ class SyncSeries:
         self.partial_seconds = make.histogram(
             "sync_partial_proxy_rules_duration_seconds", f"{latency} for partial resyncs", _DURATIONS, _FAMILY
         )
-        self.last = make.gauge(
-            "sync_proxy_rules_last_timestamp_seconds", "The last time proxy rules were successfully synced", _FAMILY
-        )
-        self.last_queued = make.gauge(
-            "sync_proxy_rules_last_queued_timestamp_seconds",
-            "The last time a sync of proxy rules was queued",
-            _FAMILY,
-        )
+        latency = "In Cluster Network Programming Latency in seconds"
         self.programming_seconds = make.histogram(
-            "network_programming_duration_seconds",
-            "In Cluster Network Programming Latency in seconds",
-            _PROGRAMMING,
-            _FAMILY,
+            "network_programming_duration_seconds", latency, _PROGRAMMING, _FAMILY
         )
-
-
-class ChangeSeries:
-    """Changes of Services and EndpointSlices; both families share these."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
         make = _Maker(registry, f"{_KUBE_PROXY}sync_proxy_rules_", _ALPHA)
+        self.last = make.gauge("last_timestamp_seconds", "The last time proxy rules were successfully synced", _FAMILY)
+        self.last_queued = make.gauge(
+            "last_queued_timestamp_seconds", "The last time a sync of proxy rules was queued", _FAMILY
+        )
         self.endpoints_pending = make.gauge("endpoint_changes_pending", "Pending proxy rules Endpoint changes")
         self.endpoints = make.counter("endpoint_changes_total", "Cumulative proxy rules Endpoint changes")
         self.services_pending = make.gauge("service_changes_pending", "Pending proxy rules Service changes")
         self.services = make.counter("service_changes_total", "Cumulative proxy rules Service changes")
-
-
-class RuleSeries:
-    """Rules: how many, how many written, and restores that failed."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        make = _Maker(registry, f"{_KUBE_PROXY}sync_proxy_rules_", _ALPHA)
-        self.total = make.gauge(
+        self.rules = make.gauge(
             "iptables_total", "Total number of iptables rules owned by kube-proxy", "table", _FAMILY
         )
-        self.written = make.gauge(
+        self.rules_written = make.gauge(
             "iptables_last", "Number of iptables rules written by kube-proxy in last sync", "table", _FAMILY
         )
         self.restore_failures = make.counter(
@@ -75,85 +59,52 @@ class RuleSeries:
         self.partial_restore_failures = make.counter(
             "iptables_partial_restore_failures_total", "Cumulative proxy iptables partial restore failures", _FAMILY
         )
-        self.no_local_endpoints = make.gauge(
-            "no_local_endpoints_total",
-            "Number of services with a Local traffic policy and no endpoints",
-            "traffic_policy",
-            _FAMILY,
-        )
+        text = "Number of services with a Local traffic policy and no endpoints"
+        self.no_local_endpoints = make.gauge("no_local_endpoints_total", text, "traffic_policy", _FAMILY)
 
 
-class ConntrackSeries:
-    """Stale conntrack entries."""
+class ServerSeries:
+    """kube-proxy's series about everything else: conntrack entries, its health server, requests to the API server."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         make = _Maker(registry, f"{_KUBE_PROXY}conntrack_reconciler_", _ALPHA)
-        self.seconds = make.histogram(
+        self.conntrack_seconds = make.histogram(
             "sync_duration_seconds", "ReconcileConntrackFlowsLatency latency in seconds", _DURATIONS, _FAMILY
         )
-        self.deleted = make.counter(
+        self.conntrack_deleted = make.counter(
             "deleted_entries_total", "Cumulative conntrack flows deleted by conntrack reconciler", _FAMILY
         )
-
-
-class HealthSeries:
-    """Answers of the health server."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        make = _Maker(registry, _KUBE_PROXY, _ALPHA)
-        self.healthz = make.counter("proxy_healthz_total", "Cumulative proxy healthz HTTP status", "code")
-        self.livez = make.counter("proxy_livez_total", "Cumulative proxy livez HTTP status", "code")
-
-
-class ClientSeries:
-    """Requests to the API server, under client-go's names."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
+        make = _Maker(registry, f"{_KUBE_PROXY}proxy_", _ALPHA)
+        self.healthz = make.counter("healthz_total", "Cumulative proxy healthz HTTP status", "code")
+        self.livez = make.counter("livez_total", "Cumulative proxy livez HTTP status", "code")
         make = _Maker(registry, "rest_client_", _ALPHA)
-        self.requests = make.counter(
-            "requests_total",
-            "Number of HTTP requests, partitioned by status code, method, and host.",
-            "code",
-            "host",
-            "method",
-        )
-        self.seconds = make.histogram(
-            "request_duration_seconds",
-            "Request latency in seconds. Broken down by verb, and host.",
-            _API_LATENCIES,
-            "host",
-            "verb",
-        )
+        text = "Number of HTTP requests, partitioned by status code, method, and host."
+        self.api_requests = make.counter("requests_total", text, "code", "host", "method")
+        text = "Request latency in seconds. Broken down by verb, and host."
+        self.api_seconds = make.histogram("request_duration_seconds", text, _API_LATENCIES, "host", "verb")
 
 
-class DriftSeries:
-    """Ours: changes to the proxy's rules that others made."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        make = _Maker(registry, f"{_OWN}drift_")
-        by = "by the program that made them"
-        self.detected = make.counter(
-            "detected_total", f"Changes to the proxy's rules that were noticed, {by}", _FAMILY, "cause"
-        )
-        self.repaired = make.counter(
-            "repaired_total", f"Changes to the proxy's rules that were undone, {by}", _FAMILY, "cause"
-        )
-
-
-class PlanSeries:
-    """Ours: how far the kernel is from what it should hold, and what syncs do about it."""
+class OwnSeries:
+    """This program's own series: changes that others made, how far the kernel is from what it should hold, Plans."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         make = _Maker(registry, _OWN)
+        by = "by the program that made them"
+        self.drift_detected = make.counter(
+            "drift_detected_total", f"Changes to the proxy's rules that were noticed, {by}", _FAMILY, "cause"
+        )
+        self.drift_repaired = make.counter(
+            "drift_repaired_total", f"Changes to the proxy's rules that were undone, {by}", _FAMILY, "cause"
+        )
         self.last_in_sync = make.gauge(
             "last_in_sync_timestamp_seconds",
             "The last time the rules in the kernel were as they should be, written or found so",
             _FAMILY,
         )
-        self.chains = make.histogram(
+        self.plan_chains = make.histogram(
             "plan_chains", "Chains that a sync adds, changes or removes, of those that do anything", _SIZES, _FAMILY
         )
-        self.rules = make.histogram(
+        self.plan_rules = make.histogram(
             "plan_rules", "Rules that a sync adds or removes, of those that do anything", _SIZES, _FAMILY
         )
         self.pending_chains = make.gauge(

@@ -55,8 +55,8 @@ def labels() -> dict[str, set[str]]:
     metrics.adopted(Family.IPV4, Plan(), Ruleset(tables={}))
     metrics.api_answered("x", "GET", "200")
     metrics.api_request_took("x", "GET", 1)
-    metrics._plan.chains.labels(Family.IPV4).observe(1)
-    metrics._plan.rules.labels(Family.IPV4).observe(1)
+    metrics._own.plan_chains.labels(Family.IPV4).observe(1)
+    metrics._own.plan_rules.labels(Family.IPV4).observe(1)
     text = expose(metrics.registry, "")[0].decode()
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
