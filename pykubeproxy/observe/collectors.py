@@ -17,7 +17,7 @@ _STAGE = {FeatureStage.ALPHA: "ALPHA", FeatureStage.BETA: "BETA", FeatureStage.S
 
 
 class ConnectionCollector(Collector):
-    """New connections, and packets dropped because they belong to none."""
+    """New connections, those that are refused, and packets dropped because they belong to none."""
 
     def __init__(self, counters: Mapping[Family, ConnectionCounter]) -> None:
         self._counters = counters
@@ -32,6 +32,11 @@ class ConnectionCollector(Collector):
             "New connections to an endpoint of a Service port",
             labels=(*_SERVICE_LABELS, "endpoint"),
         )
+        refused = CounterMetricFamily(
+            "pykubeproxy_service_refused_connections",
+            "Packets of new connections to a Service that rules refuse or drop, by reason",
+            labels=("ip_family", "namespace", "service", "reason"),
+        )
         invalid = []
         for family, counter in self._counters.items():
             counts = counter.counts
@@ -39,9 +44,11 @@ class ConnectionCollector(Collector):
                 services.add_metric((family, *port), total)
             for name, total in counts.endpoints.items():
                 endpoints.add_metric((family, *name.port, name.endpoint), total)
+            for refusal, total in counts.refused.items():
+                refused.add_metric((family, *refusal), total)
             if counts.invalid is not None:
                 invalid.append(counts.invalid)
-        yield from (services, endpoints)
+        yield from (services, endpoints, refused)
         if invalid:
             yield CounterMetricFamily(
                 "kubeproxy_iptables_ct_state_invalid_dropped_packets",

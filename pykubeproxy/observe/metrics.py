@@ -99,7 +99,7 @@ class Metrics:
         """A sync has succeeded, and carried out the `plan` told before. `is_full`: it compared with the live rules."""
         self._timed(family, seconds, is_full=is_full)
         self._sync.last.labels(family).set(self._clock())
-        self._connections[family].rewritten(change.chain for change in plan.chains if change.table == "nat")
+        self._connections[family].rewritten((change.table, change.chain) for change in plan.chains)
         self.in_sync(family)
 
     def sync_failed(self, family: Family, *, seconds: float, is_full: bool) -> None:

@@ -15,8 +15,9 @@ from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.names import ChainNames
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.reading import endpoint_of, read
-from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.rules.ruleset import ChainId, Ruleset
 from pykubeproxy.traffic.counters import Increases, Reading, drops_invalid, sends_to_endpoint
+from pykubeproxy.traffic.refusals import RefusedName, refused_name
 
 OTHER = "_other"
 """Stands for everything without a place of its own; no name in Kubernetes has an underscore."""
@@ -40,6 +41,7 @@ class EndpointName(NamedTuple):
 
 OTHER_PORTS = PortName("", OTHER, "", "")
 OTHER_ENDPOINTS = EndpointName(OTHER_PORTS, "")
+OTHER_REFUSED = RefusedName("", OTHER, "")
 
 Owners = Callable[[], Iterable[tuple[str, PortName]]]
 """Tells the Service port of each rule that sends to an endpoint. Asked only where those have no comments."""
@@ -48,7 +50,10 @@ _Name = TypeVar("_Name", bound=Hashable)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How many Service ports and endpoints, of one family, get a time series; 0 for none."""
+    """How many Service ports and endpoints, of one family, get a time series; 0 for none.
+
+    `services` is the limit for Service ports, and once more for Services whose connections are refused, by reason.
+    """
 
     services: int = 500
     endpoints: int = 200
@@ -106,6 +111,7 @@ class ConnectionCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     services: Mapping[PortName, int] = {}
     endpoints: Mapping[EndpointName, int] = {}
+    refused: Mapping[RefusedName, int] = {}
     invalid: int | None = None
 
 
@@ -115,38 +121,43 @@ class ConnectionCounter:
     def __init__(self, limits: Limits) -> None:
         self.counts = ConnectionCounts()
         self._increases = Increases()
-        self._ports: dict[str, PortName | None] = {}
+        self._names: dict[str, PortName | RefusedName | None] = {}
         self._services: Totals[PortName] = Totals(limits.services)
         self._endpoints: Totals[EndpointName] = Totals(limits.endpoints)
+        self._refused: Totals[RefusedName] = Totals(limits.services)
         self._invalid: int | None = None
 
-    def rewritten(self, chains: Iterable[str]) -> None:
-        """These chains have just been written anew."""
+    def rewritten(self, chains: Iterable[ChainId]) -> None:
+        """These chains, as (table, name), have just been written anew."""
         self._increases.rewritten(chains)
 
     def take(self, reading: Reading, owners: Owners) -> None:
         """Count what is new in a complete reading, which is kept."""
-        if reading.keys() != self._ports.keys():
+        if reading.keys() != self._names.keys():
             self._learn(reading, owners)
         for rule, packets in self._increases.take(reading):
-            port = self._ports[rule]
-            if port is not None:
-                self._services.add(port, packets)
-                self._endpoints.add(_endpoint(rule, port), packets)
+            counted = self._names[rule]
+            if isinstance(counted, PortName):
+                self._services.add(counted, packets)
+                self._endpoints.add(_endpoint(rule, counted), packets)
+            elif counted is not None:
+                self._refused.add(counted, packets)
             elif drops_invalid(rule):
                 self._invalid = (self._invalid or 0) + packets
         self.counts = ConnectionCounts(
             services=self._services.series(OTHER_PORTS),
             endpoints=self._endpoints.series(OTHER_ENDPOINTS),
+            refused=self._refused.series(OTHER_REFUSED),
             invalid=self._invalid,
         )
 
     def _learn(self, reading: Reading, owners: Owners) -> None:
         """Find out what the rules of a reading count."""
-        self._ports = _ports_of(reading, self._ports, owners)
-        self._endpoints.exist(_endpoint(rule, port) for rule, port in self._ports.items() if port is not None)
-        self._services.exist(port for port in self._ports.values() if port is not None)
-        if self._invalid is None and any(port is None and drops_invalid(rule) for rule, port in self._ports.items()):
+        self._names = _names_of(reading, self._names, owners)
+        self._endpoints.exist(_endpoint(rule, port) for rule, port in self._names.items() if isinstance(port, PortName))
+        self._services.exist(port for port in self._names.values() if isinstance(port, PortName))
+        self._refused.exist(name for name in self._names.values() if isinstance(name, RefusedName))
+        if self._invalid is None and any(name is None and drops_invalid(rule) for rule, name in self._names.items()):
             self._invalid = 0
 
 
@@ -171,25 +182,30 @@ def chain_owners(snapshot: Snapshot, options: RuleOptions) -> Iterator[tuple[str
                 yield names.endpoint(endpoint.text), owner
 
 
-def _ports_of(reading: Reading, known: Mapping[str, PortName | None], owners: Owners) -> dict[str, PortName | None]:
-    """Whose endpoint each rule sends to; None for a rule that sends to no endpoint, or to one of nobody's."""
-    ports: dict[str, PortName | None] = {}
+def _names_of(
+    reading: Reading, known: Mapping[str, PortName | RefusedName | None], owners: Owners
+) -> dict[str, PortName | RefusedName | None]:
+    """Whose endpoint each rule sends to, or whose connections it refuses; None for a rule that does neither."""
+    names: dict[str, PortName | RefusedName | None] = {}
     by_title: dict[tuple[Protocol, str], PortName] = {}
     has_untitled = False
     for rule in reading:
-        ports[rule] = known.get(rule)
-        if ports[rule] is not None or not sends_to_endpoint(rule):
+        names[rule] = known.get(rule)
+        if names[rule] is not None:
+            continue
+        if not sends_to_endpoint(rule):
+            names[rule] = refused_name(rule)
             continue
         view = read(rule)
         if view.title:
             protocol = Protocol(view.protocol.upper())
-            ports[rule] = by_title.setdefault((protocol, view.title), _titled(view.title, protocol))
+            names[rule] = by_title.setdefault((protocol, view.title), _titled(view.title, protocol))
         else:
             has_untitled = True
     for rule, owner in owners() if has_untitled else ():
-        if rule in ports:
-            ports[rule] = owner
-    return ports
+        if rule in names:
+            names[rule] = owner
+    return names
 
 
 def _endpoint(rule: str, port: PortName) -> EndpointName:

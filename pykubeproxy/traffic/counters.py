@@ -1,14 +1,15 @@
 """Packet counters of rules, as `iptables-save -c` prints them, and what they counted from one reading to the next.
 
 A rule of nat is met by the first packet of a connection only; so the counter of a rule that rewrites the destination
-counts new connections. Pure.
+counts new connections. Connections that are refused are counted in filter (`refusals`). Pure.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from pykubeproxy.rules import names
 from pykubeproxy.rules.reading import chain_of, endpoint_of, target_of
-from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.rules.ruleset import TABLES, ChainId, Ruleset
+from pykubeproxy.traffic.refusals import reason_of
 
 Reading = Mapping[str, int]
 """Packets that rules have counted, since they were made or their chain was last rewritten.
@@ -28,16 +29,26 @@ class CounterReader:
 
     def __init__(self, known: Ruleset) -> None:
         self._known = known
+        self._chain = ""
+        self._known_lines: dict[str, str] = {}
         self.reading: dict[str, int] = {}
 
     def __call__(self, line: str) -> None:
         """Take one line; the same one again changes nothing."""
         is_dnat = " -j DNAT " in line
-        if not is_dnat and " INVALID " not in line:
+        if not is_dnat and " -j DROP" not in line and " -j REJECT" not in line:
             return
         counters, _, rule = line.rstrip("\n").partition("] ")
-        if counters.startswith("[") and (rule.startswith(_OF_ENDPOINTS) if is_dnat else drops_invalid(rule)):
-            self.reading[_shared(self._known, rule)] = int(counters[1:].partition(":")[0])
+        if counters.startswith("[") and (rule.startswith(_OF_ENDPOINTS) if is_dnat else _refuses(rule)):
+            self.reading[self._shared(rule)] = int(counters[1:].partition(":")[0])
+
+    def _shared(self, rule: str) -> str:
+        """The known text that equals this one. The rules of a chain come one after the other."""
+        chain = chain_of(rule)
+        if chain != self._chain:
+            self._chain = chain
+            self._known_lines = {line: line for table in TABLES for line in self._known.lines(table, chain) or ()}
+        return self._known_lines.get(rule, rule)
 
 
 def sends_to_endpoint(rule: str) -> bool:
@@ -50,6 +61,11 @@ def drops_invalid(rule: str) -> bool:
     return rule.startswith(_INVALID) and target_of(rule) == "DROP"
 
 
+def _refuses(rule: str) -> bool:
+    """True for a rule of ours in filter whose counter is of interest."""
+    return drops_invalid(rule) or reason_of(rule) is not None
+
+
 class Increases:
     """What counters have counted since they were last read, whatever happened to their rules in between.
 
@@ -59,10 +75,10 @@ class Increases:
 
     def __init__(self) -> None:
         self._last: Reading | None = None
-        self._rewritten: set[str] = set()
+        self._rewritten: set[ChainId] = set()
 
-    def rewritten(self, chains: Iterable[str]) -> None:
-        """These chains have been written anew since the last reading, and their counters started from zero."""
+    def rewritten(self, chains: Iterable[ChainId]) -> None:
+        """These chains, as (table, name), were written anew since the last reading; their counters began at zero."""
         self._rewritten.update(chains)
 
     def take(self, reading: Reading) -> Iterator[tuple[str, int]]:
@@ -72,16 +88,12 @@ class Increases:
         if last is None:
             return
         for rule, packets in reading.items():
-            before = 0 if rewritten and chain_of(rule) in rewritten else last.get(rule, 0)
+            before = 0 if rewritten and _chain_id(rule) in rewritten else last.get(rule, 0)
             increase = packets - before if packets >= before else packets
             if increase:
                 yield rule, increase
 
 
-def _shared(known: Ruleset, text: str) -> str:
-    chain = chain_of(text)
-    for table in ("nat", "filter"):
-        lines = known.lines(table, chain) or ()
-        if text in lines:
-            return lines[lines.index(text)]
-    return text
+def _chain_id(rule: str) -> ChainId:
+    """The table and chain of a rule in a Reading: those that send to endpoints are in nat, all others in filter."""
+    return "nat" if rule.startswith(_OF_ENDPOINTS) else "filter", chain_of(rule)

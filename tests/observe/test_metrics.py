@@ -205,6 +205,15 @@ def test_connections() -> None:
     }
 
 
+def test_connections_that_are_refused() -> None:
+    metrics = Metrics()
+    refusing = '-A KUBE-SERVICES -p tcp -m comment --comment "ns/svc1:http has no endpoints" -j REJECT'
+    metrics.counters_read(V4, {refusing: 100}, dict)
+    metrics.counters_read(V4, {refusing: 103}, dict)
+    labels = 'ip_family="IPv4",namespace="ns",reason="no_endpoints",service="svc1"'
+    assert shown(metrics, "pykubeproxy_") == {f"pykubeproxy_service_refused_connections_total{{{labels}}}": 3}
+
+
 def test_a_sync_that_rewrites_a_chain_starts_its_counter_anew() -> None:
     metrics = Metrics()
     metrics.counters_read(V4, {rule(1): 100}, dict)

@@ -13,6 +13,7 @@ from pykubeproxy.rules.reading import chain_of
 from pykubeproxy.traffic.connections import (
     OTHER_ENDPOINTS,
     OTHER_PORTS,
+    OTHER_REFUSED,
     ConnectionCounter,
     ConnectionCounts,
     EndpointName,
@@ -23,6 +24,7 @@ from pykubeproxy.traffic.connections import (
     rule_owners,
 )
 from pykubeproxy.traffic.counters import sends_to_endpoint
+from pykubeproxy.traffic.refusals import RefusedName
 from tests.builders import options, port, service, slice_of, slice_port, snapshot
 
 WEB = PortName("ns1", "web", "http", "TCP")
@@ -38,6 +40,15 @@ WEB_1 = dnat("KUBE-SEP-1", "ns1/web:http", "10.0.0.1:80")
 WEB_2 = dnat("KUBE-SEP-2", "ns1/web:http", "10.0.0.2:80")
 DNS_1 = dnat("KUBE-SEP-3", "ns1/dns", "10.0.0.1:53", "udp")
 DROP = "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP"
+
+
+def refusing(chain: str, note: str, number: int = 80) -> str:
+    return f'-A {chain} -p tcp -m comment --comment "{note}" -m tcp --dport {number} -j DROP'
+
+
+NOBODY_80 = refusing("KUBE-SERVICES", "ns1/web:http has no endpoints")
+NOBODY_443 = refusing("KUBE-SERVICES", "ns1/web:https has no endpoints", 443)
+NOT_HERE = refusing("KUBE-EXTERNAL-SERVICES", "ns1/web:http has no local endpoints")
 
 
 def counted(*readings: Mapping[str, int], limits: Limits | None = None) -> ConnectionCounts:
@@ -56,6 +67,22 @@ def test_sums_per_service_port() -> None:
         EndpointName(DNS, "10.0.0.1:53"): 5,
     }
     assert counts.invalid is None
+
+
+def test_what_is_refused_is_summed_per_service_and_reason() -> None:
+    counts = counted({NOT_HERE: 1}, {NOBODY_80: 3, NOBODY_443: 4, NOT_HERE: 6, WEB_1: 1})
+    nobody, not_here = (RefusedName("ns1", "web", reason) for reason in ("no_endpoints", "no_local_endpoints"))
+    assert counts.refused == {nobody: 7, not_here: 5}
+    assert counts.services == {WEB: 1}
+    assert counted({NOBODY_80: 3}).refused == {nobody: 0}
+
+
+def test_refused_services_beyond_the_limit_are_counted_together() -> None:
+    rules = [refusing("KUBE-SERVICES", f"ns1/s{number} has no endpoints") for number in range(4)]
+    counts = counted({}, dict.fromkeys(rules, 5), limits=Limits(services=2))
+    assert len(counts.refused) == 3
+    assert counts.refused[OTHER_REFUSED] == 10
+    assert counted({}, dict.fromkeys(rules, 5), limits=Limits(services=0)).refused == {}
 
 
 def test_what_exists_is_shown_before_it_counts() -> None:
@@ -199,7 +226,7 @@ class Kernel(RuleBasedStateMachine):
         if key in self.live:
             self.live[key] = 0
             self.unread.pop(key, None)
-            self.counter.rewritten([chain_of(key)])
+            self.counter.rewritten([("nat", chain_of(key))])
 
     @rule(key=st.sampled_from(KEYS), packets=st.integers(1, 1000))
     def connect(self, key: str, packets: int) -> None:
