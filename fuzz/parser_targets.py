@@ -21,9 +21,11 @@ from pykubeproxy.cluster.input_notes import input_note_text
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
 from pykubeproxy.cluster.tracker import Tracker
 from pykubeproxy.cluster.watch_protocol import EventLine, ListBody, RequestList, WatchEnded, WatchProtocol
-from pykubeproxy.config import ConfigError, check, complete, write
+from pykubeproxy.config.completed import check, complete
 from pykubeproxy.config.defaults import DEFAULTS
+from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.config.flag_table import FLAGS
+from pykubeproxy.config.write import write
 from pykubeproxy.flows.live_frontends import live_udp_frontends
 from pykubeproxy.host import conntrack_wire, generations, interfaces, netlink, nfnetlink, routes, rtnetlink
 from pykubeproxy.host.netlink import Netlink, NetlinkError, NetlinkMessage, attribute, nested

@@ -17,6 +17,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from pykubeproxy.logger import before_first_line
+
 ROOT = Path(__file__).parent.parent
 
 settings.register_profile(
@@ -75,3 +77,4 @@ def _logs_as_usual() -> Iterator[None]:
     """A command sets up the logs of its process, which in tests is that of all tests."""
     yield
     structlog.reset_defaults()
+    before_first_line(None)

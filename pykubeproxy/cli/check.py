@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from pykubeproxy.cli.errors import with_errors
-from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
 from pykubeproxy.cli.status import show, status_options
 
 

@@ -4,10 +4,9 @@ import sys
 
 import click
 
-from pykubeproxy.cli.errors import FAILED, print_stderr, with_errors
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS, FAILED, print_stderr, with_errors
 from pykubeproxy.cli.notes import note_ipvs
 from pykubeproxy.cli.options import our_options
-from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
 from pykubeproxy.daemon.cleanup import CleanupResult, TableCleanup, clean_leftovers
 from pykubeproxy.daemon.cleanup import cleanup as clean_all
 from pykubeproxy.daemon.setup.run_settings import OwnOptions

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import click
-import structlog
 
+from pykubeproxy import logger
 from pykubeproxy.cli.inputs import complete_config, print_warnings
 from pykubeproxy.config.flag_table import FLAGS
 from pykubeproxy.config.flags import texts
 from pykubeproxy.daemon.setup.run_settings import DaemonTimeouts, OwnOptions, RunSettings
 from pykubeproxy.observe.logs import LogFormat, set_up
 
-log = structlog.get_logger()
+log = logger.get()
 
 
 DRY_RUN = click.option("--dry-run", "is_dry", is_flag=True, help="Shadow mode: log what would be done; never write.")

@@ -9,13 +9,13 @@ import click
 from pykubeproxy.cli.diff_json import as_json
 from pykubeproxy.cli.diff_text import FamilyDiff, NodeDiff, as_text
 from pykubeproxy.cli.dumps import comparable, not_compared, read_dumps
-from pykubeproxy.cli.errors import DIFFERENT, print_stderr, with_errors
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS, DIFFERENT, print_stderr, with_errors
 from pykubeproxy.cli.external_diff import external_command, run_external_diff
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects, require_node
 from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_other_tables, note_unread
 from pykubeproxy.cli.options import object_options, our_options
-from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
+from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.running_proxy import NodeConfig, config_of_node
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.setup.run_settings import OwnOptions

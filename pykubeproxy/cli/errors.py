@@ -3,20 +3,24 @@
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
 
-from pykubeproxy.cluster.manifests import SourceError
-from pykubeproxy.config.errors import ConfigError
-from pykubeproxy.daemon.messages import FatalError
-from pykubeproxy.host.errors import HostError
-from pykubeproxy.observe.logs import DEBUG_VERBOSITY, LogFormat, set_up
+from pykubeproxy.logger import DEBUG_VERBOSITY, before_first_line
+from pykubeproxy.model.errors import ReportedError
 
 _R = TypeVar("_R")
+
+CONTEXT_SETTINGS: Mapping[str, Any] = {
+    "help_option_names": ["-h", "--help"],
+    "token_normalize_func": lambda name: name.replace("_", "-"),
+    "max_content_width": 120,
+}
+"""For commands with these options: kube-proxy takes `_` for `-` in flag names."""
 
 DIFFERENT = 1
 """The exit status of `diff` where there is a difference."""
@@ -40,10 +44,10 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
 
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> _R:
-        set_up(LogFormat.CONSOLE, 0)
+        before_first_line(_log_to_stderr)
         try:
             return command(*args, **kwargs)
-        except (ConfigError, HostError, SourceError, FatalError) as error:
+        except ReportedError as error:
             fail(str(error), status)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
@@ -55,6 +59,12 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
             fail(f"{' '.join(what.split())}{hint}", status)
 
     return guarded
+
+
+def _log_to_stderr() -> None:
+    from pykubeproxy.observe.logs import LogFormat, set_up  # noqa: PLC0415  loads structlog
+
+    set_up(LogFormat.CONSOLE, 0)
 
 
 def fail(text: str, status: int = FAILED) -> NoReturn:

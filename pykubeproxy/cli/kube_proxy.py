@@ -13,10 +13,10 @@ import msgspec
 
 from pykubeproxy.cli.cleanup import clean_up
 from pykubeproxy.cli.daemon_settings import DRY_RUN, LOG_FORMAT, read_settings
-from pykubeproxy.cli.errors import NOT_IN_SYNC, OneLineErrors, with_errors
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS, NOT_IN_SYNC, OneLineErrors, with_errors
 from pykubeproxy.cli.inputs import read_config
 from pykubeproxy.cli.options import our_options
-from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
+from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.config.release import KUBERNETES_VERSION
 from pykubeproxy.config.write import write

@@ -1,20 +1,13 @@
 """kube-proxy's flags as click options, generated from the flag table."""
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import click
 
 from pykubeproxy.config.flag_table import FLAGS
 from pykubeproxy.config.flags import Flag, FlagCategory
-
-CONTEXT_SETTINGS: Mapping[str, Any] = {
-    "help_option_names": ["-h", "--help"],
-    "token_normalize_func": lambda name: name.replace("_", "-"),
-    "max_content_width": 120,
-}
-"""For commands with these options: kube-proxy takes `_` for `-` in flag names."""
 
 _GIVEN = "pykubeproxy.flags"
 _PROBLEMS = "pykubeproxy.flags.problems"

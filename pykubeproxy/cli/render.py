@@ -2,10 +2,10 @@
 
 import click
 
-from pykubeproxy.cli.errors import with_errors
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
 from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects
 from pykubeproxy.cli.options import object_options, our_options
-from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
+from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.rules.ruleset import render as render_lines
 

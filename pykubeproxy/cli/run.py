@@ -6,9 +6,9 @@ from functools import partial
 import click
 
 from pykubeproxy.cli.daemon_settings import DRY_RUN, LOG_FORMAT, read_settings
-from pykubeproxy.cli.errors import NOT_IN_SYNC, with_errors
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS, NOT_IN_SYNC, with_errors
 from pykubeproxy.cli.options import API, our_options
-from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
+from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.daemon.run import run as run_daemon
 from pykubeproxy.daemon.run import run_once
 from pykubeproxy.daemon.setup.run_settings import OwnOptions

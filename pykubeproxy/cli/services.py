@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import click
 
 from pykubeproxy.cli.dumps import comparable, missing_tables, read_dumps
-from pykubeproxy.cli.errors import DIFFERENT, print_stderr, with_errors
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS, DIFFERENT, print_stderr, with_errors
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.inputs import print_notes, read_config, read_objects
 from pykubeproxy.cli.notes import note_unread
 from pykubeproxy.cli.options import AddressParam, object_options, our_options
-from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
+from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.running_proxy import config_of_node, options_of_node
 from pykubeproxy.cli.services_output import as_json, as_pages, as_table
 from pykubeproxy.daemon.setup.run_settings import OwnOptions

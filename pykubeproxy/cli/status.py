@@ -6,8 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from pykubeproxy.cli.errors import with_errors
-from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
 from pykubeproxy.cli.status_output import as_json, as_text
 from pykubeproxy.cli.status_reading import read_state
 from pykubeproxy.config.kinds import ADDRESS_AND_PORT

@@ -9,9 +9,8 @@ from collections.abc import Iterable
 import click
 from rich.console import Console
 
-from pykubeproxy.cli.errors import print_stderr, with_errors
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS, print_stderr, with_errors
 from pykubeproxy.cli.options import our_options
-from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
 from pykubeproxy.cli.running_proxy import options_of_node
 from pykubeproxy.cli.top_output import as_json, as_text
 from pykubeproxy.cli.top_reading import Measurement, NatReader

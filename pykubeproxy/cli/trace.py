@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 import click
 import msgspec
 
-from pykubeproxy.cli.errors import with_errors
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.notes import note_other_tables
 from pykubeproxy.cli.options import object_options, our_options
-from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
+from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.trace_json import as_json
 from pykubeproxy.cli.trace_packet import (
     TraceQuery,

@@ -5,7 +5,7 @@ import platform
 import click
 
 from pykubeproxy import __version__
-from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.errors import HostError, ToolMissing

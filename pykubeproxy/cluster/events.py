@@ -13,7 +13,6 @@ import time
 from datetime import UTC, datetime
 
 import msgspec
-import structlog
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -25,11 +24,12 @@ from tenacity import (
 )
 from tenacity.nap import sleep_using_event
 
+from pykubeproxy import logger
 from pykubeproxy.cluster.api_error import ApiError
 from pykubeproxy.cluster.client import ApiClient
 from pykubeproxy.model.service import ServiceKey
 
-log = structlog.get_logger()
+log = logger.get()
 
 CONTROLLER = "kube-proxy"
 _DEFAULT_NAMESPACE = "default"

@@ -25,6 +25,7 @@ from pykubeproxy.cluster.input_notes import (
     input_note_text,
 )
 from pykubeproxy.cluster.source import ObjectChanges
+from pykubeproxy.model.errors import ReportedError
 from pykubeproxy.model.snapshot import Object, ObjectId
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -38,7 +39,7 @@ _REST_SECONDS = 1.0
 _REST_TIMEOUT = 5.0
 
 
-class SourceError(Exception):
+class SourceError(ReportedError):
     """A path that cannot be used as a source at all."""
 
 

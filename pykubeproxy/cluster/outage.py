@@ -25,11 +25,11 @@ import time
 from collections.abc import Callable
 
 import msgspec
-import structlog
 
+from pykubeproxy import logger
 from pykubeproxy.cluster.api_error import ApiError
 
-log = structlog.get_logger()
+log = logger.get()
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.cluster.api_error import INTERNAL, SHORT_WATCH, ApiError
 from pykubeproxy.cluster.client import ApiClient, Lines
 from pykubeproxy.cluster.outage import WatchFailures
@@ -31,7 +30,7 @@ from pykubeproxy.cluster.watch_protocol import (
     WatchProtocol,
 )
 
-log = structlog.get_logger()
+log = logger.get()
 
 # A list is told in pieces of about this size, which bounds the memory that it takes.
 _BATCH = 500

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
+from pykubeproxy.model.errors import ReportedError
 from pykubeproxy.model.printable import printable
 
 
-class ConfigError(Exception):
+class ConfigError(ReportedError):
     """Flags or a configuration file that cannot be used. The text is one line: what, where, what would be right."""
 
     def __init__(self, text: str) -> None:

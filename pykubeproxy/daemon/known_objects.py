@@ -3,15 +3,15 @@
 from collections.abc import Collection
 
 import msgspec
-import structlog
 
+from pykubeproxy import logger
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import ObjectId, Snapshot
 
-log = structlog.get_logger()
+log = logger.get()
 
 
 class SnapshotUpdate(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from queue import Empty, SimpleQueue
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.cluster.input_notes import input_note_text
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.first_sync import FirstSync
@@ -29,7 +28,7 @@ from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.plan.schedule import Schedule
 from pykubeproxy.rules.options import RuleOptions
 
-log = structlog.get_logger()
+log = logger.get()
 
 OptionsFor = Callable[[Node | None, Family], RuleOptions]
 """The options of a family, given this node's Node object, if there is one."""

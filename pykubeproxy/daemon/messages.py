@@ -3,6 +3,7 @@
 import msgspec
 
 from pykubeproxy.cluster.source import ObjectChanges
+from pykubeproxy.model.errors import ReportedError
 
 
 class ObjectsChanged(msgspec.Struct, frozen=True):
@@ -33,7 +34,7 @@ class Stop(msgspec.Struct, frozen=True):
     reason: str
 
 
-class FatalError(Exception):
+class FatalError(ReportedError):
     """The loop has to end, and the process with it; the text says why, in one line."""
 
 

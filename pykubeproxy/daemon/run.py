@@ -4,8 +4,7 @@ import time
 from contextlib import ExitStack
 from queue import Empty
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.daemon.messages import FatalError, Stop
 from pykubeproxy.daemon.node_daemon import Daemon
 from pykubeproxy.daemon.setup.node_view import host_name
@@ -15,7 +14,7 @@ from pykubeproxy.daemon.supervision import faults_logged, threads_supervised
 from pykubeproxy.daemon.watch.config_file import ConfigFileWatch
 from pykubeproxy.daemon.watch.slow_commands import SlowCommands
 
-log = structlog.get_logger()
+log = logger.get()
 
 
 def init(settings: RunSettings) -> None:

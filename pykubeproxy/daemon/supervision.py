@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.daemon.messages import FatalError, Message, Stop
 from pykubeproxy.host.errors import HostError
 
-log = structlog.get_logger()
+log = logger.get()
 
 
 _FAULT = "internal error; the process ends, and the rules stay in force"

@@ -1,7 +1,9 @@
 """What can go wrong at the node's edge, each with the one line that a user needs."""
 
+from pykubeproxy.model.errors import ReportedError
 
-class HostError(Exception):
+
+class HostError(ReportedError):
     """Anything that the node refused."""
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
-import structlog
 
+from pykubeproxy import logger
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.observe.health import ProxyHealth
@@ -18,7 +18,7 @@ from pykubeproxy.web.binding import CannotListen, listen_in_family
 from pykubeproxy.web.messages import Request, Response
 from pykubeproxy.web.server import Listener, WebThread
 
-log = structlog.get_logger()
+log = logger.get()
 
 
 class HealthCheckFailed(msgspec.Struct, frozen=True, kw_only=True):

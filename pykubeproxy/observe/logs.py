@@ -6,10 +6,13 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import TextIO, cast
 
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
-
+from pykubeproxy.logger import DEBUG_VERBOSITY, before_first_line, load_structlog
 from pykubeproxy.model.printable import printable
+
+load_structlog()
+
+import structlog  # noqa: E402
+from structlog.typing import EventDict, Processor, WrappedLogger  # noqa: E402
 
 
 class LogFormat(StrEnum):
@@ -40,10 +43,6 @@ class LossyStream:
             self._stream.flush()
 
 
-# Verbosities as kube-proxy's -v counts them: 0 is for operators, 4 for those who debug the program.
-DEBUG_VERBOSITY = 4
-
-
 def set_up(log_format: LogFormat, verbosity: int) -> None:
     """Set up structlog for the process. Nothing is ever logged to stdout, which belongs to data."""
     renderer: Processor
@@ -62,6 +61,7 @@ def set_up(log_format: LogFormat, verbosity: int) -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LossyStream(sys.stderr))),
     )
+    before_first_line(None)
     set_verbosity(verbosity)
 
 

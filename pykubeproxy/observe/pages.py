@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
-from pykubeproxy.config import KubeProxyConfiguration, as_api_object
+from pykubeproxy.config.types import KubeProxyConfiguration
+from pykubeproxy.config.write import as_api_object
 from pykubeproxy.explain.status.published import PATH, ProxyStatus
 from pykubeproxy.observe.about import build
 from pykubeproxy.observe.clock import Clock, now

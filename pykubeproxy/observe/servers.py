@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
-import structlog
 
+from pykubeproxy import logger
 from pykubeproxy.config.types import KubeProxyConfiguration
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
@@ -20,7 +20,7 @@ from pykubeproxy.web.binding import CannotListen, listen
 from pykubeproxy.web.messages import Handler
 from pykubeproxy.web.server import Listener, WebThread
 
-log = structlog.get_logger()
+log = logger.get()
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):

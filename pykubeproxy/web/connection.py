@@ -10,9 +10,9 @@ from enum import Enum
 from http import HTTPStatus
 
 import msgspec
-import structlog
 from msgspec.structs import replace
 
+from pykubeproxy import logger
 from pykubeproxy.web.messages import (
     BadRequest,
     Handler,
@@ -27,7 +27,7 @@ from pykubeproxy.web.messages import (
     text_response,
 )
 
-log = structlog.get_logger()
+log = logger.get()
 
 _CHUNK = 16 * 1024
 

@@ -19,12 +19,12 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import msgspec
-import structlog
 
+from pykubeproxy import logger
 from pykubeproxy.web.connection import ClientLimits, Connection, HttpState
 from pykubeproxy.web.messages import Handler
 
-log = structlog.get_logger()
+log = logger.get()
 
 _T = TypeVar("_T")
 

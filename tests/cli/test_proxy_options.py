@@ -6,7 +6,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from pykubeproxy.cli.proxy_options import CONTEXT_SETTINGS, kube_proxy_flags
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS
+from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.config.completed import complete
 from pykubeproxy.config.duration import Duration
 from pykubeproxy.config.flag_table import FLAGS

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pykubeproxy.cli.kube_proxy import main as kube_proxy
-from pykubeproxy.config import Completed, check, complete
+from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.types import LocalMode
 from tests.manifests.reading import SHADOW, containers, main, the
 

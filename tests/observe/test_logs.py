@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from pykubeproxy.observe.logs import DEBUG_VERBOSITY, LogFormat, set_up, set_verbosity
+from pykubeproxy.logger import DEBUG_VERBOSITY
+from pykubeproxy.observe.logs import LogFormat, set_up, set_verbosity
 
 EVIL = "a\n2026-11-22T00:00:00Z [info] synced\r\x1b[2J\x00\x9b\u2028\u202e\ud800"
 ESCAPED = r"a\n2026-11-22T00:00:00Z [info] synced\r\x1b[2J\x00\x9b\u2028\u202e\ud800"

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from pykubeproxy.config import complete
+from pykubeproxy.config.completed import complete
 from pykubeproxy.config.defaults import DEFAULTS
 from pykubeproxy.config.flag_table import FLAGS
 from pykubeproxy.config.flags import put_at, texts

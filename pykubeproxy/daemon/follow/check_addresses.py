@@ -6,13 +6,12 @@ since the node's addresses may change.
 
 from collections.abc import Callable
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 
-log = structlog.get_logger()
+log = logger.get()
 
 AddressesFor = Callable[[Node | None, Family], tuple[str, ...] | None]
 """The addresses of a family, `Node` being this node's object if there is one; None for all. May raise HostError."""

@@ -9,15 +9,15 @@ for a while.
 from collections.abc import Callable, Iterator
 
 import msgspec
-import structlog
 
+from pykubeproxy import logger
 from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.daemon.messages import ForeignChange
 from pykubeproxy.host.processes import other_service_proxies
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.ruleset import ChainId
 
-log = structlog.get_logger()
+log = logger.get()
 
 # So many repairs of one chain are made without waiting.
 _AT_ONCE = 4

@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.flows.live_frontends import live_udp_frontends
 from pykubeproxy.flows.stale import FlowCheck, UdpFrontends
@@ -20,7 +19,7 @@ from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.plan.diff import Plan
 from pykubeproxy.rules.ruleset import Ruleset
 
-log = structlog.get_logger()
+log = logger.get()
 
 # Seconds after which the table is read once more.
 _AGAIN_AFTER = 1.0

@@ -5,8 +5,7 @@ Its rules see connections before ours do. kube-proxy, too, deletes them when it 
 
 from collections.abc import Collection, Iterable
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.explain.notes import ipvs_leftovers, ipvs_removal
 from pykubeproxy.host.errors import HostError
@@ -17,7 +16,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.leftovers import Leftovers
 from pykubeproxy.model.nft_table import NftTable
 
-log = structlog.get_logger()
+log = logger.get()
 
 
 class LeftoverRemoval(Follower):

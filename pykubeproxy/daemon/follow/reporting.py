@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.daemon.follower import FinishedSync
 from pykubeproxy.daemon.sync.family import SyncResult
 from pykubeproxy.daemon.sync.set_aside import RefusedReport
@@ -13,7 +12,7 @@ from pykubeproxy.explain.sync_words import log_line
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.plan.refused import ADDRTYPE, RANDOM_FULLY
 
-log = structlog.get_logger()
+log = logger.get()
 
 
 def report(sync: FinishedSync) -> None:

@@ -4,8 +4,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterable
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
 from pykubeproxy.daemon.follower import FinishedSync, Follower
@@ -21,7 +20,7 @@ from pykubeproxy.observe.servers import Servers
 from pykubeproxy.observe.service_health import HealthChecks
 from pykubeproxy.traffic.connections import rule_owners
 
-log = structlog.get_logger()
+log = logger.get()
 
 
 # So many changes of one Service are remembered until the next sync. Without a limit, memory would grow until the first

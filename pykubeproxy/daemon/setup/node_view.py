@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-import structlog
 
+from pykubeproxy import logger
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.setup.config_check import config_problems, why_not_served
 from pykubeproxy.daemon.setup.rule_options import NodeFacts, health_check_addresses, primary_family, rule_options
@@ -22,7 +22,7 @@ from pykubeproxy.model.node import Node
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.text import LOCALHOST_COUNTER
 
-log = structlog.get_logger()
+log = logger.get()
 
 _TCP_LIBERAL = Path("/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal")
 

@@ -5,8 +5,7 @@ Source: `docs/reference/lifecycle.md` section 8.
 
 from collections.abc import Collection, Iterator
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.types import Conntrack
 from pykubeproxy.daemon.setup.rule_options import NodeFacts, localhost_node_ports
@@ -24,7 +23,7 @@ from pykubeproxy.plan.sysctls import (
     conntrack_sysctls,
 )
 
-log = structlog.get_logger()
+log = logger.get()
 
 
 # What it means for users that a setting, by its name, could not be made.

@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.daemon.setup.run_settings import CommitMode, OwnOptions
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host import interfaces
@@ -13,7 +12,7 @@ from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import Family
 from pykubeproxy.plan.sections import Split, sections, whole
 
-log = structlog.get_logger()
+log = logger.get()
 
 
 def split_for(own_options: OwnOptions, tools: Tools) -> Split:

@@ -3,11 +3,10 @@
 import time
 from collections.abc import Iterable, Iterator
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.model.ip import Family
 
-log = structlog.get_logger()
+log = logger.get()
 
 # Seconds between two log lines. A restore that takes less time needs none.
 INTERVAL = 2.0

@@ -5,8 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 from queue import Empty, SimpleQueue
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.cluster.client import ApiClient, connect
 from pykubeproxy.cluster.events import Event, EventRecorder, starting
 from pykubeproxy.cluster.input_notes import InputNote
@@ -18,7 +17,7 @@ from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.messages import Message, ObjectsChanged, ObjectsListed
 from pykubeproxy.model.snapshot import Object
 
-log = structlog.get_logger()
+log = logger.get()
 
 # Seconds without an answer after which `list_objects` fails; fewer if there are only errors from the start.
 _LIST_TIMEOUT = 30.0

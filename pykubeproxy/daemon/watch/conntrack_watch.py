@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
 from pykubeproxy.host.conntrack_usage import conntrack_usage
 from pykubeproxy.model.conntrack_usage import ConntrackUsage
 
-log = structlog.get_logger()
+log = logger.get()
 
 # Seconds between two looks.
 _INTERVAL = 2.0

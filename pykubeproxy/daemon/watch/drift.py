@@ -13,8 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from queue import SimpleQueue
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.daemon.messages import ForeignChange, Message
 from pykubeproxy.daemon.watch.own_changes import OwnChanges
@@ -25,7 +24,7 @@ from pykubeproxy.host.table_info import TableInfo, table_info
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.ruleset import TABLES
 
-log = structlog.get_logger()
+log = logger.get()
 
 # Seconds between two looks.
 POLL_INTERVAL = 0.5

@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import structlog
-
+from pykubeproxy import logger
 from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
 from pykubeproxy.host.commands import RunningCommand, running
 
-log = structlog.get_logger()
+log = logger.get()
 
 # Seconds until a command is logged; it is logged again after twice as long, and so on.
 FIRST_REPORT = 10.0

@@ -1,0 +1,49 @@
+"""Loggers that load structlog with the first line that is logged.
+
+Loading it takes longer than most commands do, and only the daemon logs much. A module has
+`log = logger.get()`, and logs as with structlog.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+# The verbosity from which on whatever may help to debug the program is logged, as kube-proxy's -v counts.
+DEBUG_VERBOSITY = 4
+
+_before_first_line: Callable[[], None] | None = None
+
+
+def get() -> "FilteringBoundLogger":
+    """A logger; what it needs is loaded when it is used."""
+    return cast("FilteringBoundLogger", _Logger())
+
+
+def before_first_line(set_up: Callable[[], None] | None) -> None:
+    """Have `set_up` called before the next line is logged; None: call nothing."""
+    global _before_first_line  # noqa: PLW0603  a process has one log
+    _before_first_line = set_up
+
+
+class _Logger:
+    def __getattr__(self, method: str) -> Any:
+        load_structlog()
+        import structlog  # noqa: PLC0415
+
+        if _before_first_line is not None:
+            set_up = _before_first_line
+            before_first_line(None)
+            set_up()
+        return getattr(structlog.get_logger(), method)
+
+
+def load_structlog() -> None:
+    """Import structlog, and hide rich from it, which it would load for tracebacks in colours: no log here has them."""
+    if "structlog" not in sys.modules and "rich" not in sys.modules:
+        sys.modules["rich"] = None  # type: ignore[assignment]
+        import structlog  # noqa: F401, PLC0415
+
+        del sys.modules["rich"]

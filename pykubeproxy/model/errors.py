@@ -1,0 +1,5 @@
+"""The base of all errors whose text is one line for the user: what is wrong, where, and what would be right."""
+
+
+class ReportedError(Exception):
+    """An error that a command prints as it is, and then ends."""
