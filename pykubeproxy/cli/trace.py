@@ -30,6 +30,7 @@ from pykubeproxy.explain.pictures.html import as_html
 from pykubeproxy.explain.pictures.mermaid import as_mermaid
 from pykubeproxy.explain.pictures.svg import as_svg
 from pykubeproxy.explain.trace_causes import with_service_causes
+from pykubeproxy.host.listeners import listening_ports
 from pykubeproxy.netfilter import Environment, Outcome, Packet, Trace, Verdict
 from pykubeproxy.netfilter import trace as simulate
 from pykubeproxy.netfilter.outcome import decided
@@ -84,8 +85,8 @@ def trace(
 
     The rules are those of this node, whoever made them; with --live, those of a dump; with -f, those that the given
     objects would lead to. With both, or with --source api, the objects explain what rules alone cannot tell. Exits
-    with 0 if the packet gets through on every branch, with 1 if any branch is dropped or rejected, and with more than
-    1 if something went wrong.
+    with 0 if the packet gets through on every branch, with 1 if any branch is dropped, rejected or lost, and
+    with more than 1 if something went wrong.
     """
     check_endpoint(seen_at)
     query = TraceQuery(client=client, target=target, family=own_options.only_family)
@@ -123,4 +124,5 @@ def _asks_for_interface(outcome: Outcome) -> bool:
 def _traced(rules: Rules, packet: Packet, around: Environment, seen_at: str | None) -> Trace:
     ruleset = rules.of(packet.family)
     traced = simulate(ruleset, packet, msgspec.structs.replace(around, seen_at=seen_at))
-    return with_service_causes(traced, ruleset, rules.cluster(packet.family))
+    listening = listening_ports(packet.protocol) if rules.is_this_node else ()
+    return with_service_causes(traced, ruleset, rules.cluster(packet.family), listening)

@@ -8,7 +8,7 @@ from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.event_words import question_text
 from pykubeproxy.explain.words import step_text
 from pykubeproxy.model.nft_table import NftTable
-from pykubeproxy.netfilter import Outcome, Packet, Step, Trace
+from pykubeproxy.netfilter import Outcome, Packet, Step, Trace, Verdict
 from pykubeproxy.netfilter.unseen import could_change
 
 VERSION = 1
@@ -57,6 +57,7 @@ class _OutcomeFields:
         fields: dict[str, object] = {
             "probability": float(outcome.probability),
             "verdict": outcome.verdict,
+            "lost": outcome.verdict is Verdict.LOST,
             "dnat": outcome.dnat,
             "masquerade": outcome.masquerade,
             "cause": outcome.cause,

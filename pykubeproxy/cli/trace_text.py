@@ -29,7 +29,8 @@ from pykubeproxy.netfilter.unseen import could_change
 _BAR = 16
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _COLORS = {Verdict.ACCEPT: "green", Verdict.DROP: "red", Verdict.REJECT: "red", Verdict.UNDECIDED: "yellow"}
-_SIGNS = {Verdict.ACCEPT: "✔", Verdict.DROP: "✘", Verdict.REJECT: "✘", Verdict.UNDECIDED: "?"}
+_COLORS |= {Verdict.LOST: "yellow"}
+_SIGNS = {Verdict.ACCEPT: "✔", Verdict.LOST: "!", Verdict.DROP: "✘", Verdict.REJECT: "✘", Verdict.UNDECIDED: "?"}
 
 # Up to so many outcomes or similar branches are listed.
 _LISTED = 8

@@ -1,10 +1,11 @@
 """The words for why a packet gets through or not."""
 
 from pykubeproxy.explain.event_words import event_text, question_text, routing_failure_text
-from pykubeproxy.explain.finding_words import finding_text
+from pykubeproxy.explain.finding_words import finding_clause, finding_text
 from pykubeproxy.explain.service_causes import (
     ArrivesWithFinding,
     DroppedByNodeRule,
+    Lost,
     NodeRule,
     NoLocalEndpoints,
     NoReadyEndpoints,
@@ -30,6 +31,8 @@ def cause_text(cause: Cause) -> str:  # noqa: C901, PLR0911  one case for each k
             return f"{event_text(event)}{finding_text(finding)}"
         case Arrives(event):
             return event_text(event)
+        case Lost(event, finding):
+            return f"{finding_clause(finding)}; {event_text(event)}"
         case NoReadyEndpoints(port, finding):
             return f"no ready endpoints for {port}{finding_text(finding)}"
         case NoLocalEndpoints(policy, port, finding):

@@ -31,7 +31,7 @@ from pykubeproxy.explain.findings import (
 )
 from pykubeproxy.explain.service_causes import NoLocalEndpoints, NoReadyEndpoints, NotInSourceRanges
 from pykubeproxy.model.endpoint import Endpoint, EndpointSlice, PortKey, SliceEndpoint, entries_by_port, host_port
-from pykubeproxy.model.ip import Family
+from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.service import Service, ServiceKey, ServicePort, Unserved, service_ports, why_unserved
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.model.topology import usable_endpoints
@@ -105,6 +105,10 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
             if address in (service.cluster_ip, *service.cluster_ips, *external):
                 return service
         return None
+
+    def is_node(self, address: IP) -> bool:
+        """True for an address that a Node lists."""
+        return any(address in node.addresses for node in self.snapshot.nodes.values())
 
     def is_endpoint(self, address: str) -> bool:
         """True for an address that an EndpointSlice lists."""

@@ -20,9 +20,12 @@ from pykubeproxy.explain.findings import (
     HasUsableEndpoints,
     IsForOtherPorts,
     ListsNoPods,
+    NoServiceAt,
     NoSuchNodePort,
     NotAmongObjects,
     NotInTheseRules,
+    PortAt,
+    RulesNotMet,
     ServiceNotListed,
 )
 from pykubeproxy.explain.suggestions import did_you_mean
@@ -44,14 +47,15 @@ def finding_text(finding: Finding | None) -> str:
         case None:
             return ""
         case NotAmongObjects():
-            return f", {_text(finding)}"
+            return f", {finding_clause(finding)}"
         case ServiceNotListed() | EndpointNotListed() | EndpointUnusable():
-            return f"; stale rules: {_text(finding)}"
+            return f"; stale rules: {finding_clause(finding)}"
         case _:
-            return f": {_text(finding)}"
+            return f": {finding_clause(finding)}"
 
 
-def _text(finding: Finding) -> str:  # noqa: C901, PLR0911, PLR0912  one case for each kind
+def finding_clause(finding: Finding) -> str:  # noqa: C901, PLR0911, PLR0912  one case for each kind
+    """A finding in words, without punctuation before it."""
     match finding:
         case AllowedSources(ranges):
             return ", ".join(ranges)
@@ -81,11 +85,15 @@ def _text(finding: Finding) -> str:  # noqa: C901, PLR0911, PLR0912  one case fo
             return f"no EndpointSlice of {port} lists that endpoint"
         case EndpointUnusable(state):
             return f"that endpoint is {state}"
-        case HasOtherPorts(address, ports):
-            listens = ", ".join(f"{each.port}/{each.protocol} ({each.service})" for each in ports)
-            return f"{address} has only {listens}"
-        case NoSuchNodePort(node_port, protocol):
-            return f"no Service has node port {node_port}/{protocol}"
+        case HasOtherPorts(address, number, protocol, ports):
+            return f"no Service has {number}/{protocol} at {address}, only {_listed(_ports(ports))}"
+        case RulesNotMet(address, at):
+            return f"no rule redirects what comes for {at.port}/{at.protocol} ({at.service}) at {address}"
+        case NoSuchNodePort(number, protocol, nearest):
+            there_is = f"; the nearest: {', '.join(_ports(nearest))}" if nearest else ""
+            return f"no Service has node port {number}/{protocol}{there_is}"
+        case NoServiceAt(address, network):
+            return f"no Service has {address}, which is among the cluster IPs ({network}, by these rules)"
         case AddressOf(address, service, absence):
             return f"{address} belongs to {service}; {absence_text(absence)}"
         case NotAmongObjects():
@@ -119,6 +127,10 @@ def known_names_text(name: str, names: Iterable[str]) -> str:
     if not known:
         return "; they know no Service at all"
     return did_you_mean(name, known) or f"; they know {_listed(known)}"
+
+
+def _ports(ports: Iterable[PortAt]) -> list[str]:
+    return [f"{each.port}/{each.protocol} ({each.service})" for each in ports]
 
 
 def _count(number: int) -> str:

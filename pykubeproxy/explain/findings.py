@@ -104,14 +104,31 @@ class HasOtherPorts(_Finding, frozen=True):
     """The address belongs to a Service, but not with the port that was asked for; `ports` are those that it has."""
 
     address: str
+    port: int | None
+    protocol: str
     ports: tuple[PortAt, ...]
 
 
+class RulesNotMet(_Finding, frozen=True):
+    """There are rules for the ServicePort `at`, at this address or by node port, but none redirects the packet."""
+
+    address: str
+    at: PortAt
+
+
 class NoSuchNodePort(_Finding, frozen=True):
-    """No Service has this node port."""
+    """No Service has this node port; `nearest` are some that exist, those with the nearest numbers."""
 
     port: int | None
     protocol: str
+    nearest: tuple[PortAt, ...] = ()
+
+
+class NoServiceAt(_Finding, frozen=True):
+    """No Service has the address, but it is in the `network` of the cluster IPs."""
+
+    address: str
+    network: str
 
 
 class _Absence(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):
@@ -163,7 +180,9 @@ Finding = (
     | EndpointNotListed
     | EndpointUnusable
     | HasOtherPorts
+    | RulesNotMet
     | NoSuchNodePort
+    | NoServiceAt
     | AddressOf
 )
 """Something that explains the end of a packet's way further."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pykubeproxy.explain.findings import Finding
 from pykubeproxy.netfilter.causes import Arrives, Cause, RuleRefuses
+from pykubeproxy.netfilter.events import Delivered, Sent
 from pykubeproxy.rules import names
 from pykubeproxy.rules.reading import read
 from pykubeproxy.rules.text import RuleKind
@@ -61,6 +62,13 @@ class DroppedByNodeRule(Cause, frozen=True):
 class ArrivesWithFinding(Arrives, frozen=True):
     """It gets through, but `finding` tells why that may not be what was meant."""
 
+    finding: Finding
+
+
+class Lost(Cause, frozen=True):
+    """No rule redirects it, although its destination is an address or a port for Services; `finding` says which."""
+
+    event: Delivered | Sent
     finding: Finding
 
 

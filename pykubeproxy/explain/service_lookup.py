@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 import msgspec
 
 from pykubeproxy.explain.finding_words import known_names_text
+from pykubeproxy.model.ip import CIDR, network_of, parse_ip
 from pykubeproxy.rules import names, text
 from pykubeproxy.rules.reading import endpoint_of, read
 from pykubeproxy.rules.ruleset import Ruleset
@@ -16,6 +17,8 @@ from pykubeproxy.rules.text import RuleKind
 
 _OF_CLUSTER_IP = (RuleKind.CLUSTER_IP, RuleKind.NO_ENDPOINTS, RuleKind.NO_LOCAL_ENDPOINTS)
 _SUGGESTED = 3
+_API_SERVER = "default/kubernetes"
+_MOST_HOST_BITS = 20
 
 
 class NamedService(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +99,46 @@ def services_at(ruleset: Ruleset, address: str) -> tuple[NamedService, ...]:
                     if service is not None:
                         found[service] = None
     return tuple(found)
+
+
+def node_ports(ruleset: Ruleset) -> tuple[NamedService, ...]:
+    """The ServicePorts with a node port, which is their `port`; their `address` is empty."""
+    return _at_any_address(ruleset, (RuleKind.NODE_PORT, RuleKind.NO_ENDPOINTS, RuleKind.NO_LOCAL_ENDPOINTS))
+
+
+def health_check_ports(ruleset: Ruleset) -> tuple[NamedService, ...]:
+    """The Services with a health check node port, at which the proxy itself answers; their `address` is empty."""
+    return _at_any_address(ruleset, (RuleKind.HEALTH_CHECK,))
+
+
+def _at_any_address(ruleset: Ruleset, kinds: Collection[RuleKind]) -> tuple[NamedService, ...]:
+    found: dict[NamedService, None] = {}
+    for table in ruleset.tables.values():
+        for chain, lines in table.chains.items():
+            for line in lines if chain.startswith("KUBE-") else ():
+                if " --dport " in line and " -d " not in line:
+                    view = read(line)
+                    if view.kind in kinds and view.protocol and view.port:
+                        found[NamedService(title=view.title, address="", protocol=view.protocol, port=view.port)] = None
+    return tuple(found)
+
+
+def cluster_ip_network(ruleset: Ruleset) -> CIDR | None:
+    """The smallest network that the cluster IPs of these rules prove to be for Services; None if they prove none.
+
+    The API server gives default/kubernetes the first address of its network for Services, which has at most 20 bits
+    for hosts. So the network begins right before that address, and reaches as far as the highest cluster IP at least.
+    """
+    known = {each.address: each.title.partition(":")[0] for each in named_services(ruleset)}
+    addresses = {ip: name for text, name in known.items() if (ip := parse_ip(text)) is not None}
+    first = next((ip for ip, name in addresses.items() if name == _API_SERVER), None)
+    if first is None:
+        return None
+    base, bits = first.number - 1, first.family.bits
+    host_bits = max(base ^ ip.number for ip in addresses).bit_length()
+    if host_bits > _MOST_HOST_BITS or base & ((1 << host_bits) - 1):
+        return None
+    return network_of(first.family, base, bits - host_bits)
 
 
 def is_endpoint(ruleset: Ruleset, address: str) -> bool:

@@ -22,6 +22,7 @@ from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.config.load import load
 from pykubeproxy.explain.status.node_state import Health, KubeProxyMetrics, ProxyAnswer, ProxyProcess
 from pykubeproxy.explain.status.published import PATH, ProxyStatus
+from pykubeproxy.host.listeners import SOCKETS, listening
 from pykubeproxy.host.processes import service_proxies
 from pykubeproxy.model.ip import IP, parse_ip
 
@@ -32,9 +33,7 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  what is listene
 _MOST_BYTES = 64 * 1024 * 1024
 _MOST_CONFIG_BYTES = 1024 * 1024
 _CHUNK = 256 * 1024
-_LISTENING = "0A"
 _ALL_ADDRESSES = ("0" * 8, "0" * 32)
-_SOCKETS = Path("/proc/thread-self/net")
 
 
 class RunningProxy(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,13 +248,13 @@ class _Received:
         return io.BytesIO(self._data)
 
 
-def owner_of(address: str, sockets: Path = _SOCKETS) -> int | None:
+def owner_of(address: str, sockets: Path = SOCKETS) -> int | None:
     """The user id of whoever listens at an address of this network namespace; None if nobody does, or several do."""
     owners = _listeners(address, sockets)
     return owners.pop() if len(owners) == 1 else None
 
 
-def _listeners(address: str, sockets: Path = _SOCKETS) -> set[int]:
+def _listeners(address: str, sockets: Path = SOCKETS) -> set[int]:
     """The user ids of those who listen at an address."""
     parts = split_host_port(address)
     ip = parse_ip(parts[0]) if parts is not None else None
@@ -263,9 +262,8 @@ def _listeners(address: str, sockets: Path = _SOCKETS) -> set[int]:
         return set()
     # Of what is listened on at all addresses, only loopback ones are known to be this node's own.
     places = {_in_hex(ip)} if not (ip.is_loopback or ip.is_unspecified) else {_in_hex(ip), *_ALL_ADDRESSES}
-    listening = {f"{place}:{int(parts[1]):04X}" for place in places}
-    rows = (line.split() for line in _socket_lines(sockets))
-    return {int(row[7]) for row in rows if row[3] == _LISTENING and row[1] in listening}
+    wanted = {f"{place}:{int(parts[1]):04X}" for place in places}
+    return {owner for place, owner in listening("tcp", sockets) if place in wanted}
 
 
 def _in_hex(ip: IP) -> str:
@@ -273,12 +271,3 @@ def _in_hex(ip: IP) -> str:
     packed = socket.inet_pton(ip.family.address_family, ip.text)
     words = struct.unpack(f"={len(packed) // 4}I", packed)
     return "".join(f"{word:08X}" for word in words)
-
-
-def _socket_lines(folder: Path) -> Iterator[str]:
-    """The TCP sockets of this network namespace, below a heading each (proc_pid_net(5))."""
-    for name in ("tcp", "tcp6"):
-        try:
-            yield from (folder / name).read_text().splitlines()[1:]
-        except OSError:
-            continue

@@ -107,13 +107,14 @@ def parse_cidr(text: str) -> CIDR | None:
     if prefix > written_bits:
         return None
     if written_bits == ip.family.bits:
-        return _network(ip.family, ip.number, prefix)
+        return network_of(ip.family, ip.number, prefix)
     if prefix >= _MAPPED_BITS:
-        return _network(Family.IPV4, ip.number, prefix - _MAPPED_BITS)
-    return _network(Family.IPV6, _MAPPED_PREFIX | ip.number, prefix)
+        return network_of(Family.IPV4, ip.number, prefix - _MAPPED_BITS)
+    return network_of(Family.IPV6, _MAPPED_PREFIX | ip.number, prefix)
 
 
-def _network(family: Family, number: int, prefix: int) -> CIDR:
+def network_of(family: Family, number: int, prefix: int) -> CIDR:
+    """The network with this prefix length that holds the address `number`; its host bits are masked off."""
     kind = ipaddress.IPv4Network if family is Family.IPV4 else ipaddress.IPv6Network
     return CIDR(family, str(kind((number, prefix), strict=False)), prefix)
 

@@ -27,9 +27,14 @@ from pykubeproxy.netfilter.questions import Question
 
 
 class Verdict(StrEnum):
-    """What becomes of a packet. UNDECIDED: that depends on something that is not known."""
+    """What becomes of a packet. UNDECIDED: that depends on something that is not known.
+
+    LOST: no rule stops it, but nothing answers at its destination. The simulator never says so, since it does not know
+    what addresses are for; those who do may say it of a packet that the simulator accepts.
+    """
 
     ACCEPT = "ACCEPT"
+    LOST = "LOST"
     DROP = "DROP"
     REJECT = "REJECT"
     UNDECIDED = "UNDECIDED"

@@ -19,7 +19,7 @@ def test_the_fields() -> None:
     assert found["version"] == 1
     assert found["packet"]["destination"] == "10.96.0.10"
     for outcome in found["outcomes"]:
-        assert set(outcome) == {"probability", "verdict", "dnat", "masquerade", "cause", "says", "path"}
+        assert set(outcome) == {"probability", "verdict", "lost", "dnat", "masquerade", "cause", "says", "path"}
         assert outcome["cause"]["kind"] == "Arrives"
         assert outcome["verdict"] == "ACCEPT"
         assert {"hook", "table", "chain", "rule"} <= set(outcome["path"][0])
@@ -40,6 +40,18 @@ def test_a_refusal() -> None:
         "policy": "externalTrafficPolicy",
         "port": outcome["cause"]["port"],
         "finding": None,
+    }
+
+
+def test_a_lost_packet() -> None:
+    (outcome,) = document(POD, "10.96.0.10:81")["outcomes"]
+    assert (outcome["verdict"], outcome["lost"], outcome["cause"]["kind"]) == ("LOST", True, "Lost")
+    assert outcome["cause"]["finding"] == {
+        "kind": "HasOtherPorts",
+        "address": "10.96.0.10",
+        "port": 81,
+        "protocol": "tcp",
+        "ports": [{"port": 80, "protocol": "tcp", "service": "default/web:http"}],
     }
 
 

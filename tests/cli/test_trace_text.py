@@ -78,15 +78,22 @@ def test_why_a_packet_is_refused(client: str, target: str, node: str, ending: st
 
 
 def test_a_port_that_the_service_does_not_have() -> None:
-    (ending,) = endings(example(POD, "10.96.0.10:81"))
-    assert ending.endswith("as no rule redirects it: 10.96.0.10 has only 80/tcp (default/web:http)")
+    result = example(POD, "10.96.0.10:81")
+    assert result.exit_code == 1
+    (ending,) = endings(result)
+    assert ending == (
+        "! LOST  always  no Service has 81/tcp at 10.96.0.10, only 80/tcp (default/web:http); "
+        "sent to 10.96.0.10:81, as no rule redirects it"
+    )
     (ending,) = endings(example(POD, "10.96.0.10:80/udp"))
-    assert ending.endswith("has only 80/tcp (default/web:http)")
+    assert ending.startswith("! LOST  always  no Service has 80/udp at 10.96.0.10, only 80/tcp (default/web:http)")
 
 
 def test_a_node_port_that_nobody_has() -> None:
-    (ending,) = endings(example(STRANGER, "172.31.0.11:31999"))
-    assert ending.endswith("on this node itself: no Service has node port 31999/tcp")
+    result = example(STRANGER, "172.31.0.11:31999")
+    assert result.exit_code == 1
+    (ending,) = endings(result)
+    assert ending.startswith("! LOST  always  no Service has node port 31999/tcp; the nearest: 30085/tcp (")
 
 
 def test_session_affinity_is_two_cases() -> None:
@@ -124,8 +131,8 @@ def test_rules_of_a_dump_with_objects_that_explain(tmp_path: Path) -> None:
     live.write_text("*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n*filter\n:FORWARD ACCEPT [0:0]\nCOMMIT\n")
     result = trace(POD, "10.96.0.10:80", "--live", str(live), "-f", str(EXAMPLES))
     (ending,) = endings(result)
-    assert ending.endswith(
-        "10.96.0.10 belongs to default/web; default/web is in the cluster, but not in these rules: "
+    assert ending.startswith(
+        "! LOST  always  10.96.0.10 belongs to default/web; default/web is in the cluster, but not in these rules: "
         "see what is missing with pykubeproxy diff"
     )
 
@@ -179,7 +186,7 @@ def test_an_address_that_may_be_the_node_s_is_a_fork() -> None:
 def test_a_node_port_that_nobody_has_by_a_dump_alone() -> None:
     dump = ("--live", str(GOLDEN / "loadbalancer-source-ranges" / "ipv4.save"))
     result = trace("203.0.113.7", "172.31.1.2:30999", *dump)
-    assert "delivered to 172.31.1.2:30999 on this node itself: no Service has node port 30999/tcp" in result.stdout
+    assert "LOST  always  no Service has node port 30999/tcp" in result.stdout
 
 
 def test_an_open_question_that_makes_no_difference_is_no_failure() -> None:

@@ -12,7 +12,7 @@ TROUBLES = {
     1: "no ready endpoints for default/coming-soon:http: its EndpointSlices list no pods: does its selector match any?",
     2: "no ready endpoints for default/shop:http: 3 endpoints: 2 not ready, 1 terminating",
     3: "no ready endpoints for default/legacy:web: its 2 endpoints are for port http/TCP, not web/TCP",
-    4: "as no rule redirects it: 10.96.0.10 has only 80/tcp (default/web:http)",
+    4: "LOST  always  no Service has 8080/tcp at 10.96.0.10, only 80/tcp (default/web:http)",
     5: "externalTrafficPolicy: Local and no endpoint on this node for default/audit:http: 2 endpoints, on node-a",
     6: "internalTrafficPolicy: Local and no endpoint on this node for infra/agent:grpc: 1 endpoint, on node-a",
     7: "source 198.51.100.7 not in loadBalancerSourceRanges of default/office:http: 203.0.113.0/24",

@@ -1,9 +1,11 @@
 """`trace` on a live node: its own rules, its own addresses and its own routes."""
 
 import json
+import socket
 from pathlib import Path
 
 from tests.corpus import GOLDEN, without_nfacct
+from tests.host.namespace import Namespace
 from tests.kernel.machine import Kind, Machine
 from tests.kernel.objects import cluster_ip, web, write
 
@@ -70,7 +72,7 @@ def test_a_pod_without_a_route(machine: Machine, kind4: Kind, tmp_path: Path) ->
     outcomes = {outcome["dnat"]: outcome for outcome in json.loads(result.stdout)["outcomes"]}
     assert result.returncode == 1
     assert outcomes["10.244.9.7:8080"]["verdict"] == "REJECT"
-    assert "no route" in outcomes["10.244.9.7:8080"]["reason"]
+    assert "no route" in outcomes["10.244.9.7:8080"]["says"]
 
 
 def test_objects_explain_what_live_rules_refuse(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
@@ -92,3 +94,24 @@ def test_a_node_without_a_route_to_the_cluster_ip(machine: Machine, kind4: Kind,
     assert "cannot be reached: there is no route to it" in result.stdout
     asked = machine.exec(["curl", "-s", "-m", "2", f"http://{cluster_ip(kind4.family, 1)}/"], check=False)
     assert asked.returncode == 7, "the kernel lets curl connect no more than trace says"
+
+
+def test_a_port_that_no_service_has_leads_nowhere(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+    served(machine, kind4, tmp_path)
+    machine.ip(["route add default via 10.244.0.1"])
+    address = cluster_ip(kind4.family, 1)
+    result = machine.pykubeproxy("trace", "--from", "node", "--to", f"{address}:81", "--backend", kind4.backend)
+    assert result.returncode == 1
+    assert f"! LOST  always  no Service has 81/tcp at {address}, only 80/tcp (default/web-1:http)" in result.stdout
+    asked = machine.exec(["curl", "-s", "-m", "1", f"http://{address}:81/"], check=False)
+    assert asked.returncode == 28, "nobody answers"
+
+
+def test_a_node_port_of_no_service_is_lost_unless_a_process_listens(
+    machine: Machine, kind4: Kind, tmp_path: Path
+) -> None:
+    served(machine, kind4, tmp_path)
+    asked = ("trace", "--from", "node", "--to", "10.244.0.254:30099", "--backend", kind4.backend)
+    assert "! LOST  always  no Service has node port 30099/tcp" in machine.pykubeproxy(*asked).stdout
+    with Namespace(machine.name).run(lambda: socket.create_server(("10.244.0.254", 30099))):
+        assert machine.pykubeproxy(*asked).returncode == 0

@@ -60,8 +60,12 @@ def cards(steps: Sequence[Step]) -> Iterator[Card]:
 
 
 def verdict_class(verdict: Verdict) -> str:
-    """The class that gives a verdict its colour."""
-    return {Verdict.ACCEPT: "accept", Verdict.UNDECIDED: "undecided"}.get(verdict, "refuse")
+    """The class that gives a verdict its colour: accept, lost, undecided or refuse."""
+    match verdict:
+        case Verdict.ACCEPT | Verdict.LOST | Verdict.UNDECIDED:
+            return verdict.lower()
+        case Verdict.DROP | Verdict.REJECT:
+            return "refuse"
 
 
 def css_class(step: Step) -> str:

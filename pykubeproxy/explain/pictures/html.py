@@ -31,8 +31,8 @@ border-radius:10px;padding:8px 14px;margin:6px 0}
 .case{margin-left:24px}.bar{flex:0 0 120px;height:10px;border-radius:5px;background:var(--edge);overflow:hidden}
 .bar i{display:block;height:100%}
 .share{flex:0 0 110px;font-variant-numeric:tabular-nums}.v{font-weight:700;flex:0 0 90px}
-.accept{color:#16a34a}.refuse{color:#dc2626}.undecided,.mark{color:#d97706}.rewrite{color:#3b82f6}.route{color:#0d9488}
-i.accept{background:#16a34a}i.refuse{background:#dc2626}i.undecided{background:#d97706}
+.accept{color:#16a34a}.refuse{color:#dc2626}.undecided,.mark{color:#d97706}.lost{color:#ca8a04}.rewrite{color:#3b82f6}.route{color:#0d9488}
+i.accept{background:#16a34a}i.refuse{background:#dc2626}i.undecided{background:#d97706}i.lost{background:#eab308}
 details{background:var(--card);border:1px solid var(--edge);border-radius:10px;margin:8px 0;padding:6px 14px}
 summary{cursor:pointer;font-weight:600}.branch{border-left:4px solid #3b82f6}
 .step{margin:4px 0 4px 18px;padding:2px 10px;border:0;background:none}.step>summary{font-weight:400}

@@ -17,6 +17,7 @@ _STYLES = (
     "classDef stage fill:#f8fafc,color:#0f172a,stroke:#94a3b8,text-align:left",
     "classDef accept fill:#dcfce7,color:#14532d,stroke:#16a34a",
     "classDef refuse fill:#fee2e2,color:#7f1d1d,stroke:#dc2626",
+    "classDef lost fill:#fef9c3,color:#713f12,stroke:#ca8a04",
     "classDef undecided fill:#fef3c7,color:#78350f,stroke:#d97706",
 )
 
@@ -50,7 +51,7 @@ class _Chart:
             names = ", ".join(other.result.dnat or cause_text(other.result.cause) for other in node.similar[:8])
             more = f" and {len(node.similar) - 8} more" if len(node.similar) > 8 else ""
             text = _escaped(f"{total} likewise to {names}{more}")
-            yield from self._box(before, "", f'(["{text}"])', "accept")
+            yield from self._box(before, "", f'(["{text}"])', verdict_class(node.similar[0].result.verdict))
 
     def _result(self, before: str, label: str, result: BranchResult) -> Iterator[str]:
         text = f"<b>{result.verdict}</b><br/>{_escaped(result_text(result))}"

@@ -27,13 +27,14 @@ text{font-family:Inter,'Segoe UI',Roboto,'Helvetica Neue',Arial,'DejaVu Sans',sa
 .chain{fill:#475569}.v{font-size:14px;font-weight:700;fill:#fff}.r{font-size:12px;fill:#fff}.s{font-size:13px;font-weight:700}
 .card{fill:#fff;stroke:#cbd5e1}.flow{fill:none;stroke:#94a3b8;stroke-linecap:round}
 .pass{fill:#94a3b8}.rewrite{fill:#2563eb}.mark{fill:#d97706}.route{fill:#0d9488}.accept{fill:#16a34a}
-.refuse{fill:#dc2626}.undecided{fill:#d97706}
+.refuse{fill:#dc2626}.undecided{fill:#d97706}.lost{fill:#a16207}
 text.rewrite{fill:#1d4ed8;font-weight:700}text.refuse{fill:#b91c1c;font-weight:700}text.pass{fill:#0f172a}
 text.mark{fill:#b45309}text.route{fill:#0f766e}text.undecided{fill:#b45309;font-weight:700}text.accept{fill:#15803d}
 """
 
 _HOOKS = {"PREROUTING": "#4f46e5", "INPUT": "#0369a1", "FORWARD": "#0369a1", "OUTPUT": "#4f46e5"}
 _HOOKS |= {"POSTROUTING": "#7c3aed", "ROUTING": "#0d9488"}
+_COLORS = {Verdict.DROP: "#dc2626", Verdict.REJECT: "#dc2626", Verdict.UNDECIDED: "#d97706", Verdict.LOST: "#eab308"}
 _SHADES = ("#16a34a", "#22c55e", "#4ade80", "#86efac")
 
 
@@ -62,8 +63,7 @@ def _header(shown: Picture, outcomes: tuple[Outcome, ...], width: int) -> Iterat
     at, whole = float(_MARGIN), width - 2 * _MARGIN
     for number, outcome in enumerate(outcomes):
         part = float(outcome.probability) * whole
-        color = _SHADES[number % len(_SHADES)] if outcome.verdict is Verdict.ACCEPT else "#dc2626"
-        color = "#d97706" if outcome.verdict is Verdict.UNDECIDED else color
+        color = _SHADES[number % len(_SHADES)] if outcome.verdict is Verdict.ACCEPT else _COLORS[outcome.verdict]
         title = escape(f"{percent(outcome.probability)} {outcome.verdict}: {cause_text(outcome.cause)}")
         yield (
             f'<rect x="{at:.1f}" y="92" width="{max(part - 2, 1):.1f}" height="10" rx="3" fill="{color}">'
@@ -160,7 +160,7 @@ def _result(column: Column, x: float, y: float) -> Iterator[str]:
     style = verdict_class(result.verdict)
     height = layout.result_height(column.result)
     yield f'<rect class="{style}" x="{x:.1f}" y="{y:.1f}" width="{COLUMN}" height="{height}" rx="10"/>'
-    sign = {"accept": "✔", "refuse": "✘", "undecided": "?"}[style]
+    sign = {"accept": "✔", "refuse": "✘", "undecided": "?", "lost": "!"}[style]
     yield _text(x + 16, y + 22, f"{sign} {result.verdict}", "v")
     for number, line in enumerate(column.result):
         yield _text(x + 16, y + 42 + 17 * number, line, "r")
