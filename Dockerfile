@@ -1,10 +1,12 @@
 # The proxy as kube-proxy's DaemonSets expect it: /usr/local/bin/kube-proxy, and no entry point. Both kinds of iptables
 # tools are there; which of them a node uses is found out on the node, by the proxy itself.
 #
-#   docker build --tag pykubeproxy:0.1.0 .
+#   docker build --build-arg VERSION=1.2.3 --tag pykubeproxy:1.2.3 .
 #
+# VERSION is what the program and the label say; git, which knows it elsewhere, is not asked in here.
 # requirements*.lock hold the exact versions of everything that is not Debian's; `make lock` renews them.
 ARG BASE=debian:bookworm-20260824-slim
+ARG VERSION=0.0.0
 
 FROM ${BASE} AS build
 RUN apt-get update \
@@ -18,7 +20,9 @@ RUN python3 -m venv /tools \
         install --no-cache-dir --no-compile --require-hashes --only-binary :all: --requirement requirements.lock
 COPY LICENSE README.md pyproject.toml ./
 COPY pykubeproxy pykubeproxy
-RUN /tools/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /dist . \
+ARG VERSION
+RUN SETUPTOOLS_SCM_PRETEND_VERSION=$VERSION \
+    /tools/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /dist . \
     && /tools/bin/pip --python /opt/pykubeproxy/bin/python3 install --no-index --no-deps --no-compile /dist/*.whl
 # More than half of all would be the Kubernetes client's asynchronous twin, and bytecode for models of every API.
 WORKDIR /opt/pykubeproxy/lib
@@ -26,9 +30,10 @@ RUN rm -r python3*/site-packages/kubernetes/aio \
     && python3 -m compileall -q -x '/kubernetes/client/(api|models)/' .
 
 FROM ${BASE}
+ARG VERSION
 LABEL org.opencontainers.image.title="pykubeproxy" \
       org.opencontainers.image.description="The Service proxy of a Kubernetes node: kube-proxy's iptables mode" \
-      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.licenses="Apache-2.0"
 # kmod: the legacy tools load their kernel modules with modprobe, from the node's /lib/modules.
 RUN apt-get update \

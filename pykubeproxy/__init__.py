@@ -3,5 +3,3 @@
 One pipe runs through the package: objects -> Snapshot (`model`) -> Ruleset (`rules`) -> Plan (`plan`) -> `host`.
 Every command is that pipe, cut off at some point. `docs/architecture.md` tells the rest.
 """
-
-__version__ = "0.1.0"

@@ -4,8 +4,8 @@ import platform
 
 import click
 
-from pykubeproxy import __version__
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS
+from pykubeproxy.config.release import program_version
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.errors import HostError, ToolMissing
@@ -15,7 +15,7 @@ from pykubeproxy.model.ip import Family
 @click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy version")
 def version() -> None:
     """Print the versions of this program, of Python, and of the iptables tools found."""
-    click.echo(f"pykubeproxy {__version__}")
+    click.echo(f"pykubeproxy {program_version()}")
     click.echo(f"python {platform.python_version()}")
     for family in Family:
         for backend in Backend:

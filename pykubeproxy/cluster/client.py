@@ -18,14 +18,13 @@ import urllib3
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
-from pykubeproxy import __version__
 from pykubeproxy.cluster.access import Access, Credentials, find_access
 from pykubeproxy.cluster.api_error import MALFORMED, Aborted, ApiError, refused
 from pykubeproxy.cluster.connections import Sockets, Timeouts, register_sockets
 from pykubeproxy.cluster.limiter import Limiter
 from pykubeproxy.cluster.outage import Backoff, Outage
 from pykubeproxy.cluster.unreachable import unreachable
-from pykubeproxy.config.release import KUBERNETES_VERSION, architecture
+from pykubeproxy.config.release import KUBERNETES_VERSION, architecture, program_version
 from pykubeproxy.config.types import ClientConnection
 
 _COMPRESSED = {"Accept-Encoding": "gzip"}
@@ -48,7 +47,7 @@ class Observer(Protocol):
 def user_agent() -> str:
     """`kube-proxy/<version> (linux/<arch>) kubernetes/<commit>`, by which audit logs know a kube-proxy."""
     system = f"linux/{architecture(platform.machine())}"
-    return f"kube-proxy/v{KUBERNETES_VERSION} ({system}) kubernetes/pykubeproxy-{__version__}"
+    return f"kube-proxy/v{KUBERNETES_VERSION} ({system}) kubernetes/pykubeproxy-{program_version()}"
 
 
 def connect(

@@ -6,12 +6,11 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from pykubeproxy import __version__
 from pykubeproxy.cluster.client import connect
 from pykubeproxy.cluster.events import health_check_failed, healthz_failed, metrics_failed
 from pykubeproxy.cluster.manifests import Manifests
 from pykubeproxy.config.addresses import without_secrets
-from pykubeproxy.config.release import KUBERNETES_VERSION
+from pykubeproxy.config.release import KUBERNETES_VERSION, program_version
 from pykubeproxy.config.types import LocalMode
 from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
 from pykubeproxy.daemon.follow.flows import FlowCleaner
@@ -203,7 +202,7 @@ class Daemon:
         settings, own_options = self._settings, self._settings.own_options
         own = own_options.host_addresses or self._view.facts(None, next(iter(self._tools))).own_ips
         return ProxyStatus(
-            program=f"pykubeproxy {__version__}",
+            program=f"pykubeproxy {program_version()}",
             kubernetes_version=f"v{KUBERNETES_VERSION}",
             pid=os.getpid(),
             started_at=time.time(),

@@ -4,8 +4,7 @@ import platform
 
 import msgspec
 
-from pykubeproxy import __version__
-from pykubeproxy.config.release import KUBERNETES_VERSION, architecture
+from pykubeproxy.config.release import KUBERNETES_VERSION, architecture, program_version
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,12 +22,15 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build() -> Build:
-    """This program on this machine. Where Kubernetes names the version of Go, it is that of Python."""
+    """This program on this machine. Where Kubernetes names the version of Go, it is that of Python.
+
+    In `git_version` a version of ours with a `+` has a dot instead: a semantic version has only one `+`.
+    """
     major, minor, _ = KUBERNETES_VERSION.split(".")
     return Build(
         major=major,
         minor=minor,
-        git_version=f"v{KUBERNETES_VERSION}+pykubeproxy.{__version__}",
+        git_version=f"v{KUBERNETES_VERSION}+pykubeproxy.{program_version().replace('+', '.')}",
         go_version=f"python{platform.python_version()}",
         compiler=platform.python_implementation(),
         platform=f"{platform.system().lower()}/{architecture(platform.machine())}",
