@@ -25,15 +25,19 @@ _UNREADABLE = re.compile(r"^# Table `(\w+)' is incompatible", re.MULTILINE)
 
 
 def read_dumps(
-    paths: tuple[str, ...], family: Family | None, known: Callable[[Family], Ruleset] = lambda _family: Ruleset()
+    paths: tuple[str, ...],
+    family: Family | None,
+    known: Callable[[Family], Ruleset] = lambda _family: Ruleset(),
+    counted: Callable[[Family, str], None] | None = None,
 ) -> dict[Family, Ruleset]:
     """The rules in some dumps, by IP family: `family`, else the one that each dump shows. Raises SaveError.
 
     Rules that equal those that `known` returns share its strings: that saves memory, and comparing them is fast.
+    `counted` is called with each line.
     """
     found: dict[Family, Ruleset] = {}
     for path in paths:
-        for its_family, dump in _read(path, family, known):
+        for its_family, dump in _read(path, family, known, counted):
             tables = found.setdefault(its_family, Ruleset(tables={})).tables
             for name, table in dump.tables.items():
                 if name in tables:
@@ -76,7 +80,12 @@ def not_compared(
             yield MissingTables(family, missing)
 
 
-def _read(path: str, family: Family | None, known: Callable[[Family], Ruleset]) -> Iterator[tuple[Family, Ruleset]]:
+def _read(
+    path: str,
+    family: Family | None,
+    known: Callable[[Family], Ruleset],
+    counted: Callable[[Family, str], None] | None,
+) -> Iterator[tuple[Family, Ruleset]]:
     """The dumps in one file: each table has its own header, and the families may follow each other."""
     lines = _lines(path)
     remarks = (number for number, line in enumerate(lines) if line.startswith("#"))
@@ -91,6 +100,9 @@ def _read(path: str, family: Family | None, known: Callable[[Family], Ruleset]) 
         except DumpError as error:
             problem = f"line {start + error.line}: {error.problem}"
             raise SaveError(f"{path}: {problem}; the output of iptables-save is expected") from None
+        if counted is not None:
+            for line in part:
+                counted(its_family, line)
         if dump.tables:
             is_empty = False
             yield its_family, dump

@@ -25,6 +25,7 @@ from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.traffic.counters import CounterReader
 
 _JSON = "json"
 
@@ -60,12 +61,15 @@ def services(
     both, `pykubeproxy diff` tells. Exits with 0 if the Services asked for are in the rules, and objects have the same
     ones; else with 1, and with more than 1 if something went wrong.
     """
-    rules, snapshot, node_name = _read(objects, dumps, own_options, flags)
+    counters = {family: CounterReader(Ruleset()) for family in Family}
+    rules, snapshot, node_name = _read(objects, dumps, own_options, flags, counters)
     clusters = {
         family: ClusterView(snapshot=snapshot, family=family, node_name=node_name) if snapshot is not None else None
         for family in rules
     }
-    views = {family: service_views(its, family, clusters[family]) for family, its in rules.items()}
+    views = {
+        family: service_views(its, family, clusters[family], counters[family].reading) for family, its in rules.items()
+    }
     unequal = None
     if snapshot is not None and not (services or namespace or address):
         unequal = tuple(unequal_services(views, snapshot))
@@ -78,11 +82,15 @@ def services(
 
 
 def _read(
-    objects: tuple[str, ...], dumps: tuple[str, ...], own_options: OwnOptions, flags: dict[str, object]
+    objects: tuple[str, ...],
+    dumps: tuple[str, ...],
+    own_options: OwnOptions,
+    flags: dict[str, object],
+    counters: Mapping[Family, CounterReader],
 ) -> tuple[Mapping[Family, Ruleset], Snapshot | None, str]:
     """The rules by family, the objects (None without any), and the node's name. Raises HostError, SourceError."""
     if not objects:
-        return _read_rules(dumps, own_options if dumps else options_of_node(own_options)), None, ""
+        return _read_rules(dumps, own_options if dumps else options_of_node(own_options), counters), None, ""
     if dumps:
         completed = read_config(flags)
     else:
@@ -93,17 +101,20 @@ def _read(
     snapshot = Snapshot()
     for obj in changes.put:
         snapshot.put(obj)
-    return _read_rules(dumps, own_options), snapshot, completed.node_name
+    return _read_rules(dumps, own_options, counters), snapshot, completed.node_name
 
 
-def _read_rules(dumps: tuple[str, ...], own_options: OwnOptions) -> Mapping[Family, Ruleset]:
+def _read_rules(
+    dumps: tuple[str, ...], own_options: OwnOptions, counters: Mapping[Family, CounterReader]
+) -> Mapping[Family, Ruleset]:
     if not dumps:
         tools = find_tools(own_options)
         check_tools(tools)
-        live = {family: IptablesHost(its).save() for family, its in tools.items()}
+        live = {family: IptablesHost(its).save(counted=counters[family]) for family, its in tools.items()}
         note_unread(live)
         return live
-    found = comparable(read_dumps(dumps, own_options.only_family), dumps)
+    everything = read_dumps(dumps, own_options.only_family, counted=lambda family, line: counters[family](line))
+    found = comparable(everything, dumps)
     for family, its in found.items():
         if missing := missing_tables(its):
             print_stderr(f"note: {no_table_text(MissingTables(family, missing), dumps)}")

@@ -96,12 +96,12 @@ def _state(
         {chain: nat[chain] for digest in hashes if nat.get(chain := prefix + digest)}
         for prefix in (names.CLUSTER_POLICY, names.LOCAL_POLICY, names.EXTERNAL, names.SOURCE_RANGES)
     )
-    refusals = {_traffic(entry): _REFUSALS[entry.kind] for entry in entries if entry.kind in _REFUSALS}
+    refusals = {traffic_of(entry): _REFUSALS[entry.kind] for entry in entries if entry.kind in _REFUSALS}
     return ServicePortState(
         ports=frozenset(map(_port, filter(_is_for_address, entries))),
         addresses=_addresses(entries),
         node_ports=frozenset(map(_port, filter(_is_for_node_port, entries))),
-        served=frozenset(_traffic(entry) for entry in entries if _is_served(entry)),
+        served=frozenset(traffic_of(entry) for entry in entries if _is_served(entry)),
         refusals=refusals,
         policies=dict(_policies(entries, refusals, _views(external))),
         endpoints=_endpoints(owners, cluster),
@@ -120,7 +120,7 @@ def _is_entry(view: RuleView) -> bool:
     return bool(view.port) and view.protocol in _PROTOCOLS
 
 
-def _traffic(entry: RuleView) -> TrafficKind:
+def traffic_of(entry: RuleView) -> TrafficKind:
     """Which traffic a rule in a dispatch chain is for."""
     if entry.refuses:
         return TrafficKind.EXTERNAL if entry.chain.startswith(_EXTERNAL_DISPATCH) else TrafficKind.INTERNAL
@@ -150,7 +150,7 @@ def _addresses(entries: Iterable[RuleView]) -> dict[str, AddressKind]:
         if entry.kind in _ADDRESS_KINDS:
             found[entry.address] = _ADDRESS_KINDS[entry.kind]
         else:
-            is_internal = _traffic(entry) is TrafficKind.INTERNAL
+            is_internal = traffic_of(entry) is TrafficKind.INTERNAL
             found.setdefault(entry.address, AddressKind.CLUSTER_IP if is_internal else AddressKind.NOT_CLUSTER_IP)
     return found
 

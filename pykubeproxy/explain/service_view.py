@@ -8,16 +8,17 @@ from pykubeproxy.explain.changes import AddressKind, TrafficKind
 from pykubeproxy.explain.cluster_view import ClusterView
 from pykubeproxy.explain.findings import Finding
 from pykubeproxy.explain.service_causes import NoLocalEndpoints, NoReadyEndpoints, TrafficPolicy
-from pykubeproxy.explain.service_port_state import ServicePortState, states
+from pykubeproxy.explain.service_port_state import ServicePortState, states, traffic_of
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.service import Protocol, service_ports
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules import names, text
 from pykubeproxy.rules.fragment import leads_to_services
 from pykubeproxy.rules.owners import Owners
-from pykubeproxy.rules.reading import title_of
+from pykubeproxy.rules.reading import kind_of, read, title_of
 from pykubeproxy.rules.routing import Refusal
 from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.rules.text import RuleKind
 
 _CHAINS_OF_SERVICES = (names.CLUSTER_POLICY, names.LOCAL_POLICY, names.EXTERNAL, names.SOURCE_RANGES)
 
@@ -48,10 +49,15 @@ class ServiceEndpoint(_Value, frozen=True):
 
 
 class RefusedTraffic(_Value, frozen=True):
-    """Traffic of one kind that rules refuse; `finding` is what the objects say of the reason."""
+    """Traffic of one kind that rules refuse; `finding` is what the objects say of the reason.
+
+    `packets` is how many were refused since the rule was written, None if that is not known. A client whose packets are
+    dropped sends them again: each counts.
+    """
 
     traffic: TrafficKind
     reason: Refusal
+    packets: int | None = None
     finding: Finding | None = None
 
 
@@ -61,7 +67,8 @@ class ServiceView(_Value, frozen=True):
     `title` is its name, `namespace/name:port`. `ports` has one entry, unless rules contradict each other.
     `has_all_endpoints` is False where rules lead to the endpoints of this node only, so that others are not known.
     A traffic policy that rules do not show is not in `policies`. `affinity_seconds` is None without session affinity,
-    `source_ranges` where the addresses of the load balancer are open to all. `is_dispatched` is False if no rule leads
+    `source_ranges` where the addresses of the load balancer are open to all; `packets_out_of_range` were dropped since
+    their rule was written, None if it is not known how many. `is_dispatched` is False if no rule leads
     from the cluster IP to the chains of the ServicePort, which then are left over.
     """
 
@@ -75,6 +82,7 @@ class ServiceView(_Value, frozen=True):
     policies: Mapping[TrafficPolicy, str]
     affinity_seconds: int | None
     source_ranges: tuple[str, ...] | None
+    packets_out_of_range: int | None
     refused: tuple[RefusedTraffic, ...]
     is_served_outside: bool
     is_dispatched: bool
@@ -106,11 +114,17 @@ class UnequalServices(_Value, frozen=True):
     only_in_rules: tuple[str, ...] = ()
 
 
-def service_views(ruleset: Ruleset, family: Family, cluster: ClusterView | None = None) -> list[ServiceView]:
-    """All ServicePorts in the rules of one family, by name; with a `cluster`, its objects explain what is refused."""
+def service_views(
+    ruleset: Ruleset, family: Family, cluster: ClusterView | None = None, counters: Mapping[str, int] | None = None
+) -> list[ServiceView]:
+    """All ServicePorts in the rules of one family, by name; with a `cluster`, its objects explain what is refused.
+
+    `counters` are the packets that rules have counted, by their text.
+    """
     chains = _chains(ruleset)
     found = states(ruleset, Owners(ruleset), chains)
-    return [_view(title, family, found[title], cluster) for title in sorted(chains)]
+    packets = _refused_packets(counters or {})
+    return [_view(title, family, found[title], cluster, packets) for title in sorted(chains)]
 
 
 def unequal_services(views: Mapping[Family, list[ServiceView]], snapshot: Snapshot) -> Iterator[UnequalServices]:
@@ -141,7 +155,28 @@ def _chains(ruleset: Ruleset) -> dict[str, list[str]]:
     return found
 
 
-def _view(title: str, family: Family, state: ServicePortState, cluster: ClusterView | None) -> ServiceView:
+def _refused_packets(counters: Mapping[str, int]) -> dict[tuple[str, TrafficKind | RuleKind], int]:
+    """How many packets were refused, by ServicePort, and by kind of traffic or for their source."""
+    found: dict[tuple[str, TrafficKind | RuleKind], int] = {}
+    for rule, packets in counters.items():
+        kind = kind_of(rule)
+        if kind in (RuleKind.NO_ENDPOINTS, RuleKind.NO_LOCAL_ENDPOINTS):
+            key: tuple[str, TrafficKind | RuleKind] = title_of(rule), traffic_of(read(rule))
+        elif kind is RuleKind.NOT_IN_SOURCE_RANGES:
+            key = title_of(rule), kind
+        else:
+            continue
+        found[key] = found.get(key, 0) + packets
+    return found
+
+
+def _view(
+    title: str,
+    family: Family,
+    state: ServicePortState,
+    cluster: ClusterView | None,
+    packets: Mapping[tuple[str, TrafficKind | RuleKind], int],
+) -> ServiceView:
     return ServiceView(
         title=title,
         family=family,
@@ -155,7 +190,8 @@ def _view(title: str, family: Family, state: ServicePortState, cluster: ClusterV
         policies=state.policies,
         affinity_seconds=state.affinity_seconds,
         source_ranges=None if state.source_ranges is None else tuple(sorted(state.source_ranges)),
-        refused=tuple(_refused(title, state, cluster)),
+        packets_out_of_range=packets.get((title, RuleKind.NOT_IN_SOURCE_RANGES)),
+        refused=tuple(_refused(title, state, cluster, packets)),
         is_served_outside=TrafficKind.EXTERNAL in state.served or TrafficKind.EXTERNAL in state.refusals,
         is_dispatched=state.is_dispatched,
     )
@@ -173,11 +209,17 @@ def _endpoints(state: ServicePortState) -> Iterator[ServiceEndpoint]:
         yield ServiceEndpoint(endpoint=endpoint, is_local=endpoint in local if is_known else None)
 
 
-def _refused(title: str, state: ServicePortState, cluster: ClusterView | None) -> Iterator[RefusedTraffic]:
+def _refused(
+    title: str,
+    state: ServicePortState,
+    cluster: ClusterView | None,
+    packets: Mapping[tuple[str, TrafficKind | RuleKind], int],
+) -> Iterator[RefusedTraffic]:
     for traffic in TrafficKind:
         if reason := state.refusals.get(traffic):
             finding = _finding(title, reason, cluster) if cluster is not None else None
-            yield RefusedTraffic(traffic=traffic, reason=reason, finding=finding)
+            counted = packets.get((title, traffic))
+            yield RefusedTraffic(traffic=traffic, reason=reason, packets=counted, finding=finding)
 
 
 def _finding(title: str, reason: Refusal, cluster: ClusterView) -> Finding | None:

@@ -6,7 +6,7 @@ from pykubeproxy.explain.changes import AddressKind, TrafficKind
 from pykubeproxy.explain.finding_words import finding_text
 from pykubeproxy.explain.findings import NotAmongObjects
 from pykubeproxy.explain.service_port_state import LOCAL
-from pykubeproxy.explain.service_view import PortNumber, RefusedTraffic, ServiceEndpoint, ServiceView, UnequalServices
+from pykubeproxy.explain.service_view import PortNumber, ServiceEndpoint, ServiceView, UnequalServices
 from pykubeproxy.rules.routing import Refusal
 
 _ADDRESS_KINDS = {
@@ -15,6 +15,7 @@ _ADDRESS_KINDS = {
     AddressKind.LOAD_BALANCER_IP: "load balancer",
     AddressKind.NOT_CLUSTER_IP: "address",
 }
+_WHERE = {TrafficKind.INTERNAL: " at the cluster IP", TrafficKind.EXTERNAL: " from outside"}
 _VERBS = {Refusal.NO_ENDPOINTS: "refused", Refusal.NO_LOCAL_ENDPOINTS: "dropped"}
 
 
@@ -51,7 +52,12 @@ def refusal_texts(view: ServiceView) -> Iterator[str]:
     reasons = {each.reason for each in view.refused}
     is_all = len(reasons) == 1 and len(view.refused) == (2 if view.is_served_outside else 1)
     for each in view.refused[:1] if is_all else view.refused:
-        yield _refusal_text(each, is_all=is_all)
+        where = "" if is_all else _WHERE[each.traffic]
+        counted = [its.packets for its in (view.refused if is_all else (each,)) if its.packets is not None]
+        packets = f" ({_packets_text(sum(counted))})" if counted else ""
+        # Whether the objects have it is said of all ServicePorts together.
+        finding = "" if isinstance(each.finding, NotAmongObjects) else finding_text(each.finding)
+        yield f"{_VERBS[each.reason]}{where}{packets}: {each.reason.removeprefix('has ')}{finding}"
 
 
 def note_texts(view: ServiceView) -> Iterator[str]:
@@ -62,7 +68,9 @@ def note_texts(view: ServiceView) -> Iterator[str]:
     if view.affinity_seconds is not None:
         yield f"session affinity for {view.affinity_seconds} s"
     if view.source_ranges is not None:
-        yield f"load balancer open only to {', '.join(view.source_ranges) or 'nobody'}"
+        packets = view.packets_out_of_range
+        others = "" if packets is None else f" ({_packets_text(packets)} from elsewhere dropped)"
+        yield f"load balancer open only to {', '.join(view.source_ranges) or 'nobody'}{others}"
     if not view.is_dispatched:
         yield "left over: no rule leads there from a cluster IP"
 
@@ -75,8 +83,5 @@ def unequal_texts(unequal: UnequalServices) -> Iterator[tuple[str, tuple[str, ..
         yield f"in the {unequal.family} rules, but not in the objects", unequal.only_in_rules
 
 
-def _refusal_text(refused: RefusedTraffic, *, is_all: bool) -> str:
-    where = {TrafficKind.INTERNAL: " at the cluster IP", TrafficKind.EXTERNAL: " from outside"}[refused.traffic]
-    # Whether the objects have it is said of all ServicePorts together.
-    finding = "" if isinstance(refused.finding, NotAmongObjects) else finding_text(refused.finding)
-    return f"{_VERBS[refused.reason]}{'' if is_all else where}: {refused.reason.removeprefix('has ')}{finding}"
+def _packets_text(packets: int) -> str:
+    return f"{packets:,} packet{'' if packets == 1 else 's'}"

@@ -93,6 +93,20 @@ def test_objects_are_compared_and_explain() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("nodeport-local-no-local-endpoints", "dropped from outside (1 packet): no local endpoints"),
+        ("nodeport-no-endpoints", "refused (2 packets): no endpoints"),
+        ("loadbalancer-source-ranges", "203.0.113.0/24 (1 packet from elsewhere dropped)"),
+    ],
+)
+def test_a_dump_with_counters_says_how_much_is_refused(tmp_path: Path, name: str, expected: str) -> None:
+    counted = (GOLDEN / name / "ipv4.save").read_text().replace("\n-A", "\n[1:60] -A")
+    (tmp_path / "dump").write_text(counted)
+    assert expected in CliRunner().invoke(main, ["services", "--live", str(tmp_path / "dump")]).stdout
+
+
 def test_many_names_are_shortened(tmp_path: Path) -> None:
     listed = [
         {"kind": "Service", "metadata": {"name": f"s{number}", "namespace": "ns"}}

@@ -48,6 +48,14 @@ def all_pods_here(machine: Machine, family: Family) -> Iterator[Callable[[str, i
         yield connect
 
 
+def attempt(machine: Machine, address: str, family: Family) -> None:
+    """Send the first packet of a connection to port 80, and give up at once, so that it is the only one."""
+    with Namespace(machine.name).run(lambda: socket.socket(_SOCKETS[family])) as client:
+        client.setblocking(False)
+        client.bind((_CLIENT[family], 0))
+        client.connect_ex((address, 80))
+
+
 class Watching:
     """`pykubeproxy top`, which goes on and on; made when it has begun to count."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kernel.counted import all_pods_here, attempt
 from tests.kernel.machine import COMMAND, Kind, Machine
 from tests.kernel.objects import cluster_ip, web, write
 
@@ -22,7 +23,7 @@ def test_what_the_rules_of_this_node_know(machine: Machine, kind: Kind, tmp_path
         ("default/web-1:http", cluster_ip(kind.family, 1), "3"),
         ("default/web-2:http", cluster_ip(kind.family, 2), "0"),
     ]
-    assert rows[1][5:] == ["refused:", "no", "endpoints"]
+    assert rows[1][5:] == ["refused", "(0", "packets):", "no", "endpoints"]
     beside = write(tmp_path / "others.json", objects[0], web(kind.family, 3))
     compared = machine.pykubeproxy("services", "--output", "json", "-f", str(beside), *kind.flags)
     assert compared.returncode == 1
@@ -30,6 +31,18 @@ def test_what_the_rules_of_this_node_know(machine: Machine, kind: Kind, tmp_path
         {"family": kind.family, "onlyInObjects": ["default/web-3:http"], "onlyInRules": ["default/web-2:http"]}
     ]
     assert machine.dump(kind) == before
+
+
+def test_connections_that_are_refused_count(machine: Machine, kind: Kind, tmp_path: Path) -> None:
+    source = write(tmp_path / "objects.json", web(kind.family, 1, endpoints=()))
+    machine.once(source, *kind.flags)
+    with all_pods_here(machine, kind.family):
+        for _ in range(3):
+            attempt(machine, cluster_ip(kind.family, 1), kind.family)
+    document = json.loads(machine.pykubeproxy("services", "--output", "json", *kind.flags).stdout)
+    ((refused,),) = [view["refused"] for view in document["services"]]
+    assert (refused["traffic"], refused["reason"], refused["packets"]) == ("internal", "has no endpoints", 3)
+    assert document["services"][0]["says"] == ["refused (3 packets): no endpoints"]
 
 
 def test_without_rights(machine: Machine, kind4: Kind) -> None:
