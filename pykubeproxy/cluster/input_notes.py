@@ -1,4 +1,4 @@
-"""What there is to say about input that was not used as it is: each fact is a value, and is put into words here.
+"""Remarks on input that was not used as it is, such as a mistake in a manifest: values, and the text of each.
 
 The words stand beside the values, not in `pykubeproxy.explain`, since the values name files, documents and fields of
 the API, of which no package below this one knows.
@@ -23,19 +23,16 @@ class _Note(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_error(self) -> bool:
-        """True for a mistake in the input, False for a remark."""
-        return True
+        """True for a mistake in the input, False for a remark: a file may hold anything, and a mistake is one note."""
+        if isinstance(self, PartIgnored):
+            return self.part.is_error
+        return not isinstance(self, UnusedKind | ObjectsKept | ObjectsInNoFile)
 
 
 class UnusedKind(_Note, frozen=True, kw_only=True):
     """An object of a kind that a Service proxy has no use for."""
 
     kind: str
-
-    @property
-    def is_error(self) -> bool:
-        """False: a file may hold anything."""
-        return False
 
 
 class UnreadableDocument(_Note, frozen=True, kw_only=True):
@@ -56,11 +53,6 @@ class PartIgnored(_Note, frozen=True, kw_only=True):
 
     name: ObjectId
     part: Ignored
-
-    @property
-    def is_error(self) -> bool:
-        """True if the part spoils the use of the object."""
-        return self.part.is_error
 
 
 class DefinedTwice(_Note, frozen=True, kw_only=True):
@@ -102,21 +94,11 @@ class ObjectsKept(_Note, frozen=True, kw_only=True):
     path: Path
     names: tuple[ObjectId, ...]
 
-    @property
-    def is_error(self) -> bool:
-        """False: the mistake is a note of its own."""
-        return False
-
 
 class ObjectsInNoFile(_Note, frozen=True, kw_only=True):
     """Objects that are in no file any more, but may be in one that cannot be read."""
 
     names: tuple[ObjectId, ...]
-
-    @property
-    def is_error(self) -> bool:
-        """False: the mistake is a note of its own."""
-        return False
 
 
 InputNote = (

@@ -1,11 +1,23 @@
-"""What is worth a line in the log about a sync of one family, as values; `explain.sync_words` has their words."""
+"""What is worth a line in the log about a sync of one family: values, and the log line of each."""
+
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
 from pykubeproxy.explain.summary import Summary
 from pykubeproxy.model.service import ServiceKey
-from pykubeproxy.plan.refused import Extension
+from pykubeproxy.plan.refused import ADDRTYPE, RANDOM_FULLY, Extension
 from pykubeproxy.rules.ruleset import ChainId, Unread
+
+# At most so many chains, or Services, are named in one log line.
+_NAMED = 5
+
+# What it means for all Services that the kernel lacks an extension.
+_WITHOUT = {
+    RANDOM_FULLY: "the kernel lacks --random-fully; connections are masqueraded without it",
+    ADDRTYPE: "the kernel lacks addrtype; node ports answer on the node's own address only",
+}
 
 
 class SyncFailed(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,3 +96,52 @@ SyncFact = (
     | ExtensionMissing
     | ServicesAccepted
 )
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """A line of the log: its level (a name of a method of a logger), the message, and the values beside it."""
+
+    level: str
+    message: str
+    values: dict[str, Any]
+
+
+def log_line(fact: SyncFact) -> LogLine:  # noqa: PLR0911  one case for each kind of fact
+    """The line for a fact."""
+    match fact:
+        case SyncFailed(error=error, seconds=seconds):
+            message = "sync failed; the rules in force stay, and it is tried again"
+            return LogLine("error", message, {"seconds": seconds, "error": error})
+        case NothingToWrite(seconds=seconds, is_expected=is_expected):
+            return LogLine("debug" if is_expected else "info", "in sync; nothing to write", {"seconds": seconds})
+        case RulesWritten(summary=summary, seconds=seconds, is_shadow=is_shadow):
+            message = "would write" if is_shadow else "synced"
+            return LogLine("info", message, {"seconds": seconds, "plan": str(summary)})
+        case DriftRepaired(by=by, chains=chains, summary=summary, seconds=seconds):
+            named = _named(f"{table} {chain}" for table, chain in chains)
+            values = {"by": by, "chains": named, "plan": str(summary), "seconds": seconds}
+            return LogLine("warning", "rules were changed by another program; repaired", values)
+        case PlanRefused(error=error):
+            message = "a change was refused; it was made anew from the live rules"
+            return LogLine("warning", message, {"error": error})
+        case TableUnread(table=table, unread=unread):
+            message = (
+                "iptables cannot print all rules of a table; ours are kept in step there, others' are not looked at"
+            )
+            values = {"table": table, "chains": ", ".join(unread.chains) or "unknown", "error": unread.why}
+            return LogLine("warning", message, values)
+        case ServicesSetAside(services=services, error=error, module=module):
+            message = "rules were refused; the Services that they are for stay as they were, all others are served"
+            values = {"services": _named(map(str, services)), "error": error}
+            return LogLine("error", message, values | ({"missing_module": module} if module else {}))
+        case ExtensionMissing(extension=extension, error=error):
+            return LogLine("error", _WITHOUT[extension], {"missing_module": extension.module, "error": error})
+        case ServicesAccepted(services=services):
+            return LogLine("info", "Services are no longer refused", {"services": _named(map(str, services))})
+
+
+def _named(names: Iterable[str]) -> str:
+    """All names, or the first few of them and how many more there are."""
+    every = tuple(names)
+    named = ", ".join(every[:_NAMED])
+    return f"{named} and {len(every) - _NAMED} more" if len(every) > _NAMED else named

@@ -8,7 +8,6 @@ from pykubeproxy.daemon.sync.family import SyncResult
 from pykubeproxy.daemon.sync.set_aside import RefusedReport
 from pykubeproxy.explain import sync_facts as facts
 from pykubeproxy.explain.summary import summarize
-from pykubeproxy.explain.sync_words import log_line
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.plan.refused import ADDRTYPE, RANDOM_FULLY
 
@@ -18,7 +17,7 @@ log = logger.get()
 def report(sync: FinishedSync) -> None:
     """Log a sync."""
     for fact in facts_of(sync):
-        line = log_line(fact)
+        line = facts.log_line(fact)
         getattr(log, line.level)(line.message, family=sync.family, **line.values)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from pykubeproxy.explain import sync_facts as facts
 from pykubeproxy.explain.summary import Summary
-from pykubeproxy.explain.sync_words import log_line
+from pykubeproxy.explain.sync_facts import log_line
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.plan.refused import ADDRTYPE, RANDOM_FULLY
 from pykubeproxy.rules.ruleset import Unread
