@@ -12,14 +12,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from pykubeproxy.cluster.input_notes import (
-    BadObjectSkipped,
-    DefinedTwice,
-    InputNote,
-    PartIgnored,
-    UnreadableDocument,
-    UnusedKind,
-)
+from pykubeproxy.cluster import input_notes
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, NODES, SERVICES
 from pykubeproxy.cluster.translate import BadObject, Ignored
 from pykubeproxy.cluster.validation import field_first
@@ -45,7 +38,7 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     objects: dict[ObjectId, Object]
     bad: frozenset[ObjectId]
     is_broken: bool
-    notes: tuple[InputNote, ...]
+    notes: tuple[input_notes.InputNote, ...]
     unread: tuple[str, ...] = ()
 
 
@@ -104,7 +97,7 @@ class _Reader:
     def __init__(self, where: str) -> None:
         self.objects: dict[ObjectId, Object] = {}
         self.bad: set[ObjectId] = set()
-        self.notes: list[InputNote] = []
+        self.notes: list[input_notes.InputNote] = []
         self.unread: list[str] = []
         self.is_broken = False
         self._where = where
@@ -138,7 +131,7 @@ class _Reader:
         elif kind == "List" or (kind.removesuffix("List") in _RESOURCES and kind.endswith("List")):
             self._take_list(content, place, kind.removesuffix("List"), version)
         elif kind not in _RESOURCES:
-            self.notes.append(UnusedKind(place=place, kind=kind))
+            self.notes.append(input_notes.UnusedKind(place=place, kind=kind))
         else:
             self._take_object(content, place, kind, version)
 
@@ -187,21 +180,21 @@ class _Reader:
             self.bad.add(name)
             self.unread.append(f"{place}: {name}")
             problem = str(error) if isinstance(error, BadObject) else field_first(error)
-            self.notes.append(BadObjectSkipped(place=place, name=name, problem=problem))
+            self.notes.append(input_notes.BadObjectSkipped(place=place, name=name, problem=problem))
             return
         self._keep(name, place, *translated)
 
     def _keep(self, name: ObjectId, place: str, obj: Object | None, ignored: Iterable[Ignored]) -> None:
-        self.notes.extend(PartIgnored(place=place, name=name, part=part) for part in ignored)
+        self.notes.extend(input_notes.PartIgnored(place=place, name=name, part=part) for part in ignored)
         if obj is not None:
             if name in self.objects:
-                self.notes.append(DefinedTwice(place=place, name=name))
+                self.notes.append(input_notes.DefinedTwice(place=place, name=name))
             self.objects[identify(obj)] = obj
 
     def _break(self, place: str, problem: str) -> None:
         self.is_broken = True
         self.unread.append(place)
-        self.notes.append(UnreadableDocument(place=place, problem=problem))
+        self.notes.append(input_notes.UnreadableDocument(place=place, problem=problem))
 
 
 def _check_version(version: object, expected: str) -> None:

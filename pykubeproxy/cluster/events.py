@@ -13,15 +13,7 @@ import time
 from datetime import UTC, datetime
 
 import msgspec
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_when_event_set,
-    wait_fixed,
-    wait_random,
-)
+import tenacity
 from tenacity.nap import sleep_using_event
 
 from pykubeproxy import logger
@@ -130,11 +122,11 @@ class EventRecorder:
             self._thread.join(_JOIN_SECONDS)
 
     def _run(self) -> None:
-        retrying = Retrying(
-            retry=retry_if_exception(_may_pass),
-            wait=wait_fixed(self._retry_seconds) + wait_random(0, self._retry_seconds / 10),
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_may_pass),
+            wait=tenacity.wait_fixed(self._retry_seconds) + tenacity.wait_random(0, self._retry_seconds / 10),
             sleep=sleep_using_event(self._stopping),
-            stop=stop_after_attempt(_TRIES) | stop_when_event_set(self._stopping),
+            stop=tenacity.stop_after_attempt(_TRIES) | tenacity.stop_when_event_set(self._stopping),
             retry_error_callback=_give_up,
         )
         while (item := self._waiting.get()) is not None and not self._stopping.is_set():
@@ -186,6 +178,6 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, ApiError) and (error.status is None or error.status == 429 or error.status >= 500)
 
 
-def _give_up(state: RetryCallState) -> None:
+def _give_up(state: tenacity.RetryCallState) -> None:
     assert state.outcome is not None
     log.info("an event was not written", error=str(state.outcome.exception()))

@@ -13,17 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from pykubeproxy.cluster import input_notes
 from pykubeproxy.cluster.documents import Parsed, parse_manifest
-from pykubeproxy.cluster.input_notes import (
-    DefinedInOtherFile,
-    FileEmpty,
-    FileUnreadable,
-    InputNote,
-    ObjectsInNoFile,
-    ObjectsKept,
-    PathUnreadable,
-    input_note_text,
-)
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.model.errors import ReportedError
 from pykubeproxy.model.snapshot import Object, ObjectId
@@ -72,8 +63,8 @@ class Manifests:
         self._files: dict[Path, _File] = {}
         self._seen: dict[Path, _Signature] = {}
         self._current: dict[ObjectId, Object] = {}
-        self._notes: list[InputNote] = []
-        self._clashes: set[DefinedInOtherFile] = set()
+        self._notes: list[input_notes.InputNote] = []
+        self._clashes: set[input_notes.DefinedInOtherFile] = set()
         self._unreachable = ""
         self._restless: tuple[Path, ...] = ()
         self._was_at_rest = False
@@ -100,7 +91,7 @@ class Manifests:
         except SourceError as error:
             # Nothing can be said to be gone while a path cannot be listed.
             if not self._unreachable:
-                self._notes.append(PathUnreadable(problem=str(error)))
+                self._notes.append(input_notes.PathUnreadable(problem=str(error)))
             self._unreachable = str(error)
             return self._flush_notes()
         self._unreachable = ""
@@ -158,20 +149,22 @@ class Manifests:
         try:
             text = sys.stdin.read() if str(path) == STDIN else path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            note = FileUnreadable(path=path, problem=_reading_problem(error), has_objects=bool(file.objects))
+            note = input_notes.FileUnreadable(
+                path=path, problem=_reading_problem(error), has_objects=bool(file.objects)
+            )
             self._notes.append(note)
             file.is_broken, file.unread = True, (str(path),)
             return
         if str(path) != STDIN and not text.strip():
             # More likely about to be written than meant: a shell empties a file long before it has what goes there.
-            self._notes.append(FileEmpty(path=path, has_objects=bool(file.objects)))
+            self._notes.append(input_notes.FileEmpty(path=path, has_objects=bool(file.objects)))
             file.is_broken, file.unread = True, (f"{path}: empty",)
             return
         parsed = parse_manifest(text, "stdin" if str(path) == STDIN else str(path))
         kept = dict(_still_valid(file.objects, parsed))
         self._notes.extend(parsed.notes)
         if kept:
-            self._notes.append(ObjectsKept(path=path, names=tuple(kept)))
+            self._notes.append(input_notes.ObjectsKept(path=path, names=tuple(kept)))
         file.objects = kept | parsed.objects
         file.is_broken, file.unread = parsed.is_broken, parsed.unread
 
@@ -182,9 +175,9 @@ class Manifests:
         for path in sorted(self._files):
             for name, obj in self._files[path].objects.items():
                 if name in merged and merged[name] != obj:
-                    clashes.add(DefinedInOtherFile(place=str(path), name=name))
+                    clashes.add(input_notes.DefinedInOtherFile(place=str(path), name=name))
                 merged[name] = obj
-        self._notes += sorted(clashes - self._clashes, key=input_note_text)
+        self._notes += sorted(clashes - self._clashes, key=input_notes.input_note_text)
         self._clashes = clashes
         put = tuple(obj for name, obj in merged.items() if self._current.get(name) != obj)
         removed = tuple(name for name in self._current if name not in merged)
@@ -202,7 +195,7 @@ class Manifests:
         new = sorted(set(names) - self._kept)
         self._kept = set(names)
         if new:
-            self._notes.append(ObjectsInNoFile(names=tuple(new)))
+            self._notes.append(input_notes.ObjectsInNoFile(names=tuple(new)))
 
     def _flush_notes(self) -> ObjectChanges:
         notes, self._notes = tuple(self._notes), []

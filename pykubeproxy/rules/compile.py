@@ -11,15 +11,9 @@ import msgspec
 
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.rules import external
 from pykubeproxy.rules.dispatch import ChainUpdates, make_dispatch
 from pykubeproxy.rules.endpoint import endpoint_chains
-from pykubeproxy.rules.external import (
-    external_ip_dispatch,
-    external_rules,
-    health_check_dispatch,
-    load_balancer_dispatch,
-    node_port_dispatch,
-)
 from pykubeproxy.rules.firewall import firewall_dispatch, firewall_rules
 from pykubeproxy.rules.fragment import DispatchRule, Fragment
 from pykubeproxy.rules.options import RuleOptions
@@ -238,11 +232,11 @@ def compile_port(routing: Routing, options: RuleOptions, *, comments: bool = Tru
 
 def _port_dispatch(routing: Routing, options: RuleOptions) -> Iterator[DispatchRule]:
     yield from cluster_ip_dispatch(routing, options)
-    yield from external_ip_dispatch(routing, options)
-    yield from load_balancer_dispatch(routing, options)
+    yield from external.external_ip_dispatch(routing, options)
+    yield from external.load_balancer_dispatch(routing, options)
     yield from firewall_dispatch(routing)
-    yield from node_port_dispatch(routing, options)
-    yield from health_check_dispatch(routing)
+    yield from external.node_port_dispatch(routing, options)
+    yield from external.health_check_dispatch(routing)
 
 
 def _port_chains(routing: Routing, options: RuleOptions, *, comments: bool) -> Iterator[tuple[str, Iterable[str]]]:
@@ -250,7 +244,7 @@ def _port_chains(routing: Routing, options: RuleOptions, *, comments: bool) -> I
     if routing.firewall_chain:
         yield routing.firewall_chain, firewall_rules(routing.firewall_chain, routing, options)
     if routing.external_chain:
-        yield routing.external_chain, external_rules(routing.external_chain, routing, options)
+        yield routing.external_chain, external.external_rules(routing.external_chain, routing, options)
     for chain, endpoints in (
         (routing.cluster_chain, routing.endpoints.cluster),
         (routing.local_chain, routing.endpoints.local),

@@ -13,19 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from pykubeproxy import logger
-from pykubeproxy.web.messages import (
-    BadRequest,
-    Handler,
-    Request,
-    Response,
-    body_length,
-    can_become_request,
-    parse_head,
-    refusal,
-    serialize,
-    split_head,
-    text_response,
-)
+from pykubeproxy.web import messages
 
 log = logger.get()
 
@@ -55,7 +43,7 @@ class HttpState(Enum):
 class Connection:
     """A connection, from accept to close. `deadline` is on the clock of the `now` that every call is given."""
 
-    def __init__(self, sock: socket.socket, handler: Handler, limits: ClientLimits, now: float) -> None:
+    def __init__(self, sock: socket.socket, handler: messages.Handler, limits: ClientLimits, now: float) -> None:
         sock.setblocking(False)
         self.sock = sock
         self.state = HttpState.ASKING
@@ -101,8 +89,8 @@ class Connection:
         self._received += data
         try:
             request = self._request()
-        except BadRequest as bad:
-            self._answer(refusal(bad), now, is_last=True)
+        except messages.BadRequest as bad:
+            self._answer(messages.refusal(bad), now, is_last=True)
             return
         if request is not None:
             # What follows a head is its body, or a request sent ahead of its time: neither is read, but for the few
@@ -110,32 +98,32 @@ class Connection:
             is_last = request.closes or request.has_body or bool(self._received)
             self._answer(self._handled(request), now, is_last=is_last, head_only=request.method == "HEAD")
 
-    def _request(self) -> Request | None:
+    def _request(self) -> messages.Request | None:
         """The request that has come in; None if it is not complete. Raises BadRequest."""
-        found = split_head(self._received)
+        found = messages.split_head(self._received)
         if found is not None and len(found[0]) <= self._limits.head_bytes:
-            request = parse_head(found[0])
-            length = body_length(request)
+            request = messages.parse_head(found[0])
+            length = messages.body_length(request)
             if len(found[1]) < length:
                 return None
             self._received = found[1][length:]
             return replace(request, body=found[1][:length])
         if found is not None or len(self._received) > self._limits.head_bytes:
             problem = f"more than {self._limits.head_bytes} bytes of headers"
-            raise BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, problem)
-        if not can_become_request(self._received):
-            raise BadRequest(HTTPStatus.BAD_REQUEST, "this is not HTTP")
+            raise messages.BadRequest(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, problem)
+        if not messages.can_become_request(self._received):
+            raise messages.BadRequest(HTTPStatus.BAD_REQUEST, "this is not HTTP")
         return None
 
-    def _handled(self, request: Request) -> Response:
+    def _handled(self, request: messages.Request) -> messages.Response:
         try:
             return self._handler(request)
         except Exception:  # a page that fails must not take the others with it
             log.exception("cannot answer a request", path=request.path)
-            return text_response("500 Internal Server Error\n", HTTPStatus.INTERNAL_SERVER_ERROR)
+            return messages.text_response("500 Internal Server Error\n", HTTPStatus.INTERNAL_SERVER_ERROR)
 
-    def _answer(self, response: Response, now: float, *, is_last: bool, head_only: bool = False) -> None:
-        answer = serialize(response, date=formatdate(usegmt=True), closes=is_last, head_only=head_only)
+    def _answer(self, response: messages.Response, now: float, *, is_last: bool, head_only: bool = False) -> None:
+        answer = messages.serialize(response, date=formatdate(usegmt=True), closes=is_last, head_only=head_only)
         self._to_send = memoryview(answer)
         self._is_last = is_last
         self.state = HttpState.ANSWERING
