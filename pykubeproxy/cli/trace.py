@@ -18,6 +18,7 @@ from pykubeproxy.cli.trace_packet import (
     check_endpoint,
     find_destination,
     make_packet,
+    note_client,
     read_client,
     require_known_node,
     require_remembering,
@@ -96,6 +97,7 @@ def trace(
     sender = read_client(client, destination, rules)
     packet = make_packet(sender, destination, in_interface)
     around = environment(rules, packet)
+    note_client(rules, packet)
     traced = _traced(rules, packet, around, seen_at)
     require_known_node(packet, sender, (result.cause for result in decided(traced.outcomes)))
     if seen_at is not None:

@@ -6,11 +6,21 @@ from collections.abc import Iterable
 import click
 import msgspec
 
+from pykubeproxy.cli.errors import print_stderr
 from pykubeproxy.cli.trace_rules import Rules, own_address
+from pykubeproxy.explain.client_notes import client_note_text, client_notes
 from pykubeproxy.explain.finding_words import absence_text
 from pykubeproxy.explain.service_causes import NotInSourceRanges
-from pykubeproxy.explain.service_lookup import NamedService, UnknownService, find_service, named_services, suggestion
+from pykubeproxy.explain.service_lookup import (
+    NamedService,
+    UnknownService,
+    find_service,
+    named_services,
+    services_at,
+    suggestion,
+)
 from pykubeproxy.host.errors import HostError
+from pykubeproxy.host.rtnetlink import device_names
 from pykubeproxy.model.ip import IP, Family, parse_cidr, parse_ip
 from pykubeproxy.netfilter import Packet
 from pykubeproxy.netfilter.causes import Cause
@@ -193,6 +203,19 @@ def make_packet(client: Client, destination: Destination, in_interface: str | No
         from_node=client.is_node,
         in_interface=in_interface,
     )
+
+
+def note_client(rules: Rules, packet: Packet) -> None:
+    """Print what is odd about where the packet is said to come from."""
+    notes = client_notes(
+        packet,
+        rules.addresses or (),
+        rules.cluster(packet.family),
+        device_names().values() if rules.is_this_node else None,
+        is_for_service=bool(services_at(rules.of(packet.family), packet.destination.text)),
+    )
+    for note in notes:
+        print_stderr(f"note: {client_note_text(note)}")
 
 
 def _read_address(text: str, found: "re.Match[str]") -> Destination:

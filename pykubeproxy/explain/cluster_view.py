@@ -110,6 +110,24 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
         """True for an address that a Node lists."""
         return any(address in node.addresses for node in self.snapshot.nodes.values())
 
+    @property
+    def knows_node(self) -> bool:
+        """True if the objects have the node `node_name`, or an endpoint on it."""
+        return self.node_name in self.snapshot.nodes or self.node_name in self._homes.values()
+
+    def home_of(self, address: IP) -> str:
+        """The node of a pod, by its endpoints or by the nodes' pod networks; "" if the objects do not tell."""
+        if address.text in self._homes:
+            return self._homes[address.text]
+        nodes = self.snapshot.nodes.values()
+        return next((node.name for node in nodes if any(cidr.contains(address) for cidr in node.pod_cidrs)), "")
+
+    @property
+    def _homes(self) -> dict[str, str]:
+        """The nodes of endpoints by address."""
+        endpoints = (its for slice_ in self.snapshot.slices() for its in slice_.endpoints)
+        return {its.address: its.node_name for its in endpoints if its.node_name}
+
     def is_endpoint(self, address: str) -> bool:
         """True for an address that an EndpointSlice lists."""
         return any(its.address == address for slice_ in self.snapshot.slices() for its in slice_.endpoints)

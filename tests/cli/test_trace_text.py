@@ -245,3 +245,13 @@ addressType: IPv4
 ports: [{{name: "", port: 8080, protocol: TCP}}]
 endpoints: [{entries}]
 """
+
+
+def test_a_pod_of_another_node() -> None:
+    result = example("10.244.1.11", "default/web")
+    assert result.stderr == (
+        "note: --from 10.244.1.11 is a pod of node-b, whose rules redirect its packets for Services, "
+        "not those of node-a; ask on node-b, or with --hostname-override node-b\n"
+    )
+    assert example("10.244.1.11", "default/web", node="node-b").stderr == ""
+    assert example("10.244.1.11", "172.31.0.11:30083").stderr == ""

@@ -64,6 +64,14 @@ def test_node_ports_at_localhost_need_route_localnet(machine: Machine, kind4: Ki
         assert ("must not leave this node" in result.stdout) is (value == 0)
 
 
+def test_an_interface_that_does_not_exist(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+    served(machine, kind4, tmp_path)
+    asked = ("trace", "--from", "10.244.0.9", "--to", "default/web-1", "--backend", kind4.backend, "--in-interface")
+    noted = machine.pykubeproxy(*asked, "eth9").stderr
+    assert noted == "note: --in-interface eth9: this node has no such interface; did you mean eth0?\n"
+    assert machine.pykubeproxy(*asked, "eth0").stderr == ""
+
+
 def test_a_pod_without_a_route(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
     served(machine, kind4, tmp_path)
     machine.ip(["route del 10.244.9.0/24"])
