@@ -126,8 +126,8 @@ def _completed(flags: tuple[str, ...]) -> Completed:
     given: dict[str, object] = {}
     for word in flags:
         name, _, text = word.removeprefix("--").partition("=")
-        kind = FLAG_BY_NAME[name].kind
-        given[name] = kind.combine([kind.read(text or kind.bare or "")])
+        type_ = FLAG_BY_NAME[name].type
+        given[name] = type_.combine([type_.read(text or type_.bare or "")])
     completed = complete(given, None, NODE)
     check(completed)
     return completed

@@ -226,7 +226,7 @@ def _config(data: bytes) -> None:
 def _flags(data: bytes) -> None:
     for flag in FLAGS:
         with suppress(ValueError):
-            flag.kind.combine([flag.kind.read(_text(data))])
+            flag.type.combine([flag.type.read(_text(data))])
 
 
 def _configs() -> tuple[bytes, ...]:

@@ -54,12 +54,12 @@ def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
             ctx.meta.setdefault(_GIVEN, {})[flag.name] = value
 
     # Even a flag_value of None would make the value optional.
-    bare: dict[str, Any] = {} if flag.kind.bare is None else {"is_flag": False, "flag_value": flag.kind.bare}
+    bare: dict[str, Any] = {} if flag.type.bare is None else {"is_flag": False, "flag_value": flag.type.bare}
     return click.option(
         *_declarations(flag),
-        cls=click.Option if flag.kind.bare is None else _Switch,
+        cls=click.Option if flag.type.bare is None else _Switch,
         type=str,
-        metavar=flag.kind.metavar,
+        metavar=flag.type.metavar,
         multiple=True,
         expose_value=False,
         callback=keep,
@@ -93,7 +93,7 @@ def _value(flag: Flag, texts: Sequence[str]) -> Any:
     if flag.name == "v":
         # `-v=4`: click takes the `=` for a part of a short option's value, kube-proxy does not.
         texts = [text.removeprefix("=") for text in texts]
-    return flag.kind.combine([flag.kind.read(text) for text in texts]) if texts else None
+    return flag.type.combine([flag.type.read(text) for text in texts]) if texts else None
 
 
 def _declarations(flag: Flag) -> tuple[str, ...]:

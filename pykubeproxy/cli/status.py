@@ -9,7 +9,7 @@ import click
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
 from pykubeproxy.cli.status_output import as_json, as_text
 from pykubeproxy.cli.status_reading import read_state
-from pykubeproxy.config.kinds import ADDRESS_AND_PORT
+from pykubeproxy.config.flag_types import ADDRESS_AND_PORT
 from pykubeproxy.explain.status.assessment import assess, exit_status
 
 _R = TypeVar("_R")

@@ -29,7 +29,7 @@ _LINE = re.compile(r"[^\n]+")
 _RESOURCES = {resource.kind: resource for resource in (SERVICES, ENDPOINT_SLICES, NODES)}
 
 
-class Parsed(msgspec.Struct, frozen=True, kw_only=True):
+class ManifestContent(msgspec.Struct, frozen=True, kw_only=True):
     """What a text holds. `bad` names objects that could not be used; `is_broken` means that more may be missing.
 
     `unread` says where either is so: the file, the document, and the object if its name can be told.
@@ -60,12 +60,12 @@ class _Loader(AliasLimit, DepthLimit, yaml.CSafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def parse_manifest(text: str, where: str) -> Parsed:
+def parse_manifest(text: str, where: str) -> ManifestContent:
     """Read all objects of a manifest; `where`, the file's name, begins every note."""
-    reader = _Reader(where)
+    reader = _ManifestReader(where)
     for number, (line, document) in enumerate(_documents(text), 1):
         reader.read(document, number, line)
-    return Parsed(
+    return ManifestContent(
         objects=reader.objects,
         bad=frozenset(reader.bad),
         is_broken=reader.is_broken,
@@ -91,7 +91,7 @@ def _is_content(line: str) -> bool:
     return line.strip() not in ("", "...") and not line.lstrip().startswith("#")
 
 
-class _Reader:
+class _ManifestReader:
     """Collects the objects of one manifest."""
 
     def __init__(self, where: str) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from pykubeproxy.cluster import input_notes
-from pykubeproxy.cluster.documents import Parsed, parse_manifest
+from pykubeproxy.cluster.documents import ManifestContent, parse_manifest
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.model.errors import ReportedError
 from pykubeproxy.model.snapshot import Object, ObjectId
@@ -208,7 +208,7 @@ def _reading_problem(error: OSError | UnicodeDecodeError) -> str:
     return error.strerror or str(error)
 
 
-def _still_valid(before: dict[ObjectId, Object], parsed: Parsed) -> Iterator[tuple[ObjectId, Object]]:
+def _still_valid(before: dict[ObjectId, Object], parsed: ManifestContent) -> Iterator[tuple[ObjectId, Object]]:
     """The objects of the last reading that this one could not replace."""
     for name, obj in before.items():
         if name not in parsed.objects and (parsed.is_broken or name in parsed.bad):

@@ -50,7 +50,7 @@ def complete(
 ) -> Completed:
     """Combine the flags that were given, the configuration file if there is one, and the defaults.
 
-    `flags` maps flag names without dashes to values as the flags' kinds read them (None: as if not given); `file` is
+    `flags` maps flag names without dashes to values as the flags' types read them (None: as if not given); `file` is
     what --config names; `hostname` is the kernel's. Beside a file, most flags are ignored; not so if `flags_override`,
     where `file` is what a running proxy shows at /configz. Raises ConfigError, prefixed `failed complete: `.
     """

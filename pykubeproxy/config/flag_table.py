@@ -4,8 +4,7 @@ from typing import Any
 
 from pykubeproxy.config.addresses import HEALTHZ_PORT, METRICS_PORT
 from pykubeproxy.config.duration import Duration
-from pykubeproxy.config.flags import Flag, FlagCategory
-from pykubeproxy.config.kinds import (
+from pykubeproxy.config.flag_types import (
     ADDRESS,
     ADDRESS_AND_PORT,
     BOOL,
@@ -20,8 +19,9 @@ from pykubeproxy.config.kinds import (
     VERSION,
     VMODULE,
     WORDS,
-    Kind,
+    FlagType,
 )
+from pykubeproxy.config.flags import Flag, FlagCategory
 from pykubeproxy.config.release import minor_versions
 from pykubeproxy.config.types import LocalMode
 
@@ -30,28 +30,34 @@ _LOCAL_MODES = ", ".join(LocalMode)
 _UNUSED = "kube-proxy accepts it and does not use it"
 
 
-def _setting(name: str, kind: Kind, field: str, text: str) -> Flag:
-    return Flag(name=name, kind=kind, category=FlagCategory.SETTING, field=field, help=text)
+def _setting(name: str, type_: FlagType, field: str, text: str) -> Flag:
+    return Flag(name=name, type=type_, category=FlagCategory.SETTING, field=field, help=text)
 
 
-def _logging(name: str, kind: Kind, field: str, text: str) -> Flag:
-    return Flag(name=name, kind=kind, category=FlagCategory.LOGGING, field=f"logging.{field}", help=text)
+def _logging(name: str, type_: FlagType, field: str, text: str) -> Flag:
+    return Flag(name=name, type=type_, category=FlagCategory.LOGGING, field=f"logging.{field}", help=text)
 
 
-def _instruction(name: str, kind: Kind, fallback: Any, text: str) -> Flag:
-    return Flag(name=name, kind=kind, category=FlagCategory.INSTRUCTION, fallback=fallback, help=text)
+def _instruction(name: str, type_: FlagType, fallback: Any, text: str) -> Flag:
+    return Flag(name=name, type=type_, category=FlagCategory.INSTRUCTION, fallback=fallback, help=text)
 
 
 def _deprecated(name: str, fallback: int, *, instead: str) -> Flag:
     note = f"use --{instead} instead"
     text = f"Port used if --{instead} has none; 0 disables. Deprecated: {note}."
-    return Flag(name=name, kind=INT32, category=FlagCategory.DEPRECATED, fallback=fallback, help=text, note=note)
+    return Flag(name=name, type=INT32, category=FlagCategory.DEPRECATED, fallback=fallback, help=text, note=note)
 
 
-def _without_effect(name: str, kind: Kind, note: str, *, field: str = "", fallback: Any = None) -> Flag:
+def _without_effect(name: str, type_: FlagType, note: str, *, field: str = "", fallback: Any = None) -> Flag:
     text = f"No effect: {note}."
     return Flag(
-        name=name, kind=kind, category=FlagCategory.WITHOUT_EFFECT, field=field, fallback=fallback, help=text, note=note
+        name=name,
+        type=type_,
+        category=FlagCategory.WITHOUT_EFFECT,
+        field=field,
+        fallback=fallback,
+        help=text,
+        note=note,
     )
 
 

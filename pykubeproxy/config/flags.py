@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from pykubeproxy.config.defaults import DEFAULTS
-from pykubeproxy.config.kinds import Kind
+from pykubeproxy.config.flag_types import FlagType
 from pykubeproxy.config.types import KubeProxyConfiguration
 
 _S = TypeVar("_S", bound=msgspec.Struct)
@@ -34,7 +34,7 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     """Without the leading dashes."""
-    kind: Kind
+    type: FlagType
     category: FlagCategory
     help: str
     field: str = ""
@@ -51,7 +51,7 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
 
     def shown(self, value: Any) -> str:
         """A value, or the absence of one, as text in the flag's own syntax."""
-        return "" if value is None else self.kind.show(value)
+        return "" if value is None else self.type.show(value)
 
 
 def value_at(config: msgspec.Struct, path: str) -> Any:

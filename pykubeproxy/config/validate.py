@@ -4,21 +4,30 @@ Each message has kube-proxy's form, `PATH: Invalid value: VALUE: MESSAGE`, and t
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from pykubeproxy.config import gates
 from pykubeproxy.config.addresses import is_port, split_host_port
-from pykubeproxy.config.field_error import ROOT, invalid, unsupported
+from pykubeproxy.config.errors import ROOT, ConfigError, forbidden, invalid, required, unsupported
 from pykubeproxy.config.release import minor_versions
-from pykubeproxy.config.types import Conntrack, IPTables, KubeProxyConfiguration, LocalMode, NodePortWord
-from pykubeproxy.config.validate_logging import logging_errors
+from pykubeproxy.config.types import (
+    Conntrack,
+    IPTables,
+    KubeProxyConfiguration,
+    LocalMode,
+    Logging,
+    NodePortWord,
+    OutputRouting,
+    VModuleItem,
+)
 from pykubeproxy.model.ip import parse_cidr, parse_ip
 
 # The present minor version, the previous one, and what that allows: configurations are made for either of them.
 _MINORS = minor_versions(3)
 _NOT_NEGATIVE = "must be greater than or equal to 0"
 _POSITIVE = "must be greater than 0"
+_MAX_VERBOSITY = 2**31 - 1
 # Letters, digits and the signs that occur in names of interfaces, but nothing that has a meaning in rules.
 _INTERFACE_NAME = re.compile(r"[\w.@:-]+", re.ASCII)
 
@@ -34,16 +43,14 @@ def validate(config: KubeProxyConfiguration, *, cluster_cidrs: Sequence[str]) ->
         chain(
             _feature_gate_errors(config),
             _iptables_errors(config.iptables),
-            _conntrack_errors(config.conntrack),
-            _oom_score_errors(config.oom_score_adj),
+            _linux_errors(config.conntrack, config.oom_score_adj),
             _mode_errors(config.mode),
-            _burst_errors(config.client_connection.burst),
-            _period_errors(config),
+            _client_and_period_errors(config),
             _address_errors(config),
             _node_port_address_errors(config.node_port_addresses),
             _hidden_metrics_errors(config.show_hidden_metrics_for_version),
             _detect_local_errors(config, cluster_cidrs),
-            logging_errors(config.logging, config.feature_gates),
+            _logging_errors(config.logging, config.feature_gates),
         )
     )
 
@@ -59,7 +66,8 @@ def _iptables_errors(iptables: IPTables) -> Iterator[str]:
         yield invalid(path, iptables.masquerade_bit, "must be within the range [0, 31]")
 
 
-def _conntrack_errors(conntrack: Conntrack) -> Iterator[str]:
+def _linux_errors(conntrack: Conntrack, oom_score: int) -> Iterator[str]:
+    path = "KubeProxyLinuxConfiguration"
     for name, value in (
         ("MaxPerCore", conntrack.max_per_core),
         ("Min", conntrack.min),
@@ -69,12 +77,9 @@ def _conntrack_errors(conntrack: Conntrack) -> Iterator[str]:
         ("UDPStreamTimeout", conntrack.udp_stream_timeout),
     ):
         if value < 0:
-            yield invalid(f"KubeProxyLinuxConfiguration.KubeProxyConntrackConfiguration.{name}", value, _NOT_NEGATIVE)
-
-
-def _oom_score_errors(score: int) -> Iterator[str]:
-    if not -1000 <= score <= 1000:
-        yield invalid("KubeProxyLinuxConfiguration.OOMScoreAdj", score, "must be within the range [-1000, 1000]")
+            yield invalid(f"{path}.KubeProxyConntrackConfiguration.{name}", value, _NOT_NEGATIVE)
+    if not -1000 <= oom_score <= 1000:
+        yield invalid(f"{path}.OOMScoreAdj", oom_score, "must be within the range [-1000, 1000]")
 
 
 def _mode_errors(mode: str) -> Iterator[str]:
@@ -88,13 +93,10 @@ def _mode_errors(mode: str) -> Iterator[str]:
         yield invalid("Mode.ProxyMode", mode, message)
 
 
-def _burst_errors(burst: int) -> Iterator[str]:
-    if burst < 0:
-        yield invalid("ClientConnection.Burst", burst, _NOT_NEGATIVE)
-
-
-def _period_errors(config: KubeProxyConfiguration) -> Iterator[str]:
+def _client_and_period_errors(config: KubeProxyConfiguration) -> Iterator[str]:
     sync, shortest = config.iptables.sync_period, config.iptables.min_sync_period
+    if config.client_connection.burst < 0:
+        yield invalid("ClientConnection.Burst", config.client_connection.burst, _NOT_NEGATIVE)
     if config.config_sync_period <= 0:
         yield invalid("ConfigSyncPeriod", config.config_sync_period, _POSITIVE)
     if sync <= 0:
@@ -171,3 +173,45 @@ def _cluster_cidr_errors(path: str, texts: Sequence[str]) -> Iterator[str]:
     families = {cidr.family for cidr in cidrs if cidr is not None}
     if len(texts) == 2 and None not in cidrs and len(families) == 1:
         yield invalid(path, tuple(texts), _ONE_OR_DUAL_STACK)
+
+
+def _logging_errors(logging: Logging, feature_gates: Mapping[str, bool]) -> Iterator[str]:
+    """The errors that component-base finds in the `logging` section, given the feature gates asked for."""
+    try:
+        states = gates.resolve(feature_gates)
+    except ConfigError:  # already an error of its own
+        states = gates.resolve({})
+    yield from _format_errors(logging, states)
+    if logging.verbosity > _MAX_VERBOSITY:
+        yield invalid("logging.verbosity", logging.verbosity, f"Must be <= {_MAX_VERBOSITY}")
+    if logging.vmodule and logging.format != "text":
+        yield forbidden("logging.vmodule", "Only supported for text log format")
+    for index, item in enumerate(logging.vmodule):
+        yield from _vmodule_errors(f"logging.vmodule[{index}]", item)
+    yield from _routing_errors("logging.options.text", logging.options.text, states)
+    yield from _routing_errors("logging.options.json", logging.options.json, states)
+
+
+def _format_errors(logging: Logging, states: gates.FeatureGates) -> Iterator[str]:
+    if logging.format not in ("text", "json"):
+        yield invalid("logging.format", logging.format, "Unsupported log format, must be text or json")
+    elif logging.format == "json" and not states.enabled("LoggingBetaOptions"):
+        yield forbidden("logging.format", "Log format json is disabled, see LoggingBetaOptions feature")
+
+
+def _vmodule_errors(path: str, item: VModuleItem) -> Iterator[str]:
+    if not item.file_pattern:
+        yield required(path, "File pattern must not be empty")
+    if any(sign in item.file_pattern for sign in "=,"):
+        yield invalid(path, item.file_pattern, "File pattern must not contain equal sign or comma")
+    if item.verbosity > _MAX_VERBOSITY:
+        yield invalid(path, item.verbosity, f"Must be <= {_MAX_VERBOSITY}")
+
+
+def _routing_errors(path: str, routing: OutputRouting, states: gates.FeatureGates) -> Iterator[str]:
+    if states.enabled("LoggingAlphaOptions"):
+        return
+    if routing.split_stream:
+        yield forbidden(f"{path}.splitStream", "Feature LoggingAlphaOptions is disabled")
+    if routing.info_buffer_size:
+        yield forbidden(f"{path}.infoBufferSize", "Feature LoggingAlphaOptions is disabled")

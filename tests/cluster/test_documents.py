@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pykubeproxy.cluster.documents import Parsed, parse_manifest
+from pykubeproxy.cluster.documents import ManifestContent, parse_manifest
 from pykubeproxy.cluster.input_notes import input_note_text
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Service, ServiceKey
@@ -16,7 +16,7 @@ from tests.cluster.manifest_text import GONE, as_json, as_yaml, endpoint_slice, 
 WEB, SLICE, N1 = ObjectId("Service", "ns", "web"), ObjectId("EndpointSlice", "ns", "web-1"), ObjectId("Node", "", "n1")
 
 
-def read(text: str) -> Parsed:
+def read(text: str) -> ManifestContent:
     return parse_manifest(text, "f.yaml")
 
 
@@ -60,7 +60,7 @@ def test_ways_to_write_a_service(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", "---\n---\n", "--- \n# nothing\n...\n", "null\n"])
 def test_nothing_in_it(text: str) -> None:
-    assert read(text) == Parsed(objects={}, bad=frozenset(), is_broken=False, notes=())
+    assert read(text) == ManifestContent(objects={}, bad=frozenset(), is_broken=False, notes=())
 
 
 def test_dashes_inside_a_text_start_no_document() -> None:

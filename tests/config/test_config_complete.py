@@ -14,7 +14,7 @@ HEADER = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfigura
 
 
 def completed(flags: dict[str, str], file: str | None = None, hostname: str = "Kernel-Name") -> Completed:
-    values: dict[str, Any] = {name: FLAG_BY_NAME[name].kind.read(text) for name, text in flags.items()}
+    values: dict[str, Any] = {name: FLAG_BY_NAME[name].type.read(text) for name, text in flags.items()}
     return complete(values, None if file is None else (HEADER + file).encode(), hostname)
 
 

@@ -30,7 +30,7 @@ def test_configz_is_the_same_object_in_the_api_s_own_order() -> None:
         "conntrack-tcp-timeout-close-wait": "0s",
         "cluster-cidr": "10.0.0.0/8,fd00:10::/64",
     }
-    flags = {name: FLAG_BY_NAME[name].kind.read(text) for name, text in given.items()}
+    flags = {name: FLAG_BY_NAME[name].type.read(text) for name, text in given.items()}
     shown = {"kubeproxy.config.k8s.io": as_api_object(complete(flags, None, "node").config)}
     assert json.dumps(shown, separators=(",", ":")) == (DATA / "configz.json").read_text().rstrip()
 

@@ -96,7 +96,7 @@ def test_the_reference_s_flags_are_all_there() -> None:
 def test_flag_with_a_field(field: str, name: str, default: str, other: str) -> None:
     flag = FLAG_BY_NAME[name]
     assert flag.shown(flag.default) == default
-    value = flag.kind.read(other.strip("[]"))
+    value = flag.type.read(other.strip("[]"))
     assert flag.shown(value) == other
     before, after = effective({}), effective({name: value})
     changed = {path.removeprefix(".") for path in before | after if before.get(path) != after.get(path)}

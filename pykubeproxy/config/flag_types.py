@@ -1,7 +1,7 @@
-"""What the value of a flag may be: how each kind of value is read from its text, shown, and combined when repeated.
+"""The types of flag values: how a value is read from its text, shown, and combined with others of a repeated flag.
 
-The syntax is that of kube-proxy's flags (Go's). Readers raise ValueError with a one-line reason; a reader that returns
-None says "leave the value as it was", which is what an empty address means.
+The syntax is that of Go's flag library (pflag), which kube-proxy uses. `read` raises ValueError with a one-line reason,
+and returns None if the text leaves the value as it was: that is what an empty address means.
 """
 
 import csv
@@ -30,15 +30,18 @@ def _last(values: Sequence[Any]) -> Any:
     return next((value for value in reversed(values) if value is not None), None)
 
 
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind of flag value."""
+class FlagType(msgspec.Struct, frozen=True, kw_only=True):
+    """A type of flag value.
+
+    `read` takes the text that was given; `show` gives such a text. `combine` makes one value of those of a repeated
+    flag. `bare` is the text that stands for a flag given without a value; None if it needs one.
+    """
 
     metavar: str
     read: Callable[[str], Any]
     show: Callable[[Any], str] = str
     combine: Callable[[Sequence[Any]], Any] = _last
     bare: str | None = None
-    """What the flag means when it is given without a value; None if it needs one."""
 
 
 def _read_bool(text: str) -> bool:
@@ -148,17 +151,17 @@ def _read_version(text: str) -> str:
     return text
 
 
-STRING = Kind(metavar="TEXT", read=str)
-URL = Kind(metavar="TEXT", read=str, show=without_secrets)
-BOOL = Kind(metavar="[true|false]", read=_read_bool, show=_show_bool, bare="true")
-INT32 = Kind(metavar="INT", read=_integer_reader(low=-(2**31), high=2**31 - 1))
-UINT32 = Kind(metavar="INT", read=_integer_reader(low=0, high=2**32 - 1))
-FLOAT = Kind(metavar="NUMBER", read=_read_float, show="{:g}".format)
-DURATION = Kind(metavar="DURATION", read=Duration.parse)
-QUANTITY = Kind(metavar="BYTES", read=Quantity.parse)
-ADDRESS = Kind(metavar="IP", read=_read_ip)
-ADDRESS_AND_PORT = Kind(metavar="IP[:PORT]", read=_read_ip_port)
-WORDS = Kind(metavar="A,B,...", read=_read_list, show=lambda words: f"[{','.join(words)}]", combine=_concatenate)
-GATE_STATES = Kind(metavar="GATE=true|false,...", read=_read_gates, show=_show_gates, combine=_merge)
-VMODULE = Kind(metavar="PATTERN=N,...", read=_read_vmodule, show=_show_vmodule, combine=_concatenate)
-VERSION = Kind(metavar="[true|false|raw|vX.Y.Z]", read=_read_version, bare="true")
+STRING = FlagType(metavar="TEXT", read=str)
+URL = FlagType(metavar="TEXT", read=str, show=without_secrets)
+BOOL = FlagType(metavar="[true|false]", read=_read_bool, show=_show_bool, bare="true")
+INT32 = FlagType(metavar="INT", read=_integer_reader(low=-(2**31), high=2**31 - 1))
+UINT32 = FlagType(metavar="INT", read=_integer_reader(low=0, high=2**32 - 1))
+FLOAT = FlagType(metavar="NUMBER", read=_read_float, show="{:g}".format)
+DURATION = FlagType(metavar="DURATION", read=Duration.parse)
+QUANTITY = FlagType(metavar="BYTES", read=Quantity.parse)
+ADDRESS = FlagType(metavar="IP", read=_read_ip)
+ADDRESS_AND_PORT = FlagType(metavar="IP[:PORT]", read=_read_ip_port)
+WORDS = FlagType(metavar="A,B,...", read=_read_list, show=lambda words: f"[{','.join(words)}]", combine=_concatenate)
+GATE_STATES = FlagType(metavar="GATE=true|false,...", read=_read_gates, show=_show_gates, combine=_merge)
+VMODULE = FlagType(metavar="PATTERN=N,...", read=_read_vmodule, show=_show_vmodule, combine=_concatenate)
+VERSION = FlagType(metavar="[true|false|raw|vX.Y.Z]", read=_read_version, bare="true")
