@@ -1,7 +1,8 @@
 """Rules that mean what was written, in the words of another version of the tools.
 
 What is read back differs from what was written then, though nobody has changed it. That is found out by writing it once
-more: what looks after that as it did before is how the tools print it, and passes for right from then on.
+more: what looks after that as it did before is how the tools print it, and passes for right from then on. That is
+forgotten if another program changed rules in between, since it may have put them back.
 """
 
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ class PrintedForms:
     def __init__(self) -> None:
         self._chains: dict[ChainId, tuple[int, int]] = {}
         self._jumps: dict[ChainId, dict[str, str]] = {}
+        self._latest: set[ChainId] = set()
 
     def translate(self, live: Ruleset, desired: Ruleset) -> None:
         """Put what was written in the place of what is printed for it."""
@@ -30,6 +32,14 @@ class PrintedForms:
             lines = live.lines(table, chain) or ()
             if any(line in words for line in lines):
                 live.tables[table].chains[chain] = tuple(words.get(line, line) for line in lines)
+
+    def confirm(self, *, has_foreign_change: bool) -> None:
+        """Keep what `learn` has found last for good, or forget it, as another program has been at work since then."""
+        if has_foreign_change:
+            for chain in self._latest:
+                self._chains.pop(chain, None)
+                self._jumps.pop(chain, None)
+        self._latest = set()
 
     def learn(self, plan: Plan, after: Ruleset) -> set[ChainId]:
         """Compare the rules `after` a Plan was carried out with what it meant; return the chains that look the same."""
@@ -46,6 +56,7 @@ class PrintedForms:
                 chain = (insert.table, insert.chain)
                 self._jumps.setdefault(chain, {})[alike.pop()] = insert.line
                 found.add(chain)
+        self._latest = found
         return found
 
 

@@ -166,6 +166,7 @@ class FamilyProxy:
     def sync(self) -> SyncResult:
         """Write what is to be written. Raises HostError; then the next sync reads the live rules, and tries again."""
         self.refused_plans = ()
+        self._printed.confirm(has_foreign_change=self.has_foreign_change)
         believed, attempted = self._applied, frozenset[ChainId]()
         changes = None if believed is None else self._plan_changes(believed)
         if believed is not None and changes is not None:
@@ -213,7 +214,9 @@ class FamilyProxy:
             twice = jumps_inserted_twice(plan, before, after)
             same = self._printed.learn(plan, after)
             if twice:
-                self._host.restore(Payload(Plan(deletes=twice)))
+                deletion = Plan(deletes=twice)
+                self._host.restore(Payload(deletion))
+                self._entries = entries_after(deletion, self._entries)
         except HostError:
             self.distrust()
             return set()

@@ -259,3 +259,32 @@ def test_an_ipv6_family_has_its_own_rules(host: WatchedHost) -> None:
     its.update(cluster(), [WEB, DB])
     its.sync()
     assert not any(chain.startswith("KUBE-SVC-") for chain in host.ruleset.tables["nat"].chains)
+
+
+class RivalHost(MemoryHost):
+    """A host on which another program puts its rules back after each restore of ours, while `is_contended`."""
+
+    is_contended = True
+
+    def __init__(self, rules: Ruleset) -> None:
+        super().__init__(rules.copy())
+        self._rules = rules
+
+    def restore(self, lines: Iterable[str]) -> None:
+        super().restore(lines)
+        if self.is_contended:
+            self.ruleset = self._rules.copy()
+
+
+def test_rules_that_another_program_put_back_do_not_pass_for_ours() -> None:
+    """They look like our own in another form: only what the kernel announces, a little later, shows the difference."""
+    own, others = options(), options(masquerade_bit=15)
+    host = RivalHost(compile_ruleset(cluster(), others))
+    proxy = FamilyProxy(own, host)
+    proxy.update(cluster(), cluster().services)
+    proxy.sync()
+    host.is_contended = False
+    proxy.has_foreign_change = True
+    proxy.distrust()
+    proxy.sync()
+    assert diff(proxy.desired, host.ruleset).is_empty
