@@ -84,10 +84,11 @@ def test_an_empty_environment_can_install_the_wheel_and_run(distributions: Distr
         check=True,
     )
     assert ":KUBE-SERVICES - [0:0]" in rendered.stdout
-    helped = subprocess.run(
-        [programs / "kube-proxy", "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert "--config" in helped.stdout
+    for program, option in {"kube-proxy": "--config", "kubectl-pykubeproxy": "--kubeconfig"}.items():
+        helped = subprocess.run(
+            [programs / program, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        assert option in helped.stdout
 
 
 @pytest.fixture

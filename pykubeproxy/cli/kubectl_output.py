@@ -1,0 +1,146 @@
+"""What nodes answered, for people and for programs."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+import msgspec
+
+from pykubeproxy.cli.kubectl_nodes import Answers, NodeOutput
+from pykubeproxy.explain.node_answer_words import drift_text, no_answer_text, nodes_text
+from pykubeproxy.explain.node_answers import Concern, NoAnswer, NodeStatus, SyncState
+from pykubeproxy.explain.status.observations import Level
+from pykubeproxy.model.printable import printable
+
+VERSION = 1
+
+_TITLES = ("NODE", "IN SYNC", "DRIFT", "PROXY", "BACKEND")
+_OK, _NOTE, _BAD, _UNKNOWN = Level.OK.value, Level.NOTE.value, Level.BAD.value, Level.UNKNOWN.value
+_SIGNS = {_OK: "✔", _NOTE: "!", _BAD: "✘", _UNKNOWN: "?"}
+_COLORS = {_OK: "green", _NOTE: "yellow", _BAD: "red", _UNKNOWN: "yellow"}
+_WORST_FIRST = (_BAD, _UNKNOWN, _NOTE)
+_MOST_CONCERNS = 20
+
+Statuses = Mapping[str, NodeStatus | NoAnswer]
+
+
+def status_lines(statuses: Statuses) -> Iterator[str]:
+    """A line that sums it up, a table of all nodes, and what they say is not well, the worst first."""
+    yield click.style(_sum(statuses), bold=True)
+    rows = {node: _cells(node, its) for node, its in statuses.items()}
+    answered = [cells for cells in (_TITLES, *rows.values()) if len(cells) == len(_TITLES)]
+    widths = [max(map(len, column)) for column in zip(*answered, strict=True)]
+    widths[0] = max(widths[0], *map(len, rows))
+    yield f"  {_row(_TITLES, widths)}"
+    for node, cells in rows.items():
+        level = _level(statuses[node])
+        yield f"{_sign(level)} {_row(cells, widths)}"
+    yield from _concern_lines(statuses)
+
+
+def group_lines(answers: Answers) -> Iterator[str]:
+    """What a command printed on the nodes; what it printed alike on several ones stands there once."""
+    groups: defaultdict[tuple[bytes, str], list[str]] = defaultdict(list)
+    for node, answer in answers.items():
+        if not isinstance(answer, NoAnswer):
+            groups[answer.stdout, answer.stderr].append(node)
+    for number, ((stdout, stderr), nodes) in enumerate(groups.items()):
+        if number:
+            yield ""
+        yield click.style(", ".join(map(printable, nodes)), bold=True)
+        yield from printed_lines(stderr)
+        yield from printed_lines(stdout.decode(errors="replace"))
+
+
+def printed_lines(text: str) -> Iterator[str]:
+    """The lines of what a node printed, fit for a terminal."""
+    return map(printable, text.splitlines())
+
+
+def silent_lines(answers: Answers) -> Iterator[str]:
+    """A line for each node that gave no answer."""
+    for node, answer in answers.items():
+        if isinstance(answer, NoAnswer):
+            yield f"{printable(node)}: no answer: {no_answer_text(answer)}"
+
+
+def as_json(answers: Answers, exit_status: int) -> str:
+    """For programs: of each node the document that its command printed, or why there is none."""
+    return _json(exit_status, {node: {} for node in answers}, answers)
+
+
+def status_json(answers: Answers, statuses: Statuses, exit_status: int) -> str:
+    """For programs: the documents of `status`, and with each what the table says of each node."""
+    more = {node: {"status": its if isinstance(its, NodeStatus) else None} for node, its in statuses.items()}
+    return _json(exit_status, more, answers)
+
+
+def _json(exit_status: int, fields: Mapping[str, Mapping[str, Any]], answers: Answers) -> str:
+    nodes = [{"node": node, **fields[node], **_answer_fields(answer)} for node, answer in answers.items()]
+    document = {"version": VERSION, "exitStatus": exit_status, "nodes": nodes}
+    return msgspec.json.format(msgspec.json.encode(document)).decode()
+
+
+def _answer_fields(answer: NodeOutput | NoAnswer) -> dict[str, Any]:
+    if isinstance(answer, NodeOutput):
+        return {"pod": answer.pod, "document": msgspec.Raw(answer.stdout.strip()), "noAnswer": None}
+    reason = {**msgspec.to_builtins(answer), "says": no_answer_text(answer)}
+    return {"pod": getattr(answer, "pod", None), "document": None, "noAnswer": reason}
+
+
+def _sum(statuses: Statuses) -> str:
+    """`3 of 4 nodes answer; in sync: 2; something is wrong on 1`."""
+    answered = [its for its in statuses.values() if isinstance(its, NodeStatus)]
+    in_sync = sum(its.in_sync is SyncState.YES for its in answered)
+    wrong = sum(_level(its) == _BAD for its in answered)
+    return (
+        f"{len(answered):,} of {len(statuses):,} {'node answers' if len(statuses) == 1 else 'nodes answer'}; "
+        f"{in_sync:,} in sync; {f'{wrong:,} with something wrong' if wrong else 'nothing wrong there'}"
+    )
+
+
+def _level(status: NodeStatus | NoAnswer) -> str:
+    if isinstance(status, NoAnswer) or status.exit_status not in (0, 1):
+        return _UNKNOWN
+    return _BAD if status.exit_status or status.in_sync is SyncState.NO else _OK
+
+
+def _cells(node: str, status: NodeStatus | NoAnswer) -> tuple[str, ...]:
+    if isinstance(status, NoAnswer):
+        return node, f"no answer: {no_answer_text(status)}"
+    cells = (
+        node,
+        status.in_sync.value,
+        drift_text(status.drift),
+        status.program or "-",
+        "+".join(status.backends) or "-",
+    )
+    return tuple(map(printable, cells))
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)).rstrip()
+
+
+def _sign(level: str) -> str:
+    return click.style(_SIGNS.get(level, "?"), fg=_COLORS.get(level, "yellow"))
+
+
+def _concern_lines(statuses: Statuses) -> Iterator[str]:
+    nodes: defaultdict[Concern, list[str]] = defaultdict(list)
+    for node, status in statuses.items():
+        if isinstance(status, NodeStatus):
+            for concern in status.concerns:
+                nodes[concern].append(node)
+    if not nodes:
+        return
+    yield ""
+    ordered = sorted(nodes, key=lambda each: _WORST_FIRST.index(each.level) if each.level in _WORST_FIRST else 0)
+    for each in ordered[:_MOST_CONCERNS]:
+        where = printable(nodes_text(nodes[each], len(statuses)))
+        yield f"{_sign(each.level)} {where}: {printable(f'{each.topic}: {each.says}')}"
+        if each.advice:
+            yield f"  → {printable(each.advice)}"
+    if len(ordered) > _MOST_CONCERNS:
+        yield f"… and {len(ordered) - _MOST_CONCERNS:,} more: --node NODE shows those of one node"

@@ -1,0 +1,290 @@
+"""The `kubectl pykubeproxy` plugin: the commands of `pykubeproxy`, run on the nodes of a cluster from elsewhere."""
+
+import asyncio
+import functools
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from pykubeproxy.cli.errors import FAILED, OneLineGroup, fail, print_stderr, with_errors
+from pykubeproxy.cli.kubectl_nodes import (
+    NAMESPACE,
+    SELECTOR,
+    Answers,
+    Cluster,
+    NodeOutput,
+    ask,
+    exec_command,
+    find_client,
+    find_proxies,
+    require_readable,
+)
+from pykubeproxy.cli.kubectl_output import (
+    as_json,
+    group_lines,
+    printed_lines,
+    silent_lines,
+    status_json,
+    status_lines,
+)
+from pykubeproxy.cluster.kubectl import Kubectl
+from pykubeproxy.config.duration import Duration
+from pykubeproxy.explain.node_answer_words import no_answer_text
+from pykubeproxy.explain.node_answers import NoAnswer, SyncState, read_status
+
+_R = TypeVar("_R")
+
+_JSON = "json"
+_POD = "pod/"
+_HANDED_ON = {"ignore_unknown_options": True, "max_content_width": 120, "help_option_names": ["-h", "--help"]}
+
+
+class _SecondsType(click.ParamType[float]):
+    """A length of time: seconds, or Go's form (`1m30s`)."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        text = str(value)
+        try:
+            seconds = float(text) if text.replace(".", "", 1).isdecimal() else Duration.parse(text) / 1e9
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if seconds <= 0:
+            self.fail("must be more than nothing", param, ctx)
+        return seconds
+
+
+_FLAGS = ("context", "kubeconfig", "cluster", "user")
+_OPTIONS = (
+    *(click.option(f"--{flag}", metavar="TEXT", help=f"As kubectl's --{flag}.") for flag in _FLAGS),
+    click.option("-l", "--selector", metavar="LABELS", help=f"The labels of the proxies' pods.  [default: {SELECTOR}]"),
+    click.option("--timeout", type=_SecondsType(), metavar="DURATION", help="For each answer.  [default: 30s]"),
+)
+_NAMESPACE = click.option(
+    "-n", "--namespace", metavar="NAME", help=f"Where the proxies' pods are.  [default: {NAMESPACE}]"
+)
+_NODE = click.option("--node", "nodes", multiple=True, metavar="NAME", help="Only this node. Repeatable.")
+_ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF THE COMMAND]")
+_OUTPUT = click.option("-o", "--output", default="text", metavar="FORMAT", help="As of the command on a node.")
+
+
+def _connected(command: Callable[..., _R]) -> Callable[..., _R]:
+    """Give a command the options that say how to reach a cluster; it gets them in one argument, `cluster`.
+
+    They may stand before the command as well; behind it they win.
+    """
+
+    @functools.wraps(command)
+    def with_cluster(*args: Any, nodes: tuple[str, ...] = (), **kwargs: Any) -> _R:
+        names = (*_FLAGS, "namespace", "selector", "timeout")
+        here = {name: kwargs.pop(name, None) for name in names}
+        before = click.get_current_context().find_root().params
+        given = {name: before.get(name) if value is None else value for name, value in here.items()}
+        cluster = Cluster(
+            flags=tuple(f"--{flag}={given[flag]}" for flag in _FLAGS if given[flag] is not None),
+            namespace=given["namespace"] or NAMESPACE,
+            selector=given["selector"] or SELECTOR,
+            nodes=nodes,
+            seconds=given["timeout"] or 30.0,
+        )
+        return command(*args, cluster=cluster, **kwargs)
+
+    decorated: Callable[..., _R] = with_cluster
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def _with_options(command: Callable[..., _R]) -> Callable[..., _R]:
+    for option in reversed((*_OPTIONS, _NAMESPACE)):
+        command = option(command)
+    return command
+
+
+@click.group(
+    cls=OneLineGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog="Example: kubectl pykubeproxy status",
+)
+@_with_options
+def main(**_: Any) -> None:
+    """How the Service proxies of a cluster are, and what they do: pykubeproxy's commands, run on its nodes.
+
+    Each runs in the pod of the proxy on a node, by `kubectl exec`, on all nodes at the same time.
+    """
+
+
+@main.command(context_settings={"max_content_width": 120}, epilog="Example: kubectl pykubeproxy status")
+@_NODE
+@_NAMESPACE
+@click.option(
+    "-o", "--output", type=click.Choice(["text", _JSON]), default="text", show_default=True, help="What to print."
+)
+@_connected
+@with_errors
+def status(cluster: Cluster, output: str) -> None:
+    """Show how all nodes are, in a table, and what to do where one is not well.
+
+    Exits with 0 if all nodes are well, 1 if one is not, and 2 if one does not answer.
+    """
+    answers = require_readable(_ask(cluster, ("status", "--output", _JSON)), read_status)
+    statuses = {node: its if isinstance(its, NoAnswer) else read_status(its.stdout) for node, its in answers.items()}
+    # What `check` exits with on that node; a shadow that would change something is well itself.
+    found = [
+        FAILED if isinstance(its, NoAnswer) else its.exit_status or int(its.in_sync is SyncState.NO)
+        for its in statuses.values()
+    ]
+    if output == _JSON:
+        click.echo(status_json(answers, statuses, max(found)))
+    else:
+        _print(status_lines(statuses))
+    sys.exit(max(found))
+
+
+@main.command(context_settings=_HANDED_ON, epilog="Example: kubectl pykubeproxy diff --node worker-1")
+@_NODE
+@_NAMESPACE
+@_OUTPUT
+@_ARGUMENTS
+@_connected
+@with_errors
+def diff(cluster: Cluster, output: str, arguments: tuple[str, ...]) -> None:
+    """Print what the proxy would change on each node now; all options of `pykubeproxy diff` but those with files.
+
+    Exits with 0 if there is no difference, 1 if there is one, and 2 if a node does not answer.
+    """
+    _run_on_nodes(cluster, "diff", output, arguments)
+
+
+@main.command(context_settings=_HANDED_ON, epilog="Example: kubectl pykubeproxy services default/web --node worker-1")
+@_NODE
+@_OUTPUT
+@_ARGUMENTS
+@_connected
+@with_errors
+def services(cluster: Cluster, output: str, arguments: tuple[str, ...]) -> None:
+    """List the Services that the rules of each node know; with all options of `pykubeproxy services`."""
+    _run_on_nodes(cluster, "services", output, arguments)
+
+
+@main.command(context_settings=_HANDED_ON, epilog="Example: kubectl pykubeproxy top --node worker-1")
+@_NODE
+@click.option("--once", is_flag=True, help="Measure one interval; always so for several nodes.")
+@click.option("--interval", default="1", show_default=True, metavar="SECONDS", help="The time between two readings.")
+@_OUTPUT
+@_ARGUMENTS
+@_connected
+@with_errors
+def top(cluster: Cluster, once: bool, interval: str, output: str, arguments: tuple[str, ...]) -> None:
+    """Show new connections per second on each node; with all options of `pykubeproxy top`.
+
+    Of one node, on a terminal, the table is live.
+    """
+    command = ("top", "--interval", interval, *arguments)
+    if len(cluster.nodes) == 1 and output == "text" and not once and sys.stdin.isatty() and sys.stdout.isatty():
+        sys.exit(_run_live(cluster, command))
+    wait = _SecondsType().convert(interval, None, None)
+    cluster = msgspec.structs.replace(cluster, seconds=cluster.seconds + wait)
+    _run_on_nodes(cluster, command[0], output, (*command[1:], "--once"))
+
+
+@main.command(
+    context_settings=_HANDED_ON, epilog="Example: kubectl pykubeproxy trace --from pod/default/client --to default/web"
+)
+@click.option(
+    "--from", "client", required=True, metavar="IP|node|pod/NS/NAME", help="The client; a pod also says which node."
+)
+@click.option("--node", metavar="NAME", help="The node whose rules the packet meets.")
+@_NAMESPACE
+@_ARGUMENTS
+@_connected
+@with_errors
+def trace(cluster: Cluster, client: str, node: str | None, arguments: tuple[str, ...]) -> None:
+    """Explain what happens to a packet on a node; with all options of `pykubeproxy trace` but those with files.
+
+    Exits as `pykubeproxy trace` does: with 0 if the packet gets through, 1 if it may not, and 2 after an error.
+    """
+    _refuse_files(arguments)
+    source = client
+    if client.startswith(_POD):
+        source, its_node = _find_source(cluster, client, arguments)
+        node = node or its_node
+    if not node:
+        raise click.UsageError("say on which node: --node NAME, or --from pod/NAMESPACE/NAME")
+    its = msgspec.structs.replace(cluster, nodes=(node,))
+    (answer,) = _ask(its, ("trace", "--from", source, *arguments)).values()
+    if isinstance(answer, NoAnswer):
+        fail(f"{node}: {no_answer_text(answer)}")
+    for line in printed_lines(answer.stderr):
+        print_stderr(line)
+    _print(printed_lines(answer.stdout.decode(errors="replace")))
+    sys.exit(answer.status)
+
+
+def _find_source(cluster: Cluster, client: str, arguments: Sequence[str]) -> tuple[str, str]:
+    """What `trace` takes for a pod (`pod/NAMESPACE/NAME`), and its node."""
+    parts = client.removeprefix(_POD).split("/")
+    if len(parts) != 2 or not all(parts):
+        raise click.UsageError(f"--from {client}: write it as pod/NAMESPACE/NAME")
+    pod = asyncio.run(find_client(cluster, *parts))
+    if not pod.node:
+        fail(f"{client} is not on any node yet")
+    if pod.is_on_host_network:
+        return "node", pod.node
+    # The destination tells the family; a name of a Service means the primary one.
+    wants_ipv6 = any(word.startswith("[") or word in ("ipv6", "--family=ipv6") for word in arguments)
+    addresses = [ip for ip in pod.ips if ":" in ip] if wants_ipv6 else pod.ips
+    if not addresses:
+        fail(f"{client} has no {'IPv6 ' if wants_ipv6 else ''}address")
+    return addresses[0], pod.node
+
+
+def _run_on_nodes(cluster: Cluster, command: str, output: str, arguments: Sequence[str]) -> None:
+    """Run a command on the nodes, print what it prints there, and end with the worst exit status."""
+    _refuse_files(arguments)
+    answers = _ask(cluster, (command, "--output", output, *arguments))
+    if output == _JSON:
+        answers = require_readable(answers, _require_json)
+    worst = max(its.status if isinstance(its, NodeOutput) else FAILED for its in answers.values())
+    if output == _JSON:
+        click.echo(as_json(answers, worst))
+    else:
+        _print(group_lines(answers))
+        for line in silent_lines(answers):
+            print_stderr(line)
+    sys.exit(worst)
+
+
+def _run_live(cluster: Cluster, command: Sequence[str]) -> int:
+    """Run a command on one node with this terminal; return its exit status."""
+    ((node, pod),) = asyncio.run(find_proxies(cluster)).items()
+    if isinstance(pod, NoAnswer):
+        fail(f"{node}: {no_answer_text(pod)}")
+    return subprocess.call(Kubectl(cluster.flags).command(*exec_command(pod, command, "--stdin", "--tty")))
+
+
+def _ask(cluster: Cluster, command: Sequence[str]) -> Answers:
+    return asyncio.run(ask(cluster, command))
+
+
+def _refuse_files(arguments: Sequence[str]) -> None:
+    for word in arguments:
+        if word.startswith("-f") or word.partition("=")[0] == "--live":
+            raise click.UsageError(f"{word}: files are here, not on the nodes; run `pykubeproxy` itself for them")
+
+
+def _require_json(document: bytes) -> None:
+    try:
+        msgspec.json.decode(document)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from None
+
+
+def _print(lines: Iterable[str]) -> None:
+    click.echo("\n".join(lines))
