@@ -67,37 +67,10 @@ def test_f_policies() -> None:
             assert found[table, chain] == rules
 
 
-def test_f_refusals_and_health_checks_are_all_there_is_in_filter() -> None:
-    expected = expected_rules("policies")
-    for chain, rules in chains_of(dump("policies")).items():
-        if chain[0] == "filter" and chain[1] in DISPATCH_CHAINS:
-            assert sorted(rules) == sorted(expected.get(chain, []))
-
-
-def test_f_a_load_balancer_without_addresses_has_its_cluster_ip_only() -> None:
-    chains = {
-        (table, name.rsplit("-", 1)[0] if len(name) > 20 else name)
-        for (table, name), rules in chains_of(dump("policies")).items()
-        if any('"a/nolb:p' in rule for rule in rules)
-    }
-    assert chains == {
-        ("filter", "KUBE-NODEPORTS"),
-        ("nat", "KUBE-SERVICES"),
-        ("nat", "KUBE-SVC"),
-        ("nat", "KUBE-SEP"),
-    }
-
-
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_g_node_port_addresses(family: str) -> None:
     found = chains_of(dump("node-port-addresses", family))["nat", "KUBE-SERVICES"]
     assert found == expected_rules("node-port-addresses", family)["nat", "KUBE-SERVICES"]
-
-
-def test_g_without_localhost_node_ports() -> None:
-    found = chains_of(dump("node-port-addresses", "ipv4", "--iptables-localhost-nodeports=false"))
-    expected = expected_rules("node-port-addresses")["nat", "KUBE-SERVICES"]
-    assert found["nat", "KUBE-SERVICES"] == [rule for rule in expected if "127.0.0.1" not in rule]
 
 
 def test_node_ports_come_last() -> None:
