@@ -13,7 +13,7 @@ from pykubeproxy.cli.errors import CONTEXT_SETTINGS, print_stderr, with_errors
 from pykubeproxy.cli.options import our_options
 from pykubeproxy.cli.running_proxy import options_of_node
 from pykubeproxy.cli.top_output import as_json, as_text
-from pykubeproxy.cli.top_reading import Measurement, NatReader
+from pykubeproxy.cli.top_reading import LiveReader, Measurement
 from pykubeproxy.cli.top_screen import Screen
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import find_tools
@@ -68,13 +68,14 @@ def top(
     Counted by this node's rules, whoever wrote them, from one reading to the next; with --once, over one interval.
     Only busy Services are shown. SHARE is of all connections for a Service, and of its Service's for an endpoint;
     EXPECTED is what it should be if the client makes no difference, 1/n of the n endpoints behind the cluster IP.
+    What rules refuse or drop has lines of its own; a client that gets no answer tries again, and each packet counts.
     On a terminal the table is live, and ends with q or Ctrl-C; elsewhere one follows the other.
     """
     tools = find_tools(options_of_node(own_options))
     for its in tools.values():
         backends.check(its)
     try:
-        measuring = Measurement(NatReader(tools), namespace)
+        measuring = Measurement(LiveReader(tools), namespace)
         if namespace is not None and namespace not in (known := measuring.namespaces()):
             print_stderr(_unknown(namespace, known))
         if once:

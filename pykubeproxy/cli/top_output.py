@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pykubeproxy.explain.service_view_words import refusal_reason_text
 from pykubeproxy.explain.sparkline import sparkline
 from pykubeproxy.model.ip import Family
 from pykubeproxy.traffic.rates import EndpointRate, Rates, ServiceRate
@@ -25,12 +26,13 @@ def as_json(rates: Rates, time: str, limit: int | None) -> str:
 
     There are at most `limit` Services in it, and endpoints of each; `more` is the number of all others.
     """
-    busy = [service for service in rates.services if service.connections]
+    busy = [service for service in rates.services if service.connections or _refused(service)]
     document = {
         "time": time,
         "seconds": round(rates.seconds, 6),
         "connections": rates.connections,
         "rate": rates.rate,
+        "refused": rates.refused,
         "known": {"services": rates.known_services, "endpoints": rates.known_endpoints},
         "services": [_service_fields(service, limit) for service in busy[:limit]],
         "more": len(busy) - len(busy[:limit]),
@@ -56,6 +58,7 @@ def as_text(rates: Rates, limit: int | None, width: int, height: int | None = No
 def _heading(rates: Rates) -> str:
     return (
         f"{rates.connections:,} new connections in {rates.seconds:.1f} s, {_number(rates.rate)}/s; "
+        f"{f'{rates.refused:,} refused; ' if rates.refused else ''}"
         f"{len(rates.services):,} busy of {rates.known_services:,} Services with {rates.known_endpoints:,} endpoints"
     )
 
@@ -87,6 +90,15 @@ def _service_rows(service: ServiceRate, most: int, bars: int) -> Iterator[_Row]:
         "",
         Text(sparkline(latest), style="cyan"),
     )
+    for refusal in service.refusals:
+        yield (
+            _name(f"  {refusal_reason_text(refusal.reason)}", "red"),
+            "",
+            Text(_number(refusal.rate), style="red"),
+            "",
+            "",
+            Text(sparkline(_last(refusal.history, max(len(latest), 1))), style="red"),
+        )
     top = max((rate for endpoint in service.endpoints for rate in endpoint.history), default=0.0)
     for endpoint in service.endpoints[:most]:
         yield (
@@ -104,6 +116,10 @@ def _service_rows(service: ServiceRate, most: int, bars: int) -> Iterator[_Row]:
 def _last(history: Sequence[float], length: int) -> Sequence[float]:
     """The last `length` intervals; those before the first connection count as 0."""
     return (*(0.0 for _ in range(length - len(history))), *history[-length:])
+
+
+def _refused(service: ServiceRate) -> int:
+    return sum(each.connections for each in service.refusals)
 
 
 def _protocol(service: ServiceRate) -> str:
@@ -132,6 +148,11 @@ def _service_fields(service: ServiceRate, limit: int | None) -> dict[str, object
         "connections": service.connections,
         "rate": service.rate,
         "share": service.share,
+        "refused": [
+            {"reason": each.reason, "connections": each.connections, "rate": each.rate}
+            for each in service.refusals
+            if each.connections
+        ],
         "endpoints": [_endpoint_fields(endpoint) for endpoint in service.endpoints[:limit]],
         "more": len(service.endpoints) - len(service.endpoints[:limit]),
     }

@@ -4,44 +4,44 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from pykubeproxy.cli.notes import note_unread
-from pykubeproxy.host.backend import Tools, is_in_use
+from pykubeproxy.host.backend import Tools, existing_tables
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import Family
-from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.rules.ruleset import TABLES, Ruleset
 from pykubeproxy.traffic.counters import CounterReader
-from pykubeproxy.traffic.meter import LiveNat, Meter
+from pykubeproxy.traffic.meter import LiveRules, Meter
 from pykubeproxy.traffic.rates import Rates, next_reading
 
 Wait = Callable[[float], bool]
 """Waits for some seconds; returns True if no more is to be read."""
 
 
-class NatReader:
-    """Reads the nat tables of this node, which any Service proxy may have written."""
+class LiveReader:
+    """Reads the rules of this node that count connections, which any Service proxy may have written."""
 
     def __init__(self, tools: Mapping[Family, Tools]) -> None:
         self._tools = tools
         self._known: dict[Family, Ruleset] = {}
 
-    def read(self) -> dict[Family, LiveNat]:
+    def read(self) -> dict[Family, LiveRules]:
         """One reading of each family. Raises HostError."""
         return {family: self._read(family, its) for family, its in self._tools.items()}
 
-    def _read(self, family: Family, tools: Tools) -> LiveNat:
-        if not is_in_use(tools):
-            # The legacy tools would create the table that they are asked for.
-            return LiveNat(Ruleset(tables={}), {})
+    def _read(self, family: Family, tools: Tools) -> LiveRules:
+        tables = existing_tables(tools, TABLES)
+        if not tables:
+            return LiveRules(Ruleset(tables={}), {})
         known = self._known.get(family, Ruleset(tables={}))
         counters = CounterReader(known)
-        rules = IptablesHost(tools).save(known=known, tables=("nat",), counted=counters)
+        rules = IptablesHost(tools).save(known=known, tables=tables, counted=counters)
         self._known[family] = rules
-        return LiveNat(rules, counters.reading)
+        return LiveRules(rules, counters.reading)
 
 
 class Measurement:
     """Counts new connections from the moment at which it is created. Raises HostError, then and later."""
 
-    def __init__(self, reader: NatReader, namespace: str | None) -> None:
+    def __init__(self, reader: LiveReader, namespace: str | None) -> None:
         self._reader = reader
         self._meter = Meter(namespace)
         self._began = time.monotonic()

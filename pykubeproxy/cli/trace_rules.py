@@ -17,12 +17,11 @@ from pykubeproxy.daemon.setup.tools import find_tools
 from pykubeproxy.explain.cluster_view import ClusterView
 from pykubeproxy.explain.service_lookup import is_endpoint, is_node_port, services_at
 from pykubeproxy.host import interfaces
-from pykubeproxy.host.backend import Backend, Tools
+from pykubeproxy.host.backend import existing_tables
 from pykubeproxy.host.errors import SaveError
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.host.routes import routes, source_towards
 from pykubeproxy.host.sysctl import SysctlError, Sysctls
-from pykubeproxy.host.table_info import loaded_tables
 from pykubeproxy.model.ip import IP, Family, parse_ip
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.netfilter import Environment, Packet, local_address
@@ -106,7 +105,7 @@ def _read_live(dumps: tuple[str, ...], own_options: OwnOptions, family: Family |
                 click.echo(f"assumed: table {name} has no {each} rules; it is not in what --live names", err=True)
         return Rules(rulesets=rulesets, addresses=given)
     tools = {each: its for each, its in find_tools(own_options).items() if family in (None, each)}
-    live = {each: IptablesHost(its).save(tables=_existing_tables(its)) for each, its in tools.items()}
+    live = {each: IptablesHost(its).save(tables=existing_tables(its, _TABLES)) for each, its in tools.items()}
     note_unread(live)
     return Rules(
         rulesets=live,
@@ -114,14 +113,6 @@ def _read_live(dumps: tuple[str, ...], own_options: OwnOptions, family: Family |
         is_this_node=not given,
         other_tables=find_other_tables({family: its.backend for family, its in tools.items()}),
     )
-
-
-def _existing_tables(tools: Tools) -> tuple[str, ...]:
-    """The tables to read: of the legacy backend only those that exist, since asking for another one makes it."""
-    if tools.backend is Backend.NFT:
-        return _TABLES
-    existing = loaded_tables(tools.family)
-    return tuple(name for name in _TABLES if name in existing)
 
 
 def _compiled(change: ObjectChanges, completed: Completed, own_options: OwnOptions, family: Family | None) -> Rules:

@@ -7,6 +7,7 @@ from pykubeproxy.explain.finding_words import finding_text
 from pykubeproxy.explain.findings import NotAmongObjects
 from pykubeproxy.explain.service_port_state import LOCAL
 from pykubeproxy.explain.service_view import PortNumber, ServiceEndpoint, ServiceView, UnequalServices
+from pykubeproxy.rules.refusals import RefusalReason
 from pykubeproxy.rules.routing import Refusal
 
 _ADDRESS_KINDS = {
@@ -14,6 +15,11 @@ _ADDRESS_KINDS = {
     AddressKind.EXTERNAL_IP: "external IP",
     AddressKind.LOAD_BALANCER_IP: "load balancer",
     AddressKind.NOT_CLUSTER_IP: "address",
+}
+_REASONS = {
+    RefusalReason.NO_ENDPOINTS: "refused: no endpoints",
+    RefusalReason.NO_LOCAL_ENDPOINTS: "dropped: no local endpoints",
+    RefusalReason.NOT_IN_SOURCE_RANGES: "dropped: not in loadBalancerSourceRanges",
 }
 _WHERE = {TrafficKind.INTERNAL: " at the cluster IP", TrafficKind.EXTERNAL: " from outside"}
 _VERBS = {Refusal.NO_ENDPOINTS: "refused", Refusal.NO_LOCAL_ENDPOINTS: "dropped"}
@@ -58,6 +64,11 @@ def refusal_texts(view: ServiceView) -> Iterator[str]:
         # Whether the objects have it is said of all ServicePorts together.
         finding = "" if isinstance(each.finding, NotAmongObjects) else finding_text(each.finding)
         yield f"{_VERBS[each.reason]}{where}{packets}: {each.reason.removeprefix('has ')}{finding}"
+
+
+def refusal_reason_text(reason: RefusalReason) -> str:
+    """What happens to connections for one reason, and the reason."""
+    return _REASONS[reason]
 
 
 def note_texts(view: ServiceView) -> Iterator[str]:

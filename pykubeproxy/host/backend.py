@@ -155,6 +155,14 @@ def is_in_use(tools: Tools) -> bool:
     return has_nftables() if tools.backend is Backend.NFT else _legacy_tables(tools.family) != ()
 
 
+def existing_tables(tools: Tools, wanted: Iterable[str]) -> tuple[str, ...]:
+    """Those of the `wanted` tables that may have rules. Asking the legacy tools for another one would load it."""
+    if tools.backend is Backend.NFT:
+        return tuple(wanted) if has_nftables() else ()
+    loaded = _legacy_tables(tools.family)
+    return tuple(table for table in wanted if loaded is None or table in loaded)
+
+
 def _default(family: Family, installed: Iterable[Tools]) -> Tools | None:
     """The tools that the plain name stands for; None where there is no such program."""
     program = _PROGRAM[family]

@@ -66,6 +66,11 @@ class ChainNames:
         return name
 
 
+def port_hash(title: str, protocol: str) -> str:
+    """The hash in the names of all chains of a ServicePort, `namespace/name:port`, but those of its endpoints."""
+    return _hash(title + protocol.lower())
+
+
 def group(chain: str, number: int) -> str:
     """The chain of one group of the endpoints that `chain` leads to: `KUBE-SVC-XPGD46QRK7WJZT7O-1f`."""
     return f"{chain}-{number:x}"

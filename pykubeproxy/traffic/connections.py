@@ -14,10 +14,10 @@ from pykubeproxy.model.service import Protocol, service_ports
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.names import ChainNames
 from pykubeproxy.rules.options import RuleOptions
-from pykubeproxy.rules.reading import endpoint_of, read
+from pykubeproxy.rules.reading import endpoint_of, read, title_of
+from pykubeproxy.rules.refusals import reason_of
 from pykubeproxy.rules.ruleset import ChainId, Ruleset
 from pykubeproxy.traffic.counters import Increases, Reading, drops_invalid, sends_to_endpoint
-from pykubeproxy.traffic.refusals import RefusedName, refused_name
 
 OTHER = "_other"
 """Stands for everything without a place of its own; no name in Kubernetes has an underscore."""
@@ -37,6 +37,14 @@ class EndpointName(NamedTuple):
 
     port: PortName
     endpoint: str
+
+
+class RefusedName(NamedTuple):
+    """Refused connections to a Service, to any of its ports, for one reason."""
+
+    namespace: str
+    service: str
+    reason: str
 
 
 OTHER_PORTS = PortName("", OTHER, "", "")
@@ -206,6 +214,15 @@ def _names_of(
         if rule in names:
             names[rule] = owner
     return names
+
+
+def refused_name(rule: str) -> RefusedName | None:
+    """What a rule counts if it refuses connections to a Service; None for any other rule."""
+    reason = reason_of(rule)
+    if reason is None:
+        return None
+    namespace, _, rest = title_of(rule).partition("/")
+    return RefusedName(namespace, rest.partition(":")[0], reason.value)
 
 
 def _endpoint(rule: str, port: PortName) -> EndpointName:

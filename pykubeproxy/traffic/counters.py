@@ -1,15 +1,15 @@
 """Packet counters of rules, as `iptables-save -c` prints them, and what they counted from one reading to the next.
 
 A rule of nat is met by the first packet of a connection only; so the counter of a rule that rewrites the destination
-counts new connections. Connections that are refused are counted in filter (`refusals`). Pure.
+counts new connections. Connections that are refused are counted in filter (`rules.refusals`). Pure.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from pykubeproxy.rules import names
 from pykubeproxy.rules.reading import chain_of, endpoint_of, target_of
+from pykubeproxy.rules.refusals import reason_of
 from pykubeproxy.rules.ruleset import TABLES, ChainId, Ruleset
-from pykubeproxy.traffic.refusals import reason_of
 
 Reading = Mapping[str, int]
 """Packets that rules have counted, since they were made or their chain was last rewritten.

@@ -3,6 +3,7 @@
 import msgspec
 
 from pykubeproxy.model.ip import Family
+from pykubeproxy.rules.refusals import RefusalReason
 
 
 class EndpointRate(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,10 +21,19 @@ class EndpointRate(msgspec.Struct, frozen=True, kw_only=True):
     history: tuple[float, ...]
 
 
+class RefusalRate(msgspec.Struct, frozen=True, kw_only=True):
+    """Packets of new connections to a Service port that rules refuse or drop, for one reason; not among the others."""
+
+    reason: RefusalReason
+    connections: int
+    rate: float
+    history: tuple[float, ...]
+
+
 class ServiceRate(msgspec.Struct, frozen=True, kw_only=True):
     """One Service port, called `namespace/name:port`. Its share is of all connections, None where there were none.
 
-    Its endpoints are all there, also those that got nothing.
+    Its endpoints are all there, also those that got nothing. `refusals` are there for whatever was refused of late.
     """
 
     family: Family
@@ -34,17 +44,20 @@ class ServiceRate(msgspec.Struct, frozen=True, kw_only=True):
     share: float | None
     history: tuple[float, ...]
     endpoints: tuple[EndpointRate, ...]
+    refusals: tuple[RefusalRate, ...] = ()
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """One interval: its length, what was counted in it, the busy Services, and how many the rules serve in all.
 
-    Services and endpoints are sorted by connections, then by what they had before, then by name.
+    `refused` are connections that got to no endpoint, and are not among `connections`. Services are sorted by both,
+    endpoints by connections, then by what they had before, then by name.
     """
 
     seconds: float
     connections: int
     services: tuple[ServiceRate, ...]
+    refused: int = 0
     known_services: int
     known_endpoints: int
 

@@ -3,11 +3,14 @@
 import json
 from io import StringIO
 
+from msgspec.structs import replace
 from rich.console import Console
 
 from pykubeproxy.cli.top_output import as_json, as_text
+from pykubeproxy.explain.service_view_words import refusal_reason_text
 from pykubeproxy.model.ip import Family
-from pykubeproxy.traffic.rates import EndpointRate, Rates, ServiceRate
+from pykubeproxy.rules.refusals import RefusalReason
+from pykubeproxy.traffic.rates import EndpointRate, Rates, RefusalRate, ServiceRate
 
 
 def endpoint(number: int, connections: int, of: int, count: int) -> EndpointRate:
@@ -73,6 +76,29 @@ def test_a_table() -> None:
     ]
 
 
+REFUSED = replace(
+    service("ns/away", 2, total=2),
+    refusals=(RefusalRate(reason=RefusalReason.NO_LOCAL_ENDPOINTS, connections=4, rate=2.0, history=(2.0,)),),
+)
+
+
+def test_what_is_refused() -> None:
+    assert text(replace(rates(REFUSED), refused=4)) == [
+        "2 new connections in 2.0 s, 1.0/s; 4 refused; 1 busy of 1,234 Services with 5,678 endpoints",
+        "SERVICE, ENDPOINT              PROTO  CONN/S   SHARE  EXPECTED  HISTORY",
+        "ns/away                        udp6      1.0  100.0%                 ██",
+        "  dropped: no local endpoints            2.0                         ▁█",
+        "  [fd00::1]:80                           1.0  100.0%    100.0%       ▁█",
+    ]
+    document = json.loads(as_json(replace(rates(REFUSED), refused=4), "", None))
+    assert document["refused"] == 4
+    assert document["services"][0]["refused"] == [{"reason": "no_local_endpoints", "connections": 4, "rate": 2.0}]
+
+
+def test_each_reason_has_words() -> None:
+    assert len({refusal_reason_text(reason) for reason in RefusalReason}) == len(RefusalReason)
+
+
 def test_nothing_to_show() -> None:
     assert text(rates()) == ["0 new connections in 2.0 s, 0.0/s; 0 busy of 1,234 Services with 5,678 endpoints"]
 
@@ -108,6 +134,7 @@ def test_json_of_one_interval() -> None:
         "seconds": 2.0,
         "connections": 10,
         "rate": 5.0,
+        "refused": 0,
         "known": {"services": 1234, "endpoints": 5678},
         "more": 0,
     }
@@ -123,6 +150,7 @@ def test_json_of_one_interval() -> None:
         "connections": 2,
         "rate": 1.0,
         "share": 0.2,
+        "refused": [],
         "more": 0,
     }
     assert endpoints == [

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.corpus import GOLDEN, without_nfacct
-from tests.kernel.counted import PORT, all_pods_here, totals, watching
+from tests.kernel.counted import PORT, all_pods_here, attempt, totals, watching
 from tests.kernel.kube_proxy import as_kube_proxy_leaves_it
 from tests.kernel.machine import COMMAND, Kind, Machine
 from tests.kernel.objects import cluster_ip, web, write
@@ -76,6 +76,20 @@ def test_counting_goes_on_when_rules_are_rewritten(machine: Machine, kind4: Kind
             connect(cluster_ip(kind4.family, 1), 4)
             found = totals(top.documents(4))
     assert {name: sum(endpoints.values()) for name, endpoints in found.items()} == {"default/web-1:http": 4}
+
+
+def test_connections_that_are_refused(machine: Machine, kind: Kind, tmp_path: Path) -> None:
+    source = write(tmp_path / "objects.json", web(kind.family, 1, endpoints=()), web(kind.family, 2))
+    assert machine.once(source, *kind.flags).returncode == 0
+    with all_pods_here(machine, kind.family) as connect, watching(machine, "--output", "json", *kind.flags) as top:
+        for _ in range(5):
+            attempt(machine, cluster_ip(kind.family, 1), kind.family)
+        connect(cluster_ip(kind.family, 2), 1)
+        documents = top.documents(1)
+    told = [service for document in documents for service in document["services"]]
+    refused = [each for service in told for each in service["refused"] if service["service"] == "default/web-1:http"]
+    assert {each["reason"] for each in refused} == {"no_endpoints"}
+    assert sum(each["connections"] for each in refused) == sum(document["refused"] for document in documents) == 5
 
 
 def test_once_is_one_document(machine: Machine, kind4: Kind, tmp_path: Path) -> None:

@@ -19,12 +19,12 @@ from pykubeproxy.traffic.connections import (
     EndpointName,
     Limits,
     PortName,
+    RefusedName,
     Totals,
     chain_owners,
     rule_owners,
 )
 from pykubeproxy.traffic.counters import sends_to_endpoint
-from pykubeproxy.traffic.refusals import RefusedName
 from tests.builders import options, port, service, slice_of, slice_port, snapshot
 
 WEB = PortName("ns1", "web", "http", "TCP")

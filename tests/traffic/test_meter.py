@@ -1,23 +1,31 @@
 """New connections per second, from one reading to the next."""
 
 from collections.abc import Mapping
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
-from pykubeproxy.model.service import Service
+from pykubeproxy.model.service import Service, ServiceType
 from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.rules.refusals import RefusalReason, reason_of
 from pykubeproxy.rules.ruleset import Ruleset
-from pykubeproxy.traffic.meter import WINDOW, Meter
-from pykubeproxy.traffic.rates import Rates, ServiceRate
-from tests.builders import options, service, slice_of, snapshot
-from tests.traffic.counting import reading
+from pykubeproxy.traffic.meter import WINDOW, LiveRules, Meter
+from pykubeproxy.traffic.rates import Rates, RefusalRate, ServiceRate
+from tests.builders import options, port, service, slice_of, snapshot
+from tests.traffic.counting import endpoint_rules, reading
 
 ENDPOINTS = {"a/web": ("10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"), "b/db": ("10.0.1.1:80", "10.0.1.2:80")}
 ALL = [endpoint for endpoints in ENDPOINTS.values() for endpoint in endpoints]
 Packets = Mapping[str, int]
+LOCAL_NODE_PORT: dict[str, Any] = {
+    "type": ServiceType.NODE_PORT,
+    "ports": (port(node_port=30080),),
+    "external_traffic_local": True,
+}
 
 
 def rules(**changed: tuple[str, ...]) -> Ruleset:
@@ -87,6 +95,55 @@ def test_one_namespace() -> None:
 def test_an_unknown_namespace() -> None:
     (rates,) = measured({}, {"10.0.0.1:80": 2}, namespace="c")
     assert (rates.connections, rates.services, rates.known_services) == (0, (), 0)
+
+
+NOBODY, NOT_HERE = RefusalReason.NO_ENDPOINTS, RefusalReason.NO_LOCAL_ENDPOINTS
+
+
+def refusing() -> tuple[Ruleset, dict[RefusalReason, list[str]]]:
+    """One Service without endpoints, one without local ones at its node port, and the rules for them, by reason."""
+    objects = (
+        service("a/none", "172.30.0.1"),
+        service("b/away", "172.30.0.2", **LOCAL_NODE_PORT),
+        slice_of("b/away", "10.0.0.1"),
+    )
+    ruleset = compile_ruleset(snapshot(*objects), options())
+    found: dict[RefusalReason, list[str]] = {}
+    for lines in ruleset.tables["filter"].chains.values():
+        for line in lines:
+            if reason := reason_of(line):
+                found.setdefault(reason, []).append(line)
+    return ruleset, found
+
+
+@pytest.mark.parametrize("namespace", [None, "a"])
+def test_what_is_refused(namespace: str | None) -> None:
+    ruleset, found = refusing()
+    ((nobody,), (not_here,)) = (found[NOBODY], found[NOT_HERE])
+    (served,) = endpoint_rules(ruleset).values()
+    meter = Meter(namespace)
+    meter.start({Family.IPV4: LiveRules(ruleset, {nobody: 100, not_here: 5, served: 7})})
+    rates = meter.take({Family.IPV4: LiveRules(ruleset, {nobody: 103, not_here: 5, served: 7})}, 2.0)
+    (none,) = rates.services
+    assert (none.service, none.protocol, none.connections, none.endpoints, none.share) == (
+        "a/none:p80",
+        "TCP",
+        0,
+        (),
+        None,
+    )
+    assert none.refusals == (RefusalRate(reason=NOBODY, connections=3, rate=1.5, history=(1.5,)),)
+    assert (rates.connections, rates.refused, rates.known_services) == (0, 3, 1 if namespace is None else 0)
+    later = meter.take({Family.IPV4: LiveRules(ruleset, {nobody: 103, not_here: 9, served: 8})}, 1.0)
+    if namespace is None:
+        away, none = later.services
+        assert (away.service, away.connections, away.share, len(away.endpoints)) == ("b/away:p80", 1, 1.0, 1)
+        assert away.refusals == (RefusalRate(reason=NOT_HERE, connections=4, rate=4.0, history=(4.0,)),)
+    assert none.service == "a/none:p80"
+    assert later.services[-1].refusals == (RefusalRate(reason=NOBODY, connections=0, rate=0.0, history=(1.5, 0.0)),)
+    for _ in range(WINDOW):
+        last = meter.take({Family.IPV4: LiveRules(ruleset, {nobody: 103, not_here: 9, served: 8})}, 1.0)
+    assert last.services == ()
 
 
 def test_endpoints_come_and_go() -> None:
