@@ -15,6 +15,7 @@ from pykubeproxy.cluster.tracker import Tracker
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.flag_table import FLAG_BY_NAME
 from pykubeproxy.daemon.setup.rule_options import NodeFacts, rule_options
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.model.ip import IP, Family, parse_ip
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import ServiceKey
@@ -107,7 +108,7 @@ def snapshot_of(objects: Iterable[Object]) -> Snapshot:
 def options_for(flags: tuple[str, ...], node: Node | None, family: Family, dispatch: Dispatch) -> RuleOptions:
     """What flags and a Node object amount to."""
     facts = NodeFacts(node=node, host_addresses=_ips(ADDRESSES), own_ips=_ips(PRIMARY))
-    return rule_options(_completed(flags), facts, family, dispatch)
+    return rule_options(_completed(flags), facts, family, OwnOptions(dispatch=dispatch))
 
 
 def compiled(state: State, family: Family, dispatch: Dispatch) -> Ruleset:

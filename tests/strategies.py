@@ -9,7 +9,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import PortSpec, Protocol, Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, identify
-from pykubeproxy.rules.options import Dispatch, PodTraffic, RuleOptions
+from pykubeproxy.rules.options import Dispatch, PodTraffic, RejectUnused, RuleOptions
 from tests.builders import NODE_IPS, POD_CIDRS, cidr, ip
 
 NODE_NAMES = ("n1", "n2", "")
@@ -127,7 +127,11 @@ def name_of(event: Event) -> ObjectId:
 
 
 @st.composite
-def rule_options(draw: st.DrawFn, dispatch: st.SearchStrategy[Dispatch] | None = None) -> RuleOptions:
+def rule_options(
+    draw: st.DrawFn,
+    dispatch: st.SearchStrategy[Dispatch] | None = None,
+    reject_unused: st.SearchStrategy[RejectUnused] = st.sampled_from(RejectUnused),  # noqa: B008  a value
+) -> RuleOptions:
     """Settings of one node and family, consistent as `daemon.settings` makes them."""
     family = draw(st.sampled_from(Family))
     layouts = st.sampled_from(Dispatch) if dispatch is None else dispatch
@@ -148,4 +152,5 @@ def rule_options(draw: st.DrawFn, dispatch: st.SearchStrategy[Dispatch] | None =
         conntrack_tcp_liberal=draw(flags),
         random_fully=draw(flags),
         dispatch=draw(layouts),
+        reject_unused=draw(reject_unused),
     )

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from pykubeproxy.explain.chain_diff import ChainAction, ChainDiff
-from pykubeproxy.explain.change_words import change_texts, order_text
+from pykubeproxy.explain.change_words import change_texts, order_text, unused_ports_texts
 from pykubeproxy.explain.notes import MissingTables
 from pykubeproxy.explain.plan import Explanation, ServicePortDiff
 from pykubeproxy.explain.summary import Summary
@@ -88,6 +88,9 @@ def _family(diff: FamilyDiff) -> Iterator[str]:
     explanation = diff.explanation
     for service_port in explanation.service_ports:
         yield from _service_port(service_port)
+    unused = "; ".join(unused_ports_texts(explanation.unused_ports))
+    if unused:
+        yield f"{click.style('ports that no Service has', bold=True)}: {unused}"
     others = (text for chain in explanation.other_chains for text in _chain(chain))
     yield from _headed(click.style("chains of no Service", bold=True), others)
     missing = map(_missing_jump, explanation.missing_jumps)

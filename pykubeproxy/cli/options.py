@@ -9,7 +9,7 @@ import click
 from pykubeproxy.daemon.setup.run_settings import CommitMode, OwnOptions
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import IP, Family, parse_ip
-from pykubeproxy.rules.options import Dispatch
+from pykubeproxy.rules.options import Dispatch, RejectUnused
 
 _R = TypeVar("_R")
 
@@ -58,6 +58,14 @@ _OPTIONS = (
         help="How changes are committed: auto divides very large ones with the nft tools; single never does.",
     ),
     click.option(
+        "--reject-unused-ports",
+        "reject_unused",
+        type=click.Choice([addresses.value for addresses in RejectUnused]),
+        default=RejectUnused.NONE.value,
+        show_default=True,
+        help="Refuse connections to ports that no Service has, at cluster IPs or also at load-balancer IPs.",
+    ),
+    click.option(
         "--backend",
         type=click.Choice(["auto", *(backend.value for backend in Backend)]),
         default="auto",
@@ -77,6 +85,7 @@ def our_options(command: Callable[..., _R]) -> Callable[..., _R]:
         family: str | None,
         dispatch: str,
         commit: str,
+        reject_unused: str,
         backend: str,
         **kwargs: Any,
     ) -> _R:
@@ -85,8 +94,11 @@ def our_options(command: Callable[..., _R]) -> Callable[..., _R]:
             backend=None if backend == "auto" else Backend(backend),
             dispatch=Dispatch(dispatch),
             commit=CommitMode(commit),
+            reject_unused=RejectUnused(reject_unused),
             host_addresses=host_addresses,
         )
+        if own_options.reject_unused is not RejectUnused.NONE and own_options.dispatch is not Dispatch.TREE:
+            raise click.UsageError("--reject-unused-ports needs --dispatch tree")
         return command(*args, own_options=own_options, **kwargs)
 
     decorated: Callable[..., _R] = with_choices

@@ -22,7 +22,7 @@ from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.proxy_endpoints import RunningProxy, find_running
 from pykubeproxy.model.ip import parse_ip
 from pykubeproxy.model.printable import printable
-from pykubeproxy.rules.options import Dispatch
+from pykubeproxy.rules.options import Dispatch, RejectUnused
 
 
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +99,7 @@ def _own_options(given: OwnOptions, status: ProxyStatus) -> OwnOptions:
         backend=given.backend if is_given("backend") or len(backends) != 1 else Backend(backends.pop()),
         dispatch=given.dispatch if is_given("dispatch") else Dispatch(status.dispatch),
         commit=given.commit if is_given("commit") else CommitMode(status.commit),
+        reject_unused=given.reject_unused if is_given("reject_unused") else RejectUnused(status.reject_unused),
         host_addresses=given.host_addresses if is_given("host_addresses") else addresses,
     )
 

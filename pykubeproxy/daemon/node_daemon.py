@@ -215,6 +215,7 @@ class Daemon:
             host_addresses=tuple(ip.text for ip in own_options.host_addresses),
             dispatch=own_options.dispatch,
             commit=own_options.commit,
+            reject_unused=own_options.reject_unused,
         )
 
     def _object_source(self) -> ObjectSource:

@@ -10,6 +10,7 @@ from pykubeproxy.explain.service_causes import (
     NoLocalEndpoints,
     NoReadyEndpoints,
     NotInSourceRanges,
+    PortUnused,
 )
 from pykubeproxy.netfilter.causes import Arrives, Cause, PolicyDrops, RuleRefuses, TraceEnds, Undecidable, Unreachable
 
@@ -24,7 +25,7 @@ _NODE_RULES = {
 }
 
 
-def cause_text(cause: Cause) -> str:  # noqa: C901, PLR0911  one case for each kind of cause
+def cause_text(cause: Cause) -> str:  # noqa: C901, PLR0911, PLR0912  one case for each kind of cause
     """Where a packet goes, or why it does not get through, in a sentence."""
     match cause:
         case ArrivesWithFinding(event, finding):
@@ -40,6 +41,8 @@ def cause_text(cause: Cause) -> str:  # noqa: C901, PLR0911  one case for each k
         case NotInSourceRanges(source, port, finding):
             named = "source" if source is None else f"source {source}"
             return f"{named} not in loadBalancerSourceRanges of {port}{finding_text(finding)}"
+        case PortUnused(finding):
+            return f"unused ports are refused{finding_text(finding)}"
         case DroppedByNodeRule(rule):
             return _NODE_RULES[rule]
         case PolicyDrops(table, chain):

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pykubeproxy.explain import changes
 from pykubeproxy.explain.chain_diff import OrderProblem
 from pykubeproxy.explain.changes import TrafficKind
+from pykubeproxy.explain.plan import UnusedPorts
 from pykubeproxy.model.share import percent
 from pykubeproxy.rules.routing import Refusal
 
@@ -88,6 +89,14 @@ def change_text(change: changes.ServiceChange) -> str:  # noqa: C901, PLR0911, P
         case changes.OnlyOrderDiffers():
             return "only the order of its rules differs"
     raise TypeError(change)
+
+
+def unused_ports_texts(unused: UnusedPorts) -> Iterator[str]:
+    """What changes for ports that no Service has: a few addresses by name, more by their number."""
+    for addresses, verb in ((unused.refused, "refused"), (unused.no_longer_refused, "no longer refused")):
+        if addresses:
+            named = ", ".join(addresses) if len(addresses) <= _MOST_NAMED else f"{len(addresses)} addresses"
+            yield f"{verb} at {named}"
 
 
 def order_text(problem: OrderProblem) -> str:

@@ -5,6 +5,7 @@ there are now.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 
@@ -26,8 +27,9 @@ from pykubeproxy.explain.summary import Summary, summarize
 from pykubeproxy.plan.diff import ChainChange, Plan, RuleInsert
 from pykubeproxy.rules.fragment import leads_to_services
 from pykubeproxy.rules.owners import Owners
-from pykubeproxy.rules.reading import title_of
+from pykubeproxy.rules.reading import kind_of, read, title_of
 from pykubeproxy.rules.ruleset import Ruleset, Unread
+from pykubeproxy.rules.text import RuleKind
 
 
 class ServicePortDiff(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -36,6 +38,13 @@ class ServicePortDiff(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
     service_port: str
     changes: tuple[ServiceChange, ...] = ()
     chains: tuple[ChainDiff, ...] = ()
+
+
+class UnusedPorts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The addresses at which connections to ports that no Service has are refused from now on, or no longer."""
+
+    refused: tuple[str, ...] = ()
+    no_longer_refused: tuple[str, ...] = ()
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -49,6 +58,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     summary: Summary = Summary()
 
     service_ports: tuple[ServicePortDiff, ...] = ()
+    unused_ports: UnusedPorts = UnusedPorts()
     other_chains: tuple[ChainDiff, ...] = ()
     missing_jumps: tuple[RuleInsert, ...] = ()
     disordered_jumps: tuple[DisorderedJumps, ...] = ()
@@ -80,6 +90,7 @@ def explain(plan: Plan, desired: Ruleset, live: Ruleset) -> Explanation:
             _service_port(title, own.get(title, []), dispatch.get(title, []), was[title], will_be[title])
             for title in chains
         ),
+        unused_ports=_unused_ports(other),
         other_chains=tuple(other),
         missing_jumps=plan.inserts,
         disordered_jumps=tuple(disordered_jumps(live)),
@@ -108,6 +119,16 @@ def _by_title(change: ChainChange) -> dict[str, ChainDiff]:
         )
         for title, (gone, came) in found.items()
     }
+
+
+def _unused_ports(diffs: Iterable[ChainDiff]) -> UnusedPorts:
+    """What changes for unused ports; a rule that only moves to another chain changes nothing."""
+    gone, came = set[str](), set[str]()
+    for diff in diffs:
+        for lines, addresses in ((diff.removed, gone), (diff.added, came)):
+            views = map(read, (line for line in lines if kind_of(line) is RuleKind.UNUSED_PORTS))
+            addresses.update(view.address for view in views)
+    return UnusedPorts(refused=tuple(sorted(came - gone)), no_longer_refused=tuple(sorted(gone - came)))
 
 
 def _service_port(

@@ -53,6 +53,12 @@ class NotInSourceRanges(Cause, frozen=True):
     finding: Finding | None = None
 
 
+class PortUnused(Cause, frozen=True):
+    """No Service has the packet's port at its address, and unused ports are refused; `finding` has those in use."""
+
+    finding: Finding | None = None
+
+
 class DroppedByNodeRule(Cause, frozen=True):
     """One of the rules that every node has drops it."""
 
@@ -84,6 +90,8 @@ def service_cause(cause: Cause) -> Cause:
             return NoLocalEndpoints(_policy(cause), rule.title)
         case RuleKind.NOT_IN_SOURCE_RANGES:
             return NotInSourceRanges(cause.source, rule.title)
+        case RuleKind.UNUSED_PORTS:
+            return PortUnused()
         case _:
             node_rule = _node_rule(cause)
             return cause if node_rule is None else DroppedByNodeRule(node_rule)

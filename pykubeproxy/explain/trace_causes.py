@@ -7,7 +7,7 @@ import msgspec
 
 from pykubeproxy.explain.cluster_view import ClusterView
 from pykubeproxy.explain.condensed import service_of
-from pykubeproxy.explain.service_causes import ArrivesWithFinding, Lost, service_cause
+from pykubeproxy.explain.service_causes import ArrivesWithFinding, Lost, PortUnused, service_cause
 from pykubeproxy.explain.unserved_destination import UnservedDestination
 from pykubeproxy.netfilter.causes import Arrives, Cause
 from pykubeproxy.netfilter.outcome import Alternative, BranchResult, Outcome, Verdict, decided
@@ -33,6 +33,8 @@ def with_service_causes(
 
     def cause_of(result: BranchResult | Outcome) -> Cause:
         cause = service_cause(result.cause)
+        if isinstance(cause, PortUnused):
+            return PortUnused(unserved.at_service)
         if not isinstance(cause, Arrives):
             return cause if cluster is None else cluster.with_finding(cause)
         if result.dnat is None:

@@ -73,7 +73,7 @@ class UnservedDestination:
     def _when_sent(self) -> _Assessment | None:
         """A packet that leaves this node."""
         is_node = self._cluster is not None and self._cluster.is_node(self._packet.destination)
-        found = self._at_service
+        found = self.at_service
         if found is not None:
             return _Assessment(found, is_lost=not is_node)
         if self._cluster is not None and (named := self._in_objects(self._cluster)) is not None:
@@ -86,7 +86,7 @@ class UnservedDestination:
     @cached_property
     def _when_delivered(self) -> _Assessment | None:
         """A packet for a process of this node."""
-        found = self._at_service
+        found = self.at_service
         if found is not None:
             return _Assessment(found, is_lost=False)
         if self._ruleset.lines("nat", names.NODE_PORTS) is not None:
@@ -95,7 +95,7 @@ class UnservedDestination:
         return None if named is None else _Assessment(named, is_lost=False)
 
     @cached_property
-    def _at_service(self) -> Finding | None:
+    def at_service(self) -> Finding | None:
         """What the rules have at the packet's address; None if they have nothing there."""
         at = [_port_at(each) for each in services_at(self._ruleset, self._address)]
         for each in at:

@@ -7,6 +7,8 @@ refused before and what it will refuse, with two exceptions:
 - For a destination that nat does not know yet, the rules in filter stay as before. Otherwise the rule that drops what
   the source ranges of a new load balancer exclude would drop all packets, because nat rewrites none of them yet.
 - For a destination that nat will not know any more, the rules in filter are already as after.
+
+A rule for the unused ports of an address goes at once as well: it would refuse what nat does not redirect any more.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,8 +16,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec.structs import replace
 
 from pykubeproxy.plan.diff import ChainChange
-from pykubeproxy.rules.reading import read
+from pykubeproxy.rules.reading import kind_of, read
 from pykubeproxy.rules.ruleset import Lines
+from pykubeproxy.rules.text import RuleKind
 
 # What a rule is for: the address (a node port has none), protocol and port of a destination.
 _Destination = tuple[str, str, int]
@@ -48,7 +51,7 @@ def _meanwhile(change: ChainChange, coming: set[_Destination], going: set[_Desti
         if line in before or _destination(line) not in coming:
             yield line
     for line in change.before or ():
-        if line not in after and _destination(line) not in going:
+        if line not in after and not (_destination(line) in going or kind_of(line) is RuleKind.UNUSED_PORTS):
             yield line
 
 

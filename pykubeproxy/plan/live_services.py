@@ -13,6 +13,7 @@ from pykubeproxy.rules import names
 from pykubeproxy.rules.fragment import DispatchChain, DispatchRule, Fragment
 from pykubeproxy.rules.reading import read, target_of
 from pykubeproxy.rules.ruleset import Lines, Ruleset
+from pykubeproxy.rules.text import RuleKind
 
 
 def live_services(live: Ruleset, only: Collection[ServiceKey] | None = None) -> dict[ServiceKey, Fragment]:
@@ -21,12 +22,19 @@ def live_services(live: Ruleset, only: Collection[ServiceKey] | None = None) -> 
     With `only`, no others are looked for.
     """
     dispatch_rules: dict[ServiceKey, list[DispatchRule]] = {}
+    for_all: dict[str, list[DispatchRule]] = {}
     for root in DispatchChain:
         for rule in _dispatch_rules(root, _chains(live, root.table), root.chain, set()):
+            if not rule.title:
+                for_all.setdefault(rule.address, []).append(rule)
+                continue
             namespace, _, rest = rule.title.partition("/")
             key = ServiceKey(namespace, rest.partition(":")[0])
             if only is None or key in only:
                 dispatch_rules.setdefault(key, []).append(rule)
+    for its in dispatch_rules.values():
+        addresses = sorted({rule.address for rule in its})
+        its.extend(rule for address in addresses for rule in for_all.get(address, ()))
     nat = _chains(live, "nat")
     return {key: _fragment(its, nat) for key, its in dispatch_rules.items()}
 
@@ -44,8 +52,9 @@ def _dispatch_rules(
     seen.add(chain)
     for line in chains.get(chain, ()):
         view = read(line)
-        if view.title and view.port:
-            ip, protocol = parse_ip(view.address), Protocol(view.protocol.upper())
+        is_for_all = view.kind is RuleKind.UNUSED_PORTS
+        if is_for_all or (view.title and view.port):
+            ip, protocol = parse_ip(view.address), None if is_for_all else Protocol(view.protocol.upper())
             match, _, target = line.removeprefix(f"-A {chain} ").rpartition(" -j ")
             yield DispatchRule(root, view.title, ip.text if ip else "", protocol, view.port, match, target)
         elif names.is_tree_chain(view.target):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.plan.diff import Plan
-from pykubeproxy.rules.options import RuleOptions
+from pykubeproxy.rules.options import RejectUnused, RuleOptions
 from pykubeproxy.rules.owners import Owners
 from pykubeproxy.rules.reading import title_of
 from pykubeproxy.rules.ruleset import Ruleset
@@ -65,7 +65,8 @@ def used_in(plan: Plan) -> tuple[Extension, ...]:
 def without(options: RuleOptions, missing: Iterable[Extension]) -> RuleOptions:
     """Options whose fixed rules do without these extensions.
 
-    Without addrtype, node ports answer only on the node's own address.
+    Without addrtype, node ports answer only on the node's own address, and unused ports of load-balancer IPs are not
+    refused, since such an address may be the node's own.
     """
     missing = frozenset(missing)
     if RANDOM_FULLY in missing:
@@ -73,6 +74,8 @@ def without(options: RuleOptions, missing: Iterable[Extension]) -> RuleOptions:
     if ADDRTYPE in missing and options.node_port_addresses is None:
         addresses = () if options.node_ip is None else (options.node_ip.text,)
         options = replace(options, node_port_addresses=addresses)
+    if ADDRTYPE in missing and options.reject_unused is RejectUnused.ALL:
+        options = replace(options, reject_unused=RejectUnused.CLUSTER_IPS)
     return options
 
 

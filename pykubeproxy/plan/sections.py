@@ -12,11 +12,12 @@ all of them. The order is:
 5. Nat, in one COMMIT: the dispatch chains in use, and the chains of Services that lose a rule there. A packet now finds
    its Service as it will be.
 6. Filter: the dispatch chains. A packet is refused as it will be.
-7. Chains that go are emptied. Nothing leads there any more.
-8. Chains that go are deleted.
+7. Filter: rules for the unused ports of addresses (`unused_ports`). What is not served is refused.
+8. Chains that go are emptied. Nothing leads there any more.
+9. Chains that go are deleted.
 
-Steps 3, 4, 7 and 8 are divided into parts of about 300 chains; all chains of one Service are in the same part, and new
-chains of a tree come before those that lead to them. After an interruption, the next sync makes a Plan from what it
+Steps 3, 4, 7, 8 and 9 are divided into parts of about 300 chains; all chains of one Service are in the same part, and
+new chains of a tree come before those that lead to them. After an interruption, the next sync makes a Plan from what it
 finds.
 """
 
@@ -27,6 +28,7 @@ from msgspec.structs import replace
 
 from pykubeproxy.plan.diff import ChainChange, Plan, RuleInsert
 from pykubeproxy.plan.halfway import halfway
+from pykubeproxy.plan.unused_ports import unused_ports_last
 from pykubeproxy.rules import names
 from pykubeproxy.rules.fragment import DISPATCH_CHAINS, leads_to_services
 from pykubeproxy.rules.reading import target_of
@@ -40,15 +42,19 @@ Split = Callable[[Plan], Iterable[Plan]]
 
 
 def whole(plan: Plan) -> Iterator[Plan]:
-    """Leave `plan` as it is: each table in one COMMIT, whatever that takes."""
-    yield plan
+    """Leave `plan` as it is: each table in one COMMIT, whatever that takes, but for the rules that must come last."""
+    first, last = unused_ports_last(plan)
+    yield first
+    if last:
+        yield Plan(chains=last)
 
 
 def sections(plan: Plan, size: int = SECTION_SIZE) -> Iterator[Plan]:
     """Split `plan` into Plans to be committed one after the other; one that is small enough stays whole."""
     if len(plan.chains) <= size:
-        yield plan
+        yield from whole(plan)
         return
+    plan, refusing = unused_ports_last(plan)
     services = [change for change in plan.chains if names.service_hash(change.chain)]
     dispatch = [change for change in plan.chains if _is_dispatch(change)]
     fixed = [change for change in plan.chains if not (names.service_hash(change.chain) or _is_dispatch(change))]
@@ -61,6 +67,7 @@ def sections(plan: Plan, size: int = SECTION_SIZE) -> Iterator[Plan]:
     yield from _packed(before, size)
     yield from _dispatch(_kept(in_nat), size, together, inserts=_inserts(plan, "nat"))
     yield from _dispatch(_kept(last), size)
+    yield from _packed(([change] for change in refusing), size)
     gone = [change for change in (*fixed, *services, *in_nat, *last) if _is_gone(change)]
     # Emptied first: whatever leads to what, also where another program's hand is in it, all can be deleted then.
     yield from _packed([[replace(change, after=())] for change in gone if change.before], size)

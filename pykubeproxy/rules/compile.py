@@ -23,6 +23,7 @@ from pykubeproxy.rules.service import cluster_ip_dispatch, internal_masquerade
 from pykubeproxy.rules.service_traffic import ServiceTraffic, route_service
 from pykubeproxy.rules.skeleton import JUMPS, fixed_rules, shared_chains
 from pykubeproxy.rules.spread import spread
+from pykubeproxy.rules.unused_ports import unused_ports_dispatch
 
 # Above this many endpoints, rules that exist per endpoint lose their comments (`docs/reference/iptables-rules.md`
 # section 14).
@@ -237,6 +238,7 @@ def _port_dispatch(routing: Routing, options: RuleOptions) -> Iterator[DispatchR
     yield from firewall_dispatch(routing)
     yield from external.node_port_dispatch(routing, options)
     yield from external.health_check_dispatch(routing)
+    yield from unused_ports_dispatch(routing, options)
 
 
 def _port_chains(routing: Routing, options: RuleOptions, *, comments: bool) -> Iterator[tuple[str, Iterable[str]]]:

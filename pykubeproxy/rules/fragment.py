@@ -49,12 +49,15 @@ class DispatchRule(msgspec.Struct, frozen=True, gc=False):
     `title` is the ServicePort, `namespace/name:port`. `address` is the destination address in the rule, empty where the
     rule matches any local address. `match` is the text between `-A CHAIN ` and ` -j `, `target` the text behind that: a
     chain of the ServicePort, or what refuses or accepts traffic.
+
+    A rule for whatever port no Service has at an address has no title, no protocol and port 0: all ServicePorts with
+    that address have it, and it is written once.
     """
 
     dispatch_chain: DispatchChain
     title: str
     address: str
-    protocol: Protocol
+    protocol: Protocol | None
     port: int
     match: str
     target: str

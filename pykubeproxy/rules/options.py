@@ -17,6 +17,14 @@ class Dispatch(StrEnum):
     TREE = "tree"
 
 
+class RejectUnused(StrEnum):
+    """At which addresses of Services connections to ports that no Service has there are refused."""
+
+    NONE = "none"
+    CLUSTER_IPS = "cluster-ips"
+    ALL = "all"
+
+
 class PodTraffic(msgspec.Struct, frozen=True):
     """How traffic from this node's own pods is told apart (`docs/reference/iptables-rules.md` section 11).
 
@@ -37,7 +45,8 @@ class RuleOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `pod_traffic` is None where pod traffic cannot be told apart. `node_port_addresses` is None if node ports answer on
     every local address, else the local addresses on which they do. `node_ip` is the node's own address of this family.
-    `counts_localhost` if packets to node ports on 127.0.0.0/8 are counted, by a rule of their own.
+    `counts_localhost` if packets to node ports on 127.0.0.0/8 are counted, by a rule of their own. `reject_unused` is
+    without effect with linear dispatch, whose chains are kube-proxy's.
     """
 
     family: Family
@@ -54,6 +63,7 @@ class RuleOptions(msgspec.Struct, frozen=True, kw_only=True):
     conntrack_tcp_liberal: bool = False
     random_fully: bool = True
     dispatch: Dispatch = Dispatch.LINEAR
+    reject_unused: RejectUnused = RejectUnused.NONE
 
     @property
     def mark(self) -> str:

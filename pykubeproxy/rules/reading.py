@@ -171,7 +171,7 @@ def _comment_of(line: str) -> str:
 def _kind(comment: str, title: str) -> RuleKind | None:
     """What a comment says before the name of the ServicePort, or else behind it."""
     if not title:
-        return None
+        return RuleKind.UNUSED_PORTS if comment == RuleKind.UNUSED_PORTS else None
     before, _, behind = comment.partition(title)
     if before:
         return _KINDS.get(before.rstrip())

@@ -15,7 +15,8 @@ from pykubeproxy.rules.options import PodTraffic
 class RuleKind(StrEnum):
     """What a rule is for, by the words that its comment has before or behind the name of the ServicePort.
 
-    The comment of a rule for a node port is the name alone; so is that of an endpoint's rules, which have no kind.
+    The comment of a rule for a node port is the name alone; so is that of an endpoint's rules, which have no kind. The
+    rule for unused ports belongs to all ServicePorts of an address, and names none.
     """
 
     CLUSTER_IP = "cluster IP"
@@ -32,6 +33,7 @@ class RuleKind(StrEnum):
     ROUTE_LOCAL = "route LOCAL traffic for"
     MASQUERADE = "masquerade traffic for"
     OTHER_SOURCES = "other traffic to"
+    UNUSED_PORTS = "ports that no Service has at this address"
 
 
 def comment(text: str) -> str:
@@ -84,6 +86,12 @@ def to_port(destination: str, protocol: Protocol, port: int, note: str) -> str:
     """The match of one destination address and port."""
     word = protocol.lower()
     return f"-d {host(destination)} -p {word} {comment(note)} -m {word} --dport {port}"
+
+
+def any_port(destination: str, family: Family) -> str:
+    """The match of one destination address, for all that has ports: an ICMP message, such as a ping, has none."""
+    icmp = "icmp" if family is Family.IPV4 else "ipv6-icmp"
+    return f"-d {host(destination)} ! -p {icmp} {comment(RuleKind.UNUSED_PORTS)}"
 
 
 def outside_pods_to_port(traffic: PodTraffic, destination: str, protocol: Protocol, port: int, note: str) -> str:

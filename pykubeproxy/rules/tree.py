@@ -13,6 +13,7 @@ chain. A packet to 10.96.4.17:80 passes these:
 written.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from pykubeproxy.rules import names
@@ -86,11 +87,22 @@ class _Tree:
         self._keys = keys
         self._trie: Trie[DispatchRule] = Trie(keys.nibbles)
         self._touched: set[tuple[int, int]] = set()
+        # How many ServicePorts have each rule that is written once for all of them.
+        self._common: Counter[DispatchRule] = Counter()
 
     def add(self, rule: DispatchRule) -> None:
+        if not rule.title:
+            self._common[rule] += 1
+            if self._common[rule] > 1:
+                return
         self._touch(self._trie.add(self._keys.key(rule), rule))
 
     def remove(self, rule: DispatchRule) -> None:
+        if not rule.title:
+            self._common[rule] -= 1
+            if self._common[rule]:
+                return
+            del self._common[rule]
         self._touch(self._trie.remove(self._keys.key(rule), rule))
 
     def changed_chains(self) -> Iterator[tuple[ChainId, Lines | None]]:

@@ -2,7 +2,7 @@
 
 A key consists of nibbles: those of the destination address, where dispatch rules have one, then one for the protocol,
 then those of the port. A subtree holds the keys that begin with the same nibbles: those of a network, of an address
-with a protocol, or of a range of ports.
+with a protocol, or of a range of ports. A rule for all ports of an address comes after all others of that address.
 """
 
 from ipaddress import IPv4Address, IPv6Address
@@ -15,6 +15,7 @@ from pykubeproxy.rules.fragment import DispatchRule
 _NIBBLE = 4
 _PORT_NIBBLES = 4
 _PROTOCOLS = tuple(Protocol)
+_ANY_PROTOCOL, _ANY_PORT = 0xF, 0xFFFF
 
 
 class KeySpace:
@@ -28,7 +29,10 @@ class KeySpace:
     def key(self, rule: DispatchRule) -> int:
         """The key of a dispatch rule."""
         address = number_of(rule.address) if self._family is not None else 0
-        return (address << _NIBBLE | _PROTOCOLS.index(rule.protocol)) << _NIBBLE * _PORT_NIBBLES | rule.port
+        protocol, port = (
+            (_ANY_PROTOCOL, _ANY_PORT) if rule.protocol is None else (_PROTOCOLS.index(rule.protocol), rule.port)
+        )
+        return (address << _NIBBLE | protocol) << _NIBBLE * _PORT_NIBBLES | port
 
     def match(self, prefix: int, depth: int) -> str:
         """The match of all packets to a subtree."""
@@ -36,7 +40,10 @@ class KeySpace:
         if beyond <= 0:
             return f"-d {text.network(self._network(prefix, depth))}"
         address, protocol, ports = self._split(prefix, beyond)
-        destination = f"-d {text.host(address)} -p {protocol}" if address else f"-p {protocol}"
+        whole = f"-d {text.host(address)}" if address else ""
+        if not protocol:
+            return whole
+        destination = f"{whole} -p {protocol}".lstrip()
         return f"{destination} -m {protocol} --dport {ports}" if ports else destination
 
     def title(self, prefix: int, depth: int) -> str:
@@ -53,10 +60,14 @@ class KeySpace:
         return f"{address}/{depth * _NIBBLE}"
 
     def _split(self, prefix: int, beyond: int) -> tuple[str, str, str]:
-        """Address, protocol and ports of a subtree smaller than an address; empty text for what it leaves open."""
+        """Address, protocol and ports of a subtree smaller than an address; empty text for what it leaves open.
+
+        The subtree of the rule for all ports of an address leaves protocol and ports open.
+        """
         port_nibbles = beyond - 1
         port_prefix = prefix & ((1 << _NIBBLE * port_nibbles) - 1)
-        protocol = _PROTOCOLS[prefix >> _NIBBLE * port_nibbles & 0xF].lower()
+        index = prefix >> _NIBBLE * port_nibbles & 0xF
+        protocol = "" if index == _ANY_PROTOCOL else _PROTOCOLS[index].lower()
         number = prefix >> _NIBBLE * beyond
         address = ""
         if self._family is not None:

@@ -26,6 +26,10 @@ MISTAKES = {
     "value missing": (["render", "-f"], "'-f' requires an argument"),
     "no objects": (["render"], "no objects given: name a file or folder with -f"),
     "family": (["render", "-f", "-", "--family", "ipv5"], "'ipv5' is not one of 'ipv4', 'ipv6'"),
+    "unused ports, linear": (
+        ["render", "-f", "-", "--dispatch", "linear", "--reject-unused-ports", "all"],
+        "--reject-unused-ports needs --dispatch tree",
+    ),
     "dispatch": (["render", "-f", "-", "--dispatch", "round"], "'round' is not one of 'linear', 'tree'"),
     "backend": (["diff", "-f", "-", "--backend", "ebpf"], "'ebpf' is not one of 'auto', 'nft', 'legacy'"),
     "address": (["render", "-f", "-", "--host-address", "1.2.3"], "'1.2.3' is not an IP address"),

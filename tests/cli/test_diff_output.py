@@ -61,6 +61,21 @@ def test_a_difference_service_by_service(live: Path, smaller: Path) -> None:
     assert lines[-1] == "Plan: 0 chains to add, 1 to change, 1 to remove; +2/-5 rules"
 
 
+def test_what_changes_for_ports_that_no_service_has(live: Path, tmp_path: Path) -> None:
+    refusing = ("--reject-unused-ports", "cluster-ips")
+    result = diff(EXAMPLES / "cluster-ip.yaml", live, *refusing)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[1] == "ports that no Service has: refused at 10.96.0.10"
+    families = json.loads(diff(EXAMPLES / "cluster-ip.yaml", live, "--output", "json", *refusing).stdout)["families"]
+    assert families["ipv4"]["unusedPorts"] == {"refused": ["10.96.0.10"], "noLongerRefused": []}
+    rendered = invoke("render", "-f", str(EXAMPLES / "cluster-ip.yaml"), *IPV4, *refusing).stdout
+    other = tmp_path / "refusing.save"
+    other.write_text(rendered.removeprefix("# ipv4\n"))
+    assert diff(EXAMPLES / "cluster-ip.yaml", other, *refusing).stdout == f"{SAME}\n"
+    lines = diff(EXAMPLES / "cluster-ip.yaml", other).stdout.splitlines()
+    assert lines[1] == "ports that no Service has: no longer refused at 10.96.0.10"
+
+
 def test_a_missing_jump_is_told_with_its_place(live: Path) -> None:
     kept = [line for line in live.read_text().splitlines(keepends=True) if "-j KUBE-POSTROUTING" not in line]
     live.write_text("".join(kept))

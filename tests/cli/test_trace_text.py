@@ -89,6 +89,13 @@ def test_a_port_that_the_service_does_not_have() -> None:
     assert ending.startswith("! LOST  always  no Service has 80/udp at 10.96.0.10, only 80/tcp (default/web:http)")
 
 
+def test_a_port_that_the_service_does_not_have_may_be_refused() -> None:
+    result = example(POD, "10.96.0.10:81", "--reject-unused-ports", "cluster-ips")
+    assert result.exit_code == 1
+    (ending,) = endings(result)
+    assert ending.startswith("✘ REJECT  always  unused ports are refused: no Service has 81/tcp at 10.96.0.10, only 80")
+
+
 def test_a_node_port_that_nobody_has() -> None:
     result = example(STRANGER, "172.31.0.11:31999")
     assert result.exit_code == 1

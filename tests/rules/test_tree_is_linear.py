@@ -14,7 +14,7 @@ from pykubeproxy.model.snapshot import Object, Snapshot
 from pykubeproxy.netfilter import Verdict
 from pykubeproxy.rules import spread, tree, trie
 from pykubeproxy.rules.compile import compile_ruleset
-from pykubeproxy.rules.options import Dispatch, RuleOptions
+from pykubeproxy.rules.options import Dispatch, RejectUnused, RuleOptions
 from tests.builders import options, port, service, slice_of, slice_port, snapshot
 from tests.clusters import serving_clusters
 from tests.packets import CLIENTS, UNRELATED, Destination, Walk, destinations, neighbours
@@ -45,7 +45,7 @@ def fixture_small_parts() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_small_parts")
 @pytest.mark.parametrize("deepest", [2, trie.DEEPEST])
-@given(rule_options(st.just(Dispatch.TREE)), st.data())
+@given(rule_options(st.just(Dispatch.TREE), st.just(RejectUnused.NONE)), st.data())
 def test_random_clusters(deepest: int, its: RuleOptions, data: st.DataObject) -> None:
     objects = data.draw(st.one_of(serving_clusters(its.family), clusters))
     with pytest.MonkeyPatch.context() as patch:

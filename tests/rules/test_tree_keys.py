@@ -46,7 +46,7 @@ def matches(text: str, rule: DispatchRule) -> bool:
     assert module in (None, protocol)
     if network and ip_address(rule.address) not in ip_network(network):
         return False
-    if protocol and protocol != rule.protocol.lower():
+    if protocol and protocol != (rule.protocol or "").lower():
         return False
     return not first or int(first) <= rule.port <= int(last or first)
 

@@ -96,7 +96,7 @@ class NodeView:
 
     def options_for(self, node: Node | None, family: Family) -> RuleOptions:
         """The rule options of one family."""
-        return rule_options(self._completed, self.facts(node, family), family, self._own_options.dispatch)
+        return rule_options(self._completed, self.facts(node, family), family, self._own_options)
 
     def health_check_addresses(self, node: Node | None, family: Family) -> tuple[str, ...] | None:
         """The local addresses on which health checks of Services are answered; None for all. Raises HostError."""

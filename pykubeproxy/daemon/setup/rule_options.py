@@ -9,9 +9,10 @@ import msgspec
 
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.config.types import LocalMode, NodePortWord
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.model.ip import CIDR, IP, Family, parse_cidr, parse_ip
 from pykubeproxy.model.node import Node
-from pykubeproxy.rules.options import Dispatch, PodTraffic, RuleOptions
+from pykubeproxy.rules.options import PodTraffic, RuleOptions
 
 # The node IP where no address is known, as in kube-proxy.
 _LOOPBACK = {Family.IPV4: IP(Family.IPV4, "127.0.0.1"), Family.IPV6: IP(Family.IPV6, "::1")}
@@ -63,7 +64,7 @@ def node_port_networks(completed: Completed, facts: NodeFacts) -> tuple[CIDR, ..
     return tuple(_configured_cidrs(completed, facts))
 
 
-def rule_options(completed: Completed, facts: NodeFacts, family: Family, dispatch: Dispatch) -> RuleOptions:
+def rule_options(completed: Completed, facts: NodeFacts, family: Family, own_options: OwnOptions) -> RuleOptions:
     """The options of one family."""
     iptables = completed.config.iptables
     is_localhost_open = localhost_node_ports(completed, facts) and family is Family.IPV4
@@ -81,7 +82,8 @@ def rule_options(completed: Completed, facts: NodeFacts, family: Family, dispatc
         external_ips=completed.feature_gates.enabled("AllowServiceExternalIPs"),
         conntrack_tcp_liberal=facts.conntrack_tcp_liberal or completed.config.conntrack.tcp_be_liberal,
         random_fully=facts.random_fully,
-        dispatch=dispatch,
+        dispatch=own_options.dispatch,
+        reject_unused=own_options.reject_unused,
     )
 
 

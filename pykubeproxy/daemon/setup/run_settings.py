@@ -10,7 +10,7 @@ from pykubeproxy.cluster.outage import Backoff
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import IP, Family
-from pykubeproxy.rules.options import Dispatch
+from pykubeproxy.rules.options import Dispatch, RejectUnused
 
 
 class CommitMode(StrEnum):
@@ -31,6 +31,7 @@ class OwnOptions(msgspec.Struct, frozen=True, kw_only=True):
     backend: Backend | None = None
     dispatch: Dispatch = Dispatch.TREE
     commit: CommitMode = CommitMode.AUTO
+    reject_unused: RejectUnused = RejectUnused.NONE
     host_addresses: tuple[IP, ...] = ()
 
     @property

@@ -14,6 +14,7 @@ from pykubeproxy.daemon.setup.rule_options import (
     node_ips,
     rule_options,
 )
+from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.rules.options import Dispatch, PodTraffic, RuleOptions
@@ -38,7 +39,7 @@ def facts(*addresses: str, **fields: Any) -> NodeFacts:
 
 def its_options(family: Family, its: Completed, known: NodeFacts | None = None) -> RuleOptions:
     known = known or facts("192.168.0.2", "2001:db8::1")
-    return rule_options(its, known, family, Dispatch.LINEAR)
+    return rule_options(its, known, family, OwnOptions(dispatch=Dispatch.LINEAR))
 
 
 @pytest.mark.parametrize(
@@ -221,6 +222,6 @@ def test_plain_settings(flags: dict[str, object], option: str, value: object) ->
 
 def test_what_is_known_of_the_node() -> None:
     known = replace(facts("192.168.0.2", zone="zone-a"), random_fully=False, conntrack_tcp_liberal=True)
-    found = rule_options(completed(), known, IPV6, Dispatch.TREE)
+    found = rule_options(completed(), known, IPV6, OwnOptions(dispatch=Dispatch.TREE))
     assert (found.zone, found.random_fully, found.conntrack_tcp_liberal) == ("zone-a", False, True)
     assert (found.family, found.dispatch, found.node_ip) == (IPV6, Dispatch.TREE, IP(IPV6, "::1"))
