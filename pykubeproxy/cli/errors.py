@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from pykubeproxy.cli.interrupts import INTERRUPTED, raise_interrupts
 from pykubeproxy.logger import DEBUG_VERBOSITY, before_first_line
 from pykubeproxy.model.errors import ReportedError
 
@@ -26,13 +27,16 @@ DIFFERENT = 1
 """The exit status of `diff` where there is a difference."""
 
 NOT_IN_SYNC = 1
-"""The exit status of `run --once` where the node is not in sync, and of a `run` that failed."""
+"""The exit status of `run --once` where the node is not in sync."""
 
 FAILED = 2
-"""The exit status of any other command that could not do its work."""
+"""The exit status of a command that could not do its work."""
 
-INTERRUPTED, BROKEN_PIPE = 130, 141
-"""The exit statuses after Ctrl-C, and if nobody reads the output any more: those of a shell for SIGINT and SIGPIPE."""
+KUBE_PROXY_FAILED = 1
+"""The exit status of the command `kube-proxy` for any error, as of the real one."""
+
+BROKEN_PIPE = 141
+"""The exit status if nobody reads the output any more: that of a shell for SIGPIPE."""
 
 
 def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..., _R]:
@@ -44,6 +48,7 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
 
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> _R:
+        raise_interrupts()
         before_first_line(_log_to_stderr)
         try:
             return command(*args, **kwargs)
@@ -123,9 +128,13 @@ class OneLineErrors(click.Command):
     """The exit status for a mistake in the arguments; click's own if None."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Read the arguments; help is printed here."""
+        """Read the arguments; help is printed here, also where a command is missing."""
         with _ending_on_broken_pipe():
-            return super().make_context(*args, **extra)
+            try:
+                return super().make_context(*args, **extra)
+            except click.exceptions.NoArgsIsHelpError as error:
+                click.echo(error.message)
+                raise click.exceptions.Exit from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -137,9 +146,6 @@ class OneLineErrors(click.Command):
         open_missing_streams()
         try:
             status = super().main(*args, **{**extra, "standalone_mode": False})
-        except click.exceptions.NoArgsIsHelpError as error:
-            error.show()
-            sys.exit(error.exit_code)
         except click.UsageError as error:
             hint = f" (see '{error.ctx.command_path} --help')" if error.ctx else ""
             problem = " ".join(error.format_message().split()).removesuffix(".")

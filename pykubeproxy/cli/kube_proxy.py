@@ -13,7 +13,7 @@ import msgspec
 
 from pykubeproxy.cli.cleanup import clean_up
 from pykubeproxy.cli.daemon_settings import DRY_RUN, LOG_FORMAT, read_settings
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, NOT_IN_SYNC, OneLineErrors, with_errors
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS, KUBE_PROXY_FAILED, OneLineErrors, with_errors
 from pykubeproxy.cli.inputs import read_config
 from pykubeproxy.cli.options import our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
@@ -27,7 +27,7 @@ from pykubeproxy.observe.logs import LogFormat
 
 
 class _KubeProxy(OneLineErrors):
-    usage_status = NOT_IN_SYNC
+    usage_status = KUBE_PROXY_FAILED
 
 
 @click.command(
@@ -39,7 +39,7 @@ class _KubeProxy(OneLineErrors):
 @LOG_FORMAT
 @our_options
 @kube_proxy_flags()
-@partial(with_errors, status=NOT_IN_SYNC)
+@partial(with_errors, status=KUBE_PROXY_FAILED)
 def main(is_dry: bool, log_format: LogFormat | None, own_options: OwnOptions, flags: dict[str, object]) -> None:
     """The Service proxy of a Kubernetes node, with kube-proxy's command line and configuration file."""
     if flags.get("version", "false") != "false":
@@ -49,7 +49,7 @@ def main(is_dry: bool, log_format: LogFormat | None, own_options: OwnOptions, fl
         _write_config(Path(str(flags["write-config-to"])), flags)
     elif flags.get("cleanup"):
         read_config(flags)
-        sys.exit(NOT_IN_SYNC if clean_up(own_options) else 0)
+        sys.exit(KUBE_PROXY_FAILED if clean_up(own_options) else 0)
     else:
         settings = read_settings(own_options, flags, is_dry=is_dry, is_kube_proxy=True, log_format=log_format)
         (init if flags.get("init-only") else run)(settings)

@@ -1,7 +1,6 @@
 """`run`: the daemon."""
 
 import sys
-from functools import partial
 
 import click
 
@@ -26,12 +25,16 @@ from pykubeproxy.observe.logs import LogFormat
     show_default=True,
     help="Where objects come from: the API server, or a file or folder of manifests, watched for changes.",
 )
-@click.option("--once", is_flag=True, help="Sync once and exit: with 0 if in sync, 1 if not.")
+@click.option(
+    "--once",
+    is_flag=True,
+    help="Sync once and exit: with 0 if in sync, 1 if not; with --dry-run, 1 if there is something to write.",
+)
 @DRY_RUN
 @LOG_FORMAT
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
-@partial(with_errors, status=NOT_IN_SYNC)
+@with_errors
 def run(
     source: str,
     once: bool,
@@ -42,7 +45,7 @@ def run(
 ) -> None:
     """Keep this node's rules in step with Services and EndpointSlices, until told to stop.
 
-    SIGTERM leaves the rules in force.
+    SIGTERM leaves the rules in force. Exits with 2 after an error.
     """
     manifests = None if source == API else source
     settings = read_settings(own_options, flags, manifests=manifests, is_dry=is_dry, log_format=log_format)

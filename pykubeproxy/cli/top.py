@@ -114,9 +114,17 @@ def _print(rates: Rates, output: str, limit: int | None) -> None:
         sys.stdout.flush()
 
 
+class _Console(Console):
+    """Leaves a broken pipe to the command, which has an exit status for it; rich would exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the BrokenPipeError that is being handled."""
+        raise  # noqa: PLE0704  rich calls this while it handles the error
+
+
 def _console() -> Console:
     is_terminal = sys.stdout.isatty()
-    return Console(
+    return _Console(
         force_terminal=is_terminal,
         no_color=bool(os.environ.get("NO_COLOR")),
         width=None if is_terminal else _UNLIMITED_WIDTH,

@@ -4,7 +4,7 @@ import platform
 
 import click
 
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
 from pykubeproxy.config.release import program_version
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host.backend import Backend
@@ -13,6 +13,7 @@ from pykubeproxy.model.ip import Family
 
 
 @click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy version")
+@with_errors
 def version() -> None:
     """Print the versions of this program, of Python, and of the iptables tools found."""
     click.echo(f"pykubeproxy {program_version()}")

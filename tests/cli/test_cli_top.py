@@ -1,8 +1,11 @@
 """What `top` refuses before it reads anything."""
 
+import io
+
 import pytest
 from click.testing import CliRunner
 
+from pykubeproxy.cli import top
 from pykubeproxy.cli.main import main
 
 MISTAKES = {
@@ -24,3 +27,15 @@ def test_a_mistake_is_told_in_one_line(arguments: list[str], expected: str) -> N
     assert result.stderr.count("\n") == 1
     assert expected in result.stderr
     assert result.stdout == ""
+
+
+def test_a_reader_that_has_gone_is_left_to_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """rich would exit with 1, which is no exit status of `top`."""
+
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(text)
+
+    monkeypatch.setattr("sys.stdout", Broken())
+    with pytest.raises(BrokenPipeError):
+        top._console().print("a table")

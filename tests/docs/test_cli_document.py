@@ -10,8 +10,10 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
+from pykubeproxy.cli import errors
+from pykubeproxy.cli.kube_proxy import main as kube_proxy
 from pykubeproxy.cli.main import main
 from pykubeproxy.cli.status_output import as_text
 from pykubeproxy.explain.status.assessment import assess
@@ -22,6 +24,7 @@ from tests.kernel.objects import web, write
 
 DOCUMENT = (DOCS / "cli.md").read_text()
 ROOT = DOCS.parent
+PROGRAMS = (*main.list_commands(click.Context(main)), "kube-proxy")
 EMPTY_DUMP = "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"
 
 # What needs no node of its own; the others are tried in tests/kernel and tests/daemon.
@@ -46,6 +49,13 @@ CASES: dict[str, tuple[Sequence[str], int]] = {
 }
 
 
+def invoke(program: str, *arguments: str) -> Result:
+    """Run `kube-proxy`, or a command of `pykubeproxy`."""
+    if program == "kube-proxy":
+        return CliRunner().invoke(kube_proxy, arguments)
+    return CliRunner().invoke(main, [program, *arguments])
+
+
 @pytest.fixture
 def places(tmp_path: Path) -> dict[str, str]:
     """Files to work with, and the Services in them."""
@@ -65,7 +75,7 @@ def test_the_screen_is_what_status_prints() -> None:
 
 def test_every_command_is_in_the_table_of_exit_states() -> None:
     rows = "".join(line.split("|")[1] for line in DOCUMENT.splitlines() if line.startswith("| `"))
-    for command in (*main.list_commands(click.Context(main)), "kube-proxy"):
+    for command in PROGRAMS:
         assert f"`{command}`" in rows
 
 
@@ -88,8 +98,57 @@ def test_ctrl_c_is_no_answer(places: dict[str, str], tmp_path: Path) -> None:
     assert (process.returncode, said, complained.strip()) == (130, "", "Error: interrupted")
 
 
+@pytest.mark.parametrize("command", PROGRAMS)
+def test_ctrl_c_in_every_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(errors, "raise_interrupts", interrupt)
+    required = {"trace": ("--from", "node", "--to", "default/web")}
+    result = invoke(command, *required.get(command, ()))
+    assert (result.exit_code, result.stdout, result.stderr.strip()) == (130, "", "Error: interrupted")
+
+
+@pytest.mark.parametrize("program", ["main", "kube_proxy"])
+def test_ctrl_c_while_a_program_is_loaded(program: str) -> None:
+    """The finder of modules interrupts the process as soon as click is asked for."""
+    script = f"""
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+class Finder(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from pykubeproxy.__main__ import {program}
+{program}()
+"""
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "Error: interrupted\n")
+
+
+@pytest.mark.parametrize("command", PROGRAMS)
+def test_a_mistake_in_every_command(command: str) -> None:
+    result = CliRunner().invoke(
+        *(main, [command, "--no-such"]) if command != "kube-proxy" else (kube_proxy, ["--no-such"])
+    )
+    assert (result.exit_code, result.stdout) == (1 if command == "kube-proxy" else 2, "")
+    assert result.stderr.startswith("Error: No such option '--no-such'")
+
+
 @pytest.mark.parametrize(
-    "arguments", [("render", "-f", "{objects}"), ("version",), ("--help",), ("run", "--help"), ("status",), ("check",)]
+    "arguments",
+    [
+        (),
+        ("render", "-f", "{objects}"),
+        ("diff", "-f", "{objects}", "--live", "{dump}"),
+        ("trace", "--from", "10.244.9.9", "--to", "{served}", "-f", "{objects}"),
+        ("services", "--live", "{same}"),
+        ("version",),
+        ("status",),
+        ("check",),
+        *((command, "--help") for command in ("run", "top", "cleanup")),
+    ],
 )
 def test_output_that_nobody_reads(arguments: Sequence[str], places: dict[str, str]) -> None:
     command = [sys.executable, "-m", "pykubeproxy", *(each.format(**places) for each in arguments)]
