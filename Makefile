@@ -74,7 +74,7 @@ lint-forms: $(STAMP)
 	check-jsonschema --builtin-schema vendor.github-issue-forms \
 	  $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 
-# Each kustomization can be built; components only as a part of one.
+# Each kustomization can be built; components only as a part of one, which tests/manifests has.
 lint-manifests: $(STAMP)
 	for file in $$(grep -rL '^kind: Component' --include kustomization.yaml manifests); do \
 	  kubectl kustomize "$$(dirname "$$file")" >/dev/null || exit; done

@@ -1,5 +1,8 @@
-"""The objects of manifests/, by kind."""
+"""The objects that the overlays of manifests/ make, by kind: what `kubectl kustomize` prints of them."""
 
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,34 +11,39 @@ import yaml
 JsonObject = dict[str, Any]
 
 FOLDER = Path(__file__).parents[2] / "manifests"
-FILES = ("rbac.yaml", "configmap.yaml", "daemonset.yaml")
-SHADOW = "shadow.yaml"
+REPLACE = "overlays/replace"
+SHADOW = "overlays/shadow"
+KIND = "overlays/kind"
 
 
-def objects(*files: str) -> list[JsonObject]:
-    """All objects of these files, in order."""
-    return [document for file in files for document in yaml.safe_load_all((FOLDER / file).read_text())]
+@cache
+def objects(overlay: str = REPLACE, folder: Path = FOLDER) -> tuple[JsonObject, ...]:
+    """All objects of this overlay."""
+    kubectl = Path(sys.executable).with_name("kubectl")
+    command = [str(kubectl), "kustomize", str(folder / overlay)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return tuple(yaml.safe_load_all(done.stdout))
 
 
-def the(kind: str, file: str = "") -> JsonObject:
-    """The only object of a kind, in one file or in all that the kustomization has."""
-    (found,) = [each for each in objects(*([file] if file else FILES)) if each["kind"] == kind]
+def the(kind: str, overlay: str = REPLACE) -> JsonObject:
+    """The only object of a kind in this overlay."""
+    (found,) = [each for each in objects(overlay) if each["kind"] == kind]
     return found
 
 
-def pod(file: str = "daemonset.yaml") -> JsonObject:
-    """The pod's spec in a DaemonSet."""
-    spec: JsonObject = the("DaemonSet", file)["spec"]["template"]["spec"]
+def pod(overlay: str = REPLACE) -> JsonObject:
+    """The pod's spec in the DaemonSet."""
+    spec: JsonObject = the("DaemonSet", overlay)["spec"]["template"]["spec"]
     return spec
 
 
-def containers(file: str = "daemonset.yaml") -> list[JsonObject]:
-    """All containers of a DaemonSet, those for initialisation first."""
-    return [*pod(file).get("initContainers", ()), *pod(file)["containers"]]
+def containers(overlay: str = REPLACE) -> list[JsonObject]:
+    """All containers of the DaemonSet, those for initialisation first."""
+    return [*pod(overlay)["initContainers"], *pod(overlay)["containers"]]
 
 
-def main(file: str = "daemonset.yaml") -> JsonObject:
+def main(overlay: str = REPLACE) -> JsonObject:
     """The container that keeps running."""
-    (container,) = pod(file)["containers"]
+    (container,) = pod(overlay)["containers"]
     assert isinstance(container, dict)
     return container

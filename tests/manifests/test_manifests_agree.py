@@ -1,6 +1,7 @@
-"""The objects of manifests/ are what the API takes, and fit each other."""
+"""The objects that the overlays of manifests/ make are what the API takes, and fit each other."""
 
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +11,10 @@ import msgspec
 import pytest
 import yaml
 
-from tests.manifests.reading import FILES, FOLDER, SHADOW, JsonObject, containers, objects, pod, the
+from tests.manifests.reading import FOLDER, KIND, REPLACE, SHADOW, JsonObject, containers, objects, pod, the
 
-KUSTOMIZATION: JsonObject = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
-EVERYTHING = objects(*FILES, SHADOW)
+EVERYTHING = [*objects(REPLACE), *objects(SHADOW), *objects(KIND)]
+OVERLAYS = pytest.mark.parametrize("overlay", [REPLACE, SHADOW, KIND])
 client: Any = importlib.import_module("kubernetes.client")
 
 
@@ -25,9 +26,9 @@ def test_every_field_is_one_of_the_api(obj: JsonObject) -> None:
     assert api.sanitize_for_serialization(kept) == obj
 
 
-@pytest.mark.parametrize("file", ["daemonset.yaml", SHADOW])
-def test_a_daemon_set_selects_its_own_pods_and_not_the_other_ones(file: str) -> None:
-    daemon_set = the("DaemonSet", file)
+@OVERLAYS
+def test_a_daemon_set_selects_its_own_pods_and_not_the_other_ones(overlay: str) -> None:
+    daemon_set = the("DaemonSet", overlay)
     name = daemon_set["metadata"]["name"]
     assert daemon_set["metadata"]["labels"] == {"k8s-app": name}
     assert daemon_set["spec"]["selector"]["matchLabels"] == {"k8s-app": name}
@@ -35,7 +36,7 @@ def test_a_daemon_set_selects_its_own_pods_and_not_the_other_ones(file: str) -> 
 
 
 def test_names_are_those_of_kube_proxy() -> None:
-    for obj in objects(*FILES):
+    for obj in objects(REPLACE):
         assert obj["metadata"]["name"] == "kube-proxy"
         assert obj["metadata"]["labels"] == {"k8s-app": "kube-proxy"}
         assert obj["metadata"].get("namespace") == (None if obj["kind"].startswith("Cluster") else "kube-system")
@@ -49,10 +50,10 @@ def test_the_role_is_bound_to_the_account_that_the_pods_have() -> None:
     assert pod()["serviceAccountName"] == pod(SHADOW)["serviceAccountName"] == account["metadata"]["name"]
 
 
-@pytest.mark.parametrize("file", ["daemonset.yaml", SHADOW])
-def test_every_mounted_volume_is_there_and_every_volume_mounted(file: str) -> None:
-    volumes = {volume["name"] for volume in pod(file)["volumes"]}
-    assert {mount["name"] for container in containers(file) for mount in container["volumeMounts"]} == volumes
+@OVERLAYS
+def test_every_mounted_volume_is_there_and_every_volume_mounted(overlay: str) -> None:
+    volumes = {volume["name"] for volume in pod(overlay)["volumes"]}
+    assert {mount["name"] for container in containers(overlay) for mount in container["volumeMounts"]} == volumes
 
 
 def test_the_config_map_is_mounted_where_the_command_line_looks_for_it() -> None:
@@ -64,21 +65,35 @@ def test_the_config_map_is_mounted_where_the_command_line_looks_for_it() -> None
         assert f"--config={mount['mountPath']}/{file}" in container["command"]
 
 
-def test_the_kustomization_has_every_file_but_those_that_say_otherwise() -> None:
-    assert KUSTOMIZATION["resources"] == list(FILES)
-    for file in FOLDER.glob("*.yaml"):
-        if file.name not in (*FILES, "kustomization.yaml"):
-            assert "Not part of the kustomization" in " ".join(file.read_text().replace("#", "").split())
+@OVERLAYS
+def test_all_containers_have_the_image_of_the_base(overlay: str) -> None:
+    (image,) = {container["image"] for container in objects("base")[0]["spec"]["template"]["spec"]["containers"]}
+    assert {container["image"] for container in containers(overlay)} == {image}
 
 
-def test_all_images_are_of_one_version() -> None:
-    (image,) = KUSTOMIZATION["images"]
-    tags = {container["image"] for container in (*containers(), *containers(SHADOW))}
-    assert tags == {f"{image['newName']}:{image['newTag']}"}
-
-
-def test_kustomize_makes_the_same_objects() -> None:
+@OVERLAYS
+def test_a_release_has_the_overlays_with_its_own_image(overlay: str) -> None:
+    image = "registry.example.com:5000/pykubeproxy:1.10"
     kubectl = Path(sys.executable).with_name("kubectl")
-    done = subprocess.run([kubectl, "kustomize", str(FOLDER)], capture_output=True, text=True, check=True)
-    made = [document for document in yaml.safe_load_all(done.stdout) if document]
-    assert sorted(made, key=str) == sorted(objects(*FILES), key=str)
+    done = subprocess.run(
+        [FOLDER.parent / "hack/manifests", Path(overlay).name, image],
+        env={**os.environ, "KUBECTL": str(kubectl)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (mine,) = {container["image"] for container in containers(overlay)}
+    expected = yaml.safe_dump_all(objects(overlay)).replace(mine, image)
+    assert list(yaml.safe_load_all(done.stdout)) == list(yaml.safe_load_all(expected))
+
+
+def test_the_shadow_adds_nothing_but_itself() -> None:
+    """What kube-proxy has of its own stays as it is: the account, the role and the configuration."""
+    assert [(obj["kind"], obj["metadata"]["name"]) for obj in objects(SHADOW)] == [("DaemonSet", "kube-proxy-shadow")]
+
+
+def test_in_kind_the_way_to_the_api_server_is_there() -> None:
+    added = [obj for obj in objects(KIND) if obj not in objects(REPLACE)]
+    (config_map,) = added
+    assert {"configMapRef": {"name": config_map["metadata"]["name"]}} in containers(KIND)[0]["envFrom"]
+    assert config_map["data"].keys() == {"KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"}

@@ -1,6 +1,5 @@
 """The ConfigMap and the command lines of manifests/ are understood, without a word of complaint."""
 
-import re
 import subprocess
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from pykubeproxy.config.types import LocalMode
 from tests.manifests.reading import SHADOW, containers, main, the
 
 PROJECT = Path(__file__).parents[2]
-INSTALL = (PROJECT / "docs/install.md").read_text()
 KUBEADM = (PROJECT / "tests/config/data/kubeadm.conf").read_bytes()
 PROBED = {"livenessProbe": "/livez", "readinessProbe": "/healthz"}
 
@@ -59,7 +57,7 @@ def test_the_command_is_kube_proxys_own() -> None:
     assert init["command"] == [*proxy["command"], "--init-only"]
 
 
-@pytest.mark.parametrize("container", [*containers(), *containers(SHADOW)], ids=lambda each: each["command"][-1])
+@pytest.mark.parametrize("container", [*containers(), main(SHADOW)], ids=lambda each: each["command"][-1])
 def test_the_command_line_is_understood(container: dict[str, list[str]]) -> None:
     name, *arguments = container["command"]
     with kube_proxy.make_context(name, arguments) as context:
@@ -67,20 +65,25 @@ def test_the_command_line_is_understood(container: dict[str, list[str]]) -> None
 
 
 def test_the_node_name_comes_from_the_pod() -> None:
-    for container in (*containers(), *containers(SHADOW)):
+    for container in (*containers(), main(SHADOW)):
         assert container["env"] == [{"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}]
 
 
 def test_the_shadow_only_looks_on() -> None:
-    (shadow,) = containers(SHADOW)
-    assert shadow["command"] == [*main()["command"], "--dry-run", "--dispatch=linear"]
+    config = "--config=/tmp/config.conf"
+    name, _, *others = main()["command"]
+    assert main(SHADOW)["command"] == [name, config, *others, "--dry-run", "--dispatch=linear"]
 
 
-def test_the_shadows_configuration_is_kube_proxys_but_for_ports_of_its_own() -> None:
-    """As docs/install.md makes it, from the one that kubeadm writes."""
-    (edit,) = re.findall(r"\| (sed (?:.|\n)*?) >config\.conf", INSTALL)
-    done = subprocess.run(["sh", "-c", edit], input=KUBEADM, capture_output=True, check=True)
-    original, shadow = (complete({}, text, hostname="node-a").config for text in (KUBEADM, done.stdout))
+def test_the_shadows_configuration_is_kube_proxys_but_for_ports_of_its_own(tmp_path: Path) -> None:
+    """As its init container makes it, from the one that kubeadm writes."""
+    (tmp_path / "config.conf").write_bytes(KUBEADM)
+    *shell, script = containers(SHADOW)[0]["command"]
+    (_, written) = main(SHADOW)["command"][1].split("=")
+    moved = script.replace("/var/lib/kube-proxy/", f"{tmp_path}/").replace(written, f"{tmp_path}/shadow")
+    subprocess.run([*shell, moved], check=True)
+    shadow_file = (tmp_path / "shadow").read_bytes()
+    original, shadow = (complete({}, text, hostname="node-a").config for text in (KUBEADM, shadow_file))
     assert shadow.healthz_bind_address == "0.0.0.0:10276"
     assert shadow.metrics_bind_address == "127.0.0.1:10269"
     theirs = (original.healthz_bind_address, original.metrics_bind_address)

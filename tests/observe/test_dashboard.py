@@ -21,7 +21,7 @@ MANIFESTS = Path(__file__).parents[2] / "manifests"
 DASHBOARD: dict[str, Any] = json.loads((MANIFESTS / "grafana-dashboard.json").read_text())
 ALERTS: list[dict[str, Any]] = [
     rule
-    for group in yaml.safe_load((MANIFESTS / "prometheus-rules.yaml").read_text())["spec"]["groups"]
+    for group in yaml.safe_load((MANIFESTS / "components/alerts/prometheus-rules.yaml").read_text())["spec"]["groups"]
     for rule in group["rules"]
 ]
 SEP = '-A KUBE-SEP-A -p tcp -m comment --comment "a/b:c" -m tcp -j DNAT --to-destination 10.0.0.1:80'

@@ -1,4 +1,4 @@
-"""The three nodes of e2e/, each with the proxy in a container made as manifests/daemonset.yaml asks for it."""
+"""The three nodes of e2e/, each with the proxy in a container made as manifests/overlays/replace asks for it."""
 
 import sys
 import sysconfig

@@ -19,7 +19,7 @@ ROOM = 256
 """Connections that all servers together have room for."""
 ASKED = 20
 BOUND = 5.0
-"""Seconds: what kubelet waits for the answer to a probe, as manifests/daemonset.yaml has it."""
+"""Seconds: what kubelet waits for the answer to a probe, as manifests/overlays/replace has it."""
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.builders import NODE, options
 from tests.daemon.fakes import Clock, changed, loop_of
 from tests.memory_host import MemoryHost
 
-RULES = Path(__file__).parents[3] / "manifests" / "prometheus-rules.yaml"
+RULES = Path(__file__).parents[3] / "manifests/components/alerts/prometheus-rules.yaml"
 FIREWALLD = ForeignChange("firewalld", 7)
 
 
