@@ -1,9 +1,9 @@
-"""Where the API server is and how we prove who we are: kubeconfig, in-cluster, --master.
+"""The address of the API server and the credentials for it: from a kubeconfig, a pod's service account, or --master.
 
 Source: `docs/reference/lifecycle.md` section 9.
 
-The `kubernetes` client reads the files, runs exec plugins, and renews tokens that tell when they expire. What it reads
-only once, such as a kubeconfig's `tokenFile`, we have it read again.
+The `kubernetes` client reads the files, runs exec plugins, and renews tokens that have an expiry time. Some files it
+reads only once, such as a kubeconfig's `tokenFile`; this module has them read again every minute.
 """
 
 import contextlib
@@ -26,15 +26,15 @@ from pykubeproxy.cluster.connections import SOCKET_OPTIONS
 from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.config.addresses import without_secrets
 
-# Token files are rotated under us; client-go, too, reads them again after a minute.
+# Seconds after which files are read again, as in client-go: token files are replaced from time to time.
 _FRESH_SECONDS = 60.0
 _NO_CLUSTER = (
     "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined; "
     "elsewhere, --kubeconfig FILE says where the API server is"
 )
 _CLUSTER_VARIABLES = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
-# PyYAML has no value for what is wrong, only a text that quotes the file. What it quotes of a kubeconfig may be a
-# password that begins with `*` or `!`.
+# What an error message of PyYAML quotes from the file. In a kubeconfig, that may be a password that begins with `*` or
+# `!`.
 _QUOTED = re.compile(r"'[^'<]{2,}'")
 
 Configuration = Any
@@ -46,10 +46,10 @@ class AccessError(SourceError):
 
 
 class ClientConfig(msgspec.Struct, frozen=True):
-    """What the configuration says now.
+    """The client's configuration, as it was read from files or from the output of an exec plugin.
 
-    `is_cheap` if only files were read for it, and no program was run; `problem` if there should be credentials and are
-    none.
+    `is_cheap` is True if only files were read, and no program was run. `problem` says why credentials are missing that
+    the kubeconfig asks for; it is empty if they are there.
     """
 
     configuration: Configuration
@@ -58,7 +58,7 @@ class ClientConfig(msgspec.Struct, frozen=True):
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """How to connect, and what to send as Authorization. `generation` changes when everything was read again."""
+    """How to connect, and the Authorization header. `generation` grows when the configuration is read again."""
 
     configuration: Configuration
     authorization: str | None
@@ -66,7 +66,7 @@ class Credentials(msgspec.Struct, frozen=True):
 
 
 class Access:
-    """The way to one API server, for any number of threads."""
+    """The address of one API server and the credentials for it. Any thread may use it."""
 
     def __init__(self, load: Callable[[], ClientConfig], clock: Callable[[], float] = time.monotonic) -> None:
         self._load = load
@@ -93,7 +93,7 @@ class Access:
 
     @property
     def weakness(self) -> str | None:
-        """Why we cannot know whom we talk to, or who listens; None if neither is so."""
+        """Why the connection is not secure: not encrypted, or the server not verified; None if it is secure."""
         if not self.server.lower().startswith("https://"):
             return "the connection is not encrypted: its URL is not https://"
         if not self._loaded.configuration.verify_ssl:
@@ -101,12 +101,12 @@ class Access:
         return None
 
     def credentials(self) -> Credentials:
-        """What to use for a request now. Raises ApiError if there is nothing to prove who we are with."""
+        """The credentials for a request now. Raises ApiError if there are none, though the kubeconfig asks for some."""
         with self._lock:
             if self._loaded.problem:
                 self._read()
             elif self._loaded.is_cheap and self._clock() - self._read_at >= _FRESH_SECONDS:
-                # A file that cannot be read just now may be about to be replaced; what it said is good for a while.
+                # A file that cannot be read may just be being replaced; what was read before stays valid for a while.
                 with contextlib.suppress(ApiError):
                     self._read()
             return Credentials(self._loaded.configuration, self._authorization(), self._generation)
@@ -141,7 +141,7 @@ class Access:
 
 
 def find_access(kubeconfig: str, master: str) -> Access:
-    """The way to the API server: a kubeconfig, whose server `master` overrides; `master` alone; or in-cluster.
+    """The API server of a kubeconfig, with `master` as its address if given; else `master`; else the pod's cluster.
 
     Raises AccessError.
     """
@@ -208,7 +208,7 @@ def _blank() -> Configuration:
 
 
 def _client_module(name: str) -> Any:
-    """A module of the `kubernetes` client. It costs a fifth of a second and 17 MB, which manifests need not pay."""
+    """A module of the `kubernetes` client. Importing one takes 0.2 s and 17 MB, so it is done only when needed."""
     return importlib.import_module(f"kubernetes.{name}")
 
 
@@ -232,14 +232,14 @@ def _one_line(error: Exception) -> str:
 
 
 def _silence_insecure_warnings() -> None:
-    """`insecure-skip-tls-verify` is somebody's decision: we warn of it once, and not with every request."""
+    """Have urllib3 not warn at each request: the user chose insecure-skip-tls-verify, and is warned at the start."""
     urllib3 = importlib.import_module("urllib3")
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 @contextlib.contextmanager
 def _root_errors() -> Iterator[list[str]]:
-    """What this thread says to the root logger, which is where the client complains of exec plugins."""
+    """The errors that this thread logs with the root logger, as the client does when an exec plugin fails."""
     collector = _Collector()
     root = logging.getLogger()
     root.addHandler(collector)

@@ -1,14 +1,14 @@
-"""What can go wrong between us and the API server, as values, each one line that a person understands."""
+"""The errors of requests to the API server. The text of each is one line, for users."""
 
 import msgspec
 
 from pykubeproxy.cluster.validation import decode
 
 READ_TIMEOUT = "read timeout"
-"""The kind of ApiError with a connection that is open, and over which nothing comes."""
+"""The `kind` of an ApiError for a connection that is open, but over which nothing arrives."""
 
 MALFORMED, SHORT_WATCH, INTERNAL = "malformed", "short watch", "internal"
-"""The kinds of ApiError with an answer that is none, with watches that end at once, and with a fault of ours."""
+"""The `kind` of an ApiError for an unreadable answer, for watches that end at once, and for a bug of this program."""
 
 _NOT_OF_SERVER = (MALFORMED, SHORT_WATCH, INTERNAL)
 
@@ -18,7 +18,7 @@ _LONGEST_WAIT = 600
 
 
 class ApiError(Exception):
-    """A request or a watch that failed; `str()` is one line. `kind` stays the same while the cause does."""
+    """A request or a watch that failed; `str()` is one line. Errors with the same cause have the same `kind`."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class ApiError(Exception):
 
 
 class Aborted(ApiError):
-    """We were told to stop."""
+    """The request was ended by `Session.abort`."""
 
     def __init__(self) -> None:
         super().__init__("stopped", kind="stopped")
@@ -104,7 +104,7 @@ def refused(status: int, body: bytes | msgspec.Raw, retry_after: str | None = No
         said = _Status(message=bytes(body).decode(errors="replace"))
     code = status or said.code
     in_body = said.details.retry_after_seconds if said.details else None
-    # Nine digits are more than anybody waits for, and fewer than Python refuses to read.
+    # Only the first nine digits are read: Python refuses numbers of thousands of digits.
     seconds = int(retry_after[:9]) if retry_after and retry_after.isdecimal() else in_body
     seconds = None if seconds is None else min(max(seconds, 0), _LONGEST_WAIT)
     message = " ".join(said.message.split() or said.reason.split())[:_LONGEST_TEXT] or "no explanation"

@@ -35,7 +35,7 @@ _NO_ANSWER = "<error>"
 
 
 class Observer(Protocol):
-    """Is told of requests, by whichever thread makes them."""
+    """Called for each request, by the thread that makes it."""
 
     def api_answered(self, host: str, method: str, code: str) -> None:
         """A request has ended with this HTTP status, or with `<error>` if there was no answer."""
@@ -82,7 +82,7 @@ class ApiClient:
 
     @property
     def weakness(self) -> str | None:
-        """Why we cannot know whom we talk to, or who listens; None if neither is so."""
+        """Why the connection is not secure: not encrypted, or the server not verified; None if it is secure."""
         return self._access.weakness
 
     def session(self) -> "Session":
@@ -181,7 +181,7 @@ class Session:
             raise
 
     def _counted(self, method: str, send: Callable[[], BaseHTTPResponse]) -> BaseHTTPResponse:
-        """The response that `send` returns; the observer is told its status, or that there was none."""
+        """The response that `send` returns; the observer gets its status, or `<error>` if there was no answer."""
         code = _NO_ANSWER
         try:
             response = send()
@@ -193,7 +193,7 @@ class Session:
 
     @contextmanager
     def _timed(self, method: str) -> Iterator[None]:
-        """Tell the observer how long the block has taken, whatever became of it."""
+        """Report to the observer how long the block has taken, also if it failed."""
         begun = time.monotonic()
         try:
             yield
@@ -231,7 +231,7 @@ class Lines:
         explained: Callable[[], AbstractContextManager[None]],
         use_watch_timeout: Callable[[], None],
     ) -> None:
-        """`be_patient` lets the connection be silent for as long as that of a watch may be."""
+        """`use_watch_timeout` sets the read timeout of the connection to that of a watch."""
         self._response = response
         self._explained = explained
         self.use_watch_timeout = use_watch_timeout

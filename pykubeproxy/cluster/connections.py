@@ -15,7 +15,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
     `silence` is the longest time in which nothing arrives, neither an answer nor a byte of one. A healthy server never
     takes so long: it gives up any request that is no watch after 60 s (its --request-timeout), and sends a bookmark
-    over every watch once a minute. So a watch that is silent for longer has nobody behind it, though its TCP peer, a
+    over every watch once a minute. So the server of a watch that is silent for longer is gone, though its TCP peer, a
     load balancer perhaps, may be alive and acknowledge every keepalive probe. Should a server send no bookmarks, then
     nothing is lost either: the next watch goes on from the last version, and the rules are not touched.
 
@@ -75,9 +75,9 @@ class Sockets:
 
 
 def register_sockets(manager: urllib3.PoolManager, sockets: Sockets) -> None:
-    """Have every connection that `manager` makes from now on tell `sockets`.
+    """Have the socket of every connection that `manager` makes from now on added to `sockets`.
 
-    A response has its socket only once its head has come; a server may be silent before that.
+    A response object has its socket only when its head has arrived, and a server may be silent before that.
     """
     pools: dict[str, Any] = manager.pool_classes_by_scheme
     manager.pool_classes_by_scheme = {
@@ -87,7 +87,7 @@ def register_sockets(manager: urllib3.PoolManager, sockets: Sockets) -> None:
 
 
 def _registering(connection: type[Any], sockets: Sockets) -> type[Any]:
-    """A connection class that tells `sockets` of its socket."""
+    """A connection class that adds its socket to `sockets` once it has connected."""
 
     def connect(self: Any) -> None:
         connection.connect(self)

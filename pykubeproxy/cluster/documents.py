@@ -32,7 +32,7 @@ _RESOURCES = {resource.kind: resource for resource in (SERVICES, ENDPOINT_SLICES
 class ManifestContent(msgspec.Struct, frozen=True, kw_only=True):
     """What a text holds. `bad` names objects that could not be used; `is_broken` means that more may be missing.
 
-    `unread` says where either is so: the file, the document, and the object if its name can be told.
+    `unread` lists what could not be used: the file, the document, and the object if its name is known.
     """
 
     objects: dict[ObjectId, Object]
@@ -44,9 +44,9 @@ class ManifestContent(msgspec.Struct, frozen=True, kw_only=True):
 
 @as_go_reads
 class _Loader(AliasLimit, DepthLimit, yaml.CSafeLoader):
-    """YAML as Kubernetes reads it, where a key that is there twice is an error.
+    """YAML as Kubernetes reads it, except that a duplicate key in a mapping is an error.
 
-    It mostly means that two objects run into each other, of which one would be lost without a word.
+    Mostly, the line `---` between two objects is missing then, and one of them would be lost silently.
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
@@ -148,7 +148,7 @@ class _ManifestReader:
                 self._take_text(item, its_place, kind, its_version)
 
     def _take_plain(self, item: msgspec.Raw, place: str, listed_as: str, list_version: object) -> bool:
-        """An object of a list in JSON, straight to its own type. False for one that needs a closer look."""
+        """An object of a list in JSON, straight to its own type. False if it has to be read by `_take_text`."""
         with suppress(msgspec.DecodeError, BadObject):
             head = msgspec.json.decode(item, type=_Head)
             kind, version = head.kind or listed_as, head.api_version or list_version
@@ -208,7 +208,7 @@ class _HeadMetadata(msgspec.Struct):
 
 
 class _Head(msgspec.Struct, rename="camel"):
-    """What tells of which kind an object is, and which one."""
+    """The fields that identify an object."""
 
     metadata: _HeadMetadata
     kind: str = ""

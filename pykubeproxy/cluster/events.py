@@ -2,8 +2,8 @@
 
 Source: `docs/reference/lifecycle.md` section 12.
 
-Whoever emits one neither waits nor fails. An Event that the API server refuses is given up; one that cannot be
-delivered is tried again for two minutes, as client-go does.
+`EventRecorder.emit` neither waits nor fails. An Event that the API server refuses is dropped; one that cannot be
+delivered is sent again for two minutes, as client-go does.
 """
 
 import contextlib
@@ -93,7 +93,7 @@ class EventRecorder:
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
     def emit(self, event: Event) -> None:
-        """Have an Event written some time; it is dropped if too many wait."""
+        """Write an Event in the background; it is dropped if too many are waiting."""
         try:
             self._waiting.put_nowait((event, datetime.now(UTC)))
         except queue.Full:

@@ -1,6 +1,6 @@
 """Remarks on input that was not used as it is, such as a mistake in a manifest: values, and the text of each.
 
-The words stand beside the values, not in `pykubeproxy.explain`, since the values name files, documents and fields of
+The texts are here and not in `pykubeproxy.explain`, since the values name files, documents and fields of
 the API, of which no package below this one knows.
 """
 

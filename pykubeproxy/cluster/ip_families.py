@@ -20,7 +20,7 @@ _MOST = len(Family)
 def filled_in(spec: wire.ServiceSpec) -> tuple[str, ...]:
     """`spec.ipFamilies`, with the families of those `spec.clusterIPs` that have none yet.
 
-    Empty where it is not given and `spec.clusterIP` speaks against `spec.clusterIPs`: then a proxy goes by the former.
+    Empty if it is not given and `spec.clusterIP` is not the first of `spec.clusterIPs`: a proxy uses the former then.
     """
     given = tuple(spec.ip_families or ())
     addresses = spec.cluster_ips or ([spec.cluster_ip] if spec.cluster_ip else [])

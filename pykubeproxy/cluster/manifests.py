@@ -1,8 +1,8 @@
 """Objects from files and folders, watched for changes: a Service proxy without a cluster.
 
-Files are looked at by their metadata several times a second, and read again once they have come to rest, so that a
-file caught while it is being written is not taken for its new content. While a manifest cannot be read, its objects
-stay as they were last read, and no object counts as gone: it may have moved to where it cannot be read.
+The metadata of the files is polled several times a second. A file that has changed is read when two polls in a row
+find the same metadata, so that a file is not read while it is being written. While a file cannot be read, its objects
+stay as they were last read, and no object of any file counts as deleted: it may have moved to the unreadable file.
 """
 
 import sys
@@ -22,12 +22,13 @@ from pykubeproxy.model.snapshot import Object, ObjectId
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
 
-# Seconds between two looks. A change is read at the second look that finds it the same, half a second later at most.
+# Seconds between two polls. A change is read at most half a second after it was made.
 POLL_INTERVAL = 0.2
 
-# Seconds that a file must have been left alone to be read at the start, and for which that is waited for at most.
-_REST_SECONDS = 1.0
-_REST_TIMEOUT = 5.0
+# At the start, files are read once they have not been written to for the first number of seconds; that is waited for
+# up to the second number of seconds.
+_SETTLED_AFTER = 1.0
+_SETTLING_TIMEOUT = 5.0
 
 
 class SourceError(ReportedError):
@@ -35,7 +36,7 @@ class SourceError(ReportedError):
 
 
 class _Signature(msgspec.Struct, frozen=True):
-    """What changes when a file does. `changed_ns` tells also when it became readable, or was put there by a rename."""
+    """Metadata that changes with a file; `changed_ns` also when it becomes readable, or is put there by a rename."""
 
     modified_ns: int
     changed_ns: int
@@ -56,7 +57,7 @@ class _File(msgspec.Struct):
 
 
 class Manifests:
-    """The objects of some files and folders. `poll` tells what has changed since the last time."""
+    """The objects of some files and folders. `poll` returns what has changed since the call before."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._paths = [Path(path) for path in paths]
@@ -66,8 +67,8 @@ class Manifests:
         self._notes: list[input_notes.InputNote] = []
         self._clashes: set[input_notes.DefinedInOtherFile] = set()
         self._unreachable = ""
-        self._restless: tuple[Path, ...] = ()
-        self._was_at_rest = False
+        self._unsettled: tuple[Path, ...] = ()
+        self._was_settled = False
         self._was_complete = False
         self._kept: set[ObjectId] = set()
         self._look()
@@ -76,20 +77,20 @@ class Manifests:
         """Read everything now: for the first time, or for commands that look once. Raises SourceError."""
         return self._update(self._look(), settled_only=False)
 
-    def wait_for_rest(self) -> None:
-        """Wait until nobody has written to the files for a moment, but not for long. Raises SourceError."""
-        deadline = time.monotonic() + _REST_TIMEOUT
+    def wait_until_settled(self) -> None:
+        """Wait until the files have not been written to for a second, for five seconds at most. Raises SourceError."""
+        deadline = time.monotonic() + _SETTLING_TIMEOUT
         found, self._seen = self._look(), {}
         while any(map(_is_recent, found.values())) and found != self._seen and time.monotonic() < deadline:
             time.sleep(POLL_INTERVAL)
             self._seen, found = found, self._look()
 
     def poll(self) -> ObjectChanges:
-        """Read what has changed and come to rest since the last call; mostly that is nothing."""
+        """Read the files that have changed and settled since the last call; mostly there are none."""
         try:
             found = self._look()
         except SourceError as error:
-            # Nothing can be said to be gone while a path cannot be listed.
+            # While a path cannot be listed, no object counts as deleted.
             if not self._unreachable:
                 self._notes.append(input_notes.PathUnreadable(problem=str(error)))
             self._unreachable = str(error)
@@ -111,8 +112,8 @@ class Manifests:
         files = [self._files[path] for path in sorted(self._files)]
         unread = [text for file in files if file.is_broken or not self._was_complete for text in file.unread]
         unreachable = [self._unreachable] if self._unreachable else []
-        restless = () if self._was_at_rest else self._restless
-        return (*unreachable, *unread, *(f"{path}: being written" for path in restless))
+        unsettled = () if self._was_settled else self._unsettled
+        return (*unreachable, *unread, *(f"{path}: being written" for path in unsettled))
 
     def _look(self) -> dict[Path, _Signature]:
         """What the files look like now. Raises SourceError if a path is not there or cannot be listed."""
@@ -130,17 +131,17 @@ class Manifests:
             for path, signature in found.items()
             if path not in self._files or self._files[path].signature != signature
         ]
-        restless = tuple(path for path in different if self._seen and self._seen.get(path) != found[path])
-        changed = [path for path in different if not (settled_only and path in restless)]
-        has_come_to_rest = bool(self._restless) and not restless
-        self._seen, self._restless = found, restless
-        self._was_at_rest |= not restless
+        unsettled = tuple(path for path in different if self._seen and self._seen.get(path) != found[path])
+        changed = [path for path in different if not (settled_only and path in unsettled)]
+        has_settled = bool(self._unsettled) and not unsettled
+        self._seen, self._unsettled = found, unsettled
+        self._was_settled |= not unsettled
         for path in gone:
             del self._files[path]
         for path in changed:
             self._read(path, found[path])
         self._was_complete |= not self.unread
-        return self._diff() if gone or changed or has_come_to_rest else self._flush_notes()
+        return self._diff() if gone or changed or has_settled else self._flush_notes()
 
     def _read(self, path: Path, signature: _Signature) -> None:
         """Read one file; of what cannot be read, keep what was there before."""
@@ -169,7 +170,7 @@ class Manifests:
         file.is_broken, file.unread = parsed.is_broken, parsed.unread
 
     def _diff(self) -> ObjectChanges:
-        """The objects of all files against those that were told last; a later file wins over an earlier one."""
+        """The objects of all files compared with those returned before; of two files, the later one by name wins."""
         merged: dict[ObjectId, Object] = {}
         clashes = set()
         for path in sorted(self._files):
@@ -183,7 +184,7 @@ class Manifests:
         removed = tuple(name for name in self._current if name not in merged)
         if self.unread:
             self._note_kept(removed)
-        if self.unread or self._restless:
+        if self.unread or self._unsettled:
             merged |= {name: self._current[name] for name in removed}
             removed = ()
         self._kept &= merged.keys()
@@ -242,4 +243,4 @@ def _leads_nowhere(path: Path) -> bool:
 
 def _is_recent(signature: _Signature) -> bool:
     """True if the file was written to within the last moment, as far as the clocks agree."""
-    return abs(time.time_ns() - max(signature.modified_ns, signature.changed_ns)) < _REST_SECONDS * 1e9
+    return abs(time.time_ns() - max(signature.modified_ns, signature.changed_ns)) < _SETTLED_AFTER * 1e9

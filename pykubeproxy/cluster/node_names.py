@@ -1,4 +1,4 @@
-"""The names of the cluster's Nodes, to tell which of them somebody may have meant."""
+"""The names of the cluster's Nodes, for suggestions in an error message about an unknown one."""
 
 import msgspec
 

@@ -98,7 +98,7 @@ class Outage:
             self._changed.notify_all()
 
     def works(self, watcher: WatchFailures) -> None:
-        """A watch has everything that there is, and hears of changes."""
+        """A watch has listed all objects, and receives changes."""
         with self._changed:
             self._report.works(watcher.name, self._clock())
 
@@ -189,30 +189,30 @@ class _Report:
     def __init__(self, stable_after: float) -> None:
         self.errors: dict[str, ApiError] = {}
         self._stable_after = stable_after
-        self._told: set[tuple[str, str]] = set()
-        self._has_news = False
+        self._logged: set[tuple[str, str]] = set()
+        self._is_failure_logged = False
         self.since = 0.0
         self._works_since = -math.inf
 
     def failed(self, name: str, error: ApiError, now: float) -> None:
         if not self.errors:
             if now - self._works_since >= self._stable_after:
-                self._told.clear()
+                self._logged.clear()
             self.since = now
         self.errors[name] = error
         # What is wrong with the server is the same for all watches; a refusal concerns one of them.
         key = ("" if error.is_of_server else name, error.kind)
-        if key in self._told:
+        if key in self._logged:
             return
-        self._told.add(key)
-        self._has_news = True
-        told = "cannot follow the API server; the rules in force stay, and it is tried again"
-        log.warning(told, resource=name, error=str(error))
+        self._logged.add(key)
+        self._is_failure_logged = True
+        message = "cannot follow the API server; the rules in force stay, and it is tried again"
+        log.warning(message, resource=name, error=str(error))
 
     def works(self, name: str, now: float) -> None:
         if self.errors.pop(name, None) is None or self.errors:
             return
         self._works_since = now
-        if self._has_news:
-            self._has_news = False
+        if self._is_failure_logged:
+            self._is_failure_logged = False
             log.info("following the API server again", seconds=round(now - self.since, 1))

@@ -1,7 +1,7 @@
-"""A thread per resource that keeps whoever listens in step with the API server.
+"""A thread for each resource that follows its objects in the API server, and passes every change on.
 
-`watch_protocol` decides what to ask, `client` asks it, and `tracker` turns the answers into Changes. What is left to do
-here is to carry from one to the other; `outage` decides when to ask again where something went wrong.
+`watch_protocol` decides which request to make, `client` makes it, and `tracker` turns the answers into ObjectChanges.
+This module connects the three; `outage` decides when to repeat a request that failed.
 """
 
 import random
@@ -32,7 +32,7 @@ from pykubeproxy.cluster.watch_protocol import (
 
 log = logger.get()
 
-# A list is told in pieces of about this size, which bounds the memory that it takes.
+# The objects of a list are passed on in batches of about this size, which bounds the memory that they take.
 _BATCH = 500
 # Seconds that a watch lasts, as client-go chooses them: at random, so that not all nodes come back at once.
 _WATCH_SECONDS = (300, 600)
@@ -42,7 +42,7 @@ _JOIN_SECONDS = 1.0
 class Reflector:
     """Follows one resource from `start` to `stop`.
 
-    `on_change` gets every Change and `on_listed` the kind, once all that there was at first has been told; both are
+    `on_change` is called with each change, and `on_listed` with the kind once the first list is complete; both are
     called from the reflector's own thread and should not take long. With `can_stream` False, it never asks for a
     streaming list.
     """
@@ -68,7 +68,7 @@ class Reflector:
         self._stream: Lines | None = None
         self._opened_at = 0.0
         self._is_list_awaited = False
-        self._has_told_list = False
+        self._is_list_reported = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"follow-{resource.plural}", daemon=True)
         self._protocol = self._begin()
@@ -114,7 +114,7 @@ class Reflector:
             reply = self._carry_out(self._protocol.command)
             self._protocol.take(reply)
         except Exception as error:
-            # A fault of ours: a thread that died of it would leave the node with old rules, and nobody would know.
+            # A bug: if it ended the thread, the node would keep old rules, and nothing would show it.
             log.exception("internal error while following the API server", resource=self._resource.group_resource)
             self._protocol = self._begin()
             return ApiError(f"internal error: {error!r}", kind=INTERNAL)
@@ -171,14 +171,14 @@ class Reflector:
         self._outage.works(self._watcher)
 
     def _deliver(self) -> None:
-        """Tell what there is to tell. Called before anything that may block."""
+        """Pass on the changes that are pending. Called before anything that may block."""
         if self._tracker.is_listing and self._tracker.pending < _BATCH:
             return
         change = self._tracker.take()
         if not change.is_empty:
             self._on_change(change)
-        if self._tracker.has_listed and not self._has_told_list:
-            self._has_told_list = True
+        if self._tracker.has_listed and not self._is_list_reported:
+            self._is_list_reported = True
             self._on_listed(self._resource.kind)
 
     def _leave(self) -> None:

@@ -1,4 +1,4 @@
-"""What a source of objects tells the rest of the program, whether it is the API server or a folder of files."""
+"""The changes that a source of objects (the API server, or manifests) passes to the rest of the program."""
 
 import msgspec
 
@@ -7,7 +7,7 @@ from pykubeproxy.model.snapshot import Object, ObjectId
 
 
 class ObjectChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """Objects that are new or different, objects that are gone, and what there is to say about it.
+    """Objects that are new or different, objects that are gone, and notes about mistakes in the input.
 
     `unread` names what cannot be read now: there may be more objects than are known, and none of them counts as gone.
     """
@@ -19,5 +19,5 @@ class ObjectChanges(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_empty(self) -> bool:
-        """True if nothing changed and there is nothing to say."""
+        """True if nothing has changed and there are no notes."""
         return not (self.put or self.removed or self.notes)

@@ -17,7 +17,7 @@ from pykubeproxy.model.snapshot import Object, ObjectId
 
 
 class _Identity(msgspec.Struct, frozen=True, rename="camel"):
-    """The least that an object has to have, for those that cannot be read any further."""
+    """The fields that identify an object, for one whose other fields cannot be read."""
 
     name: str = ""
     namespace: str = ""
@@ -33,9 +33,10 @@ _UNKNOWN_VERSION = ""
 
 
 class Tracker:
-    """The objects of one resource, between the server and whoever wants to know of changes.
+    """The known objects of one resource, and the changes that have not been taken yet.
 
-    A list lies between `begin_list` and `end_list`. A list that is begun again takes nothing back of what was told.
+    A list lies between `begin_list` and `end_list`. Changes from a list that breaks off and is begun
+    again stay valid.
     """
 
     def __init__(self, resource: Resource) -> None:
@@ -55,7 +56,7 @@ class Tracker:
 
     @property
     def pending(self) -> int:
-        """How many objects there are to tell of."""
+        """The number of objects that have changed and have not been taken yet."""
         return len(self._pending)
 
     def begin_list(self) -> None:
@@ -86,7 +87,7 @@ class Tracker:
             return self._put_bad(data, field_first(error))
         metadata: wire.Metadata = obj.metadata
         name = self._name(metadata)
-        if self._is_news(name, metadata.resource_version):
+        if self._is_new_version(name, metadata.resource_version):
             self._translate(name, obj)
         return metadata.resource_version
 
@@ -97,7 +98,7 @@ class Tracker:
         return identity.resource_version
 
     def take(self) -> ObjectChanges:
-        """What there is to tell since the last call."""
+        """The changes since the last call."""
         pending, self._pending = self._pending, {}
         notes, self._notes = tuple(self._notes), []
         return ObjectChanges(
@@ -106,8 +107,8 @@ class Tracker:
             notes=notes,
         )
 
-    def _is_news(self, name: ObjectId, version: str) -> bool:
-        """Take note of a version; False if it was the last one told."""
+    def _is_new_version(self, name: ObjectId, version: str) -> bool:
+        """Remember the version of an object; False if it is the one that is known already."""
         if self._listed is not None:
             self._listed.add(name)
         if version and self._versions.get(name) == version:
@@ -127,12 +128,12 @@ class Tracker:
     def _put_bad(self, data: bytes | msgspec.Raw, problem: str) -> str:
         identity = _identity(data)
         name = self._name(identity)
-        if self._is_news(name, identity.resource_version):
+        if self._is_new_version(name, identity.resource_version):
             self._note_bad(name, problem)
         return identity.resource_version
 
     def _note_bad(self, name: ObjectId, problem: str) -> None:
-        """An object that cannot be used stays as it was last told, if it ever was."""
+        """Note that an object cannot be used. If it could before, its last usable state stays in force."""
         self._notes.append(BadObjectSkipped(name=name, problem=problem))
 
     def _forget(self, name: ObjectId) -> None:
@@ -146,7 +147,7 @@ class Tracker:
 
 
 def _identity(data: bytes | msgspec.Raw) -> _Identity:
-    """What can be told of an object of whatever shape."""
+    """The identity of an object, as far as it has one."""
     try:
         return decode(_NAMED, data).metadata
     except msgspec.ValidationError:

@@ -2,7 +2,7 @@
 
 Every name, port and address that can reach a rule line is checked here, so nothing behind this module has to quote or
 escape. An object that cannot be used raises `BadObject` with its field; a part that the API's consumers are meant to
-tolerate (`docs/reference/services.md` section 14, `docs/reference/endpoints.md` section 3) is left out and told as an
+tolerate (`docs/reference/services.md` section 14, `docs/reference/endpoints.md` section 3) is left out and reported as
 `Ignored`.
 """
 
@@ -226,7 +226,7 @@ def _policy(text: str | None, field: str) -> _Policy:
 
 
 def _trigger_time(metadata: wire.Metadata) -> float | None:
-    """When the change happened that led to this one; None if it is not told in RFC 3339."""
+    """When the change happened that led to this one; None without an annotation that says so in RFC 3339."""
     text = (metadata.annotations or {}).get(TRIGGER_TIME_ANNOTATION, "")
     try:
         return datetime.fromisoformat(text).timestamp()

@@ -1,4 +1,4 @@
-"""Exceptions of urllib3, ssl and socket as ApiErrors; their own texts name Python objects, and help nobody else."""
+"""Exceptions of urllib3, ssl and socket as ApiErrors, since their own texts name Python objects."""
 
 import socket
 import ssl
@@ -14,34 +14,34 @@ def unreachable(error: BaseException, server: str) -> ApiError:
     causes = list(_causes(error))
     who = f"the proxy before {server}" if any(isinstance(cause, exceptions.ProxyError) for cause in causes) else server
     for cause in causes:
-        told = _told(cause)
-        if told is not None:
-            kind, text = told
+        found = _kind_and_text(cause)
+        if found is not None:
+            kind, text = found
             return ApiError(f"{who}: {text}", kind=kind)
     return ApiError(f"{who}: the connection broke off", kind="broken")
 
 
-def _told(cause: BaseException) -> tuple[str, str] | None:
-    """Kind and text of a cause that says something by itself."""
-    told = None
+def _kind_and_text(cause: BaseException) -> tuple[str, str] | None:
+    """The kind and text of an ApiError for a cause; None if another exception in the chain says more."""
+    found = None
     match cause:
         case socket.gaierror():
-            told = "name", f"the name cannot be resolved: {cause.strerror}"
+            found = "name", f"the name cannot be resolved: {cause.strerror}"
         case ssl.SSLCertVerificationError():
-            told = "certificate", f"its certificate is not accepted: {cause.verify_message}"
+            found = "certificate", f"its certificate is not accepted: {cause.verify_message}"
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-            told = "broken", "the connection broke off"
+            found = "broken", "the connection broke off"
         case ssl.SSLError():
-            told = "TLS", f"TLS failed: {cause.reason or cause}"
+            found = "TLS", f"TLS failed: {cause.reason or cause}"
         case exceptions.ReadTimeoutError():
-            told = READ_TIMEOUT, "no answer in time"
+            found = READ_TIMEOUT, "no answer in time"
         case exceptions.NewConnectionError():
             pass  # has its reason in what it was raised from
         case exceptions.ConnectTimeoutError() | TimeoutError():
-            told = "timeout", "no connection in time"
+            found = "timeout", "no connection in time"
         case OSError(strerror=str(reason)):
-            told = f"errno {cause.errno}", reason
-    return told
+            found = f"errno {cause.errno}", reason
+    return found
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -24,7 +24,7 @@ class ManifestWatcher:
 
     def start(self) -> None:
         """Read everything, then go on watching in the background."""
-        self._manifests.wait_for_rest()
+        self._manifests.wait_until_settled()
         self._send(self._manifests.load())
         self._polling.start()
 
