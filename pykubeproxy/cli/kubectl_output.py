@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from pykubeproxy.cli.kubectl_nodes import Answers, NodeOutput
+from pykubeproxy.cli.status_output import sign
 from pykubeproxy.explain.node_answer_words import drift_text, no_answer_text, nodes_text
 from pykubeproxy.explain.node_answers import Concern, NoAnswer, NodeStatus, SyncState
 from pykubeproxy.explain.status.observations import Level
@@ -16,10 +17,7 @@ from pykubeproxy.model.printable import printable
 VERSION = 1
 
 _TITLES = ("NODE", "IN SYNC", "DRIFT", "PROXY", "BACKEND")
-_OK, _NOTE, _BAD, _UNKNOWN = Level.OK.value, Level.NOTE.value, Level.BAD.value, Level.UNKNOWN.value
-_SIGNS = {_OK: "✔", _NOTE: "!", _BAD: "✘", _UNKNOWN: "?"}
-_COLORS = {_OK: "green", _NOTE: "yellow", _BAD: "red", _UNKNOWN: "yellow"}
-_WORST_FIRST = (_BAD, _UNKNOWN, _NOTE)
+_WORST_FIRST: Mapping[str, int] = {Level.BAD: 0, Level.UNKNOWN: 1, Level.NOTE: 2}
 _MOST_CONCERNS = 20
 
 Statuses = Mapping[str, NodeStatus | NoAnswer]
@@ -35,7 +33,7 @@ def status_lines(statuses: Statuses) -> Iterator[str]:
     yield f"  {_row(_TITLES, widths)}"
     for node, cells in rows.items():
         level = _level(statuses[node])
-        yield f"{_sign(level)} {_row(cells, widths)}"
+        yield f"{sign(level)} {_row(cells, widths)}"
     yield from _concern_lines(statuses)
 
 
@@ -90,20 +88,23 @@ def _answer_fields(answer: NodeOutput | NoAnswer) -> dict[str, Any]:
 
 
 def _sum(statuses: Statuses) -> str:
-    """`3 of 4 nodes answer; in sync: 2; something is wrong on 1`."""
+    """`4 nodes: 3 answered, 2 in sync, 1 with something wrong`."""
     answered = [its for its in statuses.values() if isinstance(its, NodeStatus)]
     in_sync = sum(its.in_sync is SyncState.YES for its in answered)
-    wrong = sum(_level(its) == _BAD for its in answered)
-    return (
-        f"{len(answered):,} of {len(statuses):,} {'node answers' if len(statuses) == 1 else 'nodes answer'}; "
-        f"{in_sync:,} in sync; {f'{wrong:,} with something wrong' if wrong else 'nothing wrong there'}"
+    wrong = sum(_level(its) is Level.BAD for its in answered)
+    nodes = f"{len(statuses):,} {'node' if len(statuses) == 1 else 'nodes'}"
+    parts = (
+        f"{len(answered):,} answered",
+        f"{in_sync:,} in sync",
+        *([f"{wrong:,} with something wrong"] * bool(wrong)),
     )
+    return f"{nodes}: {', '.join(parts)}"
 
 
-def _level(status: NodeStatus | NoAnswer) -> str:
+def _level(status: NodeStatus | NoAnswer) -> Level:
     if isinstance(status, NoAnswer) or status.exit_status not in (0, 1):
-        return _UNKNOWN
-    return _BAD if status.exit_status or status.in_sync is SyncState.NO else _OK
+        return Level.UNKNOWN
+    return Level.BAD if status.exit_status or status.in_sync is SyncState.NO else Level.OK
 
 
 def _cells(node: str, status: NodeStatus | NoAnswer) -> tuple[str, ...]:
@@ -123,10 +124,6 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)).rstrip()
 
 
-def _sign(level: str) -> str:
-    return click.style(_SIGNS.get(level, "?"), fg=_COLORS.get(level, "yellow"))
-
-
 def _concern_lines(statuses: Statuses) -> Iterator[str]:
     nodes: defaultdict[Concern, list[str]] = defaultdict(list)
     for node, status in statuses.items():
@@ -136,10 +133,10 @@ def _concern_lines(statuses: Statuses) -> Iterator[str]:
     if not nodes:
         return
     yield ""
-    ordered = sorted(nodes, key=lambda each: _WORST_FIRST.index(each.level) if each.level in _WORST_FIRST else 0)
+    ordered = sorted(nodes, key=lambda each: _WORST_FIRST.get(each.level, 0))
     for each in ordered[:_MOST_CONCERNS]:
         where = printable(nodes_text(nodes[each], len(statuses)))
-        yield f"{_sign(each.level)} {where}: {printable(f'{each.topic}: {each.says}')}"
+        yield f"{sign(each.level)} {where}: {printable(f'{each.topic}: {each.says}')}"
         if each.advice:
             yield f"  → {printable(each.advice)}"
     if len(ordered) > _MOST_CONCERNS:

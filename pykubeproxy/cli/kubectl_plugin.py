@@ -2,10 +2,11 @@
 
 import asyncio
 import functools
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 import msgspec
@@ -71,6 +72,7 @@ _NAMESPACE = click.option(
 )
 _NODE = click.option("--node", "nodes", multiple=True, metavar="NAME", help="Only this node. Repeatable.")
 _ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF THE COMMAND]")
+_OF_NAMESPACE = click.option("-n", "--namespace", "only", metavar="NAME", help="Only the Services of this namespace.")
 _OUTPUT = click.option("-o", "--output", default="text", metavar="FORMAT", help="As of the command on a node.")
 
 
@@ -101,6 +103,12 @@ def _connected(command: Callable[..., _R]) -> Callable[..., _R]:
     return decorated
 
 
+class _Plugin(OneLineGroup):
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run, under the name by which kubectl runs it."""
+        super().main(*args, **{**extra, "prog_name": "kubectl pykubeproxy"})
+
+
 def _with_options(command: Callable[..., _R]) -> Callable[..., _R]:
     for option in reversed((*_OPTIONS, _NAMESPACE)):
         command = option(command)
@@ -108,7 +116,7 @@ def _with_options(command: Callable[..., _R]) -> Callable[..., _R]:
 
 
 @click.group(
-    cls=OneLineGroup,
+    cls=_Plugin,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     epilog="Example: kubectl pykubeproxy status",
 )
@@ -129,7 +137,7 @@ def main(**_: Any) -> None:
 @_connected
 @with_errors
 def status(cluster: Cluster, output: str) -> None:
-    """Show how all nodes are, in a table, and what to do where one is not well.
+    """Show how all nodes are, and what to do where one is not well.
 
     Exits with 0 if all nodes are well, 1 if one is not, and 2 if one does not answer.
     """
@@ -155,8 +163,9 @@ def status(cluster: Cluster, output: str) -> None:
 @_connected
 @with_errors
 def diff(cluster: Cluster, output: str, arguments: tuple[str, ...]) -> None:
-    """Print what the proxy would change on each node now; all options of `pykubeproxy diff` but those with files.
+    """Print what the proxies would change now.
 
+    All options of `pykubeproxy diff` are handed on to it on the nodes, but not those with files.
     Exits with 0 if there is no difference, 1 if there is one, and 2 if a node does not answer.
     """
     _run_on_nodes(cluster, "diff", output, arguments)
@@ -164,29 +173,34 @@ def diff(cluster: Cluster, output: str, arguments: tuple[str, ...]) -> None:
 
 @main.command(context_settings=_HANDED_ON, epilog="Example: kubectl pykubeproxy services default/web --node worker-1")
 @_NODE
+@_OF_NAMESPACE
 @_OUTPUT
 @_ARGUMENTS
 @_connected
 @with_errors
-def services(cluster: Cluster, output: str, arguments: tuple[str, ...]) -> None:
-    """List the Services that the rules of each node know; with all options of `pykubeproxy services`."""
-    _run_on_nodes(cluster, "services", output, arguments)
+def services(cluster: Cluster, only: str | None, output: str, arguments: tuple[str, ...]) -> None:
+    """List the Services that the rules of nodes know.
+
+    All options of `pykubeproxy services` are handed on to it on the nodes, but not those with files.
+    """
+    _run_on_nodes(cluster, "services", output, (*_namespace(only), *arguments))
 
 
 @main.command(context_settings=_HANDED_ON, epilog="Example: kubectl pykubeproxy top --node worker-1")
 @_NODE
 @click.option("--once", is_flag=True, help="Measure one interval; always so for several nodes.")
 @click.option("--interval", default="1", show_default=True, metavar="SECONDS", help="The time between two readings.")
+@_OF_NAMESPACE
 @_OUTPUT
 @_ARGUMENTS
 @_connected
 @with_errors
-def top(cluster: Cluster, once: bool, interval: str, output: str, arguments: tuple[str, ...]) -> None:
-    """Show new connections per second on each node; with all options of `pykubeproxy top`.
+def top(cluster: Cluster, once: bool, interval: str, only: str | None, output: str, arguments: tuple[str, ...]) -> None:
+    """Show new connections per second.
 
-    Of one node, on a terminal, the table is live.
+    All options of `pykubeproxy top` are handed on to it on the nodes. Of one node, on a terminal, the table is live.
     """
-    command = ("top", "--interval", interval, *arguments)
+    command = ("top", "--interval", interval, *_namespace(only), *arguments)
     if len(cluster.nodes) == 1 and output == "text" and not once and sys.stdin.isatty() and sys.stdout.isatty():
         sys.exit(_run_live(cluster, command))
     wait = _SecondsType().convert(interval, None, None)
@@ -202,12 +216,14 @@ def top(cluster: Cluster, once: bool, interval: str, output: str, arguments: tup
 )
 @click.option("--node", metavar="NAME", help="The node whose rules the packet meets.")
 @_NAMESPACE
+@_OUTPUT
 @_ARGUMENTS
 @_connected
 @with_errors
-def trace(cluster: Cluster, client: str, node: str | None, arguments: tuple[str, ...]) -> None:
-    """Explain what happens to a packet on a node; with all options of `pykubeproxy trace` but those with files.
+def trace(cluster: Cluster, client: str, node: str | None, output: str, arguments: tuple[str, ...]) -> None:
+    """Explain what happens to a packet on a node.
 
+    All options of `pykubeproxy trace` are handed on to it on the node, but not those with files.
     Exits as `pykubeproxy trace` does: with 0 if the packet gets through, 1 if it may not, and 2 after an error.
     """
     _refuse_files(arguments)
@@ -218,7 +234,7 @@ def trace(cluster: Cluster, client: str, node: str | None, arguments: tuple[str,
     if not node:
         raise click.UsageError("say on which node: --node NAME, or --from pod/NAMESPACE/NAME")
     its = msgspec.structs.replace(cluster, nodes=(node,))
-    (answer,) = _ask(its, ("trace", "--from", source, *arguments)).values()
+    (answer,) = _ask(its, ("trace", "--output", output, "--from", source, *arguments)).values()
     if isinstance(answer, NoAnswer):
         fail(f"{node}: {no_answer_text(answer)}")
     for line in printed_lines(answer.stderr):
@@ -245,6 +261,10 @@ def _find_source(cluster: Cluster, client: str, arguments: Sequence[str]) -> tup
     return addresses[0], pod.node
 
 
+def _namespace(only: str | None) -> tuple[str, ...]:
+    return () if only is None else ("--namespace", only)
+
+
 def _run_on_nodes(cluster: Cluster, command: str, output: str, arguments: Sequence[str]) -> None:
     """Run a command on the nodes, print what it prints there, and end with the worst exit status."""
     _refuse_files(arguments)
@@ -262,11 +282,12 @@ def _run_on_nodes(cluster: Cluster, command: str, output: str, arguments: Sequen
 
 
 def _run_live(cluster: Cluster, command: Sequence[str]) -> int:
-    """Run a command on one node with this terminal; return its exit status."""
+    """Run a command on one node with this terminal; return 0, or FAILED after an error that it has told."""
     ((node, pod),) = asyncio.run(find_proxies(cluster)).items()
     if isinstance(pod, NoAnswer):
         fail(f"{node}: {no_answer_text(pod)}")
-    return subprocess.call(Kubectl(cluster.flags).command(*exec_command(pod, command, "--stdin", "--tty")))
+    kubectl = Kubectl(cluster.flags).command(*exec_command(pod, command, "--stdin", "--tty"))
+    return FAILED if subprocess.call(kubectl) else 0
 
 
 def _ask(cluster: Cluster, command: Sequence[str]) -> Answers:
@@ -287,4 +308,4 @@ def _require_json(document: bytes) -> None:
 
 
 def _print(lines: Iterable[str]) -> None:
-    click.echo("\n".join(lines))
+    click.echo("\n".join(lines), color=False if os.environ.get("NO_COLOR") else None)

@@ -1,6 +1,6 @@
 """How the node is, for people and for programs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -14,8 +14,8 @@ from pykubeproxy.model.printable import printable
 
 VERSION = 1
 
-_SIGNS = {Level.OK: "✔", Level.NOTE: "!", Level.BAD: "✘", Level.UNKNOWN: "?"}
-_COLORS = {Level.OK: "green", Level.NOTE: "yellow", Level.BAD: "red", Level.UNKNOWN: "yellow"}
+_SIGNS: Mapping[str, str] = {Level.OK: "✔", Level.NOTE: "!", Level.BAD: "✘", Level.UNKNOWN: "?"}
+_COLORS: Mapping[str, str] = {Level.OK: "green", Level.NOTE: "yellow", Level.BAD: "red", Level.UNKNOWN: "yellow"}
 _WIDTH = 14
 
 
@@ -27,10 +27,14 @@ def as_text(state: NodeState, observations: Sequence[Observation]) -> Iterator[s
         says, advice = words(each)
         label = "" if each.topic is before else each.topic
         before = each.topic
-        sign = click.style(_SIGNS[each.level], fg=_COLORS[each.level])
-        yield f"{sign} {label:<{_WIDTH}}{says}"
+        yield f"{sign(each.level)} {label:<{_WIDTH}}{says}"
         if advice:
             yield f"  {'':<{_WIDTH}}→ {advice}"
+
+
+def sign(level: str) -> str:
+    """The sign of a level, in its colour; that of a level which is not known here says that nothing is known."""
+    return click.style(_SIGNS.get(level, "?"), fg=_COLORS.get(level, "yellow"))
 
 
 def as_json(state: NodeState, observations: Sequence[Observation]) -> str:

@@ -127,7 +127,7 @@ class _Observation(msgspec.Struct, rename="camel"):
     advice: str = ""
     program: str = ""
     backend: str = ""
-    times: int | list[object] = 0
+    times: object = 0
 
 
 class _Document(msgspec.Struct, rename="camel"):

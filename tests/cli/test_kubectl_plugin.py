@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import pty
 import shlex
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from tests.cli.stand_in_kubectl import PYKUBEPROXY, StandIn, pod
 from tests.explain.status.nodes import TROUBLED, WELL, with_kube_proxy
 
 ROOT = Path(__file__).parents[2]
+PLUGIN = (sys.executable, "-c", "from pykubeproxy.cli.kubectl_plugin import main; main()")
 WAITING = {"waiting": {"reason": "CrashLoopBackOff"}}
 
 
@@ -48,7 +50,7 @@ def test_nodes_that_are_well(kubectl: StandIn) -> None:
     result = run("status")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
-        "2 of 2 nodes answer; 2 in sync; nothing wrong there\n"
+        "2 nodes: 2 answered, 2 in sync\n"
         "  NODE    IN SYNC  DRIFT  PROXY              BACKEND\n"
         "✔ node-a  yes      none   pykubeproxy 0.1.0  nft\n"
         "✔ node-b  yes      none   pykubeproxy 0.1.0  nft\n"
@@ -60,12 +62,25 @@ def test_what_is_not_well_stands_below_the_table_once(kubectl: StandIn) -> None:
     result = run("status")
     assert result.exit_code == 1
     head, *lines = result.stdout.splitlines()
-    assert head == "3 of 3 nodes answer; 1 in sync; 2 with something wrong"
+    assert head == "3 nodes: 3 answered, 1 in sync, 2 with something wrong"
     assert lines[1] == "✘ a     no       iptables-restor once  pykubeproxy 0.1.0  nft"
     place = lines.index("✘ a, b: rules: the node refuses the IPv4 rules of shop/cart: Couldn't load match `recent'")
     assert lines[place + 1] == "  → load the kernel module: `modprobe -a xt_recent`"
     marks = [line[0] for line in lines[5:] if line[0] in "✘!?"]
     assert marks == sorted(marks, key="✘?!".index)
+
+
+def test_what_a_newer_release_says_is_shown(kubectl: StandIn) -> None:
+    document = json.loads(as_json(WELL, assess(WELL)))
+    new = {"kind": "New", "topic": "new topic", "level": "dire", "says": "it is new", "advice": "", "times": {"a": 1}}
+    document["observations"].append(new)
+    kubectl.nodes({"a": echo(json.dumps(document))})
+    result = run("status")
+    assert result.stdout.splitlines()[2:] == [
+        "✔ a     yes      none   pykubeproxy 0.1.0  nft",
+        "",
+        "? a: new topic: it is new",
+    ]
 
 
 def test_a_kube_proxy_cannot_say_whether_it_is_in_sync(kubectl: StandIn) -> None:
@@ -100,7 +115,7 @@ def test_a_node_that_does_not_answer_has_a_line_and_the_others_are_shown(
     result = run("status", "--timeout", "2s" if script and "fifo" in script else "60s")
     assert result.exit_code == 2
     lines = result.stdout.splitlines()
-    assert lines[0] == "1 of 2 nodes answer; 1 in sync; nothing wrong there"
+    assert lines[0] == "2 nodes: 1 answered, 1 in sync"
     assert lines[2].startswith(f"? x     no answer: {reason}")
     assert lines[3] == "✔ y     yes      none   pykubeproxy 0.1.0  nft"
     assert result.stderr == ""
@@ -255,12 +270,12 @@ def test_what_nodes_print_alike_is_printed_once(kubectl: StandIn) -> None:
 
 def test_documents_of_several_nodes_are_one(kubectl: StandIn) -> None:
     kubectl.nodes({"a": echo('{"services": []}'), "b": echo("[", 1)})
-    result = run("services", "-n", "shop", "--output", "json")
+    result = run("services", "-nshop", "--output", "json", "--live-no-file")
     document = json.loads(result.stdout)
     assert [node["document"] for node in document["nodes"]] == [{"services": []}, None]
     assert document["nodes"][1]["noAnswer"]["kind"] == "NotUnderstood"
     assert result.exit_code == document["exitStatus"] == 2
-    assert kubectl.calls()[-1].endswith("-- pykubeproxy services --output json -n shop")
+    assert kubectl.calls()[-1].endswith("-- pykubeproxy services --output json --namespace shop --live-no-file")
 
 
 def test_top_measures_once_and_waits_for_it(kubectl: StandIn) -> None:
@@ -281,10 +296,10 @@ def test_trace_runs_on_the_node_of_a_pod_with_its_address(kubectl: StandIn, stat
     assert (result.exit_code, result.stdout, result.stderr) == (status, "the way\n", "a note\n")
     assert kubectl.calls()[0] == "get pod client --namespace default --output json"
     assert kubectl.calls()[-1].endswith(
-        "proxy-b --container kube-proxy -- pykubeproxy trace --from 10.244.1.7 --to shop/cart"
+        "proxy-b --container kube-proxy -- pykubeproxy trace --output text --from 10.244.1.7 --to shop/cart"
     )
     run("trace", "--from", "pod/default/client", "--to", "[fd00:96::1]:80")
-    assert kubectl.calls()[-1].endswith("trace --from fd00::7 --to [fd00:96::1]:80")
+    assert kubectl.calls()[-1].endswith("trace --output text --from fd00::7 --to [fd00:96::1]:80")
     run("trace", "--from", "pod/default/client", "--node", "a", "--to", "shop/cart")
     assert "proxy-a" in kubectl.calls()[-1]
 
@@ -293,7 +308,7 @@ def test_a_pod_with_the_address_of_its_node_is_the_node(kubectl: StandIn) -> Non
     kubectl.nodes({"b": echo("the way")})
     kubectl.print("get-pod-client", json.dumps(pod("b")))
     assert run("trace", "--from", "pod/default/client", "--to", "shop/cart").exit_code == 0
-    assert kubectl.calls()[-1].endswith("trace --from node --to shop/cart")
+    assert kubectl.calls()[-1].endswith("trace --output text --from node --to shop/cart")
 
 
 def test_a_client_that_is_nowhere(kubectl: StandIn) -> None:
@@ -320,15 +335,35 @@ def test_escapes_that_a_node_prints_do_not_reach_the_terminal(kubectl: StandIn) 
     assert result.stdout == "a\n\\x1b[2Jworse\n\\x1b[2Jbad\n"
 
 
+def test_top_of_one_node_is_live_on_a_terminal(kubectl: StandIn) -> None:
+    kubectl.nodes({"a": "echo interactive", "b": "exit 7"})
+    ours, its = pty.openpty()
+    try:
+        live = subprocess.run([*PLUGIN, "top", "--node", "a"], cwd=ROOT, stdin=its, stdout=its, check=False)
+        assert (live.returncode, os.read(ours, 100)) == (0, b"interactive\r\n")
+        failed = subprocess.run([*PLUGIN, "top", "--node", "b"], cwd=ROOT, stdin=its, stdout=its, check=False)
+        assert failed.returncode == 2
+    finally:
+        os.close(ours)
+        os.close(its)
+    live_calls = [call for call in kubectl.calls() if "exec" in call]
+    assert live_calls[0].startswith("exec --stdin --tty --namespace kube-system proxy-a ")
+    assert live_calls[0].endswith("-- pykubeproxy top --interval 1")
+
+
+def test_the_name_is_the_one_that_kubectl_gives_it() -> None:
+    helped = subprocess.run([*PLUGIN, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert helped.stdout.startswith("Usage: kubectl pykubeproxy [OPTIONS] COMMAND")
+
+
 def test_the_real_program_answers_end_to_end(kubectl: StandIn) -> None:
     kubectl.nodes({"a": PYKUBEPROXY, "b": PYKUBEPROXY})
-    command = [sys.executable, "-c", "from pykubeproxy.cli.kubectl_plugin import main; main()"]
-    status = subprocess.run([*command, "status", "-o", "json"], cwd=ROOT, capture_output=True, check=False)
+    status = subprocess.run([*PLUGIN, "status", "-o", "json"], cwd=ROOT, capture_output=True, check=False)
     nodes = json.loads(status.stdout)["nodes"]
     assert [node["noAnswer"] for node in nodes] == [None, None]
     assert all(node["document"]["observations"] for node in nodes)
     traced = subprocess.run(
-        [*command, "trace", "--node=b", "--from=nobody", "--to=a/b"],
+        [*PLUGIN, "trace", "--node=b", "--from=nobody", "--to=a/b"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -342,8 +377,7 @@ def test_ctrl_c_ends_the_plugin_and_what_it_started(kubectl: StandIn) -> None:
     fifo = kubectl.folder / "fifo"
     os.mkfifo(fifo)
     kubectl.nodes({"a": f"cat {fifo}"})
-    command = [sys.executable, "-c", "from pykubeproxy.cli.kubectl_plugin import main; main()", "status"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*PLUGIN, "status"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     # It is open as soon as the command on the node reads.
     with process, fifo.open("w"):
         process.send_signal(signal.SIGINT)
