@@ -101,7 +101,7 @@ chaos: ready ## every fault of tests/chaos in full, 100 kills among them; ten mi
 	@$(AS_ROOT) env PYKUBEPROXY_CHAOS_BACKEND=legacy $(PY) -m pytest -k 'not nft and not legacy' $(ARGS) \
 	  $(foreach fault,api clock conntrack queue resources,tests/chaos/test_chaos_$(fault).py)
 
-fuzz: ready ## 10,000 random clusters against what must hold for all; half an hour (root or sudo)
+fuzz: ready ## 10,000 random clusters, and as many inputs of each parser, against what must hold for all; an hour or two (root or sudo)
 	@$(AS_ROOT) env $(PEER) HYPOTHESIS_PROFILE=fuzz $(PY) -m pytest tests/fuzz $(ARGS)
 
 soak: ready ## twenty changes a second for an hour, with each backend that is there (root or sudo)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from pykubeproxy.logger import before_first_line
 
@@ -31,6 +31,8 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=400, derandomize=False)
 settings.register_profile("fuzz", settings.get_profile("thorough"), max_examples=10_000, print_blob=True)
+# For who only wants to know whether a test fails: what fails is not made small.
+settings.register_profile("as-found", settings.get_profile("default"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

@@ -70,7 +70,7 @@ def run_test(promise: Promise, copy: Path) -> tuple[int, str]:
     done = subprocess.run(
         [*command, *narrowed],
         cwd=copy,
-        env=os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+        env=os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_PROFILE": "as-found"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
