@@ -53,7 +53,7 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
         try:
             return command(*args, **kwargs)
         except ReportedError as error:
-            fail(str(error), status)
+            fail(f"{_advice(error)}{error}", status)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:
@@ -64,6 +64,14 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
             fail(f"{' '.join(what.split())}{hint}", status)
 
     return guarded
+
+
+def _advice(error: ReportedError) -> str:
+    """What goes before an error of somebody who is not root, in commands that can do without a node."""
+    context = click.get_current_context(silent=True)
+    if not error.needs_root or context is None or all(option.name != "dumps" for option in context.command.params):
+        return ""
+    return f"{context.info_name} reads this node's rules: run it with sudo, or give --live FILE; "
 
 
 def _log_to_stderr() -> None:

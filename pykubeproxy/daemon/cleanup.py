@@ -22,21 +22,21 @@ _TABLES = ("filter", "nat", "mangle")
 
 
 class CleanupResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was removed with one set of tools, or the `problem` that prevented it."""
+    """What was removed with one set of tools, or is to be removed, or the `problem` that prevented it."""
 
     tools: Tools
     plan: Plan = Plan()
     problem: HostError | None = None
 
 
-def cleanup(own_options: OwnOptions) -> Iterator[CleanupResult]:
+def cleanup(own_options: OwnOptions, *, is_dry: bool = False) -> Iterator[CleanupResult]:
     """Clean every family with every backend that holds something of a Service proxy; one that fails stops no other.
 
-    Raises ToolMissing, NotPermitted.
+    With `is_dry`, only tell what there is to remove. Raises ToolMissing, NotPermitted.
     """
     for tools in _all_tools(own_options):
         try:
-            cleaned = CleanupResult(tools=tools, plan=_clean(own_options, tools))
+            cleaned = CleanupResult(tools=tools, plan=_clean(own_options, tools, is_dry=is_dry))
         except NotPermitted:
             raise
         except HostError as problem:
@@ -45,33 +45,35 @@ def cleanup(own_options: OwnOptions) -> Iterator[CleanupResult]:
 
 
 class TableCleanup(msgspec.Struct, frozen=True, kw_only=True):
-    """A table of kube-proxy's nftables mode that was deleted, or the `problem` that prevented it."""
+    """A table of kube-proxy's nftables mode that was deleted, or is to be, or the `problem` that prevented it."""
 
     table: NftTable
     problem: HostError | None = None
 
 
-def clean_leftovers(own_options: OwnOptions) -> tuple[Leftovers, tuple[TableCleanup, ...]]:
+def clean_leftovers(own_options: OwnOptions, *, is_dry: bool = False) -> tuple[Leftovers, tuple[TableCleanup, ...]]:
     """Delete the tables of kube-proxy's nftables mode; return all leftovers of its other modes, and the results.
 
-    With the legacy tools chosen, nothing of nftables is touched.
+    With the legacy tools chosen, nothing of nftables is touched; with `is_dry`, nothing at all.
     """
     left = find_leftovers(() if own_options.backend is Backend.LEGACY else own_options.wanted_families)
-    return left, tuple(_clean_table(table) for table in left.tables)
+    return left, tuple(_clean_table(table, is_dry=is_dry) for table in left.tables)
 
 
-def _clean_table(table: NftTable) -> TableCleanup:
+def _clean_table(table: NftTable, *, is_dry: bool) -> TableCleanup:
     try:
-        delete_table(table)
+        if not is_dry:
+            delete_table(table)
     except HostError as problem:
         return TableCleanup(table=table, problem=problem)
     return TableCleanup(table=table)
 
 
-def _clean(own_options: OwnOptions, tools: Tools) -> Plan:
+def _clean(own_options: OwnOptions, tools: Tools, *, is_dry: bool) -> Plan:
     host = IptablesHost(tools)
     plan = make_plan(host.save(tables=_TABLES))
-    host.restore(Payload(*split_for(own_options, tools)(plan)))
+    if not is_dry:
+        host.restore(Payload(*split_for(own_options, tools)(plan)))
     return plan
 
 

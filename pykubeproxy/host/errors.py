@@ -18,6 +18,8 @@ class NotStarted(HostError):
 class NotPermitted(HostError):
     """The process may not do what was asked."""
 
+    needs_root = True
+
 
 class BackendConflict(HostError):
     """Both iptables backends hold rules of a Service proxy, or another one than was asked for does."""

@@ -3,3 +3,6 @@
 
 class ReportedError(Exception):
     """An error that a command prints as it is, and then ends."""
+
+    needs_root = False
+    """True where the same command works for root."""

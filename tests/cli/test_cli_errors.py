@@ -174,7 +174,7 @@ def test_closed_streams_do_no_harm(closed: str, tmp_path: Path) -> None:
 def test_a_cleanup_that_cannot_be_told_cleans_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     cleaned = []
 
-    def clean_all(_: object) -> Iterator[CleanupResult]:
+    def clean_all(_: object, *, is_dry: bool) -> Iterator[CleanupResult]:
         for family in Family:
             cleaned.append(family)
             yield CleanupResult(
@@ -184,6 +184,7 @@ def test_a_cleanup_that_cannot_be_told_cleans_everything(monkeypatch: pytest.Mon
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    monkeypatch.setattr("pykubeproxy.cli.cleanup.service_proxies", tuple)
     monkeypatch.setattr("pykubeproxy.cli.cleanup.clean_all", clean_all)
     monkeypatch.setattr("pykubeproxy.cli.cleanup.click.echo", fail)
     assert CliRunner().invoke(main, ["cleanup"]).exit_code == 2

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.corpus import CANARY, GOLDEN
-from tests.kernel.machine import KINDS, Kind, Machine, why_without
+from tests.kernel.machine import KINDS, Kind, Machine, wait_until, why_without
 from tests.kernel.objects import cluster_ip, entry_chain, web, write
 
 CANARIES = "".join(
@@ -71,3 +71,27 @@ def test_chains_that_others_use_are_emptied_and_named(machine: Machine, kind4: K
     live = machine.rules(kind4)
     assert live.lines("nat", "KUBE-SERVICES") == live.lines("nat", chain) == ()
     assert live.lines("nat", "OUTPUT") == ("-A OUTPUT -p udp -j KUBE-SERVICES",)
+
+
+def test_a_dry_run_removes_nothing(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+    source = write(tmp_path / "objects.json", web(kind4.family, 1))
+    assert machine.once(source, *kind4.flags).returncode == 0
+    before = machine.dump(kind4, "-t", "nat")
+    would = machine.pykubeproxy("cleanup", "--dry-run", *kind4.flags)
+    assert (would.returncode, machine.dump(kind4, "-t", "nat")) == (1, before)
+    assert would.stdout.endswith("nothing was removed: this was a dry run\n")
+    done = machine.pykubeproxy("cleanup", *kind4.flags)
+    assert (done.returncode, done.stdout) == (0, would.stdout.splitlines(keepends=True)[0])
+    again = machine.pykubeproxy("cleanup", "--dry-run", *kind4.flags)
+    assert (again.returncode, again.stdout) == (0, f"{kind4.family} ({kind4.backend}): nothing to remove\n")
+
+
+def test_beside_a_running_proxy_it_stops(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+    source = write(tmp_path / "objects.json", web(kind4.family, 1))
+    machine.start(source, tmp_path / "log", *kind4.flags)
+    wait_until(lambda: "KUBE-SVC-" in machine.dump(kind4), "the first sync")
+    refused = machine.pykubeproxy("cleanup", *kind4.flags)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.endswith(") would put the rules back: end it first, or give --force\n")
+    assert "KUBE-SVC-" in machine.dump(kind4)
+    assert machine.pykubeproxy("cleanup", "--force", *kind4.flags).returncode == 0

@@ -43,7 +43,8 @@ def test_without_rights(machine: Machine, kind4: Kind, command: tuple[str, ...])
     refused = machine.exec([*NOBODY, *COMMAND, *command, *kind4.flags], check=False)
     assert refused.returncode == 2
     complaint = only_line(refused.stderr)
-    assert complaint.startswith((f"Error: {kind4.program}-save: ", f"Error: {kind4.program}-restore: "))
+    advice = "diff reads this node's rules: run it with sudo, or give --live FILE; " if command[0] == "diff" else ""
+    assert complaint.startswith(tuple(f"Error: {advice}{kind4.program}-{tool}: " for tool in ("save", "restore")))
     assert "Permission denied" in complaint
     assert complaint.endswith(": run as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
 
