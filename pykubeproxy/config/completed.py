@@ -35,7 +35,7 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True):
     """The API server that overrides the kubeconfig's; empty if none."""
     feature_gates: gates.FeatureGates
     is_mode_given: bool
-    """False if the mode is iptables only because nothing else was said."""
+    """False if the mode is iptables by default, and was not set."""
     warnings: tuple[str, ...]
     """One line each, for the log."""
 
@@ -51,8 +51,9 @@ def complete(
     """Combine the flags that were given, the configuration file if there is one, and the defaults.
 
     `flags` maps flag names without dashes to values as the flags' types read them (None: as if not given); `file` is
-    what --config names; `hostname` is the kernel's. Beside a file, most flags are ignored; not so if `flags_override`,
-    where `file` is what a running proxy shows at /configz. Raises ConfigError, prefixed `failed complete: `.
+    what --config names; `hostname` is the kernel's. If there is a file, most flags are ignored, except with
+    `flags_override`, where `file` is the content of a running proxy's /configz. Raises ConfigError, prefixed
+    `failed complete: `.
     """
     given = [(FLAG_BY_NAME[name], value) for name, value in flags.items() if value is not None]
     values: dict[str, Any] = {flag.name: value for flag, value in given}

@@ -17,7 +17,7 @@ _MERGE_TAG = "tag:yaml.org,2002:merge"
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A file's first document: its fields, and what was odd about it."""
+    """The first document of a file: its fields, duplicate keys, and whether other documents follow."""
 
     fields: dict[str, Any]
     duplicates: tuple[str, ...]

@@ -20,7 +20,7 @@ _S = TypeVar("_S", bound=msgspec.Struct)
 
 
 class FlagCategory(Enum):
-    """What a flag does, and so whether it counts beside a configuration file."""
+    """What a flag does, and whether it has an effect if there is a configuration file too."""
 
     SETTING = "sets a field; ignored with --config"
     LOGGING = "sets a field; overrides the file"

@@ -1,7 +1,7 @@
 """Limits on YAML that would take all memory, or end the process, when it is read: too many aliases, too deep nesting.
 
-An alias of a list of aliases of a list, sixteen levels deep, takes less than a kilobyte to write; whoever walks through
-what it means, or prints it, does not come to an end. And PyYAML's C loader composes a document by recursion in C,
+An alias of a list of aliases of a list, sixteen levels deep, takes less than a kilobyte to write; processing or
+printing its value would not end in practice. And PyYAML's C loader composes a document by recursion in C,
 without a limit: some ten thousand brackets use up the stack, and the process dies by a segmentation fault, which no
 Python code can catch.
 """
@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-# Values, counted as often as they are repeated: more than this, and more than ten times what is written there.
+# A document is refused if it has more values than the first number, each counted as often as aliases repeat it, and
+# more than the second number times the values that are written in it.
 _MOST_VALUES = 100_000
 _MOST_REPETITION = 10
 
@@ -20,10 +21,10 @@ _DEEPEST = 250
 
 
 class AliasLimit:
-    """To be put before PyYAML's loaders: `construct_document` raises YAMLError if aliases repeat too much."""
+    """A mixin for PyYAML's loaders: `construct_document` raises YAMLError if aliases repeat too many values."""
 
     def construct_document(self, node: yaml.Node) -> Any:
-        """Build what a document means."""
+        """Construct the value of a document."""
         sizes: dict[int, int] = {}
         size = _size(node, sizes)
         if size > _MOST_VALUES and size > _MOST_REPETITION * len(sizes):
@@ -32,7 +33,7 @@ class AliasLimit:
 
 
 class DepthLimit:
-    """To be put before PyYAML's loaders: composing raises YAMLError for what is nested too deeply.
+    """A mixin for PyYAML's loaders: composing raises YAMLError for a document that is nested too deeply.
 
     Both methods are called for each node, before and after all that is in it. A resolver by paths, which is what they
     are meant for, is not used by the safe loaders.
@@ -48,7 +49,7 @@ class DepthLimit:
             raise yaml.YAMLError("nested too deeply")
 
     def ascend_resolver(self) -> None:
-        """Come back from it."""
+        """Go up one level."""
         self._depth -= 1
 
 

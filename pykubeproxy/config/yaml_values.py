@@ -1,4 +1,4 @@
-"""What a plain word in YAML means, as Go's reader has it that Kubernetes uses (sigs.k8s.io/yaml, go-yaml v2).
+"""The values of plain scalars in YAML, as in the Go library that Kubernetes uses (sigs.k8s.io/yaml, go-yaml v2).
 
 PyYAML follows YAML 1.1 to the letter: `2001:10:20:30:40:50:1:2`, an IPv6 address, is a number to the base of 60 for it,
 and `2024-01-01` a date. To Go the first is text, and the Kubernetes API has no dates.
@@ -35,7 +35,7 @@ _Loader = TypeVar("_Loader", bound=type[yaml.SafeLoader | yaml.CSafeLoader])
 
 
 def as_go_reads(loader: _Loader) -> _Loader:
-    """Have a loader of PyYAML's read numbers as Go does, and no dates. A decorator."""
+    """A decorator for PyYAML's loaders: read numbers as Go does, and dates as text."""
     resolvers = {
         first: [(tag, pattern) for tag, pattern in known if tag not in _REPLACED]
         for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()

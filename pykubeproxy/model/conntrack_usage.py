@@ -12,5 +12,5 @@ class ConntrackUsage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_full(self) -> bool:
-        """True if there is room for no other connection."""
+        """True if no other connection can be added."""
         return 0 < self.limit <= self.entries

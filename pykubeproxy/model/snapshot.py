@@ -1,7 +1,7 @@
 """The cluster as known now: Services, EndpointSlices and Nodes, found by name.
 
-One thread owns the Snapshot. Each change returns the Services that it touches, so that whoever compiles rules from it
-does work in proportion to the change and not to the cluster.
+One thread owns the Snapshot. Each change returns the Services that it touches, so that compiling rules takes time in
+proportion to the change, not to the cluster.
 """
 
 from collections.abc import Iterator

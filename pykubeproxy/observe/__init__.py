@@ -1,4 +1,4 @@
-"""What the program tells about itself: logs, metrics, health, and the HTTP servers that serve them.
+"""Logs, metrics and health of this program, and the HTTP servers that serve them.
 
     loop --> Metrics, ProxyHealth, HealthChecks          state that the loop keeps up to date
     Servers --> pages --> the same state                 one thread that answers with it

@@ -1,4 +1,4 @@
-"""What the program says it is, where kube-proxy would say which Kubernetes it belongs to."""
+"""The version and build of this program, in the fields that Kubernetes components show of theirs."""
 
 import platform
 

@@ -1,4 +1,4 @@
-"""The ports on which load balancers ask for a Service's local endpoints.
+"""The health check node ports, on which load balancers ask whether this node has endpoints of a Service.
 
 Source: `docs/reference/health-and-metrics.md` section 4.
 """
@@ -54,24 +54,24 @@ class CheckServer:
     def __init__(
         self, family: Family, web: WebThread, health: ProxyHealth | None, on_failed: Callable[[HealthCheckFailed], None]
     ) -> None:
-        """`on_failed` is told on the web thread of each check that cannot be served, once until it can."""
+        """`on_failed` is called on the web thread for each check that cannot be served, once until it can be."""
         self._family = family
         self._web = web
         self._health = health
         self._on_failed = on_failed
-        # Replaced, never changed: what is written by one thread is read by the other.
+        # Replaced as a whole, never changed: one thread writes, the other reads.
         self._checks: Mapping[ServiceKey, HealthCheck] = {}
         self._wanted: Mapping[ServiceKey, _Place] = {}
         self._served: Mapping[ServiceKey, _Place] = {}
         self._is_posted = False
-        # Of the web thread alone.
+        # Used by the web thread only.
         self._open: dict[ServiceKey, _OpenCheck] = {}
         self._failed: frozenset[HealthCheckFailed] = frozenset()
 
     def serve(self, checks: Mapping[ServiceKey, HealthCheck], addresses: tuple[str, ...] | None) -> None:
         """Soon serve these checks and no others, on `addresses`; None is all of the family.
 
-        A port that cannot be had is tried again with every call.
+        A port that cannot be bound is tried again with every call.
         """
         self._checks = dict(checks)
         self._wanted = {service: _Place(check.port, addresses) for service, check in checks.items()}
@@ -85,7 +85,7 @@ class CheckServer:
         return self._wanted == self._served
 
     def _change(self) -> None:
-        # In this order: what is wanted from now on is posted again.
+        # Reset first, so that a change of `_wanted` from now on is posted again.
         self._is_posted = False
         wanted = self._wanted
         # Closed first: a port may pass from one Service to another.

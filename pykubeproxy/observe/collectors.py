@@ -1,4 +1,4 @@
-"""Metrics whose values are put together when somebody asks for them."""
+"""Metrics whose values are collected when /metrics is requested."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -75,17 +75,17 @@ class LocalhostCollector(Collector):
 
 
 class ConntrackCollector(Collector):
-    """The kernel's table of connections; nothing before the first look at it."""
+    """The kernel's table of connections; nothing before the first reading."""
 
     def __init__(self) -> None:
         self._seen: tuple[int, int, int] | None = None
 
     def saw(self, entries: int, limit: int, dropped: int) -> None:
-        """What the last look has shown."""
+        """Take the numbers of the last reading."""
         self._seen = entries, limit, dropped
 
     def collect(self) -> Iterator[Metric]:
-        """As of that look."""
+        """The numbers of the last reading."""
         if self._seen is None:
             return
         entries, limit, dropped = self._seen

@@ -21,7 +21,7 @@ OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8; esca
 
 
 def expose(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
-    """(text, content type) of all metrics; `accept` is the Accept header of who asks."""
+    """(text, content type) of all metrics; `accept` is the Accept header of the request."""
     for name, parameters in media_ranges(accept):
         if name == "application/openmetrics-text" and parameters.get("version", "1.0.0") == "1.0.0":
             return _open_metrics(registry), OPEN_METRICS

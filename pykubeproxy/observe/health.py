@@ -2,8 +2,8 @@
 
 Source: `docs/reference/health-and-metrics.md` sections 2 and 3.
 
-A family that has been asked for a sync, and has not succeeded for too long, is unhealthy. One that has nothing to do
-is healthy, however long ago it did something.
+A family is unhealthy if a sync of it has been due for too long. One for which no sync is due is healthy, however long
+ago its last sync was.
 """
 
 from http import HTTPStatus
@@ -56,7 +56,7 @@ class ProxyHealth:
 
     @property
     def is_eligible(self) -> bool:
-        """True if load balancers may send new traffic to this node: it is known, and nobody is about to delete it."""
+        """True if load balancers may send new traffic to this node: its Node object exists and stays."""
         return self._node is not None and not self._node.being_deleted
 
     def livez(self) -> Response:

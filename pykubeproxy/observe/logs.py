@@ -23,9 +23,9 @@ class LogFormat(StrEnum):
 
 
 class LossyStream:
-    """A text stream that loses what cannot be written: on a full disk, with nobody left who reads the pipe, or closed.
+    """A text stream that drops what cannot be written: on a full disk, to a pipe without a reader, or if it is closed.
 
-    Rules have to follow their Services also when nobody can be told.
+    The daemon has to go on also if nothing can be logged.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -72,12 +72,12 @@ def set_verbosity(verbosity: int) -> None:
 
 
 def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """No text that came from elsewhere begins a line of its own, or speaks to the reader's terminal."""
+    """Escape control characters, so that no logged text begins a new line or changes the reader's terminal."""
     return {key: printable(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
 def _indented(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """A traceback made safe for the log, line by line: each of them can be told from a line of the log."""
+    """Indent and escape the lines of a traceback, so that none of them looks like a line of the log."""
     if isinstance(trace := event.get("exception"), str):
         event["exception"] = "\n".join(f"    {printable(line)}" for line in trace.split("\n"))
     return event

@@ -1,7 +1,7 @@
 """What the program counts and measures: one short call for each thing that happens.
 
-The loop, the watchers and the health server tell; the metrics server asks. Any thread may do either, except that the
-counters of rules are told by one thread.
+The loop, the watchers and the health server call the methods; the metrics server reads. Any thread may do either, but
+`counters_read` and `synced` have to be called by one thread.
 """
 
 import time
@@ -53,11 +53,11 @@ class Metrics:
         PlatformCollector(registry=self.registry)
 
     def uses_gates(self, gates: FeatureGates) -> None:
-        """These feature gates are in force. To be told once."""
+        """These feature gates are in force. Called once."""
         self.registry.register(GateCollector(gates))
 
     def counts_localhost(self, packets: Callable[[], int | None]) -> None:
-        """The kernel counts packets to node ports on localhost, and `packets` reads how many. To be told once."""
+        """The kernel counts packets to node ports on localhost, and `packets` reads how many. Called once."""
         self.registry.register(LocalhostCollector(packets))
 
     def service_changed(self, families: int, pending: int) -> None:
@@ -77,7 +77,7 @@ class Metrics:
         self._sync.endpoints_pending.set(0)
 
     def queued(self, family: Family) -> None:
-        """A sync is asked for; also to be told at the start of the loop."""
+        """A sync is requested; also called at the start of the loop."""
         self._sync.last_queued.labels(family).set(self._clock())
 
     def planned(self, family: Family, plan: Plan, rule_counts: Mapping[str, int]) -> None:
@@ -96,18 +96,18 @@ class Metrics:
             self._own.plan_rules.labels(family).observe(rules)
 
     def synced(self, family: Family, plan: Plan, *, seconds: float, is_full: bool) -> None:
-        """A sync has succeeded, and carried out the `plan` told before. `is_full`: it compared with the live rules."""
+        """A sync has succeeded with the `plan` given to `planned`. `is_full`: it compared with the live rules."""
         self._timed(family, seconds, is_full=is_full)
         self._sync.last.labels(family).set(self._clock())
         self._connections[family].rewritten((change.table, change.chain) for change in plan.chains)
         self.in_sync(family)
 
     def sync_failed(self, family: Family, *, seconds: float, is_full: bool) -> None:
-        """A sync has failed, at whatever."""
+        """A sync has failed, for whatever reason."""
         self._timed(family, seconds, is_full=is_full)
 
     def restore_failed(self, family: Family, *, is_full: bool) -> None:
-        """iptables-restore has refused a Plan, be it that the sync then went on with a full one and succeeded."""
+        """iptables-restore has refused a Plan; the sync may still have succeeded with another one."""
         self._sync.restore_failures.labels(family).inc()
         if not is_full:
             self._sync.partial_restore_failures.labels(family).inc()
@@ -121,7 +121,7 @@ class Metrics:
         self._own.refused_services.labels(family).set(number)
 
     def in_sync(self, family: Family) -> None:
-        """The rules in the kernel are as they should be, as a sync made them or a look at them has shown."""
+        """The rules in the kernel are as they should be: written by a sync, or found so when they were read."""
         self._own.last_in_sync.labels(family).set(self._clock())
         self._own.pending_chains.labels(family).set(0)
         self._own.pending_rules.labels(family).set(0)
@@ -139,7 +139,7 @@ class Metrics:
             self._own.adopted.labels(family, result).set(number)
 
     def dropped_without_local_endpoints(self, family: Family, dropped: Dropped) -> None:
-        """So many ServicePorts have policy Local and no endpoint on this node. To be told after a sync."""
+        """So many ServicePorts have policy Local and no endpoint on this node. Called after a sync."""
         self._sync.no_local_endpoints.labels("internal", family).set(dropped.internal)
         self._sync.no_local_endpoints.labels("external", family).set(dropped.external)
 

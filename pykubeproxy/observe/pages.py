@@ -45,7 +45,7 @@ class HealthPages:
 
 
 class MetricsPages:
-    """The metrics server, with the pages that every component of Kubernetes has beside its metrics.
+    """The metrics server, with the other pages that Kubernetes components serve there.
 
     `flags` are all flags of the command line with their values, as `pykubeproxy.config.flags.texts` lists them;
     `status` gives what `pykubeproxy status` asks for. Where profiling is enabled, clients may change how much is
@@ -86,7 +86,7 @@ class MetricsPages:
 
 
 class _Ping:
-    """/healthz of the metrics server: it answers, therefore it lives. It says nothing of the proxy's health."""
+    """/healthz of the metrics server: says only that the server answers, and nothing about the proxy's health."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

@@ -26,8 +26,8 @@ log = logger.get()
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
     """Where to listen.
 
-    `health` and `metrics` are `IP:port`, or empty for no such server. With `hard_fail`, a port that is taken ends the
-    program; otherwise it is tried again every `retry_seconds`.
+    `health` and `metrics` are `IP:port`, or empty for no such server. With `hard_fail`, a port that cannot be bound
+    ends the program; otherwise it is tried again every `retry_seconds`.
     """
 
     health: str
@@ -72,7 +72,7 @@ class Servers:
         metrics_pages: Handler,
         on_check_failed: Callable[[HealthCheckFailed], None],
     ) -> None:
-        """`on_check_failed` is told, on the web thread, of each health check of a Service that cannot be served."""
+        """`on_check_failed` is called on the web thread for each health check of a Service that cannot be served."""
         self._addresses = addresses
         self._web = WebThread()
         self._servers = [
@@ -85,14 +85,14 @@ class Servers:
             _Server(name="metrics", address=addresses.metrics, handler=metrics_pages),
         ]
         self._ports: dict[str, int] = {}
-        # Where nobody asks for the proxy's health, nothing tells whether it is fine; kube-proxy crashes here.
+        # Without a health server, the proxy counts as healthy; kube-proxy crashes in this case.
         self._checks = {
             family: CheckServer(family, self._web, health if addresses.health else None, on_check_failed)
             for family in Family
         }
 
     def start(self) -> None:
-        """Listen and serve. Raises ServerFailed if a port cannot be had and must be."""
+        """Listen and serve. Raises ServerFailed if a port cannot be bound and `hard_fail` is set."""
         self._web.start()
         try:
             for server in self._servers:

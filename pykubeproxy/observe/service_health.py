@@ -37,7 +37,7 @@ class HealthChecks:
 
 
 def health_check_response(service: ServiceKey, local_endpoints: int, *, proxy_is_healthy: bool) -> Response:
-    """What a load balancer is told. It weighs the nodes by the header."""
+    """The answer to a load balancer, which uses the header as the weight of this node."""
     body = {
         "service": {"namespace": service.namespace, "name": service.name},
         "localEndpoints": local_endpoints,

@@ -1,4 +1,4 @@
-"""One client's connection: bytes in, requests to the handler, answers out, never for longer than they should take.
+"""The connection of one client: reads requests, calls the handler, writes the answers, each within a time limit.
 
 Nothing here waits: the thread that owns the connection calls `advance` when the socket is ready, and closes the
 connection when its deadline has passed.
@@ -21,7 +21,7 @@ _CHUNK = 16 * 1024
 
 
 class ClientLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of a client is put up with: times in seconds, `head_bytes` for a request with all its headers."""
+    """The limits of a connection: times in seconds, and `head_bytes` for the request line with all headers."""
 
     request: float = 10.0
     idle: float = 90.0
@@ -31,12 +31,12 @@ class ClientLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HttpState(Enum):
-    """What a connection is at."""
+    """The state of a connection."""
 
     IDLE = "between requests"
     ASKING = "a request is coming in"
     ANSWERING = "an answer is going out"
-    PARTING = "the last answer is out; the client may still be sending what nobody reads"
+    LINGERING = "the last answer is sent; what the client still sends is dropped"
     CLOSED = "closed"
 
 
@@ -60,7 +60,7 @@ class Connection:
         return self.state is HttpState.ANSWERING
 
     def advance(self, now: float) -> None:
-        """Go on, as the socket is ready for it. A client that went away closes the connection; nothing is raised."""
+        """Read or write, since the socket is ready. If the client has gone, close the connection; nothing is raised."""
         try:
             if self.state is HttpState.ANSWERING:
                 self._send(now)
@@ -81,7 +81,7 @@ class Connection:
         if not data:
             self.close()
             return
-        if self.state is HttpState.PARTING:
+        if self.state is HttpState.LINGERING:
             return
         if self.state is HttpState.IDLE:
             self.state = HttpState.ASKING
@@ -118,7 +118,7 @@ class Connection:
     def _handled(self, request: messages.Request) -> messages.Response:
         try:
             return self._handler(request)
-        except Exception:  # a page that fails must not take the others with it
+        except Exception:  # an error in one page must not end the server
             log.exception("cannot answer a request", path=request.path)
             return messages.text_response("500 Internal Server Error\n", HTTPStatus.INTERNAL_SERVER_ERROR)
 
@@ -138,6 +138,6 @@ class Connection:
             self.deadline = now + self._limits.idle
             return
         # To close with unread input would reset the connection, and the client might lose the answer (RFC 9112 9.6).
-        self.state = HttpState.PARTING
+        self.state = HttpState.LINGERING
         self.deadline = now + self._limits.linger
         self.sock.shutdown(socket.SHUT_WR)

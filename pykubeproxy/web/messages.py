@@ -1,7 +1,7 @@
 """HTTP/1.1 as values: a request's head as bytes to a Request, a Response to bytes (RFC 9110, RFC 9112).
 
-Pure: sockets are the business of `connection`. Requests are small here, and their bodies mean nothing but for a few
-bytes that are PUT, so a request is its head.
+Does no I/O; `connection` has the sockets. A request is represented by its head: bodies are ignored, except for a few
+bytes that are sent with PUT.
 """
 
 import re
@@ -73,7 +73,7 @@ def json_response(body: bytes, status: int = HTTPStatus.OK) -> Response:
 
 
 def not_found(why: str = "404 page not found") -> Response:
-    """What is said of a path that does not exist; by default in the words of every Kubernetes component."""
+    """The answer for a path that does not exist; by default with the text of all Kubernetes components."""
     return text_response(f"{why}\n", HTTPStatus.NOT_FOUND)
 
 
@@ -90,7 +90,7 @@ def split_head(data: bytes) -> tuple[bytes, bytes] | None:
 
 
 def can_become_request(data: bytes) -> bool:
-    """False for bytes that no request begins with: TLS, say. The rest need not be waited for then."""
+    """False for bytes with which no request can begin, such as those of TLS: more bytes need not be waited for."""
     start = data.lstrip(b"\r\n")[:1].decode("latin-1")
     return not start or _TOKEN.match(start) is not None
 

@@ -1,8 +1,8 @@
-"""The thread that serves all HTTP: it accepts connections and moves them on, and sleeps while nobody asks.
+"""The thread that serves all HTTP: it accepts connections, and reads and writes those that are ready.
 
-Clients may be anybody who reaches the node, so each listener has a bounded number of connections, and so have all
-together. Where there is no room for a new one, the one that has waited longest goes: a client that asks and leaves
-always gets through, and those that only hold connections throw each other out.
+Any machine that reaches the node may be a client, so the number of connections is limited, for each listener and for
+all together. At the limit, a new connection replaces the one that has been idle for longest: clients that send a
+request at once are always served, and clients that only hold connections open replace each other.
 """
 
 import heapq
@@ -28,13 +28,13 @@ log = logger.get()
 
 _T = TypeVar("_T")
 
-# Seconds in which the thread has to end. It may be busy with an answer, and dies with the process then.
+# Seconds that `stop` waits for the thread. If it is busy for longer, it ends with the process.
 _JOIN_SECONDS = 1.0
 
-# Seconds between two looks at whether it lives, while something is waited for that it is to do.
-_LOOK_SECONDS = 0.5
+# Seconds between two checks that the thread still runs, while the result of a call is waited for.
+_CHECK_SECONDS = 0.5
 
-# Seconds without accepting when descriptors have run out: the listener would report the same client again at once.
+# Seconds without accepting when file descriptors have run out: until then, accept would fail again at once.
 _RECOVERY = 1.0
 
 
@@ -87,13 +87,13 @@ class WebThread:
         if not self._thread.ident:
             self._close_everything()
         elif self._thread.is_alive():
-            self.post(self._give_up)
+            self.post(self._request_stop)
             self._thread.join(_JOIN_SECONDS)
 
     def post(self, action: Callable[[], None]) -> None:
-        """Have the thread run `action` some time, without waiting for it."""
+        """Have the thread run `action` soon, without waiting for that."""
         self._calls.put(action)
-        # If there is no room for another reminder, there are plenty. If it is closed, there is nobody left to remind.
+        # If the buffer is full, the thread will wake up anyway. If the socket is closed, the thread has ended.
         with suppress(OSError):
             self._waker.send(b"!")
 
@@ -102,7 +102,7 @@ class WebThread:
         result: Future[_T] = Future()
         self.post(partial(_fulfil, result, action))
         while self._thread.is_alive() and not result.done():
-            wait([result], timeout=_LOOK_SECONDS)
+            wait([result], timeout=_CHECK_SECONDS)
         if not result.done():
             raise RuntimeError("the web thread is not running")
         return result.result()
@@ -129,14 +129,14 @@ class WebThread:
         try:
             while not self._is_stopping:
                 for key, _ in self._selector.select(self._time_to_wait()):
-                    # What is ready may have been closed by what came just before it, and its number be in use again.
+                    # An earlier event may have closed this socket, and its descriptor may be in use again.
                     if self._selector.get_map().get(key.fd) is key:
                         _guard(key.data)
                 _guard(self._expire)
         finally:
             self._close_everything()
 
-    def _give_up(self) -> None:
+    def _request_stop(self) -> None:
         self._is_stopping = True
 
     def _time_to_wait(self) -> float | None:
@@ -170,7 +170,7 @@ class WebThread:
         except OSError as error:
             self._pause(listener, error)
             return
-        self._make_room(listener)
+        self._enforce_limits(listener)
         connection = Connection(sock, listener.handler, self._limits, time.monotonic())
         self._connections[connection] = listener
         self._selector.register(sock, selectors.EVENT_READ, partial(self._advance, connection))
@@ -184,8 +184,8 @@ class WebThread:
         if listener in self._listeners:
             self.add(listener)
 
-    def _make_room(self, listener: Listener) -> None:
-        """Drop the connection that has waited longest, to this listener or to any, where one more is too many."""
+    def _enforce_limits(self, listener: Listener) -> None:
+        """If one more connection is too many, drop the one that has been idle for longest, here or at any listener."""
         to_same = [connection for connection, its in self._connections.items() if its is listener]
         if len(to_same) >= self._connection_limits.per_listener:
             self._drop(to_same[0])
@@ -221,7 +221,7 @@ class WebThread:
 
 
 def _guard(action: Callable[[], None]) -> None:
-    """A mistake in serving one client must not end all servers."""
+    """Run an action; an unexpected error in serving one client is logged, and does not end the thread."""
     try:
         action()
     except Exception:
