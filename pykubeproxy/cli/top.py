@@ -7,14 +7,15 @@ import time
 from collections.abc import Iterable
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, print_stderr, with_errors
 from pykubeproxy.cli.options import our_options
 from pykubeproxy.cli.running_proxy import options_of_node
-from pykubeproxy.cli.top_output import as_json, as_text
+from pykubeproxy.cli.top_output import as_json, as_screen, as_text
 from pykubeproxy.cli.top_reading import LiveReader, Measurement
 from pykubeproxy.cli.top_screen import Screen
+from pykubeproxy.cli.top_view import TopView
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import find_tools
 from pykubeproxy.explain.suggestions import did_you_mean
@@ -69,7 +70,8 @@ def top(
     Only busy Services are shown. SHARE is of all connections for a Service, and of its Service's for an endpoint;
     EXPECTED is what it should be if the client makes no difference, 1/n of the n endpoints behind the cluster IP.
     What rules refuse or drop has lines of its own; a client that gets no answer tries again, and each packet counts.
-    On a terminal the table is live, and ends with q or Ctrl-C; elsewhere one follows the other.
+    On a terminal the table is live, with its keys in the last line, and ends with q or Ctrl-C; elsewhere one table
+    follows the other.
     """
     tools = find_tools(options_of_node(own_options))
     for its in tools.values():
@@ -92,9 +94,13 @@ def top(
 
 def _watch(measuring: Measurement, interval: float, limit: int | None) -> None:
     console = _console()
-    with Screen(console) as screen:
+
+    def draw(rates: Rates | None, view: TopView) -> tuple[RenderableType, int]:
+        return as_screen(rates, view, limit, console.width, console.height)
+
+    with Screen(console, draw) as screen:
         for rates in measuring.intervals(interval, screen.wait):
-            screen.show(as_text(rates, limit, console.width, console.height))
+            screen.show(rates)
 
 
 def _print_all(measured: Iterable[Rates], output: str, limit: int | None) -> None:

@@ -1,12 +1,14 @@
 """What `top` prints of one interval: a table for people, one line of JSON for programs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pykubeproxy.cli.top_view import TopView
 from pykubeproxy.explain.service_view_words import refusal_reason_text
 from pykubeproxy.explain.sparkline import sparkline
 from pykubeproxy.model.ip import Family
@@ -14,11 +16,26 @@ from pykubeproxy.traffic.rates import EndpointRate, Rates, ServiceRate
 
 _FEW = 20
 
-# Columns of a terminal that names of the usual length and numbers take.
-_WITHOUT_BARS = 70
+_TITLES = ("SERVICE, ENDPOINT", "PROTO", "CONN/S", "SHARE", "EXPECTED")
+_HISTORY = "HISTORY"
+_GAP = 2
 
-_Row = tuple[str | Text, ...]
-"""Cells of a row; those that are missing at its end are empty."""
+# The columns that a narrow terminal goes without, besides the history, which is the first to go.
+_SPARED = ("EXPECTED", "PROTO")
+
+
+class _Row(NamedTuple):
+    """A line of the table: a cell for each of _TITLES but the first, and what the bars of the history show.
+
+    `top` is what the highest bar stands for, if it is not the largest of `history`.
+    """
+
+    name: str
+    cells: tuple[str, ...] = ("", "", "", "")
+    history: Sequence[float] = ()
+    top: float = 0.0
+    style: str = ""
+    bars: str = "cyan"
 
 
 def as_json(rates: Rates, time: str, limit: int | None) -> str:
@@ -40,19 +57,47 @@ def as_json(rates: Rates, time: str, limit: int | None) -> str:
     return msgspec.json.encode(document).decode()
 
 
-def as_text(rates: Rates, limit: int | None, width: int, height: int | None = None) -> RenderableType:
-    """A heading, and a table of the busy Services and their endpoints, in at most `height` lines."""
+def as_text(rates: Rates, limit: int | None, width: int) -> RenderableType:
+    """A heading, and a table of the busy Services and their endpoints."""
     most = _FEW if limit is None else limit
-    bars = max(1, width - _WITHOUT_BARS)
-    rows = [row for service in rates.services[:most] for row in _service_rows(service, most, bars)]
+    rows = list(_rows(rates.services[:most], most))
     if len(rates.services) > most:
-        rows.append((_name(f"... and {len(rates.services) - most} more Services"),))
-    # Beside the rows there are the heading, the titles, and a line with the number of rows that do not fit.
-    if height is not None and len(rows) > height - 2:
-        room = max(0, height - 3)
-        rows = [*rows[:room], (_name(f"... and {len(rows) - room} more lines"),)]
+        rows.append(_Row(f"... and {len(rates.services) - most} more Services"))
     heading = Text(_heading(rates), no_wrap=True, overflow="ellipsis")
-    return Group(heading, _table(rows)) if rows else heading
+    return Group(heading, _table(rows, *_columns(rows, width))) if rows else heading
+
+
+def as_screen(
+    rates: Rates | None, view: TopView, limit: int | None, width: int, height: int
+) -> tuple[RenderableType, int]:
+    """What fills a terminal: the table as the user wants it, and the keys in the last line.
+
+    Beside it, how many lines are scrolled away: no more than leave the rest of the screen full.
+    """
+    keys = Text(_keys(view), style="reverse", no_wrap=True, overflow="ellipsis")
+    if rates is None:
+        return Group(Text("measuring ..."), *_empty(height - 2), keys), 0
+    most = _FEW if limit is None else limit
+    shown = view.arranged(rates, most)
+    rows = list(_rows(shown.services if limit is None else shown.services[:limit], most))
+    room = max(1, height - 3)
+    first = min(view.first, max(0, len(rows) - room))
+    seen = rows[first : first + room]
+    heading = Text(_heading(rates), no_wrap=True, overflow="ellipsis")
+    table = _table(seen, *_columns(rows, width)) if seen else Text("")
+    return Group(heading, table, *_empty(room - len(seen)), keys), first
+
+
+def _empty(lines: int) -> Iterator[Text]:
+    return (Text("") for _ in range(lines))
+
+
+def _keys(view: TopView) -> str:
+    if view.is_typing:
+        return f"/{view.filter}_   (Enter: keep, Esc: clear)"
+    chosen = f": {view.filter}" if view.filter else ""
+    pause = "goes on (paused)" if view.is_paused else "pauses"
+    return f"q quits   s sorts: {view.sort}   / filters{chosen}   space {pause}   arrows scroll"
 
 
 def _heading(rates: Rates) -> str:
@@ -63,59 +108,71 @@ def _heading(rates: Rates) -> str:
     )
 
 
-def _table(rows: Sequence[_Row]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    # Where there is little room, rich narrows columns that it may wrap: names alone, which are cut instead.
-    table.add_column(_name("SERVICE, ENDPOINT"))
-    table.add_column("PROTO", no_wrap=True)
-    for title in ("CONN/S", "SHARE", "EXPECTED", "HISTORY"):
-        table.add_column(title, justify="right", no_wrap=True)
+def _table(rows: Sequence[_Row], columns: Mapping[str, int], bars: int) -> Table:
+    """The rows in columns of the given widths, and `bars` intervals of the history."""
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for title, width in columns.items():
+        is_name = title == _TITLES[0]
+        justify: Literal["left", "right"] = "left" if is_name or title == "PROTO" else "right"
+        heading = Text(title, no_wrap=True, overflow="ellipsis")
+        # Of all columns, rich narrows only those that it may wrap: the names, which are cut instead.
+        table.add_column(heading, justify=justify, no_wrap=not is_name, min_width=None if is_name else width)
+    if bars:
+        table.add_column(_HISTORY, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        cells = dict(zip(_TITLES, (row.name, *row.cells), strict=True))
+        shown = [Text(cells[title], style=row.style, no_wrap=True, overflow="ellipsis") for title in columns]
+        table.add_row(*shown, *((Text(sparkline(row.history[-bars:], row.top), style=row.bars),) if bars else ()))
     return table
 
 
-def _name(text: str, style: str = "") -> Text:
-    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+def _columns(rows: Sequence[_Row], width: int) -> tuple[Mapping[str, int], int]:
+    """The columns that fit, with their widths, and how many intervals of the history do; 0 if it has no column.
+
+    Names are cut only where nothing else can go.
+    """
+    needed = {
+        title: max(len(title), *map(len, column))
+        for title, column in zip(_TITLES, zip(*((row.name, *row.cells) for row in rows), strict=True), strict=True)
+    }
+    room = width - sum(needed.values()) - len(needed) * _GAP
+    if room >= len(_HISTORY):
+        return needed, room
+    for title in _SPARED:
+        if sum(needed.values()) + (len(needed) - 1) * _GAP > width:
+            del needed[title]
+    return needed, 0
 
 
-def _service_rows(service: ServiceRate, most: int, bars: int) -> Iterator[_Row]:
+def _rows(services: Iterable[ServiceRate], most: int) -> Iterator[_Row]:
+    for service in services:
+        yield from _service_rows(service, most)
+
+
+def _service_rows(service: ServiceRate, most: int) -> Iterator[_Row]:
     """One row for the Service, and one for each of its endpoints; the bars of all endpoints have the same scale."""
-    latest = service.history[-bars:]
-    yield (
-        _name(service.service, "bold"),
-        _protocol(service),
-        Text(_number(service.rate), style="bold"),
-        _percent(service.share),
-        "",
-        Text(sparkline(latest), style="cyan"),
-    )
+    cells = _protocol(service), _number(service.rate), _percent(service.share), ""
+    yield _Row(service.service, cells, service.history, style="bold")
     for refusal in service.refusals:
-        yield (
-            _name(f"  {refusal_reason_text(refusal.reason)}", "red"),
-            "",
-            Text(_number(refusal.rate), style="red"),
-            "",
-            "",
-            Text(sparkline(_last(refusal.history, max(len(latest), 1))), style="red"),
+        name = f"  {refusal_reason_text(refusal.reason)}"
+        yield _Row(
+            name,
+            ("", _number(refusal.rate), "", ""),
+            _beside(service.history, refusal.history),
+            style="red",
+            bars="red",
         )
     top = max((rate for endpoint in service.endpoints for rate in endpoint.history), default=0.0)
     for endpoint in service.endpoints[:most]:
-        yield (
-            _name(f"  {endpoint.endpoint}"),
-            "",
-            _number(endpoint.rate),
-            _percent(endpoint.share),
-            _percent(endpoint.expected),
-            Text(sparkline(_last(endpoint.history, len(latest)), top), style="cyan"),
-        )
+        cells = "", _number(endpoint.rate), _percent(endpoint.share), _percent(endpoint.expected)
+        yield _Row(f"  {endpoint.endpoint}", cells, _beside(service.history, endpoint.history), top)
     if len(service.endpoints) > most:
-        yield (_name(f"  ... and {len(service.endpoints) - most} more endpoints"),)
+        yield _Row(f"  ... and {len(service.endpoints) - most} more endpoints")
 
 
-def _last(history: Sequence[float], length: int) -> Sequence[float]:
-    """The last `length` intervals; those before the first connection count as 0."""
-    return (*(0.0 for _ in range(length - len(history))), *history[-length:])
+def _beside(service: Sequence[float], history: Sequence[float]) -> Sequence[float]:
+    """A history as long as its Service's; in the intervals before its first connection there was none."""
+    return (*(0.0 for _ in range(len(service) - len(history))), *history)
 
 
 def _refused(service: ServiceRate) -> int:

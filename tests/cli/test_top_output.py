@@ -3,10 +3,12 @@
 import json
 from io import StringIO
 
+import pytest
 from msgspec.structs import replace
-from rich.console import Console
+from rich.console import Console, RenderableType
 
-from pykubeproxy.cli.top_output import as_json, as_text
+from pykubeproxy.cli.top_output import as_json, as_screen, as_text
+from pykubeproxy.cli.top_view import Sort, TopView
 from pykubeproxy.explain.service_view_words import refusal_reason_text
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.refusals import RefusalReason
@@ -53,12 +55,16 @@ def rates(*services: ServiceRate) -> Rates:
 SOME = rates(service("ns/dns:dns", 6, 2), service("ns/web", 2), service("ns/quiet:p", 0, 0))
 
 
-def text(its: Rates, *, limit: int | None = None, width: int = 120, height: int | None = None) -> list[str]:
+def printed(picture: RenderableType, width: int) -> list[str]:
     console = Console(file=StringIO(), width=width)
-    console.print(as_text(its, limit, width, height))
+    console.print(picture)
     file = console.file
     assert isinstance(file, StringIO)
     return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def text(its: Rates, *, limit: int | None = None, width: int = 120) -> list[str]:
+    return printed(as_text(its, limit, width), width)
 
 
 def test_a_table() -> None:
@@ -109,19 +115,64 @@ def test_a_limit_says_what_it_leaves_out() -> None:
     assert lines[4:] == ["  ... and 1 more endpoints", "... and 2 more Services"]
 
 
-def test_no_more_lines_than_a_terminal_has() -> None:
-    for height in range(3, 12):
-        lines = text(SOME, height=height)
-        assert len(lines) == min(height, 10)
-        assert (lines[-1] == f"... and {8 - (height - 3)} more lines") == (height < 10)
+def screen(view: TopView, *, width: int = 100, height: int = 12, its: Rates | None = SOME) -> tuple[list[str], int]:
+    picture, first = as_screen(its, view, None, width, height)
+    return printed(picture, width), first
 
 
-def test_a_narrow_terminal_cuts_names_and_no_numbers() -> None:
-    lines = text(rates(service("namespace-of-some-length/name-of-some-length:port", 10)), width=60)
-    assert all(len(line) <= 60 for line in lines)
+KEYS = "q quits   s sorts: connections   / filters   space pauses   arrows scroll"
+
+
+@pytest.mark.parametrize("height", range(4, 20))
+def test_a_screen_is_full_and_ends_with_the_keys(height: int) -> None:
+    lines, _ = screen(TopView(), height=height)
+    assert (len(lines), lines[-1]) == (height, KEYS)
+    nothing, _ = screen(TopView(), height=height, its=None)
+    assert (len(nothing), nothing[0], nothing[-1]) == (height, "measuring ...", KEYS)
+
+
+def test_what_is_scrolled_away() -> None:
+    top, _ = screen(TopView(), height=6)
+    lines, first = screen(TopView(first=2), height=6)
+    assert (lines[:2], lines[2], first) == (top[:2], top[4], 2)
+    lines, first = screen(TopView(first=100), height=6)
+    assert lines[4].startswith("  [fd00::2]:80")
+    assert first == 5, "the last lines fill the screen"
+
+
+@pytest.mark.parametrize(
+    ("view", "last"),
+    [
+        (TopView(is_typing=True, filter="we"), "/we_   (Enter: keep, Esc: clear)"),
+        (TopView(filter="we"), KEYS.replace("filters", "filters: we")),
+        (TopView(is_paused=True), KEYS.replace("space pauses", "space goes on (paused)")),
+        (TopView(sort=Sort.NAME), KEYS.replace("connections", "name")),
+    ],
+)
+def test_the_last_line(view: TopView, last: str) -> None:
+    assert screen(view)[0][-1] == last
+
+
+LONG = "namespace-of-some-length/name-of-some-length:port"
+
+
+@pytest.mark.parametrize(
+    ("width", "titles", "is_cut"),
+    [
+        (120, ["PROTO", "CONN/S", "SHARE", "EXPECTED", "HISTORY"], False),
+        (90, ["PROTO", "CONN/S", "SHARE", "EXPECTED"], False),
+        (78, ["PROTO", "CONN/S", "SHARE"], False),
+        (68, ["CONN/S", "SHARE"], False),
+        (50, ["CONN/S", "SHARE"], True),
+    ],
+)
+def test_which_columns_a_narrow_terminal_goes_without(width: int, titles: list[str], *, is_cut: bool) -> None:
+    lines = text(rates(service(LONG, 10)), width=width)
+    assert all(len(line) <= width for line in lines)
+    assert lines[1].split()[2:] == titles
     assert lines[2].startswith("namespace-of")
-    assert "…" in lines[2]
-    assert lines[2].endswith("5.0  100.0%                  █")
+    assert ("…" in lines[2]) is is_cut
+    assert "5.0  100.0%" in lines[2]
 
 
 def test_json_of_one_interval() -> None:

@@ -84,6 +84,21 @@ def test_a_key_ends_it(machine: Machine, kind4: Kind, key: bytes) -> None:
         assert terminal.end() == 0
 
 
+def test_keys_change_what_is_seen(machine: Machine, kind4: Kind) -> None:
+    with top(machine, kind4) as terminal:
+        terminal.see(b"q quits   s sorts: connections")
+        for keys, last_line in (
+            (b"s", b"s sorts: refused"),
+            (b" ", b"(paused)"),
+            (b"/qs", b"/qs_"),
+            (b"\r", b"filters: qs"),
+        ):
+            terminal.press(keys)
+            terminal.see(last_line)
+        terminal.press(b"q")
+        assert terminal.end() == 0
+
+
 def test_a_signal_ends_it_and_gives_the_terminal_back(machine: Machine, kind4: Kind) -> None:
     with top(machine, kind4) as terminal:
         terminal.see(HEADING)
