@@ -83,7 +83,6 @@ class Actions(Protocol):
     def restart(self, *, down: float = 0.0, revision: int | None = None) -> None: ...
     def refuse(self, seconds: float | None = None, *, drop: bool = True) -> None: ...
     def accept(self) -> None: ...
-    def send_bookmarks(self) -> None: ...
     def present_certificate(self, *, trusted: bool) -> None: ...
 
 
@@ -204,10 +203,6 @@ class Faults:
     def accept(self) -> None:
         """Take connections again."""
         self._actions.accept()
-
-    def bookmarks(self) -> None:
-        """Send a bookmark to every watch that allows them."""
-        self._actions.send_bookmarks()
 
     def untrusted_certificate(self, on: bool = True) -> None:  # noqa: FBT001, FBT002 - reads as a switch
         """Present a certificate of an unknown authority to new connections, or the right one again."""

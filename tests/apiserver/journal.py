@@ -39,11 +39,6 @@ class Journal:
             self._counts[request.verb, request.resource] += 1
             self._arrived.notify_all()
 
-    def counts(self) -> dict[tuple[str, str], int]:
-        """Return the number of requests by verb and resource."""
-        with self._arrived:
-            return dict(self._counts)
-
     def count(self, verb: str = "", resource: str = "") -> int:
         """Return the number of requests of this verb and resource; empty matches all."""
         with self._arrived:

@@ -219,9 +219,6 @@ class ApiServer:
     def break_watches(self, how: BreakKind, *, resource: str = "") -> int:
         return self.watchers.break_all(how, resource)
 
-    def send_bookmarks(self) -> None:
-        self.watchers.send_bookmarks()
-
     def compact(self) -> int:
         return self.store.compact()
 

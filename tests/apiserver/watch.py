@@ -310,11 +310,5 @@ class Watchers:
             stream.order(how)
         return len(streams)
 
-    def send_bookmarks(self) -> None:
-        """Send a bookmark to each that allows it."""
-        with self._changed:
-            for stream in self._streams:
-                stream.order(None)
-
     def _of(self, resource: str) -> set[Stream]:
         return {stream for stream in self._streams if resource in ("", stream.resource.plural)}
