@@ -30,6 +30,7 @@ from pykubeproxy.flows.live_frontends import live_udp_frontends
 from pykubeproxy.host import conntrack_wire, generations, interfaces, netlink, nfnetlink, routes, rtnetlink
 from pykubeproxy.host.netlink import Netlink, NetlinkError, NetlinkMessage, attribute, nested
 from pykubeproxy.model.ip import Family, parse_cidr, parse_ip
+from pykubeproxy.model.service import Protocol
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.netfilter import Environment, Packet, trace
 from pykubeproxy.plan.cleanup import cleanup
@@ -249,9 +250,10 @@ def _address(data: bytes) -> None:
 
 
 def _flow(data: bytes) -> None:
-    flow = conntrack_wire.FlowReader(Family.IPV6 if data[:1] == b"\n" else Family.IPV4).read(data)
-    if flow is not None:
-        conntrack_wire.identity(flow.entry)
+    for protocol in (Protocol.TCP, Protocol.UDP):
+        flow = conntrack_wire.FlowReader(Family.IPV6 if data[:1] == b"\n" else Family.IPV4, protocol).read(data)
+        if flow is not None:
+            conntrack_wire.identity(flow.entry)
 
 
 def _flow_messages() -> tuple[bytes, ...]:

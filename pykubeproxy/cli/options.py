@@ -66,6 +66,11 @@ _OPTIONS = (
         help="Refuse connections to ports that no Service has, at cluster IPs or also at load-balancer IPs.",
     ),
     click.option(
+        "--end-established-tcp",
+        is_flag=True,
+        help="Forget TCP connections to endpoints that are gone for good, so that clients get a reset. For run.",
+    ),
+    click.option(
         "--backend",
         type=click.Choice(["auto", *(backend.value for backend in Backend)]),
         default="auto",
@@ -86,6 +91,7 @@ def our_options(command: Callable[..., _R]) -> Callable[..., _R]:
         dispatch: str,
         commit: str,
         reject_unused: str,
+        end_established_tcp: bool,
         backend: str,
         **kwargs: Any,
     ) -> _R:
@@ -95,6 +101,7 @@ def our_options(command: Callable[..., _R]) -> Callable[..., _R]:
             dispatch=Dispatch(dispatch),
             commit=CommitMode(commit),
             reject_unused=RejectUnused(reject_unused),
+            end_established_tcp=end_established_tcp,
             host_addresses=host_addresses,
         )
         if own_options.reject_unused is not RejectUnused.NONE and own_options.dispatch is not Dispatch.TREE:

@@ -13,6 +13,7 @@ from pykubeproxy.config.addresses import without_secrets
 from pykubeproxy.config.release import KUBERNETES_VERSION, program_version
 from pykubeproxy.config.types import LocalMode
 from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
+from pykubeproxy.daemon.follow.ended_connections import ConnectionEnder
 from pykubeproxy.daemon.follow.flows import FlowCleaner
 from pykubeproxy.daemon.follow.heap import Heap
 from pykubeproxy.daemon.follow.leftovers import LeftoverRemoval
@@ -37,7 +38,7 @@ from pykubeproxy.host.iptables import IptablesHost, RestoreRun
 from pykubeproxy.host.protocol import ReadOnlyHost
 from pykubeproxy.host.sysctl import Sysctls
 from pykubeproxy.model.conntrack_usage import ConntrackUsage
-from pykubeproxy.model.ip import Family
+from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.observe.check_server import HealthCheckFailed
 from pykubeproxy.observe.health import ProxyHealth
@@ -112,22 +113,31 @@ class Daemon:
         protect_from_oom_killer(self._settings.completed)
         self._serve(closing)
         self.follow_flows(closing)
+        if self._settings.own_options.end_established_tcp:
+            self._follow_gone_endpoints(closing)
         self._watch_conntrack(closing)
         if not self._settings.is_dry:
             self._watch_drift(closing)
 
     def follow_flows(self, closing: ExitStack) -> FlowCleaner:
         """Remove stale UDP flows after each sync that concerns them, for as long as `closing` is open."""
-        table = ReadOnlyConntrackTable() if self._settings.is_dry else ConntrackTable()
-        flows = FlowCleaner(
-            table,
-            lambda: self._settings.own_options.host_addresses or interfaces.local_addresses(),
-            self._flows_removed,
-        )
+        flows = FlowCleaner(self._conntrack_table(), self._node_addresses, self._flows_removed)
         closing.callback(flows.close)
         flows.start()
         self.loop.follow(flows)
         return flows
+
+    def _follow_gone_endpoints(self, closing: ExitStack) -> None:
+        ender = ConnectionEnder(self._conntrack_table(), self._node_addresses)
+        closing.callback(ender.close)
+        ender.start()
+        self.loop.follow(ender)
+
+    def _conntrack_table(self) -> ConntrackTable:
+        return ReadOnlyConntrackTable() if self._settings.is_dry else ConntrackTable()
+
+    def _node_addresses(self) -> tuple[IP, ...]:
+        return self._settings.own_options.host_addresses or interfaces.local_addresses()
 
     def follow_objects(self, closing: ExitStack) -> None:
         """Begin to follow Services, EndpointSlices and this node's Node."""

@@ -1,1 +1,1 @@
-"""UDP flows that connection tracking goes on sending to where no endpoint of the Service is left. Pure."""
+"""UDP and TCP flows that connection tracking goes on sending to where no endpoint of the Service is left. Pure."""

@@ -6,7 +6,7 @@ tell, before those rules are removed, which flows may have to go with them (`flo
 
 from collections.abc import Iterator
 
-from pykubeproxy.flows.stale import Frontend, pack_port, pack_socket
+from pykubeproxy.flows.stale import Frontend, pack_frontend
 from pykubeproxy.rules import names
 from pykubeproxy.rules.reading import read
 from pykubeproxy.rules.ruleset import Ruleset
@@ -25,4 +25,4 @@ def _frontends(live: Ruleset) -> Iterator[Frontend]:
         for line in lines:
             view = read(line) if " -p udp " in line and " --dport " in line else None
             if view is not None and view.port and view.target.startswith(_SERVICE_CHAINS):
-                yield pack_socket(view.address, view.port) if view.address else pack_port(view.port)
+                yield pack_frontend(view.address, view.port)

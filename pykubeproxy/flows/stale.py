@@ -16,7 +16,7 @@ import msgspec
 
 from pykubeproxy.model.endpoint import host_port
 from pykubeproxy.model.ip import IP, Family
-from pykubeproxy.model.service import ServiceKey
+from pykubeproxy.model.service import Protocol, ServiceKey
 from pykubeproxy.rules.service_traffic import ServiceTraffic
 
 # An address and a port as packets hold them: 4 or 16 bytes, then 2, most significant first.
@@ -31,14 +31,14 @@ _PORT_BYTES = 2
 
 
 class Flow(NamedTuple):
-    """A UDP flow: whom the client addressed, who answers, and the kernel's own description, which is opaque here."""
+    """A UDP or TCP flow: whom the client addressed, who answers, and the kernel's own description, opaque here."""
 
     destination: SocketAddress
     answered_by: SocketAddress
     entry: bytes = b""
 
     def __str__(self) -> str:
-        return f"UDP {socket_text(self.destination)} -> {socket_text(self.answered_by)}"
+        return f"{socket_text(self.destination)} -> {socket_text(self.answered_by)}"
 
 
 class FlowCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +48,8 @@ class FlowCheck(msgspec.Struct, frozen=True, kw_only=True):
     frontends that no Service has any more. Frontends in neither are not concerned. `node_addresses` are the packed
     addresses on which node ports answer, None if they are not known.
     """
+
+    protocol = Protocol.UDP
 
     family: Family
     serving: dict[Frontend, Serving] = {}
@@ -170,15 +172,26 @@ def _packed(traffic: ServiceTraffic) -> dict[Frontend, Serving]:
     """The UDP frontends of one Service, and who serves each."""
     found: dict[Frontend, Serving] = {}
     for port in traffic.udp_ports:
-        serving = frozenset(map(_pack_endpoint, port.serving))
+        serving = frozenset(map(pack_endpoint, port.serving))
         for address, number in port.frontends:
-            found[pack_socket(address, number) if address else pack_port(number)] = serving
+            found[pack_frontend(address, number)] = serving
     return found
 
 
-def _pack_endpoint(text: str) -> SocketAddress:
+def pack_endpoint(text: str) -> SocketAddress:
+    """`ip:port` or `[ip]:port` as packets hold it."""
     address, _, port = text.rpartition(":")
     return pack_socket(address.strip("[]"), int(port))
+
+
+def pack_frontend(address: str, port: int) -> Frontend:
+    """Where clients find a ServicePort; `address` is empty for a node port."""
+    return pack_socket(address, port) if address else pack_port(port)
+
+
+def port_of(address: SocketAddress) -> bytes:
+    """The port of an address, as packets hold it."""
+    return address[-_PORT_BYTES:]
 
 
 def pack_ip(address: str) -> bytes:

@@ -1,21 +1,23 @@
-"""The kernel's table of connections: finding the UDP flows that are stale, and forgetting them.
+"""The kernel's table of connections: finding the flows that are stale, and forgetting them.
 
-Needs no `conntrack` program, and is made for large tables: the kernel is asked for UDP only, a flow takes about two
-microseconds to read and judge, and deletions go out in batches. TCP is never touched.
+Needs no `conntrack` program, and is made for large tables: the kernel is asked for one protocol only, a flow takes
+about two microseconds to read and judge, and deletions go out in batches.
 """
 
 import errno
 import os
+import typing
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from pykubeproxy.flows.stale import Flow, FlowCheck
-from pykubeproxy.host.conntrack_wire import DELETE, GET, FlowReader, identity, udp_only
+from pykubeproxy.flows.stale import Flow
+from pykubeproxy.host.conntrack_wire import DELETE, GET, FlowReader, identity, only
 from pykubeproxy.host.errors import ReadOnly
 from pykubeproxy.host.netlink import DUMP_ATTEMPTS, NETFILTER, DumpInterrupted, Netlink
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import Protocol
 
 
 class DeletionResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,8 +27,27 @@ class DeletionResult(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, int] = {}
 
 
+class FlowCheck(typing.Protocol):
+    """What flows of one family and protocol are checked against, as `flows.stale` and `flows.gone` have it."""
+
+    @property
+    def family(self) -> Family:
+        """The family."""
+
+    @property
+    def protocol(self) -> Protocol:
+        """UDP or TCP."""
+
+    @property
+    def is_empty(self) -> bool:
+        """True if no flow can be stale."""
+
+    def is_stale(self, flow: Flow) -> bool:
+        """True if `flow` is to be forgotten."""
+
+
 class ConntrackTable:
-    """The UDP flows of the calling thread's network namespace. Blocking: large tables deserve a thread of their own.
+    """The flows of the calling thread's network namespace. Blocking: large tables deserve a thread of their own.
 
     Needs CAP_NET_ADMIN. Raises NetlinkError where the kernel does not let the table be read or changed at all.
     """
@@ -41,17 +62,17 @@ class ConntrackTable:
         for _ in range(0 if check.is_empty else DUMP_ATTEMPTS):
             found.clear()
             try:
-                found.extend(flow for flow in self.flows(check.family) if check.is_stale(flow))
+                found.extend(flow for flow in self.flows(check.family, check.protocol) if check.is_stale(flow))
             except DumpInterrupted:
                 continue
             break
         return found
 
-    def flows(self, family: Family) -> Iterator[Flow]:
-        """All UDP flows of one family, in no order. Raises DumpInterrupted after the last one."""
-        read = FlowReader(family).read
+    def flows(self, family: Family, protocol: Protocol) -> Iterator[Flow]:
+        """All flows of one family and protocol, in no order. Raises DumpInterrupted after the last one."""
+        read = FlowReader(family, protocol).read
         with Netlink(NETFILTER) as netlink:
-            for message in netlink.dump(f"list {family} connections", GET, udp_only(family)):
+            for message in netlink.dump(f"list {family} connections", GET, only(family, protocol)):
                 flow = read(message.body)
                 if flow is not None:
                     yield flow
@@ -71,4 +92,4 @@ class ReadOnlyConntrackTable(ConntrackTable):
 
     def delete(self, flows: Sequence[Flow]) -> DeletionResult:
         """Refuse."""
-        raise ReadOnly(f"this mode never writes; {len(flows)} stale UDP flows were not deleted")
+        raise ReadOnly(f"this mode never writes; {len(flows)} stale flows were not deleted")

@@ -1,4 +1,4 @@
-"""How ctnetlink writes connections: what UDP flows need of `linux/netfilter/nfnetlink_conntrack.h`.
+"""How ctnetlink writes connections: what flows need of `linux/netfilter/nfnetlink_conntrack.h`.
 
 A connection has two directions, the original and the reply, each with addresses and ports. Whom the client addressed
 is the original's destination; who answers is the reply's source: somebody else, where the destination was translated.
@@ -10,6 +10,7 @@ from pykubeproxy.flows.stale import Flow, SocketAddress
 from pykubeproxy.host.netlink import attribute, nested, parse_attributes
 from pykubeproxy.host.nfnetlink import attributes_of, nfgenmsg
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import Protocol
 
 # Types of messages: the subsystem in the upper byte, what is to be done in the lower.
 NEW = 0x0100
@@ -33,22 +34,22 @@ _NUMBER, _SOURCE_PORT, _DESTINATION_PORT = 1, 2, 3
 _FILTER_ORIGINAL, _FILTER_REPLY = 1, 2
 _PROTOCOL_NUMBER = 1 << 3
 
-_UDP = 17
+_NUMBERS = {Protocol.TCP: 6, Protocol.UDP: 17}
 
 _FIXED_BYTES = len(nfgenmsg())
 
 
-def udp_only(family: Family) -> bytes:
-    """A request for the connections of one family, from which the kernel is to leave out all but UDP.
+def only(family: Family, protocol: Protocol) -> bytes:
+    """A request for the connections of one family, from which the kernel is to leave out all but one protocol.
 
     Linux before 5.8 has no filters, ignores this one, and sends all connections.
     """
-    udp = nested(ORIGINAL, nested(_PROTOCOL, attribute(_NUMBER, bytes([_UDP]))))
+    wanted = nested(ORIGINAL, nested(_PROTOCOL, attribute(_NUMBER, bytes([_NUMBERS[protocol]]))))
     compared = attribute(_FILTER_ORIGINAL, _PROTOCOL_NUMBER.to_bytes(4, sys.byteorder))
-    return nfgenmsg(family.address_family) + udp + nested(_FILTER, compared, attribute(_FILTER_REPLY, bytes(4)))
+    return nfgenmsg(family.address_family) + wanted + nested(_FILTER, compared, attribute(_FILTER_REPLY, bytes(4)))
 
 
-def direction(kind: int, source: SocketAddress, destination: SocketAddress, protocol: int = _UDP) -> bytes:
+def direction(kind: int, source: SocketAddress, destination: SocketAddress, protocol: int) -> bytes:
     """One direction of a connection, ORIGINAL or REPLY, as the kernel writes it."""
     family = Family.IPV4 if len(source) == len(b"addrpp") else Family.IPV6
     addresses = attribute(_SOURCE[family], source[:-2]), attribute(_DESTINATION[family], destination[:-2])
@@ -71,19 +72,21 @@ def identity(entry: bytes) -> bytes:
 
 
 class FlowReader:
-    """Reads the UDP flows of one family out of messages.
+    """Reads the flows of one family and protocol out of messages.
 
     The kernel writes both directions first and always alike, so that everything of interest is at a fixed place.
     What lies between is compared as one number, which is many times faster than to follow the attributes one by one.
     That is left for the rest, such as connections in a zone.
     """
 
-    def __init__(self, family: Family) -> None:
+    def __init__(self, family: Family, protocol: Protocol) -> None:
         self._family = family
+        self._protocol_number = number = _NUMBERS[protocol]
         width = family.bits // 8
         # A connection spelled with letters shows where each field is; each letter occurs in one field only.
         client, port, service, endpoint = b"c" * (width + 2), b"PP", b"S" * width, b"E" * width
-        sample = direction(ORIGINAL, client, service + port) + direction(REPLY, endpoint + b"QQ", client)
+        sample = direction(ORIGINAL, client, service + port, number)
+        sample += direction(REPLY, endpoint + b"QQ", client, number)
         self._service = _slice_of(service, sample)
         self._service_port = _slice_of(port, sample)
         self._endpoint = _slice_of(endpoint, sample)
@@ -91,12 +94,14 @@ class FlowReader:
         self._whole = slice(_FIXED_BYTES, _FIXED_BYTES + len(sample))
         # Two connections that differ in every bit of every field: what they share is the layout, and the protocol.
         zeros, ones = bytes(width + 2), b"\xff" * (width + 2)
-        blank, full = (_number(direction(ORIGINAL, x, x) + direction(REPLY, x, x)) for x in (zeros, ones))
+        blank, full = (
+            _number(direction(ORIGINAL, x, x, number) + direction(REPLY, x, x, number)) for x in (zeros, ones)
+        )
         self._mask = ~(blank ^ full)
         self._layout = blank & self._mask
 
     def read(self, entry: bytes) -> Flow | None:
-        """The flow that the message `entry` describes; None if it is not UDP, or not told in full."""
+        """The flow that the message `entry` describes; None if it is of another protocol, or not told in full."""
         if _number(entry[self._whole]) & self._mask != self._layout:
             try:
                 return self._follow(entry)
@@ -111,7 +116,7 @@ class FlowReader:
         connection = attributes_of(entry)
         original, reply = parse_attributes(connection[ORIGINAL]), parse_attributes(connection[REPLY])
         protocol, replying = parse_attributes(original[_PROTOCOL]), parse_attributes(reply[_PROTOCOL])
-        if protocol[_NUMBER][0] != _UDP:
+        if protocol[_NUMBER][0] != self._protocol_number:
             return None
         destination = parse_attributes(original[_ADDRESSES])[_DESTINATION[self._family]]
         answering = parse_attributes(reply[_ADDRESSES])[_SOURCE[self._family]]

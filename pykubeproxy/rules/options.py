@@ -41,12 +41,13 @@ class PodTraffic(msgspec.Struct, frozen=True):
 
 
 class RuleOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything besides Services and endpoints that rules depend on.
+    """Everything besides Services and endpoints that rules, and what is decided with them, depend on.
 
     `pod_traffic` is None where pod traffic cannot be told apart. `node_port_addresses` is None if node ports answer on
     every local address, else the local addresses on which they do. `node_ip` is the node's own address of this family.
-    `counts_localhost` if packets to node ports on 127.0.0.0/8 are counted, by a rule of their own. `reject_unused` is
-    without effect with linear dispatch, whose chains are kube-proxy's.
+    `counts_localhost` if packets to node ports on 127.0.0.0/8 are counted, by a rule of their own. `reject_unused` has
+    no effect with linear dispatch, whose chains are kube-proxy's. `end_established_tcp` changes no rule: it asks for
+    the endpoints of TCP ports in `ServiceTraffic`.
     """
 
     family: Family
@@ -64,6 +65,7 @@ class RuleOptions(msgspec.Struct, frozen=True, kw_only=True):
     random_fully: bool = True
     dispatch: Dispatch = Dispatch.LINEAR
     reject_unused: RejectUnused = RejectUnused.NONE
+    end_established_tcp: bool = False
 
     @property
     def mark(self) -> str:

@@ -44,12 +44,26 @@ class UdpPort(msgspec.Struct, frozen=True, kw_only=True):
     serving: tuple[str, ...]
 
 
+class TcpPort(msgspec.Struct, frozen=True, kw_only=True):
+    """A ServicePort with the protocol TCP: its `frontends`, as in UdpPort, and all `endpoints` that are listed for it.
+
+    `endpoints` are given as `ip:port`, ready or not, terminating or not.
+    """
+
+    frontends: tuple[tuple[str, int], ...]
+    endpoints: tuple[str, ...]
+
+
 class ServiceTraffic(msgspec.Struct, frozen=True, kw_only=True):
-    """What is decided about a Service in one family besides its rules; nothing for a Service that is not served."""
+    """What is decided about a Service in one family besides its rules; nothing for a Service that is not served.
+
+    There are `tcp_ports` only if TCP flows are to be ended.
+    """
 
     health_check: HealthCheck | None = None
     dropped: Dropped = Dropped()
     udp_ports: tuple[UdpPort, ...] = ()
+    tcp_ports: tuple[TcpPort, ...] = ()
 
 
 # Most Services have neither a health check nor a policy Local nor UDP ports: one value stands for all of them.
@@ -73,6 +87,7 @@ def route_service(
             sum(routing.external.refusal is Refusal.NO_LOCAL_ENDPOINTS for routing in routings),
         ),
         udp_ports=tuple(_udp_ports(ports, by_port, options)),
+        tcp_ports=tuple(_tcp_ports(ports, by_port, options)) if options.end_established_tcp else (),
     )
     return routings, _ORDINARY if traffic == _ORDINARY else traffic
 
@@ -93,6 +108,17 @@ def _udp_ports(
             yield UdpPort(
                 frontends=tuple(_frontends(port, options)),
                 serving=tuple(endpoint.text for endpoint in endpoints if endpoint.serving),
+            )
+
+
+def _tcp_ports(
+    ports: tuple[ServicePort, ...], by_port: dict[PortKey, tuple[Endpoint, ...]], options: RuleOptions
+) -> Iterator[TcpPort]:
+    for port in ports:
+        if port.protocol is Protocol.TCP:
+            endpoints = by_port.get(PortKey(port.name, port.protocol), ())
+            yield TcpPort(
+                frontends=tuple(_frontends(port, options)), endpoints=tuple(endpoint.text for endpoint in endpoints)
             )
 
 

@@ -45,13 +45,15 @@ class Client:
         self._socket.connect((address, port))
 
     def ask(self, seconds: float = _ANSWER_SECONDS) -> str:
-        """Who answers: the address of a pod, `refused`, or nobody in time (empty)."""
+        """Who answers: the address of a pod, `refused`, `reset`, or nobody in time (empty)."""
         self._socket.settimeout(seconds)
         try:
             self._socket.send(b"who?\n")
             return self._socket.recv(100).decode()
         except ConnectionRefusedError:
             return "refused"
+        except ConnectionResetError:
+            return "reset"
         except OSError:
             return ""
 

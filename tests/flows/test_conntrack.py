@@ -125,8 +125,8 @@ def test_a_newer_check_is_right_about_what_both_are_about() -> None:
 
 
 def test_a_flow_as_text() -> None:
-    assert str(flow("10.96.0.10:53 -> 10.0.0.1:5353")) == "UDP 10.96.0.10:53 -> 10.0.0.1:5353"
-    assert str(flow("[fd00::10]:53 -> [fd00:1::1]:5353")) == "UDP [fd00::10]:53 -> [fd00:1::1]:5353"
+    assert str(flow("10.96.0.10:53 -> 10.0.0.1:5353")) == "10.96.0.10:53 -> 10.0.0.1:5353"
+    assert str(flow("[fd00::10]:53 -> [fd00:1::1]:5353")) == "[fd00::10]:53 -> [fd00:1::1]:5353"
 
 
 def test_frontends_are_packed_as_in_a_packet() -> None:

@@ -11,6 +11,7 @@ from pykubeproxy.host.conntrack import ConntrackTable, DeletionResult, ReadOnlyC
 from pykubeproxy.host.errors import ReadOnly
 from pykubeproxy.host.netlink import DUMP_ATTEMPTS, DumpInterrupted
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import Protocol
 from tests.host.flows import TCP, connection, insert, packed
 from tests.host.namespace import Namespace, namespace, needs_root
 
@@ -29,7 +30,7 @@ def node() -> Iterator[Namespace]:
 
 
 def texts(node: Namespace, family: Family = Family.IPV4) -> list[str]:
-    return node.run(lambda: sorted(str(flow) for flow in TABLE.flows(family)))
+    return node.run(lambda: sorted(str(flow) for flow in TABLE.flows(family, Protocol.UDP)))
 
 
 def check(frontend: str, *serving: str, family: Family = Family.IPV4) -> FlowCheck:
@@ -52,7 +53,7 @@ def test_only_stale_udp_flows_of_the_family_go(node: Namespace, family: Family) 
     removal = node.run(lambda: TABLE.remove_stale(check(service, alive, family=family)))
 
     assert removal == DeletionResult(deleted=1)
-    assert texts(node, family) == [f"UDP {service} -> {alive}"]
+    assert texts(node, family) == [f"{service} -> {alive}"]
     assert len(texts(node, other)) == 2
     assert len(tcp_connections(node)) == 2
 
@@ -71,7 +72,7 @@ def test_many_batches(node: Namespace) -> None:
     removal = node.run(lambda: TABLE.remove_stale(check("10.96.0.10:53", "10.0.0.1:5353")))
 
     assert removal == DeletionResult(deleted=count)
-    assert texts(node) == ["UDP 10.96.0.10:53 -> 10.0.0.1:5353"] * count
+    assert texts(node) == ["10.96.0.10:53 -> 10.0.0.1:5353"] * count
 
 
 @needs_root
@@ -84,7 +85,7 @@ def test_flows_in_a_zone(node: Namespace) -> None:
     removal = node.run(lambda: TABLE.remove_stale(check("10.96.0.10:53", "10.0.0.1:5353")))
 
     assert removal == DeletionResult(deleted=1)
-    assert texts(node) == ["UDP 10.96.0.10:53 -> 10.0.0.1:5353"]
+    assert texts(node) == ["10.96.0.10:53 -> 10.0.0.1:5353"]
 
 
 @needs_root
@@ -104,7 +105,7 @@ def test_a_newer_connection_between_the_same_addresses_stays(node: Namespace) ->
 
     node.run(lambda: TABLE.delete([older]))
 
-    assert texts(node) == ["UDP 10.96.0.10:53 -> 10.0.0.9:5353"]
+    assert texts(node) == ["10.96.0.10:53 -> 10.0.0.9:5353"]
 
 
 def with_another_id(entry: bytes) -> bytes:
@@ -127,7 +128,7 @@ def test_a_client_that_keeps_sending_is_moved(node: Namespace) -> None:
             TABLE.remove_stale(check("10.96.0.10:53", f"127.0.0.1:{port_of(new)}"))
             assert reaches(client, new)
             TABLE.remove_stale(check("10.96.0.10:53"))
-            assert list(TABLE.flows(Family.IPV4)) == []
+            assert list(TABLE.flows(Family.IPV4, Protocol.UDP)) == []
 
     node.run(scenario)
 
@@ -164,8 +165,8 @@ class ChangingTable(ConntrackTable):
         self.dumps = 0
         self._times = times
 
-    def flows(self, family: Family) -> Iterator[Flow]:
-        assert family is Family.IPV4
+    def flows(self, family: Family, protocol: Protocol) -> Iterator[Flow]:
+        assert (family, protocol) == (Family.IPV4, Protocol.UDP)
         self.dumps += 1
         yield Flow(packed("10.96.0.10:53"), packed("10.0.0.9:5353"))
         if self.dumps <= self._times:
@@ -186,5 +187,5 @@ def test_nothing_is_asked_for_nothing() -> None:
 
 
 def test_read_only() -> None:
-    with pytest.raises(ReadOnly, match="1 stale UDP flows were not deleted"):
+    with pytest.raises(ReadOnly, match="1 stale flows were not deleted"):
         ReadOnlyConntrackTable().delete([Flow(b"", b"")])

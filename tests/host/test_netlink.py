@@ -23,6 +23,7 @@ from pykubeproxy.host.netlink import (
     parse_attributes,
 )
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import Protocol
 from tests.host.flows import CREATE_EXCLUSIVELY, connection, insert
 from tests.host.namespace import namespace, needs_root
 
@@ -123,7 +124,7 @@ def test_a_batch_tells_which_requests_were_refused() -> None:
 
     with namespace() as node:
         assert node.run(scenario) == [RefusedRequest(position, errno.EEXIST) for position in range(100)]
-        assert node.run(lambda: sum(1 for _ in ConntrackTable().flows(Family.IPV4))) == 499
+        assert node.run(lambda: sum(1 for _ in ConntrackTable().flows(Family.IPV4, Protocol.UDP))) == 499
 
 
 @needs_root

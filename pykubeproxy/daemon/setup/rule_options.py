@@ -84,6 +84,7 @@ def rule_options(completed: Completed, facts: NodeFacts, family: Family, own_opt
         random_fully=facts.random_fully,
         dispatch=own_options.dispatch,
         reject_unused=own_options.reject_unused,
+        end_established_tcp=own_options.end_established_tcp,
     )
 
 

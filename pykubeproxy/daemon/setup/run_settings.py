@@ -32,6 +32,7 @@ class OwnOptions(msgspec.Struct, frozen=True, kw_only=True):
     dispatch: Dispatch = Dispatch.TREE
     commit: CommitMode = CommitMode.AUTO
     reject_unused: RejectUnused = RejectUnused.NONE
+    end_established_tcp: bool = False
     host_addresses: tuple[IP, ...] = ()
 
     @property

@@ -13,6 +13,7 @@ from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.flows.stale import FlowCheck, pack_socket, socket_text
 from pykubeproxy.host.conntrack import ConntrackTable, DeletionResult
+from pykubeproxy.host.conntrack import FlowCheck as AnyCheck
 from pykubeproxy.host.errors import HostError, ReadOnly, RestoreError
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import IP, Family
@@ -36,7 +37,8 @@ class FakeTable(ConntrackTable):
         self.may_go_on = threading.Event()
         self.may_go_on.set()
 
-    def remove_stale(self, check: FlowCheck) -> DeletionResult:
+    def remove_stale(self, check: AnyCheck) -> DeletionResult:
+        assert isinstance(check, FlowCheck)
         self.checks.put(check)
         assert self.may_go_on.wait(SECONDS)
         return self.answer()

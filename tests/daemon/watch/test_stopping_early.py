@@ -7,6 +7,7 @@ from queue import SimpleQueue
 import pytest
 
 from pykubeproxy.cluster.manifests import Manifests
+from pykubeproxy.daemon.follow.ended_connections import ConnectionEnder
 from pykubeproxy.daemon.follow.flows import FlowCleaner
 from pykubeproxy.daemon.watch.config_file import ConfigFileWatch
 from pykubeproxy.daemon.watch.conntrack_watch import ConntrackWatch
@@ -16,6 +17,7 @@ from pykubeproxy.host.conntrack import ConntrackTable
 STOPS: dict[str, Callable[[Path], Callable[[], None]]] = {
     "room in the table": lambda _: ConntrackWatch(lambda _: None).stop,
     "flows": lambda _: FlowCleaner(ConntrackTable(), tuple).close,
+    "connections": lambda _: ConnectionEnder(ConntrackTable(), tuple).close,
     "configuration": lambda file: ConfigFileWatch(file, file.read_bytes(), SimpleQueue()).stop,
     "manifests": lambda file: ManifestWatcher(Manifests([str(file)]), SimpleQueue()).stop,
 }
