@@ -12,11 +12,12 @@ from pykubeproxy.cli.dumps import comparable, not_compared, read_dumps
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, DIFFERENT, print_stderr, with_errors
 from pykubeproxy.cli.external_diff import external_command, run_external_diff
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
-from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects, require_node
+from pykubeproxy.cli.inputs import compile_for, print_notes_on_input, read_config, read_objects, require_node
 from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_other_tables, note_unread
-from pykubeproxy.cli.options import object_options, our_options
+from pykubeproxy.cli.options import STRICT, object_options, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.running_proxy import NodeConfig, config_of_node
+from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import check_tools, find_tools, split_for
@@ -25,6 +26,7 @@ from pykubeproxy.explain.plan import explain
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.service import Service
 from pykubeproxy.plan.apply import apply
 from pykubeproxy.plan.diff import Plan
 from pykubeproxy.plan.diff import diff as make_plan
@@ -38,6 +40,8 @@ from pykubeproxy.rules.ruleset import Ruleset
     epilog="Example: pykubeproxy diff -f examples/ --dispatch linear",
 )
 @object_options
+@STRICT
+@click.option("--allow-empty", is_flag=True, help="Allow for removing all Services because no Service was read.")
 @click.option(
     "--live", "dumps", multiple=True, metavar="FILE", help="An iptables-save dump to compare with. Repeatable."
 )
@@ -50,6 +54,8 @@ from pykubeproxy.rules.ruleset import Ruleset
 @without_garbage_collection
 def diff(
     objects: tuple[str, ...],
+    is_strict: bool,
+    allow_empty: bool,
     dumps: tuple[str, ...],
     output: str,
     own_options: OwnOptions,
@@ -62,8 +68,8 @@ def diff(
     """
     command = external_command() if output == "text" else []
     node = _node(dumps, flags, own_options, objects)
-    changes = read_objects(node.objects, node.completed)
-    print_notes(changes.notes)
+    changes = read_objects(node.objects, node.completed, allow_empty=allow_empty)
+    print_notes_on_input(changes, is_strict=is_strict)
     if flags.get("hostname-override"):
         require_node(node.completed, changes, node.objects)
     tools = {} if dumps else find_tools(node.own_options)
@@ -73,6 +79,8 @@ def diff(
     note_unread(live)
     wanted = rules.beside(live)
     families = {family: _compare(_without(wanted[family], family, missing), its) for family, its in live.items()}
+    if not allow_empty:
+        _require_a_service(changes, families.values())
     others = OtherTables() if dumps else find_other_tables({family: its.backend for family, its in tools.items()})
     note_other_tables(others)
     if command:
@@ -87,6 +95,16 @@ def diff(
     )
     _print(_lines(found, output, {family: split_for(node.own_options, its) for family, its in tools.items()}))
     sys.exit(DIFFERENT if found.is_different else 0)
+
+
+def _require_a_service(changes: ObjectChanges, families: Iterable[FamilyDiff]) -> None:
+    """Raise SourceError if rules of Services would go because no Service at all has been read."""
+    gone = {its.service_port for family in families for its in family.explanation.service_ports}
+    if gone and not any(isinstance(obj, Service) for obj in changes.put):
+        raise SourceError(
+            f"no Service was read: the rules of {len(gone)} port{'' if len(gone) == 1 else 's'} of Services would go; "
+            "give --allow-empty if that is meant"
+        )
 
 
 class _DesiredRules:

@@ -3,9 +3,18 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from pykubeproxy.cli.errors import print_stderr
 from pykubeproxy.cli.options import API
-from pykubeproxy.cluster.input_notes import InputNote, input_note_text
+from pykubeproxy.cluster.input_notes import (
+    FileBesideApi,
+    FolderEmpty,
+    InputNote,
+    ServiceLeftOut,
+    UnusedKind,
+    input_note_text,
+)
 from pykubeproxy.cluster.manifests import Manifests, SourceError
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed, check, complete
@@ -16,7 +25,8 @@ from pykubeproxy.explain.suggestions import did_you_mean
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
-from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.model.service import Service, Unserved, why_unserved
+from pykubeproxy.model.snapshot import Snapshot, identify
 from pykubeproxy.plan.live_services import live_services
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.ruleset import Ruleset
@@ -50,14 +60,19 @@ def print_warnings(completed: Completed) -> None:
         print_stderr(warning)
 
 
-def read_objects(files: tuple[str, ...], completed: Completed) -> ObjectChanges:
+def read_objects(files: tuple[str, ...], completed: Completed, *, allow_empty: bool = False) -> ObjectChanges:
     """The objects in `files` (and folders); those of the API server if there is no file, or `api` is one of them.
 
-    Raises SourceError, also if no object could be read and there were mistakes.
+    Raises SourceError, also if no object could be read and there were mistakes, or only folders without manifests;
+    `allow_empty` allows for those.
     """
     if files and API not in files:
         change = Manifests(files).load()
-        mistakes = [input_note_text(note) for note in change.notes if note.is_error]
+        mistakes = [
+            input_note_text(note)
+            for note in change.notes
+            if note.is_error and not (allow_empty and isinstance(note, FolderEmpty))
+        ]
         if mistakes and not change.put:
             # An empty cluster would make `diff` propose to remove all rules.
             more = f" (the first of {len(mistakes)} mistakes)" if len(mistakes) > 1 else ""
@@ -66,7 +81,25 @@ def read_objects(files: tuple[str, ...], completed: Completed) -> ObjectChanges:
     # The client of the API server takes long to import, and most commands do without.
     from pykubeproxy.daemon.watch.api_source import list_objects  # noqa: PLC0415
 
-    return list_objects(completed)
+    change = list_objects(completed)
+    beside = tuple(FileBesideApi(path=Path(file)) for file in files if file != API)
+    return msgspec.structs.replace(change, notes=(*beside, *change.notes))
+
+
+def print_notes_on_input(changes: ObjectChanges, *, is_strict: bool) -> None:
+    """Print what of the input was not used, Services without a clusterIP among it.
+
+    Raises SourceError with `is_strict` if there is anything, but for objects that are of no use to a Service proxy.
+    """
+    pending = (
+        ServiceLeftOut(name=identify(obj))
+        for obj in changes.put
+        if isinstance(obj, Service) and why_unserved(obj, Family.IPV4) is Unserved.NO_CLUSTER_IP
+    )
+    notes = (*changes.notes, *pending)
+    print_notes(notes)
+    if is_strict and (count := sum(not isinstance(note, UnusedKind) for note in notes)):
+        raise SourceError(f"--strict: {count} {'thing' if count == 1 else 'things'} of the input could not be used")
 
 
 def require_node(completed: Completed, changes: ObjectChanges, objects: tuple[str, ...]) -> None:

@@ -30,6 +30,10 @@ class AddressParam(click.ParamType[IP]):
         return ip
 
 
+STRICT = click.option(
+    "--strict", "is_strict", is_flag=True, help="Fail if anything of the objects given could not be used."
+)
+
 _OPTIONS = (
     click.option(
         "--host-address",

@@ -3,8 +3,8 @@
 import click
 
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
-from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects
-from pykubeproxy.cli.options import object_options, our_options
+from pykubeproxy.cli.inputs import compile_for, print_notes_on_input, read_config, read_objects
+from pykubeproxy.cli.options import STRICT, object_options, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.rules.ruleset import render as render_lines
@@ -15,10 +15,11 @@ from pykubeproxy.rules.ruleset import render as render_lines
     epilog="Example: pykubeproxy render -f examples/ --family ipv4 | iptables-restore --noflush",
 )
 @object_options
+@STRICT
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @with_errors
-def render(objects: tuple[str, ...], own_options: OwnOptions, flags: dict[str, object]) -> None:
+def render(objects: tuple[str, ...], is_strict: bool, own_options: OwnOptions, flags: dict[str, object]) -> None:
     """Print the iptables-restore payload for the given objects.
 
     It is complete for a node that has none of it: fixed chains, jumps from the built-in chains, and the chains of
@@ -28,7 +29,7 @@ def render(objects: tuple[str, ...], own_options: OwnOptions, flags: dict[str, o
     if not objects:
         raise click.UsageError("no objects given: name a file or folder with -f")
     change = read_objects(objects, completed)
-    print_notes(change.notes)
+    print_notes_on_input(change, is_strict=is_strict)
     for family, ruleset in compile_for(completed, own_options, change, {}, own_options.wanted_families).items():
         click.echo(f"# {family.lower()}")
         for line in render_lines(ruleset):

@@ -88,6 +88,29 @@ class FileEmpty(_Note, frozen=True, kw_only=True):
     has_objects: bool
 
 
+class FolderEmpty(_Note, frozen=True, kw_only=True):
+    """A folder has no file in it that looks like a manifest; folders below it are not looked into."""
+
+    path: Path
+
+
+class FileBesideApi(_Note, frozen=True, kw_only=True):
+    """A file or folder was not read, since objects come from the API server."""
+
+    path: Path
+
+
+class ServiceLeftOut(_Note, frozen=True, kw_only=True):
+    """A Service has no rules, since the API server has not given it a clusterIP yet."""
+
+    name: ObjectId
+
+    @property
+    def is_error(self) -> bool:
+        """False: nobody has to mend it."""
+        return False
+
+
 class ObjectsKept(_Note, frozen=True, kw_only=True):
     """Objects that a file had before, and of which it cannot be read any more whether they are there."""
 
@@ -111,6 +134,9 @@ InputNote = (
     | PathUnreadable
     | FileUnreadable
     | FileEmpty
+    | FolderEmpty
+    | FileBesideApi
+    | ServiceLeftOut
     | ObjectsKept
     | ObjectsInNoFile
 )
@@ -128,7 +154,7 @@ def input_note_text(note: InputNote) -> str:
     return f"{text[: _LONGEST_TEXT // 2]}...{text[-_LONGEST_TEXT // 2 :]}"
 
 
-def _text(note: InputNote) -> str:  # noqa: C901, PLR0911  one sentence for each kind of note
+def _text(note: InputNote) -> str:  # noqa: C901, PLR0911, PLR0912  one sentence for each kind of note
     match note:
         case UnusedKind(kind=kind):
             return f"{kind} is not used here; skipped"
@@ -150,6 +176,12 @@ def _text(note: InputNote) -> str:  # noqa: C901, PLR0911  one sentence for each
         case FileEmpty(path=path, has_objects=has_objects):
             kept = "its objects stay as last read" if has_objects else "nothing is taken for deleted"
             return f"{path}: empty; {kept} until it has any, or is deleted"
+        case FolderEmpty(path=path):
+            return f"{path}: no manifest in this folder (.yaml, .yml, .json; folders in it are not looked into)"
+        case FileBesideApi(path=path):
+            return f"{path}: not read: objects come from the API server"
+        case ServiceLeftOut(name=name):
+            return f"left out: {name}, it has no clusterIP yet"
         case ObjectsKept(path=path, names=names):
             return f"{path}: kept as last read: {', '.join(map(str, names))}"
         case ObjectsInNoFile(names=names):

@@ -75,7 +75,11 @@ class Manifests:
 
     def load(self) -> ObjectChanges:
         """Read everything now: for the first time, or for commands that look once. Raises SourceError."""
-        return self._update(self._look(), settled_only=False)
+        found = self._look()
+        folders = (path for path in self._paths if path.is_dir() and str(path) != STDIN)
+        read = {path.parent for path in found}
+        self._notes += (input_notes.FolderEmpty(path=path) for path in folders if path not in read)
+        return self._update(found, settled_only=False)
 
     def wait_until_settled(self) -> None:
         """Wait until the files have not been written to for a second, for five seconds at most. Raises SourceError."""

@@ -39,6 +39,12 @@ WORDS: dict[InputNote, tuple[str, bool]] = {
         "f.yaml: empty; nothing is taken for deleted until it has any, or is deleted",
         True,
     ),
+    notes.FolderEmpty(path=PATH): (
+        "f.yaml: no manifest in this folder (.yaml, .yml, .json; folders in it are not looked into)",
+        True,
+    ),
+    notes.FileBesideApi(path=PATH): ("f.yaml: not read: objects come from the API server", True),
+    notes.ServiceLeftOut(name=NAME): ("left out: Service default/web, it has no clusterIP yet", False),
     notes.ObjectsKept(path=PATH, names=(NAME, NAME)): (
         "f.yaml: kept as last read: Service default/web, Service default/web",
         False,
