@@ -1,10 +1,10 @@
 """Which iptables tools to use: nft or legacy.
 
-Rules that one backend made are invisible to the other, yet both apply to packets. A proxy that picks the wrong one
-would program rules beside those of the node's other programs, so the node is asked first: kubelet leaves a chain as a
-hint, and a Service proxy that was there before leaves its own chains (`docs/reference/iptables-execution.md` section
-11). Where there is neither, the plain names decide (`iptables`), unless the kernel has nothing for those tools: it may
-be built without the legacy tables, or without nftables.
+The tools of one backend do not see the rules of the other, yet both apply to packets. A proxy with the wrong backend
+would work apart from the node's other programs. So chains that are there decide: kubelet makes one as a hint, and a
+Service proxy that ran before leaves its own (`docs/reference/iptables-execution.md` section 11). If there are none, it
+is the backend of the program `iptables`, unless the kernel does not support it: a kernel may be built without the
+legacy tables, or without nftables.
 """
 
 import re
@@ -95,8 +95,8 @@ def find_tools(family: Family, backend: Backend) -> Tools:
 def detect(family: Family, *, may_load: bool = True) -> DetectedBackend:
     """The backend that this node uses for `family`. Raises ToolMissing, BackendConflict.
 
-    With `may_load`, a legacy table may be loaded where nothing else tells whether the kernel has any. From then on
-    every packet passes through it, which is not for a command that only looks.
+    With `may_load`, a legacy table may be loaded if that is the only way to find out whether the kernel has any. From
+    then on every packet passes through it, so a command that only reads must not cause it.
     """
     installed = _installed(family)
     if not installed:

@@ -1,7 +1,7 @@
 """How full the kernel's table of connections is. Once it is full, packets that begin a connection are dropped.
 
 Source: `nf_conntrack-sysctl.rst` of the kernel's documentation (nf_conntrack_count, nf_conntrack_max), and the columns
-of /proc/net/stat/nf_conntrack, of which `drop` counts packets for which there was no room.
+of /proc/net/stat/nf_conntrack, of which `drop` counts packets that were dropped because the table was full.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ _SYSCTLS = Path("/proc/sys/net/netfilter")
 
 
 def conntrack_usage(sysctls: Path = _SYSCTLS, statistics: Path = _PROC) -> ConntrackUsage | None:
-    """How full the table is now; None where the kernel has none, or does not tell."""
+    """How full the table is now; None if the kernel has no such table, or it cannot be read."""
     try:
         entries, limit = (int((sysctls / f"nf_conntrack_{name}").read_text()) for name in ("count", "max"))
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
 """How ctnetlink writes connections: what flows need of `linux/netfilter/nfnetlink_conntrack.h`.
 
-A connection has two directions, the original and the reply, each with addresses and ports. Whom the client addressed
-is the original's destination; who answers is the reply's source: somebody else, where the destination was translated.
+A connection has two directions, the original and the reply, each with addresses and ports. The address that the
+client used is the original's destination; the endpoint is the reply's source, a different address after DNAT.
 """
 
 import sys
@@ -62,7 +62,7 @@ def direction(kind: int, source: SocketAddress, destination: SocketAddress, prot
 def identity(entry: bytes) -> bytes:
     """A request that means the very connection which the message `entry` describes.
 
-    The id tells it from a newer connection with the same addresses, which must not be hit instead.
+    The id distinguishes it from a newer connection with the same addresses, which must not be deleted instead.
     """
     attributes = attributes_of(entry)
     # Without the original direction, the kernel would take a deletion to mean the whole table: better a KeyError.
@@ -101,7 +101,7 @@ class FlowReader:
         self._layout = blank & self._mask
 
     def read(self, entry: bytes) -> Flow | None:
-        """The flow that the message `entry` describes; None if it is of another protocol, or not told in full."""
+        """The flow that the message `entry` describes; None if it is of another protocol, or lacks a field."""
         if _number(entry[self._whole]) & self._mask != self._layout:
             try:
                 return self._follow(entry)

@@ -1,4 +1,4 @@
-"""What can go wrong at the node's edge, each with the one line that a user needs."""
+"""The errors of reading and changing the node. The text of each is one line, for users."""
 
 from pykubeproxy.model.errors import ReportedError
 

@@ -1,6 +1,6 @@
 """Who changes the nftables ruleset: the kernel announces every generation of it, with the process that made it.
 
-iptables-nft keeps its rules there, so this tells at once when another program touches them. Source:
+iptables-nft keeps its rules there, so a change by another program is noticed at once. Source:
 `linux/netfilter/nf_tables.h` (NFT_MSG_NEWGEN) and `nft monitor`, which shows the same.
 """
 
@@ -43,7 +43,7 @@ UNKNOWN_CHANGE = RulesetGeneration(id=0)
 
 
 def current_generation() -> int | None:
-    """The number of the ruleset as it is now, in the namespace of this thread; None if the kernel does not tell."""
+    """The number of the ruleset as it is now, in the namespace of this thread; None if it cannot be read."""
     try:
         with Netlink(NETFILTER) as netlink:
             answer = netlink.ask("ask for the generation of nftables", _GET_GENERATION, nfgenmsg())

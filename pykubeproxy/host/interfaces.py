@@ -24,15 +24,16 @@ _FLAGS = 8
 
 _GLOBAL_SCOPE = 0
 
-# Flags of an address that is a second one of its network (IPv4) or changes by itself (IPv6), that turned out to be
-# somebody else's, or is to be used no more.
+# Flags of a secondary (IPv4) or temporary (IPv6) address, of one that another machine has already (duplicate address
+# detection failed), and of a deprecated one.
 _UNSTEADY = 0x01 | 0x08 | 0x20
 
 
 class InterfaceAddress(msgspec.Struct, frozen=True, kw_only=True):
     """An address of an interface, in a network of `prefix` bits.
 
-    `is_global` is False for loopback and link-local ones, `is_steady` for one that nobody should know the node by.
+    `is_global` is False for loopback and link-local ones. `is_steady` is False for one that may change or go: a
+    secondary, temporary, duplicate or deprecated address.
     """
 
     ip: IP
@@ -48,9 +49,9 @@ def local_addresses() -> tuple[IP, ...]:
 
 
 def default_node_ips(addresses: Sequence[InterfaceAddress]) -> tuple[IP, ...]:
-    """The address by which this machine is best known, per family, IPv4 first; none where it has no global one.
+    """The address to use as this machine's node IP, per family, IPv4 first; none where it has no global one.
 
-    `addresses` are those of its interfaces. It serves where no Node object tells. Reads all routes, which takes a
+    `addresses` are those of its interfaces. Used if there is no Node object. Reads all routes, which takes a
     second for every 100,000 of them. Raises NetlinkError.
     """
     routes = kernel_routes()

@@ -1,7 +1,7 @@
 """Running iptables-save and iptables-restore (`docs/reference/iptables-execution.md`).
 
-The two tools are all that touches rules: single rules are never added one by one, so each table changes at once or
-not at all.
+Rules are read and written by these two tools only, and never added one by one, so each table changes as a whole or not
+at all.
 """
 
 import os
@@ -44,7 +44,7 @@ _RESOURCE_PROBLEM = 4
 # Other programs' rules may have comments in any encoding. They are compared and shown, and never written back.
 _ENCODING_ERRORS = "backslashreplace"
 
-# What the tools put around the one thing that they have to say.
+# Parts of the tools' messages that are left out of errors: their name, and the place in the input.
 _PROGRAM_NAME = re.compile(r"^(?:ip6?tables[\w-]* v[\d.]+ \([\w]+\): ?|ip6?tables[\w-]*: )+")
 _NOT_PERMITTED = re.compile(r"Permission denied|you must be root")
 _PLACE_ONLY = re.compile(r"(?:Error occurred at )?line:? \d+(?: failed)?\.?")
@@ -58,7 +58,7 @@ class RestoreRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IncompatibleTable(SaveError):
-    """The tool prints nothing of a table, or other programs' rules in it not as they are."""
+    """iptables-nft-save leaves out a table, or prints rules of other programs in it incorrectly."""
 
 
 class IptablesHost:
@@ -85,7 +85,7 @@ class IptablesHost:
         self.forget()
         if early and generation is None:
             return
-        # If it cannot be started, `save` will say so.
+        # If it cannot be started, `save` raises the error.
         with suppress(HostError):
             self._prefetched = _Dump(command, generation)
 
@@ -100,7 +100,8 @@ class IptablesHost:
     ) -> Ruleset:
         """Read the live rules; a table that is not there yet is simply missing.
 
-        Of a table that iptables-nft-save cannot print, all is told that can be (`partial`), and what is not known.
+        Of a table that iptables-nft-save cannot print, the result has what can be found out otherwise
+        (`host.partial`), and says what is missing.
 
         Where reading has to begin anew, `counted` is given the same rules once more.
         """
@@ -159,7 +160,7 @@ class IptablesHost:
         return ruleset
 
     def _save_partially(self, ruleset: Ruleset, name: str, problem: SaveError, counted: Counted | None) -> None:
-        """Put what can be told of a table into `ruleset`. Raises `problem` if that is nothing."""
+        """Put what can be found out about a table into `ruleset`. Raises `problem` if that is nothing."""
         try:
             table, unread, rules = self._partial.read(
                 name, str(problem), trust_others=not isinstance(problem, IncompatibleTable)
@@ -185,11 +186,11 @@ class IptablesHost:
             is_plain = self._tools.backend is Backend.LEGACY
             lines = iter(dump.lines) if is_plain else _of_tables(dump.lines, wanted, remarks)
             try:
-                parsed = parse(_told(lines, counted) if counted else lines, known)
+                parsed = parse(_counting(lines, counted) if counted else lines, known)
             except DumpError as problem:
                 parsed = problem
             status, message = dump.finish()
-        # A tool that failed half-way says why, which is more than its unfinished dump tells.
+        # If the tool has failed, its message says more than the error in its incomplete dump.
         if status:
             raise _failed(SaveError, dump.command, _complaint(message) or f"exit status {status}")
         if isinstance(parsed, DumpError):
@@ -238,7 +239,7 @@ class _Dump:
         return self._process.stdout
 
     def finish(self) -> tuple[int, str]:
-        """Wait for its end, whatever it still has to print; its status, and what it said beside the dump."""
+        """Wait for its end, dropping what it still prints; return its exit status, and what it printed to stderr."""
         deque(self.lines, maxlen=0)
         return self._process.wait(), _text_in(self._said)
 
@@ -255,7 +256,7 @@ class _Dump:
         self.close()
 
 
-def _told(lines: Iterator[str], counted: Counted) -> Iterator[str]:
+def _counting(lines: Iterator[str], counted: Counted) -> Iterator[str]:
     """The given lines; `counted` is called with each rule that has counters."""
     for line in lines:
         if line.startswith("["):
@@ -328,7 +329,7 @@ def _popen(command: list[str], said: BinaryIO) -> "subprocess.Popen[str]":
 
 
 def _memory() -> BinaryIO:
-    """A place for what a tool says beside its work, so that it never waits for a reader."""
+    """A file in memory for a tool's stderr, so that the tool never waits for a reader."""
     try:
         return os.fdopen(os.memfd_create("said"), "w+b")
     except OSError as error:

@@ -1,7 +1,7 @@
 """What kube-proxy has left on the node in another of its modes (`docs/reference/iptables-execution.md` section 10).
 
 The tables of its nftables mode take connections before the rules of iptables see them. The interface of its ipvs mode
-has every cluster IP for an address of its own. Each goes on working when kube-proxy is gone.
+has every cluster IP for an address of its own. Both keep working after kube-proxy has ended.
 """
 
 from collections.abc import Iterable
@@ -49,7 +49,7 @@ def nftables_leftovers(families: Iterable[Family]) -> tuple[NftTable, ...]:
 def find_leftovers(families: Iterable[Family]) -> Leftovers:
     """Everything of both modes that is left; of the ipvs mode whatever the `families`, which share it.
 
-    What the kernel does not tell counts as not there.
+    What cannot be read from the kernel counts as not there.
     """
     return Leftovers(
         tables=nftables_leftovers(families),

@@ -52,7 +52,7 @@ _ATTRIBUTE = struct.Struct("=HH")
 # More than the kernel puts into one datagram.
 _RECEIVE_BYTES = 65536
 
-# A table that keeps changing may interrupt every dump; after this many, what the last one has shown must do.
+# A table that keeps changing may interrupt every dump: after so many, the result of the last one is used.
 DUMP_ATTEMPTS = 5
 
 # The answers to one batch have to fit into the socket's buffer, which holds some 200 of them by default.
@@ -69,7 +69,7 @@ class NetlinkError(HostError):
 
 
 class BufferOverrun(NetlinkError):
-    """The kernel had more to say than the socket's buffer holds, and dropped some of it."""
+    """The kernel has dropped messages, since the socket's buffer was full."""
 
 
 class DumpInterrupted(NetlinkError):
@@ -123,7 +123,7 @@ class Netlink:
         self.close()
 
     def close(self) -> None:
-        """Give the socket up."""
+        """Close the socket."""
         self._socket.close()
 
     def fileno(self) -> int:
@@ -204,7 +204,7 @@ class Netlink:
         frame = bytes(2) + subsystem.to_bytes(2, "big")
         requests = [(_TRANSACTION_BEGIN, REQUEST, frame), (kind, REQUEST | ACK, body)]
         last = self._send(what, [*requests, (_TRANSACTION_END, REQUEST, frame)])
-        # What is wrong with the transaction as a whole is told as the answer to its first message, and nothing else.
+        # An error of the transaction as a whole is the answer to its first message, and then the only answer.
         for _, number in self._answers(what, last - 1):
             if number:
                 raise NetlinkError(what, number)

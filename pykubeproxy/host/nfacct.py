@@ -1,7 +1,7 @@
 """Counters that the kernel keeps by name, and that rules count in (`-m nfacct --nfacct-name NAME`).
 
-A counter is there until somebody deletes it, which the kernel refuses while a rule counts in it; a rule that names a
-counter that is not there is refused. Source: `linux/netfilter/nfnetlink_acct.h`.
+A counter exists until it is deleted, which the kernel refuses while a rule counts in it; a rule that names a counter
+that does not exist is refused. Source: `linux/netfilter/nfnetlink_acct.h`.
 """
 
 import errno
@@ -24,7 +24,7 @@ def ensure(name: str) -> None:
 
 
 def packets(name: str) -> int | None:
-    """How many packets a counter has counted; None if there is no such counter, or nobody may read it."""
+    """How many packets a counter has counted; None if there is no such counter, or it cannot be read."""
     try:
         with Netlink(NETFILTER) as netlink:
             body = netlink.ask(f"read the counter {name}", _GET, _body(name)).body

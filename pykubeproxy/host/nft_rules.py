@@ -1,7 +1,7 @@
-"""The chains and rules of an iptables table as nf_tables has them, whoever wrote them and in whatever way.
+"""The chains and rules of an iptables table as nf_tables has them, also those that iptables tools cannot print.
 
 iptables-nft-save prints a table only if it can print every rule in it, and programs put rules there that it cannot
-print. The kernel always tells the names of chains, and of each rule its handle, where it leads, how many packets it has
+print. The kernel always gives the names of chains, and of each rule its handle, where it leads, how many packets it has
 counted, and its bytes. A rule never changes under its handle: it is deleted, and another one gets another handle. So
 in one and the same table, which has a handle as well, equal handles mean equal rules.
 
@@ -49,7 +49,7 @@ class NftRule(NamedTuple):
     """One rule: `verdict` (ACCEPT, DROP, RETURN, JUMP, GOTO) is "" if it is none of these, or not always the same.
 
     `target` is the chain that a jump leads to. `packets` and `byte_count` are what it has counted, 0 if it counts none.
-    `body` are its bytes, in which what its author wrote can be looked for. `is_misprinted` tells that iptables would
+    `body` are its bytes, in which a comment can be searched for. `is_misprinted` is True if iptables would
     print it as a rule that means something else, without a word: it leaves out sets, maps and ranges.
     """
 
@@ -95,7 +95,7 @@ def read_chain(family: Family, table: str, chain: str) -> tuple[NftRule, ...]:
 
 
 def leads_by_map(family: Family, table: str) -> bool:
-    """True if a map of the table may lead to chains, which nothing else tells. Raises NetlinkError."""
+    """True if a map of the table may lead to chains, which its rules do not show. Raises NetlinkError."""
     body = nfgenmsg(family.address_family) + text_attribute(_SET_TABLE, table)
     with Netlink(NETFILTER) as netlink:
         sets = netlink.dump_all("list nftables sets", _GET_SET, body)

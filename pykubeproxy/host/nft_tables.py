@@ -1,4 +1,4 @@
-"""The tables of nftables, whoever made them, and the hooks at which they wait for packets.
+"""All tables of nftables, and the hooks at which their chains see packets.
 
 Source: `linux/netfilter/nf_tables.h` (NFT_MSG_GETTABLE, NFT_MSG_DELTABLE, NFT_MSG_GETCHAIN).
 """
@@ -43,7 +43,7 @@ class TableDeletion(msgspec.Struct, frozen=True):
 
 
 def has_nftables() -> bool:
-    """False only if the kernel has no nftables; True also where it does not tell."""
+    """False only if the kernel has no nftables; True also if that cannot be found out."""
     try:
         _tables()
     except NetlinkError as error:

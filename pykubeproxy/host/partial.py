@@ -1,6 +1,6 @@
-"""Tables that iptables-nft-save cannot print: what can be told of them all the same.
+"""Tables that iptables-nft-save cannot print: how as much as possible of them is read.
 
-Other programs (tailscale, Calico, firewalld, anybody with nft) put rules into the tables of iptables that the iptables
+Other programs (tailscale, Calico, firewalld, any user of nft) put rules into the tables of iptables that the iptables
 tools cannot print. The tool then fails for the whole table, though it goes on writing there. What a table holds is put
 together from three sources:
 
@@ -10,8 +10,8 @@ together from three sources:
     memory                   the text of our own chains after we have written them: while their rules have the handles
                              that they had then, the text is the same
 
-A rule of which none tells the text is put as `-j NFT --handle N`, or as a jump with the match `-m nft --handle N`: a
-line that equals none of ours, so that a chain of ours is written anew, and that a trace cannot decide.
+A rule whose text none of these gives is written as `-j NFT --handle N`, or as a jump with the match `-m nft --handle
+N`: a line that equals none of ours, so that a chain of ours is written anew, and that a trace cannot decide.
 """
 
 import re
@@ -182,7 +182,7 @@ class PartialReader:
                 found[chain] = []
             elif option == "-A" and chain in found:
                 found[chain].append(line)
-        # The rules of the chain at which the tool failed are not all there, which their number tells.
+        # Of the chain at which the tool failed, some rules are missing; the caller compares their number.
         return {chain: tuple(lines) for chain, lines in found.items()}
 
 
@@ -210,7 +210,7 @@ def _opaque(table: str, chain: str, rules: tuple[NftRule, ...]) -> Lines:
 
 
 def _own_jump(table: str, chain: str, rule: NftRule) -> str:
-    """Our jump rule, told by where it leads and by its comment; empty if it is none."""
+    """Our jump rule, recognised by its target and its comment; empty if the rule is another one."""
     if rule.verdict != "JUMP":
         return ""
     for line in JUMPS.get((table, chain), ()):

@@ -25,7 +25,7 @@ def other_service_proxies(proc: Path = Path("/proc")) -> tuple[str, ...]:
 def service_proxies(proc: Path = Path("/proc")) -> tuple[ProxyProcess, ...]:
     """The Service proxies but the calling process that are in this network namespace, or may be.
 
-    Only root is told the namespace of other users' processes.
+    Only root can read the namespace of other users' processes.
     """
     return tuple(process for process in _service_proxies(proc) if process.is_here is not False)
 
@@ -67,7 +67,7 @@ def _is_in(process: Path, namespace: int) -> bool | None:
 
 
 def _started_at(proc: Path, pid: int) -> float | None:
-    """When a process was started, in seconds since 1970; None if /proc does not tell."""
+    """When a process was started, in seconds since 1970; None if /proc does not show it."""
     try:
         fields = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
         booted = next(line for line in (proc / "stat").read_text().splitlines() if line.startswith("btime "))

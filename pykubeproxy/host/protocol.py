@@ -1,4 +1,4 @@
-"""What the rest of the program needs of a node's rules: two methods, easy to stand in for and hard to get wrong."""
+"""The interface by which the rest of the program reads and writes the rules of a node, and its read-only variant."""
 
 from collections.abc import Callable, Iterable
 from typing import Protocol
@@ -7,21 +7,21 @@ from pykubeproxy.host.errors import ReadOnly
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
 
 Counted = Callable[[str], None]
-"""Takes one rule with its counters."""
+"""Called with one rule as printed with its counters."""
 
 
 class Host(Protocol):
     """The rules of one family on one node."""
 
     def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
-        """Begin to fetch the live rules for a `save` of all tables; nothing comes of it if there is none.
+        """Start to fetch the live rules for a `save` of all tables that follows.
 
-        The `save` is to follow at once, or (`early`) after another `prefetch`, which begins anew if rules have changed
-        since. Where that cannot be told, nothing is fetched early.
+        With `early`, another `prefetch` follows first, which fetches again if rules have changed since. If such changes
+        cannot be noticed, nothing is fetched early.
         """
 
     def forget(self) -> None:
-        """Give up what is being fetched beforehand, and the memory that it takes."""
+        """Stop a `prefetch`, and free its memory."""
 
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None

@@ -39,7 +39,7 @@ _DESTINATION, _DEVICE, _GATEWAY, _METRIC, _SOURCE, _NEXT_HOPS, _VIA = 1, 4, 5, 6
 
 _FAMILY = {family.address_family: family for family in Family}
 
-# What says nothing about routes: there are no more files, sockets or memory.
+# Errors that are not about routes: no more files, sockets or memory.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 # Routes do not depend on ports.
@@ -88,8 +88,8 @@ def kernel_routes() -> tuple[KernelRoute, ...]:
 def source_towards(destination: IP) -> IP | None:
     """The address from which this node's own packets to `destination` come; None if they cannot go anywhere.
 
-    The kernel tells it for a datagram socket that is connected. Nothing is sent. Raises NetlinkError if there are no
-    more sockets to be had.
+    A datagram socket is connected, and asked for its own address; nothing is sent. Raises NetlinkError if no more
+    sockets can be opened.
     """
     try:
         with socket.socket(destination.family.address_family, socket.SOCK_DGRAM) as asking:

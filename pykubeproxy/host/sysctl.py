@@ -35,7 +35,7 @@ class Sysctls:
         return _read(self._path(name))
 
     def ensure(self, setting: Sysctl) -> bool:
-        """Make one setting, unless what it is will do; True if it is changed, or would be. Raises HostError."""
+        """Make one setting, unless its current value meets it; True if it is changed, or would be. Raises HostError."""
         path = self._path(setting.name)
         current = _read(path)
         if not current.isdecimal():
@@ -65,7 +65,7 @@ def _read(path: Path) -> str:
 def _write_error(path: Path, what: str, error: OSError) -> HostError:
     # In a container that is not privileged, /proc/sys and /sys are mounted read-only.
     is_refused = isinstance(error, PermissionError) or error.errno == errno.EROFS
-    # In another network namespace than the first, the kernel shows the table's size to everybody and lets nobody write
+    # In another network namespace than the first, everybody can read the table's size, and nobody can write
     # it (mode 0444, root included), and answers EOPNOTSUPP to who writes the number of its buckets.
     if error.errno == errno.EOPNOTSUPP or (is_refused and path.stat().st_mode & _ANYBODY_WRITES == 0):
         return InitialNamespaceOnly(f"{what}: this can only be done in the machine's first network namespace")

@@ -1,4 +1,4 @@
-"""What the legacy iptables tables look like from outside: numbers that change when their rules do, at no cost.
+"""Sizes of the legacy iptables tables: numbers that change with their rules, and that take no time to read.
 
 Source: `linux/netfilter_ipv4/ip_tables.h` and its IPv6 sibling (IPT_SO_GET_INFO). Reading all rules of a large table
 takes long; this takes microseconds whatever its size.
@@ -43,11 +43,11 @@ class TableInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TableInfoError(HostError):
-    """The kernel does not tell about a table."""
+    """The size of a table cannot be read."""
 
 
 def table_info(family: Family, table: str) -> TableInfo | None:
-    """What the kernel tells about a legacy table; None if it is not loaded, which asking must not cause.
+    """The size of a legacy table; None if it is not loaded. This does not load it.
 
     Raises NotPermitted, TableInfoError.
     """
