@@ -42,14 +42,14 @@ BROKEN_PIPE = 141
 def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..., _R]:
     """Make a command end with one line on stderr, and with `status`, whatever error it meets.
 
-    An error that nobody thought of is shown with its traceback if `-v` is 4 or more. Logs go to stderr, since structlog
-    would write them to stdout, where the command prints its result.
+    An error that nobody thought of is shown with its traceback if `-v` is 4 or more. What would be logged as a warning
+    is a note, until `run` sets up its log.
     """
 
     @functools.wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> _R:
         raise_interrupts()
-        before_first_line(_log_to_stderr)
+        before_first_line(_log_as_notes)
         try:
             return command(*args, **kwargs)
         except ReportedError as error:
@@ -74,10 +74,10 @@ def _advice(error: ReportedError) -> str:
     return f"{context.info_name} reads this node's rules: run it with sudo, or give --live FILE; "
 
 
-def _log_to_stderr() -> None:
-    from pykubeproxy.observe.logs import LogFormat, set_up  # noqa: PLC0415  loads structlog
+def _log_as_notes() -> None:
+    from pykubeproxy.observe.logs import set_up_notes  # noqa: PLC0415  loads structlog
 
-    set_up(LogFormat.CONSOLE, 0)
+    set_up_notes()
 
 
 def fail(text: str, status: int = FAILED) -> NoReturn:

@@ -31,6 +31,9 @@ from pykubeproxy.plan.live_services import live_services
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.ruleset import Ruleset
 
+# Seconds that an API server may fail before a command goes on without it.
+_PATIENCE = 2.0
+
 
 def read_config(flags: Mapping[str, object]) -> Completed:
     """The configuration from flags and the file that `--config` names; prints warnings. Raises ConfigError."""
@@ -100,6 +103,19 @@ def print_notes_on_input(changes: ObjectChanges, *, is_strict: bool) -> None:
     print_notes(notes)
     if is_strict and (count := sum(not isinstance(note, UnusedKind) for note in notes)):
         raise SourceError(f"--strict: {count} {'thing' if count == 1 else 'things'} of the input could not be used")
+
+
+def read_objects_if_any(files: tuple[str, ...], completed: Completed) -> ObjectChanges | None:
+    """The objects, for commands that go on without them: None, and a note, if the API server is away."""
+    if files and API not in files:
+        return read_objects(files, completed)
+    from pykubeproxy.daemon.watch.api_source import ApiAway, list_objects  # noqa: PLC0415  takes long to import
+
+    try:
+        return list_objects(completed, _PATIENCE)
+    except ApiAway as error:
+        print_stderr(f"note: {error}; what follows is by the rules alone")
+        return None
 
 
 def require_node(completed: Completed, changes: ObjectChanges, objects: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ import click
 from pykubeproxy.cli.dumps import comparable, missing_tables, read_dumps
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, DIFFERENT, print_stderr, with_errors
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
-from pykubeproxy.cli.inputs import print_notes, read_config, read_objects
+from pykubeproxy.cli.inputs import print_notes, read_config, read_objects_if_any
 from pykubeproxy.cli.notes import note_unread
 from pykubeproxy.cli.options import AddressParam, object_options, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
@@ -96,7 +96,9 @@ def _read(
     else:
         config = config_of_node(flags, own_options, objects)
         completed, own_options = config.completed, config.own_options
-    changes = read_objects(objects, completed)
+    changes = read_objects_if_any(objects, completed)
+    if changes is None:
+        return _read_rules(dumps, own_options, counters), None, ""
     print_notes(changes.notes)
     snapshot = Snapshot()
     for obj in changes.put:

@@ -26,7 +26,6 @@ from pykubeproxy.cli.trace_packet import (
 from pykubeproxy.cli.trace_rules import Rules, environment, read_rules
 from pykubeproxy.cli.trace_text import as_text
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
-from pykubeproxy.explain.condensed import condense
 from pykubeproxy.explain.pictures.html import as_html
 from pykubeproxy.explain.pictures.mermaid import as_mermaid
 from pykubeproxy.explain.pictures.svg import as_svg
@@ -107,7 +106,7 @@ def trace(
         click.echo("hint: what cannot be decided may be, with --in-interface", err=True)
     unseen = rules.other_tables.not_looked_at
     if output == "text":
-        text = as_text(traced, condense(traced.tree, all_steps=every_step), again, unseen)
+        text = as_text(traced, again, unseen, every_step=every_step)
         click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
     else:
         click.echo(as_json(traced, unseen) if output == "json" else _PICTURES[output](traced))

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from pykubeproxy.cli.dumps import missing_tables, read_dumps
-from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects
+from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects_if_any
 from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_unread
 from pykubeproxy.cli.options import API
 from pykubeproxy.cli.running_proxy import config_of_node, options_of_node
@@ -82,7 +82,9 @@ def read_rules(
         completed, own_options = config.completed, config.own_options
     else:
         completed = read_config(flags)
-    change = read_objects(objects, completed)
+    change = read_objects_if_any(objects, completed)
+    if change is None:
+        return _read_live(dumps, own_options, family)
     print_notes(change.notes)
     if dumps or API in objects:
         rules = _read_live(dumps, own_options, family)

@@ -5,15 +5,20 @@ from fractions import Fraction
 
 import click
 
-from pykubeproxy.explain.condensed import BranchCondition, CondensedNode, is_arrival, service_of
+from pykubeproxy.explain.condensed import BranchCondition, CondensedNode, condense, is_arrival, service_of
+from pykubeproxy.explain.undecided import UndecidedSummary, steps_of_all, summarize_undecided
 from pykubeproxy.explain.words import (
     ALWAYS,
+    ONE_OF_THESE_ENDS,
+    asked_question_text,
     client_text,
     condition_text,
+    depends_text,
     destination_text,
     likewise_text,
     not_looked_at_text,
     place_text,
+    possible_end_text,
     remembered_client_texts,
     rest_text,
     result_text,
@@ -23,13 +28,12 @@ from pykubeproxy.explain.words import (
 )
 from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.netfilter import Action, Outcome, Step, Trace, Verdict
-from pykubeproxy.netfilter.outcome import BranchResult
+from pykubeproxy.netfilter.outcome import BranchResult, decided
 from pykubeproxy.netfilter.unseen import could_change
 
 _BAR = 16
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-_COLORS = {Verdict.ACCEPT: "green", Verdict.DROP: "red", Verdict.REJECT: "red", Verdict.UNDECIDED: "yellow"}
-_COLORS |= {Verdict.LOST: "yellow"}
+_COLORS = {Verdict.ACCEPT: "green", Verdict.DROP: "red", Verdict.REJECT: "red"}
 _SIGNS = {Verdict.ACCEPT: "✔", Verdict.LOST: "!", Verdict.DROP: "✘", Verdict.REJECT: "✘", Verdict.UNDECIDED: "?"}
 
 # Up to so many outcomes or similar branches are listed.
@@ -41,9 +45,13 @@ Addition = Callable[[Outcome], str]
 
 
 def as_text(
-    traced: Trace, node: CondensedNode, again: Trace | None = None, not_looked_at: Sequence[NftTable] = ()
+    traced: Trace,
+    again: Trace | None = None,
+    not_looked_at: Sequence[NftTable] = (),
+    *,
+    every_step: bool = False,
 ) -> str:
-    """The text for a trace and its condensed tree `node`.
+    """The text for a trace; with `every_step`, also the rules that led to nothing, and each branch by itself.
 
     `again` is the trace of a client that session affinity remembers. An outcome names the tables, of those that were
     `not_looked_at`, which could change it.
@@ -52,17 +60,32 @@ def as_text(
     def addition(outcome: Outcome) -> str:
         return not_looked_at_text(could_change(outcome, traced.packet, not_looked_at))
 
-    lines = [click.style(_title(traced), bold=True), "", *_results(traced.outcomes, addition)]
+    summary, summary_again = (
+        None if every_step or each is None else summarize_undecided(each) for each in (traced, again)
+    )
+    lines = [click.style(_title(traced), bold=True), "", *_ends(traced, summary, addition)]
     if again is not None:
-        lines += ["", *_remembered(traced, again, addition)]
+        lines += ["", *remembered_client_texts(traced.affinity[0])]
+        lines += (f"  {line}" for line in _ends(again, summary_again, addition))
+    node = condense(traced.tree, all_steps=every_step)
+    if summary is not None:
+        node = CondensedNode(probability=node.probability, steps=steps_of_all(node))
     return "\n".join([*lines, "", *_TreeText().lines(node)])
 
 
 def _title(traced: Trace) -> str:
     packet = traced.packet
-    service = service_of(step for outcome in traced.outcomes for step in outcome.path)
+    service = service_of(step for outcome in decided(traced.outcomes) for step in outcome.path)
     named = f"  ({service})" if service else ""
     return f"{client_text(packet)} → {destination_text(packet)}{named}"
+
+
+def _ends(traced: Trace, summary: UndecidedSummary | None, addition: Addition) -> Iterator[str]:
+    if summary is None:
+        yield from _results(traced.outcomes, addition)
+        return
+    yield from _results([outcome for outcome in traced.outcomes if not outcome.alternatives], addition)
+    yield from _undecided(summary, addition)
 
 
 def _results(outcomes: Sequence[Outcome], addition: Addition, indent: str = "") -> Iterator[str]:
@@ -77,14 +100,23 @@ def _results(outcomes: Sequence[Outcome], addition: Addition, indent: str = "") 
         yield f"{indent}{rest_text([each.probability for each in rest])}"
 
 
-def _remembered(traced: Trace, again: Trace, addition: Addition) -> Iterator[str]:
-    """The outcomes for a client that session affinity remembers."""
-    yield from (*remembered_client_texts(traced.affinity[0]), *_results(again.outcomes, addition, "  "))
+def _undecided(summary: UndecidedSummary, addition: Addition) -> Iterator[str]:
+    """The questions, each once, and then the ends, each once."""
+    verdict = _colored(Verdict.UNDECIDED)
+    yield f"{verdict}  {_share(summary.probability)}  {depends_text(len(summary.questions))}"
+    for number, asked in enumerate(summary.questions, 1):
+        yield f"   {number:>2}  {asked_question_text(asked)}"
+    yield ONE_OF_THESE_ENDS
+    for end in summary.ends:
+        yield f"  {_verdict(end.outcome)}  {possible_end_text(end)}{addition(end.outcome)}"
 
 
 def _verdict(result: Outcome | BranchResult) -> str:
-    text = f"{_SIGNS[result.verdict]} {result.verdict}"
-    return click.style(text, fg=_COLORS[result.verdict], bold=True)
+    return _colored(result.verdict)
+
+
+def _colored(verdict: Verdict) -> str:
+    return click.style(f"{_SIGNS[verdict]} {verdict}", fg=_COLORS.get(verdict, "yellow"), bold=True)
 
 
 def _share(probability: Fraction) -> str:

@@ -88,6 +88,10 @@ class Outage:
         self._probe_at = 0.0
         self._report = _Report(self.backoff.stable_after)
 
+    def log_nothing(self) -> None:
+        """Leave it to others to say what goes wrong: a command that asks once ends with an error of its own."""
+        self._report.is_logged = False
+
     def answered(self) -> None:
         """The server has answered a request, and is neither overloaded nor broken: all watches may go on."""
         with self._changed:
@@ -188,6 +192,7 @@ class _Report:
 
     def __init__(self, stable_after: float) -> None:
         self.errors: dict[str, ApiError] = {}
+        self.is_logged = True
         self._stable_after = stable_after
         self._logged: set[tuple[str, str]] = set()
         self._is_failure_logged = False
@@ -202,7 +207,7 @@ class _Report:
         self.errors[name] = error
         # What is wrong with the server is the same for all watches; a refusal concerns one of them.
         key = ("" if error.is_of_server else name, error.kind)
-        if key in self._logged:
+        if key in self._logged or not self.is_logged:
             return
         self._logged.add(key)
         self._is_failure_logged = True

@@ -108,19 +108,7 @@ def jump_target(step: Step) -> str:
     return step.event.chain if isinstance(step.event, Jumped) else ""
 
 
-def _with_condition(branch: CondensedNode, parent: TraceNode) -> CondensedNode:
-    """A branch of `parent` with its condition.
-
-    The two branches of a question that cannot be decided have the probability of their parent each; the branches of a
-    random choice divide it among them, and have no condition.
-    """
-    is_undecided = len(parent.children) > 1 and branch.probability == parent.probability
-    if not is_undecided or not branch.steps:
-        return branch
-    return msgspec.structs.replace(branch, condition=_condition_of(branch.steps[0].event))
-
-
-def _condition_of(event: Event) -> BranchCondition | None:
+def condition_of(event: Event) -> BranchCondition | None:
     """The condition of a branch, from its first event; None if that event tells none."""
     match event:
         case Assumed(question, holds):
@@ -133,6 +121,18 @@ def _condition_of(event: Event) -> BranchCondition | None:
             return BranchCondition(IsLocalAddress(target), holds=False)
         case _:
             return None
+
+
+def _with_condition(branch: CondensedNode, parent: TraceNode) -> CondensedNode:
+    """A branch of `parent` with its condition.
+
+    The two branches of a question that cannot be decided have the probability of their parent each; the branches of a
+    random choice divide it among them, and have no condition.
+    """
+    is_undecided = len(parent.children) > 1 and branch.probability == parent.probability
+    if not is_undecided or not branch.steps:
+        return branch
+    return msgspec.structs.replace(branch, condition=condition_of(branch.steps[0].event))
 
 
 def _refuses(step: Step) -> bool:

@@ -74,7 +74,7 @@ def finding_clause(finding: Finding) -> str:  # noqa: C901, PLR0911, PLR0912  on
             return f"its {_count(count)} {verb} for port {' and '.join(offered)}, not {wanted}"
         case EndpointsElsewhere(count, nodes):
             homes = [node or "no node" for node in nodes]
-            return f"{_count(count)}, on {_listed(homes)}" if homes else _count(count)
+            return f"{_count(count)}, on {listed(homes)}" if homes else _count(count)
         case EndpointsUnusable(count, ((state, _),)):
             return f"{_count(count)}, {'all ' if count > 1 else ''}{state}"
         case EndpointsUnusable(count, states):
@@ -86,7 +86,7 @@ def finding_clause(finding: Finding) -> str:  # noqa: C901, PLR0911, PLR0912  on
         case EndpointUnusable(state):
             return f"that endpoint is {state}"
         case HasOtherPorts(address, number, protocol, ports):
-            return f"no Service has {number}/{protocol} at {address}, only {_listed(_ports(ports))}"
+            return f"no Service has {number}/{protocol} at {address}, only {listed(_ports(ports))}"
         case RulesNotMet(address, at):
             return f"no rule redirects what comes for {at.port}/{at.protocol} ({at.service}) at {address}"
         case NoSuchNodePort(number, protocol, nearest):
@@ -108,7 +108,7 @@ def absence_text(absence: Absence) -> str:
         case HasNoRules(service, Unserved.NO_CLUSTER_IP_OF_FAMILY, family):
             return f"{service} has no rules: it has no {family} clusterIP"
         case HasNoRules(service, Unserved.HEADLESS, _, pods):
-            instead = f": ask for {_listed(pods)}" if pods else ", and it has none"
+            instead = f": ask for {listed(pods)}" if pods else ", and it has none"
             return f"{service} has no rules: {_UNSERVED[Unserved.HEADLESS]}{instead}"
         case HasNoRules(service, why):
             return f"{service} has no rules: {_UNSERVED[why]}"
@@ -126,7 +126,7 @@ def known_names_text(name: str, names: Iterable[str]) -> str:
     known = sorted(set(names))
     if not known:
         return "; they know no Service at all"
-    return did_you_mean(name, known) or f"; they know {_listed(known)}"
+    return did_you_mean(name, known) or f"; they know {listed(known)}"
 
 
 def _ports(ports: Iterable[PortAt]) -> list[str]:
@@ -137,7 +137,8 @@ def _count(number: int) -> str:
     return f"{number} endpoint{'' if number == 1 else 's'}"
 
 
-def _listed(texts: Sequence[str]) -> str:
+def listed(texts: Sequence[str]) -> str:
+    """Texts with commas between them; of many, the first, and how many more there are."""
     return ", ".join(_shortened(texts))
 
 

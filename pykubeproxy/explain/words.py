@@ -6,6 +6,8 @@ from fractions import Fraction
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.condensed import BranchCondition, CondensedNode, jump_target
 from pykubeproxy.explain.event_words import event_text, marks_text, question_text, short_event_text
+from pykubeproxy.explain.finding_words import listed
+from pykubeproxy.explain.undecided import AskedQuestion, PossibleEnd
 from pykubeproxy.model.endpoint import host_port
 from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.model.share import percent
@@ -29,6 +31,15 @@ _CHAINS = {
 
 ALWAYS = "always"
 """The words for the probability 1."""
+
+
+ONE_OF_THESE_ENDS = "  How it may end, and which answers that takes:"
+"""The line before all ends that are possible."""
+
+
+def depends_text(count: int) -> str:
+    """What a packet depends on whose end cannot be decided."""
+    return f"depends on {count} question{'' if count == 1 else 's'} that cannot be decided:"
 
 
 def client_text(packet: Packet) -> str:
@@ -74,6 +85,19 @@ def result_text(result: BranchResult | Outcome) -> str:
     # Where a packet arrives, the words for the cause name its destination already.
     destination = "" if result.dnat is None or isinstance(result.cause, Arrives) else f", on its way to {result.dnat}"
     return f"{cause_text(result.cause)}{destination}{source}"
+
+
+def asked_question_text(asked: AskedQuestion) -> str:
+    """A question and the rule that asks it first: `-m set --match-set a src  (rule 2 of A in filter)`."""
+    where = f"rule {asked.step.position} of {asked.step.chain} in {asked.step.table}" if asked.step.rule else "routing"
+    return f"{question_text(asked.question)}  ({where})"
+
+
+def possible_end_text(end: PossibleEnd) -> str:
+    """`if 1 and not 2: sent to 10.0.0.1:80, or likewise to 10.0.0.2:80`."""
+    answers = " and ".join(f"{'' if each.holds else 'not '}{each.number}" for each in end.answers)
+    others = f", or likewise to {listed(end.others)}" if end.others else ""
+    return f"{f'if {answers}: ' if answers else ''}{result_text(end.outcome)}{others}"
 
 
 def likewise_text(result: BranchResult) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from enum import StrEnum
 from typing import TextIO, cast
@@ -50,19 +51,30 @@ def set_up(log_format: LogFormat, verbosity: int) -> None:
         renderer = structlog.processors.JSONRenderer()
     else:
         renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR"))
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    _log_to_stderr((structlog.processors.add_log_level, stamp), renderer)
+    set_verbosity(verbosity)
+
+
+def set_up_notes() -> None:
+    """Set up structlog for a command that answers one question: warnings and errors only, each as a note."""
+    _log_to_stderr((), _as_note)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("warning"))
+
+
+def _log_to_stderr(first: Sequence[Processor], renderer: Processor) -> None:
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _on_one_line,
-            structlog.processors.ExceptionRenderer(),
-            _indented,
-            renderer,
-        ],
+        processors=[*first, _on_one_line, structlog.processors.ExceptionRenderer(), _indented, renderer],
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LossyStream(sys.stderr))),
     )
     before_first_line(None)
-    set_verbosity(verbosity)
+
+
+def _as_note(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    """`note: running in single-stack mode (without IPv6, why: there is no ip6tables)`."""
+    what, exception = event.pop("event"), event.pop("exception", "")
+    fields = ", ".join(f"{name} {value}" for name, value in event.items())
+    return "\n".join(filter(None, [f"note: {what} ({fields})" if fields else f"note: {what}", exception]))
 
 
 def set_verbosity(verbosity: int) -> None:

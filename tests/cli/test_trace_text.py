@@ -183,7 +183,7 @@ def test_an_address_that_may_be_the_node_s_is_a_fork() -> None:
     dump = ("--live", str(Path(__file__).parents[1] / "netfilter/foreign/docker.save"))
     asked = ("203.0.113.7", "192.168.1.10:8080", "--in-interface", "eth0", *dump)
     result = trace(*asked)
-    assert "cannot decide: 192.168.1.10 is an address of this node" in result.stdout
+    assert "   1  192.168.1.10 is an address of this node" in result.stdout
     assert result.exit_code == 1
     told = trace(*asked, "--host-address", "192.168.1.10").stdout
     assert "if 192.168.1.10 is" not in told
@@ -262,3 +262,17 @@ def test_a_pod_of_another_node() -> None:
     )
     assert example("10.244.1.11", "default/web", node="node-b").stderr == ""
     assert example("10.244.1.11", "172.31.0.11:30083").stderr == ""
+
+
+def test_a_dump_with_many_questions_fits_on_a_screen() -> None:
+    """Of a node with Calico, the interfaces, the IP sets and the reverse path are not known."""
+    dump = ("--live", str(Path(__file__).parents[1] / "netfilter/foreign/calico.save"), "--host-address", "172.31.0.11")
+    result = trace("10.244.0.9", "default/web", *dump)
+    assert result.exit_code == 1
+    assert len(result.stdout.splitlines()) < 35
+    for question in ("-i cali+  (rule 2 of cali-PREROUTING in raw)", "-m set --match-set cali40s:xyz src  (rule 1 of "):
+        assert result.stdout.count(question) == 1
+    assert "  ✘ DROP  if 1 and 2: dropped by rule 3 of chain cali-PREROUTING in table raw" in result.stdout
+    assert result.stdout.startswith("10.244.0.9 → 10.96.0.10:80/tcp  (default/web:http)\n")
+    every_step = trace("10.244.0.9", "default/web", *dump, "--every-step").stdout
+    assert every_step.count("cannot decide: -i cali+") > 1

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from pykubeproxy.logger import DEBUG_VERBOSITY
-from pykubeproxy.observe.logs import LogFormat, set_up, set_verbosity
+from pykubeproxy.observe.logs import LogFormat, set_up, set_up_notes, set_verbosity
 
 EVIL = "a\n2026-11-22T00:00:00Z [info] synced\r\x1b[2J\x00\x9b\u2028\u202e\ud800"
 ESCAPED = r"a\n2026-11-22T00:00:00Z [info] synced\r\x1b[2J\x00\x9b\u2028\u202e\ud800"
@@ -61,3 +61,11 @@ def test_verbosity(verbosity: int, lines: int, capsys: pytest.CaptureFixture[str
     structlog.get_logger().debug("detail")
     structlog.get_logger().info("news")
     assert len(capsys.readouterr().err.splitlines()) == lines
+
+
+def test_commands_that_answer_one_question_print_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_notes()
+    log = structlog.get_logger()
+    log.info("news")
+    log.warning("running in single-stack mode", without="IPv6", why=EVIL)
+    assert capsys.readouterr().err == f"note: running in single-stack mode (without IPv6, why {ESCAPED})\n"

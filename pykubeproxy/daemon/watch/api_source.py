@@ -136,10 +136,18 @@ class ApiSource:
         self._listed(kind)
 
 
-def list_objects(completed: Completed) -> ObjectChanges:
-    """All objects that matter to this node, as the API server has them now. Raises SourceError."""
+class ApiAway(SourceError):
+    """The API server does not answer, or not with objects."""
+
+
+def list_objects(completed: Completed, patience: float = _FAILING_TIMEOUT) -> ObjectChanges:
+    """All objects that matter to this node, as the API server has them now. Raises SourceError, which may be ApiAway.
+
+    `patience` is how many seconds it may fail from the start.
+    """
     inbox: SimpleQueue[ObjectChanges | str] = SimpleQueue()
     client = connect(completed.config.client_connection, completed.master)
+    client.outage.log_nothing()
     reflectors = [
         Reflector(client, resource, on_change=inbox.put, on_listed=inbox.put)
         for resource in (SERVICES, ENDPOINT_SLICES, own_node(completed.node_name))
@@ -147,9 +155,9 @@ def list_objects(completed: Completed) -> ObjectChanges:
     try:
         for reflector in reflectors:
             reflector.start()
-        return _collect(inbox, reflectors)
+        return _collect(inbox, reflectors, patience)
     except Empty:
-        raise SourceError(f"cannot list objects: {_first_error(reflectors) or 'no answer'}") from None
+        raise ApiAway(f"cannot list objects: {_first_error(reflectors) or 'no answer'}") from None
     finally:
         for reflector in reflectors:
             reflector.stop()
@@ -160,7 +168,9 @@ def _first_error(reflectors: Iterable[Reflector]) -> str | None:
     return next((found for found in (reflector.error for reflector in reflectors) if found), None)
 
 
-def _collect(inbox: "SimpleQueue[ObjectChanges | str]", reflectors: Sequence[Reflector]) -> ObjectChanges:
+def _collect(
+    inbox: "SimpleQueue[ObjectChanges | str]", reflectors: Sequence[Reflector], patience: float
+) -> ObjectChanges:
     """What arrives until everything has been listed. Raises queue.Empty if nothing arrives for too long.
 
     If there are only errors from the start, that is after a few attempts: a user waits for the result.
@@ -168,7 +178,7 @@ def _collect(inbox: "SimpleQueue[ObjectChanges | str]", reflectors: Sequence[Ref
     objects: list[Object] = []
     notes: list[InputNote] = []
     kinds = len(reflectors)
-    last, timeout = time.monotonic(), _FAILING_TIMEOUT
+    last, timeout = time.monotonic(), patience
     while kinds:
         try:
             heard = inbox.get(timeout=_LOOK_INTERVAL)

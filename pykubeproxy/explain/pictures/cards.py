@@ -8,7 +8,7 @@ import msgspec
 from pykubeproxy.explain.condensed import CondensedNode, condense, is_arrival, service_of
 from pykubeproxy.explain.words import client_text, destination_text
 from pykubeproxy.netfilter.effect import Action
-from pykubeproxy.netfilter.outcome import Verdict
+from pykubeproxy.netfilter.outcome import Verdict, decided
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
 
@@ -46,7 +46,7 @@ def picture(traced: Trace) -> Picture:
     return Picture(
         client=client_text(traced.packet),
         destination=destination_text(traced.packet),
-        service=service_of(step for outcome in traced.outcomes for step in outcome.path),
+        service=service_of(step for outcome in decided(traced.outcomes) for step in outcome.path),
         tree=condense(traced.tree, max_similar=MAX_SIMILAR),
         note=_AFFINITY if traced.affinity and len(traced.outcomes) > 1 else "",
     )
