@@ -24,10 +24,15 @@ ARG VERSION
 RUN SETUPTOOLS_SCM_PRETEND_VERSION=$VERSION \
     /tools/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /dist . \
     && /tools/bin/pip --python /opt/pykubeproxy/bin/python3 install --no-index --no-deps --no-compile /dist/*.whl
-# More than half of all would be the Kubernetes client's asynchronous twin, and bytecode for models of every API.
+# Of the Kubernetes client only configuration and transport are used: not its asynchronous part with the packages that
+# only this one needs, nor the classes of all APIs. rich needs pygments and markdown-it-py for what is not used here either.
 WORKDIR /opt/pykubeproxy/lib
-RUN rm -r python3*/site-packages/kubernetes/aio \
-    && python3 -m compileall -q -x '/kubernetes/client/(api|models)/' .
+RUN /tools/bin/pip --python /opt/pykubeproxy/bin/python3 uninstall --yes \
+        aiohappyeyeballs aiohttp aiohttp-retry aiosignal attrs frozenlist multidict propcache yarl \
+        markdown-it-py mdurl pygments tzdata \
+    && rm -r python3*/site-packages/kubernetes/aio python3*/site-packages/kubernetes/client/api \
+    && find python3*/site-packages/kubernetes/client/models -name '*.py' ! -name __init__.py -delete \
+    && python3 -m compileall -q .
 
 FROM ${BASE}
 ARG VERSION
@@ -36,9 +41,13 @@ LABEL org.opencontainers.image.title="pykubeproxy" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.licenses="Apache-2.0"
 # kmod: the legacy tools load their kernel modules with modprobe, from the node's /lib/modules.
+# Of Python's own library, large modules that nothing here imports are taken out.
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends iptables kmod python3 \
-    && rm -rf /var/lib/apt/lists/*
+    && apt-get clean \
+    && rm -r /var/lib/apt/lists/* \
+    && for module in distutils lib2to3 pydoc_data test unittest venv xml xmlrpc; do \
+        rm -r "/usr/lib/python3.11/$module"; done
 COPY --from=build /opt/pykubeproxy /opt/pykubeproxy
 RUN ln -s /opt/pykubeproxy/bin/kube-proxy /opt/pykubeproxy/bin/pykubeproxy /usr/local/bin/
 # Bytecode is there already, where it can be of use, and logs are read while the proxy runs.

@@ -4,7 +4,8 @@
 
 Writes into FOLDER: `config/` with the ConfigMap's files, `account/` with those of the service account, `api-server`
 with the variables that lead to the API server, and `init` and `kube-proxy` with the command lines of the containers of
-these names, one word on a line. Prints `ready`, and serves until SIGTERM or SIGINT.
+these names, one word on a line; and for each way to log in, such as `exec`, a folder with a `kubeconfig`. Prints
+`ready`, and serves until SIGTERM or SIGINT.
 """
 
 import signal
@@ -13,11 +14,13 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.apiserver.kubeconfig import Auth
 from tests.apiserver.server import ApiServer
 from tests.manifests.reading import containers, the
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NODE = "node-a"
+AUTHS: tuple[Auth, ...] = ("token-file", "exec", "client-certificate")
 
 
 def main(folder: Path) -> None:
@@ -28,6 +31,9 @@ def main(folder: Path) -> None:
     with ApiServer() as server:
         server.load(EXAMPLES)
         server.service_account(folder / "account")
+        for auth in AUTHS:
+            (folder / auth).mkdir()
+            server.kubeconfig(folder / auth / "kubeconfig", auth=auth)
         config = folder / "config"
         config.mkdir()
         for name, text in the("ConfigMap")["data"].items():
