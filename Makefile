@@ -19,10 +19,10 @@ export PATH := $(PATH):/usr/sbin:/sbin
 help: ## this list
 	@awk -F ':|## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
 
-run: ## the main job with no cluster; two nodes on this machine, every Service of examples/ asked with curl (root or sudo)
+run: ## the main job with no cluster; two nodes on this machine, every Service of examples/ asked with curl; KEEP=1 leaves them up (root or sudo)
 	@hack/setup
 	@$(MAKE) -s --no-print-directory $(STAMP)
-	@$(AS_ROOT) $(PY) -m e2e.demo $(ARGS)
+	@$(AS_ROOT) $(PY) -m e2e.demo $(if $(KEEP),--keep) $(ARGS)
 
 test: ## linters, types, import contracts, all pure tests, and one of everything on the kernel (for that: root)
 	@.ci/run

@@ -5,9 +5,11 @@ Exit status 0 if everything was as expected, 1 if not or if this machine cannot 
 """
 
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from rich.text import Text
 from e2e.cases import CASES
 from e2e.changing import CHANGE_SECONDS, GROWING, SERVICE, Change, grow_and_shrink
 from e2e.examples import read_manifests, topology_of
-from e2e.lab import open_lab
+from e2e.lab import Lab, open_lab
 from e2e.netns import LabError
 from e2e.proxies import start_proxies, wait_until_programmed
 from e2e.running import Result, probes, resolve, run_case
@@ -37,20 +39,23 @@ progress = Console(stderr=True, highlight=False)
 
 
 @click.command(epilog="Example: python -m e2e.demo -- --backend legacy")
+@click.option("--keep", is_flag=True, help="Leave the nodes up until Ctrl-C, and say what to try on them.")
 @click.argument("proxy_arguments", nargs=-1)
-def main(proxy_arguments: tuple[str, ...]) -> None:
+def main(proxy_arguments: tuple[str, ...], *, keep: bool) -> None:
     """Show the Services of examples/ at work on two nodes; PROXY_ARGUMENTS are given to every proxy."""
+    output = Console()
+    output = output if output.is_terminal else Console(width=FILE_WIDTH)
     try:
-        results, changes = demonstrate(proxy_arguments)
+        results, changes = demonstrate(proxy_arguments, output, keep=keep)
     except LabError as error:
         progress.print(f"demo: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
-    output = Console()
-    show(output if output.is_terminal else Console(width=FILE_WIDTH), results, changes)
     sys.exit(1 if wrong(results, changes) else 0)
 
 
-def demonstrate(proxy_arguments: Sequence[str]) -> tuple[list[Result], list[Change]]:
+def demonstrate(
+    proxy_arguments: Sequence[str], output: Console, *, keep: bool = False
+) -> tuple[list[Result], list[Change]]:
     """Builds the lab, asks every case, changes a manifest, and leaves nothing behind. Raises LabError."""
     manifests = read_manifests(EXAMPLES)
     with tempfile.TemporaryDirectory(prefix="pykubeproxy-demo-") as scratch:
@@ -67,8 +72,22 @@ def demonstrate(proxy_arguments: Sequence[str]) -> tuple[list[Result], list[Chan
             say(f"changing {GROWING} under the running proxies")
             empty = resolve(lab.topology, manifests.services[SERVICE], CLUSTER_IP)
             changes = list(grow_and_shrink(proxies, source, empty))
+            show(output, results, changes)
+            if keep:
+                wait_for_interrupt(output, lab)
             say("cleaning up")
     return results, changes
+
+
+def wait_for_interrupt(output: Console, lab: Lab) -> None:
+    """Say what can be tried on the first node while it is up, and wait for Ctrl-C."""
+    node = next(iter(lab.nodes.values()))
+    here = f"ip netns exec {node.name} {Path(sys.executable).with_name('pykubeproxy')}"
+    output.print("\nThe nodes stay up until Ctrl-C. In another terminal, as root:\n", highlight=False)
+    for command in ("status", "trace --from node --to default/web:http", "services default/web"):
+        output.print(f"  {here} {command}", highlight=False, soft_wrap=True)
+    with suppress(KeyboardInterrupt):
+        signal.pause()
 
 
 def wrong(results: Sequence[Result], changes: Sequence[Change]) -> int:
