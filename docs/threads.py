@@ -58,6 +58,11 @@ THREADS = (
         module="daemon.follow.flows",
         takes=(FlowCheck,),
     ),
+    DaemonThread(
+        name="connections",
+        does="ends TCP connections to endpoints that are gone, if asked for",
+        module="daemon.follow.ended_connections",
+    ),
     DaemonThread(name="events", does="writes Events to the API server", module="cluster.events", takes=(Event,)),
     DaemonThread(
         name="web",
