@@ -91,8 +91,7 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
 
     def service(self, name: str) -> Service | None:
         """The Service of `namespace/name` or `namespace/name:port`."""
-        namespace, _, rest = name.partition("/")
-        return self.snapshot.services.get(ServiceKey(namespace, rest.partition(":")[0]))
+        return self.snapshot.services.get(ServiceKey.of_title(name))
 
     def service_names(self) -> list[str]:
         """All Services as `namespace/name`, sorted."""

@@ -38,8 +38,7 @@ def named_services(ruleset: Ruleset) -> Iterator[NamedService]:
     """The ServicePorts whose cluster IP is in the rules, with endpoints or without."""
     seen = set()
     for name in ("nat", "filter"):
-        table = ruleset.tables.get(name)
-        for chain, lines in table.chains.items() if table is not None else ():
+        for chain, lines in ruleset.chains(name).items():
             # Rules for external addresses say `has no endpoints` as well.
             for line in lines if chain.startswith((names.SERVICES, names.CLUSTER_POLICY)) else ():
                 found = _service_in(line, _OF_CLUSTER_IP) if " -d " in line else None
@@ -143,12 +142,11 @@ def cluster_ip_network(ruleset: Ruleset) -> CIDR | None:
 
 def is_endpoint(ruleset: Ruleset, address: str) -> bool:
     """True if rules send traffic for Services to an address."""
-    table = ruleset.tables.get("nat")
     written = text.address(address)
     start = f"{f'[{written}]' if ':' in written else written}:"
     return any(
         endpoint_of(line).startswith(start)
-        for chain, lines in (table.chains.items() if table is not None else ())
+        for chain, lines in ruleset.chains("nat").items()
         if chain.startswith(names.ENDPOINT)
         for line in lines
     )
@@ -162,8 +160,7 @@ def is_node_port(ruleset: Ruleset, address: str, protocol: str, port: int) -> bo
     has_port = False
     wanted, other = f" --dport {port} ", f" -d {text.address(address)}/"
     for name in ("nat", "filter"):
-        table = ruleset.tables.get(name)
-        for chain, lines in table.chains.items() if table is not None else ():
+        for chain, lines in ruleset.chains(name).items():
             if not chain.startswith("KUBE-"):
                 continue
             for line in lines:

@@ -82,7 +82,7 @@ def states(ruleset: Ruleset, owners: Owners, chains: Mapping[str, Collection[str
                 for line in lines:
                     if (title := title_of(line)) in entries and _is_entry(view := read(line)):
                         entries[title].append(view)
-    nat = ruleset.tables["nat"].chains if "nat" in ruleset.tables else {}
+    nat = ruleset.chains("nat")
     return {title: _state(views, nat, owners, chains[title]) for title, views in entries.items()}
 
 

@@ -71,8 +71,7 @@ def repeated_jumps(live: Ruleset) -> Iterator[RepeatedJump]:
 def kept_rules(live: Ruleset) -> Iterator[KeptRules]:
     """What other programs have in the tables that we write to."""
     for name in TABLES:
-        table = live.tables.get(name)
-        for chain, lines in table.chains.items() if table is not None else ():
+        for chain, lines in live.chains(name).items():
             if not is_builtin(name, chain) and is_owned(name, chain):
                 continue
             ours = JUMPS.get((name, chain), ())

@@ -20,8 +20,7 @@ def live_udp_frontends(live: Ruleset) -> frozenset[Frontend]:
 
 
 def _frontends(live: Ruleset) -> Iterator[Frontend]:
-    table = live.tables.get("nat")
-    for lines in table.chains.values() if table is not None else ():
+    for lines in live.chains("nat").values():
         for line in lines:
             view = read(line) if " -p udp " in line and " --dport " in line else None
             if view is not None and view.port and view.target.startswith(_SERVICE_CHAINS):

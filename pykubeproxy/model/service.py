@@ -6,7 +6,7 @@ other.
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -40,6 +40,12 @@ class ServiceKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    @classmethod
+    def of_title(cls, title: str) -> Self:
+        """The Service of a ServicePort's title, `namespace/name:port` or `namespace/name`."""
+        namespace, _, rest = title.partition("/")
+        return cls(namespace, rest.partition(":")[0])
 
 
 class PortSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):

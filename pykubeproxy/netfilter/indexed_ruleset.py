@@ -101,9 +101,7 @@ class IndexedRuleset:
         return recent_list
 
     def _nat_chains(self) -> Iterator[tuple[str, Lines]]:
-        table = self._ruleset.tables.get("nat")
-        if table is not None:
-            yield from table.chains.items()
+        yield from self._ruleset.chains("nat").items()
 
 
 def _recent_name(line: str) -> str:

@@ -5,7 +5,7 @@ are removed. Of the built-in chains, nothing but the presence of the jump rules 
 moved, and nobody else's rule is touched.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
@@ -75,7 +75,7 @@ def diff_chains(desired: Ruleset, live: Ruleset, chains: Iterable[ChainId]) -> P
 def _different(desired: Ruleset, live: Ruleset) -> Iterator[ChainId]:
     """The desired chains, without those of our own whose rules are the very same, as `parse` shares them: most."""
     for table, content in desired.tables.items():
-        found = _chains(live, table)
+        found = live.chains(table)
         for chain, lines in content.chains.items():
             if found.get(chain) is not lines or is_builtin(table, chain):
                 yield table, chain
@@ -84,14 +84,10 @@ def _different(desired: Ruleset, live: Ruleset) -> Iterator[ChainId]:
 def _stale(desired: Ruleset, live: Ruleset) -> Iterator[ChainId]:
     """The chains that a Service proxy made for some Service, and that none needs any more."""
     for table, content in live.tables.items():
-        wanted = _chains(desired, table)
+        wanted = desired.chains(table)
         for chain in content.chains:
             if chain not in wanted and is_stale_candidate(table, chain):
                 yield table, chain
-
-
-def _chains(ruleset: Ruleset, table: str) -> Mapping[str, Lines]:
-    return ruleset.tables[table].chains if table in ruleset.tables else {}
 
 
 def _plan(desired: Ruleset, live: Ruleset, chains: Iterable[ChainId], in_use: Collection[ChainId]) -> Plan:

@@ -24,23 +24,18 @@ def live_services(live: Ruleset, only: Collection[ServiceKey] | None = None) -> 
     dispatch_rules: dict[ServiceKey, list[DispatchRule]] = {}
     for_all: dict[str, list[DispatchRule]] = {}
     for root in DispatchChain:
-        for rule in _dispatch_rules(root, _chains(live, root.table), root.chain, set()):
+        for rule in _dispatch_rules(root, live.chains(root.table), root.chain, set()):
             if not rule.title:
                 for_all.setdefault(rule.address, []).append(rule)
                 continue
-            namespace, _, rest = rule.title.partition("/")
-            key = ServiceKey(namespace, rest.partition(":")[0])
+            key = ServiceKey.of_title(rule.title)
             if only is None or key in only:
                 dispatch_rules.setdefault(key, []).append(rule)
     for its in dispatch_rules.values():
         addresses = sorted({rule.address for rule in its})
         its.extend(rule for address in addresses for rule in for_all.get(address, ()))
-    nat = _chains(live, "nat")
+    nat = live.chains("nat")
     return {key: _fragment(its, nat) for key, its in dispatch_rules.items()}
-
-
-def _chains(live: Ruleset, table: str) -> Mapping[str, Lines]:
-    return live.tables[table].chains if table in live.tables else {}
 
 
 def _dispatch_rules(

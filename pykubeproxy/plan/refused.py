@@ -96,8 +96,8 @@ class Blame:
         chain = rest.partition(" ")[0]
         if chain in self._chains:
             return self._chains[chain]
-        namespace, _, port = (title_of(line) or self._before.title(chain)).partition("/")
-        return ServiceKey(namespace, port.partition(":")[0]) if port else None
+        title = title_of(line) or self._before.title(chain)
+        return ServiceKey.of_title(title) if title else None
 
     def users(self, plan: Plan, extensions: Iterable[Extension]) -> set[ServiceKey]:
         """The Services of which a Plan writes a rule that uses one of these extensions."""

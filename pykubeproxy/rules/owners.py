@@ -16,8 +16,7 @@ class Owners:
     """
 
     def __init__(self, ruleset: Ruleset) -> None:
-        table = ruleset.tables.get("nat")
-        self._chains = table.chains if table is not None else {}
+        self._chains = ruleset.chains("nat")
         self._titles: dict[str, str] = {}
 
     def endpoints(self, chain: str) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ class _TableReader:
             raise DumpError(number, f"table {name} begins before COMMIT of table {self.name}")
         self.name = name
         self._table = Table(chains={}, policies={})
-        self._expected = self._known.tables[name].chains if name in self._known.tables else {}
+        self._expected = self._known.chains(name)
 
     def add_chain(self, number: int, text: str) -> None:
         chain, _, policy = text[1:].partition(" ")

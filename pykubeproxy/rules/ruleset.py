@@ -68,6 +68,10 @@ class Ruleset(msgspec.Struct, kw_only=True):
         found = self.tables.get(table)
         return None if found is None else found.chains.get(chain)
 
+    def chains(self, table: str) -> dict[str, Lines]:
+        """The chains of one table; none if there is no such table."""
+        return self.tables[table].chains if table in self.tables else {}
+
     def table(self, name: str) -> Table:
         """One table, made empty if it is not there."""
         return self.tables.setdefault(name, Table())

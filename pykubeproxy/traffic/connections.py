@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 import msgspec
 
 from pykubeproxy.model.endpoint import PortKey
-from pykubeproxy.model.service import Protocol, service_ports
+from pykubeproxy.model.service import Protocol, ServiceKey, service_ports
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.names import ChainNames
 from pykubeproxy.rules.options import RuleOptions
@@ -221,8 +221,7 @@ def refused_name(rule: str) -> RefusedName | None:
     reason = reason_of(rule)
     if reason is None:
         return None
-    namespace, _, rest = title_of(rule).partition("/")
-    return RefusedName(namespace, rest.partition(":")[0], reason.value)
+    return RefusedName(*ServiceKey.of_title(title_of(rule)), reason.value)
 
 
 def _endpoint(rule: str, port: PortName) -> EndpointName:

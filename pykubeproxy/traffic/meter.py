@@ -196,7 +196,7 @@ class _Histories:
 
 def _chains(rules: Ruleset) -> Mapping[str, Lines]:
     """What tells of Services. What built-in chains have counted is a part of `rules`, too, and differs every time."""
-    return rules.tables["nat"].chains if "nat" in rules.tables else {}
+    return rules.chains("nat")
 
 
 def _refused_key(port: _Key, reason: str) -> _Key:

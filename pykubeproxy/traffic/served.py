@@ -51,8 +51,7 @@ class Served:
     """The Service ports with endpoints in the nat table of one family, by the hash in their chains' names."""
 
     def __init__(self, ruleset: Ruleset) -> None:
-        table = ruleset.tables.get("nat")
-        self._chains = table.chains if table is not None else {}
+        self._chains = ruleset.chains("nat")
         self._owners: dict[str, str] = {}
         ports: dict[str, ServedPort] = {}
         for chain, lines in self._chains.items():
