@@ -93,8 +93,8 @@ def event_text(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912  one case f
             return f"chain {chain} jumps in a circle, which no kernel accepts"
         case RoutedLocally(target):
             return f"{target} is an address of this node"
-        case RoutedElsewhere(target, gateway, interface):
-            return f"to {target}{_along(gateway, interface)}: not this node"
+        case RoutedElsewhere(is_redirected=is_redirected):
+            return f"{_routed_text(event)} ({'a pod or another machine' if is_redirected else 'not this node'})"
         case RoutingFailed(target, why):
             return routing_failure_text(target, why)
         case MulticastUnknown():
@@ -117,8 +117,15 @@ def short_event_text(event: Event) -> str:
             return "masquerade"
         case DestinationChanged(after=after):
             return f"DNAT → {after}"
+        case RoutedElsewhere():
+            return _routed_text(event)
         case _:
             return ""
+
+
+def _routed_text(event: RoutedElsewhere) -> str:
+    done = "forwarded" if event.is_forwarded else "sent"
+    return f"{done} to {event.target}{_along(event.gateway, event.interface)}"
 
 
 def jump_text(chain: str) -> str:
@@ -174,7 +181,8 @@ def _why(why: RoutingFailure) -> str:
 
 
 def _along(gateway: str | None, interface: str | None) -> str:
-    return (f" by way of {gateway}" if gateway else "") + (f" on {interface}" if interface else "")
+    """The words of `ip route`."""
+    return (f" via {gateway}" if gateway else "") + (f" dev {interface}" if interface else "")
 
 
 def _address(address: str | None) -> str:

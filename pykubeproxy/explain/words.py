@@ -45,7 +45,7 @@ def depends_text(count: int) -> str:
 def client_text(packet: Packet) -> str:
     """Who sends a packet, and by which interface it arrives."""
     client = f"the node ({packet.source.text})" if packet.from_node else packet.source.text
-    return f"{client}, by {packet.in_interface}" if packet.in_interface else client
+    return f"{client}, arriving on {packet.in_interface}" if packet.in_interface else client
 
 
 def destination_text(packet: Packet) -> str:

@@ -149,11 +149,17 @@ class RoutedLocally(_Event, frozen=True):
 
 
 class RoutedElsewhere(_Event, frozen=True):
-    """Routing finds that the destination is not this node; None is what is not there or not known."""
+    """Routing finds that the destination is not this node; None is what is not there or not known.
+
+    `is_forwarded` tells that this node has not sent the packet itself, `is_redirected` that a rule has rewritten its
+    destination.
+    """
 
     target: str
     gateway: str | None
     interface: str | None
+    is_forwarded: bool
+    is_redirected: bool
 
 
 class RoutingFailed(_Event, frozen=True):

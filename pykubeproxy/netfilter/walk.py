@@ -189,7 +189,7 @@ class _Walk:
                     source=each.state.source,
                 )
                 target = self._context.address_text(each.state.destination)
-                routed = each.then(_routing_step(each, _routed(decision, target)))
+                routed = each.then(_routing_step(each, _routed(decision, target, each.state, packet)))
                 if decision.failure is not None:
                     cause = Unreachable(target, decision.failure)
                     self._finish(routed, _ROUTING_VERDICTS[decision.result], cause)
@@ -267,13 +267,19 @@ def _arrival(state: State, context: TraceContext, *, local: bool) -> Delivered |
     return Sent(target, state.gateway, state.out_interface, is_redirected=is_redirected)
 
 
-def _routed(decision: RoutingDecision, target: str) -> Event:
+def _routed(decision: RoutingDecision, target: str, state: State, packet: Packet) -> Event:
     """The event of a routing decision about a packet to `target`."""
     if decision.failure is not None:
         return RoutingFailed(target, decision.failure)
     if decision.result is RoutingResult.LOCAL:
         return RoutedLocally(target)
-    return RoutedElsewhere(target, decision.gateway, decision.interface)
+    return RoutedElsewhere(
+        target,
+        decision.gateway,
+        decision.interface,
+        is_forwarded=not packet.from_node,
+        is_redirected=state.dnat is not None,
+    )
 
 
 def _routing_step(branch: Branch, event: Event, action: Action = Action.ROUTE) -> Step:

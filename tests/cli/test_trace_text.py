@@ -38,7 +38,7 @@ def test_steps_that_led_to_nothing_are_left_out() -> None:
 
 def test_a_node_port_masquerades() -> None:
     result = example(STRANGER, "172.31.0.11:30080", "--in-interface", "eth0")
-    assert result.stdout.startswith(f"{STRANGER}, by eth0 → 172.31.0.11:30080/tcp  (default/guestbook:http)")
+    assert result.stdout.startswith(f"{STRANGER}, arriving on eth0 → 172.31.0.11:30080/tcp  (default/guestbook:http)")
     assert all(line.endswith(", source masqueraded") for line in endings(result))
 
 

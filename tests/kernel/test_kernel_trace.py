@@ -28,8 +28,8 @@ def test_the_routing_decision_names_interface_and_gateway(machine: Machine, kind
     asked = ("trace", "--from", "node", "--to", "default/web-1:http", "--backend", kind4.backend)
     result = machine.pykubeproxy(*asked)
     assert result.returncode == 0, result.stderr
-    assert "sent to 10.244.0.7:8080 on eth0" in result.stdout
-    assert "sent to 10.244.9.7:8080 by way of 10.244.0.1 on eth0" in result.stdout
+    assert "sent to 10.244.0.7:8080 dev eth0" in result.stdout
+    assert "sent to 10.244.9.7:8080 via 10.244.0.1 dev eth0" in result.stdout
     assert machine.dump(kind4) == before, "asking changes nothing: not even a table of the legacy tools is made"
 
 

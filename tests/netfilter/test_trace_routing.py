@@ -33,10 +33,10 @@ def sent(destination: str, environment: Environment = ROUTED, **fields: Any) -> 
 @pytest.mark.parametrize(
     ("destination", "reason"),
     [
-        ("10.244.0.7", "sent to 10.244.0.7:80 on cni0, as no rule redirects it"),
-        ("10.244.1.7", "sent to 10.244.1.7:80 by way of 10.0.0.2 on eth0, as no rule redirects it"),
-        ("10.244.1.200", "sent to 10.244.1.200:80 by way of 10.244.1.128 on flannel.1, as no rule redirects it"),
-        ("10.96.0.9", "sent to 10.96.0.9:80 by way of 10.0.0.254 on eth0, as no rule redirects it"),
+        ("10.244.0.7", "sent to 10.244.0.7:80 dev cni0, as no rule redirects it"),
+        ("10.244.1.7", "sent to 10.244.1.7:80 via 10.0.0.2 dev eth0, as no rule redirects it"),
+        ("10.244.1.200", "sent to 10.244.1.200:80 via 10.244.1.128 dev flannel.1, as no rule redirects it"),
+        ("10.96.0.9", "sent to 10.96.0.9:80 via 10.0.0.254 dev eth0, as no rule redirects it"),
         ("10.0.0.1", "delivered to 10.0.0.1:80 on this node itself"),
     ],
 )
