@@ -6,16 +6,22 @@ from typing import Any
 import click
 
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
-from pykubeproxy.cli.status import show, status_options
+from pykubeproxy.cli.status import show, show_move, status_options
+
+_NFTABLES = "nftables"
 
 
 @click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy check --output json")
 @status_options
+@click.option(
+    "--for", "wanted", type=click.Choice([_NFTABLES]), help="What a move to this mode of kube-proxy would change here."
+)
 @with_errors
-def check(**options: Any) -> None:
+def check(wanted: str | None, **options: Any) -> None:
     """Show what `pykubeproxy status` shows; the exit status says whether this node is well.
 
     0 if nothing is wrong, though there may be notes; 1 if something is wrong; 2 if that cannot be found out, for
-    example since only root may see the rules.
+    example since only root may see the rules. With --for nftables: what would not work any more in kube-proxy's
+    nftables mode on this node, by its rules, counters and open connections.
     """
-    sys.exit(show(**options))
+    sys.exit(show(**options) if wanted is None else show_move(**options))

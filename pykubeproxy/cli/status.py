@@ -1,16 +1,20 @@
 """`status`: how the node is."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
+from pykubeproxy.cli.nftables_reading import read_move
 from pykubeproxy.cli.status_output import as_json, as_text
 from pykubeproxy.cli.status_reading import read_state
 from pykubeproxy.config.flag_types import ADDRESS_AND_PORT
 from pykubeproxy.explain.status.assessment import assess, exit_status
+from pykubeproxy.explain.status.nftables_move import MoveFacts, assess_move
+from pykubeproxy.explain.status.node_state import NodeState
+from pykubeproxy.explain.status.observations import Observation
 
 _R = TypeVar("_R")
 
@@ -74,7 +78,16 @@ def status(**options: Any) -> None:
 def show(*, output: str, metrics: str, health: str) -> int:
     """Print how the node is; return what `check` exits with."""
     state = read_state(metrics, health)
-    observations = assess(state)
+    return _print(output, state, assess(state))
+
+
+def show_move(*, output: str, metrics: str, health: str) -> int:
+    """Print what a move to kube-proxy's nftables mode would change; return what `check` exits with."""
+    facts = read_move(metrics, health)
+    return _print(output, facts, assess_move(facts))
+
+
+def _print(output: str, state: NodeState | MoveFacts, observations: Sequence[Observation]) -> int:
     if output == _JSON:
         click.echo(as_json(state, observations))
     else:

@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from pykubeproxy.explain.status.assessment import exit_status
+from pykubeproxy.explain.status.nftables_move import MoveFacts
 from pykubeproxy.explain.status.node_state import NodeState
 from pykubeproxy.explain.status.observations import Level, Observation
 from pykubeproxy.explain.status.words import words
@@ -19,7 +20,7 @@ _COLORS: Mapping[str, str] = {Level.OK: "green", Level.NOTE: "yellow", Level.BAD
 _WIDTH = 14
 
 
-def as_text(state: NodeState, observations: Sequence[Observation]) -> Iterator[str]:
+def as_text(state: NodeState | MoveFacts, observations: Sequence[Observation]) -> Iterator[str]:
     """One line that sums it up, and then one for each observation; below it, what to do where it is not well."""
     yield click.style(f"{printable(_name(state))}: {_sum(observations)}", bold=True)
     before = None
@@ -37,7 +38,7 @@ def sign(level: str) -> str:
     return click.style(_SIGNS.get(level, "?"), fg=_COLORS.get(level, "yellow"))
 
 
-def as_json(state: NodeState, observations: Sequence[Observation]) -> str:
+def as_json(state: NodeState | MoveFacts, observations: Sequence[Observation]) -> str:
     """For programs: what is observed, with the words for it, and all that it follows from."""
     document = {
         "version": VERSION,
@@ -55,7 +56,9 @@ def _fields(observation: Observation) -> dict[str, Any]:
     return {**fields, "topic": observation.topic, "level": observation.level, "says": says, "advice": advice}
 
 
-def _name(state: NodeState) -> str:
+def _name(state: NodeState | MoveFacts) -> str:
+    if isinstance(state, MoveFacts):
+        return state.node_name
     status = state.answer.status if state.answer is not None else None
     return status.node_name if status is not None else state.node_name
 

@@ -34,7 +34,7 @@ def read_state(metrics: str = "", health: str = "") -> NodeState:
     why_no_ipv6 = interfaces.why_no_ipv6() or ""
     tools, problem = ((), "") if status is not None else _find_tools(why_no_ipv6)
     its = status.families if status is not None else tools
-    config = _configuration(running.config)
+    config = configuration_of(running.config)
     return NodeState(
         time=time.time(),
         node_name=(config.hostname_override if config is not None else "") or host_name(),
@@ -57,13 +57,33 @@ def _find_tools(why_no_ipv6: str) -> tuple[tuple[ToolsFound, ...], str]:
         if family is Family.IPV6 and why_no_ipv6:
             continue
         try:
-            found.append(_shown(backends.find_tools(family, backends.detect(family, may_load=False).backend)))
+            found.append(_shown(_detected_tools(family)))
         except BackendConflict:
             # That is seen by the chains, too.
             continue
         except HostError as error:
             problem = problem or str(error)
     return tuple(found), problem if not found else ""
+
+
+def find_node_tools() -> dict[Family, Tools]:
+    """The tools of each family that this node has. Raises HostError, unless there are those of the other family."""
+    found: dict[Family, Tools] = {}
+    problems: list[HostError] = []
+    for family in Family:
+        if family is Family.IPV6 and interfaces.why_no_ipv6():
+            continue
+        try:
+            found[family] = _detected_tools(family)
+        except HostError as error:
+            problems.append(error)
+    if problems and not found:
+        raise problems[0]
+    return found
+
+
+def _detected_tools(family: Family) -> Tools:
+    return backends.find_tools(family, backends.detect(family, may_load=False).backend)
 
 
 def _shown(tools: Tools) -> ToolsFound:
@@ -77,7 +97,7 @@ def _addresses() -> tuple[str, ...]:
         return ()
 
 
-def _configuration(config: bytes) -> KubeProxyConfiguration | None:
+def configuration_of(config: bytes) -> KubeProxyConfiguration | None:
     """The configuration that a proxy shows; None if there is none, or it is not one."""
     try:
         return load(config).config if config else None

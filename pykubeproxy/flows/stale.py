@@ -194,6 +194,11 @@ def port_of(address: SocketAddress) -> bytes:
     return address[-_PORT_BYTES:]
 
 
+def address_of(address: SocketAddress) -> str:
+    """The IP address, as text, without the port."""
+    return str(ipaddress.ip_address(address[:-_PORT_BYTES]))
+
+
 def pack_ip(address: str) -> bytes:
     """An address as packets hold it."""
     return ipaddress.ip_address(address).packed

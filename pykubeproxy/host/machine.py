@@ -1,4 +1,4 @@
-"""The machine's CPUs, and how readily the kernel kills this process when memory runs out.
+"""The machine's CPUs and kernel, and how readily the kernel kills this process when memory runs out.
 
 Source: `docs/reference/lifecycle.md` section 8.
 """
@@ -26,6 +26,11 @@ def online_cpus(path: Path = _ONLINE) -> int:
         return sum(_length(part) for part in path.read_text().strip().split(","))
     except (OSError, ValueError):
         return os.cpu_count() or 1
+
+
+def kernel_release() -> str:
+    """The release of the kernel, such as `6.1.0-18-amd64`."""
+    return os.uname().release
 
 
 def set_oom_score_adj(score: int, path: Path = _OOM_SCORE_ADJ, sleep: Callable[[float], None] = time.sleep) -> None:

@@ -42,6 +42,13 @@ class Topic(StrEnum):
     KERNEL = "kernel"
     TABLES = "other tables"
     LEFTOVERS = "leftovers"
+    KERNEL_VERSION = "version"
+    NODE_PORTS = "node ports"
+    LOCALHOST = "localhost"
+    INVALID = "odd packets"
+    FIREWALL = "firewall"
+    OTHER_RULES = "other rules"
+    OPTIONS = "options"
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="kind", rename="camel"):

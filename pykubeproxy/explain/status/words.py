@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pykubeproxy.explain.notes import ipvs_leftovers, ipvs_removal
 from pykubeproxy.explain.status import observations as seen
+from pykubeproxy.explain.status.nftables_words import move_texts
 from pykubeproxy.explain.status.observations import FamilyTime, Observation, Topic
 from pykubeproxy.explain.status.published import RefusedRules
 from pykubeproxy.model.printable import printable
@@ -240,6 +241,10 @@ def _of_others(observation: Observation) -> Words:  # noqa: PLR0911  one case fo
     raise TypeError(observation)
 
 
+def _of_move(observation: Observation) -> Words:
+    return Words(*move_texts(observation))
+
+
 _OF_TOPIC: Mapping[Topic, Callable[[Observation], Words]] = {
     Topic.PROXY: _of_proxy,
     Topic.HEALTH: _of_answer,
@@ -256,6 +261,13 @@ _OF_TOPIC: Mapping[Topic, Callable[[Observation], Words]] = {
     Topic.KERNEL: _of_kernel,
     Topic.TABLES: _of_others,
     Topic.LEFTOVERS: _of_others,
+    Topic.KERNEL_VERSION: _of_move,
+    Topic.NODE_PORTS: _of_move,
+    Topic.LOCALHOST: _of_move,
+    Topic.INVALID: _of_move,
+    Topic.FIREWALL: _of_move,
+    Topic.OTHER_RULES: _of_move,
+    Topic.OPTIONS: _of_move,
 }
 
 

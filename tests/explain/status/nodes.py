@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pykubeproxy.explain.status.nftables_move import MoveFacts, RuleFacts
 from pykubeproxy.explain.status.node_state import (
     Health,
     KernelState,
@@ -150,3 +151,6 @@ TROUBLED = replace(
         forwarding={Family.IPV4: True, Family.IPV6: False},
     ),
 )
+
+MOVE = MoveFacts(node_name="node-a", kernel_release="6.1.0-18-amd64", has_nftables=True, rules=RuleFacts())
+"""A node that may move to nftables mode, and has no node ports."""
