@@ -12,7 +12,6 @@ from pykubeproxy.cluster.manifests import Manifests
 from pykubeproxy.config.addresses import without_secrets
 from pykubeproxy.config.release import KUBERNETES_VERSION, program_version
 from pykubeproxy.config.types import LocalMode
-from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
 from pykubeproxy.daemon.follow.ended_connections import ConnectionEnder
 from pykubeproxy.daemon.follow.flows import FlowCleaner
 from pykubeproxy.daemon.follow.heap import Heap
@@ -190,7 +189,7 @@ class Daemon:
             metrics=self._metrics,
             health=health,
             servers=servers,
-            check_addresses=CheckAddresses(self._view.health_check_addresses),
+            check_addresses=self._view.health_check_addresses,
         )
         self._metrics.uses_gates(self._settings.completed.feature_gates)
         if self._view.counts_localhost:

@@ -32,13 +32,9 @@ class LeftoverRemoval(Follower):
         self._served = frozenset(served)
         self._is_dry = is_dry
         self._is_ipvs_logged = False
-        self._would_delete = False
-        self._writes: list[RestoreRun] = []
-
-    @property
-    def would_delete(self) -> bool:
+        self.would_delete = False
         """True in shadow mode if there is a table that would be deleted otherwise."""
-        return self._would_delete
+        self._writes: list[RestoreRun] = []
 
     def take_restore_runs(self) -> tuple[RestoreRun, ...]:
         """The deletions since the last call, as writes to nftables by this program."""
@@ -58,7 +54,7 @@ class LeftoverRemoval(Follower):
 
     def _remove(self, table: NftTable) -> None:
         if self._is_dry:
-            self._would_delete = True
+            self.would_delete = True
             log.info("would delete what kube-proxy has left in nftables mode", table=table.title)
             return
         try:

@@ -2,13 +2,13 @@
 
 import time
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from pykubeproxy import logger
 from pykubeproxy.cluster.source import ObjectChanges
-from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
 from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.daemon.sync.family import SyncResult
+from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
@@ -58,8 +58,17 @@ class ProgrammingTimes:
         return [now - then for times in waiting.values() for then in times]
 
 
+AddressesFor = Callable[[Node | None, Family], tuple[str, ...] | None]
+"""The addresses of a family on which health checks are answered, given this node's Node object, if there is one; None
+for all. May raise HostError."""
+
+
 class Telemetry(Follower):
-    """Follows the loop for metrics, health, and health checks."""
+    """Follows the loop for metrics, health, and health checks of Services.
+
+    `check_addresses` is called after each sync, since the node's addresses may change; kube-proxy finds them once
+    (`docs/reference/health-and-metrics.md` section 4).
+    """
 
     def __init__(  # noqa: PLR0913  all those that get reports
         self,
@@ -69,7 +78,7 @@ class Telemetry(Follower):
         metrics: Metrics,
         health: ProxyHealth,
         servers: Servers,
-        check_addresses: CheckAddresses,
+        check_addresses: AddressesFor,
     ) -> None:
         self._families = families
         self._node_name = node_name
@@ -183,10 +192,21 @@ class Telemetry(Follower):
 
     def _serve_checks(self, family: Family, node: Node | None) -> None:
         """Serve the health checks of Services, if checks or addresses have changed, or some failed before."""
-        addresses = self._check_addresses(node, family)
+        addresses = self._addresses(node, family)
         is_as_before = family not in self._unserved and self._served_on[family] == addresses
         if is_as_before and self._servers.serves_all_checks(family):
             return
         self._servers.serve_checks(family, self._checks[family].checks, addresses)
         self._served_on[family] = addresses
         self._unserved.discard(family)
+
+    def _addresses(self, node: Node | None, family: Family) -> tuple[str, ...] | None:
+        """The addresses on which to serve health checks; None for all.
+
+        If the node's addresses cannot be read, they are as before; at first all, as in kube-proxy.
+        """
+        try:
+            return self._check_addresses(node, family)
+        except HostError as error:
+            log.warning("cannot look at the node's addresses; health checks stay where they are", error=str(error))
+            return self._served_on.get(family)

@@ -87,7 +87,8 @@ class FamilyProxy:
         self._split = split
         self._desired = DesiredRules(options, clock)
         self._printed = PrintedForms()
-        self._applied: Ruleset | None = None
+        self.believed: Ruleset | None = None
+        """The rules that are believed to be in the kernel; None if nothing is known of them."""
         self._entries: dict[str, int] = {}
         self._unread: Mapping[str, Unread] = {}
         self.refused_plans: tuple[RefusedPlan, ...] = ()
@@ -104,14 +105,9 @@ class FamilyProxy:
         return self._desired.ruleset
 
     @property
-    def believed(self) -> Ruleset | None:
-        """The rules that are believed to be in the kernel; None if nothing is known of them."""
-        return self._applied
-
-    @property
     def believed_entries(self) -> Mapping[str, int] | None:
         """The number of entries that each legacy table is believed to have; None if nothing is known of them."""
-        return None if self._applied is None else self._entries
+        return None if self.believed is None else self._entries
 
     @property
     def rule_counts(self) -> Mapping[str, int]:
@@ -167,7 +163,7 @@ class FamilyProxy:
         """Write what is to be written. Raises HostError; then the next sync reads the live rules, and tries again."""
         self.refused_plans = ()
         self._printed.confirm(has_foreign_change=self.has_foreign_change)
-        believed, attempted = self._applied, frozenset[ChainId]()
+        believed, attempted = self.believed, frozenset[ChainId]()
         changes = None if believed is None else self._plan_changes(believed)
         if believed is not None and changes is not None:
             try:
@@ -253,16 +249,16 @@ class FamilyProxy:
     def _carry_out(self, plan: Plan, live: Ruleset) -> SyncResult:
         parts = tuple(self._split(plan))
         payload = Payload(*parts)
-        entries = self._entries if live is self._applied else count_entries(live)
+        entries = self._entries if live is self.believed else count_entries(live)
         # Also if a signal ends the process in the middle: until iptables-restore succeeds, the rules are not known.
-        self._applied = None
+        self.believed = None
         try:
             self._host.restore(Progress(payload, payload.line_count, self.options.family))
         except HostError as error:
             self.refused_plans += (RefusedPlan(error, is_full=self._desired.changed is None),)
             raise
         apply(plan, live)
-        self._applied, self._entries = live, entries_after(plan, entries)
+        self.believed, self._entries = live, entries_after(plan, entries)
         self._desired.changed = set()
         return SyncResult(plan=plan, is_sectioned=len(parts) > 1, refused=self._desired.set_aside.take_report())
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
 from pykubeproxy.daemon.follow.telemetry import Telemetry
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, ForeignChange, ObjectsListed
@@ -62,7 +61,7 @@ class Watched:
                 metrics_pages=lambda _: text_response(""),
                 on_check_failed=lambda _: None,
             ),
-            check_addresses=CheckAddresses(lambda *_: None),
+            check_addresses=lambda *_: None,
         )
         telemetry.started()
         self.loop.follow(telemetry)

@@ -7,7 +7,6 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from pykubeproxy.daemon.follow.check_addresses import CheckAddresses
 from pykubeproxy.daemon.follow.reporting import report
 from pykubeproxy.daemon.follow.telemetry import ProgrammingTimes, Telemetry
 from pykubeproxy.daemon.follower import FinishedSync
@@ -86,7 +85,7 @@ class Told:
             metrics=self.metrics,
             health=self.health,
             servers=self.servers,
-            check_addresses=CheckAddresses(self.check_addresses),
+            check_addresses=self.check_addresses,
         )
 
     def check_addresses(self, node: Node | None, family: Family) -> tuple[str, ...] | None:
