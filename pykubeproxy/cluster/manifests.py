@@ -246,5 +246,5 @@ def _leads_nowhere(path: Path) -> bool:
 
 
 def _is_recent(signature: _Signature) -> bool:
-    """True if the file was written to within the last moment, as far as the clocks agree."""
+    """True if the file was written to within the last second, by the clock of this machine."""
     return abs(time.time_ns() - max(signature.modified_ns, signature.changed_ns)) < _SETTLED_AFTER * 1e9

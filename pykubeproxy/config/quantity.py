@@ -1,4 +1,4 @@
-"""Kubernetes resource quantities (`0`, `512`, `2Ki`), as far as the logging options need them."""
+"""Kubernetes resource quantities (`0`, `512`, `2Ki`), as the logging options use them."""
 
 import re
 from typing import Self

@@ -120,7 +120,7 @@ def detect(family: Family, *, may_load: bool = True) -> DetectedBackend:
 
 
 def backends_with_proxy(family: Family) -> tuple[Backend, ...]:
-    """The backends that hold chains of a Service proxy, as far as this process may ask. No table is loaded by that."""
+    """The backends that hold chains of a Service proxy, without any that this process may not read. Loads no table."""
     found = [Backend.NFT] if existing_chains(family, "nat", PROXY_CHAINS) else []
     if "nat" in (_legacy_tables(family) or ()):
         with suppress(ToolMissing):
@@ -130,7 +130,7 @@ def backends_with_proxy(family: Family) -> tuple[Backend, ...]:
 
 
 def check(tools: Tools) -> None:
-    """Refuse `tools` if a Service proxy works with the other backend. Raises BackendConflict."""
+    """Raise BackendConflict if a Service proxy works with the other backend than `tools` do."""
     for other in _installed(tools.family, but=tools.backend):
         if _holds_any(other, "nat", PROXY_CHAINS):
             raise BackendConflict(
@@ -141,7 +141,7 @@ def check(tools: Tools) -> None:
 
 
 def has_match(tools: Tools, name: str) -> bool:
-    """True if both the tools and the kernel know the match `-m NAME`. Nothing is changed by asking."""
+    """True if both the tools and the kernel support the match `-m NAME`. Changes nothing."""
     try:
         done = subprocess.run([tools.program, "-m", name, "--help"], capture_output=True, text=True, check=False)
     except OSError:

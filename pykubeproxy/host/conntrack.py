@@ -1,4 +1,4 @@
-"""The kernel's table of connections: finding the flows that are stale, and forgetting them.
+"""The kernel's table of connections: finding the stale flows, and deleting their entries.
 
 Needs no `conntrack` program, and is made for large tables: the kernel is asked for one protocol only, a flow takes
 about two microseconds to read and judge, and deletions go out in batches.
@@ -21,7 +21,7 @@ from pykubeproxy.model.service import Protocol
 
 
 class DeletionResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of stale flows: how many are gone, and how many are not, by the reason why."""
+    """The result of a deletion: how many entries were deleted, and how many were not, by the reason why."""
 
     deleted: int = 0
     refused: dict[str, int] = {}
@@ -53,7 +53,7 @@ class ConntrackTable:
     """
 
     def remove_stale(self, check: FlowCheck) -> DeletionResult:
-        """Find the flows that are stale by `check`, and forget them."""
+        """Find the flows that are stale by `check`, and delete their entries."""
         return self.delete(self.stale(check))
 
     def stale(self, check: FlowCheck) -> list[Flow]:
@@ -78,7 +78,7 @@ class ConntrackTable:
                     yield flow
 
     def delete(self, flows: Sequence[Flow]) -> DeletionResult:
-        """Forget `flows`, each as it was found; those that have gone meanwhile count as deleted."""
+        """Delete the entries of `flows`, each as it was found; those that have gone meanwhile count as deleted."""
         if not flows:
             return DeletionResult()
         with Netlink(NETFILTER) as netlink:

@@ -202,7 +202,7 @@ class IptablesHost:
         return [self._tools.save, *(("-c",) if with_counters else ()), *which]
 
     def _dump(self, command: list[str]) -> "_Dump":
-        """The dump that is being fetched already, if it is the one that is wanted."""
+        """The dump of this command: the prefetched one if there is one, else a new one."""
         if self._prefetched is not None and self._prefetched.command == command:
             prefetched, self._prefetched = self._prefetched, None
             return prefetched
@@ -224,7 +224,7 @@ class _Dump:
             raise
 
     def is_of(self, command: list[str], generation: int | None) -> bool:
-        """True if it is a run of this command, and shows the rules as they are in this generation."""
+        """True if it is a run of this command that was started in this generation of the rules."""
         return self.command == command and generation is not None and self.generation == generation
 
     @property
@@ -234,7 +234,7 @@ class _Dump:
 
     @property
     def lines(self) -> Iterable[str]:
-        """What it prints, as it comes."""
+        """The lines that it prints, as they arrive."""
         assert self._process.stdout is not None
         return self._process.stdout
 
@@ -301,7 +301,7 @@ def _in_blocks(lines: Iterable[str]) -> Iterator[bytes]:
 
 
 def _feed(command: list[str], text: Iterator[bytes], writes: list[RestoreRun]) -> tuple[int, str]:
-    """Run a tool on some input; return its status and what it said. The run is added to `writes`."""
+    """Run a tool on some input; return its exit status and its messages. The run is added to `writes`."""
     with _memory() as said:
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
@@ -354,7 +354,7 @@ def _failed(kind: type[HostError], command: list[str], complaint: str) -> HostEr
 
 
 def _restore_error(tool: str, status: int, said: str, lines: Iterable[str]) -> HostError:
-    """Find the failing line in what the tool said, in any of the forms in which the versions say it."""
+    """The error for the messages of a tool. Its versions name the failing line in different forms."""
     complaint = _complaint(said) or f"exit status {status}"
     if _NOT_PERMITTED.search(said):
         return _failed(RestoreError, [tool], complaint)

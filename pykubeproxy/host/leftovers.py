@@ -47,7 +47,7 @@ def nftables_leftovers(families: Iterable[Family]) -> tuple[NftTable, ...]:
 
 
 def find_leftovers(families: Iterable[Family]) -> Leftovers:
-    """Everything of both modes that is left; of the ipvs mode whatever the `families`, which share it.
+    """All leftovers of both modes. Those of the ipvs mode do not depend on `families`, which share them.
 
     What cannot be read from the kernel counts as not there.
     """

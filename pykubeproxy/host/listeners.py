@@ -6,14 +6,14 @@ from pathlib import Path
 SOCKETS = Path("/proc/thread-self/net")
 """The tables of the network namespace that the asking thread is in."""
 
-# The state of a socket that waits for anybody: TCP_LISTEN, and TCP_CLOSE for UDP, which has no other one.
+# The state of a socket without a peer: TCP_LISTEN; for UDP, TCP_CLOSE.
 _WAITING = {"tcp": "0A", "udp": "07"}
 
 
 def listening(protocol: str, folder: Path = SOCKETS) -> Iterator[tuple[str, int]]:
-    """`address:port` in the kernel's hexadecimal form and the owner's user id, of each socket that waits for anybody.
+    """`address:port` in the kernel's hexadecimal form and the owner's user id, of each listening socket.
 
-    `protocol` is tcp or udp; nothing is known of others, nor of a table that cannot be read.
+    `protocol` is tcp or udp; other protocols, and tables that cannot be read, have no sockets.
     """
     for name in (protocol, f"{protocol}6"):
         try:
@@ -26,5 +26,5 @@ def listening(protocol: str, folder: Path = SOCKETS) -> Iterator[tuple[str, int]
 
 
 def listening_ports(protocol: str, folder: Path = SOCKETS) -> frozenset[int]:
-    """The ports at which somebody listens, at whatever address."""
+    """The ports on which a process listens, at any address."""
     return frozenset(int(place.rpartition(":")[2], 16) for place, _ in listening(protocol, folder))

@@ -1,4 +1,4 @@
-"""The machine's CPUs and kernel, and how readily the kernel kills this process when memory runs out.
+"""The CPUs and the kernel of the machine, and the OOM score of this process.
 
 Source: `docs/reference/lifecycle.md` section 8.
 """
@@ -17,7 +17,7 @@ _OOM_SCORE_ADJ = Path("/proc/self/oom_score_adj")
 
 
 class OomScoreError(HostError):
-    """The kernel refused to change how readily it kills this process."""
+    """The OOM score adjustment of this process could not be changed."""
 
 
 def online_cpus(path: Path = _ONLINE) -> int:

@@ -16,7 +16,7 @@ _CREATE_ONLY = 0x0600
 
 
 def ensure(name: str) -> None:
-    """Make a counter, if it is not there yet. Raises NetlinkError where the kernel has no such counters."""
+    """Create a counter if it does not exist yet. Raises NetlinkError if the kernel does not support counters."""
     with Netlink(NETFILTER) as netlink:
         for refusal in netlink.batch(f"make the counter {name}", _NEW, [_body(name)], _CREATE_ONLY):
             if refusal.number != errno.EEXIST:

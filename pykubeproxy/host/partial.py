@@ -110,7 +110,7 @@ class PartialReader:
         return table, Unread(why=why, chains=blind, leads_by_map=leads_by_map(self._tools.family, name)), chains
 
     def printed(self, name: str) -> None:
-        """The tool could print a table: nothing has to be remembered of it."""
+        """The tool has printed a table: what was remembered of it is dropped."""
         if name in self.tables:
             self.tables -= {name}
             self._memory = {chain: text for chain, text in self._memory.items() if chain[0] != name}
@@ -163,7 +163,7 @@ class PartialReader:
         return _Remembered(self._handles[table], tuple(rule.handle for rule in rules), lines)
 
     def _ask(self, name: str, chains: Iterable[str]) -> dict[str, Lines]:
-        """The text of chains as the tool prints them, as far as it can; nothing is written."""
+        """The text of those chains that the tool can print. Writes nothing."""
         # The kernel takes any bytes for a name; one that is no plain word could be taken for more than a name.
         questions = [f"-S {chain}\n" for chain in chains if _PLAIN.fullmatch(chain)]
         parts = (questions[start : start + _PART] for start in range(0, len(questions), _PART))

@@ -1,4 +1,4 @@
-"""The processes of this machine, as far as /proc shows them: those of this PID namespace, and of those below it."""
+"""The Service proxies among the processes that /proc shows: those of this PID namespace and of its children."""
 
 import os
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ def service_proxies(proc: Path = Path("/proc")) -> tuple[ProxyProcess, ...]:
 
 
 def _service_proxies(proc: Path) -> Iterator[ProxyProcess]:
-    """All that can be seen. They may go at any time."""
+    """All Service proxies that /proc shows. A process may end while it is being read."""
     own = (proc / "thread-self/ns/net").stat().st_ino
     for pid in sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal()):
         if pid == os.getpid():

@@ -37,7 +37,7 @@ _ALL_ADDRESSES = ("0" * 8, "0" * 32)
 
 
 class RunningProxy(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs here. `process` is None if it cannot be told which one it is; so is `answer` if none does.
+    """The proxies on this node. `process` is the one that gave the `answer`; either is None if it is not known.
 
     `config` is the configuration in force, as a configuration file would have it; empty if nothing answered. `asked`
     are the addresses at which nothing answered.
@@ -51,7 +51,7 @@ class RunningProxy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Servers(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a process serves its metrics and its health, as far as its command line and its file say."""
+    """The addresses of the metrics and health servers of a process, by its command line and its configuration file."""
 
     metrics: str
     health: str
@@ -80,7 +80,7 @@ def find_running(metrics: str = "", health: str = "") -> RunningProxy:
 def _candidates(
     processes: Iterable[ProxyProcess], metrics: str, health: str
 ) -> Iterator[tuple[ProxyProcess | None, _Servers]]:
-    """Who may answer where: a proxy in charge before one in shadow mode; last, whoever is where any is by default."""
+    """The processes to ask, with their servers: shadow mode comes last, and after it the default addresses."""
     for process in sorted(processes, key=lambda each: each.is_shadow):
         yield process, _servers_of(process, metrics, health)
     for address in ("127.0.0.1", "::1") if not metrics else (metrics,):

@@ -135,9 +135,9 @@ def entries_by_port(slices: Iterable[EndpointSlice]) -> dict[PortKey, dict[str, 
 def _is_better(endpoint: SliceEndpoint, seen: SliceEndpoint) -> bool:
     """True if `endpoint` is to replace another entry of one and the same ip:port, which was `seen` before it.
 
-    The first difference decides, in this order: one is ready, one serves, one is not terminating. Traffic goes to one
-    socket anyway, and one controller's late news must not stop it (kubernetes/kubernetes#121330, #135266, #135593).
-    Among equals kube-proxy's rule holds: the last that is not terminating, or else the first.
+    The first difference decides, in this order: one is ready, one serves, one is not terminating. All entries mean the
+    same socket, and an outdated one of another controller must not stop its traffic (kubernetes/kubernetes#121330,
+    #135266, #135593). Among equals kube-proxy's rule holds: the last that is not terminating, or else the first.
     """
     new, old = _condition(endpoint), _condition(seen)
     return new > old or (new == old and not endpoint.terminating)

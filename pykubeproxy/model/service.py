@@ -85,14 +85,14 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def external_policy_local(self) -> bool:
-        """externalTrafficPolicy: Local, where the Service has an outside to speak of.
+        """True for externalTrafficPolicy Local, if the Service can be reached from outside the cluster.
 
         Source: `docs/reference/services.md` section 8.
         """
         if not self.external_traffic_local:
             return False
         if self.type is ServiceType.CLUSTER_IP:
-            # Also those that are no addresses count: the list is asked whether it is empty.
+            # Entries that are not addresses count too: kube-proxy only checks that the list is not empty.
             return bool(self.external_ips) or self.has_unusable_external_ips
         return self.type in (ServiceType.NODE_PORT, ServiceType.LOAD_BALANCER)
 
@@ -225,7 +225,7 @@ def _source_ranges(service: Service, family: Family) -> tuple[CIDR, ...]:
 
 
 def _health_check_node_port(service: Service) -> int:
-    """The port on which a load balancer asks for local endpoints; 0 where nobody asks.
+    """The port on which a load balancer checks for local endpoints; 0 if there is no such check.
 
     Source: `docs/reference/services.md` section 10.
     """
