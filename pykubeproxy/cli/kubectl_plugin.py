@@ -1,20 +1,17 @@
 """The `kubectl pykubeproxy` plugin: the commands of `pykubeproxy`, run on the nodes of a cluster from elsewhere."""
 
 import asyncio
-import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
 
 import click
 import msgspec
 
 from pykubeproxy.cli.errors import FAILED, OneLineGroup, fail, print_stderr, with_errors
 from pykubeproxy.cli.kubectl_nodes import (
-    NAMESPACE,
-    SELECTOR,
     Answers,
     Cluster,
     NodeOutput,
@@ -23,6 +20,16 @@ from pykubeproxy.cli.kubectl_nodes import (
     find_client,
     find_proxies,
     require_readable,
+)
+from pykubeproxy.cli.kubectl_options import (
+    NODES_OPTION,
+    ONLY_NAMESPACE_OPTION,
+    OUTPUT_OPTION,
+    PROXY_NAMESPACE_OPTION,
+    REST,
+    SecondsParam,
+    cluster_options,
+    options_before_command,
 )
 from pykubeproxy.cli.kubectl_output import (
     as_json,
@@ -33,74 +40,12 @@ from pykubeproxy.cli.kubectl_output import (
     status_lines,
 )
 from pykubeproxy.cluster.kubectl import Kubectl
-from pykubeproxy.config.duration import Duration
 from pykubeproxy.explain.node_answer_words import no_answer_text
 from pykubeproxy.explain.node_answers import NoAnswer, SyncState, read_status
-
-_R = TypeVar("_R")
 
 _JSON = "json"
 _POD = "pod/"
 _HANDED_ON = {"ignore_unknown_options": True, "max_content_width": 120, "help_option_names": ["-h", "--help"]}
-
-
-class _SecondsType(click.ParamType[float]):
-    """A length of time: seconds, or Go's form (`1m30s`)."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds."""
-        text = str(value)
-        try:
-            seconds = float(text) if text.replace(".", "", 1).isdecimal() else Duration.parse(text) / 1e9
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if seconds <= 0:
-            self.fail("must be more than nothing", param, ctx)
-        return seconds
-
-
-_FLAGS = ("context", "kubeconfig", "cluster", "user")
-_OPTIONS = (
-    *(click.option(f"--{flag}", metavar="TEXT", help=f"As kubectl's --{flag}.") for flag in _FLAGS),
-    click.option("-l", "--selector", metavar="LABELS", help=f"The labels of the proxies' pods.  [default: {SELECTOR}]"),
-    click.option("--timeout", type=_SecondsType(), metavar="DURATION", help="For each answer.  [default: 30s]"),
-)
-_NAMESPACE = click.option(
-    "-n", "--namespace", metavar="NAME", help=f"Where the proxies' pods are.  [default: {NAMESPACE}]"
-)
-_NODE = click.option("--node", "nodes", multiple=True, metavar="NAME", help="Only this node. Repeatable.")
-_ARGUMENTS = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF THE COMMAND]")
-_OF_NAMESPACE = click.option("-n", "--namespace", "only", metavar="NAME", help="Only the Services of this namespace.")
-_OUTPUT = click.option("-o", "--output", default="text", metavar="FORMAT", help="As of the command on a node.")
-
-
-def _connected(command: Callable[..., _R]) -> Callable[..., _R]:
-    """Give a command the options that say how to reach a cluster; it gets them in one argument, `cluster`.
-
-    They may stand before the command as well; behind it they win.
-    """
-
-    @functools.wraps(command)
-    def with_cluster(*args: Any, nodes: tuple[str, ...] = (), **kwargs: Any) -> _R:
-        names = (*_FLAGS, "namespace", "selector", "timeout")
-        here = {name: kwargs.pop(name, None) for name in names}
-        before = click.get_current_context().find_root().params
-        given = {name: before.get(name) if value is None else value for name, value in here.items()}
-        cluster = Cluster(
-            flags=tuple(f"--{flag}={given[flag]}" for flag in _FLAGS if given[flag] is not None),
-            namespace=given["namespace"] or NAMESPACE,
-            selector=given["selector"] or SELECTOR,
-            nodes=nodes,
-            seconds=given["timeout"] or 30.0,
-        )
-        return command(*args, cluster=cluster, **kwargs)
-
-    decorated: Callable[..., _R] = with_cluster
-    for option in reversed(_OPTIONS):
-        decorated = option(decorated)
-    return decorated
 
 
 class _Plugin(OneLineGroup):
@@ -109,18 +54,12 @@ class _Plugin(OneLineGroup):
         super().main(*args, **{**extra, "prog_name": "kubectl pykubeproxy"})
 
 
-def _with_options(command: Callable[..., _R]) -> Callable[..., _R]:
-    for option in reversed((*_OPTIONS, _NAMESPACE)):
-        command = option(command)
-    return command
-
-
 @click.group(
     cls=_Plugin,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     epilog="Example: kubectl pykubeproxy status",
 )
-@_with_options
+@options_before_command
 def main(**_: Any) -> None:
     """How the Service proxies of a cluster are, and what they do: pykubeproxy's commands, run on its nodes.
 
@@ -129,12 +68,12 @@ def main(**_: Any) -> None:
 
 
 @main.command(context_settings={"max_content_width": 120}, epilog="Example: kubectl pykubeproxy status")
-@_NODE
-@_NAMESPACE
+@NODES_OPTION
+@PROXY_NAMESPACE_OPTION
 @click.option(
     "-o", "--output", type=click.Choice(["text", _JSON]), default="text", show_default=True, help="What to print."
 )
-@_connected
+@cluster_options
 @with_errors
 def status(cluster: Cluster, output: str) -> None:
     """Show how all nodes are, and what to do where one is not well.
@@ -156,11 +95,11 @@ def status(cluster: Cluster, output: str) -> None:
 
 
 @main.command(context_settings=_HANDED_ON, epilog="Example: kubectl pykubeproxy diff --node worker-1")
-@_NODE
-@_NAMESPACE
-@_OUTPUT
-@_ARGUMENTS
-@_connected
+@NODES_OPTION
+@PROXY_NAMESPACE_OPTION
+@OUTPUT_OPTION
+@REST
+@cluster_options
 @with_errors
 def diff(cluster: Cluster, output: str, arguments: tuple[str, ...]) -> None:
     """Print what the proxies would change now.
@@ -172,11 +111,11 @@ def diff(cluster: Cluster, output: str, arguments: tuple[str, ...]) -> None:
 
 
 @main.command(context_settings=_HANDED_ON, epilog="Example: kubectl pykubeproxy services default/web --node worker-1")
-@_NODE
-@_OF_NAMESPACE
-@_OUTPUT
-@_ARGUMENTS
-@_connected
+@NODES_OPTION
+@ONLY_NAMESPACE_OPTION
+@OUTPUT_OPTION
+@REST
+@cluster_options
 @with_errors
 def services(cluster: Cluster, only: str | None, output: str, arguments: tuple[str, ...]) -> None:
     """List the Services that the rules of nodes know.
@@ -187,13 +126,13 @@ def services(cluster: Cluster, only: str | None, output: str, arguments: tuple[s
 
 
 @main.command(context_settings=_HANDED_ON, epilog="Example: kubectl pykubeproxy top --node worker-1")
-@_NODE
+@NODES_OPTION
 @click.option("--once", is_flag=True, help="Measure one interval; always so for several nodes.")
 @click.option("--interval", default="1", show_default=True, metavar="SECONDS", help="The time between two readings.")
-@_OF_NAMESPACE
-@_OUTPUT
-@_ARGUMENTS
-@_connected
+@ONLY_NAMESPACE_OPTION
+@OUTPUT_OPTION
+@REST
+@cluster_options
 @with_errors
 def top(cluster: Cluster, once: bool, interval: str, only: str | None, output: str, arguments: tuple[str, ...]) -> None:
     """Show new connections per second.
@@ -203,7 +142,7 @@ def top(cluster: Cluster, once: bool, interval: str, only: str | None, output: s
     command = ("top", "--interval", interval, *_namespace(only), *arguments)
     if len(cluster.nodes) == 1 and output == "text" and not once and sys.stdin.isatty() and sys.stdout.isatty():
         sys.exit(_run_live(cluster, command))
-    wait = _SecondsType().convert(interval, None, None)
+    wait = SecondsParam().convert(interval, None, None)
     cluster = msgspec.structs.replace(cluster, seconds=cluster.seconds + wait)
     _run_on_nodes(cluster, command[0], output, (*command[1:], "--once"))
 
@@ -215,10 +154,10 @@ def top(cluster: Cluster, once: bool, interval: str, only: str | None, output: s
     "--from", "client", required=True, metavar="IP|node|pod/NS/NAME", help="The client; a pod also says which node."
 )
 @click.option("--node", metavar="NAME", help="The node whose rules the packet meets.")
-@_NAMESPACE
-@_OUTPUT
-@_ARGUMENTS
-@_connected
+@PROXY_NAMESPACE_OPTION
+@OUTPUT_OPTION
+@REST
+@cluster_options
 @with_errors
 def trace(cluster: Cluster, client: str, node: str | None, output: str, arguments: tuple[str, ...]) -> None:
     """Explain what happens to a packet on a node.
