@@ -15,6 +15,7 @@ from pykubeproxy.cli.options import AddressParam, object_options, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.running_proxy import config_of_node, options_of_node
 from pykubeproxy.cli.services_output import as_json, as_pages, as_table
+from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import check_tools, find_tools
 from pykubeproxy.explain.cluster_view import ClusterView
@@ -62,7 +63,8 @@ def services(
     ones; else with 1, and with more than 1 if something went wrong.
     """
     counters = {family: CounterReader(Ruleset()) for family in Family}
-    rules, snapshot, node_name = _read(objects, dumps, own_options, flags, counters)
+    rules, changes, node_name = _read(objects, dumps, own_options, flags, counters)
+    snapshot = _snapshot(changes) if changes is not None else None
     clusters = {
         family: ClusterView(snapshot=snapshot, family=family, node_name=node_name) if snapshot is not None else None
         for family in rules
@@ -71,8 +73,10 @@ def services(
         family: service_views(its, family, clusters[family], counters[family].reading) for family, its in rules.items()
     }
     unequal = None
-    if snapshot is not None and not (services or namespace or address):
-        unequal = tuple(unequal_services(views, snapshot))
+    if changes is not None and snapshot is not None and not (services or namespace or address):
+        unequal = tuple(unequal_services(views, snapshot, is_complete=not changes.unread))
+        if changes.unread:
+            print_stderr("note: not all objects can be read, so nothing is said of Services that only the rules have")
     found = sorted((view for its in views.values() for view in its), key=lambda view: (view.title, view.family))
     shown = [view for view in found if _is_wanted(view, services, namespace, address)]
     missing = _note_missing(services, found, [its for its in clusters.values() if its is not None])
@@ -87,7 +91,7 @@ def _read(
     own_options: OwnOptions,
     flags: dict[str, object],
     counters: Mapping[Family, CounterReader],
-) -> tuple[Mapping[Family, Ruleset], Snapshot | None, str]:
+) -> tuple[Mapping[Family, Ruleset], ObjectChanges | None, str]:
     """The rules by family, the objects (None without any), and the node's name. Raises HostError, SourceError."""
     if not objects:
         return _read_rules(dumps, own_options if dumps else options_of_node(own_options), counters), None, ""
@@ -100,10 +104,14 @@ def _read(
     if changes is None:
         return _read_rules(dumps, own_options, counters), None, ""
     print_notes(changes.notes)
+    return _read_rules(dumps, own_options, counters), changes, completed.node_name
+
+
+def _snapshot(changes: ObjectChanges) -> Snapshot:
     snapshot = Snapshot()
     for obj in changes.put:
         snapshot.put(obj)
-    return _read_rules(dumps, own_options, counters), snapshot, completed.node_name
+    return snapshot
 
 
 def _read_rules(

@@ -127,16 +127,19 @@ def service_views(
     return [_view(title, family, found[title], cluster, packets) for title in sorted(chains)]
 
 
-def unequal_services(views: Mapping[Family, list[ServiceView]], snapshot: Snapshot) -> Iterator[UnequalServices]:
+def unequal_services(
+    views: Mapping[Family, list[ServiceView]], snapshot: Snapshot, *, is_complete: bool
+) -> Iterator[UnequalServices]:
     """How the ServicePorts in rules and in objects differ, for each family in which they do.
 
-    Chains that no rule leads to are left over: such a ServicePort is not in force.
+    Chains that no rule leads to are left over: such a ServicePort is not in force. Unless `is_complete`, there may be
+    more objects than are in `snapshot`: then nothing is said of what only rules have.
     """
     for family, its in views.items():
         in_objects = {port.title for service in snapshot.services.values() for port in service_ports(service, family)}
         in_rules = {view.title: view.is_dispatched for view in its}
         missing = tuple(sorted(title for title in in_objects if not in_rules.get(title)))
-        surplus = tuple(title for title in in_rules if title not in in_objects)
+        surplus = tuple(title for title in in_rules if is_complete and title not in in_objects)
         if missing or surplus:
             yield UnequalServices(family=family, only_in_objects=missing, only_in_rules=surplus)
 

@@ -107,6 +107,18 @@ def test_a_dump_with_counters_says_how_much_is_refused(tmp_path: Path, name: str
     assert expected in CliRunner().invoke(main, ["services", "--live", str(tmp_path / "dump")]).stdout
 
 
+def test_while_objects_cannot_be_read_none_counts_as_missing(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text(
+        "kind: Service\nmetadata: {name: np, namespace: ns1}\napiVersion: v1\nspec: 7\n"
+    )
+    known = (GOLDEN / "clusterip-one-endpoint" / "objects.yaml").read_text()
+    (tmp_path / "known.yaml").write_text(known)
+    result = services("nodeport", "-f", str(tmp_path), "--output", "json")
+    (unequal,) = json.loads(result.stdout)["unequal"]
+    assert unequal["onlyInRules"] == []
+    assert "note: not all objects can be read, so nothing is said of Services that only the rules have" in result.stderr
+
+
 def test_many_names_are_shortened(tmp_path: Path) -> None:
     listed = [
         {"kind": "Service", "metadata": {"name": f"s{number}", "namespace": "ns"}}

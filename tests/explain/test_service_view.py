@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from pykubeproxy.explain.changes import TrafficKind
 from pykubeproxy.explain.cluster_view import ClusterView
@@ -150,7 +151,7 @@ def test_chains_that_no_rule_leads_to_are_left_over() -> None:
     ruleset.tables["nat"].chains["KUBE-SERVICES"] = ()
     (view,) = service_views(ruleset, IPV4)
     assert list(note_texts(view)) == ["left over: no rule leads there from a cluster IP"]
-    (unequal,) = unequal_services({IPV4: [view]}, snapshot(*web(FIRST)))
+    (unequal,) = unequal_services({IPV4: [view]}, snapshot(*web(FIRST)), is_complete=True)
     assert unequal == UnequalServices(family=IPV4, only_in_objects=(TITLE,))
 
 
@@ -163,7 +164,7 @@ def test_all_that_only_one_side_has() -> None:
         service("ns1/name", "", type=ServiceType.EXTERNAL_NAME),
     ]
     views = {IPV4: service_views(compiled(tuple(in_rules)), IPV4), Family.IPV6: service_views(Ruleset(), Family.IPV6)}
-    (unequal,) = unequal_services(views, snapshot(*in_objects))
+    (unequal,) = unequal_services(views, snapshot(*in_objects), is_complete=True)
     assert unequal == UnequalServices(
         family=IPV4, only_in_objects=("ns1/c:dns", "ns1/c:p80"), only_in_rules=("ns1/b:p80",)
     )
@@ -171,7 +172,9 @@ def test_all_that_only_one_side_has() -> None:
         "in the objects, but not in the IPv4 rules",
         "in the IPv4 rules, but not in the objects",
     ]
-    assert not list(unequal_services({IPV4: views[IPV4]}, snapshot(*in_rules)))
+    (partial,) = unequal_services(views, snapshot(*in_objects), is_complete=False)
+    assert partial == replace(unequal, only_in_rules=())
+    assert not list(unequal_services({IPV4: views[IPV4]}, snapshot(*in_rules), is_complete=True))
 
 
 KINDS = {*structs_in(ServiceView), *structs_in(UnequalServices)}
