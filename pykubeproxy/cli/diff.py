@@ -41,6 +41,12 @@ from pykubeproxy.rules.ruleset import Ruleset
 )
 @object_options
 @STRICT
+@click.option(
+    "--summary/--no-summary",
+    "is_summary",
+    default=None,
+    help="With text: only numbers by namespace, or each Service (default: numbers if more than 200 Services differ).",
+)
 @click.option("--allow-empty", is_flag=True, help="Allow for removing all Services because no Service was read.")
 @click.option(
     "--live", "dumps", multiple=True, metavar="FILE", help="An iptables-save dump to compare with. Repeatable."
@@ -55,6 +61,7 @@ from pykubeproxy.rules.ruleset import Ruleset
 def diff(
     objects: tuple[str, ...],
     is_strict: bool,
+    is_summary: bool | None,
     allow_empty: bool,
     dumps: tuple[str, ...],
     output: str,
@@ -93,7 +100,9 @@ def diff(
         left_tables=others.leftovers.tables,
         not_looked_at=others.not_looked_at,
     )
-    _print(_lines(found, output, {family: split_for(node.own_options, its) for family, its in tools.items()}))
+    _print(
+        _lines(found, output, is_summary, {family: split_for(node.own_options, its) for family, its in tools.items()})
+    )
     sys.exit(DIFFERENT if found.is_different else 0)
 
 
@@ -183,7 +192,7 @@ def _planned(live: Ruleset, plan: Plan) -> Ruleset:
     return planned
 
 
-def _lines(found: NodeDiff, output: str, splits: Mapping[Family, Split]) -> Iterator[str]:
+def _lines(found: NodeDiff, output: str, is_summary: bool | None, splits: Mapping[Family, Split]) -> Iterator[str]:
     """What to print in one of the forms of --output."""
     match output:
         case "json":
@@ -194,7 +203,7 @@ def _lines(found: NodeDiff, output: str, splits: Mapping[Family, Split]) -> Iter
                     yield f"# {family.lower()}"
                     yield from Payload(*splits.get(family, whole)(its.plan))
         case _:
-            yield from as_text(found)
+            yield from as_text(found, is_summary=is_summary)
 
 
 def _print(lines: Iterable[str]) -> None:

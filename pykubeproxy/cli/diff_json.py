@@ -8,6 +8,7 @@ from pykubeproxy.cli.diff_text import NodeDiff
 from pykubeproxy.explain.change_words import change_texts
 from pykubeproxy.explain.notes import MissingTables
 from pykubeproxy.explain.plan import Explanation
+from pykubeproxy.explain.service_counts import ServiceCounts
 from pykubeproxy.explain.summary import Summary
 from pykubeproxy.model.nft_table import NftTable
 
@@ -21,6 +22,7 @@ class DiffDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     version: int = VERSION
     changed: bool
     summary: Summary
+    services: ServiceCounts
     families: dict[str, Explanation]
     not_compared: tuple[MissingTables, ...]
     skipped: tuple[str, ...]
@@ -34,6 +36,7 @@ def as_json(diff: NodeDiff) -> str:
         DiffDocument(
             changed=diff.is_different,
             summary=diff.summary,
+            services=diff.services,
             families={family.lower(): its.explanation for family, its in diff.families.items()},
             not_compared=diff.not_compared,
             skipped=diff.skipped,

@@ -9,6 +9,7 @@ from pykubeproxy.explain.chain_diff import ChainAction, ChainDiff
 from pykubeproxy.explain.change_words import change_texts, order_text, unused_ports_texts
 from pykubeproxy.explain.notes import MissingTables
 from pykubeproxy.explain.plan import Explanation, ServicePortDiff
+from pykubeproxy.explain.service_counts import ServiceCounts, count_by_namespace, count_services
 from pykubeproxy.explain.summary import Summary
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.nft_table import NftTable
@@ -21,6 +22,9 @@ _NO_CHANGES_KNOWN = "No changes by what could be read."
 
 # Of other programs' rules in one chain, so many are shown.
 _MOST_KEPT = 5
+
+# If more Services differ, only their number is shown, unless each is asked for.
+_MOST_SERVICES = 200
 
 _SIGNS = {ChainAction.ADDED: "+", ChainAction.REMOVED: "-", ChainAction.CHANGED: "~"}
 _COLORS = {"+": "green", "-": "red", "~": "yellow"}
@@ -57,12 +61,27 @@ class NodeDiff(msgspec.Struct, frozen=True, kw_only=True):
         """The Plans of all families in numbers."""
         return sum((its.explanation.summary for its in self.families.values()), Summary())
 
+    @property
+    def services(self) -> ServiceCounts:
+        """How many Services differ."""
+        return count_services(its.explanation for its in self.families.values())
 
-def as_text(diff: NodeDiff) -> Iterator[str]:
-    """Service by Service, then chain by chain, with a summary as the last line."""
+
+def as_text(diff: NodeDiff, *, is_summary: bool | None = None) -> Iterator[str]:
+    """Service by Service, then chain by chain, with a summary as the last line.
+
+    With `is_summary`, or if it is None and very many Services differ, only their numbers by namespace.
+    """
     skipped = "; ".join(map(printable, diff.skipped))
-    for family, its in diff.families.items():
-        yield from _headed(click.style(f"# {family.lower()}", bold=True), _family(its))
+    services = diff.services
+    if is_summary or (is_summary is None and services.services > _MOST_SERVICES):
+        for namespace, counts in count_by_namespace(its.explanation for its in diff.families.values()).items():
+            yield f"{click.style(namespace, bold=True)}: {counts}"
+        if is_summary is None:
+            yield "note: so many Services differ that they are only counted; --no-summary shows each"
+    else:
+        for family, its in diff.families.items():
+            yield from _headed(click.style(f"# {family.lower()}", bold=True), _family(its))
     for table in diff.left_tables:
         yield _colored("-", f"- {table.title}, left by kube-proxy's nftables mode")
     if diff.is_different:
@@ -70,7 +89,7 @@ def as_text(diff: NodeDiff) -> Iterator[str]:
             yield f"note: nothing is removed while some objects cannot be read: {skipped}"
         count = len(diff.left_tables)
         tables = f"; {count} {'table' if count == 1 else 'tables'} of nftables to delete" if count else ""
-        yield f"Plan: {diff.summary}{tables}"
+        yield f"Plan: {services}; {diff.summary}{tables}"
     else:
         yield f"{_NO_CHANGES_KNOWN} Skipped: {skipped}" if skipped else _NO_CHANGES
 

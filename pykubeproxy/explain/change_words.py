@@ -16,9 +16,12 @@ _RefusalChange = changes.RefusalBegan | changes.RefusalEnded | changes.RefusalRe
 _MOST_NAMED = 3
 
 _WHERE = {TrafficKind.INTERNAL: "at the cluster IP", TrafficKind.EXTERNAL: "from outside"}
+# What the rule for a refusal does: REJECT answers a client, DROP does not.
+_REFUSED = {Refusal.NO_ENDPOINTS: "refused", Refusal.NO_LOCAL_ENDPOINTS: "dropped without an answer"}
+_NO_LONGER = {Refusal.NO_ENDPOINTS: "no longer refused", Refusal.NO_LOCAL_ENDPOINTS: "no longer dropped"}
 _STILL_REFUSED = {
-    Refusal.NO_ENDPOINTS: "other nodes have no endpoints any more either: still refused",
-    Refusal.NO_LOCAL_ENDPOINTS: "endpoints again, but no local ones: still refused",
+    Refusal.NO_ENDPOINTS: "other nodes have no endpoints any more either: now refused",
+    Refusal.NO_LOCAL_ENDPOINTS: "endpoints again, but no local ones: now dropped without an answer",
 }
 _ORDER = {
     OrderProblem.SAME_RULES: "the same rules in another order",
@@ -48,7 +51,8 @@ def change_text(change: changes.ServiceChange) -> str:  # noqa: C901, PLR0911, P
     """One change in a sentence."""
     match change:
         case changes.ServicePortAdded(endpoints, refusal):
-            return _whole("new", endpoints, f"with {_count(endpoints)}{_share(endpoints)}", refusal)
+            refused = f": {_REFUSED[refusal]}" if refusal else ""
+            return f"{_whole('new', endpoints, f'with {_count(endpoints)}{_share(endpoints)}', refusal)}{refused}"
         case changes.ServicePortRemoved(endpoints, refusal):
             return _whole("removed", endpoints, f"with its {_count(endpoints)}", refusal)
         case changes.PortChanged(before, after):
@@ -65,6 +69,8 @@ def change_text(change: changes.ServiceChange) -> str:  # noqa: C901, PLR0911, P
             return "no session affinity any more"
         case changes.AffinityChanged(old_seconds, seconds):
             return f"session affinity {old_seconds} s -> {seconds} s"
+        case changes.MasqueradingChanged(before, after):
+            return _masquerading_text(before, after)
         case changes.SourcesLimited(ranges, were_open):
             no_longer = ", no longer to all sources" if were_open else ""
             return f"load-balancer addresses open only to {', '.join(ranges)}{no_longer}"
@@ -122,6 +128,24 @@ def _endpoints_text(change: changes.EndpointsChanged) -> str:
     return f"{' and '.join(parts)}, {change.before} -> {change.after}{_share(change.after, 'each now ')}"
 
 
+def _masquerading_text(before: str | None, after: str | None) -> str:
+    """`connections to the cluster IP are masqueraded unless they come from 10.244.0.0/16 (before: all of them)`."""
+    if after is None:
+        return "connections to the cluster IP are no longer masqueraded"
+    return f"connections to the cluster IP are masqueraded{_sources_text(after)} (before:{_before_text(before)})"
+
+
+def _before_text(sources: str | None) -> str:
+    return " none of them" if sources is None else _sources_text(sources) or " all of them"
+
+
+def _sources_text(sources: str) -> str:
+    """Which sources: a network, others than it (`! NETWORK`), or all ("")."""
+    if sources.startswith("! "):
+        return f" unless they come from {sources.removeprefix('! ')}"
+    return f" if they come from {sources}" if sources else ""
+
+
 def _named(kind: str, endpoints: Sequence[str]) -> str:
     """One endpoint by name, a few by names, more by their number."""
     if len(endpoints) == 1:
@@ -142,11 +166,11 @@ def _refusal_text(change: _RefusalChange) -> str:
     match change:
         case changes.RefusalBegan(_, reason, has_lost_endpoints):
             what = reason.removeprefix("has ")
-            return f"{what} any more: refused" if has_lost_endpoints else f"{what}: refused"
+            return f"{what}{' any more' if has_lost_endpoints else ''}: {_REFUSED[reason]}"
         case changes.RefusalEnded(_, reason, True):
             local = "local " if reason is Refusal.NO_LOCAL_ENDPOINTS else ""
-            return f"{local}endpoints again: no longer refused"
-        case changes.RefusalEnded():
-            return "no longer refused"
+            return f"{local}endpoints again: {_NO_LONGER[reason]}"
+        case changes.RefusalEnded(_, reason):
+            return _NO_LONGER[reason]
         case changes.RefusalReasonChanged(_, _, after):
             return _STILL_REFUSED[after]

@@ -70,6 +70,17 @@ class AffinityChanged(ServiceChange, frozen=True):
     after: int | None
 
 
+class MasqueradingChanged(ServiceChange, frozen=True):
+    """Connections to the cluster IP are masqueraded for other sources than before.
+
+    `before` and `after` are networks, with `! ` before them where all others are meant; empty for all sources, and None
+    if nothing is masqueraded.
+    """
+
+    before: str | None
+    after: str | None
+
+
 class SourcesLimited(ServiceChange, frozen=True):
     """From now on, only clients in `ranges` reach the load balancer's addresses.
 

@@ -27,6 +27,7 @@ def service_changes(before: ServicePortState, after: ServicePortState) -> Iterat
     yield from policies
     yield from _endpoints(before, after, has_new_policy=bool(policies))
     yield from _affinity(before, after)
+    yield from _masquerading(before, after)
     yield from _source_ranges(before, after)
     yield from _addresses(before, after)
     changed = {change.policy for change in policies}
@@ -76,6 +77,12 @@ def _affinity(before: ServicePortState, after: ServicePortState) -> Iterator[cha
     # Without endpoints on both sides, rules do not show it.
     if before.affinity_seconds != after.affinity_seconds and _endpoint_count(before) and _endpoint_count(after):
         yield changes.AffinityChanged(before.affinity_seconds, after.affinity_seconds)
+
+
+def _masquerading(before: ServicePortState, after: ServicePortState) -> Iterator[changes.MasqueradingChanged]:
+    # The rule is in the chain that balances, which is there only with endpoints.
+    if before.masqueraded != after.masqueraded and _endpoint_count(before) and _endpoint_count(after):
+        yield changes.MasqueradingChanged(before.masqueraded, after.masqueraded)
 
 
 def _source_ranges(before: ServicePortState, after: ServicePortState) -> Iterator[changes.ServiceChange]:

@@ -41,6 +41,7 @@ class ServicePortState(msgspec.Struct, frozen=True, kw_only=True):
     ports as well. `served` and `refusals` tell which traffic goes to endpoints and which is refused: external traffic
     may be both, served for clients on this node and refused for others. A policy that the rules do not show is missing.
     `affinity_seconds` is None without session affinity, and without endpoints, where rules do not show it.
+    `masqueraded` are the sources whose connections to the cluster IP are masqueraded, as a rule names them.
     `source_ranges` is None where no source is refused; `has_open_balancer` tells of load-balancer addresses that all
     sources reach. `has_chains` tells that some chain of the ServicePort has rules, though none may lead there.
     """
@@ -54,6 +55,7 @@ class ServicePortState(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: tuple[str, ...] = ()
     local_endpoints: tuple[str, ...] = ()
     affinity_seconds: int | None = None
+    masqueraded: str | None = None
     source_ranges: frozenset[str] | None = None
     has_open_balancer: bool = False
     has_chains: bool = False
@@ -107,6 +109,7 @@ def _state(
         endpoints=_endpoints(owners, cluster),
         local_endpoints=_endpoints(owners, local),
         affinity_seconds=_affinity([*cluster.values(), *local.values()]),
+        masqueraded=_masqueraded([*_views(cluster), *_views(local)]),
         source_ranges=frozenset(view.source for view in _views(firewall) if view.source) if firewall else None,
         has_open_balancer=any(
             entry.kind is RuleKind.LOAD_BALANCER_IP and entry.target.startswith(names.EXTERNAL) for entry in entries
@@ -181,3 +184,8 @@ def _affinity(chains: Iterable[Lines]) -> int | None:
     """The seconds of session affinity; where there is some, the first rule for an endpoint asks for it."""
     first = (next((line for line in lines if target_of(line).startswith(names.ENDPOINT)), "") for lines in chains)
     return max((read(line).affinity_seconds for line in first), default=0) or None
+
+
+def _masqueraded(views: Iterable[RuleView]) -> str | None:
+    """The sources in the rule that marks connections to the cluster IP to be masqueraded; None if there is none."""
+    return next((view.source for view in views if view.target == names.MARK_MASQ and view.address), None)

@@ -158,7 +158,7 @@ def test_what_differs_is_shown_and_counted(tmp_path: Path) -> None:
     result = diff(SAMPLE, dump)
     assert result.exit_code == 1
     assert f" + {gone.split(' ', 2)[2]}" in result.stdout
-    assert result.stdout.endswith("\nPlan: 0 chains to add, 1 to change, 0 to remove; +1/-0 rules\n")
+    assert result.stdout.endswith("; 0 chains to add, 1 to change, 0 to remove; +1/-0 rules\n")
 
 
 def test_the_payload_names_its_family_and_is_what_restores(tmp_path: Path) -> None:

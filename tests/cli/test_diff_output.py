@@ -58,7 +58,8 @@ def test_a_difference_service_by_service(live: Path, smaller: Path) -> None:
     assert "  - nat KUBE-SEP-ELX6N4Z5RGB67TLC" in lines
     kept = lines.index("  = nat PREROUTING: 1 of other programs' rules kept")
     assert lines[kept + 1 :] == ["    = -i docker0 -j RETURN", lines[-1]]
-    assert lines[-1] == "Plan: 0 chains to add, 1 to change, 1 to remove; +2/-5 rules"
+    services, chains = "1 Service (ports: 0 new, 1 changed, 0 removed)", "0 chains to add, 1 to change, 1 to remove"
+    assert lines[-1] == f"Plan: {services}; {chains}; +2/-5 rules"
 
 
 def test_what_changes_for_ports_that_no_service_has(live: Path, tmp_path: Path) -> None:
@@ -138,7 +139,7 @@ def test_rules_in_another_order_are_told_in_words(live: Path) -> None:
         "default/web:http: only the order of its rules differs",
         "  ~ nat KUBE-SVC-CDGGSHYLG3RE2FKL: the same rules in another order",
     ]
-    assert result.stdout.endswith("\nPlan: 0 chains to add, 1 to change, 0 to remove; +0/-0 rules\n")
+    assert result.stdout.endswith("; 0 chains to add, 1 to change, 0 to remove; +0/-0 rules\n")
     families = json.loads(diff(EXAMPLES / "cluster-ip.yaml", live, "--output", "json").stdout)["families"]
     assert families["ipv4"]["servicePorts"][0]["chains"][0]["order"] == "sameRules"
 
@@ -192,6 +193,44 @@ def test_the_tree_is_told_in_one_line_per_service(tmp_path: Path) -> None:
     assert diff(objects, live, "--dispatch", "linear").stdout == f"{SAME}\n"
     lines = diff(objects, live).stdout.splitlines()
     assert sum(line.endswith(": only its dispatch differs") for line in lines) == 40
+    assert lines[-1].startswith("Plan: 40 Services (ports: 0 new, 40 changed, 0 removed); ")
+
+
+def test_very_many_services_are_only_counted(tmp_path: Path) -> None:
+    services = [
+        f"apiVersion: v1\nkind: Service\nmetadata: {{name: s{number}, namespace: ns{number % 2}}}\n"
+        f"spec: {{clusterIP: 10.96.1.{number + 1}, ports: [{{port: 80}}]}}\n"
+        for number in range(201)
+    ]
+    objects, live = tmp_path / "objects.yaml", tmp_path / "live.save"
+    live.write_text("*filter\nCOMMIT\n*nat\nCOMMIT\n")
+    objects.write_text("---\n".join(services))
+    lines = diff(objects, live).stdout.splitlines()
+    assert lines[:-1] == [
+        "ns0: 101 Services (ports: 101 new, 0 changed, 0 removed)",
+        "ns1: 100 Services (ports: 100 new, 0 changed, 0 removed)",
+        "note: so many Services differ that they are only counted; --no-summary shows each",
+    ]
+    assert lines[-1].startswith("Plan: 201 Services (ports: 201 new, 0 changed, 0 removed); ")
+    each = diff(objects, live, "--no-summary").stdout.splitlines()
+    assert sum(line.endswith(": new; it has no endpoints: refused") for line in each) == 201
+    objects.write_text("---\n".join(services[:2]))
+    assert diff(objects, live, "--summary").stdout.splitlines()[:-1] == [
+        "ns0: 1 Service (ports: 1 new, 0 changed, 0 removed)",
+        "ns1: 1 Service (ports: 1 new, 0 changed, 0 removed)",
+    ]
+
+
+def test_changed_masquerading_is_told_in_words(live: Path) -> None:
+    found = diff(EXAMPLES / "cluster-ip.yaml", live, "--cluster-cidr", "10.0.0.0/8").stdout.splitlines()
+    assert found[1] == (
+        "default/web:http: connections to the cluster IP are masqueraded unless they come from 10.0.0.0/8 "
+        "(before: unless they come from 10.244.0.0/16)"
+    )
+    found = diff(EXAMPLES / "cluster-ip.yaml", live, "--masquerade-all").stdout.splitlines()
+    assert found[1] == (
+        "default/web:http: connections to the cluster IP are masqueraded (before: unless they come from 10.244.0.0/16)"
+    )
 
 
 def test_json(live: Path, smaller: Path) -> None:

@@ -57,7 +57,7 @@ CHANGES: dict[str, tuple[Sequence[Object], Sequence[Object], tuple[str, ...]]] =
     "node port without local endpoints": (
         elsewhere(FIRST),
         elsewhere(FIRST, **LOCAL),
-        ("node port 30080/tcp added", "no local endpoints: refused from outside"),
+        ("node port 30080/tcp added", "no local endpoints: dropped without an answer from outside"),
     ),
     "load balancer while refused": (
         without_endpoints(type=ServiceType.LOAD_BALANCER),

@@ -97,5 +97,5 @@ def test_what_two_changes_have_in_common_is_said_once() -> None:
     assert list(change_texts([internal])) == ["no endpoints any more: refused"]
     assert list(change_texts([internal, other])) == [
         "no endpoints any more: refused at the cluster IP",
-        "no local endpoints any more: refused from outside",
+        "no local endpoints any more: dropped without an answer from outside",
     ]

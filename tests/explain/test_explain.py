@@ -41,7 +41,7 @@ CHANGES = {
     ),
     "one replaced": (web(FIRST), web(SECOND), f"endpoint {SECOND}:80 added and endpoint {FIRST}:80 removed, 1 -> 1"),
     "new": ((), web(FIRST, SECOND, THIRD), "new, with 3 endpoints, each 33.3%"),
-    "new but empty": ((), (service(NAME),), "new; it has no endpoints"),
+    "new but empty": ((), (service(NAME),), "new; it has no endpoints: refused"),
     "removed": (web(FIRST), (), "removed, with its 1 endpoint"),
     "policy": (
         web(FIRST, **NODE_PORT),

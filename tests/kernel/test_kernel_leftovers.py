@@ -125,7 +125,9 @@ def test_diff_counts_them_as_a_difference(machine: Machine, kind4: Kind, tmp_pat
     leave_tables(machine, "ip")
     told = machine.pykubeproxy(*asked)
     assert told.returncode == 1
-    assert told.stdout.startswith("- table ip kube-proxy, left by kube-proxy's nftables mode\nPlan: 0 chains to add")
+    assert told.stdout.startswith(
+        "- table ip kube-proxy, left by kube-proxy's nftables mode\nPlan: 0 Services; 0 chains to add"
+    )
     assert told.stdout.endswith("; 1 table of nftables to delete\n")
     assert "not looked at: table ip kube-proxy (hooks output, prerouting), left by kube-proxy's" in told.stderr
     document = json.loads(machine.pykubeproxy(*asked, "--output", "json").stdout)
