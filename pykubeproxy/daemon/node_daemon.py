@@ -257,7 +257,7 @@ class Daemon:
 
     def _watch_conntrack(self, closing: ExitStack) -> None:
         watch = ConntrackWatch(self._table_seen)
-        closing.callback(watch.stop)
+        closing.callback(watch.join)
         watch.start()
 
     def _table_seen(self, usage: ConntrackUsage) -> None:

@@ -83,5 +83,5 @@ def _watch_config_file(settings: RunSettings, daemon: Daemon, closing: ExitStack
     except OSError as error:
         daemon.loop.inbox.put(Stop(f"{error.filename}: {error.strerror}"))
         return
-    closing.callback(watch.stop)
+    closing.callback(watch.join)
     watch.start()

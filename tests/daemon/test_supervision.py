@@ -97,7 +97,7 @@ def test_every_thread_of_the_daemon(node: Node, thread: str) -> None:
     name = thread.partition(" ")[0]
     program = (sys.executable, "-c", FAILING, THREADS[thread])
     daemon = node.run(*program, "run", f"--source={source}", "--family=ipv4", "--hostname-override=node-a", *FLAGS)
-    assert daemon.wait_ended() == 1
+    assert daemon.wait_ended() == 2
     (told,) = daemon.told("internal error; the process ends", thread=name)
     assert "Traceback" in told["exception"]
     assert "nobody thought of this" in told["exception"]
@@ -111,5 +111,5 @@ def test_a_single_sync(node: Node, thread: str) -> None:
     source.write_text(OBJECTS)
     program = (sys.executable, "-c", FAILING, THREADS[thread], "run", "--once")
     daemon = node.run(*program, f"--source={source}", "--family=ipv4", "--hostname-override=node-a", *FLAGS)
-    assert daemon.wait_ended() == 1
+    assert daemon.wait_ended() == 2
     assert "Traceback" in daemon.log

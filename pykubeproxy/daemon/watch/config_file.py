@@ -17,26 +17,22 @@ _INTERVAL = 1.0
 _UPDATED = "content of the proxy server's configuration file was updated"
 
 
-class ConfigFileWatch:
+class ConfigFileWatch(PeriodicThread):
     """A thread that ends the loop when the configuration file is written to or moved away."""
 
     def __init__(self, path: Path, content: bytes, inbox: "SimpleQueue[Message]") -> None:
         """`content` is what was read from `path`. Raises OSError if it is not there any more."""
+        super().__init__("config-file", _INTERVAL, self._look_again)
         self._path = path
         self._content = content
         self._inbox = inbox
         self._file = path.open("rb")
         self._seen: tuple[int, int] | None = None
         self._is_moved = False
-        self._looking = PeriodicThread("config-file", _INTERVAL, self._look)
 
-    def start(self) -> None:
-        """Begin to watch."""
-        self._looking.start()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._looking.join()
+    def join(self) -> None:
+        """End the thread, wait for that, and close the file."""
+        super().join()
         self._file.close()
 
     def has_changed(self) -> bool:
@@ -49,7 +45,7 @@ class ConfigFileWatch:
         was_moved, self._is_moved = self._is_moved, self._has_other_name(status)
         return differs or (was_moved and self._is_moved)
 
-    def _look(self) -> bool:
+    def _look_again(self) -> bool:
         has_changed = self.has_changed()
         if has_changed:
             self._inbox.put(Stop(_UPDATED))

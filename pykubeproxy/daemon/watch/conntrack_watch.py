@@ -40,27 +40,23 @@ class ConntrackReport:
             log.info("nf_conntrack: the table is not full any more", entries=usage.entries, limit=usage.limit)
 
 
-class ConntrackWatch:
+class ConntrackWatch(PeriodicThread):
     """A thread that looks at the table every few seconds, logs what has changed, and calls `on_look`."""
 
     def __init__(
         self, on_look: Callable[[ConntrackUsage], None], look: Callable[[], ConntrackUsage | None] = conntrack_usage
     ) -> None:
+        super().__init__("conntrack-usage", _INTERVAL, self._look_again)
         self._on_look = on_look
         self._look = look
         self._report = ConntrackReport()
-        self._looking = PeriodicThread("conntrack-usage", _INTERVAL, self._look_once)
 
     def start(self) -> None:
-        """Begin to look."""
-        self._look_once()
-        self._looking.start()
+        """Look once, and then again and again in the thread."""
+        self._look_again()
+        super().start()
 
-    def stop(self) -> None:
-        """End the thread."""
-        self._looking.join()
-
-    def _look_once(self) -> bool:
+    def _look_again(self) -> bool:
         usage = self._look()
         if usage is not None:
             self._report.look(usage)

@@ -33,7 +33,7 @@ def watch(path: Path, inbox: "SimpleQueue[Message]") -> Iterator[ConfigFileWatch
     """Only looking when it is told to."""
     its = ConfigFileWatch(path, CONTENT, inbox)
     yield its
-    its.stop()
+    its.join()
 
 
 def append(path: Path) -> None:
@@ -119,4 +119,4 @@ def test_a_change_ends_the_loop(path: Path, inbox: "SimpleQueue[Message]", monke
         append(path)
         assert inbox.get(timeout=10) == Stop("content of the proxy server's configuration file was updated")
     finally:
-        watch.stop()
+        watch.join()

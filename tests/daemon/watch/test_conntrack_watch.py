@@ -44,5 +44,5 @@ def test_who_watches_hands_on_what_it_sees() -> None:
     watch = ConntrackWatch(seen.put, look=lambda: usage)
     watch.start()
     assert seen.get(timeout=10) == usage
-    watch.stop()
+    watch.join()
     assert seen.empty()

@@ -15,10 +15,10 @@ from pykubeproxy.daemon.watch.manifest_watcher import ManifestWatcher
 from pykubeproxy.host.conntrack import ConntrackTable
 
 STOPS: dict[str, Callable[[Path], Callable[[], None]]] = {
-    "room in the table": lambda _: ConntrackWatch(lambda _: None).stop,
+    "room in the table": lambda _: ConntrackWatch(lambda _: None).join,
     "flows": lambda _: FlowCleaner(ConntrackTable(), tuple).close,
     "connections": lambda _: ConnectionEnder(ConntrackTable(), tuple).close,
-    "configuration": lambda file: ConfigFileWatch(file, file.read_bytes(), SimpleQueue()).stop,
+    "configuration": lambda file: ConfigFileWatch(file, file.read_bytes(), SimpleQueue()).join,
     "manifests": lambda file: ManifestWatcher(Manifests([str(file)]), SimpleQueue()).stop,
 }
 
