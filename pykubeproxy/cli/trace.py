@@ -43,13 +43,13 @@ _PICTURES: Mapping[str, Callable[[Trace], str]] = {"mermaid": as_mermaid, "svg":
     context_settings=dict(CONTEXT_SETTINGS),
     epilog="Example: pykubeproxy trace --from 10.244.1.7 --to default/web:http",
 )
-@click.option("--from", "client", required=True, metavar="IP|node", help="The client: an address, or the node itself.")
+@click.option("--from", "client", required=True, metavar="IP|pod/NS/NAME|node", help="The client.")
 @click.option(
     "--to",
     "target",
     required=True,
-    metavar="IP:PORT[/PROTOCOL]|NS/NAME[:PORT]",
-    help="An address, or a Service by name.",
+    metavar="IP:PORT[/PROTOCOL]|[svc/]NS/NAME[:PORT][/PROTOCOL]",
+    help="An address, or a Service by name; web.default.svc.cluster.local:80 is one, too.",
 )
 @click.option("--in-interface", metavar="NAME", help="The interface by which the packet arrives, if it matters.")
 @click.option("--live", "dumps", multiple=True, metavar="FILE", help="Walk the rules of a dump. Repeatable.")
@@ -105,11 +105,13 @@ def trace(
     if in_interface is None and not packet.from_node and any(map(_asks_for_interface, traced.outcomes)):
         click.echo("hint: what cannot be decided may be, with --in-interface", err=True)
     unseen = rules.other_tables.not_looked_at
+    cluster = rules.cluster(packet.family)
+    holders = cluster.holders() if cluster is not None else {}
     if output == "text":
-        text = as_text(traced, again, unseen, every_step=every_step)
+        text = as_text(traced, again, unseen, holders, every_step=every_step)
         click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
     else:
-        click.echo(as_json(traced, unseen) if output == "json" else _PICTURES[output](traced))
+        click.echo(as_json(traced, unseen, holders) if output == "json" else _PICTURES[output](traced))
     # 0 only if the packet gets through whatever the answers to undecided questions are.
     sys.exit(0 if all(result.verdict is Verdict.ACCEPT for result in decided(traced.outcomes)) else 1)
 

@@ -1,10 +1,11 @@
 """`trace` for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from pykubeproxy.explain.cause_words import cause_text
+from pykubeproxy.explain.cluster_view import AddressHolder, address_of
 from pykubeproxy.explain.event_words import question_text
 from pykubeproxy.explain.words import step_text
 from pykubeproxy.model.nft_table import NftTable
@@ -15,19 +16,25 @@ VERSION = 1
 """The version of the document, as docs/trace-json.md describes it."""
 
 
-def as_json(traced: Trace, not_looked_at: Sequence[NftTable] = ()) -> str:
+def as_json(
+    traced: Trace, not_looked_at: Sequence[NftTable] = (), holders: Mapping[str, AddressHolder] | None = None
+) -> str:
     """`{"version": 1, "packet": ..., "outcomes": [...]}`; probabilities as decimals, which add up to 1.
 
     `snat` and `alternatives` (of an outcome that cannot be decided) are there only where there are any; so is
     `affinity`, the endpoints to which a client may be bound that was here before, and `notLookedAt`, the tables of
-    nftables that hold rules which were not walked through. Of an outcome, that are those that could change it.
+    nftables that hold rules which were not walked through. Of an outcome, that are those that could change it. `client`
+    and an outcome's `endpoint` are the pod and the node there, if `holders` has them.
     """
-    fields = _OutcomeFields(traced.packet, not_looked_at)
+    known = holders or {}
+    fields = _OutcomeFields(traced.packet, not_looked_at, known)
     document: dict[str, object] = {
         "version": VERSION,
         "packet": _packet_fields(traced.packet),
         "outcomes": [fields.of(outcome) for outcome in traced.outcomes],
     }
+    if client := known.get(traced.packet.source.text):
+        document["client"] = client
     if traced.affinity:
         document["affinity"] = traced.affinity
     if not_looked_at:
@@ -49,7 +56,8 @@ def _packet_fields(packet: Packet) -> dict[str, object]:
 class _OutcomeFields:
     """Outcomes as fields, with the tables that could change them."""
 
-    def __init__(self, packet: Packet, not_looked_at: Sequence[NftTable]) -> None:
+    def __init__(self, packet: Packet, not_looked_at: Sequence[NftTable], holders: Mapping[str, AddressHolder]) -> None:
+        self._holders = holders
         self._packet = packet
         self._not_looked_at = not_looked_at
 
@@ -64,6 +72,8 @@ class _OutcomeFields:
             "says": cause_text(outcome.cause),
             "path": [_step_fields(step) for step in outcome.path],
         }
+        if endpoint := self._holders.get(address_of(outcome, self._packet)):
+            fields["endpoint"] = endpoint
         if outcome.snat is not None:
             fields["snat"] = outcome.snat
         if tables := could_change(outcome, self._packet, self._not_looked_at):

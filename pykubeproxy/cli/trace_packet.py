@@ -19,6 +19,7 @@ from pykubeproxy.explain.service_lookup import (
     services_at,
     suggestion,
 )
+from pykubeproxy.explain.suggestions import did_you_mean
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.rtnetlink import device_names
 from pykubeproxy.model.ip import IP, Family, parse_cidr, parse_ip
@@ -27,9 +28,14 @@ from pykubeproxy.netfilter.causes import Cause
 from pykubeproxy.rules.reading import networks_of, title_in
 
 NODE = "node"
+_POD = "pod/"
 PROTOCOLS = ("tcp", "udp", "sctp")
 
 _ADDRESS_PORT = re.compile(r"(?:\[([^\]]+)\]|([^\[\]:]+)):(\d+)(?:/(\w+))?")
+
+_PORT = r"(?::(?P<port>[-\w]+))?(?:/(?P<protocol>\w+))?"
+_SERVICE = re.compile(rf"(?:svc/)?(?P<namespace>[-a-z0-9]+)/(?P<name>[-a-z0-9]+){_PORT}")
+_DNS_NAME = re.compile(rf"(?P<name>[-a-z0-9]+)\.(?P<namespace>[-a-z0-9]+)\.svc(?:\.[-.a-z0-9]+)?{_PORT}")
 
 # Networks reserved for documentation (RFC 5737, RFC 3849): they stand for a node's address that is not known.
 _DOCUMENTATION = {
@@ -83,12 +89,14 @@ class TraceQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_destination(query: TraceQuery, rules: Rules) -> Destination:
-    """`IP:port[/protocol]`, `[IPv6]:port[/protocol]` or `namespace/name[:port]`. Raises click.UsageError, HostError."""
-    text = query.target
+    """`IP:port[/protocol]`, `[IPv6]:port[/protocol]`, or a Service. Raises click.UsageError, HostError."""
+    text, protocol = _service_name(query.target)
     is_service = title_in(text) == text
     found = None if is_service else _ADDRESS_PORT.fullmatch(text)
     if found:
         return _read_address(text, found)
+    if protocol and protocol not in PROTOCOLS:
+        raise click.UsageError(f"--to {query.target}: {protocol!r} is not one of {', '.join(PROTOCOLS)}")
     families = (query.known_family,) if query.known_family else tuple(rules.rulesets) or (Family.IPV4,)
     if not is_service:
         hints = (suggestion(rules.of(family), text, _names_in(rules, family)) for family in families)
@@ -99,10 +107,22 @@ def find_destination(query: TraceQuery, rules: Rules) -> Destination:
     problems = []
     for family in families:
         try:
-            return _as_destination(find_service(rules.of(family), text, _names_in(rules, family)))
+            return _as_destination(find_service(rules.of(family), text, _names_in(rules, family), protocol))
         except UnknownService as problem:
             problems.append(_why_unknown(text, rules, family) or str(problem))
     raise NoSuchService(f"{problems[0]}{_elsewhere(text, rules, families)}")
+
+
+def _service_name(text: str) -> tuple[str, str]:
+    """A Service as `namespace/name[:port]`, and the protocol that is asked for, if any; any other text as it is.
+
+    Services are also written as `svc/namespace/name:port`, and as in DNS: `name.namespace.svc.cluster.local:port`.
+    """
+    found = _SERVICE.fullmatch(text) or _DNS_NAME.fullmatch(text)
+    if found is None:
+        return text, ""
+    port = f":{found['port']}" if found["port"] else ""
+    return f"{found['namespace']}/{found['name']}{port}", (found["protocol"] or "").lower()
 
 
 def _names_in(rules: Rules, family: Family) -> list[str]:
@@ -142,15 +162,30 @@ def read_client(text: str, destination: Destination, rules: Rules) -> Client:
         if known is None:
             return Client(address=_unused_address(rules, destination.address), is_node=True, is_known=False)
         return Client(address=known, is_node=True)
-    ip = parse_ip(text)
+    ip = _pod_address(text, destination.address.family, rules) if text.startswith(_POD) else parse_ip(text)
     if ip is None:
-        raise click.UsageError(f"--from {text}: neither an IP address nor the word node")
+        raise click.UsageError(f"--from {text}: neither an IP address, nor pod/NAMESPACE/NAME, nor the word node")
     if ip.family is not destination.address.family:
         raise click.UsageError(
             f"--from {text} is {ip.family}, but --to {destination.address.text} is {destination.address.family}: "
             "both ends of a packet are of one family"
         )
     return Client(address=ip)
+
+
+def _pod_address(text: str, family: Family, rules: Rules) -> IP | None:
+    """The address of `pod/namespace/name` in a family. Raises click.UsageError if objects do not tell."""
+    cluster = rules.cluster(family)
+    if cluster is None:
+        raise click.UsageError(f"--from {text}: rules name no pods; add --source api or -f, or give its IP address")
+    pod = text.removeprefix(_POD)
+    address = cluster.address_of_pod(pod)
+    if address is None:
+        hint = did_you_mean(pod, cluster.pods())
+        raise click.UsageError(
+            f"--from {text}: no {family} endpoint is a pod of this name{hint or '; give its IP address'}"
+        )
+    return parse_ip(address)
 
 
 def _unused_address(rules: Rules, destination: IP) -> IP:

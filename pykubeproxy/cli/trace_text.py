@@ -1,10 +1,11 @@
 """`trace --output text`: the outcomes with their probabilities as bars, then the way of the packet as a tree."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 import click
 
+from pykubeproxy.explain.cluster_view import AddressHolder, address_of
 from pykubeproxy.explain.condensed import BranchCondition, CondensedNode, condense, is_arrival, service_of
 from pykubeproxy.explain.undecided import UndecidedSummary, steps_of_all, summarize_undecided
 from pykubeproxy.explain.words import (
@@ -15,6 +16,7 @@ from pykubeproxy.explain.words import (
     condition_text,
     depends_text,
     destination_text,
+    holder_text,
     likewise_text,
     not_looked_at_text,
     place_text,
@@ -48,25 +50,32 @@ def as_text(
     traced: Trace,
     again: Trace | None = None,
     not_looked_at: Sequence[NftTable] = (),
+    holders: Mapping[str, AddressHolder] | None = None,
     *,
     every_step: bool = False,
 ) -> str:
     """The text for a trace; with `every_step`, also the rules that led to nothing, and each branch by itself.
 
     `again` is the trace of a client that session affinity remembers. An outcome names the tables, of those that were
-    `not_looked_at`, which could change it.
+    `not_looked_at`, which could change it. `holders` are the pods and nodes that have addresses.
     """
+    known = holders or {}
+
+    def unseen(outcome: Outcome) -> str:
+        return not_looked_at_text(could_change(outcome, traced.packet, not_looked_at))
 
     def addition(outcome: Outcome) -> str:
-        return not_looked_at_text(could_change(outcome, traced.packet, not_looked_at))
+        holder = known.get(address_of(outcome, traced.packet))
+        return f"{unseen(outcome)}{_comment(holder_text(holder))}"
 
     summary, summary_again = (
         None if every_step or each is None else summarize_undecided(each) for each in (traced, again)
     )
-    lines = [click.style(_title(traced), bold=True), "", *_ends(traced, summary, addition)]
+    title = f"{click.style(_title(traced), bold=True)}{_comment(holder_text(known.get(traced.packet.source.text)))}"
+    lines = [title, "", *_ends(traced, summary, addition if summary is None else unseen)]
     if again is not None:
         lines += ["", *remembered_client_texts(traced.affinity[0])]
-        lines += (f"  {line}" for line in _ends(again, summary_again, addition))
+        lines += (f"  {line}" for line in _ends(again, summary_again, addition if summary_again is None else unseen))
     node = condense(traced.tree, all_steps=every_step)
     if summary is not None:
         node = CondensedNode(probability=node.probability, steps=steps_of_all(node))
@@ -159,11 +168,14 @@ def _heading(step: Step) -> str:
 
 
 def _step(step: Step) -> str:
-    why = step_comment(step)
     text = f"{place_text(step)}: {step_text(step)}" if step.chain else step_text(step)
     if step.action is Action.UNDECIDED:
         text = click.style(text, fg="yellow")
-    return f"{text}{click.style(f'  # {why}', dim=True) if why else ''}"
+    return f"{text}{_comment(step_comment(step))}"
+
+
+def _comment(text: str) -> str:
+    return click.style(f"  # {text}", dim=True) if text else ""
 
 
 def _similar(branch: CondensedNode, indent: str, *, is_last: bool) -> Iterator[str]:

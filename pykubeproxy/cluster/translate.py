@@ -267,12 +267,21 @@ def _slice_endpoints(
         yield SliceEndpoint(
             address=address.text,
             node_name=shared(endpoint.node_name or ""),
+            pod=_pod(endpoint.target_ref),
             ready=conditions.ready is not False,
             serving=conditions.serving is not False,
             terminating=conditions.terminating is True,
             zones=all_shared(hint.name for hint in hints.for_zones or ()),
             nodes=all_shared(hint.name for hint in hints.for_nodes or ()),
         )
+
+
+def _pod(target: wire.TargetRef | None) -> str:
+    """The pod behind an endpoint, as `namespace/name`; "" if it is another object, or none, or has no valid name."""
+    if target is None or target.kind != "Pod":
+        return ""
+    is_valid = _DNS_LABEL.fullmatch(target.namespace or "") and _DNS_SUBDOMAIN.fullmatch(target.name or "")
+    return f"{target.namespace}/{target.name}" if is_valid else ""
 
 
 _UNKNOWN = wire.Conditions()

@@ -92,10 +92,17 @@ class Hints(_Wire):
     for_nodes: list[Hint] | None = None
 
 
+class TargetRef(_Wire):
+    kind: str | None = None
+    namespace: str | None = None
+    name: str | None = None
+
+
 class SliceEndpoint(_Wire):
     addresses: list[str] | None = None
     conditions: Conditions | None = None
     node_name: str | None = None
+    target_ref: TargetRef | None = None
     hints: Hints | None = None
 
 

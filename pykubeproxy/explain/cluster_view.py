@@ -36,6 +36,25 @@ from pykubeproxy.model.service import Service, ServiceKey, ServicePort, Unserved
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.model.topology import usable_endpoints
 from pykubeproxy.netfilter.causes import Cause
+from pykubeproxy.netfilter.outcome import Outcome, Verdict
+from pykubeproxy.netfilter.packet import Packet
+
+
+class AddressHolder(msgspec.Struct, frozen=True, kw_only=True):
+    """The pod (`namespace/name`) that has an address, and the node that it is on; each may be "".
+
+    The address is the node's own if no pod is named and it is no endpoint's.
+    """
+
+    pod: str = ""
+    node: str = ""
+
+
+def address_of(outcome: Outcome, packet: Packet) -> str:
+    """The address of the endpoint that an outcome leads to, or else the one to which it gets through; "" if to none."""
+    if outcome.dnat is not None:
+        return outcome.dnat.rpartition(":")[0].strip("[]")
+    return packet.destination.text if outcome.verdict is Verdict.ACCEPT else ""
 
 
 class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +139,23 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
             return self._homes[address.text]
         nodes = self.snapshot.nodes.values()
         return next((node.name for node in nodes if any(cidr.contains(address) for cidr in node.pod_cidrs)), "")
+
+    def address_of_pod(self, pod: str) -> str | None:
+        """The address of a pod (`namespace/name`) that is an endpoint of the family; None if none is."""
+        slices = (each for each in self.snapshot.slices() if each.family is self.family)
+        return next((its.address for each in slices for its in each.endpoints if its.pod == pod), None)
+
+    def pods(self) -> set[str]:
+        """The pods that are endpoints, as `namespace/name`."""
+        return {its.pod for each in self.snapshot.slices() for its in each.endpoints if its.pod}
+
+    def holders(self) -> dict[str, AddressHolder]:
+        """Who has which address, by the EndpointSlices and the Nodes."""
+        nodes = {
+            ip.text: AddressHolder(node=node.name) for node in self.snapshot.nodes.values() for ip in node.addresses
+        }
+        endpoints = (its for each in self.snapshot.slices() for its in each.endpoints if its.pod or its.node_name)
+        return nodes | {its.address: AddressHolder(pod=its.pod, node=its.node_name) for its in endpoints}
 
     @property
     def _homes(self) -> dict[str, str]:

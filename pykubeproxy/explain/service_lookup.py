@@ -47,12 +47,13 @@ def named_services(ruleset: Ruleset) -> Iterator[NamedService]:
                     yield found
 
 
-def find_service(ruleset: Ruleset, name: str, others: Iterable[str] = ()) -> NamedService:
+def find_service(ruleset: Ruleset, name: str, others: Iterable[str] = (), protocol: str = "") -> NamedService:
     """The ServicePort of a name: `namespace/name:port`, or `namespace/name` of a Service with one port.
 
-    The port may be a number. Raises UnknownService, whose message suggests names from the rules and from `others`.
+    The port may be a number. With `protocol`, only ports of that protocol count. Raises UnknownService, whose message
+    suggests names from the rules and from `others`.
     """
-    known = list(named_services(ruleset))
+    known = [service for service in named_services(ruleset) if protocol in ("", service.protocol)]
     exact = [service for service in known if service.title == name]
     ports = exact or [service for service in known if service.title.partition(":")[0] == name]
     service, _, port = name.partition(":")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from pykubeproxy.explain.cause_words import cause_text
+from pykubeproxy.explain.cluster_view import AddressHolder
 from pykubeproxy.explain.condensed import BranchCondition, CondensedNode, jump_target
 from pykubeproxy.explain.event_words import event_text, marks_text, question_text, short_event_text
 from pykubeproxy.explain.finding_words import listed
@@ -46,6 +47,13 @@ def client_text(packet: Packet) -> str:
     """Who sends a packet, and by which interface it arrives."""
     client = f"the node ({packet.source.text})" if packet.from_node else packet.source.text
     return f"{client}, arriving on {packet.in_interface}" if packet.in_interface else client
+
+
+def holder_text(holder: AddressHolder | None) -> str:
+    """Who has an address: `default/web-1 on node-a`; empty if that is not known."""
+    if holder is None:
+        return ""
+    return " on ".join(filter(None, (holder.pod, holder.node)))
 
 
 def destination_text(packet: Packet) -> str:

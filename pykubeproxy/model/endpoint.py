@@ -46,11 +46,13 @@ class SlicePort(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class SliceEndpoint(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One usable entry of a slice's `endpoints`: its first address and the conditions, defaults filled in.
 
-    `zones` and `nodes` are the topology hints `forZones` and `forNodes`; empty means no hint.
+    `pod` is its pod, as `namespace/name`; "" if the slice does not say. `zones` and `nodes` are the topology hints
+    `forZones` and `forNodes`; empty means no hint.
     """
 
     address: str
     node_name: str = ""
+    pod: str = ""
     ready: bool = True
     serving: bool = True
     terminating: bool = False

@@ -43,6 +43,27 @@ def test_a_question_without_an_answer(target: str, expected: list[str]) -> None:
     assert_one_error(example(POD, target), *expected)
 
 
+@pytest.mark.parametrize(
+    "name", ["svc/default/web:80", "default/web:80/tcp", "web.default.svc.cluster.local:80", "web.default.svc:http"]
+)
+def test_other_ways_to_name_a_service(name: str) -> None:
+    assert example(POD, name).stdout == example(POD, "default/web:http").stdout
+
+
+def test_a_port_of_one_protocol() -> None:
+    assert "(infra/dns:dns)" in example(POD, "infra/dns:53/udp").stdout
+    assert "(infra/dns:dns-tcp)" in example(POD, "infra/dns:53/tcp").stdout
+    assert_one_error(example(POD, "infra/dns:53/icmp"), "'icmp' is not one of tcp, udp, sctp")
+    assert_one_error(example(POD, "default/web/udp"), "no Service default/web in these rules")
+
+
+def test_a_pod_by_its_name() -> None:
+    assert example("pod/default/web-1", "default/web").stdout == example("10.244.0.11", "default/web").stdout
+    assert_one_error(example("pod/default/wep-1", "default/web"), "is a pod of this name; did you mean default/web-1")
+    dump = ("--live", str(GOLDEN / "nodeport" / "ipv4.save"))
+    assert_one_error(trace("pod/default/web-1", "ns1/np", *dump), "add --source api or -f, or give its IP address")
+
+
 def test_a_port_by_its_number() -> None:
     by_number = example(POD, "default/web:80")
     assert by_number.exit_code == 0
@@ -177,4 +198,6 @@ def test_a_dump_of_the_other_family() -> None:
 
 
 def test_a_client_that_is_no_address() -> None:
-    assert_one_error(example("somewhere", "default/web"), "neither an IP address nor the word node")
+    assert_one_error(
+        example("somewhere", "default/web"), "neither an IP address, nor pod/NAMESPACE/NAME, nor the word node"
+    )

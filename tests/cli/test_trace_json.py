@@ -7,6 +7,8 @@ import pytest
 
 from tests.cli.tracing import POD, STRANGER, example
 
+FIELDS = ("probability", "verdict", "lost", "dnat", "masquerade", "cause", "says", "path")
+
 
 def document(client: str, target: str, *arguments: str, node: str = "node-a") -> dict[str, Any]:
     found: dict[str, Any] = json.loads(example(client, target, *arguments, "--output", "json", node=node).stdout)
@@ -19,10 +21,18 @@ def test_the_fields() -> None:
     assert found["version"] == 1
     assert found["packet"]["destination"] == "10.96.0.10"
     for outcome in found["outcomes"]:
-        assert set(outcome) == {"probability", "verdict", "lost", "dnat", "masquerade", "cause", "says", "path"}
+        assert set(outcome) == {*FIELDS, "endpoint"}
+        assert outcome["endpoint"]["node"] in ("node-a", "node-b")
         assert outcome["cause"]["kind"] == "Arrives"
         assert outcome["verdict"] == "ACCEPT"
         assert {"hook", "table", "chain", "rule"} <= set(outcome["path"][0])
+
+
+def test_pods_and_nodes() -> None:
+    found = document("10.244.0.11", "default/web")
+    assert found["client"] == {"pod": "default/web-1", "node": "node-a"}
+    endpoints = {outcome["dnat"]: outcome["endpoint"] for outcome in found["outcomes"]}
+    assert endpoints["10.244.1.11:8080"] == {"pod": "default/web-3", "node": "node-b"}
 
 
 def test_probabilities_add_up() -> None:

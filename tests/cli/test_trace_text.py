@@ -107,7 +107,7 @@ def test_session_affinity_is_two_cases() -> None:
     result = example(POD, "default/cart")
     assert len(endings(result)) == 3
     assert "A client that was here before, and is still remembered" in result.stdout
-    assert "\n  ✔ ACCEPT  always  sent to 10.244.0.11:8080\n" in result.stdout
+    assert "\n  ✔ ACCEPT  always  sent to 10.244.0.11:8080  # default/web-1 on node-a\n" in result.stdout
     bound = example(POD, "default/cart", "--seen-at", "10.244.1.11:8080")
     assert endings(bound) == ["✔ ACCEPT  always  sent to 10.244.1.11:8080"]
 
@@ -276,3 +276,11 @@ def test_a_dump_with_many_questions_fits_on_a_screen() -> None:
     assert result.stdout.startswith("10.244.0.9 → 10.96.0.10:80/tcp  (default/web:http)\n")
     every_step = trace("10.244.0.9", "default/web", *dump, "--every-step").stdout
     assert every_step.count("cannot decide: -i cali+") > 1
+
+
+def test_the_pods_and_nodes_of_client_and_endpoints() -> None:
+    title, _, first, *_ = example("10.244.0.12", "default/web").stdout.splitlines()
+    assert title.endswith("(default/web:http)  # default/web-2 on node-a")
+    assert first.endswith("sent to 10.244.0.11:8080  # default/web-1 on node-a")
+    refused = example(STRANGER, "172.31.0.12:30084", node="node-b").stdout.splitlines()[2]
+    assert "#" not in refused, "a packet that is dropped gets to nobody"

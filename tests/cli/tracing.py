@@ -23,5 +23,5 @@ def example(client: str, target: str, *arguments: str, node: str = "node-a", col
 
 
 def endings(result: Result) -> list[str]:
-    """The lines that say how it ends: those before the way."""
-    return result.stdout.split("\n\n")[1].splitlines()
+    """The lines that say how it ends, which are those before the way; without the names of pods and nodes."""
+    return [line.partition("  # ")[0] for line in result.stdout.split("\n\n")[1].splitlines()]

@@ -245,3 +245,18 @@ def test_what_many_objects_repeat_is_kept_once() -> None:
     assert one.ports[0].name is other.ports[0].name
     assert one.endpoints[0].node_name is other.endpoints[0].node_name
     assert one.endpoints[0].zones[0] is other.endpoints[0].zones[0]
+
+
+@pytest.mark.parametrize(
+    ("target", "pod"),
+    [
+        ({"kind": "Pod", "namespace": "ns", "name": "web-1"}, "ns/web-1"),
+        ({"kind": "Node", "name": "n1"}, ""),
+        ({"kind": "Pod", "namespace": None, "name": None}, ""),
+        ({"kind": "Pod", "namespace": "ns", "name": "a\x1b[2J"}, ""),
+        (None, ""),
+    ],
+)
+def test_the_pod_of_an_endpoint(target: dict[str, Any] | None, pod: str) -> None:
+    its = made(endpoints=[{"addresses": ["10.244.0.1"], "targetRef": target}])
+    assert its.endpoints[0].pod == pod
