@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 
 import msgspec
-import structlog
 
+from pykubeproxy import logger
 from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.flows.gone import GoneEndpoints, ListedEndpoints
 from pykubeproxy.host.conntrack import ConntrackTable
@@ -20,7 +20,7 @@ from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.rules.service_traffic import ServiceTraffic
 
-log = structlog.get_logger()
+log = logger.get()
 
 
 class _Synced(msgspec.Struct, frozen=True):
