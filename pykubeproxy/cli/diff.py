@@ -52,7 +52,12 @@ from pykubeproxy.rules.ruleset import Ruleset
     "--live", "dumps", multiple=True, metavar="FILE", help="An iptables-save dump to compare with. Repeatable."
 )
 @click.option(
-    "--output", type=click.Choice(["text", "restore", "json"]), default="text", show_default=True, help="What to print."
+    "-o",
+    "--output",
+    type=click.Choice(["text", "restore", "json"]),
+    default="text",
+    show_default=True,
+    help="What to print.",
 )
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))

@@ -39,7 +39,9 @@ _JSON = "json"
 @click.option("-n", "--namespace", metavar="NAME", help="Only the Services of this namespace.")
 @click.option("--address", type=AddressParam(), help="Only Services that have this address, or an endpoint there.")
 @click.option("--live", "dumps", multiple=True, metavar="FILE", help="The rules of an iptables-save dump. Repeatable.")
-@click.option("--output", type=click.Choice(["text", _JSON]), default="text", show_default=True, help="What to print.")
+@click.option(
+    "-o", "--output", type=click.Choice(["text", _JSON]), default="text", show_default=True, help="What to print."
+)
 @object_options
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))

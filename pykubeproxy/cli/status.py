@@ -36,7 +36,7 @@ class _AddressType(click.ParamType[str]):
 
 _OPTIONS = (
     click.option(
-        "--output", type=click.Choice(["text", _JSON]), default="text", show_default=True, help="What to print."
+        "-o", "--output", type=click.Choice(["text", _JSON]), default="text", show_default=True, help="What to print."
     ),
     click.option(
         "--metrics-bind-address",

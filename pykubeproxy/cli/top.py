@@ -1,6 +1,5 @@
 """`top`: new connections per Service and endpoint, live."""
 
-import math
 import os
 import sys
 import time
@@ -16,6 +15,7 @@ from pykubeproxy.cli.top_output import as_json, as_screen, as_text
 from pykubeproxy.cli.top_reading import LiveReader, Measurement
 from pykubeproxy.cli.top_screen import Screen
 from pykubeproxy.cli.top_view import TopView
+from pykubeproxy.config.duration import Duration
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import find_tools
 from pykubeproxy.explain.suggestions import did_you_mean
@@ -29,11 +29,25 @@ _JSON = "json"
 _UNLIMITED_WIDTH = 400
 
 
-def _refuse_nan(ctx: click.Context, param: click.Parameter, seconds: float) -> float:
-    """Refuse NaN, which passes every check of limits."""
-    if math.isnan(seconds):
-        raise click.BadParameter("nan is not a number of seconds", ctx, param)
-    return seconds
+# Seconds between two readings.
+_SHORTEST, _LONGEST = 0.1, 3600.0
+
+
+class _IntervalType(click.ParamType[float]):
+    """A duration as Go writes it, from 100ms to 1h, or a plain number of seconds; the value is in seconds."""
+
+    name = "DURATION"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read a duration."""
+        text = str(value)
+        try:
+            seconds = Duration.parse(f"{text}s" if text.replace(".", "", 1).isdecimal() else text).seconds
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if not _SHORTEST <= seconds <= _LONGEST:
+            self.fail(f"{text} is not from 100ms to 1h", param, ctx)
+        return seconds
 
 
 @click.command(
@@ -43,17 +57,17 @@ def _refuse_nan(ctx: click.Context, param: click.Parameter, seconds: float) -> f
 @click.option("--once", is_flag=True, help="Measure one interval, print it, and exit.")
 @click.option(
     "--interval",
-    type=click.FloatRange(min=0.1, max=3600),
-    callback=_refuse_nan,
-    default=1.0,
+    type=_IntervalType(),
+    default="1s",
     show_default=True,
-    metavar="SECONDS",
-    help="The time between two readings; longer where a reading takes more than half of it.",
+    help="The time between two readings, as 500ms, 10s, 1m30s, or a number of seconds; longer where a reading takes "
+    "more than half of it.",
 )
-@click.option("--output", type=click.Choice(["text", _JSON]), default="text", show_default=True, help="What to print.")
-@click.option("--namespace", metavar="NAME", help="Only the Services of this namespace.")
 @click.option(
-    "-n",
+    "-o", "--output", type=click.Choice(["text", _JSON]), default="text", show_default=True, help="What to print."
+)
+@click.option("-n", "--namespace", metavar="NAME", help="Only the Services of this namespace.")
+@click.option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",

@@ -57,6 +57,7 @@ _PICTURES: Mapping[str, Callable[[Trace], str]] = {"mermaid": as_mermaid, "svg":
     "--seen-at", metavar="IP:PORT", help="The endpoint to which session affinity sent this client before, if any."
 )
 @click.option(
+    "-o",
     "--output",
     type=click.Choice(["text", "json", *_PICTURES]),
     default="text",

@@ -1,35 +1,75 @@
 """`version`: what is installed here."""
 
 import platform
+from collections.abc import Iterator
 
 import click
+import msgspec
 
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
-from pykubeproxy.config.release import program_version
+from pykubeproxy.config.release import KUBERNETES_VERSION, program_version
 from pykubeproxy.host import backend as backends
-from pykubeproxy.host.backend import Backend
+from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.errors import HostError, ToolMissing
 from pykubeproxy.model.ip import Family
 
 
-@click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy version")
+class FamilyVersions(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The iptables tools of one IP family, each with its version, and the backend in use, or why that is not known."""
+
+    tools: dict[str, str]
+    backend: Backend | None
+    problem: str = ""
+
+
+class Versions(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What `version` prints. `kubernetes` is the release whose kube-proxy this program takes the place of."""
+
+    pykubeproxy: str
+    kubernetes: str
+    python: str
+    families: dict[str, FamilyVersions]
+
+
+@click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy version --output json")
+@click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
+)
 @with_errors
-def version() -> None:
+def version(output: str) -> None:
     """Print the versions of this program, of Python, and of the iptables tools found."""
-    click.echo(f"pykubeproxy {program_version()}")
-    click.echo(f"python {platform.python_version()}")
+    versions = Versions(
+        pykubeproxy=program_version(),
+        kubernetes=f"v{KUBERNETES_VERSION}",
+        python=platform.python_version(),
+        families={family.lower(): _family(family) for family in Family},
+    )
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(versions)).decode())
+    else:
+        click.echo("\n".join(_lines(versions)))
+
+
+def _lines(versions: Versions) -> Iterator[str]:
+    yield f"pykubeproxy {versions.pykubeproxy}"
+    yield f"python {versions.python}"
     for family in Family:
-        for backend in Backend:
-            try:
-                tools = backends.find_tools(family, backend)
-            except ToolMissing:
-                continue
-            click.echo(f"{tools.program} {tools.version_text}")
-        click.echo(f"{family} backend in use: {_detected(family)}")
+        its = versions.families[family.lower()]
+        yield from (f"{program} {text}" for program, text in its.tools.items())
+        yield f"{family} backend in use: {its.backend or f'unknown: {its.problem}'}"
 
 
-def _detected(family: Family) -> str:
+def _family(family: Family) -> FamilyVersions:
+    tools = {its.program: its.version_text for its in _installed(family)}
     try:
-        return backends.detect(family, may_load=False).backend
+        return FamilyVersions(tools=tools, backend=backends.detect(family, may_load=False).backend)
     except HostError as error:
-        return f"unknown: {error}"
+        return FamilyVersions(tools=tools, backend=None, problem=str(error))
+
+
+def _installed(family: Family) -> Iterator[Tools]:
+    for backend in Backend:
+        try:
+            yield backends.find_tools(family, backend)
+        except ToolMissing:
+            continue

@@ -1,3 +1,5 @@
+import json
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -36,3 +38,42 @@ def test_the_program_alone_lists_its_commands() -> None:
     assert result.stdout == CliRunner().invoke(main, ["--help"]).stdout
     for command in COMMANDS:
         assert f"\n  {command} " in result.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_of_itself(command: str) -> None:
+    found = main.get_command(click.Context(main), command)
+    assert found is not None
+    listed = " ".join(CliRunner().invoke(main, ["--help"]).stdout.split())
+    assert f" {command} {found.get_short_help_str(1000)}" in listed
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"), [("staus", "; did you mean status?"), ("rendre", "; did you mean render?"), ("zzz", "")]
+)
+def test_a_command_that_may_have_been_meant(wrong: str, meant: str) -> None:
+    result = CliRunner().invoke(main, [wrong])
+    assert result.exit_code == 2
+    assert result.stderr == f"Error: No such command '{wrong}'{meant} (see 'main --help')\n"
+
+
+def test_the_version() -> None:
+    short = CliRunner().invoke(main, ["--version"])
+    lines = CliRunner().invoke(main, ["version"]).stdout.splitlines()
+    assert (short.exit_code, short.stdout) == (0, f"{lines[0]}\n")
+    document = json.loads(CliRunner().invoke(main, ["version", "-o", "json"]).stdout)
+    assert lines[:2] == [f"pykubeproxy {document['pykubeproxy']}", f"python {document['python']}"]
+    assert document["kubernetes"] == "v1.37.0"
+    for family, its in document["families"].items():
+        where = lines.index(next(line for line in lines if line.lower().startswith(f"{family} backend in use: ")))
+        assert lines[where - len(its["tools"]) : where] == [f"{name} {text}" for name, text in its["tools"].items()]
+
+
+@pytest.mark.parametrize("command", ["status", "check", "diff", "trace", "services", "top", "version"])
+def test_the_form_of_the_output_has_a_short_option(command: str) -> None:
+    assert "\n  -o, --output [text|" in CliRunner().invoke(main, [command, "--help"]).stdout
+
+
+@pytest.mark.parametrize("command", ["services", "top"])
+def test_n_is_a_namespace(command: str) -> None:
+    assert "\n  -n, --namespace " in CliRunner().invoke(main, [command, "--help"]).stdout

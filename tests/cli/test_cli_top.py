@@ -9,11 +9,11 @@ from pykubeproxy.cli import top
 from pykubeproxy.cli.main import main
 
 MISTAKES = {
-    "too often": (["--interval", "0"], "0.0 is not in the range 0.1<=x<=3600"),
-    "never": (["--interval", "inf"], "inf is not in the range 0.1<=x<=3600"),
-    "no number": (["--interval", "nan"], "nan is not a number of seconds"),
-    "no seconds": (["--interval", "1s"], "'1s' is not a valid float"),
-    "no Services": (["-n", "0"], "0 is not in the range x>=1"),
+    "too often": (["--interval", "0"], "0 is not from 100ms to 1h"),
+    "never": (["--interval", "2h"], "2h is not from 100ms to 1h"),
+    "no number": (["--interval", "nan"], 'invalid duration "nan"'),
+    "no unit": (["--interval", "1x"], 'unknown unit "x"'),
+    "no Services": (["--limit", "0"], "0 is not in the range x>=1"),
     "output": (["--output", "yaml"], "'yaml' is not one of 'text', 'json'"),
     "argument": (["default/web"], "default/web"),
 }
