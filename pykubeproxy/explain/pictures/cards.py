@@ -7,6 +7,7 @@ import msgspec
 
 from pykubeproxy.explain.condensed import CondensedNode, condense, is_arrival, service_of
 from pykubeproxy.explain.words import client_text, destination_text
+from pykubeproxy.model.ip import parse_ip
 from pykubeproxy.netfilter.effect import Action
 from pykubeproxy.netfilter.outcome import Verdict, decided
 from pykubeproxy.netfilter.path import Step
@@ -57,6 +58,13 @@ def cards(steps: Sequence[Step]) -> Iterator[Card]:
     shown = [step for step in steps if not is_arrival(step)]
     for (hook, table), group in groupby(shown, key=lambda step: (step.hook, step.table)):
         yield Card(hook=hook, table=table, steps=tuple(group))
+
+
+def endpoint_order(endpoint: str | None) -> tuple[int, int]:
+    """What endpoints (`ip:port`) are sorted by: their address and port as numbers; no endpoint comes first."""
+    address, _, port = (endpoint or "").rpartition(":")
+    ip = parse_ip(address.strip("[]"))
+    return (ip.number, int(port)) if ip is not None else (-1, 0)
 
 
 def verdict_class(verdict: Verdict) -> str:

@@ -1,28 +1,35 @@
 """A trace as an HTML page: the drawing, and below it every step with its rule, which can be opened and closed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from pykubeproxy.explain.condensed import BranchCondition, CondensedNode
-from pykubeproxy.explain.pictures.cards import Card, cards, css_class, picture, verdict_class
+from pykubeproxy.explain.pictures.cards import Card, cards, css_class, endpoint_order, picture, verdict_class
 from pykubeproxy.explain.pictures.svg import as_svg
 from pykubeproxy.explain.words import (
     condition_text,
     likewise_text,
     place_text,
+    rest_text,
     result_text,
     share_text,
     step_comment,
     step_text,
+    sum_text,
 )
 from pykubeproxy.model.share import percent
 from pykubeproxy.netfilter.outcome import BranchResult, Outcome
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
 
+# Up to so many outcomes are listed; more are in a group that can be opened.
+_LISTED = 8
+
 _STYLE = """
-:root{color-scheme:light dark;--fg:#0f172a;--bg:#f1f5f9;--card:#fff;--dim:#64748b;--edge:#cbd5e1}
-@media(prefers-color-scheme:dark){:root{--fg:#e2e8f0;--bg:#0f172a;--card:#1e293b;--dim:#94a3b8;--edge:#334155}}
+:root{color-scheme:light dark;--fg:#0f172a;--bg:#f1f5f9;--card:#fff;--dim:#475569;--edge:#cbd5e1;
+--accept:#15803d;--refuse:#b91c1c;--mark:#b45309;--lost:#854d0e;--rewrite:#1d4ed8;--route:#0f766e}
+@media(prefers-color-scheme:dark){:root{--fg:#e2e8f0;--bg:#0f172a;--card:#1e293b;--dim:#94a3b8;--edge:#334155;
+--accept:#86efac;--refuse:#fca5a5;--mark:#fcd34d;--lost:#fde047;--rewrite:#93c5fd;--route:#5eead4}}
 body{font:15px/1.5 Inter,'Segoe UI',Roboto,Arial,'DejaVu Sans',sans-serif;color:var(--fg);background:var(--bg);margin:0}
 main{max-width:1100px;margin:0 auto;padding:28px}h1{font-size:24px;margin:0}h2{font-size:16px;margin:28px 0 10px}
 .dim{color:var(--dim)}code{font:13px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace}
@@ -31,13 +38,17 @@ border-radius:10px;padding:8px 14px;margin:6px 0}
 .case{margin-left:24px}.bar{flex:0 0 120px;height:10px;border-radius:5px;background:var(--edge);overflow:hidden}
 .bar i{display:block;height:100%}
 .share{flex:0 0 110px;font-variant-numeric:tabular-nums}.v{font-weight:700;flex:0 0 90px}
-.accept{color:#16a34a}.refuse{color:#dc2626}.undecided,.mark{color:#d97706}.lost{color:#ca8a04}.rewrite{color:#3b82f6}.route{color:#0d9488}
+.accept{color:var(--accept)}.refuse{color:var(--refuse)}.undecided,.mark{color:var(--mark)}.lost{color:var(--lost)}
+.rewrite{color:var(--rewrite)}.route{color:var(--route)}
 i.accept{background:#16a34a}i.refuse{background:#dc2626}i.undecided{background:#d97706}i.lost{background:#eab308}
 details{background:var(--card);border:1px solid var(--edge);border-radius:10px;margin:8px 0;padding:6px 14px}
 summary{cursor:pointer;font-weight:600}.branch{border-left:4px solid #3b82f6}
 .step{margin:4px 0 4px 18px;padding:2px 10px;border:0;background:none}.step>summary{font-weight:400}
 .rule{display:block;overflow-x:auto;white-space:pre;color:var(--dim);padding:4px 0}
 figure{margin:16px 0;overflow:auto;border-radius:16px}figure svg{max-width:100%;height:auto;display:block}
+h1,.end,summary,p{overflow-wrap:anywhere}
+@media(max-width:600px){main{padding:14px}.end{flex-wrap:wrap;gap:4px 10px}.case,.step{margin-left:8px}
+h1{font-size:19px}figure svg{max-width:none}}
 """
 
 
@@ -49,16 +60,30 @@ def as_html(traced: Trace) -> str:
         f"<h1>{title}</h1>",
         f'<div class="dim">{escape(shown.service)}</div>',
         *([f'<div class="dim">{escape(shown.note)}</div>'] if shown.note else []),
-        *(line for outcome in traced.outcomes for line in _outcome(outcome)),
+        *_outcomes(traced.outcomes),
         "<h2>The way as a picture</h2>",
         f"<figure>{as_svg(traced)}</figure>",
         '<h2>Step by step <span class="dim">(a step opens to show its rule)</span></h2>',
         *_node(shown.tree),
     ]
-    head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+    meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    head = f"{meta}<title>{title}</title><style>{_STYLE}</style>"
     return "\n".join(
         ["<!DOCTYPE html>", f'<html lang="en"><head>{head}</head><body><main>', *body, "</main></body></html>"]
     )
+
+
+def _outcomes(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """The outcomes, endpoints in numeric order; of many, the rest in a group that can be opened."""
+    ordered = sorted(outcomes, key=lambda outcome: endpoint_order(outcome.dnat))
+    shown = ordered if len(ordered) <= _LISTED + 1 else ordered[:_LISTED]
+    for outcome in shown:
+        yield from _outcome(outcome)
+    if rest := ordered[len(shown) :]:
+        yield f"<details><summary>{escape(rest_text([each.probability for each in rest]))}</summary>"
+        for outcome in rest:
+            yield from _outcome(outcome)
+        yield "</details>"
 
 
 def _outcome(outcome: Outcome) -> Iterator[str]:
@@ -97,8 +122,12 @@ def _node(node: CondensedNode) -> Iterator[str]:
         yield "</details>"
     if node.result is not None:
         yield _result(node.result)
-    for other in node.similar:
-        yield f'<p class="dim">{percent(other.probability)} {escape(likewise_text(other.result))}</p>'
+    if node.similar:
+        total = sum_text(other.probability for other in node.similar)
+        yield f"<details><summary>{total} likewise, to {len(node.similar)} more endpoints</summary>"
+        for other in sorted(node.similar, key=lambda other: endpoint_order(other.result.dnat)):
+            yield f'<p class="dim">{percent(other.probability)} {escape(likewise_text(other.result))}</p>'
+        yield "</details>"
 
 
 def _card(card: Card) -> Iterator[str]:

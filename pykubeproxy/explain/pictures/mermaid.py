@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import count
+from textwrap import wrap
 
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.condensed import CondensedNode
@@ -11,6 +12,9 @@ from pykubeproxy.netfilter.outcome import BranchResult
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
 from pykubeproxy.rules import names as chain_names
+
+# Characters of a line.
+_WIDTH = 56
 
 _STYLES = (
     "classDef packet fill:#0f172a,color:#fff,stroke:#0f172a",
@@ -50,11 +54,11 @@ class _Chart:
             total = sum_text(other.probability for other in node.similar)
             names = ", ".join(other.result.dnat or cause_text(other.result.cause) for other in node.similar[:8])
             more = f" and {len(node.similar) - 8} more" if len(node.similar) > 8 else ""
-            text = _escaped(f"{total} likewise to {names}{more}")
+            text = _wrapped(f"{total} likewise to {names}{more}")
             yield from self._box(before, "", f'(["{text}"])', verdict_class(node.similar[0].result.verdict))
 
     def _result(self, before: str, label: str, result: BranchResult) -> Iterator[str]:
-        text = f"<b>{result.verdict}</b><br/>{_escaped(result_text(result))}"
+        text = f"<b>{result.verdict}</b><br/>{_wrapped(result_text(result))}"
         yield from self._box(before, label, f'(["{text}"])', verdict_class(result.verdict))
 
     def _box(self, before: str, label: str, shape: str, style: str) -> Iterator[str]:
@@ -70,6 +74,11 @@ def _card(card: Card) -> str:
 def _line(step: Step) -> str:
     chain = f"{chain_names.shortened(step.chain)}: " if step.chain else ""
     return f"{chain}{short_step_text(step)}"
+
+
+def _wrapped(text: str) -> str:
+    """Long text in lines of their own: a box is as wide as its longest line, and viewers clip wide ones."""
+    return "<br/>".join(map(_escaped, wrap(text, _WIDTH)))
 
 
 def _escaped(text: str) -> str:

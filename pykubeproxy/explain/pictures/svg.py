@@ -6,7 +6,7 @@ from html import escape
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.condensed import SimilarBranch
 from pykubeproxy.explain.pictures import layout
-from pykubeproxy.explain.pictures.cards import Card, Picture, css_class, picture, verdict_class
+from pykubeproxy.explain.pictures.cards import Card, Picture, css_class, endpoint_order, picture, verdict_class
 from pykubeproxy.explain.pictures.layout import COLUMN, Column, lay_out
 from pykubeproxy.explain.words import branch_label, short_step_text, step_comment, step_text, sum_text
 from pykubeproxy.model.share import percent
@@ -19,21 +19,27 @@ _MARGIN = 40
 _HEADER = 132
 _LEAST_WIDTH = 760
 
+# Text has a contrast of 4.5 to 1 at least (WCAG 2.2, 1.4.3), in the light and in the dark.
 _STYLE = """
 text{font-family:Inter,'Segoe UI',Roboto,'Helvetica Neue',Arial,'DejaVu Sans',sans-serif;fill:#0f172a}
 .m{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:12px}
 .h1{font-size:24px;font-weight:700}.h2{font-size:14px;fill:#475569}
-.ct{font-size:12px;font-weight:700;fill:#fff;letter-spacing:.06em}.n{font-size:11px;fill:#64748b}
+.ct{font-size:12px;font-weight:700;fill:#fff;letter-spacing:.06em}.n{font-size:11px;fill:#475569}
 .chain{fill:#475569}.v{font-size:14px;font-weight:700;fill:#fff}.r{font-size:12px;fill:#fff}.s{font-size:13px;font-weight:700}
-.card{fill:#fff;stroke:#cbd5e1}.flow{fill:none;stroke:#94a3b8;stroke-linecap:round}
-.pass{fill:#94a3b8}.rewrite{fill:#2563eb}.mark{fill:#d97706}.route{fill:#0d9488}.accept{fill:#16a34a}
-.refuse{fill:#dc2626}.undecided{fill:#d97706}.lost{fill:#a16207}
-text.rewrite{fill:#1d4ed8;font-weight:700}text.refuse{fill:#b91c1c;font-weight:700}text.pass{fill:#0f172a}
-text.mark{fill:#b45309}text.route{fill:#0f766e}text.undecided{fill:#b45309;font-weight:700}text.accept{fill:#15803d}
+.bg{fill:#f1f5f9}.card,.pill{fill:#fff;stroke:#cbd5e1}.more{fill:#dcfce7;stroke:#16a34a}
+.flow{fill:none;stroke:#94a3b8;stroke-linecap:round}
+.pass{fill:#94a3b8}.rewrite{fill:#2563eb}.mark{fill:#b45309}.route{fill:#0f766e}.accept{fill:#15803d}
+.refuse{fill:#b91c1c}.undecided{fill:#b45309}.lost{fill:#854d0e}
+text.rewrite{fill:#1d4ed8;font-weight:700}text.refuse{font-weight:700}text.pass{fill:#0f172a}
+text.undecided{font-weight:700}
+@media(prefers-color-scheme:dark){text,text.pass{fill:#e2e8f0}.h2,.n,.chain{fill:#94a3b8}.ct,.v,.r{fill:#fff}
+.bg{fill:#0f172a}.card,.pill{fill:#1e293b;stroke:#475569}.more{fill:#14532d}
+text.rewrite{fill:#93c5fd}text.refuse{fill:#fca5a5}text.mark,text.undecided{fill:#fcd34d}text.route{fill:#5eead4}
+text.accept{fill:#86efac}}
 """
 
 _HOOKS = {"PREROUTING": "#4f46e5", "INPUT": "#0369a1", "FORWARD": "#0369a1", "OUTPUT": "#4f46e5"}
-_HOOKS |= {"POSTROUTING": "#7c3aed", "ROUTING": "#0d9488"}
+_HOOKS |= {"POSTROUTING": "#7c3aed", "ROUTING": "#0f766e"}
 _COLORS = {Verdict.DROP: "#dc2626", Verdict.REJECT: "#dc2626", Verdict.UNDECIDED: "#d97706", Verdict.LOST: "#eab308"}
 _SHADES = ("#16a34a", "#22c55e", "#4ade80", "#86efac")
 
@@ -45,7 +51,7 @@ def as_svg(traced: Trace) -> str:
     width = max(root.width + 2 * _MARGIN, _LEAST_WIDTH)
     height = _HEADER + root.height + _MARGIN
     body = [
-        f'<rect width="{width}" height="{height}" rx="16" fill="#f1f5f9"/>',
+        f'<rect width="{width}" height="{height}" rx="16" class="bg"/>',
         *_header(shown, traced.outcomes, width),
         *_column(root, (width - root.width) / 2, _HEADER),
     ]
@@ -112,10 +118,7 @@ def _branches(column: Column, left: float, middle: float, bottom: float) -> Iter
 def _pill(middle: float, y: float, words: str) -> Iterator[str]:
     label = _cut(words, 50)
     width = 22 + 8 * len(label)
-    yield (
-        f'<rect x="{middle - width / 2:.1f}" y="{y - 13:.1f}" width="{width}" height="24" rx="12" fill="#fff"'
-        ' stroke="#94a3b8"/>'
-    )
+    yield (f'<rect x="{middle - width / 2:.1f}" y="{y - 13:.1f}" width="{width}" height="24" rx="12" class="pill"/>')
     yield _text(middle, y + 4, label, "s", anchor="middle")
 
 
@@ -168,10 +171,11 @@ def _result(column: Column, x: float, y: float) -> Iterator[str]:
 
 def _similar(similar: tuple[SimilarBranch, ...], x: float, y: float) -> Iterator[str]:
     height = layout.similar_height(len(similar))
-    yield f'<rect x="{x:.1f}" y="{y:.1f}" width="{COLUMN}" height="{height}" rx="10" fill="#dcfce7" stroke="#16a34a"/>'
+    yield f'<rect x="{x:.1f}" y="{y:.1f}" width="{COLUMN}" height="{height}" rx="10" class="more"/>'
     total = sum_text(other.probability for other in similar)
     yield _text(x + 16, y + 21, f"{total} likewise, to {len(similar)} more endpoints", "s")
-    shown = similar if len(similar) <= layout.MOST_SIMILAR else similar[: layout.MOST_SIMILAR - 1]
+    ordered = sorted(similar, key=lambda other: endpoint_order(other.result.dnat))
+    shown = ordered if len(ordered) <= layout.MOST_SIMILAR else ordered[: layout.MOST_SIMILAR - 1]
     for number, other in enumerate(shown):
         line = f"{percent(other.probability):>6}  {other.result.dnat or cause_text(other.result.cause)}"
         yield _text(x + 16, y + 40 + 17 * number, line, "m")
