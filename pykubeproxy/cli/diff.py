@@ -1,11 +1,11 @@
 """`diff`: what `run` would change on this node now."""
 
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
 import click
 
+from pykubeproxy.cli.color import color_option
 from pykubeproxy.cli.diff_json import as_json
 from pykubeproxy.cli.diff_text import FamilyDiff, NodeDiff, as_text
 from pykubeproxy.cli.dumps import comparable, not_compared, read_dumps
@@ -59,6 +59,7 @@ from pykubeproxy.rules.ruleset import Ruleset
     show_default=True,
     help="What to print.",
 )
+@color_option
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @with_errors
@@ -212,6 +213,5 @@ def _lines(found: NodeDiff, output: str, is_summary: bool | None, splits: Mappin
 
 
 def _print(lines: Iterable[str]) -> None:
-    color = False if os.environ.get("NO_COLOR") else None
     for line in lines:
-        click.echo(line, color=color)
+        click.echo(line)

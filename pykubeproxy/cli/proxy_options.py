@@ -12,11 +12,15 @@ from pykubeproxy.config.flags import Flag, FlagCategory
 _GIVEN = "pykubeproxy.flags"
 _PROBLEMS = "pykubeproxy.flags.problems"
 
+_ALL_SHOWN = "pykubeproxy.flags.all-shown"
+
 _R = TypeVar("_R")
 
 
 def kube_proxy_flags(*, leave_out: Collection[str] = ()) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
     """Give a click command kube-proxy's options, but for those named in `leave_out`.
+
+    If there are such, the command has other options of its own, and its help shows kube-proxy's only with --help-all.
 
     The command gets one argument for all of them, `flags`: the values that were given, by flag name, as
     `pykubeproxy.config.completed.complete` takes them.
@@ -31,6 +35,8 @@ def kube_proxy_flags(*, leave_out: Collection[str] = ()) -> Callable[[Callable[.
             return command(*args, flags=dict(meta.get(_GIVEN, {})), **kwargs)
 
         decorated: Callable[..., _R] = with_flags
+        if leave_out:
+            decorated = _HELP_ALL(decorated)
         for flag in reversed(FLAGS):
             if flag.name not in leave_out:
                 decorated = _option(flag)(decorated)
@@ -57,7 +63,7 @@ def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
     bare: dict[str, Any] = {} if flag.type.bare is None else {"is_flag": False, "flag_value": flag.type.bare}
     return click.option(
         *_declarations(flag),
-        cls=click.Option if flag.type.bare is None else _Switch,
+        cls=_Flag if flag.type.bare is None else _Switch,
         type=str,
         metavar=flag.type.metavar,
         multiple=True,
@@ -69,7 +75,34 @@ def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
     )
 
 
-class _Switch(click.Option):
+class _Flag(click.Option):
+    """An option that help shows only where it is asked for all options, or in a command that has no --help-all."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option and its description, or None."""
+        is_folded = any(param.name == "help_all" for param in ctx.command.params) and _ALL_SHOWN not in ctx.meta
+        return None if is_folded else super().get_help_record(ctx)
+
+
+def _show_all(ctx: click.Context, param: click.Parameter, is_asked: bool) -> None:
+    del param
+    if is_asked:
+        ctx.meta[_ALL_SHOWN] = True
+        click.echo(ctx.get_help())
+        ctx.exit()
+
+
+_HELP_ALL = click.option(
+    "--help-all",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_all,
+    help="Show also the options of the proxy's configuration: kube-proxy's (--config, --cluster-cidr, ...).",
+)
+
+
+class _Switch(_Flag):
     """An option whose value can only follow `=`, as in Go: in `--masquerade-all true`, `true` is an argument.
 
     kube-proxy refuses such an argument. click would take it for the option's value.

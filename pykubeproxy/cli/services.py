@@ -1,11 +1,11 @@
 """`services`: what the rules of a node know of Services."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 
 import click
 
+from pykubeproxy.cli.color import color_option
 from pykubeproxy.cli.dumps import comparable, missing_tables, read_dumps
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, DIFFERENT, print_stderr, with_errors
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
@@ -43,6 +43,7 @@ _JSON = "json"
     "-o", "--output", type=click.Choice(["text", _JSON]), default="text", show_default=True, help="What to print."
 )
 @object_options
+@color_option
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @with_errors
@@ -158,6 +159,5 @@ def _print(
     if output == _JSON:
         click.echo(as_json(views, unequal))
         return
-    color = False if os.environ.get("NO_COLOR") else None
     lines = as_pages(views, unequal) if is_whole else as_table(views, unequal)
-    click.echo("\n".join(lines), color=color)
+    click.echo("\n".join(lines))

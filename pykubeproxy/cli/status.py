@@ -1,11 +1,11 @@
 """`status`: how the node is."""
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
+from pykubeproxy.cli.color import color_option
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
 from pykubeproxy.cli.nftables_reading import read_move
 from pykubeproxy.cli.status_output import as_json, as_text
@@ -59,7 +59,7 @@ def status_options(command: Callable[..., _R]) -> Callable[..., _R]:
     """Give a command the options of `status`."""
     for option in reversed(_OPTIONS):
         command = option(command)
-    return command
+    return color_option(command)
 
 
 @click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy status")
@@ -91,6 +91,5 @@ def _print(output: str, state: NodeState | MoveFacts, observations: Sequence[Obs
     if output == _JSON:
         click.echo(as_json(state, observations))
     else:
-        color = False if os.environ.get("NO_COLOR") else None
-        click.echo("\n".join(as_text(state, observations)), color=color)
+        click.echo("\n".join(as_text(state, observations)))
     return exit_status(observations)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import click
 from rich.console import Console, RenderableType
 
+from pykubeproxy.cli.color import color_option
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, print_stderr, with_errors
 from pykubeproxy.cli.options import our_options
 from pykubeproxy.cli.running_proxy import options_of_node
@@ -73,6 +74,7 @@ class _IntervalType(click.ParamType[float]):
     metavar="N",
     help="At most so many Services, and endpoints of each (default: 20 in text, all in JSON).",
 )
+@color_option
 @our_options
 @with_errors
 def top(
@@ -144,9 +146,10 @@ class _Console(Console):
 
 def _console() -> Console:
     is_terminal = sys.stdout.isatty()
+    color = click.get_current_context().color
     return _Console(
-        force_terminal=is_terminal,
-        no_color=bool(os.environ.get("NO_COLOR")),
+        force_terminal=is_terminal if color is None else color or is_terminal,
+        no_color=color is False,
         width=None if is_terminal else _UNLIMITED_WIDTH,
     )
 

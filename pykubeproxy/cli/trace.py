@@ -1,12 +1,12 @@
 """`trace`: what happens to a packet, and why."""
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 
 import click
 import msgspec
 
+from pykubeproxy.cli.color import color_option
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.notes import note_other_tables
@@ -66,6 +66,7 @@ _PICTURES: Mapping[str, Callable[[Trace], str]] = {"mermaid": as_mermaid, "svg":
 )
 @click.option("--every-step", is_flag=True, help="With text: also the rules that led to nothing, and equal branches.")
 @object_options
+@color_option
 @our_options
 @kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @with_errors
@@ -110,7 +111,7 @@ def trace(
     holders = cluster.holders() if cluster is not None else {}
     if output == "text":
         text = as_text(traced, again, unseen, holders, every_step=every_step)
-        click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+        click.echo(text)
     else:
         click.echo(as_json(traced, unseen, holders) if output == "json" else _PICTURES[output](traced))
     # 0 only if the packet gets through whatever the answers to undecided questions are.

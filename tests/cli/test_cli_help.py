@@ -1,11 +1,14 @@
 import json
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from pykubeproxy.cli.kube_proxy import main as kube_proxy
 from pykubeproxy.cli.main import main
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 COMMANDS = main.list_commands(click.Context(main))
 
 
@@ -29,7 +32,7 @@ def test_help_shows_an_example(command: str, flag: str) -> None:
     "flag", ["--host-address", "--family", "--dispatch", "--backend", "--cluster-cidr", "--masquerade-all"]
 )
 def test_our_flags_and_kube_proxys_are_there(command: str, flag: str) -> None:
-    assert f"{flag} " in CliRunner().invoke(main, [command, "--help"]).stdout
+    assert f"{flag} " in CliRunner().invoke(main, [command, "--help-all"]).stdout
 
 
 def test_the_program_alone_lists_its_commands() -> None:
@@ -38,6 +41,34 @@ def test_the_program_alone_lists_its_commands() -> None:
     assert result.stdout == CliRunner().invoke(main, ["--help"]).stdout
     for command in COMMANDS:
         assert f"\n  {command} " in result.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "render", "diff", "trace", "services"])
+def test_the_proxys_configuration_is_folded(command: str) -> None:
+    short = CliRunner().invoke(main, [command, "--help"]).stdout
+    assert "\n  --help-all " in short
+    assert "\n  --masquerade-all" not in short
+    assert "\n  --dispatch " in short
+    assert "\n  --masquerade-all" in CliRunner().invoke(kube_proxy, ["--help"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "escapes"),
+    [
+        ((), {}, 0),
+        ((), {"FORCE_COLOR": "1"}, 1),
+        ((), {"FORCE_COLOR": "1", "NO_COLOR": "1"}, 0),
+        (("--color", "always"), {"NO_COLOR": "1"}, 1),
+        (("--color", "never"), {"FORCE_COLOR": "1"}, 0),
+    ],
+)
+def test_colors(arguments: tuple[str, ...], environment: dict[str, str], escapes: int, tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    dump.write_text("*filter\nCOMMIT\n*nat\nCOMMIT\n")
+    cleared = {"NO_COLOR": None, "FORCE_COLOR": None}
+    command = ["diff", "-f", str(EXAMPLES), "--family", "ipv4", "--live", str(dump), *arguments]
+    result = CliRunner().invoke(main, command, env={**cleared, **environment})
+    assert ("\x1b[" in result.stdout) == escapes, result.output
 
 
 @pytest.mark.parametrize("command", COMMANDS)

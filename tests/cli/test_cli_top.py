@@ -2,6 +2,7 @@
 
 import io
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -37,5 +38,5 @@ def test_a_reader_that_has_gone_is_left_to_the_command(monkeypatch: pytest.Monke
             raise BrokenPipeError(text)
 
     monkeypatch.setattr("sys.stdout", Broken())
-    with pytest.raises(BrokenPipeError):
+    with pytest.raises(BrokenPipeError), click.Context(main):
         top._console().print("a table")
