@@ -160,4 +160,4 @@ def _print(
         click.echo(as_json(views, unequal))
         return
     lines = as_pages(views, unequal) if is_whole else as_table(views, unequal)
-    click.echo("\n".join(lines))
+    click.echo("".join(f"{line}\n" for line in lines), nl=False)

@@ -19,9 +19,18 @@ _SIGNS: Mapping[str, str] = {Level.OK: "✔", Level.NOTE: "!", Level.BAD: "✘",
 _COLORS: Mapping[str, str] = {Level.OK: "green", Level.NOTE: "yellow", Level.BAD: "red", Level.UNKNOWN: "yellow"}
 _WIDTH = 14
 
+_NEXT = (
+    "A Service does not answer? `pykubeproxy services NAMESPACE/NAME` shows its endpoints, and what is refused;\n"
+    "`pykubeproxy trace --from CLIENT-IP --to NAMESPACE/NAME` shows what becomes of a packet, and why."
+)
+
 
 def as_text(state: NodeState | MoveFacts, observations: Sequence[Observation]) -> Iterator[str]:
-    """One line that sums it up, and then one for each observation; below it, what to do where it is not well."""
+    """One line that sums it up, and then one for each observation; below it, what to do where it is not well.
+
+    At the end of a node's state are the commands for a Service that does not answer, which may be so on a node that is
+    well: its endpoints, or the port that the client uses, may be the cause.
+    """
     yield click.style(f"{printable(_name(state))}: {_sum(observations)}", bold=True)
     before = None
     for each in observations:
@@ -31,6 +40,8 @@ def as_text(state: NodeState | MoveFacts, observations: Sequence[Observation]) -
         yield f"{sign(each.level)} {label:<{_WIDTH}}{says}"
         if advice:
             yield f"  {'':<{_WIDTH}}→ {advice}"
+    if isinstance(state, NodeState):
+        yield f"\n{_NEXT}"
 
 
 def sign(level: str) -> str:

@@ -72,6 +72,7 @@ def test_a_name_that_no_rule_has() -> None:
         services("nodeport", "ns1/npp").stderr
         == "note: no Service ns1/npp in these rules; did you mean ns1/np or ns1/np:http?\n"
     )
+    assert services("nodeport", "ns1/npp").stdout == ""
     headless = services("nodeport", "ns1/hl", *objects("headless")).stderr
     assert "note: ns1/hl has no rules: headless (clusterIP: None): clients reach its pods directly" in headless
 
