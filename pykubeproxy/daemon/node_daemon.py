@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from pykubeproxy import logger
 from pykubeproxy.cluster.client import connect
 from pykubeproxy.cluster.events import health_check_failed, healthz_failed, metrics_failed
 from pykubeproxy.cluster.manifests import Manifests
@@ -46,6 +47,8 @@ from pykubeproxy.observe.pages import HealthPages, MetricsPages
 from pykubeproxy.observe.servers import ServerFailed, Servers, addresses_of
 from pykubeproxy.plan.schedule import Schedule
 from pykubeproxy.rules.text import LOCALHOST_COUNTER
+
+log = logger.get()
 
 _SERVER_FAILED = {"healthz": healthz_failed, "metrics": metrics_failed}
 
@@ -99,6 +102,7 @@ class Daemon:
 
         A setting that cannot be made is fatal, unless manifests take the place of the API server.
         """
+        self._log_start()
         sysctls = Sysctls(read_only=self._settings.is_dry)
         facts = self._view.facts(None, next(iter(self._tools)))
         must_succeed = self._settings.manifests is None and not self._settings.is_dry
@@ -225,6 +229,18 @@ class Daemon:
             dispatch=own_options.dispatch,
             commit=own_options.commit,
             reject_unused=own_options.reject_unused,
+        )
+
+    def _log_start(self) -> None:
+        about = self._about()
+        log.info(
+            "starting",
+            version=about.program,
+            backend=", ".join(f"{family} {its.backend}" for family, its in self._tools.items()),
+            layout=about.dispatch,
+            node=about.node_name,
+            addresses=", ".join(about.node_addresses) or "none",
+            source=self._settings.manifests or (self._api.server if self._api is not None else ""),
         )
 
     def _object_source(self) -> ObjectSource:

@@ -10,8 +10,9 @@ from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.plan.refused import ADDRTYPE, RANDOM_FULLY, Extension
 from pykubeproxy.rules.ruleset import ChainId, Unread
 
-# At most so many chains, or Services, are named in one log line.
+# At most so many chains, or Services that were refused, are named in one log line; and of those that were written.
 _NAMED = 5
+_WRITTEN_NAMED = 3
 
 # What it means for all Services that the kernel lacks an extension.
 _WITHOUT = {
@@ -35,10 +36,11 @@ class NothingToWrite(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RulesWritten(msgspec.Struct, frozen=True, kw_only=True):
-    """Rules were written; in shadow mode (`is_shadow`), they would have been."""
+    """Rules were written; in shadow mode (`is_shadow`), they would have been. `services` had changed before."""
 
     summary: Summary
     seconds: float
+    services: tuple[ServiceKey, ...] = ()
     is_shadow: bool = False
 
 
@@ -114,9 +116,9 @@ def log_line(fact: SyncFact) -> LogLine:  # noqa: PLR0911  one case for each kin
             return LogLine("error", message, {"seconds": seconds, "error": error})
         case NothingToWrite(seconds=seconds, is_expected=is_expected):
             return LogLine("debug" if is_expected else "info", "in sync; nothing to write", {"seconds": seconds})
-        case RulesWritten(summary=summary, seconds=seconds, is_shadow=is_shadow):
+        case RulesWritten(summary=summary, seconds=seconds, services=services, is_shadow=is_shadow):
             message = "would write" if is_shadow else "synced"
-            return LogLine("info", message, {"seconds": seconds, "plan": str(summary)})
+            return LogLine("info", message, {"seconds": seconds, "plan": str(summary)} | _services(services))
         case DriftRepaired(by=by, chains=chains, summary=summary, seconds=seconds):
             named = _named(f"{table} {chain}" for table, chain in chains)
             values = {"by": by, "chains": named, "plan": str(summary), "seconds": seconds}
@@ -140,8 +142,13 @@ def log_line(fact: SyncFact) -> LogLine:  # noqa: PLR0911  one case for each kin
             return LogLine("info", "Services are no longer refused", {"services": _named(map(str, services))})
 
 
-def _named(names: Iterable[str]) -> str:
+def _services(services: Iterable[ServiceKey]) -> dict[str, str]:
+    named = _named(map(str, services), _WRITTEN_NAMED)
+    return {"services": named} if named else {}
+
+
+def _named(names: Iterable[str], most: int = _NAMED) -> str:
     """All names, or the first few of them and how many more there are."""
     every = tuple(names)
-    named = ", ".join(every[:_NAMED])
-    return f"{named} and {len(every) - _NAMED} more" if len(every) > _NAMED else named
+    named = ", ".join(every[:most])
+    return f"{named} and {len(every) - most} more" if len(every) > most else named

@@ -43,3 +43,23 @@ def test_every_line_is_json(machine: Machine, kind4: Kind, tmp_path: Path) -> No
     synced = next(entry for entry in map(json.loads, lines) if entry["event"] == "synced")
     assert (synced["level"], synced["family"]) == ("info", "IPv4")
     assert synced["plan"].endswith(" rules")
+    assert synced["services"] == "default/web-1"
+
+
+def test_the_first_line_says_what_starts(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
+    source = write(tmp_path / "objects.json", *(web(kind4.family, number) for number in range(1, 6)))
+    flags = (*kind4.flags, "--log-format", "json", "--hostname-override", "node-a", "--host-address", "192.0.2.1")
+    first, *others = map(json.loads, machine.once(source, *flags, "-v", "4").stderr.splitlines())
+    assert first["event"] == "starting"
+    assert first["version"].startswith("pykubeproxy ")
+    assert {name: first[name] for name in ("backend", "layout", "node", "addresses", "source")} == {
+        "backend": f"{kind4.family} {kind4.backend}",
+        "layout": "tree",
+        "node": "node-a",
+        "addresses": "192.0.2.1",
+        "source": str(source),
+    }
+    synced = next(entry for entry in others if entry["event"] == "synced")
+    assert synced["services"] == "default/web-1, default/web-2, default/web-3 and 2 more"
+    chains = [entry["chain"] for entry in others if (entry["event"], entry.get("action")) == ("chain", "added")]
+    assert "KUBE-SERVICES" in chains

@@ -1,5 +1,6 @@
 """The log lines about syncs."""
 
+import logging
 from collections.abc import Iterator
 
 from pykubeproxy import logger
@@ -8,7 +9,9 @@ from pykubeproxy.daemon.sync.family import SyncResult
 from pykubeproxy.daemon.sync.set_aside import RefusedReport
 from pykubeproxy.explain import sync_facts as facts
 from pykubeproxy.explain.summary import summarize
+from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
+from pykubeproxy.plan.diff import Plan
 from pykubeproxy.plan.refused import ADDRTYPE, RANDOM_FULLY
 
 log = logger.get()
@@ -19,6 +22,14 @@ def report(sync: FinishedSync) -> None:
     for fact in facts_of(sync):
         line = facts.log_line(fact)
         getattr(log, line.level)(line.message, family=sync.family, **line.values)
+    if sync.result is not None and log.is_enabled_for(logging.DEBUG):
+        _report_chains(sync.family, sync.result.plan)
+
+
+def _report_chains(family: Family, plan: Plan) -> None:
+    for change in plan.chains:
+        what = "added" if change.before is None else "removed" if change.after is None else "changed"
+        log.debug("chain", action=what, family=family, table=change.table, chain=change.chain)
 
 
 def facts_of(sync: FinishedSync) -> Iterator[facts.SyncFact]:
@@ -43,7 +54,8 @@ def _effect(sync: FinishedSync, result: SyncResult, seconds: float) -> facts.Syn
     if result.drifted:
         by = str(sync.cause or "unknown")
         return facts.DriftRepaired(by=by, chains=result.drifted, summary=summary, seconds=seconds)
-    return facts.RulesWritten(summary=summary, seconds=seconds, is_shadow=not result.is_written)
+    services = tuple(sorted(sync.touched, key=str))
+    return facts.RulesWritten(summary=summary, seconds=seconds, services=services, is_shadow=not result.is_written)
 
 
 def _refusals(refused: RefusedReport) -> Iterator[facts.SyncFact]:
