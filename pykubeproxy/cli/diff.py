@@ -14,7 +14,7 @@ from pykubeproxy.cli.external_diff import external_command, run_external_diff
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.inputs import compile_for, print_notes_on_input, read_config, read_objects, require_node
 from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_other_tables, note_unread
-from pykubeproxy.cli.options import STRICT, object_options, our_options
+from pykubeproxy.cli.options import STRICT, complete_files, object_options, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.running_proxy import NodeConfig, config_of_node
 from pykubeproxy.cluster.manifests import SourceError
@@ -49,7 +49,12 @@ from pykubeproxy.rules.ruleset import Ruleset
 )
 @click.option("--allow-empty", is_flag=True, help="Allow for removing all Services because no Service was read.")
 @click.option(
-    "--live", "dumps", multiple=True, metavar="FILE", help="An iptables-save dump to compare with. Repeatable."
+    "--live",
+    "dumps",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="An iptables-save dump to compare with. Repeatable.",
 )
 @click.option(
     "-o",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
 from pykubeproxy.cli.errors import OneLineGroup
 from pykubeproxy.config.release import program_version
@@ -21,6 +22,7 @@ _COMMANDS: Mapping[str, str] = {
     "top": "Show new connections per second: to which Services, to which of their endpoints, and how evenly.",
     "render": "Print the iptables-restore payload for the given objects.",
     "cleanup": "Remove every chain and rule of a Service proxy from this node, as `kube-proxy --cleanup` does.",
+    "completion": "Print a script with which a shell completes commands, options and files.",
     "version": "Print the versions of this program, of Python, and of the iptables tools found.",
 }
 
@@ -53,6 +55,11 @@ class _Commands(OneLineGroup):
 
             text = f"{error.message.removesuffix('.')}{did_you_mean(args[0], _COMMANDS)}"
             raise click.UsageError(text, ctx) from None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command, or an option, without loading the commands."""
+        found = [CompletionItem(name, help=text) for name, text in _COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without loading them."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from pykubeproxy.daemon.setup.run_settings import CommitMode, OwnOptions
 from pykubeproxy.host.backend import Backend
@@ -33,6 +34,13 @@ class AddressParam(click.ParamType[IP]):
 STRICT = click.option(
     "--strict", "is_strict", is_flag=True, help="Fail if anything of the objects given could not be used."
 )
+
+
+def complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Have the shell complete the name of a file or folder."""
+    del ctx, param
+    return [CompletionItem(incomplete, type="file")]
+
 
 _OPTIONS = (
     click.option(
@@ -126,10 +134,18 @@ def object_options(command: Callable[..., _R]) -> Callable[..., _R]:
         return command(*args, objects=(*files, *((source,) if source else ())), **kwargs)
 
     decorated: Callable[..., _R] = click.option(
-        "--source", metavar="api|PATH", help="Objects from the API server, or as with -f."
+        "--source",
+        metavar="api|PATH",
+        shell_complete=complete_files,
+        help="Objects from the API server, or as with -f.",
     )(with_objects)
     return click.option(
-        "-f", "files", multiple=True, metavar="PATH", help="Objects: a file, a folder, or - for stdin. Repeatable."
+        "-f",
+        "files",
+        multiple=True,
+        metavar="PATH",
+        shell_complete=complete_files,
+        help="Objects: a file, a folder, or - for stdin. Repeatable.",
     )(decorated)
 
 

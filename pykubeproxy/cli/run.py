@@ -6,7 +6,7 @@ import click
 
 from pykubeproxy.cli.daemon_settings import DRY_RUN, LOG_FORMAT, read_settings
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, NOT_IN_SYNC, with_errors
-from pykubeproxy.cli.options import API, our_options
+from pykubeproxy.cli.options import API, complete_files, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.daemon.run import run as run_daemon
 from pykubeproxy.daemon.run import run_once
@@ -22,6 +22,7 @@ from pykubeproxy.observe.logs import LogFormat
     "--source",
     default=API,
     metavar="api|PATH",
+    shell_complete=complete_files,
     show_default=True,
     help="Where objects come from: the API server, or a file or folder of manifests, watched for changes.",
 )

@@ -11,7 +11,7 @@ from pykubeproxy.cli.errors import CONTEXT_SETTINGS, DIFFERENT, print_stderr, wi
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.inputs import print_notes, read_config, read_objects_if_any
 from pykubeproxy.cli.notes import note_unread
-from pykubeproxy.cli.options import AddressParam, object_options, our_options
+from pykubeproxy.cli.options import AddressParam, complete_files, object_options, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.running_proxy import config_of_node, options_of_node
 from pykubeproxy.cli.services_output import as_json, as_pages, as_table
@@ -38,7 +38,14 @@ _JSON = "json"
 @click.argument("services", nargs=-1, metavar="[NS/NAME[:PORT]]...")
 @click.option("-n", "--namespace", metavar="NAME", help="Only the Services of this namespace.")
 @click.option("--address", type=AddressParam(), help="Only Services that have this address, or an endpoint there.")
-@click.option("--live", "dumps", multiple=True, metavar="FILE", help="The rules of an iptables-save dump. Repeatable.")
+@click.option(
+    "--live",
+    "dumps",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="The rules of an iptables-save dump. Repeatable.",
+)
 @click.option(
     "-o", "--output", type=click.Choice(["text", _JSON]), default="text", show_default=True, help="What to print."
 )

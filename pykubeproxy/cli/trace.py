@@ -10,7 +10,7 @@ from pykubeproxy.cli.color import color_option
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.notes import note_other_tables
-from pykubeproxy.cli.options import object_options, our_options
+from pykubeproxy.cli.options import complete_files, object_options, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.trace_json import as_json
 from pykubeproxy.cli.trace_packet import (
@@ -52,7 +52,14 @@ _PICTURES: Mapping[str, Callable[[Trace], str]] = {"mermaid": as_mermaid, "svg":
     help="An address, or a Service by name; web.default.svc.cluster.local:80 is one, too.",
 )
 @click.option("--in-interface", metavar="NAME", help="The interface by which the packet arrives, if it matters.")
-@click.option("--live", "dumps", multiple=True, metavar="FILE", help="Walk the rules of a dump. Repeatable.")
+@click.option(
+    "--live",
+    "dumps",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Walk the rules of a dump. Repeatable.",
+)
 @click.option(
     "--seen-at", metavar="IP:PORT", help="The endpoint to which session affinity sent this client before, if any."
 )

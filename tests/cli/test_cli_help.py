@@ -13,9 +13,19 @@ COMMANDS = main.list_commands(click.Context(main))
 
 
 def test_every_command_of_the_contract_is_there() -> None:
-    assert {"run", "status", "check", "render", "diff", "trace", "services", "top", "cleanup", "version"} == set(
-        COMMANDS
-    )
+    assert {
+        "run",
+        "status",
+        "check",
+        "render",
+        "diff",
+        "trace",
+        "services",
+        "top",
+        "cleanup",
+        "version",
+        "completion",
+    } == set(COMMANDS)
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])

@@ -104,7 +104,7 @@ def test_ctrl_c_in_every_command(command: str, monkeypatch: pytest.MonkeyPatch) 
         raise KeyboardInterrupt
 
     monkeypatch.setattr(errors, "raise_interrupts", interrupt)
-    required = {"trace": ("--from", "node", "--to", "default/web")}
+    required = {"trace": ("--from", "node", "--to", "default/web"), "completion": ("bash",)}
     result = invoke(command, *required.get(command, ()))
     assert (result.exit_code, result.stdout, result.stderr.strip()) == (130, "", "Error: interrupted")
 
