@@ -104,7 +104,8 @@ def _heading(rates: Rates) -> str:
     return (
         f"{rates.connections:,} new connections in {rates.seconds:.1f} s, {_number(rates.rate)}/s; "
         f"{f'{rates.refused:,} refused; ' if rates.refused else ''}"
-        f"{len(rates.services):,} busy of {rates.known_services:,} Services with {rates.known_endpoints:,} endpoints"
+        f"{len(rates.services):,} busy of {rates.known_services:,} Service ports "
+        f"with {rates.known_endpoints:,} endpoints"
     )
 
 

@@ -69,7 +69,7 @@ def text(its: Rates, *, limit: int | None = None, width: int = 120) -> list[str]
 
 def test_a_table() -> None:
     assert text(SOME) == [
-        "10 new connections in 2.0 s, 5.0/s; 3 busy of 1,234 Services with 5,678 endpoints",
+        "10 new connections in 2.0 s, 5.0/s; 3 busy of 1,234 Service ports with 5,678 endpoints",
         "SERVICE, ENDPOINT  PROTO  CONN/S   SHARE  EXPECTED  HISTORY",
         "ns/dns:dns         udp6      4.0   80.0%                 ▃█",
         "  [fd00::1]:80               3.0   75.0%     50.0%       ▁█",
@@ -90,7 +90,7 @@ REFUSED = replace(
 
 def test_what_is_refused() -> None:
     assert text(replace(rates(REFUSED), refused=4)) == [
-        "2 new connections in 2.0 s, 1.0/s; 4 refused; 1 busy of 1,234 Services with 5,678 endpoints",
+        "2 new connections in 2.0 s, 1.0/s; 4 refused; 1 busy of 1,234 Service ports with 5,678 endpoints",
         "SERVICE, ENDPOINT              PROTO  CONN/S   SHARE  EXPECTED  HISTORY",
         "ns/away                        udp6      1.0  100.0%                 ██",
         "  dropped: no local endpoints            2.0                         ▁█",
@@ -106,7 +106,7 @@ def test_each_reason_has_words() -> None:
 
 
 def test_nothing_to_show() -> None:
-    assert text(rates()) == ["0 new connections in 2.0 s, 0.0/s; 0 busy of 1,234 Services with 5,678 endpoints"]
+    assert text(rates()) == ["0 new connections in 2.0 s, 0.0/s; 0 busy of 1,234 Service ports with 5,678 endpoints"]
 
 
 def test_a_limit_says_what_it_leaves_out() -> None:

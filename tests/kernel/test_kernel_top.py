@@ -41,7 +41,7 @@ def test_our_tree(machine: Machine, kind: Kind, tmp_path: Path, count: int) -> N
 def test_the_rules_of_kube_proxy(machine: Machine, kind4: Kind) -> None:
     machine.load(kind4, golden("clusterip-three-endpoints"))
     with all_pods_here(machine, kind4.family) as connect, watching(machine, *kind4.flags) as top:
-        assert top.first.endswith("0 busy of 1 Services with 3 endpoints\n")
+        assert top.first.endswith("0 busy of 1 Service ports with 3 endpoints\n")
         connect("10.96.1.1", TIMES)
         lines = top.tables(TIMES)
     rows = [line.split() for line in lines]
@@ -105,9 +105,9 @@ def test_once_is_one_document(machine: Machine, kind4: Kind, tmp_path: Path) -> 
 def test_one_namespace_and_a_word_on_one_that_is_not_there(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
     machine.once(write(tmp_path / "objects.json", web(kind4.family, 1)), *kind4.flags)
     once = ("top", "--once", "--interval", "0.1", *kind4.flags)
-    assert "0 busy of 1 Services with 2 endpoints" in machine.pykubeproxy(*once, "--namespace", "default").stdout
+    assert "0 busy of 1 Service ports with 2 endpoints" in machine.pykubeproxy(*once, "--namespace", "default").stdout
     other = machine.pykubeproxy(*once, "--namespace", "defualt")
-    assert "0 busy of 0 Services" in other.stdout
+    assert "0 busy of 0 Service ports" in other.stdout
     assert other.stderr == (
         "note: no Service of namespace defualt has endpoints in these rules; did you mean default?\n"
     )
@@ -117,7 +117,7 @@ def test_a_node_without_rules(machine: Machine, kind: Kind) -> None:
     before = machine.loaded_tables()
     done = machine.pykubeproxy("top", "--once", "--interval", "0.1", *kind.flags)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "0 busy of 0 Services with 0 endpoints" in done.stdout
+    assert "0 busy of 0 Service ports with 0 endpoints" in done.stdout
     assert machine.loaded_tables() == before
 
 

@@ -18,7 +18,7 @@ from tests.kernel.machine import COMMAND, DEADLINE_SECONDS, Kind, Machine
 
 ROWS, COLUMNS = 24, 100
 ENTER, LEAVE = b"\x1b[?1049h", b"\x1b[?1049l"
-HEADING = b"0 busy of 0 Services"
+HEADING = b"0 busy of 0 Service ports"
 
 
 class Terminal:

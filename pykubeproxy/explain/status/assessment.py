@@ -262,11 +262,7 @@ def _of_kernel(state: NodeState) -> Iterator[Observation]:
             yield seen.ForwardingOff(family=family)
     if on := tuple(family for family, is_on in kernel.forwarding.items() if is_on):
         yield seen.Forwards(families=on)
-    # Of a kernel module that is not loaded, that has been said already.
-    settings = [setting for setting in kernel.settings if setting.current is not None or kernel.connections is not None]
-    yield from (seen.SettingDiffers(setting=setting) for setting in settings if not setting.is_met)
-    if met := sum(setting.is_met for setting in kernel.settings):
-        yield seen.SettingsMade(count=met)
+    yield from _of_settings(kernel)
     if not kernel.may_ask:
         yield seen.TablesNotLookedAt()
         yield seen.LeftoversNotLookedAt()
@@ -288,6 +284,23 @@ def _tables_and_leftovers(kernel: KernelState, mode: str) -> Iterator[Observatio
         is_clean = False
     if is_clean:
         yield seen.NoLeftovers()
+
+
+def _of_settings(kernel: KernelState) -> Iterator[Observation]:
+    """Whether kernel settings are as the configuration asks for."""
+    hidden = []
+    for setting in kernel.settings:
+        # Of a kernel module that is not loaded, that has been said already.
+        if setting.is_met or (setting.current is None and kernel.connections is None):
+            continue
+        if setting.current is None and not kernel.may_ask:
+            hidden.append(setting.name)
+        else:
+            yield seen.SettingDiffers(setting=setting)
+    if hidden:
+        yield seen.SettingsNotLookedAt(names=tuple(hidden))
+    if met := sum(setting.is_met for setting in kernel.settings):
+        yield seen.SettingsMade(count=met)
 
 
 def _mode(answer: ProxyAnswer | None) -> str:

@@ -489,6 +489,14 @@ class SettingDiffers(Observation, frozen=True, kw_only=True):
     setting: Setting
 
 
+class SettingsNotLookedAt(Observation, frozen=True, kw_only=True):
+    """Kernel settings, by name, that only root may read."""
+
+    topic = Topic.KERNEL
+    level = Level.UNKNOWN
+    names: tuple[str, ...]
+
+
 class NoNativeTables(Observation, frozen=True, kw_only=True):
     """No native table of nftables has rules."""
 

@@ -185,7 +185,7 @@ def _of_rules(observation: Observation) -> Words:  # noqa: PLR0911  one case for
     raise TypeError(observation)
 
 
-def _of_kernel(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
+def _of_connections(observation: Observation) -> Words:
     match observation:
         case seen.TableUsed(entries=entries, limit=limit):
             use = f"{entries:,} of {limit:,} ({entries / max(limit, 1):.0%})"
@@ -201,6 +201,11 @@ def _of_kernel(observation: Observation) -> Words:  # noqa: PLR0911  one case fo
             return Words(says, "if it goes up, raise --conntrack-min")
         case seen.TableUnknown():
             return Words("the kernel does not say how full its table is", "`modprobe nf_conntrack`")
+    raise TypeError(observation)
+
+
+def _of_kernel(observation: Observation) -> Words:
+    match observation:
         case seen.Forwards(families=families):
             return Words(f"forwarding is on ({_and(families)})")
         case seen.ForwardingOff(family=family):
@@ -209,6 +214,8 @@ def _of_kernel(observation: Observation) -> Words:  # noqa: PLR0911  one case fo
             return Words(says, f"`sysctl -w {name}=1`")
         case seen.SettingsMade(count=count):
             return Words(f"{_count(count, 'setting')} as configured")
+        case seen.SettingsNotLookedAt(names=names):
+            return Words(f"not looked at: {', '.join(names)}, which only root may read", _AS_ROOT)
         case seen.SettingDiffers(setting=setting):
             current = "cannot be read" if setting.current is None else f"is {setting.current}"
             name, wanted = setting.name, setting.wanted
@@ -257,7 +264,7 @@ _OF_TOPIC: Mapping[Topic, Callable[[Observation], Words]] = {
     Topic.LAST_SYNC: _of_syncs,
     Topic.DRIFT: _of_syncs,
     Topic.RULES: _of_rules,
-    Topic.CONNECTIONS: _of_kernel,
+    Topic.CONNECTIONS: _of_connections,
     Topic.KERNEL: _of_kernel,
     Topic.TABLES: _of_others,
     Topic.LEFTOVERS: _of_others,

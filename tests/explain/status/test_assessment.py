@@ -162,6 +162,17 @@ CASES: dict[str, tuple[NodeState, list[Observation], int]] = {
         0,
     ),
     "setting too small": (with_kernel(settings=(SMALL,)), [seen.SettingDiffers(setting=SMALL)], 0),
+    "setting that cannot be read": (with_kernel(settings=(UNREADABLE,)), [seen.SettingDiffers(setting=UNREADABLE)], 0),
+    "setting that only root may read": (
+        with_kernel(may_ask=False, proxy_chains={}, settings=(UNREADABLE, SMALL)),
+        [
+            seen.SettingDiffers(setting=SMALL),
+            seen.SettingsNotLookedAt(names=(UNREADABLE.name,)),
+            seen.TablesNotLookedAt(),
+            seen.LeftoversNotLookedAt(),
+        ],
+        0,
+    ),
     "other tables": (with_kernel(other_tables=(FOREIGN,)), [seen.NativeTables(tables=(FOREIGN,))], 0),
     "left by nftables mode": (
         with_kernel(other_tables=(NftTable("ip", "kube-proxy", ("output",)),), leftovers=Leftovers(tables=(LEFT,))),
