@@ -14,7 +14,7 @@ export PYTHON
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help docs run test test-night test-lowest test-all lint $(LINTERS) dist bench bench-quick chaos fuzz soak promises image-test lock ready clean
+.PHONY: help docs run test test-night test-lowest test-all lint $(LINTERS) dist bench bench-quick chaos fuzz soak promises mutants image-test lock ready clean
 
 help: ## this list
 	@awk -F ':|## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$NF }' $(MAKEFILE_LIST)
@@ -109,6 +109,11 @@ soak: ready ## twenty changes a second for an hour, with each backend that is th
 
 promises: ready ## breaks each promise of docs/reliability.md on purpose, and shows that its test tells; half an hour (root or sudo)
 	@$(AS_ROOT) $(PY) -m tests.promises --document docs/reliability.md $(ARGS)
+
+mutants: $(STAMP) ## small changes to rules, plan, flows and the watch protocol, and those that no test notices; hours; ARGS="pykubeproxy.flows*" for some
+	@rm -rf mutants
+	@$(VENV)/bin/mutmut run $(if $(ARGS),"$(ARGS)")
+	@$(VENV)/bin/mutmut results
 
 image-test: ready ## builds the container image here, without a registry, and runs it; some two minutes (root or sudo)
 	@$(AS_ROOT) hack/image-test

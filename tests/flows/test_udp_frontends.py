@@ -11,7 +11,7 @@ from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import PortSpec, Protocol, Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
-from tests.builders import at, ip, port, service, slice_of, slice_port, snapshot, traffic_of
+from tests.builders import at, ip, options, port, service, slice_of, slice_port, snapshot, traffic_of
 from tests.flows.flows import flow, frontend
 
 UDP_PORT = slice_port("dns", 5353, Protocol.UDP)
@@ -239,3 +239,25 @@ def test_after_the_rules_were_gone_all_flows_to_services_are_looked_at() -> None
     assert check.is_stale(flow("10.96.0.11:53 -> 10.96.0.11:53"))
     assert check.is_stale(flow(f"{NODE_IP}:30053 -> {NODE_IP}:30053"))
     assert not check.is_stale(flow("8.8.8.8:53 -> 8.8.8.8:53"))
+
+
+def test_a_family_has_checks_of_its_own() -> None:
+    frontends = UdpFrontends(Family.IPV6)
+    its = snapshot(
+        dns(cluster_ip="fd00:96::10"),
+        slice_of("ns/dns", "fd00:1::1", ports=(UDP_PORT,)),
+    )
+    first = frontends.update(traffic_of(its, its.services, options(Family.IPV6)))
+    assert serving(first) == {"[fd00:96::10]:53": ["[fd00:1::1]:5353"]}
+    assert first.family is frontends.everything().family is Family.IPV6
+
+
+def test_a_node_port_answers_again_where_a_service_had_the_address() -> None:
+    taker = dns(
+        "ns/taker", "10.96.0.12", external_ips=(ip(NODE_IP),), ports=(port("dns", 30053, protocol=Protocol.UDP),)
+    )
+    cluster = Cluster(dns(node_port=30053), udp_slice("ns/dns", "10.0.0.1"), taker, udp_slice("ns/taker", "10.0.0.2"))
+    assert ":30053" not in serving(cluster.put(udp_slice("ns/taker", "10.0.0.3"))), "the address is still taken"
+    check = cluster.remove_service("ns/taker")
+    assert retired(check) == ["10.96.0.12:30053", f"{NODE_IP}:30053"]
+    assert serving(check) == {":30053": ["10.0.0.1:5353"]}
