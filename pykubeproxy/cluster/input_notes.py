@@ -88,6 +88,17 @@ class FileEmpty(_Note, frozen=True, kw_only=True):
     has_objects: bool
 
 
+class FileMended(_Note, frozen=True, kw_only=True):
+    """All of a file can be used again, of which something could not."""
+
+    path: Path
+
+    @property
+    def is_error(self) -> bool:
+        """False: it is good news."""
+        return False
+
+
 class FolderEmpty(_Note, frozen=True, kw_only=True):
     """A folder has no file in it that looks like a manifest; folders below it are not looked into."""
 
@@ -134,6 +145,7 @@ InputNote = (
     | PathUnreadable
     | FileUnreadable
     | FileEmpty
+    | FileMended
     | FolderEmpty
     | FileBesideApi
     | ServiceLeftOut
@@ -176,6 +188,8 @@ def _text(note: InputNote) -> str:  # noqa: C901, PLR0911, PLR0912  one sentence
         case FileEmpty(path=path, has_objects=has_objects):
             kept = "its objects stay as last read" if has_objects else "nothing is taken for deleted"
             return f"{path}: empty; {kept} until it has any, or is deleted"
+        case FileMended(path=path):
+            return f"{path}: all of it can be used again"
         case FolderEmpty(path=path):
             return f"{path}: no manifest in this folder (.yaml, .yml, .json; folders in it are not looked into)"
         case FileBesideApi(path=path):

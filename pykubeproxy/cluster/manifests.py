@@ -166,6 +166,8 @@ class Manifests:
             file.is_broken, file.unread = True, (f"{path}: empty",)
             return
         parsed = parse_manifest(text, "stdin" if str(path) == STDIN else str(path))
+        if file.unread and not parsed.unread:
+            self._notes.append(input_notes.FileMended(path=path))
         kept = dict(_still_valid(file.objects, parsed))
         self._notes.extend(parsed.notes)
         if kept:

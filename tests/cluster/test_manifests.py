@@ -146,7 +146,7 @@ def test_a_broken_file_keeps_its_objects(tmp_path: Path, write: Write) -> None:
         ],
     )
     write("a.yaml", service("a", clusterIP="10.96.0.9"))
-    assert told(settled(source)) == ([], ["b"], [])
+    assert told(settled(source)) == ([], ["b"], [f"{path}: all of it can be used again"])
 
 
 def test_a_bad_object_keeps_its_last_good_version(tmp_path: Path, write: Write) -> None:
@@ -168,7 +168,7 @@ def test_a_bad_object_keeps_its_last_good_version(tmp_path: Path, write: Write) 
     write("a.yaml", service("a", clusterIP="still bogus"), service("c", clusterIP="10.96.0.9"))
     assert told(settled(source))[:2] == ([], [])
     write("a.yaml", service("c", clusterIP="10.96.0.9"))
-    assert told(settled(source)) == ([], ["a"], [])
+    assert told(settled(source)) == ([], ["a"], [f"{path}: all of it can be used again"])
 
 
 def test_a_bad_object_that_never_was_good_is_just_missing(tmp_path: Path, write: Write) -> None:
@@ -190,7 +190,7 @@ def test_an_emptied_file_keeps_its_objects(tmp_path: Path, write: Write, text: s
         [f"{path}: empty; its objects stay as last read until it has any, or is deleted"],
     )
     write("a.yaml", service("b"))
-    assert told(settled(source)) == (["b"], ["a"], [])
+    assert told(settled(source)) == (["b"], ["a"], [f"{path}: all of it can be used again"])
     new = write("new.yaml", text)
     note = f"{new}: empty; nothing is taken for deleted until it has any, or is deleted"
     assert told(settled(source)) == ([], [], [note])
@@ -205,8 +205,8 @@ def test_a_file_cut_short_keeps_what_is_missing(tmp_path: Path, write: Write) ->
     change = settled(source)
     assert (change.put, change.removed) == ((), ())
     assert len(change.notes) == 2
-    write("a.json", text)
-    assert told(settled(source)) == ([], [], [])
+    path = write("a.json", text)
+    assert told(settled(source)) == ([], [], [f"{path}: all of it can be used again"])
 
 
 def test_a_comment_in_the_place_of_objects_takes_them_away(tmp_path: Path, write: Write) -> None:
