@@ -44,6 +44,12 @@ def test_the_first_command_of_each_trouble_names_its_cause(number: int, reason: 
     assert reason in answer[min(1, len(answer) - 1)]
 
 
+@pytest.mark.parametrize("number", TROUBLES)
+def test_each_trouble_begins_with_one_command_for_a_cluster(number: int) -> None:
+    first = SECTIONS[number].split("\n\n")[1]
+    assert re.fullmatch(r" {4}(kubectl )?pykubeproxy (status|trace --\S.*)", first)
+
+
 def test_there_are_ten_troubles() -> None:
     assert len(SECTIONS) - 1 == len(TROUBLES) == 10
 
