@@ -12,6 +12,7 @@ from pykubeproxy.cluster.input_notes import (
     FolderEmpty,
     InputNote,
     ServiceLeftOut,
+    StdinEmpty,
     UnusedKind,
     input_note_text,
 )
@@ -66,15 +67,15 @@ def print_warnings(completed: Completed) -> None:
 def read_objects(files: tuple[str, ...], completed: Completed, *, allow_empty: bool = False) -> ObjectChanges:
     """The objects in `files` (and folders); those of the API server if there is no file, or `api` is one of them.
 
-    Raises SourceError, also if no object could be read and there were mistakes, or only folders without manifests;
-    `allow_empty` allows for those.
+    Raises SourceError, also if no object could be read and there were mistakes, or only folders without manifests, or
+    an empty stdin; `allow_empty` allows for those two.
     """
     if files and API not in files:
         change = Manifests(files).load()
         mistakes = [
             input_note_text(note)
             for note in change.notes
-            if note.is_error and not (allow_empty and isinstance(note, FolderEmpty))
+            if note.is_error and not (allow_empty and isinstance(note, (FolderEmpty, StdinEmpty)))
         ]
         if mistakes and not change.put:
             # An empty cluster would make `diff` propose to remove all rules.

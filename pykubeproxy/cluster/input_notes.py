@@ -88,6 +88,10 @@ class FileEmpty(_Note, frozen=True, kw_only=True):
     has_objects: bool
 
 
+class StdinEmpty(_Note, frozen=True, kw_only=True):
+    """Nothing came in from standard input."""
+
+
 class FileMended(_Note, frozen=True, kw_only=True):
     """All of a file can be used again, of which something could not."""
 
@@ -145,6 +149,7 @@ InputNote = (
     | PathUnreadable
     | FileUnreadable
     | FileEmpty
+    | StdinEmpty
     | FileMended
     | FolderEmpty
     | FileBesideApi
@@ -188,6 +193,8 @@ def _text(note: InputNote) -> str:  # noqa: C901, PLR0911, PLR0912  one sentence
         case FileEmpty(path=path, has_objects=has_objects):
             kept = "its objects stay as last read" if has_objects else "nothing is taken for deleted"
             return f"{path}: empty; {kept} until it has any, or is deleted"
+        case StdinEmpty():
+            return "stdin: empty: nothing came in"
         case FileMended(path=path):
             return f"{path}: all of it can be used again"
         case FolderEmpty(path=path):

@@ -165,7 +165,11 @@ class Manifests:
             self._notes.append(input_notes.FileEmpty(path=path, has_objects=bool(file.objects)))
             file.is_broken, file.unread = True, (f"{path}: empty",)
             return
-        parsed = parse_manifest(text, "stdin" if str(path) == STDIN else str(path))
+        place = "stdin" if str(path) == STDIN else str(path)
+        if not text.strip():
+            # A command whose output should have come in has failed, perhaps. No object may be what is meant, too.
+            self._notes.append(input_notes.StdinEmpty())
+        parsed = parse_manifest(text, place)
         if file.unread and not parsed.unread:
             self._notes.append(input_notes.FileMended(path=path))
         kept = dict(_still_valid(file.objects, parsed))

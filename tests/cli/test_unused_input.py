@@ -95,6 +95,14 @@ def test_rules_of_all_services_go_only_if_that_is_asked_for(folder: Path, dump: 
     assert ask("diff", folder, dump, "--allow-empty").exit_code == 1
 
 
+def test_an_empty_stdin_is_no_cluster_without_services(dump: Path) -> None:
+    """A command whose output should have come in has failed, perhaps."""
+    arguments = ["diff", "-f", "-", "--live", str(dump)]
+    refused = CliRunner().invoke(main, arguments, input="")
+    assert (refused.exit_code, refused.stderr) == (2, "Error: nothing to work with: stdin: empty: nothing came in\n")
+    assert CliRunner().invoke(main, [*arguments, "--allow-empty"], input="").exit_code == 1
+
+
 def test_files_beside_the_api_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pykubeproxy.daemon.watch.api_source.list_objects", lambda _: ObjectChanges())
     read = read_objects(("web.yaml", "api"), complete({}, None, "node-a"))

@@ -39,6 +39,7 @@ WORDS: dict[InputNote, tuple[str, bool]] = {
         "f.yaml: empty; nothing is taken for deleted until it has any, or is deleted",
         True,
     ),
+    notes.StdinEmpty(): ("stdin: empty: nothing came in", True),
     notes.FileMended(path=PATH): ("f.yaml: all of it can be used again", False),
     notes.FolderEmpty(path=PATH): (
         "f.yaml: no manifest in this folder (.yaml, .yml, .json; folders in it are not looked into)",

@@ -337,6 +337,14 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert source.poll().is_empty
 
 
+def test_standard_input_that_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    source = Manifests(["-"])
+    change = source.load()
+    assert [input_note_text(note) for note in change.notes] == ["stdin: empty: nothing came in"]
+    assert (change.put, source.is_unreadable) == ((), False)
+
+
 def test_a_config_map_mounted_as_a_folder(tmp_path: Path) -> None:
     """Its files are links through `..data`, which is put in the place of the old one at a change."""
     for version, address in (("v1", "10.96.0.1"), ("v2", "10.96.0.2")):
