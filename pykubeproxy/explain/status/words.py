@@ -116,8 +116,10 @@ def _of_node(observation: Observation) -> Words:  # noqa: PLR0911  one case for 
         case seen.BothBackendsUsed(family=family, wrong=wrong):
             says = f"both backends hold chains of a Service proxy ({family}), and packets pass through both"
             first = "find out which one the node uses (`pykubeproxy version`), and clean up the other"
-            its = wrong or "OTHER"
-            return Words(says, f"{first if wrong is None else 'remove the idle ones'}: {_cleanup(its)}")
+            if wrong is None:
+                return Words(says, f"{first}: {_cleanup('OTHER')}")
+            # Without --force, `cleanup` stops, since a proxy runs: the one that uses the other backend.
+            return Words(says, f"remove the idle ones: {_cleanup(f'{wrong} --force')}")
         case seen.NoTools(problem=problem):
             return Words(problem, "install the package iptables; if it is there, run this with sudo")
         case seen.LayoutUsed(dispatch=dispatch, commit=commit):
@@ -239,7 +241,8 @@ def _of_others(observation: Observation) -> Words:  # noqa: PLR0911  one case fo
         case seen.NftablesLeft(tables=tables):
             titles = ", ".join(table.title for table in tables)
             says = f"{titles} of kube-proxy's nftables mode, which takes connections first"
-            return Words(says, "`pykubeproxy run` and `pykubeproxy cleanup` delete it")
+            delete = "; ".join(f"nft delete {table.title}" for table in tables)
+            return Words(says, f"`{delete}`; `pykubeproxy run` does so when it starts")
         case seen.IpvsLeft(leftovers=leftovers):
             says = f"{'; '.join(ipvs_leftovers(leftovers))} of kube-proxy's ipvs mode"
             return Words(says, f"`{ipvs_removal(leftovers)}`")

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from pykubeproxy.explain.status.node_state import NodeState
-from pykubeproxy.explain.status.observations import ApiAway, Level, Observation, Topic
+from pykubeproxy.explain.status.observations import ApiAway, BothBackendsUsed, Level, NftablesLeft, Observation, Topic
 from pykubeproxy.explain.status.words import duration_text, words
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.nft_table import NftTable
 from tests.documented import DOCS, assert_documented, leaves, structs_in
 from tests.explain.test_every_value_has_words import built
 
@@ -58,6 +60,15 @@ def test_its_topic_and_level_are_documented(kind: type[Observation]) -> None:
 )
 def test_lengths_of_time(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+def test_advice_works_while_a_proxy_runs() -> None:
+    """Without --force, `cleanup` refuses to work beside a running proxy."""
+    _, advice = words(BothBackendsUsed(family=Family.IPV4, wrong="legacy"))
+    assert advice == "remove the idle ones: `pykubeproxy cleanup --backend legacy --force`"
+    tables = (NftTable("ip", "kube-proxy", ()), NftTable("ip6", "kube-proxy", ()))
+    _, advice = words(NftablesLeft(tables=tables))
+    assert advice.startswith("`nft delete table ip kube-proxy; nft delete table ip6 kube-proxy`; ")
 
 
 def test_what_others_have_said_cannot_drive_a_terminal() -> None:
