@@ -5,9 +5,10 @@ import sys
 import click
 
 from pykubeproxy.cli.daemon_settings import DRY_RUN, LOG_FORMAT, read_settings
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, NOT_IN_SYNC, with_errors
+from pykubeproxy.cli.errors import CONTEXT_SETTINGS, NOT_IN_SYNC, fail, with_errors
 from pykubeproxy.cli.options import API, complete_files, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
+from pykubeproxy.daemon.messages import NotInSync
 from pykubeproxy.daemon.run import run as run_daemon
 from pykubeproxy.daemon.run import run_once
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
@@ -51,5 +52,8 @@ def run(
     manifests = None if source == API else source
     settings = read_settings(own_options, flags, manifests=manifests, is_dry=is_dry, log_format=log_format)
     if once:
-        sys.exit(0 if run_once(settings) else NOT_IN_SYNC)
+        try:
+            sys.exit(0 if run_once(settings) else NOT_IN_SYNC)
+        except NotInSync as error:
+            fail(str(error), NOT_IN_SYNC)
     run_daemon(settings)

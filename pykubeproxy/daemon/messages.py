@@ -38,6 +38,10 @@ class FatalError(ReportedError):
     """The loop has to end, and the process with it; the text says why, in one line."""
 
 
+class NotInSync(FatalError):
+    """The only sync of `run --once` could not begin in time."""
+
+
 Message = ObjectsChanged | ObjectsListed | ForeignChange | Stop
 
 # The kinds of objects that a source follows.

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from queue import Empty
 
 from pykubeproxy import logger
-from pykubeproxy.daemon.messages import FatalError, Stop
+from pykubeproxy.daemon.messages import FatalError, NotInSync, Stop
 from pykubeproxy.daemon.node_daemon import Daemon
 from pykubeproxy.daemon.setup.node_view import host_name
 from pykubeproxy.daemon.setup.run_settings import RunSettings
@@ -25,8 +25,8 @@ def init(settings: RunSettings) -> None:
 def run_once(settings: RunSettings) -> bool:
     """Sync once with the objects as they are now, and remove stale UDP flows.
 
-    True if the kernel is in sync with all objects. Raises HostError or FatalError, the latter also if none of the
-    manifests can be read.
+    True if the kernel is in sync with all objects. Raises HostError, FatalError also if none of the manifests can be
+    read, and NotInSync if the objects were not all known in time.
     """
     with ExitStack() as closing, faults_logged():
         _watch_commands(closing)
@@ -43,7 +43,7 @@ def run_once(settings: RunSettings) -> bool:
             try:
                 daemon.loop.take(daemon.loop.inbox.get(timeout=max(deadline - time.monotonic(), 0)))
             except Empty:
-                raise FatalError(f"not in sync after {timeout:g} s: {daemon.missing_objects}") from None
+                raise NotInSync(f"not in sync after {timeout:g} s: {daemon.missing_objects}") from None
         is_in_sync = daemon.loop.sync() and not daemon.loop.unread and not daemon.would_write
         flows.finish()
         while not daemon.loop.inbox.empty():
