@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 
 settings.register_profile(
     "default",
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     database=None,

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from pykubeproxy.host.backend import Backend
 from tests.kernel.machine import IPV4_KINDS, KINDS, KINDS_BY_DAY, Kind, Machine, machine, why_no_machine, why_without
 
 BY_DAY_AND_NIGHT = [kind if kind in KINDS_BY_DAY else pytest.param(kind, marks=pytest.mark.night) for kind in KINDS]
@@ -24,7 +25,12 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return _available(request.param)
 
 
-@pytest.fixture(params=IPV4_KINDS, ids=str)
+IPV4_BY_DAY_AND_NIGHT = [
+    kind if kind.backend is Backend.NFT else pytest.param(kind, marks=pytest.mark.night) for kind in IPV4_KINDS
+]
+
+
+@pytest.fixture(params=IPV4_BY_DAY_AND_NIGHT, ids=str)
 def kind4(request: pytest.FixtureRequest) -> Kind:
     """The same for IPv4 alone, where the family makes no difference."""
     return _available(request.param)

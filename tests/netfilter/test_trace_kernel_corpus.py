@@ -154,7 +154,7 @@ def test_under_measured_rules_everything_fares_as_traced(
     check(labs[version], example, example.saved(f"ipv{version}"), version)
 
 
-@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("version", [4, pytest.param(6, marks=pytest.mark.night)])
 @pytest.mark.parametrize("example", examples(GOLDEN), ids=str)
 def test_under_our_rules_as_well(labs: dict[int, CorpusLab], example: Example, version: int) -> None:
     dump = rendered(example, "--dispatch", "tree", *host_addresses(GOLDEN_NODE))[f"ipv{version}"]
@@ -185,7 +185,7 @@ SHARED = {
 }
 
 
-@pytest.mark.parametrize("dispatch", list(Dispatch))
+@pytest.mark.parametrize("dispatch", [Dispatch.TREE, pytest.param(Dispatch.LINEAR, marks=pytest.mark.night)])
 @pytest.mark.parametrize("title", SHARED)
 def test_ten_thousand_connections_are_shared_as_traced(
     labs: dict[int, CorpusLab], title: str, dispatch: Dispatch
