@@ -53,8 +53,13 @@ class AddressHolder(msgspec.Struct, frozen=True, kw_only=True):
 def address_of(outcome: Outcome, packet: Packet) -> str:
     """The address of the endpoint that an outcome leads to, or else the one to which it gets through; "" if to none."""
     if outcome.dnat is not None:
-        return outcome.dnat.rpartition(":")[0].strip("[]")
+        return address_of_endpoint(outcome.dnat)
     return packet.destination.text if outcome.verdict is Verdict.ACCEPT else ""
+
+
+def address_of_endpoint(endpoint: str) -> str:
+    """The address of an endpoint that is given as `ip:port` or `[ip]:port`."""
+    return endpoint.rpartition(":")[0].strip("[]")
 
 
 class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +161,14 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
         }
         endpoints = (its for each in self.snapshot.slices() for its in each.endpoints if its.pod or its.node_name)
         return nodes | {its.address: AddressHolder(pod=its.pod, node=its.node_name) for its in endpoints}
+
+    def endpoint_holders(self, name: str) -> dict[str, AddressHolder]:
+        """Who has which endpoint of a Service (`namespace/name[:port]`), by address, where its EndpointSlices tell.
+
+        Pods in the host's network share its address: which of them is meant, only the Service tells.
+        """
+        endpoints = (its for each in self._slices(ServiceKey.of_title(name)) for its in each.endpoints)
+        return {its.address: AddressHolder(pod=its.pod, node=its.node_name) for its in endpoints}
 
     @property
     def _homes(self) -> dict[str, str]:

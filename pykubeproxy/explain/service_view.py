@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from pykubeproxy.explain.changes import AddressKind, TrafficKind
-from pykubeproxy.explain.cluster_view import ClusterView
+from pykubeproxy.explain.cluster_view import AddressHolder, ClusterView, address_of_endpoint
 from pykubeproxy.explain.findings import Finding
 from pykubeproxy.explain.service_causes import NoLocalEndpoints, NoReadyEndpoints, TrafficPolicy
 from pykubeproxy.explain.service_port_state import ServicePortState, states, traffic_of
@@ -42,10 +42,15 @@ class ServiceAddress(_Value, frozen=True):
 
 
 class ServiceEndpoint(_Value, frozen=True):
-    """An endpoint, as `ip:port`, to which rules send traffic; `is_local` is None if it is not known."""
+    """An endpoint, as `ip:port`, to which rules send traffic; `is_local` is None if it is not known.
+
+    `pod` (`namespace/name`) and `node` are from the objects, each "" if they do not tell.
+    """
 
     endpoint: str
     is_local: bool | None
+    pod: str = ""
+    node: str = ""
 
 
 class RefusedTraffic(_Value, frozen=True):
@@ -117,8 +122,9 @@ class UnequalServices(_Value, frozen=True):
 def service_views(
     ruleset: Ruleset, family: Family, cluster: ClusterView | None = None, counters: Mapping[str, int] | None = None
 ) -> list[ServiceView]:
-    """All ServicePorts in the rules of one family, by name; with a `cluster`, its objects explain what is refused.
+    """All ServicePorts in the rules of one family, by name.
 
+    With a `cluster`, its objects explain what is refused, and tell the pods and nodes of endpoints.
     `counters` are the packets that rules have counted, by their text.
     """
     chains = _chains(ruleset)
@@ -188,7 +194,7 @@ def _view(
             ServiceAddress(address_kind=kind, address=address) for address, kind in sorted(state.addresses.items())
         ),
         node_ports=_numbers(state.node_ports),
-        endpoints=tuple(_endpoints(state)),
+        endpoints=tuple(_endpoints(state, cluster.endpoint_holders(title) if cluster is not None else {})),
         has_all_endpoints=bool(state.endpoints) or not state.local_endpoints,
         policies=state.policies,
         affinity_seconds=state.affinity_seconds,
@@ -204,12 +210,14 @@ def _numbers(ports: frozenset[tuple[Protocol, int]]) -> tuple[PortNumber, ...]:
     return tuple(PortNumber(port=port, protocol=protocol) for protocol, port in sorted(ports))
 
 
-def _endpoints(state: ServicePortState) -> Iterator[ServiceEndpoint]:
+def _endpoints(state: ServicePortState, holders: Mapping[str, AddressHolder]) -> Iterator[ServiceEndpoint]:
     """All endpoints that are known. Which ones are local is told only where a traffic policy asks for that."""
     local = set(state.local_endpoints)
     is_known = bool(local) or Refusal.NO_LOCAL_ENDPOINTS in state.refusals.values()
     for endpoint in dict.fromkeys((*state.endpoints, *state.local_endpoints)):
-        yield ServiceEndpoint(endpoint=endpoint, is_local=endpoint in local if is_known else None)
+        holder = holders.get(address_of_endpoint(endpoint), AddressHolder())
+        is_local = endpoint in local if is_known else None
+        yield ServiceEndpoint(endpoint=endpoint, is_local=is_local, pod=holder.pod, node=holder.node)
 
 
 def _refused(

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from pykubeproxy.explain.changes import AddressKind, TrafficKind
+from pykubeproxy.explain.cluster_view import AddressHolder
 from pykubeproxy.explain.finding_words import finding_text
 from pykubeproxy.explain.findings import NotAmongObjects
 from pykubeproxy.explain.service_port_state import LOCAL
 from pykubeproxy.explain.service_view import PortNumber, ServiceEndpoint, ServiceView, UnequalServices
+from pykubeproxy.explain.words import holder_text
 from pykubeproxy.rules.refusals import RefusalReason
 from pykubeproxy.rules.routing import Refusal
 
@@ -49,8 +51,10 @@ def endpoint_count_text(view: ServiceView) -> str:
 
 
 def endpoint_text(endpoint: ServiceEndpoint) -> str:
-    """`10.244.0.5:8080 (local)`."""
-    return f"{endpoint.endpoint} (local)" if endpoint.is_local else endpoint.endpoint
+    """`10.244.0.5:8080 (local)  # default/web-1 on node-a`; without its pod and node if they are not known."""
+    text = f"{endpoint.endpoint} (local)" if endpoint.is_local else endpoint.endpoint
+    holder = holder_text(AddressHolder(pod=endpoint.pod, node=endpoint.node))
+    return f"{text}  # {holder}" if holder else text
 
 
 def refusal_texts(view: ServiceView) -> Iterator[str]:

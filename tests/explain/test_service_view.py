@@ -17,6 +17,7 @@ from pykubeproxy.explain.service_view import (
 from pykubeproxy.explain.service_view_words import (
     address_texts,
     endpoint_count_text,
+    endpoint_text,
     note_texts,
     refusal_texts,
     unequal_texts,
@@ -120,6 +121,19 @@ def test_which_endpoints_are_local() -> None:
         ServiceEndpoint(endpoint=f"{SECOND}:80", is_local=False),
     )
     assert endpoint_count_text(view) == "2 (1 local)"
+
+
+def test_pods_and_nodes_of_endpoints_are_those_of_the_same_service() -> None:
+    """Another Service has another pod at the same address, as in the host's network."""
+    objects, known = web(FIRST, SECOND), at(FIRST, "node-a", pod="ns1/web-1")
+    neighbour = slice_of("ns1/other", at(FIRST, "node-a", pod="ns1/other-1"))
+    cluster = ClusterView(snapshot=snapshot(objects[0], slice_of("ns1/svc1", known, SECOND), neighbour), family=IPV4)
+    (view,) = service_views(compiled(objects), IPV4, cluster)
+    assert view.endpoints == (
+        ServiceEndpoint(endpoint=f"{FIRST}:80", is_local=None, pod="ns1/web-1", node="node-a"),
+        ServiceEndpoint(endpoint=f"{SECOND}:80", is_local=None),
+    )
+    assert list(map(endpoint_text, view.endpoints)) == [f"{FIRST}:80  # ns1/web-1 on node-a", f"{SECOND}:80"]
 
 
 @pytest.mark.parametrize(
