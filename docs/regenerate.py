@@ -4,9 +4,10 @@
 
 In a text, a block that begins with ```console holds commands, each on a line that begins with `$ `, and under each
 what it prints. `| grep PATTERN` and `| head -N` may follow a command. A comment `<!-- FILE: command -->` has the output
-of a command in a file of its own, for pictures. The commands run in the repository's root, and depend on nothing but
-the files in it. A comment `<!-- diagram: NAME -->` stands before a block with a diagram that is made from the code
-(`docs.diagrams`).
+of a command in a file of its own, for pictures. `<!-- terminal FILE: command -->` has a picture of the terminal in
+which the command was typed; `pykubeproxy status` is then that of a made-up node. The commands run in the repository's
+root, and depend on nothing but the files in it. A comment `<!-- diagram: NAME -->` stands before a block with a diagram
+that is made from the code (`docs.diagrams`).
 """
 
 import re
@@ -19,11 +20,14 @@ from click.testing import CliRunner
 
 from docs import ROOT
 from docs.diagrams import DIAGRAMS
+from docs.terminal import picture, status_of_a_troubled_node
 from pykubeproxy.cli.main import main as pykubeproxy
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _DIAGRAM = re.compile(r"^<!-- diagram: ([\w ]+) -->\n```mermaid\n.*?^```$", re.MULTILINE | re.DOTALL)
 _PICTURE = re.compile(r"^<!-- (\S+): (pykubeproxy .*) -->$", re.MULTILINE)
+_TERMINAL = re.compile(r"^<!-- terminal (\S+): (pykubeproxy .*) -->$", re.MULTILINE)
+_STATUS = "pykubeproxy status"
 
 
 class DocumentError(ValueError):
@@ -39,8 +43,14 @@ def regenerated(document: Path) -> dict[Path, str]:
     """What a text, and the pictures that it asks for, should be. Raises DocumentError."""
     text = document.read_text()
     files = {document.parent / name: f"{run(command)}\n" for name, command in _PICTURE.findall(text)}
+    files |= {document.parent / name: _terminal(command, Path(name).stem) for name, command in _TERMINAL.findall(text)}
     text = _DIAGRAM.sub(lambda found: _diagram(found[1]), text)
     return {document: _BLOCK.sub(lambda block: _block(block[1]), text), **files}
+
+
+def _terminal(command: str, name: str) -> str:
+    printed = status_of_a_troubled_node() if command == _STATUS else run(command, color=True)
+    return picture(command, printed, name)
 
 
 def _diagram(name: str) -> str:
@@ -49,12 +59,12 @@ def _diagram(name: str) -> str:
     return f"<!-- diagram: {name} -->\n```mermaid\n{DIAGRAMS[name]()}\n```"
 
 
-def run(command: str) -> str:
+def run(command: str, *, color: bool = False) -> str:
     """What a command prints, on stdout and stderr, without the last line break. Raises DocumentError."""
     program, *filters = [shlex.split(part) for part in _parts(command)]
     if program[0] != "pykubeproxy":
         raise DocumentError(f"{command}: only pykubeproxy is run for documents")
-    result = CliRunner().invoke(pykubeproxy, program[1:], color=False, prog_name=program[0])
+    result = CliRunner().invoke(pykubeproxy, program[1:], color=color, prog_name=program[0])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise DocumentError(f"{command}: {result.exception!r}")
     lines: Sequence[str] = result.output.rstrip("\n").split("\n")

@@ -7,6 +7,7 @@ import pytest
 
 from docs import ROOT
 from docs.regenerate import DocumentError, documents, regenerated, run
+from docs.terminal import picture
 
 TROUBLES = {
     1: "no ready endpoints for default/coming-soon:http: its EndpointSlices list no pods: does its selector match any?",
@@ -48,6 +49,14 @@ def test_the_first_command_of_each_trouble_names_its_cause(number: int, reason: 
 def test_each_trouble_begins_with_one_command_for_a_cluster(number: int) -> None:
     first = SECTIONS[number].split("\n\n")[1]
     assert re.fullmatch(r" {4}(kubectl )?pykubeproxy (status|trace --\S.*)", first)
+
+
+def test_a_picture_of_a_terminal_has_the_colours_and_needs_nothing_from_the_web() -> None:
+    drawn = picture("pykubeproxy status", "\x1b[31mwrong\x1b[0m and right", "status")
+    assert drawn == picture("pykubeproxy status", "\x1b[31mwrong\x1b[0m and right", "status")
+    assert re.search(r'<text class="status-r\d" [^>]*>wrong</text>', drawn)
+    assert "https://" not in drawn
+    assert "font-face" not in drawn
 
 
 def test_there_are_ten_troubles() -> None:
