@@ -26,6 +26,7 @@ from pykubeproxy.cli.trace_packet import (
 from pykubeproxy.cli.trace_rules import Rules, environment, read_rules
 from pykubeproxy.cli.trace_text import as_text
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
+from pykubeproxy.explain.cluster_view import AddressHolder
 from pykubeproxy.explain.pictures.html import as_html
 from pykubeproxy.explain.pictures.mermaid import as_mermaid
 from pykubeproxy.explain.pictures.svg import as_svg
@@ -36,7 +37,8 @@ from pykubeproxy.netfilter import trace as simulate
 from pykubeproxy.netfilter.outcome import decided
 from pykubeproxy.netfilter.questions import ArrivesBy
 
-_PICTURES: Mapping[str, Callable[[Trace], str]] = {"mermaid": as_mermaid, "svg": as_svg, "html": as_html}
+_Drawn = Callable[[Trace, Mapping[str, AddressHolder]], str]
+_PICTURES: Mapping[str, _Drawn] = {"mermaid": as_mermaid, "svg": as_svg, "html": as_html}
 
 
 @click.command(
@@ -120,7 +122,7 @@ def trace(
         text = as_text(traced, again, unseen, holders, every_step=every_step)
         click.echo(text)
     else:
-        click.echo(as_json(traced, unseen, holders) if output == "json" else _PICTURES[output](traced))
+        click.echo(as_json(traced, unseen, holders) if output == "json" else _PICTURES[output](traced, holders))
     # 0 only if the packet gets through whatever the answers to undecided questions are.
     sys.exit(0 if all(result.verdict is Verdict.ACCEPT for result in decided(traced.outcomes)) else 1)
 

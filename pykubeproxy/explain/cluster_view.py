@@ -36,7 +36,7 @@ from pykubeproxy.model.service import Service, ServiceKey, ServicePort, Unserved
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.model.topology import usable_endpoints
 from pykubeproxy.netfilter.causes import Cause
-from pykubeproxy.netfilter.outcome import Outcome, Verdict
+from pykubeproxy.netfilter.outcome import BranchResult, Outcome, Verdict
 from pykubeproxy.netfilter.packet import Packet
 
 
@@ -50,7 +50,7 @@ class AddressHolder(msgspec.Struct, frozen=True, kw_only=True):
     node: str = ""
 
 
-def address_of(outcome: Outcome, packet: Packet) -> str:
+def address_of(outcome: BranchResult | Outcome, packet: Packet) -> str:
     """The address of the endpoint that an outcome leads to, or else the one to which it gets through; "" if to none."""
     if outcome.dnat is not None:
         return address_of_endpoint(outcome.dnat)

@@ -9,11 +9,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from pykubeproxy.explain.cluster_view import AddressHolder
 from pykubeproxy.explain.pictures.cards import picture
 from pykubeproxy.explain.pictures.html import as_html
 from pykubeproxy.explain.pictures.layout import COLUMN, GAP, lay_out
 from pykubeproxy.explain.pictures.mermaid import as_mermaid
 from pykubeproxy.explain.pictures.svg import as_svg
+from pykubeproxy.explain.words import result_text
 from pykubeproxy.netfilter import Trace, trace
 from pykubeproxy.rules.compile import compile_ruleset
 from tests.builders import options, service, slice_of, snapshot
@@ -34,7 +36,7 @@ def traced(*addresses: str) -> Trace:
 
 @pytest.mark.parametrize("count", [0, 1, 3, 40])
 def test_an_svg_is_well_formed_and_tells_every_share(count: int) -> None:
-    text = as_svg(traced(*(f"10.0.1.{number + 1}" for number in range(count))))
+    text = as_svg(traced(*(f"10.0.1.{number + 1}" for number in range(count))), {})
     root = ET.fromstring(text)  # noqa: S314  our own text
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     words = " ".join(root.itertext())
@@ -44,19 +46,26 @@ def test_an_svg_is_well_formed_and_tells_every_share(count: int) -> None:
 
 
 def test_nothing_is_loaded_from_anywhere() -> None:
-    for text in (as_svg(traced(*ADDRESSES)), as_html(traced(*ADDRESSES))):
+    for text in (as_svg(traced(*ADDRESSES), {}), as_html(traced(*ADDRESSES), {})):
         assert not re.search(r"<script|<link|<img|@import|url\(|(?:src|href)=", text)
         assert set(re.findall(r"https?://[^\"'\s<]+", text)) <= {"http://www.w3.org/2000/svg"}
 
 
+def test_pod_and_node_stand_where_the_packet_goes() -> None:
+    holders = {ADDRESSES[1]: AddressHolder(pod="ns1/web-2", node="node-b")}
+    for draw, times in ((as_svg, 1), (as_html, 4), (as_mermaid, 1)):
+        text = draw(traced(*ADDRESSES), holders)
+        assert text.count("(ns1/web-2 on node-b)") == times
+
+
 def test_branches_stand_side_by_side() -> None:
-    column = lay_out(picture(traced(*ADDRESSES)).tree)
+    column = lay_out(picture(traced(*ADDRESSES)).tree, result_text)
     assert column.width == 3 * COLUMN + 2 * GAP
     assert [branch.width for branch in column.columns] == [COLUMN] * 3
 
 
 def test_a_page_opens_and_closes_every_rule() -> None:
-    text = as_html(traced(*ADDRESSES))
+    text = as_html(traced(*ADDRESSES), {})
     assert text.startswith("<!DOCTYPE html>")
     assert text.count("<details") == text.count("</details>") > 10
     assert "-A KUBE-SERVICES -d 10.96.0.1/32 -p tcp" in text
@@ -69,12 +78,12 @@ def test_what_others_wrote_is_escaped() -> None:
     evil = '-A PREROUTING -m comment --comment "<script>alert(1)</script>" -j MARK --set-xmark 0x1/0x1'
     chains["PREROUTING"] = (evil, *chains["PREROUTING"])
     found = trace(ruleset, packet(), NODE)
-    assert "<script" not in as_html(found) + as_svg(found) + as_mermaid(found)
-    assert "&lt;script&gt;" in as_html(found)
+    assert "<script" not in as_html(found, {}) + as_svg(found, {}) + as_mermaid(found, {})
+    assert "&lt;script&gt;" in as_html(found, {})
 
 
 def test_a_flowchart_names_only_boxes_that_it_has() -> None:
-    lines = as_mermaid(traced(*ADDRESSES)).splitlines()
+    lines = as_mermaid(traced(*ADDRESSES), {}).splitlines()
     assert lines[0] == "flowchart TD"
     boxes = set(re.findall(r"(p\d+)[(\[]", "\n".join(lines)))
     edges = re.findall(r"^    (p\d+) -.*?--?> (p\d+)", "\n".join(lines), flags=re.MULTILINE)
@@ -86,7 +95,7 @@ def test_a_flowchart_names_only_boxes_that_it_has() -> None:
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
 @pytest.mark.parametrize("kind", ["svg", "html"])
 def test_a_browser_draws_it(kind: str, tmp_path: Path) -> None:
-    text = as_svg(traced(*ADDRESSES)) if kind == "svg" else as_html(traced(*ADDRESSES))
+    text = as_svg(traced(*ADDRESSES), {}) if kind == "svg" else as_html(traced(*ADDRESSES), {})
     page, shot = tmp_path / f"page.{kind}", tmp_path / "shot.png"
     page.write_text(text)
     profile = f"--user-data-dir={tmp_path / 'profile'}"
@@ -135,18 +144,18 @@ def asked_of_the_interface() -> Trace:
 
 
 def test_an_open_question_is_no_share() -> None:
-    for text in (as_svg(asked_of_the_interface()), as_html(asked_of_the_interface())):
+    for text in (as_svg(asked_of_the_interface(), {}), as_html(asked_of_the_interface(), {})):
         assert "if -i cni0" in text
         assert "if not -i cni0" in text
         assert "100%</text>" not in text
-    flowchart = as_mermaid(asked_of_the_interface())
+    flowchart = as_mermaid(asked_of_the_interface(), {})
     assert '-- "if -i cni0" -->' in flowchart
     assert '-- "if not -i cni0" -->' in flowchart
-    assert '<div class="dim case">if -i cni0:</div>' in as_html(asked_of_the_interface())
+    assert '<div class="dim case">if -i cni0:</div>' in as_html(asked_of_the_interface(), {})
 
 
 def test_of_branches_that_are_told_together_each_has_its_share() -> None:
-    text = as_svg(traced(*(f"10.0.1.{number + 1}" for number in range(10))))
+    text = as_svg(traced(*(f"10.0.1.{number + 1}" for number in range(10))), {})
     assert "10% = 1/10 to each of 10" in text
     assert all(f"10.0.1.{number + 1}:80" in text for number in range(10))
 
@@ -154,6 +163,6 @@ def test_of_branches_that_are_told_together_each_has_its_share() -> None:
 def test_a_client_that_affinity_remembers_is_told_of() -> None:
     objects = (service("ns1/svc1", "10.96.0.1", affinity_seconds=60), slice_of("ns1/svc1", *ADDRESSES))
     found = trace(compile_ruleset(snapshot(*objects), options()), packet(), NODE)
-    for text in (as_svg(found), as_html(found), as_mermaid(found)):
+    for text in (as_svg(found, {}), as_html(found, {}), as_mermaid(found, {})):
         assert "a client that session affinity remembers goes where it went before" in text
-    assert "affinity remembers" not in as_svg(traced(*ADDRESSES))
+    assert "affinity remembers" not in as_svg(traced(*ADDRESSES), {})

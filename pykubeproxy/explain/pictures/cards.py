@@ -1,20 +1,24 @@
 """What all pictures show: a card for each table of a hook that the packet meets, and the branches between the cards."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import msgspec
 
+from pykubeproxy.explain.cluster_view import AddressHolder, address_of
 from pykubeproxy.explain.condensed import CondensedNode, condense, is_arrival, service_of
-from pykubeproxy.explain.words import client_text, destination_text
+from pykubeproxy.explain.words import client_text, destination_text, holder_text, result_text
 from pykubeproxy.model.ip import parse_ip
 from pykubeproxy.netfilter.effect import Action
-from pykubeproxy.netfilter.outcome import Verdict, decided
+from pykubeproxy.netfilter.outcome import BranchResult, Outcome, Verdict, decided
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
 
 # Up to so many similar branches are drawn one by one.
 MAX_SIMILAR = 4
+
+# The words for the end of a packet's way.
+ResultText = Callable[[BranchResult | Outcome], str]
 
 _AFFINITY = "a client that session affinity remembers goes where it went before; this one is new"
 
@@ -51,6 +55,16 @@ def picture(traced: Trace) -> Picture:
         tree=condense(traced.tree, max_similar=MAX_SIMILAR),
         note=_AFFINITY if traced.affinity and len(traced.outcomes) > 1 else "",
     )
+
+
+def result_texts(traced: Trace, holders: Mapping[str, AddressHolder]) -> ResultText:
+    """The words for the results of a trace: with the pod and the node where the packet goes, if `holders` tell."""
+
+    def text(result: BranchResult | Outcome) -> str:
+        holder = holder_text(holders.get(address_of(result, traced.packet)))
+        return f"{result_text(result)} ({holder})" if holder else result_text(result)
+
+    return text
 
 
 def cards(steps: Sequence[Step]) -> Iterator[Card]:

@@ -1,17 +1,26 @@
 """A trace as an HTML page: the drawing, and below it every step with its rule, which can be opened and closed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
+from pykubeproxy.explain.cluster_view import AddressHolder
 from pykubeproxy.explain.condensed import BranchCondition, CondensedNode
-from pykubeproxy.explain.pictures.cards import Card, cards, css_class, endpoint_order, picture, verdict_class
+from pykubeproxy.explain.pictures.cards import (
+    Card,
+    ResultText,
+    cards,
+    css_class,
+    endpoint_order,
+    picture,
+    result_texts,
+    verdict_class,
+)
 from pykubeproxy.explain.pictures.svg import as_svg
 from pykubeproxy.explain.words import (
     condition_text,
     likewise_text,
     place_text,
     rest_text,
-    result_text,
     share_text,
     step_comment,
     step_text,
@@ -52,19 +61,19 @@ h1{font-size:19px}figure svg{max-width:none}}
 """
 
 
-def as_html(traced: Trace) -> str:
+def as_html(traced: Trace, holders: Mapping[str, AddressHolder]) -> str:
     """A page that works offline: no script, nothing to load."""
-    shown = picture(traced)
+    shown, result_text = picture(traced), result_texts(traced, holders)
     title = escape(f"{shown.client} → {shown.destination}")
     body = [
         f"<h1>{title}</h1>",
         f'<div class="dim">{escape(shown.service)}</div>',
         *([f'<div class="dim">{escape(shown.note)}</div>'] if shown.note else []),
-        *_outcomes(traced.outcomes),
+        *_outcomes(traced.outcomes, result_text),
         "<h2>The way as a picture</h2>",
-        f"<figure>{as_svg(traced)}</figure>",
+        f"<figure>{as_svg(traced, holders)}</figure>",
         '<h2>Step by step <span class="dim">(a step opens to show its rule)</span></h2>',
-        *_node(shown.tree),
+        *_node(shown.tree, result_text),
     ]
     meta = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     head = f"{meta}<title>{title}</title><style>{_STYLE}</style>"
@@ -73,20 +82,20 @@ def as_html(traced: Trace) -> str:
     )
 
 
-def _outcomes(outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _outcomes(outcomes: Sequence[Outcome], result_text: ResultText) -> Iterator[str]:
     """The outcomes, endpoints in numeric order; of many, the rest in a group that can be opened."""
     ordered = sorted(outcomes, key=lambda outcome: endpoint_order(outcome.dnat))
     shown = ordered if len(ordered) <= _LISTED + 1 else ordered[:_LISTED]
     for outcome in shown:
-        yield from _outcome(outcome)
+        yield from _outcome(outcome, result_text)
     if rest := ordered[len(shown) :]:
         yield f"<details><summary>{escape(rest_text([each.probability for each in rest]))}</summary>"
         for outcome in rest:
-            yield from _outcome(outcome)
+            yield from _outcome(outcome, result_text)
         yield "</details>"
 
 
-def _outcome(outcome: Outcome) -> Iterator[str]:
+def _outcome(outcome: Outcome, result_text: ResultText) -> Iterator[str]:
     style = verdict_class(outcome.verdict)
     width = f"{float(outcome.probability):.2%}"
     yield (
@@ -99,11 +108,11 @@ def _outcome(outcome: Outcome) -> Iterator[str]:
         yield f'<div class="dim case">{escape(condition)}:</div>'
         yield '<div class="case">'
         for inner in alternative.outcomes:
-            yield from _outcome(inner)
+            yield from _outcome(inner, result_text)
         yield "</div>"
 
 
-def _node(node: CondensedNode) -> Iterator[str]:
+def _node(node: CondensedNode, result_text: ResultText) -> Iterator[str]:
     for card in cards(node.steps):
         yield from _card(card)
     for branch in node.branches:
@@ -118,10 +127,10 @@ def _node(node: CondensedNode) -> Iterator[str]:
             summary += f", or likewise to one of {len(branch.similar)} more endpoints"
         is_open = " open" if len(node.branches) < 4 else ""
         yield f'<details class="branch"{is_open}><summary>{escape(summary)}</summary>'
-        yield from _node(branch)
+        yield from _node(branch, result_text)
         yield "</details>"
     if node.result is not None:
-        yield _result(node.result)
+        yield _result(node.result, result_text)
     if node.similar:
         total = sum_text(other.probability for other in node.similar)
         yield f"<details><summary>{total} likewise, to {len(node.similar)} more endpoints</summary>"
@@ -148,6 +157,6 @@ def _step(step: Step) -> str:
     return f'<details class="step"><summary>{text}</summary>{where}{rule}</details>'
 
 
-def _result(result: BranchResult) -> str:
+def _result(result: BranchResult, result_text: ResultText) -> str:
     style = verdict_class(result.verdict)
     return f'<p><span class="v {style}">{result.verdict}</span> {escape(result_text(result))}</p>'

@@ -6,8 +6,8 @@ from textwrap import wrap
 import msgspec
 
 from pykubeproxy.explain.condensed import CondensedNode
-from pykubeproxy.explain.pictures.cards import Card, cards
-from pykubeproxy.explain.words import result_text, step_comment
+from pykubeproxy.explain.pictures.cards import Card, ResultText, cards
+from pykubeproxy.explain.words import step_comment
 
 COLUMN = 420
 GAP = 36
@@ -39,9 +39,9 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     height: int
 
 
-def lay_out(node: CondensedNode) -> Column:
+def lay_out(node: CondensedNode, result_text: ResultText) -> Column:
     """The columns of a condensed tree."""
-    columns = tuple(lay_out(branch) for branch in node.branches)
+    columns = tuple(lay_out(branch, result_text) for branch in node.branches)
     shown = tuple(cards(node.steps))
     result = tuple(wrap(result_text(node.result), _WRAP)) if node.result is not None else ()
     own = own_height(shown, result, len(node.similar))

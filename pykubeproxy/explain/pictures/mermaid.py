@@ -1,13 +1,14 @@
 """A trace as a Mermaid flowchart, which many wikis draw (https://mermaid.js.org/syntax/flowchart.html)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import count
 from textwrap import wrap
 
 from pykubeproxy.explain.cause_words import cause_text
+from pykubeproxy.explain.cluster_view import AddressHolder
 from pykubeproxy.explain.condensed import CondensedNode
-from pykubeproxy.explain.pictures.cards import Card, cards, picture, verdict_class
-from pykubeproxy.explain.words import branch_label, result_text, short_step_text, sum_text
+from pykubeproxy.explain.pictures.cards import Card, ResultText, cards, picture, result_texts, verdict_class
+from pykubeproxy.explain.words import branch_label, short_step_text, sum_text
 from pykubeproxy.netfilter.outcome import BranchResult
 from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
@@ -26,19 +27,20 @@ _STYLES = (
 )
 
 
-def as_mermaid(traced: Trace) -> str:
+def as_mermaid(traced: Trace, holders: Mapping[str, AddressHolder]) -> str:
     """A flowchart from top to bottom, with shares and conditions at the edges to branches."""
     shown = picture(traced)
     service = "".join(f"<br/>{_escaped(line)}" for line in (shown.service, shown.note) if line)
     title = f'    p0(["{_escaped(f"{shown.client} → {shown.destination}")}{service}"]):::packet'
-    body = _Chart().lines(shown.tree, "p0", "")
+    body = _Chart(result_texts(traced, holders)).lines(shown.tree, "p0", "")
     return "\n".join(["flowchart TD", title, *(f"    {line}" for line in (*body, *_STYLES))])
 
 
 class _Chart:
     """The lines of the flowchart; numbers its boxes."""
 
-    def __init__(self) -> None:
+    def __init__(self, result_text: ResultText) -> None:
+        self._result_text = result_text
         self._numbers = count(1)
 
     def lines(self, node: CondensedNode, before: str, label: str) -> Iterator[str]:
@@ -58,7 +60,7 @@ class _Chart:
             yield from self._box(before, "", f'(["{text}"])', verdict_class(node.similar[0].result.verdict))
 
     def _result(self, before: str, label: str, result: BranchResult) -> Iterator[str]:
-        text = f"<b>{result.verdict}</b><br/>{_wrapped(result_text(result))}"
+        text = f"<b>{result.verdict}</b><br/>{_wrapped(self._result_text(result))}"
         yield from self._box(before, label, f'(["{text}"])', verdict_class(result.verdict))
 
     def _box(self, before: str, label: str, shape: str, style: str) -> Iterator[str]:

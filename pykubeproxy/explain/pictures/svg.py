@@ -1,12 +1,21 @@
 """A trace as an SVG drawing: cards from top to bottom, branches as columns, and the result of each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 
 from pykubeproxy.explain.cause_words import cause_text
+from pykubeproxy.explain.cluster_view import AddressHolder
 from pykubeproxy.explain.condensed import SimilarBranch
 from pykubeproxy.explain.pictures import layout
-from pykubeproxy.explain.pictures.cards import Card, Picture, css_class, endpoint_order, picture, verdict_class
+from pykubeproxy.explain.pictures.cards import (
+    Card,
+    Picture,
+    css_class,
+    endpoint_order,
+    picture,
+    result_texts,
+    verdict_class,
+)
 from pykubeproxy.explain.pictures.layout import COLUMN, Column, lay_out
 from pykubeproxy.explain.words import branch_label, short_step_text, step_comment, step_text, sum_text
 from pykubeproxy.model.share import percent
@@ -44,10 +53,10 @@ _COLORS = {Verdict.DROP: "#dc2626", Verdict.REJECT: "#dc2626", Verdict.UNDECIDED
 _SHADES = ("#16a34a", "#22c55e", "#4ade80", "#86efac")
 
 
-def as_svg(traced: Trace) -> str:
+def as_svg(traced: Trace, holders: Mapping[str, AddressHolder]) -> str:
     """A drawing that works offline: no script, no font, nothing to load."""
     shown = picture(traced)
-    root = lay_out(shown.tree)
+    root = lay_out(shown.tree, result_texts(traced, holders))
     width = max(root.width + 2 * _MARGIN, _LEAST_WIDTH)
     height = _HEADER + root.height + _MARGIN
     body = [
