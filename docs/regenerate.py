@@ -5,7 +5,7 @@
 In a text, a block that begins with ```console holds commands, each on a line that begins with `$ `, and under each
 what it prints. `| grep PATTERN` and `| head -N` may follow a command. A comment `<!-- FILE: command -->` has the output
 of a command in a file of its own, for pictures. `<!-- terminal FILE: command -->` has a picture of the terminal in
-which the command was typed; `pykubeproxy status` is then that of a made-up node. The commands run in the repository's
+which the command was typed; `status` and `top` are then those of a made-up node. The commands run in the repository's
 root, and depend on nothing but the files in it. A comment `<!-- diagram: NAME -->` stands before a block with a diagram
 that is made from the code (`docs.diagrams`).
 """
@@ -20,14 +20,15 @@ from click.testing import CliRunner
 
 from docs import ROOT
 from docs.diagrams import DIAGRAMS
-from docs.terminal import picture, status_of_a_troubled_node
+from docs.terminal import picture, status_of_a_troubled_node, top_of_a_busy_node
 from pykubeproxy.cli.main import main as pykubeproxy
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _DIAGRAM = re.compile(r"^<!-- diagram: ([\w ]+) -->\n```mermaid\n.*?^```$", re.MULTILINE | re.DOTALL)
 _PICTURE = re.compile(r"^<!-- (\S+): (pykubeproxy .*) -->$", re.MULTILINE)
 _TERMINAL = re.compile(r"^<!-- terminal (\S+): (pykubeproxy .*) -->$", re.MULTILINE)
-_STATUS = "pykubeproxy status"
+# Commands that read a node: their pictures are of a made-up one.
+_MADE_UP = {"pykubeproxy status": status_of_a_troubled_node, "pykubeproxy top": top_of_a_busy_node}
 
 
 class DocumentError(ValueError):
@@ -49,8 +50,8 @@ def regenerated(document: Path) -> dict[Path, str]:
 
 
 def _terminal(command: str, name: str) -> str:
-    printed = status_of_a_troubled_node() if command == _STATUS else run(command, color=True)
-    return picture(command, printed, name)
+    made_up = _MADE_UP.get(command)
+    return picture(command, made_up() if made_up is not None else run(command, color=True), name)
 
 
 def _diagram(name: str) -> str:
