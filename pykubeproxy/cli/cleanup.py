@@ -7,6 +7,7 @@ import click
 from pykubeproxy.cli.errors import CONTEXT_SETTINGS, DIFFERENT, FAILED, fail, print_stderr, with_errors
 from pykubeproxy.cli.notes import note_ipvs
 from pykubeproxy.cli.options import our_options
+from pykubeproxy.cli.progress import READING_RULES, progress
 from pykubeproxy.daemon.cleanup import CleanupResult, TableCleanup, clean_leftovers
 from pykubeproxy.daemon.cleanup import cleanup as clean_all
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
@@ -33,8 +34,9 @@ def cleanup(is_dry: bool, force: bool, own_options: OwnOptions) -> None:
 def clean_up(own_options: OwnOptions, *, is_dry: bool = False) -> int:
     """Clean up, print what was removed where, and return the exit status. Raises HostError."""
     # Everything is removed before anything is printed: a terminal that is gone must not stop the work half-way.
-    left, tables = clean_leftovers(own_options, is_dry=is_dry)
-    everything: list[CleanupResult | TableCleanup] = [*tables, *clean_all(own_options, is_dry=is_dry)]
+    with progress(READING_RULES if is_dry else "removing the rules of Service proxies"):
+        left, tables = clean_leftovers(own_options, is_dry=is_dry)
+        everything: list[CleanupResult | TableCleanup] = [*tables, *clean_all(own_options, is_dry=is_dry)]
     status = DIFFERENT if is_dry and any(map(_removes, everything)) else 0
     for cleaned in everything:
         if cleaned.problem is None:

@@ -15,6 +15,7 @@ from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.inputs import compile_for, print_notes_on_input, read_config, read_objects, require_node
 from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_other_tables, note_unread
 from pykubeproxy.cli.options import STRICT, complete_files, object_options, our_options
+from pykubeproxy.cli.progress import READING_RULES, progress
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.running_proxy import NodeConfig, config_of_node
 from pykubeproxy.cluster.manifests import SourceError
@@ -96,7 +97,8 @@ def diff(
     live, missing = _read_dumps(dumps, node.own_options, changes, rules) if dumps else (_read(tools, rules), ())
     note_unread(live)
     wanted = rules.beside(live)
-    families = {family: _compare(_without(wanted[family], family, missing), its) for family, its in live.items()}
+    with progress("comparing the rules"):
+        families = {family: _compare(_without(wanted[family], family, missing), its) for family, its in live.items()}
     if not allow_empty:
         _require_a_service(changes, families.values())
     others = OtherTables() if dumps else find_other_tables({family: its.backend for family, its in tools.items()})
@@ -188,7 +190,8 @@ def _read(tools: Mapping[Family, Tools], rules: _DesiredRules) -> dict[Family, R
     hosts = {family: IptablesHost(its) for family, its in tools.items()}
     for host in hosts.values():
         host.prefetch()
-    return {family: host.save(known=rules.of(family)) for family, host in hosts.items()}
+    with progress(READING_RULES):
+        return {family: host.save(known=rules.of(family)) for family, host in hosts.items()}
 
 
 def _compare(desired: Ruleset, live: Ruleset) -> FamilyDiff:

@@ -1,12 +1,14 @@
 """What commands work with: the configuration, objects, and the rules that both amount to."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
 
 from pykubeproxy.cli.errors import print_stderr
 from pykubeproxy.cli.options import API
+from pykubeproxy.cli.progress import progress
 from pykubeproxy.cluster.input_notes import (
     FileBesideApi,
     FolderEmpty,
@@ -16,7 +18,7 @@ from pykubeproxy.cluster.input_notes import (
     UnusedKind,
     input_note_text,
 )
-from pykubeproxy.cluster.manifests import Manifests, SourceError
+from pykubeproxy.cluster.manifests import STDIN, Manifests, SourceError
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
@@ -71,7 +73,9 @@ def read_objects(files: tuple[str, ...], completed: Completed, *, allow_empty: b
     an empty stdin; `allow_empty` allows for those two.
     """
     if files and API not in files:
-        change = Manifests(files).load()
+        # Somebody may be typing at stdin.
+        with nullcontext() if STDIN in files else progress("reading the objects"):
+            change = Manifests(files).load()
         mistakes = [
             input_note_text(note)
             for note in change.notes

@@ -12,6 +12,7 @@ from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.inputs import print_notes, read_config, read_objects_if_any
 from pykubeproxy.cli.notes import note_unread
 from pykubeproxy.cli.options import AddressParam, complete_files, object_options, our_options
+from pykubeproxy.cli.progress import READING_RULES, progress
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.running_proxy import config_of_node, options_of_node
 from pykubeproxy.cli.services_output import as_json, as_pages, as_table
@@ -130,7 +131,8 @@ def _read_rules(
     if not dumps:
         tools = find_tools(own_options)
         check_tools(tools)
-        live = {family: IptablesHost(its).save(counted=counters[family]) for family, its in tools.items()}
+        with progress(READING_RULES):
+            live = {family: IptablesHost(its).save(counted=counters[family]) for family, its in tools.items()}
         note_unread(live)
         return live
     everything = read_dumps(dumps, own_options.only_family, counted=lambda family, line: counters[family](line))

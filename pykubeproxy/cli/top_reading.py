@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from pykubeproxy.cli.notes import note_unread
+from pykubeproxy.cli.progress import READING_RULES, progress
 from pykubeproxy.host.backend import Tools, existing_tables
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import Family
@@ -45,7 +46,8 @@ class Measurement:
         self._reader = reader
         self._meter = Meter(namespace)
         self._began = time.monotonic()
-        live = reader.read()
+        with progress(READING_RULES):
+            live = reader.read()
         note_unread({family: its.rules for family, its in live.items()})
         self._meter.start(live)
 

@@ -9,6 +9,7 @@ from pykubeproxy.cli.dumps import missing_tables, read_dumps
 from pykubeproxy.cli.inputs import compile_for, print_notes, read_config, read_objects_if_any
 from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_unread
 from pykubeproxy.cli.options import API
+from pykubeproxy.cli.progress import READING_RULES, progress
 from pykubeproxy.cli.running_proxy import config_of_node, options_of_node
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed
@@ -107,7 +108,8 @@ def _read_live(dumps: tuple[str, ...], own_options: OwnOptions, family: Family |
                 click.echo(f"assumed: table {name} has no {each} rules; it is not in what --live names", err=True)
         return Rules(rulesets=rulesets, addresses=given)
     tools = {each: its for each, its in find_tools(own_options).items() if family in (None, each)}
-    live = {each: IptablesHost(its).save(tables=existing_tables(its, _TABLES)) for each, its in tools.items()}
+    with progress(READING_RULES):
+        live = {each: IptablesHost(its).save(tables=existing_tables(its, _TABLES)) for each, its in tools.items()}
     note_unread(live)
     return Rules(
         rulesets=live,

@@ -1,0 +1,47 @@
+"""What a command is doing, in one line on a terminal, while that takes long."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+DELAY_SECONDS = 2.0
+"""What takes less time than this is done without a word."""
+
+READING_RULES = "reading the rules of this node"
+
+
+@contextmanager
+def progress(doing: str) -> Iterator[None]:
+    """Print `doing ...` on stderr if the block takes longer than DELAY_SECONDS, and erase it at the end of the block.
+
+    Nothing is printed where stderr is not a terminal. The block itself should print nothing on stderr.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    done = threading.Event()
+    shower = threading.Thread(target=_show, args=(doing, done), name="progress", daemon=True)
+    shower.start()
+    try:
+        yield
+    finally:
+        done.set()
+        shower.join()
+
+
+def _show(doing: str, done: threading.Event) -> None:
+    if done.wait(DELAY_SECONDS):
+        return
+    line = f"{doing} ..."
+    _write(line)
+    done.wait()
+    # Spaces erase on every terminal; not every one knows the control sequence for it.
+    _write(f"\r{' ' * len(line)}\r")
+
+
+def _write(text: str) -> None:
+    """Write to stderr. A terminal that is gone must not stop the work."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
