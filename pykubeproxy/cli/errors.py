@@ -39,6 +39,10 @@ BROKEN_PIPE = 141
 """The exit status if nobody reads the output any more: that of a shell for SIGPIPE."""
 
 
+# Commands that read the rules of the node where they run, and can do nothing else.
+_LIVE_ONLY = ("cleanup", "top")
+
+
 def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..., _R]:
     """Make a command end with one line on stderr, and with `status`, whatever error it meets.
 
@@ -67,11 +71,14 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
 
 
 def _advice(error: ReportedError) -> str:
-    """What goes before an error of somebody who is not root, in commands that can do without a node."""
+    """What goes before an error of somebody who is not root, in commands that read the rules of a node once."""
     context = click.get_current_context(silent=True)
-    if not error.needs_root or context is None or all(option.name != "dumps" for option in context.command.params):
+    if not error.needs_root or context is None:
         return ""
-    return f"{context.info_name} reads this node's rules: run it with sudo, or give --live FILE; "
+    reads = f"{context.info_name} reads this node's rules: run it with sudo"
+    if any(option.name == "dumps" for option in context.command.params):
+        return f"{reads}, or give --live FILE; "
+    return f"{reads}; " if context.info_name in _LIVE_ONLY else ""
 
 
 def _log_as_notes() -> None:

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from pykubeproxy.cli.main import main
 from pykubeproxy.daemon.cleanup import CleanupResult
 from pykubeproxy.host.backend import Backend, Tools
+from pykubeproxy.host.errors import NotPermitted
 from pykubeproxy.model.ip import Family
 from tests.kernel.objects import web, write
 
@@ -189,6 +190,31 @@ def test_a_cleanup_that_cannot_be_told_cleans_everything(monkeypatch: pytest.Mon
     monkeypatch.setattr("pykubeproxy.cli.cleanup.click.echo", fail)
     assert CliRunner().invoke(main, ["cleanup"]).exit_code == 2
     assert cleaned == list(Family)
+
+
+@pytest.mark.parametrize(
+    ("command", "place", "advice"),
+    [
+        (("top", "--once"), "top.find_tools", "top reads this node's rules: run it with sudo; "),
+        (("cleanup", "--dry-run"), "cleanup.clean_leftovers", "cleanup reads this node's rules: run it with sudo; "),
+        (
+            ("diff", "-f", "examples"),
+            "diff.find_tools",
+            "diff reads this node's rules: run it with sudo, or give --live FILE; ",
+        ),
+    ],
+)
+def test_who_is_not_root_is_told_how_to_be(
+    command: tuple[str, ...], place: str, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise NotPermitted("iptables-save: Permission denied")
+
+    monkeypatch.setattr(f"pykubeproxy.cli.{place}", refuse)
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == f"Error: {advice}iptables-save: Permission denied"
+    assert result.stderr.count("Error") == 1
 
 
 def assert_one_error(result: Result) -> None:

@@ -18,7 +18,13 @@ COMMANDS = (
     ("run", "--once", "--source", EXAMPLES),
     ("diff", "-f", EXAMPLES),
     ("cleanup",),
+    ("top", "--once"),
 )
+ADVICE = {
+    "diff": "diff reads this node's rules: run it with sudo, or give --live FILE; ",
+    "cleanup": "cleanup reads this node's rules: run it with sudo; ",
+    "top": "top reads this node's rules: run it with sudo; ",
+}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -43,7 +49,7 @@ def test_without_rights(machine: Machine, kind4: Kind, command: tuple[str, ...])
     refused = machine.exec([*NOBODY, *COMMAND, *command, *kind4.flags], check=False)
     assert refused.returncode == 2
     complaint = only_line(refused.stderr)
-    advice = "diff reads this node's rules: run it with sudo, or give --live FILE; " if command[0] == "diff" else ""
+    advice = ADVICE.get(command[0], "")
     assert complaint.startswith(tuple(f"Error: {advice}{kind4.program}-{tool}: " for tool in ("save", "restore")))
     assert "Permission denied" in complaint
     assert complaint.endswith(": run as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
