@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pykubeproxy.cli.color import color_option
 from pykubeproxy.cli.kubectl_nodes import NAMESPACE, SELECTOR, Cluster
 from pykubeproxy.config.duration import Duration
 
@@ -47,9 +48,9 @@ OUTPUT_OPTION = click.option("-o", "--output", default="text", metavar="FORMAT",
 
 
 def cluster_options(command: Callable[..., _R]) -> Callable[..., _R]:
-    """Give a command the options that say how to reach a cluster; it gets them in one argument, `cluster`.
+    """Give a command `--color`, and the options that say how to reach a cluster, in one argument, `cluster`.
 
-    They may stand before the command as well; behind it they win.
+    The latter may stand before the command as well; behind it they win.
     """
 
     @functools.wraps(command)
@@ -70,7 +71,7 @@ def cluster_options(command: Callable[..., _R]) -> Callable[..., _R]:
     decorated: Callable[..., _R] = with_cluster
     for option in reversed(_OPTIONS):
         decorated = option(decorated)
-    return decorated
+    return color_option(decorated)
 
 
 def options_before_command(command: Callable[..., _R]) -> Callable[..., _R]:

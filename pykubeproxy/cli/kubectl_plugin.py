@@ -1,7 +1,6 @@
 """The `kubectl pykubeproxy` plugin: the commands of `pykubeproxy`, run on the nodes of a cluster from elsewhere."""
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -141,7 +140,7 @@ def top(cluster: Cluster, once: bool, interval: str, only: str | None, output: s
     """
     command = ("top", "--interval", interval, *_namespace(only), *arguments)
     if len(cluster.nodes) == 1 and output == "text" and not once and sys.stdin.isatty() and sys.stdout.isatty():
-        sys.exit(_run_live(cluster, command))
+        sys.exit(_run_live(cluster, (*command, *_color())))
     wait = SecondsParam().convert(interval, None, None)
     cluster = msgspec.structs.replace(cluster, seconds=cluster.seconds + wait)
     _run_on_nodes(cluster, command[0], output, (*command[1:], "--once"))
@@ -204,6 +203,12 @@ def _namespace(only: str | None) -> tuple[str, ...]:
     return () if only is None else ("--namespace", only)
 
 
+def _color() -> tuple[str, ...]:
+    """The option for a command that has this terminal, if anything but the terminal decides."""
+    wanted = click.get_current_context().color
+    return () if wanted is None else ("--color", "always" if wanted else "never")
+
+
 def _run_on_nodes(cluster: Cluster, command: str, output: str, arguments: Sequence[str]) -> None:
     """Run a command on the nodes, print what it prints there, and end with the worst exit status."""
     _refuse_files(arguments)
@@ -247,4 +252,4 @@ def _require_json(document: bytes) -> None:
 
 
 def _print(lines: Iterable[str]) -> None:
-    click.echo("\n".join(lines), color=False if os.environ.get("NO_COLOR") else None)
+    click.echo("\n".join(lines))

@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 
 import click
 
+from pykubeproxy.cli.options import complete_files
 from pykubeproxy.config.flag_table import FLAGS
+from pykubeproxy.config.flag_types import FILE
 from pykubeproxy.config.flags import Flag, FlagCategory
 
 _GIVEN = "pykubeproxy.flags"
@@ -69,6 +71,7 @@ def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
         multiple=True,
         expose_value=False,
         callback=keep,
+        shell_complete=complete_files if flag.type is FILE else None,
         hidden=flag.category is FlagCategory.DEPRECATED,
         help=_help(flag),
         **bare,

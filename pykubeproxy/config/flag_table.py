@@ -9,6 +9,7 @@ from pykubeproxy.config.flag_types import (
     ADDRESS_AND_PORT,
     BOOL,
     DURATION,
+    FILE,
     FLOAT,
     GATE_STATES,
     INT32,
@@ -62,8 +63,8 @@ def _without_effect(name: str, type_: FlagType, note: str, *, field: str = "", f
 
 
 _INSTRUCTIONS = (
-    _instruction("config", STRING, "", "Path of the configuration file; most other flags are then ignored."),
-    _instruction("write-config-to", STRING, "", "Write the effective configuration to this file and exit."),
+    _instruction("config", FILE, "", "Path of the configuration file; most other flags are then ignored."),
+    _instruction("write-config-to", FILE, "", "Write the effective configuration to this file and exit."),
     _instruction("cleanup", BOOL, False, "Remove everything that was installed and exit."),
     _instruction("init-only", BOOL, False, "Do what needs full root privileges and exit; run again without them."),
     _instruction("version", VERSION, "false", "Print the version and exit."),
@@ -88,7 +89,7 @@ _SERVERS = (
 )
 
 _API_SERVER = (
-    _setting("kubeconfig", STRING, "client_connection.kubeconfig", "Path of a kubeconfig file."),
+    _setting("kubeconfig", FILE, "client_connection.kubeconfig", "Path of a kubeconfig file."),
     _setting("kube-api-content-type", STRING, "client_connection.content_type", "Content type of API requests."),
     _setting("kube-api-qps", FLOAT, "client_connection.qps", "API requests per second."),
     _setting("kube-api-burst", INT32, "client_connection.burst", "API requests that may come at once."),

@@ -152,6 +152,7 @@ def _read_version(text: str) -> str:
 
 
 STRING = FlagType(metavar="TEXT", read=str)
+FILE = FlagType(metavar="FILE", read=str)
 URL = FlagType(metavar="TEXT", read=str, show=without_secrets)
 BOOL = FlagType(metavar="[true|false]", read=_read_bool, show=_show_bool, bare="true")
 INT32 = FlagType(metavar="INT", read=_integer_reader(low=-(2**31), high=2**31 - 1))

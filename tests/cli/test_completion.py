@@ -34,6 +34,8 @@ def test_a_script_for_a_shell(shell: str, expected: str) -> None:
         ("pykubeproxy diff --no-s", "plain,--no-summary"),
         ("pykubeproxy diff --live du", "file,du"),
         ("pykubeproxy render -f ex", "file,ex"),
+        ("pykubeproxy diff --config ku", "file,ku"),
+        ("pykubeproxy run --kubeconfig ku", "file,ku"),
         ("pykubeproxy completion z", "plain,zsh"),
     ],
 )

@@ -57,6 +57,14 @@ def test_nodes_that_are_well(kubectl: StandIn) -> None:
     )
 
 
+@pytest.mark.parametrize(("when", "heading"), [("always", "\x1b[1m1 node"), ("never", "1 node"), ("auto", "1 node")])
+def test_colours_are_as_asked_for(when: str, heading: str, kubectl: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    kubectl.nodes({"node-a": says(kubectl, "node-a", WELL)})
+    assert run("status", "--color", when).stdout.startswith(heading)
+
+
 def test_what_is_not_well_stands_below_the_table_once(kubectl: StandIn) -> None:
     kubectl.nodes({"a": says(kubectl, "a", TROUBLED), "b": says(kubectl, "b", TROUBLED), "c": says(kubectl, "c", WELL)})
     result = run("status")
