@@ -14,6 +14,9 @@ from pykubeproxy.explain.sparkline import sparkline
 from pykubeproxy.model.ip import Family
 from pykubeproxy.traffic.rates import EndpointRate, Rates, ServiceRate
 
+VERSION = 1
+"""The version of the document, as docs/cli.md describes it."""
+
 _FEW = 20
 
 _TITLES = ("SERVICE, ENDPOINT", "PROTO", "CONN/S", "SHARE", "EXPECTED")
@@ -45,6 +48,7 @@ def as_json(rates: Rates, time: str, limit: int | None) -> str:
     """
     busy = [service for service in rates.services if service.connections or _refused(service)]
     document = {
+        "version": VERSION,
         "time": time,
         "seconds": round(rates.seconds, 6),
         "connections": rates.connections,

@@ -181,6 +181,7 @@ def test_json_of_one_interval() -> None:
     document = json.loads(line)
     services = document.pop("services")
     assert document == {
+        "version": 1,
         "time": "2026-01-01T00:00:00Z",
         "seconds": 2.0,
         "connections": 10,
