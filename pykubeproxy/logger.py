@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 # The verbosity from which on whatever may help to debug the program is logged, as kube-proxy's -v counts.
 DEBUG_VERBOSITY = 4
 
+# The verbosity from which on each Service that a sync touches has a line of its own.
+SERVICES_VERBOSITY = 2
+
 _before_first_line: Callable[[], None] | None = None
+_verbosity = 0
 
 
 def get() -> "FilteringBoundLogger":
@@ -26,6 +30,17 @@ def before_first_line(set_up: Callable[[], None] | None) -> None:
     """Have `set_up` called before the next line is logged; None: call nothing."""
     global _before_first_line  # noqa: PLW0603  a process has one log
     _before_first_line = set_up
+
+
+def set_verbosity(verbosity: int) -> None:
+    """Remember how much is to be logged."""
+    global _verbosity  # noqa: PLW0603  a process has one log
+    _verbosity = verbosity
+
+
+def logs_services() -> bool:
+    """True if each Service that a sync touches is to be logged."""
+    return _verbosity >= SERVICES_VERBOSITY
 
 
 class _Logger:

@@ -43,8 +43,6 @@ def read_settings(
     logging = completed.config.logging
     in_config = LogFormat.JSON if logging.format == "json" else LogFormat.CONSOLE
     set_up(log_format or in_config, logging.verbosity)
-    if is_dry:
-        log.info("shadow mode: nothing is written, neither rules nor kernel settings; what would be done is logged")
     print_warnings(completed)
     if is_kube_proxy and not completed.is_mode_given:
         log.warning(

@@ -242,6 +242,8 @@ class Daemon:
             addresses=", ".join(about.node_addresses) or "none",
             source=self._settings.manifests or (self._api.server if self._api is not None else ""),
         )
+        if about.is_shadow:
+            log.info("shadow mode: nothing is written, neither rules nor kernel settings; what would be done is logged")
 
     def _object_source(self) -> ObjectSource:
         """Where objects come from, and how that is going. Any thread may call it."""

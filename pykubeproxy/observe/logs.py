@@ -7,6 +7,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import TextIO, cast
 
+from pykubeproxy import logger
 from pykubeproxy.logger import DEBUG_VERBOSITY, before_first_line, load_structlog
 from pykubeproxy.model.printable import printable
 
@@ -79,6 +80,7 @@ def _as_note(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
 
 def set_verbosity(verbosity: int) -> None:
     """Log as much as this from now on."""
+    logger.set_verbosity(verbosity)
     level = "debug" if verbosity >= DEBUG_VERBOSITY else "info"
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(level))
 

@@ -18,10 +18,13 @@ log = logger.get()
 
 
 def report(sync: FinishedSync) -> None:
-    """Log a sync."""
+    """Log a sync; with more verbosity also each Service that it touched, and each chain that it wrote."""
     for fact in facts_of(sync):
         line = facts.log_line(fact)
         getattr(log, line.level)(line.message, family=sync.family, **line.values)
+    if sync.result is not None and not sync.result.plan.is_empty and logger.logs_services():
+        for service in sorted(sync.touched, key=str):
+            log.info("service", family=sync.family, service=str(service))
     if sync.result is not None and log.is_enabled_for(logging.DEBUG):
         _report_chains(sync.family, sync.result.plan)
 

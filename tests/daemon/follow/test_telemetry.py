@@ -342,6 +342,18 @@ def test_the_log_of_a_sync(its: FinishedSync, level: str, words: str) -> None:
         assert (line["by"], line["chains"]) == ("unknown", "nat X, nat X, nat X, nat X, nat X and 2 more")
 
 
+@pytest.mark.parametrize(("verbosity", "services"), [(1, []), (2, ["ns/db", "ns/web"])])
+def test_each_service_of_a_sync_is_logged_if_asked_for(
+    verbosity: int, services: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pykubeproxy.logger._verbosity", verbosity)
+    touched = {ServiceKey("ns", "web"), ServiceKey("ns", "db")}
+    with capture_logs() as logs:
+        report(msgspec.structs.replace(finished(SyncResult(plan=PLAN)), touched=touched))
+        report(msgspec.structs.replace(finished(SyncResult(plan=Plan())), touched=touched))
+    assert [line["service"] for line in logs if line["event"] == "service"] == services
+
+
 def test_a_refusal_that_was_overcome_is_logged() -> None:
     with capture_logs() as logs:
         report(finished(SyncResult(plan=PLAN), refused_plans=(RefusedPlan(HostError("line 3"), is_full=False),)))
