@@ -21,7 +21,7 @@ def progress(doing: str) -> Iterator[None]:
         yield
         return
     done = threading.Event()
-    shower = threading.Thread(target=_show, args=(doing, done), name="progress", daemon=True)
+    shower = threading.Thread(target=_show, args=(doing, done), daemon=True)
     shower.start()
     try:
         yield

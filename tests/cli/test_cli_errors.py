@@ -40,7 +40,10 @@ MISTAKES = {
     "argument": (["render", "-f", "-", "surplus"], "surplus"),
     "missing path": (["render", "-f", "/no/such"], "/no/such: no such file or folder"),
     "missing configuration": (["render", "-f", "-", "--config", "/no/such"], "/no/such"),
-    "missing dump": (["diff", "-f", "-", "--live", "/no/such"], "/no/such: cannot be read: No such file or directory"),
+    "missing dump": (
+        ["diff", "-f", "examples", "--live", "/no/such"],
+        "/no/such: cannot be read: No such file or directory",
+    ),
 }
 
 
@@ -72,7 +75,7 @@ def test_an_error_of_diff_is_no_difference(command: str) -> None:
 def test_a_dump_that_is_none(text: str, expected: str, tmp_path: Path) -> None:
     dump = tmp_path / "dump"
     dump.write_text(text)
-    result = CliRunner().invoke(main, ["diff", "-f", "-", "--live", str(dump)], input="")
+    result = CliRunner().invoke(main, ["diff", "-f", "examples", "--live", str(dump)], input="")
     assert result.exit_code == 2
     assert_one_error(result)
     assert result.stderr.startswith(f"Error: {dump}: {expected}")
@@ -81,13 +84,13 @@ def test_a_dump_that_is_none(text: str, expected: str, tmp_path: Path) -> None:
 def test_a_dump_of_arbitrary_bytes(tmp_path: Path) -> None:
     dump = tmp_path / "dump"
     dump.write_bytes(bytes(range(255, -1, -1)))
-    result = CliRunner().invoke(main, ["diff", "-f", "-", "--live", str(dump)], input="")
+    result = CliRunner().invoke(main, ["diff", "-f", "examples", "--live", str(dump)], input="")
     assert result.exit_code == 2
     assert_one_error(result)
 
 
 def test_a_folder_is_no_dump(tmp_path: Path) -> None:
-    result = CliRunner().invoke(main, ["diff", "-f", "-", "--live", str(tmp_path)], input="")
+    result = CliRunner().invoke(main, ["diff", "-f", "examples", "--live", str(tmp_path)], input="")
     assert result.exit_code == 2
     assert result.stderr == f"Error: {tmp_path}: cannot be read: Is a directory\n"
 
