@@ -20,24 +20,24 @@ def progress(doing: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    done = threading.Event()
-    shower = threading.Thread(target=_show, args=(doing, done), daemon=True)
-    shower.start()
+    line = f"{doing} ..."
+    shown = threading.Event()
+    timer = threading.Timer(DELAY_SECONDS, _show, (line, shown))
+    timer.daemon = True
+    timer.start()
     try:
         yield
     finally:
-        done.set()
-        shower.join()
+        timer.cancel()
+        timer.join()
+        if shown.is_set():
+            # Spaces erase on every terminal; not every one knows the control sequence for it.
+            _write(f"\r{' ' * len(line)}\r")
 
 
-def _show(doing: str, done: threading.Event) -> None:
-    if done.wait(DELAY_SECONDS):
-        return
-    line = f"{doing} ..."
+def _show(line: str, shown: threading.Event) -> None:
+    shown.set()
     _write(line)
-    done.wait()
-    # Spaces erase on every terminal; not every one knows the control sequence for it.
-    _write(f"\r{' ' * len(line)}\r")
 
 
 def _write(text: str) -> None:
