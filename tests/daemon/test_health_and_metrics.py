@@ -92,7 +92,7 @@ def test_health_checks_of_services(node: Node, daemon: Daemon) -> None:
     api = node.api
     api.create(slice_on(NAME, *PODS))
     api.create(load_balancer("lb", "10.96.0.30", CHECK))
-    daemon.wait(lambda: answers(daemon, CHECK), "the health check")
+    daemon.wait(lambda: answers(daemon, CHECK) and daemon.get("/", CHECK)[0] == 200, "the health check")
     status, headers, body = daemon.ask("/any", CHECK)
     assert (status, headers["X-Load-Balancing-Endpoint-Weight"]) == (200, "2")
     expected = {"service": {"namespace": "default", "name": "lb"}, "localEndpoints": 2, "serviceProxyHealthy": True}

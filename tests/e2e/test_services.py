@@ -30,7 +30,7 @@ class Cluster(Struct, frozen=True, kw_only=True):
     folder: Path
 
 
-@pytest.fixture(scope="module", params=["nft", "legacy"])
+@pytest.fixture(scope="module", params=["nft", pytest.param("legacy", marks=pytest.mark.night)])
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     if shutil.which(f"iptables-{request.param}") is None:
         pytest.skip(f"there is no iptables-{request.param}")

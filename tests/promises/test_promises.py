@@ -1,6 +1,7 @@
 """The list of promises is as it should be; that each test tells if its promise is broken, `make promises` shows."""
 
 import ast
+import os
 import subprocess
 import sys
 
@@ -43,8 +44,11 @@ def test_it_is_in_the_document(promise: Promise) -> None:
 
 def test_every_promise_is_shown_for_every_change() -> None:
     files = sorted({promise.by_day or promise.test for promise in PROMISES})
+    plain = {**os.environ, "PYTEST_ADDOPTS": ""}
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not night", *files]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    listed = subprocess.run(
+        command, cwd=ROOT, env=plain, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     missing = [promise.words for promise in PROMISES if not any(_shows(promise, name) for name in listed)]
     assert missing == [], "all tests of these are for the night: name a smaller one as by_day"
 
