@@ -3,8 +3,10 @@
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
+from pykubeproxy.cli.progress import progress
 from pykubeproxy.explain.notes import MissingTables
 from pykubeproxy.host.errors import SaveError
 from pykubeproxy.model.ip import Family
@@ -36,13 +38,15 @@ def read_dumps(
     `counted` is called with each line.
     """
     found: dict[Family, Ruleset] = {}
-    for path in paths:
-        for its_family, dump in _read(path, family, known, counted):
-            tables = found.setdefault(its_family, Ruleset(tables={})).tables
-            for name, table in dump.tables.items():
-                if name in tables:
-                    raise SaveError(f"{path}: table {name} is given twice for {its_family}")
-                tables[name] = table
+    # Somebody may be typing at stdin.
+    with nullcontext() if _STDIN in paths else progress("reading the dumps"):
+        for path in paths:
+            for its_family, dump in _read(path, family, known, counted):
+                tables = found.setdefault(its_family, Ruleset(tables={})).tables
+                for name, table in dump.tables.items():
+                    if name in tables:
+                        raise SaveError(f"{path}: table {name} is given twice for {its_family}")
+                    tables[name] = table
     return found
 
 
