@@ -126,6 +126,7 @@ def test_without_rights(machine: Machine, kind4: Kind) -> None:
     command = ["setpriv", "--bounding-set", "-net_admin,-net_raw", *COMMAND, "top", "--once", *kind4.flags]
     refused = machine.exec(command, check=False)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr.startswith(f"Error: {kind4.program}-save: ")
+    advice = "top reads this node's rules: run it with sudo; "
+    assert refused.stderr.startswith(f"Error: {advice}{kind4.program}-save: ")
     assert refused.stderr.endswith(": run as root, or with CAP_NET_ADMIN and CAP_NET_RAW\n")
     assert refused.stderr.count("\n") == 1
