@@ -14,6 +14,9 @@ from pykubeproxy.rules.ruleset import ChainId, Unread
 _NAMED = 5
 _WRITTEN_NAMED = 3
 
+# A namespace has up to 63 characters, a Service's name too, and a slash is between them; some more do no harm.
+_LONGEST_NAME = 200
+
 # What it means for all Services that the kernel lacks an extension.
 _WITHOUT = {
     RANDOM_FULLY: "the kernel lacks --random-fully; connections are masqueraded without it",
@@ -147,8 +150,13 @@ def _services(services: Iterable[ServiceKey]) -> dict[str, str]:
     return {"services": named} if named else {}
 
 
+def shortened(name: str) -> str:
+    """A name as it is logged: the label that an EndpointSlice names its Service with may be any text."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+
+
 def _named(names: Iterable[str], most: int = _NAMED) -> str:
     """All names, or the first few of them and how many more there are."""
-    every = tuple(names)
+    every = tuple(map(shortened, names))
     named = ", ".join(every[:most])
     return f"{named} and {len(every) - most} more" if len(every) > most else named

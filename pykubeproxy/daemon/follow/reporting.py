@@ -24,7 +24,7 @@ def report(sync: FinishedSync) -> None:
         getattr(log, line.level)(line.message, family=sync.family, **line.values)
     if sync.result is not None and not sync.result.plan.is_empty and logger.logs_services():
         for service in sorted(sync.touched, key=str):
-            log.info("service", family=sync.family, service=str(service))
+            log.info("service", family=sync.family, service=facts.shortened(str(service)))
     if sync.result is not None and log.is_enabled_for(logging.DEBUG):
         _report_chains(sync.family, sync.result.plan)
 
