@@ -5,7 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
-from pykubeproxy.explain.status.observations import InSync, Level, NoRules, Topic, WouldChange
+from pykubeproxy.explain.status.observations import Level, Topic
+from pykubeproxy.explain.status.observations.of_rules import InSync, NoRules, WouldChange
 
 STATUS_VERSION = 1
 """The version of the documents of `status --output json` that are understood (docs/status-json.md)."""

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from pykubeproxy.explain.status import observations as seen
 from pykubeproxy.explain.status.node_state import KernelState, KubeProxyMetrics, NodeState, ProxyAnswer
-from pykubeproxy.explain.status.observations import FamilyTime, Level, Observation, Topic
+from pykubeproxy.explain.status.observations import Level, Observation, Topic, of_kernel, of_proxy, of_rules
+from pykubeproxy.explain.status.observations.of_rules import FamilyTime
 from pykubeproxy.explain.status.published import FamilySync, ObjectSource, ProxyStatus, Repair
 from pykubeproxy.model.ip import Family, parse_ip
 
@@ -42,18 +42,18 @@ def _of_proxy(state: NodeState) -> Iterator[Observation]:
     if state.answer is not None:
         yield _running(state, state.answer)
         if not state.answer.is_trusted:
-            yield seen.OtherOwner(address=state.answer.address, owner=state.answer.owner)
+            yield of_proxy.OtherOwner(address=state.answer.address, owner=state.answer.owner)
         if (mode := _mode(state.answer)) != _IPTABLES:
-            yield seen.OtherMode(mode=mode)
+            yield of_proxy.OtherMode(mode=mode)
     elif not state.processes:
-        yield seen.NoProxyRuns(asked=state.asked)
+        yield of_proxy.NoProxyRuns(asked=state.asked)
     else:
         process = state.processes[0]
-        kind = seen.ProxyMayBeElsewhere if process.is_here is None else seen.ProxyDoesNotAnswer
+        kind = of_proxy.ProxyMayBeElsewhere if process.is_here is None else of_proxy.ProxyDoesNotAnswer
         yield kind(process=process.title, asked=state.asked)
     writers = [process.title for process in state.processes if process.is_here and not process.is_shadow]
     if len(writers) > 1:
-        yield seen.SeveralProxies(processes=tuple(writers))
+        yield of_proxy.SeveralProxies(processes=tuple(writers))
 
 
 def _running(state: NodeState, answer: ProxyAnswer) -> Observation:
@@ -63,11 +63,11 @@ def _running(state: NodeState, answer: ProxyAnswer) -> Observation:
         started = (answer.metrics.started_at if answer.metrics is not None else None) or started
         version = answer.metrics.version if answer.metrics is not None else "of unknown version"
         seconds = None if started is None else _since(state, started)
-        return seen.ProxyRuns(program=f"kube-proxy {version}", pid=pid, seconds=seconds)
-    kind = seen.ProxyRuns
+        return of_proxy.ProxyRuns(program=f"kube-proxy {version}", pid=pid, seconds=seconds)
+    kind = of_proxy.ProxyRuns
     if answer.status.is_shadow:
         others = [process for process in state.processes if not process.is_shadow]
-        kind = seen.ShadowRuns if others else seen.OnlyShadowRuns
+        kind = of_proxy.ShadowRuns if others else of_proxy.OnlyShadowRuns
     return kind(
         program=answer.status.program,
         pid=answer.status.pid if pid is None else pid,
@@ -86,37 +86,37 @@ def _of_answer(state: NodeState) -> Iterator[Observation]:
     if answer is None:
         return
     if answer.health is None:
-        yield seen.HealthNotServed(address=answer.health_address)
+        yield of_proxy.HealthNotServed(address=answer.health_address)
     elif not answer.health.is_healthy:
-        yield seen.Unhealthy(address=answer.health_address)
+        yield of_proxy.Unhealthy(address=answer.health_address)
     elif not answer.health.is_eligible:
-        yield seen.NotEligible(address=answer.health_address)
+        yield of_proxy.NotEligible(address=answer.health_address)
     else:
-        yield seen.Healthy(address=answer.health_address)
+        yield of_proxy.Healthy(address=answer.health_address)
     if answer.status is not None:
-        yield seen.Configured(file=answer.status.config_file)
+        yield of_proxy.Configured(file=answer.status.config_file)
         yield _objects(state, answer.status.source)
-        yield seen.LayoutUsed(dispatch=answer.status.dispatch, commit=answer.status.commit)
+        yield of_proxy.LayoutUsed(dispatch=answer.status.dispatch, commit=answer.status.commit)
         yield from _syncs(state, answer.status)
     elif answer.metrics is not None:
         if state.process is not None:
-            yield seen.Configured(file=state.process.value_of("config") or "")
+            yield of_proxy.Configured(file=state.process.value_of("config") or "")
         if _mode(answer) == _IPTABLES:
-            yield seen.LayoutUsed(dispatch=_LINEAR, commit="")
+            yield of_proxy.LayoutUsed(dispatch=_LINEAR, commit="")
             yield from _mean_syncs(state, answer.metrics)
 
 
 def _objects(state: NodeState, source: ObjectSource) -> Observation:
     if source.api_outage is not None:
         seconds = _since(state, source.api_outage.since)
-        return seen.ApiAway(server=source.server, seconds=seconds, error=source.api_outage.error)
+        return of_proxy.ApiAway(server=source.server, seconds=seconds, error=source.api_outage.error)
     if source.waits_for:
-        return seen.WaitsForObjects(kinds=source.waits_for)
+        return of_proxy.WaitsForObjects(kinds=source.waits_for)
     if source.unread:
-        return seen.ObjectsUnread(unread=source.unread)
+        return of_proxy.ObjectsUnread(unread=source.unread)
     if source.manifests:
-        return seen.FollowsManifests(path=source.manifests)
-    return seen.FollowsApi(server=source.server)
+        return of_proxy.FollowsManifests(path=source.manifests)
+    return of_proxy.FollowsApi(server=source.server)
 
 
 def _syncs(state: NodeState, status: ProxyStatus) -> Iterator[Observation]:
@@ -126,13 +126,13 @@ def _syncs(state: NodeState, status: ProxyStatus) -> Iterator[Observation]:
         if its.synced_at is not None
     ]
     if times:
-        yield seen.LastSyncs(times=tuple(times))
+        yield of_rules.LastSyncs(times=tuple(times))
     for its in status.families:
         if its.failing_since is not None:
-            yield seen.SyncFails(family=its.family, seconds=_since(state, its.failing_since), error=its.error)
+            yield of_rules.SyncFails(family=its.family, seconds=_since(state, its.failing_since), error=its.error)
     never = tuple(its.family for its in status.families if its.synced_at is None and its.failing_since is None)
     if never:
-        yield seen.NeverSynced(families=never)
+        yield of_rules.NeverSynced(families=never)
 
 
 def _mean_syncs(state: NodeState, metrics: KubeProxyMetrics) -> Iterator[Observation]:
@@ -142,11 +142,11 @@ def _mean_syncs(state: NodeState, metrics: KubeProxyMetrics) -> Iterator[Observa
         if moment
     ]
     if times:
-        yield seen.LastSyncs(times=tuple(times), is_mean=True)
+        yield of_rules.LastSyncs(times=tuple(times), is_mean=True)
     else:
-        yield seen.NeverSynced(families=tuple(sorted(metrics.synced_at)) or ("",))
+        yield of_rules.NeverSynced(families=tuple(sorted(metrics.synced_at)) or ("",))
     if metrics.restore_failures:
-        yield seen.RestoresFailed(count=metrics.restore_failures)
+        yield of_rules.RestoresFailed(count=metrics.restore_failures)
 
 
 def _of_node(state: NodeState) -> Iterator[Observation]:
@@ -154,30 +154,30 @@ def _of_node(state: NodeState) -> Iterator[Observation]:
     status = state.answer.status if state.answer is not None else None
     name = status.node_name if status is not None else state.node_name
     known = _addresses(state)
-    yield seen.NodeKnown(name=name, addresses=known) if known else seen.NoAddress(name=name)
+    yield of_proxy.NodeKnown(name=name, addresses=known) if known else of_proxy.NoAddress(name=name)
     tools = status.families if status is not None else state.tools
     families = tuple(its.family for its in tools)
     if families:
         is_lacking = Family.IPV6 not in families and (status is None or status.only_family is None)
-        yield seen.FamiliesServed(
+        yield of_proxy.FamiliesServed(
             families=families,
             services=max(its.services for its in status.families) if status is not None and status.families else None,
             why_not_ipv6=state.why_no_ipv6 if is_lacking else "",
         )
     for backend in dict.fromkeys(its.backend for its in tools):
         of_it = [its for its in tools if its.backend == backend]
-        yield seen.BackendUsed(
+        yield of_proxy.BackendUsed(
             backend=backend,
             families=tuple(its.family for its in of_it),
             tools=tuple(f"{its.tool} {its.tool_version}" for its in of_it),
         )
     if state.tools_problem:
-        yield seen.NoTools(problem=state.tools_problem)
+        yield of_proxy.NoTools(problem=state.tools_problem)
     used = {its.family: its.backend for its in tools} if status is not None else {}
     for family, backends in state.kernel.proxy_chains.items():
         if len(backends) > 1:
             wrong = next((each for each in backends if each != used.get(family)), None) if used else None
-            yield seen.BothBackendsUsed(family=family, wrong=wrong)
+            yield of_proxy.BothBackendsUsed(family=family, wrong=wrong)
 
 
 def _addresses(state: NodeState) -> tuple[str, ...]:
@@ -200,11 +200,11 @@ def _of_rules(state: NodeState) -> Iterator[Observation]:
     elif answer is None:
         present = tuple(family for family, backends in kernel.proxy_chains.items() if backends)
         if not kernel.may_ask:
-            yield seen.RulesNotLookedAt()
+            yield of_rules.RulesNotLookedAt()
         elif not present:
-            yield seen.NoRules()
+            yield of_rules.NoRules()
         elif not state.processes:
-            yield seen.RulesWithoutProxy(families=present)
+            yield of_rules.RulesWithoutProxy(families=present)
 
 
 def _rules_of_kube_proxy(state: NodeState) -> Iterator[Observation]:
@@ -212,35 +212,35 @@ def _rules_of_kube_proxy(state: NodeState) -> Iterator[Observation]:
     has_synced = metrics is not None and any(metrics.synced_at.values())
     for its in state.tools:
         if state.kernel.may_ask and has_synced and not state.kernel.proxy_chains.get(its.family):
-            yield seen.RulesMissing(family=its.family, backend=its.backend)
-    yield seen.RulesNotCompared()
+            yield of_rules.RulesMissing(family=its.family, backend=its.backend)
+    yield of_rules.RulesNotCompared()
 
 
 def _of_synced_rules(families: tuple[FamilySync, ...], kernel: KernelState) -> Iterator[Observation]:
     in_sync = []
     for its in families:
         if its.refused_count:
-            yield seen.ServicesRefused(family=its.family, count=its.refused_count, services=its.refused)
+            yield of_rules.ServicesRefused(family=its.family, count=its.refused_count, services=its.refused)
         if its.pending_chains or its.pending_rules:
-            yield seen.WouldChange(family=its.family, chains=its.pending_chains, rules=its.pending_rules)
+            yield of_rules.WouldChange(family=its.family, chains=its.pending_chains, rules=its.pending_rules)
         elif its.synced_at is not None and its.failing_since is None:
             if kernel.may_ask and its.backend not in kernel.proxy_chains.get(its.family, ()):
-                yield seen.RulesMissing(family=its.family, backend=its.backend)
+                yield of_rules.RulesMissing(family=its.family, backend=its.backend)
             elif not its.refused_count:
                 in_sync.append(its.family)
     if in_sync:
-        yield seen.InSync(families=tuple(in_sync))
+        yield of_rules.InSync(families=tuple(in_sync))
 
 
 def _drift(state: NodeState, status: ProxyStatus) -> Iterator[Observation]:
     late = [repair for repair in status.repairs if _since(state, repair.time) <= _OF_LATE]
     if not late:
-        yield seen.NoDrift(seconds=min(_OF_LATE, _since(state, status.started_at)))
+        yield of_rules.NoDrift(seconds=min(_OF_LATE, _since(state, status.started_at)))
     times = Counter(repair.program for repair in late)
     recent = Counter(repair.program for repair in late if _since(state, repair.time) <= _MINUTE)
     last: dict[str, Repair] = {repair.program: repair for repair in late}
     for program, repair in last.items():
-        kind = seen.KeepsDrifting if recent[program] >= _OFTEN else seen.Drifted
+        kind = of_rules.KeepsDrifting if recent[program] >= _OFTEN else of_rules.Drifted
         yield kind(
             program=program,
             pid=repair.pid,
@@ -259,13 +259,13 @@ def _of_kernel(state: NodeState) -> Iterator[Observation]:
     known = {ip.family for ip in map(parse_ip, _addresses(state)) if ip is not None} or {Family.IPV4}
     for family, is_on in kernel.forwarding.items():
         if not is_on and family in known:
-            yield seen.ForwardingOff(family=family)
+            yield of_kernel.ForwardingOff(family=family)
     if on := tuple(family for family, is_on in kernel.forwarding.items() if is_on):
-        yield seen.Forwards(families=on)
+        yield of_kernel.Forwards(families=on)
     yield from _of_settings(kernel)
     if not kernel.may_ask:
-        yield seen.TablesNotLookedAt()
-        yield seen.LeftoversNotLookedAt()
+        yield of_kernel.TablesNotLookedAt()
+        yield of_kernel.LeftoversNotLookedAt()
         return
     yield from _tables_and_leftovers(kernel, _mode(state.answer))
 
@@ -274,16 +274,16 @@ def _tables_and_leftovers(kernel: KernelState, mode: str) -> Iterator[Observatio
     """What a kube-proxy in `mode` works with is not left over."""
     left = {table.title for table in kernel.leftovers.tables}
     others = tuple(table for table in kernel.other_tables if table.title not in left)
-    yield seen.NativeTables(tables=others) if others else seen.NoNativeTables()
+    yield of_kernel.NativeTables(tables=others) if others else of_kernel.NoNativeTables()
     is_clean = True
     if kernel.leftovers.tables and mode != _NFTABLES:
-        yield seen.NftablesLeft(tables=kernel.leftovers.tables)
+        yield of_kernel.NftablesLeft(tables=kernel.leftovers.tables)
         is_clean = False
     if kernel.leftovers.has_ipvs and mode != _IPVS:
-        yield seen.IpvsLeft(leftovers=kernel.leftovers)
+        yield of_kernel.IpvsLeft(leftovers=kernel.leftovers)
         is_clean = False
     if is_clean:
-        yield seen.NoLeftovers()
+        yield of_kernel.NoLeftovers()
 
 
 def _of_settings(kernel: KernelState) -> Iterator[Observation]:
@@ -296,11 +296,11 @@ def _of_settings(kernel: KernelState) -> Iterator[Observation]:
         if setting.current is None and not kernel.may_ask:
             hidden.append(setting.name)
         else:
-            yield seen.SettingDiffers(setting=setting)
+            yield of_kernel.SettingDiffers(setting=setting)
     if hidden:
-        yield seen.SettingsNotLookedAt(names=tuple(hidden))
+        yield of_kernel.SettingsNotLookedAt(names=tuple(hidden))
     if met := sum(setting.is_met for setting in kernel.settings):
-        yield seen.SettingsMade(count=met)
+        yield of_kernel.SettingsMade(count=met)
 
 
 def _mode(answer: ProxyAnswer | None) -> str:
@@ -312,11 +312,17 @@ def _mode(answer: ProxyAnswer | None) -> str:
 
 def _connections(kernel: KernelState) -> Iterator[Observation]:
     if kernel.connections is None:
-        yield seen.TableUnknown()
+        yield of_kernel.TableUnknown()
         return
     entries, limit = kernel.connections.entries, kernel.connections.limit
     share = entries / limit if limit else 0.0
-    kind = seen.TableFull if share >= _FULL else seen.TableNearlyFull if share >= _NEARLY_FULL else seen.TableUsed
+    kind = (
+        of_kernel.TableFull
+        if share >= _FULL
+        else of_kernel.TableNearlyFull
+        if share >= _NEARLY_FULL
+        else of_kernel.TableUsed
+    )
     yield kind(entries=entries, limit=limit)
     if kernel.connections.dropped:
-        yield seen.PacketsDropped(count=kernel.connections.dropped)
+        yield of_kernel.PacketsDropped(count=kernel.connections.dropped)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pykubeproxy.explain.status.observations import Level, Observation, RulesNotLookedAt, Topic
+from pykubeproxy.explain.status.observations import Level, Observation, Topic
+from pykubeproxy.explain.status.observations.of_rules import RulesNotLookedAt
 
 NEEDED_KERNEL = (5, 13)
 FIXED_KERNEL = (6, 1)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pykubeproxy.explain.notes import ipvs_leftovers, ipvs_removal
-from pykubeproxy.explain.status import observations as seen
 from pykubeproxy.explain.status.nftables_words import move_texts
-from pykubeproxy.explain.status.observations import FamilyTime, Observation, Topic
+from pykubeproxy.explain.status.observations import Observation, Topic, of_kernel, of_proxy, of_rules
+from pykubeproxy.explain.status.observations.of_rules import FamilyTime
 from pykubeproxy.explain.status.published import RefusedRules
 from pykubeproxy.model.printable import printable
 from pykubeproxy.plan.sysctls import FORWARDING
@@ -44,30 +44,30 @@ def duration_text(seconds: float) -> str:
 
 def _of_proxy(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
     match observation:
-        case seen.OnlyShadowRuns():
+        case of_proxy.OnlyShadowRuns():
             says = f"{_process(observation)}, in shadow mode: nothing writes rules"
             return Words(says, "run it without --dry-run, or start kube-proxy again")
-        case seen.ShadowRuns():
+        case of_proxy.ShadowRuns():
             says = f"{_process(observation)}, in shadow mode: another proxy writes the rules"
             return Words(says, f"{_SEE_DIFF} for what it would do")
-        case seen.ProxyRuns():
+        case of_proxy.ProxyRuns():
             return Words(_process(observation))
-        case seen.NoProxyRuns(asked=asked):
+        case of_proxy.NoProxyRuns(asked=asked):
             start = "start one, such as `pykubeproxy run`; on a cluster: `kubectl -n kube-system get pods -o wide`"
             return Words(f"none runs here{_no_answer(asked, ', and ')}", start)
-        case seen.ProxyDoesNotAnswer(process=process, asked=asked):
+        case of_proxy.ProxyDoesNotAnswer(process=process, asked=asked):
             hint = "is it only starting? Else give the address of its metrics server with --metrics-bind-address"
             return Words(f"{process} runs{_no_answer(asked, ', but ')}", hint)
-        case seen.ProxyMayBeElsewhere(process=process, asked=asked):
+        case of_proxy.ProxyMayBeElsewhere(process=process, asked=asked):
             return Words(f"{process} runs, perhaps in another network namespace{_no_answer(asked, '; ')}", _AS_ROOT)
-        case seen.SeveralProxies(processes=processes):
+        case of_proxy.SeveralProxies(processes=processes):
             says = f"{len(processes)} Service proxies write rules here: {'; '.join(processes)}"
             return Words(says, "stop all but one: they undo each other's work")
-        case seen.OtherOwner(address=address, owner=owner):
+        case of_proxy.OtherOwner(address=address, owner=owner):
             who = "somebody unknown" if owner is None else f"user {owner}"
             says = f"the server at {address}, which says all this, belongs to {who}"
             return Words(says, "believe it only if that is who the proxy runs as")
-        case seen.OtherMode(mode=mode):
+        case of_proxy.OtherMode(mode=mode):
             command = "ipvsadm -Ln" if mode == "ipvs" else "nft list ruleset"
             return Words(f"it works in {mode} mode, of which little is known here", f"for its rules see `{command}`")
     raise TypeError(observation)
@@ -75,35 +75,35 @@ def _of_proxy(observation: Observation) -> Words:  # noqa: PLR0911  one case for
 
 def _of_answer(observation: Observation) -> Words:
     match observation:
-        case seen.Healthy():
+        case of_proxy.Healthy():
             return Words("healthy, and the node may get new traffic")
-        case seen.Unhealthy(address=address):
+        case of_proxy.Unhealthy(address=address):
             return Words(f"unhealthy, says {address}: a sync is overdue", f"see its last sync below; {_SEE_LOG}")
-        case seen.NotEligible(address=address):
+        case of_proxy.NotEligible(address=address):
             says = f"healthy, but the node is to get no new traffic, says {address}: it is not known, or about to go"
             return Words(says, "see `kubectl describe node`: its taints, its deletion, or its name")
-        case seen.HealthNotServed(address=address):
+        case of_proxy.HealthNotServed(address=address):
             hint = "load balancers ask there: set healthzBindAddress, or name its address with --healthz-bind-address"
             return Words(f"nobody answers /healthz at {address or 'any address'}", hint)
-        case seen.Configured(file=file):
+        case of_proxy.Configured(file=file):
             return Words(file or "command line only")
     raise TypeError(observation)
 
 
 def _of_objects(observation: Observation) -> Words:
     match observation:
-        case seen.FollowsManifests(path=path):
+        case of_proxy.FollowsManifests(path=path):
             return Words(f"files in {path}")
-        case seen.FollowsApi(server=server):
+        case of_proxy.FollowsApi(server=server):
             return Words(f"API server {server}, reached")
-        case seen.ApiAway(server=server, seconds=seconds, error=error):
+        case of_proxy.ApiAway(server=server, seconds=seconds, error=error):
             hint = "the rules in force stay, but changes do not come in: see to the API server, or the way to it"
             return Words(f"API server {server} cannot be followed for {duration_text(seconds)}: {error}", hint)
-        case seen.WaitsForObjects(kinds=kinds):
+        case of_proxy.WaitsForObjects(kinds=kinds):
             named = ", ".join(kinds)
             hint = f"see that the API server is reached, and allows to list and watch {named}; {_SEE_LOG}"
             return Words(f"nothing is synced yet: it waits for {named}", hint)
-        case seen.ObjectsUnread(unread=unread):
+        case of_proxy.ObjectsUnread(unread=unread):
             says = f"not all can be read, so nothing is removed: {'; '.join(unread)}"
             return Words(says, "mend or remove what is named; it is read again as soon as it changes")
     raise TypeError(observation)
@@ -111,25 +111,25 @@ def _of_objects(observation: Observation) -> Words:
 
 def _of_node(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
     match observation:
-        case seen.BackendUsed(backend=backend, tools=tools):
+        case of_proxy.BackendUsed(backend=backend, tools=tools):
             return Words(f"{backend} ({', '.join(tools)})")
-        case seen.BothBackendsUsed(family=family, wrong=wrong):
+        case of_proxy.BothBackendsUsed(family=family, wrong=wrong):
             says = f"both backends hold chains of a Service proxy ({family}), and packets pass through both"
             first = "find out which one the node uses (`pykubeproxy version`), and clean up the other"
             if wrong is None:
                 return Words(says, f"{first}: {_cleanup('OTHER')}")
             # Without --force, `cleanup` stops, since a proxy runs: the one that uses the other backend.
             return Words(says, f"remove the idle ones: {_cleanup(f'{wrong} --force')}")
-        case seen.NoTools(problem=problem):
+        case of_proxy.NoTools(problem=problem):
             return Words(problem, "install the package iptables; if it is there, run this with sudo")
-        case seen.LayoutUsed(dispatch=dispatch, commit=commit):
+        case of_proxy.LayoutUsed(dispatch=dispatch, commit=commit):
             return Words(dispatch + (", always committed as a whole" if commit == "single" else ""))
-        case seen.NodeKnown(name=name, addresses=addresses):
+        case of_proxy.NodeKnown(name=name, addresses=addresses):
             return Words(f"{name} ({', '.join(addresses)})")
-        case seen.NoAddress(name=name):
+        case of_proxy.NoAddress(name=name):
             hint = "give the node an address, or a Node object with one"
             return Words(f"{name}, with no address by which others could know it", hint)
-        case seen.FamiliesServed(families=families, services=services, why_not_ipv6=why):
+        case of_proxy.FamiliesServed(families=families, services=services, why_not_ipv6=why):
             count = "" if services is None else f"; {_count(services, 'Service')}"
             return Words(f"{_and(families)}{count}{f'; {why}' if why else ''}")
     raise TypeError(observation)
@@ -137,23 +137,23 @@ def _of_node(observation: Observation) -> Words:  # noqa: PLR0911  one case for 
 
 def _of_syncs(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
     match observation:
-        case seen.LastSyncs(times=times, is_mean=is_mean):
+        case of_rules.LastSyncs(times=times, is_mean=is_mean):
             return Words(", ".join(_time(each, is_mean=is_mean) for each in times))
-        case seen.NeverSynced(families=families):
+        case of_rules.NeverSynced(families=families):
             of = f" ({_and(families)})" if any(families) else ""
             return Words(f"never yet{of}", f"is it only starting? Else {_SEE_LOG}")
-        case seen.SyncFails(family=family, seconds=seconds, error=error):
+        case of_rules.SyncFails(family=family, seconds=seconds, error=error):
             says = f"{family} fails for {duration_text(seconds)}: {error}; the rules in force stay"
             return Words(says, f"it is tried again; {_SEE_LOG}")
-        case seen.RestoresFailed(count=count):
+        case of_rules.RestoresFailed(count=count):
             says = f"iptables-restore has refused {_count(count, 'input')} since the proxy was started"
             return Words(says, f"if it goes up, {_SEE_LOG}")
-        case seen.NoDrift(seconds=seconds):
+        case of_rules.NoDrift(seconds=seconds):
             return Words(f"no other program has changed the rules for {duration_text(seconds)}")
-        case seen.KeepsDrifting(program=program):
+        case of_rules.KeepsDrifting(program=program):
             hint = f"stop {program or 'the program that does it'}, or keep it away from chains that begin with KUBE-"
             return Words(f"{_drift(observation)}, again and again", hint)
-        case seen.Drifted(program=program):
+        case of_rules.Drifted(program=program):
             hint = f"it was repaired; keep {program or 'other programs'} away from chains that begin with KUBE-"
             return Words(_drift(observation), hint)
     raise TypeError(observation)
@@ -161,64 +161,64 @@ def _of_syncs(observation: Observation) -> Words:  # noqa: PLR0911  one case for
 
 def _of_rules(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
     match observation:
-        case seen.InSync(families=families):
+        case of_rules.InSync(families=families):
             return Words(f"in sync ({_and(families)})")
-        case seen.WouldChange(family=family, chains=chains, rules=rules):
+        case of_rules.WouldChange(family=family, chains=chains, rules=rules):
             says = f"{family}: {_count(chains, 'chain')} and {_count(rules, 'rule')} would be changed"
             return Words(says, f"{_SEE_DIFF} for what they are")
-        case seen.ServicesRefused(family=family, count=count, services=services):
+        case of_rules.ServicesRefused(family=family, count=count, services=services):
             modules = sorted({each.module for each in services if each.module})
             says = f"the node refuses the {family} rules of {_refused(count, services)}"
             return Words(says, _modprobe(modules) if modules else f"the others are served; {_SEE_LOG}")
-        case seen.RulesMissing(family=family, backend=backend):
+        case of_rules.RulesMissing(family=family, backend=backend):
             says = f"there are no {family} chains of a Service proxy in the {backend} tables"
             return Words(says, f"somebody has flushed them: they come back within a second; if not, {_SEE_LOG}")
-        case seen.RulesWithoutProxy(families=families):
+        case of_rules.RulesWithoutProxy(families=families):
             says = f"rules are in force ({_and(families)}), and nothing keeps them up to date"
             return Words(says, "start a proxy, or remove them with `pykubeproxy cleanup`")
-        case seen.NoRules():
+        case of_rules.NoRules():
             return Words("none of a Service proxy", "start a proxy")
-        case seen.RulesNotCompared():
+        case of_rules.RulesNotCompared():
             return Words(
                 "kube-proxy does not say whether they are in force", "`pykubeproxy diff --dispatch linear` does"
             )
-        case seen.RulesNotLookedAt():
+        case of_rules.RulesNotLookedAt():
             return Words("not looked at: only root may", _AS_ROOT)
     raise TypeError(observation)
 
 
 def _of_connections(observation: Observation) -> Words:
     match observation:
-        case seen.TableUsed(entries=entries, limit=limit):
+        case of_kernel.TableUsed(entries=entries, limit=limit):
             use = f"{entries:,} of {limit:,} ({entries / max(limit, 1):.0%})"
             raise_it = f"raise --conntrack-min, or now: `sysctl -w net.netfilter.nf_conntrack_max={2 * limit}`"
             match observation:
-                case seen.TableFull():
+                case of_kernel.TableFull():
                     return Words(f"{use}: packets of new connections are dropped, or soon will be", raise_it)
-                case seen.TableNearlyFull():
+                case of_kernel.TableNearlyFull():
                     return Words(f"{use}: nearly full", raise_it)
             return Words(use)
-        case seen.PacketsDropped(count=count):
+        case of_kernel.PacketsDropped(count=count):
             says = f"{_count(count, 'packet')} of new connections dropped since boot, for lack of room in the table"
             return Words(says, "if it goes up, raise --conntrack-min")
-        case seen.TableUnknown():
+        case of_kernel.TableUnknown():
             return Words("the kernel does not say how full its table is", "`modprobe nf_conntrack`")
     raise TypeError(observation)
 
 
 def _of_kernel(observation: Observation) -> Words:
     match observation:
-        case seen.Forwards(families=families):
+        case of_kernel.Forwards(families=families):
             return Words(f"forwarding is on ({_and(families)})")
-        case seen.ForwardingOff(family=family):
+        case of_kernel.ForwardingOff(family=family):
             name = FORWARDING[family].replace("/", ".")
             says = f"{name} is 0: {family} packets of pods and of other machines are not forwarded"
             return Words(says, f"`sysctl -w {name}=1`")
-        case seen.SettingsMade(count=count):
+        case of_kernel.SettingsMade(count=count):
             return Words(f"{_count(count, 'setting')} as configured")
-        case seen.SettingsNotLookedAt(names=names):
+        case of_kernel.SettingsNotLookedAt(names=names):
             return Words(f"not looked at: {', '.join(names)}, which only root may read", _AS_ROOT)
-        case seen.SettingDiffers(setting=setting):
+        case of_kernel.SettingDiffers(setting=setting):
             current = "cannot be read" if setting.current is None else f"is {setting.current}"
             name, wanted = setting.name, setting.wanted
             is_path = name.startswith("/")
@@ -229,24 +229,24 @@ def _of_kernel(observation: Observation) -> Words:
 
 def _of_others(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
     match observation:
-        case seen.NoNativeTables():
+        case of_kernel.NoNativeTables():
             return Words("none has rules")
-        case seen.NativeTables(tables=tables):
+        case of_kernel.NativeTables(tables=tables):
             says = f"packets pass through {', '.join(map(str, tables))}"
             return Words(says, f"`nft list {tables[0].title}` shows what that does; diff and trace do not look at it")
-        case seen.TablesNotLookedAt():
+        case of_kernel.TablesNotLookedAt():
             return Words("not looked at, whether nftables has any: only root may", _AS_ROOT)
-        case seen.NoLeftovers():
+        case of_kernel.NoLeftovers():
             return Words("none of kube-proxy's other modes")
-        case seen.NftablesLeft(tables=tables):
+        case of_kernel.NftablesLeft(tables=tables):
             titles = ", ".join(table.title for table in tables)
             says = f"{titles} of kube-proxy's nftables mode, which takes connections first"
             delete = "; ".join(f"nft delete {table.title}" for table in tables)
             return Words(says, f"`{delete}`; `pykubeproxy run` does so when it starts")
-        case seen.IpvsLeft(leftovers=leftovers):
+        case of_kernel.IpvsLeft(leftovers=leftovers):
             says = f"{'; '.join(ipvs_leftovers(leftovers))} of kube-proxy's ipvs mode"
             return Words(says, f"`{ipvs_removal(leftovers)}`")
-        case seen.LeftoversNotLookedAt():
+        case of_kernel.LeftoversNotLookedAt():
             return Words("not looked at, what other modes may have left: only root may", _AS_ROOT)
     raise TypeError(observation)
 
@@ -281,7 +281,7 @@ _OF_TOPIC: Mapping[Topic, Callable[[Observation], Words]] = {
 }
 
 
-def _process(runs: seen.ProxyRuns) -> str:
+def _process(runs: of_proxy.ProxyRuns) -> str:
     pid = "" if runs.pid is None else f", pid {runs.pid}"
     return f"{runs.program}{pid}{'' if runs.seconds is None else f', for {duration_text(runs.seconds)}'}"
 
@@ -301,7 +301,7 @@ def _refused(count: int, services: Sequence[RefusedRules]) -> str:
     return f"{named}{more}: {services[0].cause}" if services else _count(count, "Service")
 
 
-def _drift(drifted: seen.Drifted) -> str:
+def _drift(drifted: of_rules.Drifted) -> str:
     who = f"{drifted.program} (pid {drifted.pid})" if drifted.pid else drifted.program or "an unknown program"
     chains = ", ".join(drifted.chains[:_NAMED])
     more = f" and {drifted.chain_count - _NAMED} more" if drifted.chain_count > _NAMED else ""

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from pykubeproxy.explain.status import nftables_move as seen
 from pykubeproxy.explain.status.assessment import exit_status
 from pykubeproxy.explain.status.nftables_move import AddressUse, MoveFacts, RuleFacts, assess_move, version_of
-from pykubeproxy.explain.status.observations import Level, Observation, RulesNotLookedAt
+from pykubeproxy.explain.status.observations import Level, Observation
+from pykubeproxy.explain.status.observations.of_rules import RulesNotLookedAt
 from tests.explain.status.nodes import MOVE
 
 RULES = RuleFacts(node_ports=2, other_addresses=3, localhost_packets=0)

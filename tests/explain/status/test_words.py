@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from pykubeproxy.explain.status.node_state import NodeState
-from pykubeproxy.explain.status.observations import ApiAway, BothBackendsUsed, Level, NftablesLeft, Observation, Topic
+from pykubeproxy.explain.status.observations import Level, Observation, Topic
+from pykubeproxy.explain.status.observations.of_kernel import NftablesLeft
+from pykubeproxy.explain.status.observations.of_proxy import ApiAway, BothBackendsUsed
 from pykubeproxy.explain.status.words import duration_text, words
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.nft_table import NftTable
