@@ -140,10 +140,10 @@ class ApiAway(SourceError):
     """The API server does not answer, or not with objects."""
 
 
-def list_objects(completed: Completed, patience: float = _FAILING_TIMEOUT) -> ObjectChanges:
+def list_objects(completed: Completed, failing_timeout: float = _FAILING_TIMEOUT) -> ObjectChanges:
     """All objects that matter to this node, as the API server has them now. Raises SourceError, which may be ApiAway.
 
-    `patience` is how many seconds it may fail from the start.
+    `failing_timeout` is how many seconds it may fail from the start.
     """
     inbox: SimpleQueue[ObjectChanges | str] = SimpleQueue()
     client = connect(completed.config.client_connection, completed.master)
@@ -155,7 +155,7 @@ def list_objects(completed: Completed, patience: float = _FAILING_TIMEOUT) -> Ob
     try:
         for reflector in reflectors:
             reflector.start()
-        return _collect(inbox, reflectors, patience)
+        return _collect(inbox, reflectors, failing_timeout)
     except Empty:
         raise ApiAway(f"cannot list objects: {_first_error(reflectors) or 'no answer'}") from None
     finally:
@@ -169,7 +169,7 @@ def _first_error(reflectors: Iterable[Reflector]) -> str | None:
 
 
 def _collect(
-    inbox: "SimpleQueue[ObjectChanges | str]", reflectors: Sequence[Reflector], patience: float
+    inbox: "SimpleQueue[ObjectChanges | str]", reflectors: Sequence[Reflector], failing_timeout: float
 ) -> ObjectChanges:
     """What arrives until everything has been listed. Raises queue.Empty if nothing arrives for too long.
 
@@ -178,7 +178,7 @@ def _collect(
     objects: list[Object] = []
     notes: list[InputNote] = []
     kinds = len(reflectors)
-    last, timeout = time.monotonic(), patience
+    last, timeout = time.monotonic(), failing_timeout
     while kinds:
         try:
             heard = inbox.get(timeout=_LOOK_INTERVAL)

@@ -316,13 +316,9 @@ def _connections(kernel: KernelState) -> Iterator[Observation]:
         return
     entries, limit = kernel.connections.entries, kernel.connections.limit
     share = entries / limit if limit else 0.0
-    kind = (
-        of_kernel.TableFull
-        if share >= _FULL
-        else of_kernel.TableNearlyFull
-        if share >= _NEARLY_FULL
-        else of_kernel.TableUsed
-    )
+    kind = of_kernel.TableUsed
+    if share >= _NEARLY_FULL:
+        kind = of_kernel.TableFull if share >= _FULL else of_kernel.TableNearlyFull
     yield kind(entries=entries, limit=limit)
     if kernel.connections.dropped:
         yield of_kernel.PacketsDropped(count=kernel.connections.dropped)
