@@ -6,17 +6,12 @@ import pytest
 
 from pykubeproxy.daemon.follow import leftovers
 from pykubeproxy.daemon.follow.leftovers import LeftoverRemoval
-from pykubeproxy.daemon.follower import FinishedSync
-from pykubeproxy.daemon.sync.family import SyncResult
-from pykubeproxy.host.errors import RestoreError
 from pykubeproxy.host.netlink import NetlinkError
 from pykubeproxy.host.nft_tables import TableDeletion
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.leftovers import Leftovers
 from pykubeproxy.model.nft_table import OF_FAMILY, NftTable
-from pykubeproxy.model.snapshot import Snapshot
-from pykubeproxy.plan.diff import Plan
-from tests.daemon.fakes import Clock, FakeProxy
+from tests.daemon.fakes import finished
 
 PORT = 77
 
@@ -41,37 +36,28 @@ class Kernel:
         return TableDeletion(PORT)
 
 
-@pytest.fixture(name="kernel")
-def fixture_kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     kernel = Kernel()
     monkeypatch.setattr(leftovers, "find_leftovers", kernel.find)
     monkeypatch.setattr(leftovers, "delete_table", kernel.delete)
     return kernel
 
 
-def finished(family: Family, *, failed: bool = False) -> FinishedSync:
-    synced = None if failed else SyncResult(plan=Plan())
-    error = RestoreError("iptables-restore", "no") if failed else None
-    proxy = FakeProxy(Clock(), family)
-    return FinishedSync(
-        family=family, proxy=proxy, snapshot=Snapshot(), touched=(), seconds=0.0, result=synced, error=error
-    )
-
-
 def test_each_family_after_its_own_first_sync_that_succeeds(kernel: Kernel) -> None:
     removal = LeftoverRemoval(Family, tuple(Family), is_dry=False)
-    removal.synced(finished(Family.IPV4, failed=True))
+    removal.synced(finished(None))
     assert kernel.deleted == []
-    removal.synced(finished(Family.IPV6))
+    removal.synced(finished(family=Family.IPV6))
     assert kernel.deleted == ["ip6"]
-    removal.synced(finished(Family.IPV4))
+    removal.synced(finished())
     assert kernel.deleted == ["ip6", "ip"]
     assert [(write.pid, write.commits) for write in removal.take_restore_runs()] == [(PORT, 1), (PORT, 1)]
     assert removal.take_restore_runs() == ()
 
 
 def test_that_of_a_family_without_tools_goes_with_the_first(kernel: Kernel) -> None:
-    LeftoverRemoval(Family, (Family.IPV4,), is_dry=False).synced(finished(Family.IPV4))
+    LeftoverRemoval(Family, (Family.IPV4,), is_dry=False).synced(finished())
     assert sorted(kernel.deleted) == ["ip", "ip6"]
 
 
@@ -79,22 +65,17 @@ def test_nobody_looks_again(kernel: Kernel) -> None:
     kernel.refuses = True
     removal = LeftoverRemoval((Family.IPV4,), (Family.IPV4,), is_dry=False)
     for _ in range(3):
-        removal.synced(finished(Family.IPV4))
+        removal.synced(finished())
     assert (kernel.asked, removal.take_restore_runs()) == (1, ())
 
 
-def test_shadow_mode_deletes_nothing_and_says_that_there_is_something_to_do(kernel: Kernel) -> None:
+def test_shadow_mode_deletes_nothing_and_says_once_what_there_is_to_do(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str]
+) -> None:
     removal = LeftoverRemoval(Family, tuple(Family), is_dry=True)
     assert not removal.would_delete
     for family in Family:
-        removal.synced(finished(family))
-    assert (kernel.deleted, removal.would_delete) == ([], True)
-
-
-def test_what_is_left_of_the_ipvs_mode_is_told_once(kernel: Kernel, capsys: pytest.CaptureFixture[str]) -> None:
-    removal = LeftoverRemoval(Family, tuple(Family), is_dry=True)
-    for family in Family:
-        removal.synced(finished(family))
-    assert kernel.asked == len(Family)
+        removal.synced(finished(family=family))
+    assert (kernel.deleted, removal.would_delete, kernel.asked) == ([], True, len(Family))
     said = "".join(capsys.readouterr())
     assert said.count("interface kube-ipvs0") == said.count("ip link delete kube-ipvs0") == 1
