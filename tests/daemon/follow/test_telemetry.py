@@ -1,5 +1,6 @@
 """What happens in the loop, as metrics, health, health checks and the log tell it."""
 
+from typing import Any
 from unittest.mock import create_autospec
 
 import msgspec
@@ -57,7 +58,7 @@ class Told:
             raise HostError("no netlink")
         return None if node is None else tuple(ip.text for ip in node.ips if ip.family is family)
 
-    def sync(self, result: SyncResult | None = NOTHING_DONE, *objects: Object, **fields: object) -> None:
+    def sync(self, result: SyncResult | None = NOTHING_DONE, *objects: Object, **fields: Any) -> None:
         """A sync in which everything is compiled."""
         known = snapshot(*objects)
         traffic = traffic_of(known, known.services)
