@@ -6,7 +6,6 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 SCRIPTS := $(shell grep -lsE '^\#!.*\bbash' .ci/* hack/* e2e/*/*)
 LINTERS := $(addprefix lint-,types python security workflows forms shell imports docker yaml manifests)
-PARTS := conntrack reflector
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo env PYTHONDONTWRITEBYTECODE=1)
 PEER := $(if $(AS_ROOT),KUBE_PROXY_BIN="$$KUBE_PROXY_BIN" KUBEBUILDER_ASSETS="$$KUBEBUILDER_ASSETS")
 
@@ -88,9 +87,7 @@ docs: $(STAMP) ## runs every command in README.md and docs/ again, and draws the
 
 bench: $(STAMP) ## how fast, how large, and how both grow; writes docs/performance.md and its plots; half an hour (root or sudo)
 	@hack/setup
-	@status=0; $(AS_ROOT) $(PEER) $(PY) -m bench --json build/bench.json --plots docs/img \
-	  --document docs/performance.md $(ARGS) || status=$$?; \
-	for name in $(PARTS); do echo "bench.$$name"; $(AS_ROOT) $(PY) -m bench.$$name || status=$$?; done; exit $$status
+	$(AS_ROOT) $(PEER) $(PY) -m bench --json build/bench.json --plots docs/img --document docs/performance.md $(ARGS)
 
 bench-quick: $(STAMP) ## the same on small clusters, and nothing is written; some two minutes (root or sudo)
 	@hack/setup

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from bench import report
 from bench.figures import Figure
+from bench.harness import Run, installed_backends
 from bench.plots import write_plots
-from bench.runs import Run, installed_backends
 from e2e.lab import missing
 
 # The modules, in the order in which they are run: those that want the machine quiet first.
@@ -22,13 +22,14 @@ MEASUREMENTS = (
     "kernel_check",
     "growth",
     "first_sync",
-    "reading",
     "many_changes",
     "memory",
     "following",
     "trace",
+    "conntrack",
     "peer",
 )
+PATH = click.Path(path_type=Path)
 
 progress = Console(stderr=True, highlight=False)
 
@@ -36,10 +37,10 @@ progress = Console(stderr=True, highlight=False)
 @click.command(epilog="Example: python -m bench --quick --only latency --only one_change")
 @click.option("--quick", is_flag=True, help="Smaller clusters and fewer samples: some two minutes.")
 @click.option("--only", multiple=True, type=click.Choice(MEASUREMENTS), help="Only this measurement. Repeatable.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures to this file.")
-@click.option("--plots", type=click.Path(path_type=Path), help="Draw plots of growth into this folder.")
-@click.option("--document", type=click.Path(path_type=Path), help="Put the figures into this Markdown file.")
-@click.option("--from-json", type=click.Path(path_type=Path), help="Measure nothing: take the figures of this file.")
+@click.option("--json", "json_file", type=PATH, help="Write all figures to this file.")
+@click.option("--plots", type=PATH, help="Draw plots of growth into this folder.")
+@click.option("--document", type=PATH, help="Put the figures into this Markdown file.")
+@click.option("--from-json", type=PATH, help="Measure nothing: take the figures of this file.")
 def main(  # noqa: PLR0913  one for each option
     *,
     quick: bool,
@@ -53,9 +54,9 @@ def main(  # noqa: PLR0913  one for each option
     broken: Sequence[str] = ()
     if from_json is not None:
         done = report.read_json(from_json)
+    elif lack := missing():
+        raise click.ClickException(lack)
     else:
-        if lack := missing():
-            raise click.ClickException(lack)
         done, broken = measure(only or MEASUREMENTS, is_quick=quick)
     report.print_table(done.figures)
     if json_file is not None:
@@ -84,7 +85,7 @@ def measure(names: Sequence[str], *, is_quick: bool) -> tuple[report.Report, Seq
         except Exception:  # noqa: BLE001  an hour's figures are not to be lost
             progress.print_exception()
             broken.append(name)
-    return report.Report(machine=report.this_machine(load), is_quick=is_quick, figures=tuple(figures)), broken
+    return report.Report(run=report.circumstances(load, is_quick=is_quick), figures=tuple(figures)), broken
 
 
 if __name__ == "__main__":

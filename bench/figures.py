@@ -32,7 +32,7 @@ class Target(Struct, frozen=True, kw_only=True):
 
 
 class Figure(Struct, frozen=True, kw_only=True):
-    """One measured figure: the middle one of several samples, with the least, the greatest, and the 99th of 100.
+    """One measured figure: the middle one of several samples, with their range, and the 99th of 100.
 
     `services` is the size of the cluster, for plots; `cpu` are seconds of CPU time where the figure is a time.
     """
@@ -43,8 +43,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     services: int = 0
     unit: Unit = Unit.SECONDS
     value: float
-    low: float | None = None
-    high: float | None = None
+    range: tuple[float, float] | None = None
     p99: float | None = None
     cpu: float | None = None
     floor: Floor | None = None
@@ -85,8 +84,7 @@ def timed(  # noqa: PLR0913  a figure is all of this
         backend=backend,
         services=services,
         value=timing.median,
-        low=timing.low,
-        high=timing.high,
+        range=timing.range,
         cpu=timing.cpu or None,
         floor=floor,
         target=target,

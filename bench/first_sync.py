@@ -12,11 +12,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from bench.figures import Figure, Floor, Target, at_most, floor_of, timed
-from bench.harness import Sample, Timing, tool
+from bench.harness import Run, Sample, Timing, tool
 from bench.in_process import options, restore_command
 from bench.namespaces import namespace, run_inside
 from bench.program import Ended, run_once
-from bench.runs import Run
 from bench.synthetic import Shape, objects, write_manifest
 from pykubeproxy.host.backend import Backend, find_tools
 from pykubeproxy.model.ip import Family
@@ -30,6 +29,7 @@ from pykubeproxy.rules.ruleset import Ruleset
 TITLE = "first sync, whole process"
 SYNC = "first sync, the sync alone"
 RESTART = "restart in sync, whole process"
+READING = "restart in sync, the sync alone"
 SINGLE = "first sync with --commit single"
 
 _QUICK = (Shape(1000, 5),)
@@ -50,24 +50,27 @@ class Round(Struct, frozen=True, kw_only=True):
 def figures(run: Run) -> Iterator[Figure]:
     """Measure all sizes with all backends."""
     with tempfile.TemporaryDirectory(prefix="pykubeproxy-bench-") as folder:
-        for shape in _QUICK if run.is_quick else _FULL:
-            source = Path(folder, "cluster.json")
+        source = Path(folder, "cluster.json")
+        for shape in run.choose(_QUICK, _FULL):
             write_manifest(source, shape)
             inputs = dict(_restore_inputs(shape))
             for backend in run.backends:
                 run.say(f"{TITLE}: {backend}, {shape}")
-                count = 2 if run.is_quick else 5 if shape == _TARGET_SHAPE else 3
-                rounds = [_round(backend, source, inputs) for _ in range(count)]
-                yield from _figures_of(shape, backend, rounds)
+                count = run.choose(2, 5 if shape == _TARGET_SHAPE else 3)
+                yield from _figures_of(shape, backend, [_round(backend, source, inputs) for _ in range(count)])
             if shape == _QUICK[0] and Backend.NFT in run.backends:
-                yield _single_commit(shape, source)
+                with namespace() as node:
+                    ended = run_once(node.name, Backend.NFT, source, "--commit", "single")
+                single = Timing([ended.process])
+                yield timed(SINGLE, str(shape), single, backend=Backend.NFT, services=shape.services)
 
 
 def _round(backend: Backend, source: Path, inputs: Mapping[int, bytes]) -> Round:
     with namespace() as node:
         first = run_once(node.name, backend, source)
         restart = run_once(node.name, backend, source)
-        read = run_inside(node.name, _read_all, backend)
+        save = find_tools(Family.IPV4, backend).save
+        read = run_inside(node.name, tool, ["sh", "-c", f"{save} | cat"])
     assert first.wrote
     assert not restart.wrote
     alone = {}
@@ -78,50 +81,42 @@ def _round(backend: Backend, source: Path, inputs: Mapping[int, bytes]) -> Round
     return Round(first=first, restart=restart, read=read, alone=alone)
 
 
-def _read_all(backend: Backend) -> Sample:
-    save = find_tools(Family.IPV4, backend).save
-    return tool(["sh", "-c", f"{save} | cat"])
-
-
 def _restore_inputs(shape: Shape) -> Iterator[tuple[int, bytes]]:
     """The input that writes a whole cluster, by size of sections."""
     snapshot = Snapshot()
     for obj in objects(shape):
         snapshot.put(obj)
     plan = diff(compile_ruleset(snapshot, options()), Ruleset(tables={}))
-    yield 0, _text(Payload(plan))
-    for size in _SECTION_SIZES:
-        yield size, _text(Payload(*sections(plan, size)))
-
-
-def _text(payload: Payload) -> bytes:
-    return "".join(f"{line}\n" for line in payload).encode()
+    for size in (0, *_SECTION_SIZES):
+        payload = Payload(*sections(plan, size)) if size else Payload(plan)
+        yield size, "".join(f"{line}\n" for line in payload).encode()
 
 
 def _figures_of(shape: Shape, backend: Backend, rounds: list[Round]) -> Iterator[Figure]:
-    is_targeted = shape == _TARGET_SHAPE
-    alone = _best(rounds)
-    target = at_most(1.3, alone, plus=1.5 if backend is Backend.NFT else 0.0) if is_targeted else None
-    size = shape.services
-    first = Timing(tuple(its.first.process for its in rounds))
-    yield timed(TITLE, str(shape), first, backend=backend, services=size, floor=alone, target=target)
-    sync = Timing(tuple(Sample(its.first.sync_seconds) for its in rounds))
-    wall = Floor(what=alone.what, value=alone.value)
-    yield timed(SYNC, str(shape), sync, backend=backend, services=size, floor=wall, target=target)
-    restart = Timing(tuple(its.restart.process for its in rounds))
-    read = floor_of("one iptables-save", Timing(tuple(its.read for its in rounds)))
-    limit = Target(text="no write; ≤ one read + 1.5 s", limit=read.value + 1.5) if is_targeted else None
-    yield timed(RESTART, str(shape), restart, backend=backend, services=size, floor=read, target=limit)
+    """Floors are the fastest way to give the rules to the tool, and one read."""
+    timings = {size: Timing([its.alone[size] for its in rounds]) for size in rounds[0].alone}
+    best = min(timings, key=lambda size: timings[size].median)
+    alone = floor_of(f"sectioned restore ({best})" if best else "one restore", timings[best])
+    writing = at_most(1.3, alone, plus=1.5 if backend is Backend.NFT else 0.0)
+    read = floor_of("one iptables-save", Timing([its.read for its in rounds]))
+    reading = Target(text="no write; ≤ one read + 1.5 s", limit=read.value + 1.5)
+    for title, samples, floor, target in (
+        (TITLE, [its.first.process for its in rounds], alone, writing),
+        (SYNC, [Sample(its.first.sync_seconds) for its in rounds], _wall(alone), writing),
+        (RESTART, [its.restart.process for its in rounds], read, reading),
+        (READING, [Sample(its.restart.sync_seconds) for its in rounds], _wall(read), None),
+    ):
+        yield timed(
+            title,
+            str(shape),
+            Timing(samples),
+            backend=backend,
+            services=shape.services,
+            floor=floor,
+            target=target if shape == _TARGET_SHAPE else None,
+        )
 
 
-def _best(rounds: list[Round]) -> Floor:
-    """The fastest way to give the rules to the tool."""
-    timings = {size: Timing(tuple(its.alone[size] for its in rounds)) for size in rounds[0].alone}
-    size = min(timings, key=lambda size: timings[size].median)
-    return floor_of(f"sectioned restore ({size})" if size else "one restore", timings[size])
-
-
-def _single_commit(shape: Shape, source: Path) -> Figure:
-    with namespace() as node:
-        ended = run_once(node.name, Backend.NFT, source, "--commit", "single")
-    return timed(SINGLE, str(shape), Timing((ended.process,)), backend=Backend.NFT, services=shape.services)
+def _wall(floor: Floor) -> Floor:
+    """The floor of a time that has no CPU time with it: the program tells only seconds of its syncs."""
+    return Floor(what=floor.what, value=floor.value)

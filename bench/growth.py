@@ -5,13 +5,10 @@ If any step of a change were in proportion to the cluster, it would show as a gr
 
 from collections.abc import Iterator
 
-from msgspec import Struct
-
 from bench.figures import Figure, Floor, Target, Unit, timed
-from bench.harness import Sample, Timing, clocked
+from bench.harness import Run, Sample, Timing, clocked
 from bench.in_process import NoHost, loop_for, options, proxy_for
 from bench.namespaces import run_in_fresh
-from bench.runs import Run
 from bench.synthetic import Shape, in_short, objects, slices
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.loop import Loop
@@ -25,26 +22,21 @@ STEP = "one endpoint changed, without the tool"
 GROWTH = "growth of that"
 
 _WARM_UP = 10
+# A prime number, so that one Service after the other is far from the one before.
 _STRIDE = 7919
-
-
-class Steps(Struct, frozen=True, kw_only=True):
-    """What compiling a whole cluster took, and the samples of changes after that."""
-
-    compiled: Sample
-    changes: Timing
 
 
 def figures(run: Run) -> Iterator[Figure]:
     """Measure all sizes; the backend makes no difference here."""
     found = {}
-    for size in (1000, 5000) if run.is_quick else (1000, 10_000, 50_000):
-        run.say(f"{COMPILE}, {STEP}: {in_short(size)} Services")
-        found[size] = run_in_fresh(measure, Shape(size, 5), 100 if run.is_quick else 300)
-        yield timed(COMPILE, f"{in_short(size)} x 5", Timing((found[size].compiled,)), services=size)
-        yield timed(STEP, f"{in_short(size)} x 5", found[size].changes, services=size)
+    for size in run.choose((1000, 5000), (1000, 10_000, 50_000)):
+        shape = Shape(size, 5)
+        run.say(f"{COMPILE}, {STEP}: {shape}")
+        compiled, found[size] = run_in_fresh(measure, shape, run.choose(100, 300))
+        yield timed(COMPILE, str(shape), compiled, services=size)
+        yield timed(STEP, str(shape), found[size], services=size)
     small, large = min(found), max(found)
-    before, after = found[small].changes, found[large].changes
+    before, after = found[small], found[large]
     yield Figure(
         measurement=GROWTH,
         case=f"{in_short(small)} to {in_short(large)}",
@@ -57,8 +49,8 @@ def figures(run: Run) -> Iterator[Figure]:
     )
 
 
-def measure(shape: Shape, rounds: int) -> Steps:
-    """Compile a cluster, then change one Service after the other."""
+def measure(shape: Shape, rounds: int) -> tuple[Timing, Timing]:
+    """What compiling a whole cluster takes, and samples of changes of one Service after the other."""
     everything = tuple(objects(shape))
     snapshot = Snapshot()
     for obj in everything:
@@ -68,7 +60,7 @@ def measure(shape: Shape, rounds: int) -> Steps:
     loop.take(ObjectsChanged(ObjectChanges(put=everything)))
     loop.sync()
     samples = [_change(loop, shape, number) for number in range(rounds + _WARM_UP)]
-    return Steps(compiled=compiled, changes=Timing(tuple(samples[_WARM_UP:])))
+    return Timing([compiled]), Timing(samples[_WARM_UP:])
 
 
 def _change(loop: Loop, shape: Shape, number: int) -> Sample:

@@ -1,4 +1,4 @@
-"""Measuring: what something cost on the clock and on the CPUs, again and again, and the figures that this amounts to.
+"""One run of the suite, and measuring: what something cost on the clock and on the CPUs, again and again.
 
 The machine may be busy with other things. So what is to be compared is measured in turns, in one run; the middle one
 of several samples counts; and beside the time on the clock stands the CPU time, which others disturb much less.
@@ -10,9 +10,39 @@ import resource
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import Struct
+
+from pykubeproxy.host.backend import Backend, find_tools
+from pykubeproxy.host.errors import ToolMissing
+from pykubeproxy.model.ip import Family
+
+T = TypeVar("T")
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """How thorough a run is, and with which tools. `say` is given a line whenever something long begins."""
+
+    is_quick: bool
+    backends: tuple[Backend, ...]
+    say: Callable[[str], None]
+
+    def choose(self, quick: T, thorough: T) -> T:
+        """What this run takes of two."""
+        return quick if self.is_quick else thorough
+
+
+def installed_backends() -> tuple[Backend, ...]:
+    """The kinds of iptables tools that this machine has."""
+    found = []
+    for backend in Backend:
+        with suppress(ToolMissing):
+            find_tools(Family.IPV4, backend)
+            found.append(backend)
+    return tuple(found)
 
 
 class Sample(Struct, frozen=True):
@@ -23,29 +53,20 @@ class Sample(Struct, frozen=True):
 
 
 class Timing(Struct, frozen=True):
-    """Several samples of the same."""
+    """Several samples of the same; seconds on the clock, unless said otherwise."""
 
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
 
     @property
     def median(self) -> float:
-        """Seconds on the clock, the middle one of all samples."""
+        """The middle one of all samples."""
         return quantile([sample.wall for sample in self.samples], 0.5)
 
     @property
-    def p99(self) -> float:
-        """Seconds on the clock that 99 of 100 samples do not exceed."""
-        return quantile([sample.wall for sample in self.samples], 0.99)
-
-    @property
-    def low(self) -> float:
-        """The shortest sample's seconds on the clock."""
-        return min(sample.wall for sample in self.samples)
-
-    @property
-    def high(self) -> float:
-        """The longest sample's seconds on the clock."""
-        return max(sample.wall for sample in self.samples)
+    def range(self) -> tuple[float, float]:
+        """The shortest and the longest sample."""
+        walls = [sample.wall for sample in self.samples]
+        return min(walls), max(walls)
 
     @property
     def cpu(self) -> float:
@@ -88,13 +109,10 @@ def _kernel_worker_seconds() -> float:
     """CPU seconds of the kernel's own threads that work for others, such as the one that removes namespaces."""
     ticks = 0
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
+        with suppress(OSError):
             name, _, rest = stat.read_text(errors="replace").partition(") ")
-        except OSError:
-            continue
-        if "(kworker" in name:
-            fields = rest.split()
-            ticks += int(fields[11]) + int(fields[12])
+            if "(kworker" in name:
+                ticks += sum(map(int, rest.split()[11:13]))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 

@@ -8,83 +8,48 @@ the times differ in is the kernel's own (`nft_table_validate` of Linux).
 
 from collections.abc import Iterator
 
-from msgspec import Struct
-
 from bench.figures import Figure, floor_of, timed
-from bench.harness import Sample, Timing, tool
+from bench.harness import Run, Timing, tool
 from bench.in_process import real_host, restore_command, synced_loop
 from bench.namespaces import run_in_fresh
-from bench.runs import Run
 from bench.synthetic import Shape
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.rules import names
-from pykubeproxy.rules.ruleset import Ruleset
 
 TITLE = "one chain written again, by the tool alone"
 
-_HOOKS = ("PREROUTING", "OUTPUT")
-
-
-class Case(Struct, frozen=True):
-    """What was done, and the samples of it."""
-
-    title: str
-    timing: Timing
+_NO_WALK = "a rule that sends nowhere"
 
 
 def figures(run: Run) -> Iterator[Figure]:
     """Measure all sizes; the legacy tools have no such walk."""
-    if Backend.NFT not in run.backends:
-        return
-    for size in (1000, 5000) if run.is_quick else (1000, 10_000, 50_000):
+    for size in run.choose((1000, 5000), (1000, 10_000, 50_000)) if Backend.NFT in run.backends else ():
         shape = Shape(size, 5)
         run.say(f"{TITLE}: {shape}")
-        cases = run_in_fresh(measure, shape, 5 if run.is_quick else 15)
-        floor = floor_of("no walk", cases[-1].timing)
-        for case in cases:
-            its = None if case is cases[-1] else floor
-            title = f"{shape}, {case.title}"
-            yield timed(TITLE, title, case.timing, backend=Backend.NFT, services=size, floor=its)
+        timings = run_in_fresh(measure, shape, run.choose(5, 15))
+        for title, timing in timings.items():
+            floor = floor_of("no walk", timings[_NO_WALK]) if title != _NO_WALK else None
+            yield timed(TITLE, f"{shape}, {title}", timing, backend=Backend.NFT, services=size, floor=floor)
 
 
-def measure(shape: Shape, rounds: int) -> list[Case]:
+def measure(shape: Shape, rounds: int) -> dict[str, Timing]:
     """Each case in turn; in a process and a namespace of its own."""
     host = real_host(Backend.NFT)
     synced_loop(shape, host, Backend.NFT)
-    live = host.save()
-    again = _again(live)
-    cases = [Case("reached from PREROUTING and OUTPUT", _samples(again, rounds))]
-    for hook, title in zip(_HOOKS, ("reached from OUTPUT alone", "reached from nowhere"), strict=True):
-        _restore(_unhook(live, hook))
-        cases.append(Case(title, _samples(again, rounds)))
-    _restore(_hook(live))
-    nowhere = b"*nat\n:BENCH - [0:0]\n-A BENCH -d 192.0.2.77/32\nCOMMIT\n"
-    return [*cases, Case("a rule that sends nowhere", _samples(nowhere, rounds))]
+    chains = host.save().tables["nat"].chains
+    endpoints = [chain for chain in chains if chain.startswith(names.ENDPOINT)]
+    middle = endpoints[len(endpoints) // 2]
+    again = (f":{middle} - [0:0]", *chains[middle])
+    found = {"reached from PREROUTING and OUTPUT": _samples(rounds, *again)}
+    for hook, title in (("PREROUTING", "reached from OUTPUT alone"), ("OUTPUT", "reached from nowhere")):
+        _samples(0, *(f"-D{rule[2:]}" for rule in chains[hook]))
+        found[title] = _samples(rounds, *again)
+    _samples(0, *chains["PREROUTING"], *chains["OUTPUT"])
+    return found | {_NO_WALK: _samples(rounds, ":BENCH - [0:0]", "-A BENCH -d 192.0.2.77/32")}
 
 
-def _samples(text: bytes, rounds: int) -> Timing:
-    _restore(text)
-    return Timing(tuple(_restore(text) for _ in range(rounds)))
-
-
-def _restore(text: bytes) -> Sample:
-    return tool(restore_command(Backend.NFT), text)
-
-
-def _again(live: Ruleset) -> bytes:
-    """The chain in the middle of all endpoints', with its rules."""
-    chains = [chain for chain in live.tables["nat"].chains if chain.startswith(names.ENDPOINT)]
-    chain = chains[len(chains) // 2]
-    return _text(f":{chain} - [0:0]", *live.tables["nat"].chains[chain])
-
-
-def _unhook(live: Ruleset, hook: str) -> bytes:
-    return _text(*(f"-D{rule[2:]}" for rule in live.tables["nat"].chains[hook]))
-
-
-def _hook(live: Ruleset) -> bytes:
-    return _text(*(rule for hook in _HOOKS for rule in live.tables["nat"].chains[hook]))
-
-
-def _text(*lines: str) -> bytes:
-    return "".join(f"{line}\n" for line in ("*nat", *lines, "COMMIT")).encode()
+def _samples(rounds: int, *lines: str) -> Timing:
+    """Write these lines, and then as often as asked for with a clock at hand."""
+    text = "".join(f"{line}\n" for line in ("*nat", *lines, "COMMIT")).encode()
+    command = restore_command(Backend.NFT)
+    return Timing([tool(command, text) for _ in range(rounds + 1)][1:])

@@ -14,10 +14,9 @@ from contextlib import ExitStack
 from msgspec import Struct
 
 from bench.figures import Figure, Floor, at_most
-from bench.harness import quantile
+from bench.harness import Run, quantile
 from bench.in_process import loop_for, proxy_for, real_host
 from bench.namespaces import namespace, run_inside
-from bench.runs import Run
 from bench.synthetic import (
     FIRST_NODE_PORT,
     SERVICE_PORT,
@@ -29,7 +28,7 @@ from bench.synthetic import (
     service_name,
     slices,
 )
-from e2e.netns import Namespace, enter
+from e2e.netns import enter
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.messages import ObjectsChanged
 from pykubeproxy.host.backend import Backend
@@ -58,7 +57,7 @@ class Variant(Struct, frozen=True, kw_only=True):
         return Shape(self.services, 1, min(self.services, _MOST_NODE_PORTS))
 
 
-class Way(Struct, frozen=True, kw_only=True):
+class Way(Struct, frozen=True):
     """Where to connect to; from the client, or (`is_outgoing`) from the node to the client."""
 
     title: str
@@ -80,7 +79,7 @@ Nanoseconds = list[int]
 
 def figures(run: Run) -> Iterator[Figure]:
     """Measure all sizes, layouts and backends in turns."""
-    sizes = (10, 1000) if run.is_quick else (10, 1000, 10_000)
+    sizes = run.choose((10, 1000), (10, 1000, 10_000))
     variants = [
         Variant(backend=backend, dispatch=dispatch, services=size)
         for backend in run.backends
@@ -93,41 +92,37 @@ def figures(run: Run) -> Iterator[Figure]:
             run.say(f"connect(): {variant.backend}, {variant.dispatch}, {in_short(variant.services)} Services: set up")
             beds.append(_bed(stack, variant))
         run.say(f"connect(): {len(beds)} variants in turns")
-        samples = run_inside(beds[0].client, measure, beds, 12 if run.is_quick else 60)
+        samples = run_inside(beds[0].client, measure, beds, run.choose(12, 60))
+    small: dict[str, Nanoseconds] = {}
     for variant, its in zip(variants, samples, strict=True):
-        small = samples[variants.index(Variant(backend=variant.backend, dispatch=variant.dispatch, services=sizes[0]))]
+        small = its if variant.services == sizes[0] else small
         for title, measured in its.items():
-            yield _figure(variant, title, measured, small[title], is_largest=variant.services == sizes[-1])
-
-
-def _figure(variant: Variant, title: str, measured: Nanoseconds, small: Nanoseconds, *, is_largest: bool) -> Figure:
-    floor = Floor(what="10 Services", value=quantile(small, 0.5) / 1e9)
-    is_held = is_largest and variant.dispatch is Dispatch.TREE
-    return Figure(
-        measurement=TITLE,
-        case=f"{variant.dispatch}, {in_short(variant.services)}, {title}",
-        backend=variant.backend,
-        services=variant.services,
-        value=quantile(measured, 0.5) / 1e9,
-        p99=quantile(measured, 0.99) / 1e9,
-        floor=floor if measured is not small else None,
-        target=at_most(1.15, floor) if is_held else None,
-    )
+            floor = Floor(what="10 Services", value=quantile(small[title], 0.5) / 1e9)
+            is_held = variant.services == sizes[-1] and variant.dispatch is Dispatch.TREE
+            yield Figure(
+                measurement=TITLE,
+                case=f"{variant.dispatch}, {in_short(variant.services)}, {title}",
+                backend=variant.backend,
+                services=variant.services,
+                value=quantile(measured, 0.5) / 1e9,
+                p99=quantile(measured, 0.99) / 1e9,
+                floor=floor if its is not small else None,
+                target=at_most(1.15, floor) if is_held else None,
+            )
 
 
 def ways(shape: Shape) -> tuple[Way, ...]:
     """First, middle and last in the order of rules that linear dispatch has, which is that of the Services' names."""
     addresses = [cluster_ip(number) for number in sorted(range(shape.services), key=_port_name)]
-    ports = sorted(range(shape.node_ports), key=_port_name)
-    middle = len(addresses) // 2
+    ports = [FIRST_NODE_PORT + number for number in sorted(range(shape.node_ports), key=_port_name)]
     return (
-        Way(title="first Service", address=addresses[0], port=SERVICE_PORT),
-        Way(title="middle Service", address=addresses[middle], port=SERVICE_PORT),
-        Way(title="last Service", address=addresses[-1], port=SERVICE_PORT),
-        Way(title="first node port", address=NODE, port=FIRST_NODE_PORT + ports[0]),
-        Way(title="last node port", address=NODE, port=FIRST_NODE_PORT + ports[-1]),
-        Way(title="no Service, to the node", address=NODE, port=TARGET_PORT),
-        Way(title="no Service, from the node", address=CLIENT, port=TARGET_PORT, is_outgoing=True),
+        Way("first Service", addresses[0], SERVICE_PORT),
+        Way("middle Service", addresses[len(addresses) // 2], SERVICE_PORT),
+        Way("last Service", addresses[-1], SERVICE_PORT),
+        Way("first node port", NODE, ports[0]),
+        Way("last node port", NODE, ports[-1]),
+        Way("no Service, to the node", NODE, TARGET_PORT),
+        Way("no Service, from the node", CLIENT, TARGET_PORT, is_outgoing=True),
     )
 
 
@@ -137,16 +132,12 @@ def _port_name(number: int) -> str:
 
 def _bed(stack: ExitStack, variant: Variant) -> Bed:
     client, node = (stack.enter_context(namespace(label)) for label in ("client", "node"))
-    _connect(client, node)
-    run_inside(node.name, _write_rules, variant)
-    return Bed(variant=variant, client=client.name, node=node.name)
-
-
-def _connect(client: Namespace, node: Namespace) -> None:
     node.ip([f"link add eth0 type veth peer name eth0 netns {client.name}"])
     for end, address in ((client, CLIENT), (node, NODE)):
         end.ip([f"addr add {address}/{_PREFIX} dev eth0", "link set eth0 up"])
     client.ip([f"route add default via {NODE}"])
+    run_inside(node.name, _write_rules, variant)
+    return Bed(variant=variant, client=client.name, node=node.name)
 
 
 def _write_rules(variant: Variant) -> None:

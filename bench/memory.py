@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.figures import Figure, Target, Unit
+from bench.harness import Run
 from bench.namespaces import namespace
-from bench.program import FIRST_LOOK, daemon
-from bench.runs import Run
+from bench.program import FIRST_LOOK, Daemon, daemon
 from bench.synthetic import Shape, write_manifest
-from pykubeproxy.host.backend import Backend
 
 PEAK = "peak memory (RSS)"
 RESTING = "memory at rest (RSS)"
@@ -21,37 +20,36 @@ _TARGET_SHAPE = Shape(10_000, 5)
 
 def figures(run: Run) -> Iterator[Figure]:
     """Measure all sizes with all backends."""
-    shapes = (Shape(10, 5), Shape(1000, 5)) if run.is_quick else (Shape(10, 5), Shape(1000, 5), _TARGET_SHAPE)
     with tempfile.TemporaryDirectory(prefix="pykubeproxy-bench-") as folder:
         source = Path(folder, "cluster.json")
-        for shape in shapes:
+        for size in run.choose((10, 1000), (10, 1000, 10_000)):
+            shape = Shape(size, 5)
             write_manifest(source, shape)
             for backend in run.backends:
                 run.say(f"{PEAK}: {backend}, {shape}, manifests")
-                yield from _figures_of(run, shape, backend, source)
+                with namespace() as node, daemon(node, backend, ("--source", str(source))) as program:
+                    yield from at_rest(run, program, shape, "manifests", backend)
 
 
-def _figures_of(run: Run, shape: Shape, backend: Backend, source: Path) -> Iterator[Figure]:
-    with namespace() as node, daemon(node, backend, ("--source", str(source))) as program:
-        program.wait_until_synced()
-        if not run.is_quick:
-            program.idle(FIRST_LOOK)
-        idle = program.idle(3.0 if run.is_quick else 15.0)
-        spent = program.spent()
-    case = f"{shape}, manifests"
-    for measurement, value, its in ((PEAK, spent.peak_megabytes, limit(shape)), (RESTING, spent.megabytes, None)):
+def at_rest(run: Run, program: Daemon, shape: Shape, source: str, backend: str = "") -> Iterator[Figure]:
+    """What a daemon has taken for its first sync, and takes when it has nothing to do after that."""
+    program.wait_until_synced()
+    if not run.is_quick:
+        program.idle(FIRST_LOOK)
+    idle = program.idle(run.choose(3.0, 15.0))
+    spent = program.spent()
+    limit = _LIMIT if shape == _TARGET_SHAPE else None
+    for measurement, unit, value, target in (
+        (PEAK, Unit.MEGABYTES, spent.peak_megabytes, limit),
+        (RESTING, Unit.MEGABYTES, spent.megabytes, None),
+        (IDLE, Unit.CORES, idle, None),
+    ):
         yield Figure(
             measurement=measurement,
-            case=case,
+            case=f"{shape}, {source}",
             backend=backend,
             services=shape.services,
-            unit=Unit.MEGABYTES,
+            unit=unit,
             value=value,
-            target=its,
+            target=target,
         )
-    yield Figure(measurement=IDLE, case=case, backend=backend, services=shape.services, unit=Unit.CORES, value=idle)
-
-
-def limit(shape: Shape) -> Target | None:
-    """What the peak must not exceed, for the cluster that a limit is set for."""
-    return _LIMIT if shape == _TARGET_SHAPE else None

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct
 
 from bench.figures import Figure, Floor, Target, Unit, at_most, floor_of, timed
-from bench.harness import Sample, Timing, clocked, tool
+from bench.harness import Run, Sample, Timing, clocked, tool
 from bench.in_process import real_host, restore_command, synced_loop
 from bench.namespaces import run_in_fresh
-from bench.runs import Run
 from bench.synthetic import Shape, in_short, service, slices
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.messages import ObjectsChanged
@@ -22,9 +21,6 @@ from pykubeproxy.model.snapshot import identify
 TITLE = "one change, event to kernel"
 GROWTH = "growth of one change"
 
-# Seconds in which a change must be in the kernel at 10,000 Services, with the nft tools.
-_LIMIT = 0.05
-
 
 class Pair(Struct, frozen=True):
     """Samples of a change, and of its input given to the tool alone."""
@@ -32,52 +28,38 @@ class Pair(Struct, frozen=True):
     change: Timing
     alone: Timing
 
-    @property
-    def floor(self) -> Floor:
-        """The tool alone."""
-        return floor_of("minimal restore", self.alone)
-
 
 def figures(run: Run) -> Iterator[Figure]:
     """Measure all sizes with all backends."""
-    sizes = (1000, 5000) if run.is_quick else (1000, 10_000, 50_000)
     for backend in run.backends:
         found = {}
-        for size in sizes:
+        for size in run.choose((1000, 5000), (1000, 10_000, 50_000)):
             run.say(f"{TITLE}: {backend}, {in_short(size)} Services")
-            rounds = _rounds(run, backend, size)
+            rounds = run.choose(7, 7 if backend is Backend.LEGACY and size > 10_000 else 25)
             found[size] = run_in_fresh(measure, Shape(size, 5), backend, rounds)
             yield from _of_size(found[size], backend, size)
         yield from _growth(found, backend)
-
-
-def _rounds(run: Run, backend: Backend, size: int) -> int:
-    if run.is_quick:
-        return 7
-    return 7 if backend is Backend.LEGACY and size > 10_000 else 25
 
 
 def measure(shape: Shape, backend: Backend, rounds: int) -> dict[str, Pair]:
     """Samples by kind of change; in a process and a namespace of its own."""
     host = real_host(backend)
     loop = synced_loop(shape, host, backend)
-    command = restore_command(backend)
-    changes: list[tuple[str, Callable[[int], ObjectChanges]]] = [
-        ("Service added", lambda number: _added(shape, shape.services + number)),
-        ("endpoint changed", lambda number: ObjectChanges(put=tuple(slices(number, shape, generation=number + 1)))),
-        ("Service deleted", lambda number: _deleted(shape, shape.services + number)),
-    ]
-    samples: dict[str, tuple[list[Sample], list[Sample]]] = {kind: ([], []) for kind, _ in changes}
+    changes: dict[str, Callable[[int], ObjectChanges]] = {
+        "Service added": lambda number: _added(shape, shape.services + number),
+        "endpoint changed": lambda number: ObjectChanges(put=tuple(slices(number, shape, generation=number + 1))),
+        "Service deleted": lambda number: _deleted(shape, shape.services + number),
+    }
+    samples: dict[str, tuple[list[Sample], list[Sample]]] = {kind: ([], []) for kind in changes}
     for number in range(-1, rounds):
-        for kind, make in changes:
-            change = make(number % shape.services)
-            loop.take(ObjectsChanged(change))
+        for kind, make in changes.items():
+            loop.take(ObjectsChanged(make(number % shape.services)))
             done = clocked(loop.sync)
-            alone = tool(command, host.last_payload())
+            alone = tool(restore_command(backend), host.last_payload())
             if number >= 0:  # the first one warms up
                 samples[kind][0].append(done)
                 samples[kind][1].append(alone)
-    return {kind: Pair(Timing(tuple(done)), Timing(tuple(alone))) for kind, (done, alone) in samples.items()}
+    return {kind: Pair(Timing(done), Timing(alone)) for kind, (done, alone) in samples.items()}
 
 
 def _added(shape: Shape, number: int) -> ObjectChanges:
@@ -90,23 +72,17 @@ def _deleted(shape: Shape, number: int) -> ObjectChanges:
 
 def _of_size(pairs: dict[str, Pair], backend: Backend, size: int) -> Iterator[Figure]:
     for kind, pair in pairs.items():
+        floor = floor_of("minimal restore", pair.alone)
+        limit = Target(text="≤ 50 ms", limit=0.05) if backend is Backend.NFT else at_most(1.15, floor)
         yield timed(
             TITLE,
             f"{in_short(size)} x 5, {kind}",
             pair.change,
             backend=backend,
             services=size,
-            floor=pair.floor,
-            target=_target(pair, backend, size),
+            floor=floor,
+            target=limit if size == 10_000 else None,
         )
-
-
-def _target(pair: Pair, backend: Backend, size: int) -> Target | None:
-    if size != 10_000:
-        return None
-    if backend is Backend.NFT:
-        return Target(text=f"≤ {1000 * _LIMIT:g} ms", limit=_LIMIT)
-    return at_most(1.15, pair.floor)
 
 
 def _growth(found: dict[int, dict[str, Pair]], backend: Backend) -> Iterator[Figure]:

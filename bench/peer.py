@@ -17,10 +17,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from bench.figures import Figure, Floor, Unit
-from bench.harness import quantile, settle, tool
+from bench.harness import Run, quantile, settle, tool
 from bench.namespaces import run_in_fresh
-from bench.runs import Run
-from bench.synthetic import CLUSTER_CIDR, Document, Shape, documents, slice_documents
+from bench.synthetic import CLUSTER_CIDR, Shape, documents, slice_documents, unassigned
 from e2e.kube_proxy import UNMANAGED, plain_tools
 from pykubeproxy.host.backend import Backend
 from tests.apiserver.real import RealApiServer, assets
@@ -48,16 +47,16 @@ class Measured(Struct, frozen=True, kw_only=True):
 def figures(run: Run) -> Iterator[Figure]:
     """Measure both programs; nothing where no kube-proxy is named."""
     peer = os.environ.get("KUBE_PROXY_BIN")
-    if not peer:
-        return
-    shape = Shape(1000, 5) if run.is_quick else Shape(10_000, 5)
-    for backend in run.backends:
+    # This program with kube-proxy's own command line.
+    own = str(Path(sys.executable).with_name("kube-proxy"))
+    shape = Shape(run.choose(1000, 10_000), 5)
+    for backend in run.backends if peer else ():
         run.say(f"beside kube-proxy: {backend}, {shape}")
-        own, theirs = run_in_fresh(compare, shape, backend, (_own_program(), (peer,)), 3 if run.is_quick else 15)
+        ours, theirs = run_in_fresh(compare, shape, backend, (own, str(peer)), run.choose(3, 15))
         for measurement, unit, value, floor in (
-            (FIRST, Unit.SECONDS, own.first, theirs.first),
-            (CHANGE, Unit.SECONDS, own.change, theirs.change),
-            (PEAK, Unit.MEGABYTES, own.peak_megabytes, theirs.peak_megabytes),
+            (FIRST, Unit.SECONDS, ours.first, theirs.first),
+            (CHANGE, Unit.SECONDS, ours.change, theirs.change),
+            (PEAK, Unit.MEGABYTES, ours.peak_megabytes, theirs.peak_megabytes),
         ):
             yield Figure(
                 measurement=measurement,
@@ -70,7 +69,7 @@ def figures(run: Run) -> Iterator[Figure]:
             )
 
 
-def compare(shape: Shape, backend: Backend, programs: Sequence[Sequence[str]], rounds: int) -> list[Measured]:
+def compare(shape: Shape, backend: Backend, programs: Sequence[str], rounds: int) -> list[Measured]:
     """Measure one program after the other, in the namespace of the calling process."""
     programs_folder = assets()
     with (
@@ -80,25 +79,14 @@ def compare(shape: Shape, backend: Backend, programs: Sequence[Sequence[str]], r
         folder = Path(name)
         server.kubeconfig(folder / "kubeconfig")
         for document in documents(shape):
-            server.create(_as_made(document))
-        environment = os.environ | {"PATH": f"{plain_tools(folder / 'bin', backend)}{os.pathsep}{os.environ['PATH']}"}
-        return [_measure(program, server, shape, folder, environment, rounds) for program in programs]
+            server.create(unassigned(document))
+        plain_tools(folder / "bin", backend)
+        return [_measure(program, server, shape, folder, rounds) for program in programs]
 
 
-def _own_program() -> tuple[str, ...]:
-    """This program with kube-proxy's own command line."""
-    return (str(Path(sys.executable).with_name("kube-proxy")),)
-
-
-def _measure(  # noqa: PLR0913, PLR0917  all that a run depends on
-    program: Sequence[str],
-    server: ApiServer | RealApiServer,
-    shape: Shape,
-    folder: Path,
-    environment: dict[str, str],
-    rounds: int,
-) -> Measured:
-    command = [*program, "--kubeconfig", str(folder / "kubeconfig"), *_NODE, *UNMANAGED]
+def _measure(program: str, server: ApiServer | RealApiServer, shape: Shape, folder: Path, rounds: int) -> Measured:
+    command = [program, "--kubeconfig", str(folder / "kubeconfig"), *_NODE, *UNMANAGED]
+    environment = os.environ | {"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
@@ -107,7 +95,7 @@ def _measure(  # noqa: PLR0913, PLR0917  all that a run depends on
         for number in range(rounds):
             seconds, count = _syncs()
             (document,) = slice_documents(number, shape, generation=id(command) % 100_000 + number)
-            server.apply(_as_made(document))
+            server.apply(unassigned(document))
             while _syncs()[1] == count:
                 time.sleep(0.02)
             changes.append(_syncs()[0] - seconds)
@@ -145,10 +133,3 @@ def _syncs() -> tuple[float, float]:
     except OSError:
         return 0.0, 0.0
     return found.get("sum", 0.0), found.get("count", 0.0)
-
-
-def _as_made(document: Document) -> Document:
-    """An object without what the API server gives."""
-    given = ("uid", "resourceVersion", "generation", "creationTimestamp")
-    metadata = {key: value for key, value in document["metadata"].items() if key not in given}
-    return {key: value for key, value in document.items() if key != "status"} | {"metadata": metadata}

@@ -1,5 +1,6 @@
 """The plots of growth: which figures go into which chart."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ class Series(Struct, frozen=True, kw_only=True):
     """A line: its name, and points as (x, y), both above 0. A `dashed` one is what another is compared with."""
 
     name: str
-    points: tuple[tuple[float, float], ...]
+    points: Sequence[tuple[float, float]]
     dashed: bool = False
 
 
@@ -37,9 +38,8 @@ def _draw(title: str, every: Sequence[Series], file: Path) -> None:
     with rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}):
         chart, axes = subplots(figsize=(7.6, 4.0), layout="constrained")
         for series in every:
-            axes.plot(
-                *zip(*series.points, strict=True), "--o" if series.dashed else "-o", label=series.name, markersize=4
-            )
+            style = "--o" if series.dashed else "-o"
+            axes.plot(*zip(*series.points, strict=True), style, label=series.name, markersize=4)
         axes.set(title=title, xlabel="Services", xscale="log", yscale="log")
         axes.set_xticks(sorted({x for series in every for x, _ in series.points}), minor=False)
         axes.xaxis.set_major_formatter(lambda number, _: in_short(round(number)))
@@ -52,65 +52,42 @@ def _draw(title: str, every: Sequence[Series], file: Path) -> None:
 
 
 def _charts(figures: Sequence[Figure]) -> Iterator[tuple[str, str, list[Series]]]:
-    yield "first-sync", "First sync of an empty node, 5 endpoints per Service", list(_first_sync(figures))
-    yield "one-change", "One endpoint changes: event to kernel", list(_one_change(figures))
-    yield "connect", "connect() through the last Service, p50", list(_connect(figures, "last Service"))
-    title = "connect() from the node to no Service, p50"
-    yield "connect-no-service", title, list(_connect(figures, "no Service, from the node"))
+    """Each chart: its file, its title, its lines."""
+    first = _like(figures, first_sync.TITLE, r".* x 5")
+    series = [*_lines(first, "{}, whole process"), *_floors(first, "{}, iptables-restore alone")]
+    yield "first-sync", "First sync of an empty node, 5 endpoints per Service", series
+    change = _like(figures, one_change.TITLE, r".* changed")
+    series = [*_lines(change, "{}"), *_floors(change, "{}, minimal restore alone")]
+    series += _lines(_like(figures, growth.STEP), "without the tool")
+    yield "one-change", "One endpoint changes: event to kernel", series
+    for name, way, title in (
+        ("connect", "last Service", "connect() through the last Service, p50"),
+        ("connect-no-service", "no Service, from the node", "connect() from the node to no Service, p50"),
+    ):
+        tree, linear = (_like(figures, latency.TITLE, f"{layout}, .*{way}") for layout in ("tree", "linear"))
+        yield name, title, [*_lines(tree, "tree, {}"), *_lines(linear, "linear, {}", dashed=True)]
 
 
-def _first_sync(figures: Sequence[Figure]) -> Iterator[Series]:
-    for backend in _backends(figures):
-        found = [
-            each
-            for each in figures
-            if each.measurement == first_sync.TITLE and each.backend == backend and each.case.endswith(" x 5")
-        ]
-        yield _line(f"{backend}, whole process", found)
-        yield _floor_line(f"{backend}, iptables-restore alone", found)
+def _like(figures: Sequence[Figure], measurement: str, case: str = ".*") -> dict[str, list[Figure]]:
+    """The figures of a measurement whose case is like that, by the kind of tools, from the smallest cluster on."""
+    found: dict[str, list[Figure]] = {}
+    for each in sorted(figures, key=lambda each: each.services):
+        if each.measurement == measurement and re.fullmatch(case, each.case):
+            found.setdefault(each.backend, []).append(each)
+    return found
 
 
-def _one_change(figures: Sequence[Figure]) -> Iterator[Series]:
-    for backend in _backends(figures):
-        found = [
-            each
-            for each in figures
-            if each.measurement == one_change.TITLE and each.backend == backend and each.case.endswith("changed")
-        ]
-        yield _line(backend, found)
-        yield _floor_line(f"{backend}, minimal restore alone", found)
-    yield _line("without the tool", [each for each in figures if each.measurement == growth.STEP])
+def _lines(figures: dict[str, list[Figure]], name: str, *, dashed: bool = False) -> Iterator[Series]:
+    for backend, its in figures.items():
+        yield Series(name=name.format(backend), points=[(each.services, each.value) for each in its], dashed=dashed)
 
 
-def _connect(figures: Sequence[Figure], way: str) -> Iterator[Series]:
-    for backend in _backends(figures):
-        for dispatch in ("tree", "linear"):
-            found = [
-                each
-                for each in figures
-                if each.measurement == latency.TITLE
-                and each.backend == backend
-                and each.case.startswith(f"{dispatch}, ")
-                and each.case.endswith(way)
-            ]
-            yield _line(f"{dispatch}, {backend}", found, dashed=dispatch == "linear")
-
-
-def _backends(figures: Sequence[Figure]) -> list[str]:
-    return list(dict.fromkeys(each.backend for each in figures if each.backend))
-
-
-def _line(name: str, figures: Sequence[Figure], *, dashed: bool = False) -> Series:
-    points = tuple(sorted((float(each.services), each.value) for each in figures))
-    return Series(name=name, points=points, dashed=dashed)
-
-
-def _floor_line(name: str, figures: Sequence[Figure]) -> Series:
-    points = sorted((float(each.services), each.floor.value) for each in figures if each.floor is not None)
-    return Series(name=name, points=tuple(points), dashed=True)
+def _floors(figures: dict[str, list[Figure]], name: str) -> Iterator[Series]:
+    for backend, its in figures.items():
+        points = [(each.services, each.floor.value) for each in its if each.floor is not None]
+        yield Series(name=name.format(backend), points=points, dashed=True)
 
 
 def _seconds(value: float) -> str:
-    text = written(value, Unit.SECONDS)
-    number, unit = text.split(" ")
+    number, unit = written(value, Unit.SECONDS).split(" ")
     return f"{float(number):g} {unit}"

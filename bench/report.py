@@ -4,7 +4,6 @@ import os
 import platform
 import re
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,37 +23,22 @@ _COLUMNS = ("Case", "Tools", "Figure", "p99", "Range", "CPU", "Beside it", "Rati
 Row = tuple[str, ...]
 
 
-class Machine(Struct, frozen=True, kw_only=True):
-    """Where and when was measured; `load` are the load averages at the beginning and at the end."""
-
-    time: str
-    cpus: int
-    processor: str
-    kernel: str
-    python: str
-    iptables: str
-    load: tuple[float, float]
-
-
 class Report(Struct, frozen=True, kw_only=True):
-    """One run: the machine, whether it was a quick run, and all figures."""
+    """When and where was measured, in words, and all figures."""
 
-    machine: Machine
-    is_quick: bool
+    run: str
     figures: tuple[Figure, ...]
 
 
-def this_machine(load_before: float) -> Machine:
-    """The machine as it is now."""
-    version = subprocess.run(["iptables", "--version"], capture_output=True, text=True, check=False).stdout
-    return Machine(
-        time=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        cpus=os.cpu_count() or 1,
-        processor=_processor(),
-        kernel=platform.release().partition("-")[0],
-        python=platform.python_version(),
-        iptables=" ".join(version.split()[1:2]),
-        load=(load_before, os.getloadavg()[0]),
+def circumstances(load_before: float, *, is_quick: bool) -> str:
+    """The time, and the machine as it is now."""
+    version = subprocess.run(["iptables", "--version"], capture_output=True, text=True, check=False).stdout.split()
+    model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return (
+        f"Measured on {datetime.now(UTC):%Y-%m-%d %H:%M UTC}: {os.cpu_count()} CPUs "
+        f"({model[1] if model else platform.machine()}), Linux {platform.release().partition('-')[0]},\n"
+        f"iptables {' '.join(version[1:2])}, Python {platform.python_version()}; load average {load_before:.1f} at the "
+        f"beginning,\n{os.getloadavg()[0]:.1f} at the end{' (quick run)' if is_quick else ''}."
     )
 
 
@@ -92,10 +76,7 @@ def write_document(report: Report, path: Path) -> None:
 
 
 def _markdown(report: Report) -> Iterator[str]:
-    machine = report.machine
-    yield f"Measured on {machine.time}: {machine.cpus} CPUs ({machine.processor}), Linux {machine.kernel}, "
-    yield f"iptables {machine.iptables}, Python {machine.python}; load average {machine.load[0]:.1f} at the beginning, "
-    yield f"{machine.load[1]:.1f} at the end{' (quick run)' if report.is_quick else ''}."
+    yield report.run
     targets = [figure for figure in report.figures if figure.is_reached is not None]
     yield from ("", "### Targets", "")
     cells = [(figure.measurement, *_cells(figure)) for figure in targets]
@@ -118,16 +99,14 @@ def _used(columns: Row, rows: Sequence[Row]) -> tuple[Row, list[Row]]:
 
 def _cells(figure: Figure) -> Row:
     """A figure's row, for `_COLUMNS`."""
-    spread = ""
-    if figure.low is not None and figure.high is not None and figure.low != figure.high:
-        spread = f"{written(figure.low, figure.unit)} to {written(figure.high, figure.unit)}"
     floor, target = figure.floor, figure.target
+    ends = figure.range if figure.range is not None and figure.range[0] != figure.range[1] else ()
     return (
         figure.case,
         figure.backend,
         written(figure.value, figure.unit),
         written(figure.p99, figure.unit),
-        spread,
+        " to ".join(written(end, figure.unit) for end in ends),
         written(figure.cpu, figure.unit),
         f"{floor.what}: {written(floor.value, figure.unit)}" if floor is not None else "",
         _times(figure.ratio),
@@ -146,8 +125,3 @@ def _by_measurement(figures: Iterable[Figure]) -> dict[str, list[Figure]]:
     for figure in figures:
         found.setdefault(figure.measurement, []).append(figure)
     return found
-
-
-def _processor() -> str:
-    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return found[1] if found else platform.machine() or sys.platform

@@ -123,6 +123,13 @@ def documents(shape: Shape) -> Iterator[Document]:
         yield from slice_documents(number, shape)
 
 
+def unassigned(document: Document) -> Document:
+    """An object without what the API server gives."""
+    given = ("uid", "resourceVersion", "generation", "creationTimestamp")
+    metadata = {key: value for key, value in document["metadata"].items() if key not in given}
+    return {key: value for key, value in document.items() if key != "status"} | {"metadata": metadata}
+
+
 def objects(shape: Shape) -> Iterator[Object]:
     """All objects of a cluster, as values."""
     return map(as_value, documents(shape))
