@@ -1,13 +1,19 @@
-"""Combining flags, file and defaults."""
+"""Configuration files, combined with flags and defaults, and the result as text."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pykubeproxy.config.completed import Completed, check, complete
+from pykubeproxy.config.defaults import DEFAULTS
 from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.config.flag_table import FLAG_BY_NAME
+from pykubeproxy.config.load import load
+from pykubeproxy.config.types import ClientConnection, Conntrack, IPTables, Logging, VModuleItem
+from pykubeproxy.config.write import as_api_object, write
 
 DATA = Path(__file__).parent / "data"
 HEADER = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
@@ -18,34 +24,131 @@ def completed(flags: dict[str, str], file: str | None = None, hostname: str = "K
     return complete(values, None if file is None else (HEADER + file).encode(), hostname)
 
 
-def test_defaults_pass_validation() -> None:
+def loaded(text: str, path: str) -> object:
+    """A field, by its path, of the configuration that is loaded from a file."""
+    found = load((HEADER + text).encode())
+    assert found.warnings == ()
+    value: Any = as_api_object(found.config)
+    for name in path.split("."):
+        value = value[name]
+    return value
+
+
+def test_the_defaults_are_valid_and_written_as_kube_proxy_writes_them() -> None:
     result = completed({})
-    assert result.errors == ()
-    assert result.warnings == ()
-    assert result.cluster_cidrs == ()
-    assert result.master == ""
-    assert result.feature_gates.enabled("AllowServiceExternalIPs")
     check(result)
+    assert (result.errors, result.warnings, result.cluster_cidrs, result.master) == ((), (), (), "")
+    assert result.feature_gates.enabled("AllowServiceExternalIPs")
+    assert write(result.config) == (DATA / "defaults.yaml").read_text()
 
 
-@pytest.mark.parametrize("name", ["kubeadm.conf", "kind.conf"])
-def test_a_cluster_s_own_command_line_and_file(name: str) -> None:
+@pytest.mark.parametrize(("name", "max_per_core"), [("kubeadm.conf", 32768), ("kind.conf", 0)])
+def test_a_cluster_s_own_command_line_and_file(name: str, max_per_core: int) -> None:
     flags = {"config": "/var/lib/kube-proxy/config.conf", "hostname-override": "kind-worker"}
     result = complete(flags, (DATA / name).read_bytes(), "some-pod")
-    assert result.warnings == ()
-    assert result.errors == ()
-    assert result.node_name == "kind-worker"
+    assert (result.warnings, result.errors, result.node_name) == ((), (), "kind-worker")
     assert result.cluster_cidrs == ("10.244.0.0/16",)
-    assert result.config.mode == "iptables"
-    assert result.config.detect_local_mode == "ClusterCIDR"
+    config = result.config
+    assert (config.mode, config.detect_local_mode) == ("iptables", "ClusterCIDR")
+    assert config.client_connection.kubeconfig == "/var/lib/kube-proxy/kubeconfig.conf"
+    assert (config.client_connection.qps, config.healthz_bind_address) == (5, "0.0.0.0:10256")
+    assert config.iptables == IPTables()
+    assert replace(config.conntrack, max_per_core=32768) == Conntrack()
+    assert config.conntrack.max_per_core == max_per_core
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "value"),
+    [
+        ("iptables: {syncPeriod: 0s}", "iptables.syncPeriod", "30s"),
+        ("iptables: {minSyncPeriod: 0s}", "iptables.minSyncPeriod", "1s"),
+        ("configSyncPeriod: 0s", "configSyncPeriod", "15m0s"),
+        ("clientConnection: {qps: 0}", "clientConnection.qps", 5),
+        ("clientConnection: {burst: 0}", "clientConnection.burst", 10),
+        ("clientConnection: {contentType: ''}", "clientConnection.contentType", "application/vnd.kubernetes.protobuf"),
+        ("bindAddress: ''", "bindAddress", "0.0.0.0"),  # noqa: S104
+        ("healthzBindAddress: ''", "healthzBindAddress", "0.0.0.0:10256"),
+        ("metricsBindAddress: ''", "metricsBindAddress", "127.0.0.1:10249"),
+        ("logging: {format: ''}", "logging.format", "text"),
+        ("logging: {flushFrequency: 0}", "logging.flushFrequency", "5s"),
+        ("oomScoreAdj: null", "oomScoreAdj", -999),
+    ],
+)
+def test_zero_and_empty_mean_unset(text: str, path: str, value: object) -> None:
+    assert loaded(text, path) == value
+
+
+@pytest.mark.parametrize(
+    ("path", "zero", "default"),
+    [
+        ("conntrack.maxPerCore", "0", 32768),
+        ("conntrack.min", "0", 131072),
+        ("conntrack.tcpEstablishedTimeout", "0s", "24h0m0s"),
+        ("conntrack.tcpCloseWaitTimeout", "0s", "1h0m0s"),
+        ("iptables.masqueradeBit", "0", 14),
+        ("iptables.localhostNodePorts", "false", True),
+    ],
+)
+def test_pointer_fields_keep_zeros(path: str, zero: str, default: object) -> None:
+    section, name = path.split(".")
+    assert str(loaded(f"{section}: {{{name}: {zero}}}", path)).lower() == zero
+    assert loaded(f"{section}: {{{name}: null}}", path) == default
+
+
+def test_further_documents_and_unknown_and_duplicate_fields_are_warnings() -> None:
+    text = (
+        "nonsense: 1\nlogging: {vmodule: [{filePattern: a, x: 1}]}\niptables:\n  a: 1\n  masqueradeBit: 3\n"
+        f"Mode: ipvs\nmode: ''\nmode: iptables\n---\n{HEADER}"
+    )
+    found = load((HEADER + text).encode())
+    assert (found.config.mode, found.config.iptables.masquerade_bit) == ("iptables", 3)
+    lenient, first = sorted(found.warnings, reverse=True)
+    assert first == "Only the first document of the configuration file is used"
+    assert lenient == (
+        'Using lenient decoding as strict decoding failed: unknown field "nonsense"; '
+        'unknown field "logging.vmodule[0].x"; unknown field "iptables.a"; unknown field "Mode"; '
+        'duplicate field "mode", the last one counts'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "the file is empty"),
+        ("mode: [", "line 1, column 8"),
+        ("mode: ''", "apiVersion is missing, must be kubeproxy.config.k8s.io/v1alpha1"),
+        ("apiVersion: v1\nkind: ConfigMap", "apiVersion is 'v1', must be kubeproxy.config.k8s.io/v1alpha1"),
+        (HEADER.replace("KubeProxyC", "KubeletC"), "kind is 'KubeletConfiguration', must be KubeProxyConfiguration"),
+        (HEADER + "hostnameOverride: 123", "hostnameOverride: expected a string, got an integer"),
+        (HEADER + "iptables: {masqueradeAll: 1}", "iptables.masqueradeAll: expected true or false, got an integer"),
+        (HEADER + "iptables: {masqueradeBit: '14'}", "iptables.masqueradeBit: expected an integer, got a string"),
+        (HEADER + "oomScoreAdj: 2147483648", "oomScoreAdj: expected an integer <= 2147483647"),
+        (HEADER + "logging: {verbosity: -1}", "logging.verbosity: expected an integer >= 0"),
+        (HEADER + "nodePortAddresses: 10.0.0.0/8", "nodePortAddresses: expected a list, got a string"),
+        (HEADER + "nodePortAddresses: [a, 1]", "nodePortAddresses[1]: expected a string, got an integer"),
+        (HEADER + "conntrack: []", "conntrack: expected a mapping, got a list"),
+        (HEADER + "featureGates: {A: 'true'}", "featureGates[...]: expected true or false, got a string"),
+        (HEADER + "iptables: {syncPeriod: 30}", "iptables.syncPeriod: a duration must be a string, got 30"),
+        (HEADER + "iptables: {syncPeriod: 30x}", 'iptables.syncPeriod: invalid duration "30x": unknown unit "x"'),
+        (
+            HEADER + "logging: {options: {json: {infoBufferSize: x}}}",
+            'logging.options.json.infoBufferSize: invalid quantity "x"',
+        ),
+    ],
+)
+def test_files_that_cannot_be_decoded(text: str, reason: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(text.encode())
+    message = str(error.value)
+    assert message.startswith(f"failed to decode: {reason}")
+    assert "\n" not in message
 
 
 def test_example_c_of_the_reference() -> None:
     flags = {"config": "f", "masquerade-all": "true", "hostname-override": " TEST-node "}
     result = completed(flags, "iptables: {minSyncPeriod: 0s, syncPeriod: 5s}\nunknown: 1\n")
     assert not result.config.iptables.masquerade_all
-    assert result.node_name == "test-node"
-    assert result.config.hostname_override == "test-node"
+    assert result.node_name == result.config.hostname_override == "test-node"
     assert str(result.config.iptables.min_sync_period) == "1s"
     assert str(result.config.iptables.sync_period) == "5s"
     assert result.warnings == (
@@ -55,31 +158,17 @@ def test_example_c_of_the_reference() -> None:
 
 
 def test_beside_a_file_only_some_flags_count() -> None:
-    flags = {
-        "config": "f",
-        "v": "4",
-        "logging-format": "json",
-        "vmodule": "a=1",
-        "master": "https://1.2.3.4",
-        "cleanup": "true",
-        "init-only": "true",
-        "write-config-to": "x",
-        "hostname-override": "flag",
-        "cluster-cidr": "10.0.0.0/8",
-        "healthz-port": "0",
-        "feature-gates": "NFTablesProxyMode=false",
-    }
-    file = "hostnameOverride: file\nlogging: {verbosity: 2, flushFrequency: 1s, vmodule: [{filePattern: b}]}\n"
-    result = completed(flags, file)
-    assert result.config.logging.verbosity == 4
-    assert result.config.logging.format == "json"
-    assert str(result.config.logging.flush_frequency) == "1s"
-    assert [item.file_pattern for item in result.config.logging.vmodule] == ["a", "b"]
+    counted = {"v": "4", "logging-format": "json", "vmodule": "a=1", "master": "https://1.2.3.4"}
+    kept_quiet = {"config": "f", "cleanup": "true", "init-only": "true", "write-config-to": "x"}
+    ignored = {"cluster-cidr": "10.0.0.0/8", "healthz-port": "0", "feature-gates": "NFTablesProxyMode=false"}
+    file = "logging: {verbosity: 2, flushFrequency: 1s, vmodule: [{filePattern: b}]}\n"
+    result = completed({**kept_quiet, **counted, **ignored}, file)
+    logging = result.config.logging
+    assert (logging.verbosity, logging.format, str(logging.flush_frequency)) == (4, "json", "1s")
+    assert [item.file_pattern for item in logging.vmodule] == ["a", "b"]
     assert result.master == "https://1.2.3.4"
-    assert result.node_name == "flag"
-    assert result.cluster_cidrs == ()
+    assert (result.cluster_cidrs, result.config.feature_gates) == ((), {})
     assert result.config.healthz_bind_address == "0.0.0.0:10256"
-    assert result.config.feature_gates == {}
     assert result.warnings == (
         "--healthz-port is deprecated: use --healthz-bind-address instead",
         "Ignored because --config is given: --cluster-cidr, --healthz-port, --feature-gates",
@@ -101,26 +190,18 @@ def test_node_name(flags: dict[str, str], file: str | None, hostname: str, name:
     assert completed(flags, file, hostname).node_name == name
 
 
+LOCKED = "cannot set feature gate {} to false, feature is locked to true"
+
+
 @pytest.mark.parametrize(
     ("flags", "file", "hostname", "reason"),
     [
-        ({"hostname-override": "  "}, None, "k", "empty hostname-override is invalid"),
         ({"hostname-override": "  "}, "hostnameOverride: file", "k", "empty hostname-override is invalid"),
         ({}, "hostnameOverride: ' '", "k", "empty hostname is invalid: hostnameOverride is blank"),
         ({}, None, "\n", "empty hostname is invalid: the host name is blank"),
         ({}, "mode: 1", "k", "failed to decode: mode: expected a string, got an integer"),
-        (
-            {"feature-gates": "NFTablesProxyMode=false"},
-            None,
-            "k",
-            "cannot set feature gate NFTablesProxyMode to false, feature is locked to true",
-        ),
-        (
-            {},
-            "featureGates: {MultiCIDRServiceAllocator: false}",
-            "k",
-            "cannot set feature gate MultiCIDRServiceAllocator to false, feature is locked to true",
-        ),
+        ({"feature-gates": "NFTablesProxyMode=false"}, None, "k", LOCKED.format("NFTablesProxyMode")),
+        ({}, "featureGates: {NFTablesProxyMode: false}", "k", LOCKED.format("NFTablesProxyMode")),
     ],
 )
 def test_fatal(flags: dict[str, str], file: str | None, hostname: str, reason: str) -> None:
@@ -130,95 +211,68 @@ def test_fatal(flags: dict[str, str], file: str | None, hostname: str, reason: s
 
 
 @pytest.mark.parametrize(
-    ("flags", "healthz", "metrics"),
+    ("flags", "file", "healthz", "metrics"),
     [
-        ({"bind-address": "::"}, "0.0.0.0:10256", "127.0.0.1:10249"),
-        ({"healthz-bind-address": "", "metrics-bind-address": ""}, "0.0.0.0:10256", "127.0.0.1:10249"),
-        ({"healthz-bind-address": "1.2.3.4", "metrics-bind-address": "::"}, "1.2.3.4:10256", "[::]:10249"),
-        ({"healthz-port": "80", "metrics-port": "81"}, "0.0.0.0:10256", "127.0.0.1:10249"),
-        (
-            {
-                "healthz-port": "80",
-                "healthz-bind-address": "1.2.3.4",
-                "metrics-port": "81",
-                "metrics-bind-address": "::",
-            },
-            "1.2.3.4:80",
-            "[::]:81",
-        ),
-        ({"healthz-port": "0"}, "", "127.0.0.1:10249"),
-        ({"healthz-port": "0", "healthz-bind-address": "1.2.3.4:80"}, "", "127.0.0.1:10249"),
-        ({"metrics-port": "0"}, "0.0.0.0:10256", ""),
-        ({"write-config-to": "f", "healthz-bind-address": "1.2.3.4"}, "1.2.3.4", "127.0.0.1:10249"),
-        ({"write-config-to": "f", "healthz-port": "0"}, "0.0.0.0:10256", "127.0.0.1:10249"),
+        ({"bind-address": "::"}, None, "0.0.0.0:10256", "127.0.0.1:10249"),
+        ({"healthz-bind-address": "", "metrics-bind-address": ""}, None, "0.0.0.0:10256", "127.0.0.1:10249"),
+        ({"healthz-bind-address": "1.2.3.4", "metrics-bind-address": "::"}, None, "1.2.3.4:10256", "[::]:10249"),
+        ({"healthz-port": "80", "metrics-port": "81"}, None, "0.0.0.0:10256", "127.0.0.1:10249"),
+        ({"healthz-port": "80", "healthz-bind-address": "1.2.3.4"}, None, "1.2.3.4:80", "127.0.0.1:10249"),
+        ({"metrics-port": "81", "metrics-bind-address": "::"}, None, "0.0.0.0:10256", "[::]:81"),
+        ({"healthz-port": "0", "healthz-bind-address": "1.2.3.4:80"}, None, "", "127.0.0.1:10249"),
+        ({"metrics-port": "0"}, None, "0.0.0.0:10256", ""),
+        ({"write-config-to": "f", "healthz-bind-address": "1.2.3.4"}, None, "1.2.3.4", "127.0.0.1:10249"),
+        ({"write-config-to": "f", "healthz-port": "0"}, None, "0.0.0.0:10256", "127.0.0.1:10249"),
+        ({}, "bindAddress: '::'", "[::]:10256", "[::1]:10249"),
+        ({}, "bindAddress: fd00::1", "[::]:10256", "[::1]:10249"),
+        ({}, "bindAddress: 10.0.0.1", "0.0.0.0:10256", "127.0.0.1:10249"),
+        ({}, "bindAddress: '::'\nhealthzBindAddress: 1.2.3.4", "1.2.3.4:10256", "[::1]:10249"),
+        ({}, "healthzBindAddress: localhost\nmetricsBindAddress: '[::]:81'", "localhost", "[::]:81"),
     ],
 )
-def test_server_addresses_by_flags(flags: dict[str, str], healthz: str, metrics: str) -> None:
-    config = completed(flags).config
+def test_server_addresses(flags: dict[str, str], file: str | None, healthz: str, metrics: str) -> None:
+    config = completed(flags, file).config
     assert (config.healthz_bind_address, config.metrics_bind_address) == (healthz, metrics)
 
 
-def test_server_addresses_by_a_file_s_bind_address() -> None:
-    config = completed({}, "bindAddress: '::'\n").config
-    assert (config.healthz_bind_address, config.metrics_bind_address) == ("[::]:10256", "[::1]:10249")
-
-
 def test_zeros_given_as_flags_are_kept() -> None:
-    result = completed({"iptables-min-sync-period": "0", "kube-api-qps": "0", "kube-api-burst": "0"})
-    assert result.config.iptables.min_sync_period == 0
-    assert result.config.client_connection.qps == 0
-    assert result.config.client_connection.burst == 0
-    assert result.errors == ()
-
-
-@pytest.mark.parametrize("file", [None, "mode: ''\ndetectLocalMode: ''"])
-def test_empty_modes_become_the_platform_s(file: str | None) -> None:
-    config = completed({} if file else {"proxy-mode": "", "detect-local-mode": ""}, file).config
-    assert (config.mode, config.detect_local_mode) == ("iptables", "ClusterCIDR")
+    config = completed({"iptables-min-sync-period": "0", "kube-api-qps": "0", "kube-api-burst": "0"}).config
+    assert config.iptables.min_sync_period == 0
+    assert (config.client_connection.qps, config.client_connection.burst) == (0, 0)
 
 
 def test_only_the_mode_s_own_periods_remain() -> None:
     file = "ipvs: {syncPeriod: 3s, minSyncPeriod: 2s}\nnftables: {syncPeriod: 3s, masqueradeAll: true}\n"
     config = completed({}, file).config
-    assert [str(config.ipvs.sync_period), str(config.ipvs.min_sync_period)] == ["0s", "0s"]
-    assert str(config.nftables.sync_period) == "0s"
+    periods = (config.ipvs.sync_period, config.ipvs.min_sync_period, config.nftables.sync_period)
+    assert periods == (0, 0, 0)
     assert not config.nftables.masquerade_all
 
 
 @pytest.mark.parametrize(
-    ("flags", "file", "cidrs"),
+    ("flags", "file", "cidrs", "errors"),
     [
-        ({}, None, ()),
-        ({"cluster-cidr": "10.0.0.0/8"}, None, ("10.0.0.0/8",)),
-        ({"cluster-cidr": "10.0.0.0/8, fd00::/8"}, None, ("10.0.0.0/8", " fd00::/8")),
-        ({"cluster-cidr": ""}, None, ("",)),
-        ({}, "clusterCIDR: ''", ()),
-        ({}, "clusterCIDR: 10.0.0.0/8,fd00::/8", ("10.0.0.0/8", "fd00::/8")),
-        ({"cluster-cidr": ""}, "clusterCIDR: ''", ()),
+        ({"cluster-cidr": "10.0.0.0/8"}, None, ("10.0.0.0/8",), 0),
+        ({"cluster-cidr": "10.0.0.0/8, fd00::/8"}, None, ("10.0.0.0/8", " fd00::/8"), 1),
+        ({"cluster-cidr": ""}, None, ("",), 1),
+        ({"cluster-cidr": "", "detect-local-mode": "NodeCIDR"}, None, ("",), 0),
+        ({}, "clusterCIDR: 10.0.0.0/8,fd00::/8", ("10.0.0.0/8", "fd00::/8"), 0),
+        ({"cluster-cidr": ""}, "clusterCIDR: ''", (), 0),
     ],
 )
-def test_cluster_cidrs(flags: dict[str, str], file: str | None, cidrs: tuple[str, ...]) -> None:
-    assert completed(flags, file).cluster_cidrs == cidrs
+def test_cluster_cidrs(flags: dict[str, str], file: str | None, cidrs: tuple[str, ...], errors: int) -> None:
+    result = completed(flags, file)
+    assert (result.cluster_cidrs, len(result.errors)) == (cidrs, errors)
 
 
-def test_an_explicitly_empty_cluster_cidr_fails_only_in_its_mode() -> None:
-    assert len(completed({"cluster-cidr": ""}).errors) == 1
-    assert completed({"cluster-cidr": "", "detect-local-mode": "NodeCIDR"}).errors == ()
-
-
-def test_flags_without_effect_are_a_warning_each() -> None:
-    result = completed({"ipvs-scheduler": "rr", "boot-id-file": "/x", "metrics-port": "10249"})
-    assert result.warnings == (
+def test_flags_and_feature_gates_without_effect_are_a_warning_each() -> None:
+    flags = {"ipvs-scheduler": "rr", "boot-id-file": "/x", "metrics-port": "10249"}
+    assert completed({**flags, "feature-gates": "Nonsense=true"}).warnings == (
         "--ipvs-scheduler has no effect: pykubeproxy works in iptables mode only",
         "--boot-id-file has no effect: kube-proxy accepts it and does not use it",
         "--metrics-port is deprecated: use --metrics-bind-address instead",
+        "unrecognized feature gate: Nonsense",
     )
-
-
-def test_unknown_feature_gates_are_a_warning_each() -> None:
-    result = completed({"feature-gates": "Nonsense=true,WatchListClient=false"})
-    assert result.warnings == ("unrecognized feature gate: Nonsense",)
-    assert not result.feature_gates.enabled("WatchListClient")
 
 
 @pytest.mark.parametrize("text", (DATA / "errors.txt").read_text().splitlines())
@@ -234,17 +288,55 @@ def test_example_d_of_the_reference(text: str) -> None:
     ("flags", "file", "is_given"),
     [
         ({}, None, False),
-        ({"proxy-mode": ""}, None, False),
+        ({"proxy-mode": "", "detect-local-mode": ""}, None, False),
         ({"proxy-mode": "iptables"}, None, True),
-        ({}, "", False),
-        ({}, 'mode: ""', False),
+        ({}, 'mode: ""\ndetectLocalMode: ""', False),
         ({}, "mode: null", False),
         ({}, "mode: iptables", True),
         ({"proxy-mode": "iptables"}, "", False),
     ],
 )
-def test_whether_the_mode_is_given(flags: dict[str, object], file: str | None, *, is_given: bool) -> None:
-    kind = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
-    its = complete(flags, None if file is None else (kind + file).encode(), "n1")
+def test_modes_that_are_empty_become_the_platform_s(flags: dict[str, str], file: str | None, *, is_given: bool) -> None:
+    its = completed(flags, file)
     assert its.is_mode_given is is_given
-    assert its.config.mode == "iptables"
+    assert (its.config.mode, its.config.detect_local_mode) == ("iptables", "ClusterCIDR")
+
+
+def test_configz_is_the_same_object_in_the_api_s_own_order() -> None:
+    given = {
+        "kube-api-content-type": "application/json",
+        "v": "9",
+        "hostname-override": "test-node",
+        "profiling": "true",
+        "conntrack-max-per-core": "0",
+        "conntrack-tcp-timeout-established": "0s",
+        "conntrack-tcp-timeout-close-wait": "0s",
+        "cluster-cidr": "10.0.0.0/8,fd00:10::/64",
+    }
+    shown = {"kubeproxy.config.k8s.io": as_api_object(completed(given).config)}
+    assert json.dumps(shown, separators=(",", ":")) == (DATA / "configz.json").read_text().rstrip()
+
+
+def test_what_is_written_loads_again() -> None:
+    long = "a " * 200 + "b"
+    config = replace(
+        DEFAULTS,
+        feature_gates={"AllowServiceExternalIPs": False},
+        healthz_bind_address="[::]:10256",
+        node_port_addresses=("10.0.0.0/8", "fd00::/8"),
+        client_connection=ClientConnection(qps=2.5),
+        logging=Logging(vmodule=(VModuleItem(file_pattern="a*", verbosity=3),)),
+        hostname_override="123",
+        port_range=long,
+        windows_run_as_service=True,
+    )
+    text = write(config)
+    for line in (
+        "healthzBindAddress: '[::]:10256'\n",
+        "nodePortAddresses:\n- 10.0.0.0/8\n- fd00::/8\n",
+        'hostnameOverride: "123"\n',
+        f"portRange: {long}\n",
+    ):
+        assert line in text
+    again = load(text.encode())
+    assert (again.config, again.warnings) == (config, ())

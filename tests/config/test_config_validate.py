@@ -1,14 +1,20 @@
-"""Validation: the rows of the reference's table, but for the logging options."""
+"""Validation: the rows of the reference's table."""
+
+from collections.abc import Mapping
 
 import pytest
 
+from pykubeproxy.config.defaults import DEFAULTS
 from pykubeproxy.config.duration import Duration
 from pykubeproxy.config.errors import joined
-from tests.config.fields import errors
+from pykubeproxy.config.flags import put_at
+from pykubeproxy.config.quantity import Quantity
+from pykubeproxy.config.types import VModuleItem
+from pykubeproxy.config.validate import validate
 
-IPTABLES = "KubeProxyIPTablesConfiguration"
 LINUX = "KubeProxyLinuxConfiguration"
 CONNTRACK = f"{LINUX}.KubeProxyConntrackConfiguration"
+BIT = "KubeProxyIPTablesConfiguration.MasqueradeBit"
 NOT_NEGATIVE = "must be greater than or equal to 0"
 POSITIVE = "must be greater than 0"
 BIT_RANGE = "must be within the range [0, 31]"
@@ -21,153 +27,164 @@ IPTABLES_ONLY = "pykubeproxy supports iptables only; set it to iptables or leave
 NO_CIDR = "must be a valid CIDR, or one of the words primary, localhost, all"
 HIDDEN = "must be omitted or one of 1.35, 1.36, 1.37"
 LOCAL_MODES = '"ClusterCIDR", "NodeCIDR", "BridgeInterface", "InterfaceNamePrefix", ""'
+ALPHA = "Feature LoggingAlphaOptions is disabled"
 
 ZERO = Duration(0)
 MINUS = Duration.parse("-1s")
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "path", "message"),
-    [
-        ("iptables.masquerade_bit", -1, f"{IPTABLES}.MasqueradeBit", BIT_RANGE),
-        ("iptables.masquerade_bit", 32, f"{IPTABLES}.MasqueradeBit", BIT_RANGE),
-        ("conntrack.max_per_core", -1, f"{CONNTRACK}.MaxPerCore", NOT_NEGATIVE),
-        ("conntrack.min", -1, f"{CONNTRACK}.Min", NOT_NEGATIVE),
-        ("oom_score_adj", -1001, f"{LINUX}.OOMScoreAdj", OOM_RANGE),
-        ("oom_score_adj", 1001, f"{LINUX}.OOMScoreAdj", OOM_RANGE),
-        ("client_connection.burst", -1, "ClientConnection.Burst", NOT_NEGATIVE),
-    ],
-)
-def test_numbers(field: str, value: int, path: str, message: str) -> None:
-    assert errors({field: value}) == (f"{path}: Invalid value: {value}: {message}",)
+def errors(fields: Mapping[str, object], cluster_cidrs: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The errors of the defaults with these fields (by attribute path), without the path's root."""
+    config = DEFAULTS
+    for path, value in fields.items():
+        config = put_at(config, path, value)
+    found = validate(config, cluster_cidrs=cluster_cidrs)
+    return tuple(error.removeprefix("KubeProxyConfiguration.") for error in found)
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "path", "message"),
-    [
-        ("conntrack.tcp_established_timeout", MINUS, f"{CONNTRACK}.TCPEstablishedTimeout", NOT_NEGATIVE),
-        ("conntrack.tcp_close_wait_timeout", MINUS, f"{CONNTRACK}.TCPCloseWaitTimeout", NOT_NEGATIVE),
-        ("conntrack.udp_timeout", MINUS, f"{CONNTRACK}.UDPTimeout", NOT_NEGATIVE),
-        ("conntrack.udp_stream_timeout", MINUS, f"{CONNTRACK}.UDPStreamTimeout", NOT_NEGATIVE),
-        ("config_sync_period", ZERO, "ConfigSyncPeriod", POSITIVE),
-        ("config_sync_period", MINUS, "ConfigSyncPeriod", POSITIVE),
-        ("iptables.min_sync_period", MINUS, "MinSyncPeriod", NOT_NEGATIVE),
-        ("iptables.min_sync_period", Duration.parse("31s"), "SyncPeriod", AT_LEAST_MIN),
-        ("bind_address", "10.0.0", "BindAddress", "not a valid textual representation of an IP address"),
-        ("bind_address", "", "BindAddress", "not a valid textual representation of an IP address"),
-        ("mode", "userspace", "Mode.ProxyMode", MODES),
-        ("mode", "IPTables", "Mode.ProxyMode", MODES),
-        ("mode", "ipvs", "Mode.ProxyMode", IPTABLES_ONLY),
-        ("mode", "nftables", "Mode.ProxyMode", IPTABLES_ONLY),
-        ("show_hidden_metrics_for_version", "1.38", "ShowHiddenMetricsForVersion", HIDDEN),
-        ("show_hidden_metrics_for_version", "1.34", "ShowHiddenMetricsForVersion", HIDDEN),
-    ],
-)
-def test_texts_and_durations(field: str, value: object, path: str, message: str) -> None:
-    assert errors({field: value}) == (f'{path}: Invalid value: "{value}": {message}',)
-
-
-def test_a_sync_period_of_zero_is_also_below_the_minimum() -> None:
-    assert errors({"iptables.sync_period": ZERO}) == (
+def test_all_errors_come_at_once_in_the_reference_s_order() -> None:
+    wrong = {
+        "logging.format": "xml",
+        "metrics_bind_address": "::1",
+        "healthz_bind_address": "h:p",
+        "bind_address": "10.0.0",
+        "iptables.sync_period": ZERO,
+        "iptables.masquerade_bit": 32,
+        "conntrack.max_per_core": -1,
+        "conntrack.min": -1,
+        "conntrack.tcp_established_timeout": MINUS,
+        "conntrack.tcp_close_wait_timeout": MINUS,
+        "conntrack.udp_timeout": MINUS,
+        "conntrack.udp_stream_timeout": MINUS,
+        "mode": "userspace",
+        "node_port_addresses": ("1.2.3", "Primary", "primary"),
+        "show_hidden_metrics_for_version": "1.38",
+        "oom_score_adj": 1001,
+        "client_connection.burst": -1,
+        "config_sync_period": ZERO,
+        "feature_gates": {"NFTablesProxyMode": False},
+    }
+    locked = "cannot set feature gate NFTablesProxyMode to false, feature is locked to true"
+    assert errors(wrong, ("x", "y")) == (
+        f'featureGates: Invalid value: {{"NFTablesProxyMode":false}}: {locked}',
+        f"{BIT}: Invalid value: 32: {BIT_RANGE}",
+        f"{CONNTRACK}.MaxPerCore: Invalid value: -1: {NOT_NEGATIVE}",
+        f"{CONNTRACK}.Min: Invalid value: -1: {NOT_NEGATIVE}",
+        f'{CONNTRACK}.TCPEstablishedTimeout: Invalid value: "-1s": {NOT_NEGATIVE}',
+        f'{CONNTRACK}.TCPCloseWaitTimeout: Invalid value: "-1s": {NOT_NEGATIVE}',
+        f'{CONNTRACK}.UDPTimeout: Invalid value: "-1s": {NOT_NEGATIVE}',
+        f'{CONNTRACK}.UDPStreamTimeout: Invalid value: "-1s": {NOT_NEGATIVE}',
+        f"{LINUX}.OOMScoreAdj: Invalid value: 1001: {OOM_RANGE}",
+        f'Mode.ProxyMode: Invalid value: "userspace": {MODES}',
+        f"ClientConnection.Burst: Invalid value: -1: {NOT_NEGATIVE}",
+        f'ConfigSyncPeriod: Invalid value: "0s": {POSITIVE}',
         f'SyncPeriod: Invalid value: "0s": {POSITIVE}',
         f'SyncPeriod: Invalid value: "1s": {AT_LEAST_MIN}',
+        'BindAddress: Invalid value: "10.0.0": not a valid textual representation of an IP address',
+        'HealthzBindAddress: Invalid value: "h": must be a valid IP',
+        'HealthzBindAddress: Invalid value: "p": must be a valid port',
+        'MetricsBindAddress: Invalid value: "::1": must be IP:port',
+        f'NodePortAddresses[0]: Invalid value: "1.2.3": {NO_CIDR}',
+        f'NodePortAddresses[1]: Invalid value: "Primary": {NO_CIDR}',
+        f'ShowHiddenMetricsForVersion: Invalid value: "1.38": {HIDDEN}',
+        f'DetectLocalConfiguration.ClusterCIDRs[0]: Invalid value: "x": {CIDR_BLOCK}',
+        f'DetectLocalConfiguration.ClusterCIDRs[1]: Invalid value: "y": {CIDR_BLOCK}',
+        'logging.format: Invalid value: "xml": Unsupported log format, must be text or json',
     )
 
 
 @pytest.mark.parametrize(
-    ("address", "found"),
+    ("field", "value", "error"),
     [
-        ("1.2.3.4", [("1.2.3.4", "must be IP:port")]),
-        ("::1", [("::1", "must be IP:port")]),
-        ("localhost:10256", [("localhost", "must be a valid IP")]),
-        ("123.456.789.10:12345", [("123.456.789.10", "must be a valid IP")]),
-        ("1.2.3.4:http", [("http", "must be a valid port")]),
-        ("1.2.3.4:0", [("0", "must be a valid port")]),
-        ("1.2.3.4:65536", [("65536", "must be a valid port")]),
-        ("h:p", [("h", "must be a valid IP"), ("p", "must be a valid port")]),
-        ("0.0.0.0:10256", []),
-        ("[::]:65535", []),
+        ("iptables.masquerade_bit", -1, f"{BIT}: Invalid value: -1: {BIT_RANGE}"),
+        ("oom_score_adj", -1001, f"{LINUX}.OOMScoreAdj: Invalid value: -1001: {OOM_RANGE}"),
+        ("config_sync_period", MINUS, f'ConfigSyncPeriod: Invalid value: "-1s": {POSITIVE}'),
+        ("iptables.min_sync_period", MINUS, f'MinSyncPeriod: Invalid value: "-1s": {NOT_NEGATIVE}'),
+        ("iptables.min_sync_period", Duration.parse("31s"), f'SyncPeriod: Invalid value: "31s": {AT_LEAST_MIN}'),
+        ("mode", "IPTables", f'Mode.ProxyMode: Invalid value: "IPTables": {MODES}'),
+        ("mode", "ipvs", f'Mode.ProxyMode: Invalid value: "ipvs": {IPTABLES_ONLY}'),
+        ("mode", "nftables", f'Mode.ProxyMode: Invalid value: "nftables": {IPTABLES_ONLY}'),
+        ("show_hidden_metrics_for_version", "1.34", f'ShowHiddenMetricsForVersion: Invalid value: "1.34": {HIDDEN}'),
+        ("metrics_bind_address", "", 'MetricsBindAddress: Invalid value: "": must be IP:port'),
+        ("metrics_bind_address", "localhost:1", 'MetricsBindAddress: Invalid value: "localhost": must be a valid IP'),
+        ("healthz_bind_address", "1.2.3.4:0", 'HealthzBindAddress: Invalid value: "0": must be a valid port'),
+        ("healthz_bind_address", "1.2.3.4:65536", 'HealthzBindAddress: Invalid value: "65536": must be a valid port'),
+        (
+            "node_port_addresses",
+            ("1.2.3.0/24", "1.2.3.4"),
+            f'NodePortAddresses[1]: Invalid value: "1.2.3.4": {NO_CIDR}',
+        ),
+        ("node_port_addresses", ("all", "none"), f'NodePortAddresses[1]: Invalid value: "none": {NO_CIDR}'),
+        (
+            "detect_local_mode",
+            "clustercidr",
+            f'DetectLocalMode: Unsupported value: "clustercidr": supported values: {LOCAL_MODES}',
+        ),
+        ("logging.verbosity", 2**31, "logging.verbosity: Invalid value: 2147483648: Must be <= 2147483647"),
+        ("logging.options.text.split_stream", True, f"logging.options.text.splitStream: Forbidden: {ALPHA}"),
+        ("logging.options.json.split_stream", True, f"logging.options.json.splitStream: Forbidden: {ALPHA}"),
+        *(
+            (
+                f"logging.options.{log_format}.info_buffer_size",
+                Quantity("1k"),
+                f"logging.options.{log_format}.infoBufferSize: Forbidden: {ALPHA}",
+            )
+            for log_format in ("text", "json")
+        ),
     ],
 )
-def test_server_addresses(address: str, found: list[tuple[str, str]]) -> None:
-    for field, path in (
-        ("healthz_bind_address", "HealthzBindAddress"),
-        ("metrics_bind_address", "MetricsBindAddress"),
-    ):
-        expected = tuple(f'{path}: Invalid value: "{value}": {message}' for value, message in found)
-        assert errors({field: address}) == expected
-
-
-def test_only_the_health_server_can_be_without_an_address() -> None:
-    assert errors({"healthz_bind_address": ""}) == ()
-    assert errors({"metrics_bind_address": ""}) == ('MetricsBindAddress: Invalid value: "": must be IP:port',)
+def test_one_error(field: str, value: object, error: str) -> None:
+    assert errors({field: value}) == (error,)
 
 
 @pytest.mark.parametrize(
-    ("addresses", "index", "message"),
+    "fields",
     [
-        (("127.0.0.1",), 0, NO_CIDR),
-        (("::1",), 0, NO_CIDR),
-        (("1.2.3",), 0, NO_CIDR),
-        (("",), 0, NO_CIDR),
-        (("Primary",), 0, NO_CIDR),
-        (("1.2.3.0/24", "1.2.3.4"), 1, NO_CIDR),
-        (("primary,localhost",), 0, NO_CIDR),
-        (("all", "none"), 1, NO_CIDR),
+        {
+            "iptables.masquerade_bit": 0,
+            "conntrack.max_per_core": 0,
+            "conntrack.min": 0,
+            "conntrack.tcp_established_timeout": ZERO,
+            "oom_score_adj": -1000,
+            "mode": "",
+            "client_connection.burst": 0,
+            "iptables.min_sync_period": ZERO,
+            "bind_address": "010.0.0.1",
+            "healthz_bind_address": "",
+            "metrics_bind_address": "[::]:65535",
+            "node_port_addresses": ("localhost", "primary", "1.2.3.0/24", "primary"),
+            "show_hidden_metrics_for_version": "1.35",
+            "detect_local_mode": "",
+            "feature_gates": {"Unknown": True},
+        },
+        {
+            "iptables.masquerade_bit": 31,
+            "oom_score_adj": 1000,
+            "iptables.min_sync_period": Duration.parse("30s"),
+            "bind_address": "fd00::1",
+            "node_port_addresses": ("fd00::/64", "all", "0.0.0.0/0", "10.0.0.1/8"),
+            "show_hidden_metrics_for_version": "1.37",
+            "detect_local_mode": "NodeCIDR",
+            "logging.format": "json",
+            "logging.options.text.split_stream": True,
+            "logging.options.json.info_buffer_size": Quantity("1k"),
+            "feature_gates": {"LoggingAlphaOptions": True},
+        },
+        {"logging.options.text.info_buffer_size": Quantity("0Ki")},
     ],
 )
-def test_node_port_addresses(addresses: tuple[str, ...], index: int, message: str) -> None:
-    found = errors({"node_port_addresses": addresses})
-    assert found == (f'NodePortAddresses[{index}]: Invalid value: "{addresses[index]}": {message}',)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("iptables.masquerade_bit", 0),
-        ("iptables.masquerade_bit", 31),
-        ("conntrack.max_per_core", 0),
-        ("conntrack.min", 0),
-        ("conntrack.tcp_established_timeout", ZERO),
-        ("oom_score_adj", -1000),
-        ("oom_score_adj", 1000),
-        ("mode", ""),
-        ("mode", "iptables"),
-        ("client_connection.burst", 0),
-        ("iptables.min_sync_period", ZERO),
-        ("iptables.min_sync_period", Duration.parse("30s")),
-        ("bind_address", "010.0.0.1"),
-        ("bind_address", "fd00::1"),
-        ("node_port_addresses", ("primary",)),
-        ("node_port_addresses", ("primary", "localhost")),
-        ("node_port_addresses", ("localhost", "primary", "1.2.3.0/24", "primary")),
-        ("node_port_addresses", ("fd00::/64", "all", "localhost")),
-        ("node_port_addresses", ("0.0.0.0/0",)),
-        ("node_port_addresses", ("1.2.3.0/24", "::/0", "10.0.0.1/8")),
-        ("show_hidden_metrics_for_version", "1.35"),
-        ("show_hidden_metrics_for_version", "1.36"),
-        ("show_hidden_metrics_for_version", "1.37"),
-        ("detect_local_mode", ""),
-        ("detect_local_mode", "NodeCIDR"),
-        ("feature_gates", {"Unknown": True}),
-    ],
-)
-def test_what_is_allowed(field: str, value: object) -> None:
-    assert errors({field: value}) == ()
+def test_what_is_allowed(fields: dict[str, object]) -> None:
+    assert errors(fields) == ()
 
 
 @pytest.mark.parametrize(
     ("cidrs", "expected"),
     [
         ((), ()),
-        (("10.0.0.0/8",), ()),
         (("fd00::/8",), ()),
-        (("10.0.0.0/8", "fd00::/8"), ()),
         (("fd00::/8", "010.0.0.0/08"), ()),
         (("",), (f'[0]: Invalid value: "": {CIDR_BLOCK}',)),
-        (("10.0.0.0",), (f'[0]: Invalid value: "10.0.0.0": {CIDR_BLOCK}',)),
         (("10.0.0.0/8", " fd00::/8"), (f'[1]: Invalid value: " fd00::/8": {CIDR_BLOCK}',)),
-        (("x", "y"), (f'[0]: Invalid value: "x": {CIDR_BLOCK}', f'[1]: Invalid value: "y": {CIDR_BLOCK}')),
         (("10.0.0.0/8", "11.0.0.0/8"), (f': Invalid value: ["10.0.0.0/8","11.0.0.0/8"]: {ONE_OR_PAIR}',)),
         (("10.0.0.0/8", "fd00::/8", "x"), (f': Invalid value: ["10.0.0.0/8","fd00::/8","x"]: {ONE_OR_PAIR}',)),
     ],
@@ -179,86 +196,47 @@ def test_cluster_cidrs(cidrs: tuple[str, ...], expected: tuple[str, ...]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("mode", "field", "path"),
-    [
-        ("BridgeInterface", "detect_local.bridge_interface", "InterfaceName"),
-        ("InterfaceNamePrefix", "detect_local.interface_name_prefix", "InterfacePrefix"),
-    ],
-)
-def test_local_modes_need_a_name(mode: str, field: str, path: str) -> None:
-    expected = f'DetectLocalConfiguration.{path}: Invalid value: "": must not be empty'
-    assert errors({"detect_local_mode": mode}) == (expected,)
-    assert errors({"detect_local_mode": mode, field: "cni0"}) == ()
-
-
-def test_an_unknown_local_mode_gets_the_list() -> None:
-    assert errors({"detect_local_mode": "clustercidr"}) == (
-        f'DetectLocalMode: Unsupported value: "clustercidr": supported values: {LOCAL_MODES}',
-    )
-
-
-def test_a_locked_gate_does_not_hide_the_other_errors() -> None:
-    locked = "cannot set feature gate NFTablesProxyMode to false, feature is locked to true"
-    assert errors({"feature_gates": {"NFTablesProxyMode": False}, "oom_score_adj": 5000}) == (
-        f'featureGates: Invalid value: {{"NFTablesProxyMode":false}}: {locked}',
-        f"{LINUX}.OOMScoreAdj: Invalid value: 5000: {OOM_RANGE}",
-    )
-
-
-def test_all_errors_come_at_once_in_the_reference_s_order() -> None:
-    wrong = {
-        "logging.format": "xml",
-        "metrics_bind_address": "m",
-        "healthz_bind_address": "h:p",
-        "bind_address": "b",
-        "iptables.sync_period": ZERO,
-        "iptables.masquerade_bit": 99,
-        "conntrack.min": -1,
-        "mode": "m",
-        "node_port_addresses": ("a", "b"),
-        "show_hidden_metrics_for_version": "1",
-        "oom_score_adj": 5000,
-        "client_connection.burst": -1,
-        "config_sync_period": ZERO,
-    }
-    assert [error.partition(":")[0] for error in errors(wrong, ("x",))] == [
-        f"{IPTABLES}.MasqueradeBit",
-        f"{CONNTRACK}.Min",
-        f"{LINUX}.OOMScoreAdj",
-        "Mode.ProxyMode",
-        "ClientConnection.Burst",
-        "ConfigSyncPeriod",
-        "SyncPeriod",
-        "SyncPeriod",
-        "BindAddress",
-        "HealthzBindAddress",
-        "HealthzBindAddress",
-        "MetricsBindAddress",
-        "NodePortAddresses[0]",
-        "NodePortAddresses[1]",
-        "ShowHiddenMetricsForVersion",
-        "DetectLocalConfiguration.ClusterCIDRs[0]",
-        "logging.format",
-    ]
-
-
-def test_messages_are_joined_once_each() -> None:
-    assert joined(["a"]) == "a"
-    assert joined(["a", "b", "a"]) == "[a, b]"
-    assert joined(["a", "a"]) == "a"
-
-
-@pytest.mark.parametrize("name", ["a-name-too-long-x", "x -j ACCEPT", 'x"', "x/y", "x\ny"])
-@pytest.mark.parametrize(
     ("mode", "field", "path", "longest"),
     [
         ("BridgeInterface", "detect_local.bridge_interface", "InterfaceName", 15),
         ("InterfaceNamePrefix", "detect_local.interface_name_prefix", "InterfacePrefix", 14),
     ],
 )
-def test_an_interface_name_cannot_add_words_to_a_rule(
-    mode: str, field: str, path: str, longest: int, name: str
+def test_local_modes_need_a_name_that_cannot_add_words_to_a_rule(
+    mode: str, field: str, path: str, longest: int
 ) -> None:
-    (error,) = errors({"detect_local_mode": mode, field: name})
-    assert error.startswith(f"DetectLocalConfiguration.{path}: Invalid value: ")
-    assert error.endswith(f": must be a network interface name of at most {longest} characters")
+    missing = f'DetectLocalConfiguration.{path}: Invalid value: "": must not be empty'
+    assert errors({"detect_local_mode": mode}) == (missing,)
+    assert errors({"detect_local_mode": mode, field: "x" * longest}) == ()
+    for name in ("x" * (longest + 1), "x -j ACCEPT", 'x"', "x/y", "x\ny"):
+        (error,) = errors({"detect_local_mode": mode, field: name})
+        assert error.startswith(f"DetectLocalConfiguration.{path}: Invalid value: ")
+        assert error.endswith(f": must be a network interface name of at most {longest} characters")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "verbosity", "error"),
+    [
+        ("", 1, "Required value: File pattern must not be empty"),
+        ("a=b", 1, 'Invalid value: "a=b": File pattern must not contain equal sign or comma'),
+        ("a,b", 1, 'Invalid value: "a,b": File pattern must not contain equal sign or comma'),
+        ("a", 2**31, "Invalid value: 2147483648: Must be <= 2147483647"),
+    ],
+)
+def test_vmodule(pattern: str, verbosity: int, error: str) -> None:
+    items = (VModuleItem(file_pattern="ok"), VModuleItem(file_pattern=pattern, verbosity=verbosity))
+    assert errors({"logging.vmodule": items}) == (f"logging.vmodule[1]: {error}",)
+
+
+def test_json_logs_need_the_beta_gate_and_take_no_vmodule() -> None:
+    assert errors({"logging.format": "json", "feature_gates": {"LoggingBetaOptions": False}}) == (
+        "logging.format: Forbidden: Log format json is disabled, see LoggingBetaOptions feature",
+    )
+    assert errors({"logging.format": "json", "logging.vmodule": (VModuleItem(file_pattern="a"),)}) == (
+        "logging.vmodule: Forbidden: Only supported for text log format",
+    )
+
+
+def test_messages_are_joined_once_each() -> None:
+    assert joined(["a", "b", "a"]) == "[a, b]"
+    assert joined(["a", "a"]) == "a"

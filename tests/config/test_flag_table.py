@@ -6,7 +6,6 @@ import pytest
 
 from pykubeproxy.config.completed import complete
 from pykubeproxy.config.flag_table import FLAG_BY_NAME, FLAGS
-from pykubeproxy.config.flags import FlagCategory, texts
 from pykubeproxy.config.write import as_api_object
 
 # field of the file, flag, default as text, another value
@@ -41,7 +40,7 @@ FIELDS = [
     ("conntrack.tcpBeLiberal", "conntrack-tcp-be-liberal", "false", "true"),
     ("conntrack.udpTimeout", "conntrack-udp-timeout", "0s", "1s"),
     ("conntrack.udpStreamTimeout", "conntrack-udp-timeout-stream", "0s", "1s"),
-    ("featureGates", "feature-gates", "", "NativeHistograms=true"),
+    ("featureGates", "feature-gates", "", "A=false,NativeHistograms=true"),
     ("logging.format", "logging-format", "text", "json"),
     ("logging.flushFrequency", "log-flush-frequency", "5s", "1s"),
     ("logging.verbosity", "v", "0", "4"),
@@ -107,22 +106,5 @@ def test_flag_with_a_field(field: str, name: str, default: str, other: str) -> N
 @pytest.mark.parametrize(("name", "default"), WITHOUT_FIELD)
 def test_flag_without_a_field(name: str, default: str) -> None:
     flag = FLAG_BY_NAME[name]
-    assert flag.field == ""
-    assert flag.shown(flag.default) == default
-
-
-def test_flags_of_other_modes_are_known_as_such() -> None:
-    names = {flag.name for flag in FLAGS if flag.category is FlagCategory.WITHOUT_EFFECT}
-    assert names == {name for name in FLAG_BY_NAME if name.startswith("ipvs-")} | {"boot-id-file", "machine-id-file"}
-    assert len(names) == 10
-
-
-def test_all_values_as_text() -> None:
-    shown = dict(
-        texts(FLAGS, {"v": 4, "nodeport-addresses": ("10.0.0.0/8",), "feature-gates": {"B": True, "A": False}})
-    )
-    assert list(shown) == sorted(FLAG_BY_NAME)
-    assert shown["v"] == "4"
-    assert shown["nodeport-addresses"] == "[10.0.0.0/8]"
-    assert shown["feature-gates"] == "A=false,B=true"
-    assert shown["iptables-sync-period"] == "30s"
+    assert (flag.field, flag.shown(flag.default)) == ("", default)
+    assert effective({name: flag.default}) == effective({})
