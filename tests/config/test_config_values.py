@@ -132,6 +132,7 @@ def test_in_a_file_only_the_flush_frequency_may_be_an_integer() -> None:
             "a=1, b*=2",
             (VModuleItem(file_pattern="a", verbosity=1), VModuleItem(file_pattern="b*", verbosity=2)),
         ),
+        (flag_types.VERSION, "true", "true"),
         (flag_types.VERSION, "0", "false"),
         (flag_types.VERSION, "raw", "raw"),
         (flag_types.VERSION, "v1.36.2-x", "v1.36.2-x"),

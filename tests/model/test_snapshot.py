@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pykubeproxy.model.endpoint import EndpointSlice, PortKey
+from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
-from pykubeproxy.model.service import Protocol, Service, ServiceKey
+from pykubeproxy.model.service import Service, ServiceKey
 from pykubeproxy.model.snapshot import ObjectId, Snapshot, identify
-from tests.builders import at, service, slice_of, snapshot
+from tests.builders import service, slice_of, snapshot
 from tests.strategies import Event, events, name_of
 
 WEB, DB = ServiceKey("ns", "web"), ServiceKey("ns", "db")
@@ -26,30 +26,17 @@ def test_identify() -> None:
     assert [str(identify(obj)) for obj in (service("ns/web"), Node(name="n1"))] == ["Service ns/web", "Node n1"]
 
 
-def test_a_new_or_changed_service_is_touched_and_the_same_one_is_not() -> None:
+def test_an_object_that_is_new_changed_or_gone_touches_its_service_once() -> None:
+    """A slice does so whether or not there is the Service; a Node touches none."""
     cluster = Snapshot()
-    assert cluster.put(service("ns/web")) == {WEB}
-    assert cluster.put(service("ns/web")) == set()
-    assert cluster.put(service("ns/web", "10.0.0.9")) == {WEB}
-    assert cluster.services[WEB].cluster_ip == "10.0.0.9"
-
-
-def test_a_removed_service_is_touched_once() -> None:
-    cluster = snapshot(service("ns/web"))
-    assert cluster.remove(ObjectId("Service", "ns", "web")) == {WEB}
-    assert cluster.remove(ObjectId("Service", "ns", "web")) == set()
-    assert cluster.services == {}
-
-
-def test_a_slice_touches_its_service_whether_or_not_there_is_one() -> None:
-    cluster = Snapshot()
-    assert cluster.put(slice_of("ns/web", "10.0.0.1")) == {WEB}
-    assert cluster.put(slice_of("ns/web", "10.0.0.1")) == set()
-    assert cluster.put(slice_of("ns/web", "10.0.0.2")) == {WEB}
-    assert addresses(cluster, WEB) == ["10.0.0.2"]
-    assert cluster.remove(ObjectId("EndpointSlice", "ns", "web-a")) == {WEB}
-    assert cluster.remove(ObjectId("EndpointSlice", "ns", "web-a")) == set()
-    assert addresses(cluster, WEB) == []
+    for obj, changed in (
+        (service("ns/web"), service("ns/web", "10.0.0.9")),
+        (slice_of("ns/web", "10.0.0.1"), slice_of("ns/web", "10.0.0.2")),
+    ):
+        touched = [cluster.put(each) for each in (obj, obj, changed)]
+        touched += [cluster.remove(identify(obj)) for _ in range(2)]
+        assert touched == [{WEB}, set(), {WEB}, {WEB}, set()]
+    assert cluster.put(Node(name="n1", zone="a")) == cluster.remove(ObjectId("Node", "", "n1")) == set()
 
 
 def test_a_slice_that_changes_hands_touches_both_services() -> None:
@@ -77,24 +64,6 @@ def test_slices_of_one_service_and_family_are_merged() -> None:
         slice_of("other/web", "10.0.0.3"),
     )
     assert addresses(cluster, WEB) == ["10.0.0.1", "10.0.0.2"]
-    assert len(list(cluster.slices())) == 4
-
-
-def test_local_is_relative_to_the_node_that_asks() -> None:
-    cluster = snapshot(slice_of("ns/web", at("10.0.0.1", "n1"), at("10.0.0.2", "n2")))
-    key = PortKey("p80", Protocol.TCP)
-    local = {
-        name: [e.ip for e in cluster.endpoints(WEB, Family.IPV4, name)[key] if e.is_local] for name in ("n1", "n2")
-    }
-    assert local == {"n1": ["10.0.0.1"], "n2": ["10.0.0.2"]}
-
-
-def test_nodes_touch_no_service() -> None:
-    cluster = Snapshot()
-    assert cluster.put(Node(name="n1", zone="a")) == set()
-    assert cluster.nodes["n1"].zone == "a"
-    assert cluster.remove(ObjectId("Node", "", "n1")) == set()
-    assert cluster.nodes == {}
 
 
 @given(st.lists(events, max_size=25))
