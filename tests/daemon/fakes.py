@@ -43,7 +43,7 @@ class FailingHost(MemoryHost):
         super().__init__()
         self.reads = 0
         self.written: list[list[str]] = []
-        self.failures: Iterator[HostError] = iter(())
+        self.failures: Iterator[BaseException] = iter(())
 
     def save(
         self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None

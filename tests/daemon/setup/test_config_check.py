@@ -12,150 +12,104 @@ from pykubeproxy.model.node import Node
 from tests.builders import NODE, cidr, ip
 from tests.daemon.fakes import Clock, FakeProxy, changed, loop_of
 
+Flags = dict[str, object]
 IPV4, IPV6 = Family.IPV4, Family.IPV6
 BOTH = (IPV4, IPV6)
-INCORRECT = "kube-proxy configuration is incorrect: cluster is "
 PODS4, PODS6 = "10.244.1.0/24", "fd00:1::/64"
-NODE_CIDR = {"detect-local-mode": "NodeCIDR"}
-OPEN: dict[str, object] = {"nodeport-addresses": ("0.0.0.0/0", "::/0")}
-METRICS6 = {"metrics-bind-address": "[::1]:10249"}
+NODE_CIDR: Flags = {"detect-local-mode": "NodeCIDR"}
+CLUSTER6: Flags = {"cluster-cidr": "fd00::/64"}
+METRICS6: Flags = {"metrics-bind-address": "[::1]:10249"}
+UNSPECIFIED: Flags = {"healthz-bind-address": "[::]:10256", "metrics-bind-address": "[::]:10249"}
+ONLY_PODS4 = "but node.spec.podCIDRs contains only IPv4 addresses"
+ONLY_PODS6 = "but node.spec.podCIDRs contains only IPv6 addresses"
+ONLY_CLUSTER6 = "but clusterCIDRs contains only IPv6 addresses"
+
+
+def facts(pods: tuple[str, ...] = (), addresses: tuple[str, ...] = ()) -> NodeFacts:
+    node = Node(name="n1", pod_cidrs=tuple(map(cidr, pods)), addresses=tuple(map(ip, addresses)))
+    return NodeFacts(node=node)
 
 
 @pytest.mark.parametrize(
-    ("flags", "pods", "primary", "families", "why"),
+    ("flags", "pods", "primary", "families", "problem", "is_fatal"),
     [
-        ({}, (), IPV4, BOTH, None),
-        ({}, (), IPV4, (IPV4,), None),
-        ({}, (), IPV6, (IPV4,), 'no support for primary IP family "IPv6"'),
-        ({}, (), IPV4, (IPV6,), 'no support for primary IP family "IPv4"'),
-        (NODE_CIDR, (), IPV4, BOTH, None),
-        (NODE_CIDR, (PODS4,), IPV4, BOTH, None),
-        (NODE_CIDR, (PODS6, PODS4), IPV4, (IPV4,), None),
+        ({}, (), IPV4, BOTH, "", False),
+        ({}, (PODS4,), IPV4, (IPV4,), "", False),
+        (NODE_CIDR, (), IPV4, BOTH, "", False),
+        (NODE_CIDR, (PODS4,), IPV4, BOTH, "", False),
+        (NODE_CIDR, (PODS6, PODS4), IPV4, (IPV4,), "", False),
+        (NODE_CIDR, (PODS6,), IPV4, BOTH, f"IPv4-primary {ONLY_PODS6}", True),
+        (NODE_CIDR | METRICS6, (PODS4,), IPV6, (IPV6,), f"IPv6-only {ONLY_PODS4}", True),
+        (METRICS6, (PODS4,), IPV6, (IPV6,), f"IPv6-only {ONLY_PODS4}", False),
+        ({}, (PODS6,), IPV4, BOTH, f"IPv4-primary {ONLY_PODS6}", False),
+        (CLUSTER6, (), IPV4, BOTH, f"IPv4-primary {ONLY_CLUSTER6}", False),
+        (CLUSTER6, (), IPV4, (IPV4,), f"IPv4-only {ONLY_CLUSTER6}", True),
+        (CLUSTER6 | NODE_CIDR, (PODS4,), IPV4, (IPV4,), f"IPv4-only {ONLY_CLUSTER6}", False),
+        ({"cluster-cidr": "10.0.0.0/8,fd00::/64"}, (), IPV4, (IPV4,), "", False),
+        (METRICS6, (), IPV4, BOTH, "", False),
+        (METRICS6, (), IPV4, (IPV4,), "IPv4-only but metricsBindAddress is IPv6", False),
         (
-            NODE_CIDR,
-            (PODS6,),
-            IPV4,
-            BOTH,
-            f"{INCORRECT}IPv4-primary but node.spec.podCIDRs contains only IPv6 addresses",
-        ),
-        (
-            NODE_CIDR,
-            (PODS4,),
-            IPV6,
-            (IPV6,),
-            f"{INCORRECT}IPv6-only but node.spec.podCIDRs contains only IPv4 addresses",
-        ),
-        ({}, (PODS6,), IPV4, BOTH, None),
-        ({"cluster-cidr": "fd00::/64"}, (), IPV4, BOTH, None),
-        (
-            {"cluster-cidr": "fd00::/64"},
-            (),
-            IPV4,
-            (IPV4,),
-            f"{INCORRECT}IPv4-only but clusterCIDRs contains only IPv6 addresses",
-        ),
-        ({"cluster-cidr": "10.0.0.0/8,fd00::/64"}, (), IPV4, (IPV4,), None),
-        ({"cluster-cidr": "fd00::/64", **NODE_CIDR}, (PODS4,), IPV4, (IPV4,), None),
-    ],
-)
-def test_why_not_served(
-    flags: dict[str, object], pods: tuple[str, ...], primary: Family, families: tuple[Family, ...], why: str | None
-) -> None:
-    facts = NodeFacts(node=Node(name="n1", pod_cidrs=tuple(map(cidr, pods))))
-    assert why_not_served(complete(flags, None, "n1"), facts, primary, families) == why
-
-
-@pytest.mark.parametrize(
-    ("flags", "pods", "primary", "families", "told"),
-    [
-        ({}, (PODS4,), IPV4, (IPV4,), []),
-        ({"cluster-cidr": "fd00::/64"}, (), IPV4, BOTH, ["IPv4-primary but clusterCIDRs contains only IPv6 addresses"]),
-        ({}, (PODS6,), IPV4, BOTH, ["IPv4-primary but node.spec.podCIDRs contains only IPv6 addresses"]),
-        (METRICS6, (PODS4,), IPV6, (IPV6,), ["IPv6-only but node.spec.podCIDRs contains only IPv4 addresses"]),
-        (
-            {"cluster-cidr": "fd00::/64", **NODE_CIDR},
-            (PODS4,),
-            IPV4,
-            (IPV4,),
-            ["IPv4-only but clusterCIDRs contains only IPv6 addresses"],
-        ),
-        (METRICS6, (), IPV4, BOTH, []),
-        (METRICS6, (), IPV4, (IPV4,), ["IPv4-only but metricsBindAddress is IPv6"]),
-        (
-            {"healthz-bind-address": "192.0.2.1:1", **METRICS6},
+            METRICS6 | {"healthz-bind-address": "192.0.2.1:1"},
             (),
             IPV6,
             (IPV6,),
-            ["IPv6-only but healthzBindAddress is IPv4"],
+            "IPv6-only but healthzBindAddress is IPv4",
+            False,
         ),
-        ({}, (), IPV6, (IPV6,), ["IPv6-only but metricsBindAddress is IPv4"]),
-        ({"healthz-bind-address": "[::]:10256", "metrics-bind-address": "[::]:10249"}, (), IPV4, (IPV4,), []),
+        ({}, (), IPV6, (IPV6,), "IPv6-only but metricsBindAddress is IPv4", False),
+        (UNSPECIFIED, (), IPV4, (IPV4,), "", False),
     ],
 )
-def test_what_may_be_a_mistake_is_told_and_nothing_more(
-    flags: dict[str, object], pods: tuple[str, ...], primary: Family, families: tuple[Family, ...], told: list[str]
+def test_addresses_of_the_wrong_family(
+    *, flags: Flags, pods: tuple[str, ...], primary: Family, families: tuple[Family, ...], problem: str, is_fatal: bool
 ) -> None:
-    its = (complete(OPEN | flags, None, "n1"), NodeFacts(node=Node(name="n1", pod_cidrs=tuple(map(cidr, pods)))))
-    expected = [f"cluster is {text}" for text in told]
-    assert list(config_problems(*its, primary, families)) == [ConfigProblem(text) for text in expected]
-    assert why_not_served(*its, primary, families) is None
+    its = complete({"nodeport-addresses": ("0.0.0.0/0", "::/0"), **flags}, None, "n1")
+    expected = [ConfigProblem(f"cluster is {problem}", is_fatal)] if problem else []
+    assert list(config_problems(its, facts(pods), primary, families)) == expected
+    why = f"kube-proxy configuration is incorrect: cluster is {problem}" if is_fatal else None
+    assert why_not_served(its, facts(pods), primary, families) == why
 
 
-ONLY_IPV4 = (
-    "nodePortAddresses contains only IPv4 addresses; NodePort connections will be accepted on all local IPv6 IPs"
-)
-ONLY_IPV6 = (
-    "nodePortAddresses contains only IPv6 addresses; NodePort connections will be accepted on all local IPv4 IPs"
-)
+@pytest.mark.parametrize("primary", Family)
+def test_the_primary_family_must_have_tools(primary: Family) -> None:
+    others = tuple({*Family} - {primary})
+    why = why_not_served(complete({}, None, "n1"), facts(), primary, others)
+    assert why == f'no support for primary IP family "{primary}"'
+
+
 UNSET = (
     "nodePortAddresses is unset; NodePort connections will be accepted on all local IPs. "
     "Consider using `--nodeport-addresses primary,localhost`"
 )
+OPEN = "nodePortAddresses contains only {} addresses; NodePort connections will be accepted on all local {} IPs"
+DUAL = f"cluster appears to be dual-stack but {OPEN.format('IPv4', 'IPv6')}"
+ONLY6 = f"cluster appears to be IPv4-primary but {OPEN.format('IPv6', 'IPv4')}"
+NET4, NET6 = "192.0.2.0/24", "2001:db8::/64"
 
 
 @pytest.mark.parametrize(
-    ("flags", "pods", "addresses", "told"),
+    ("networks", "clusters", "pods", "addresses", "told"),
     [
-        ({}, (), (), UNSET),
-        ({"nodeport-addresses": ("192.0.2.0/24",)}, (PODS4,), (), None),
-        (
-            {"nodeport-addresses": ("192.0.2.0/24",)},
-            (PODS4, PODS6),
-            (),
-            f"cluster appears to be dual-stack but {ONLY_IPV4}",
-        ),
-        (
-            {"nodeport-addresses": ("192.0.2.0/24",), "cluster-cidr": "10.0.0.0/8,fd00::/64"},
-            (),
-            (),
-            f"cluster appears to be dual-stack but {ONLY_IPV4}",
-        ),
-        ({"nodeport-addresses": ("192.0.2.0/24", "2001:db8::/64")}, (PODS4, PODS6), (), None),
-        ({"nodeport-addresses": ("2001:db8::/64",)}, (), (), f"cluster appears to be IPv4-primary but {ONLY_IPV6}"),
-        ({"nodeport-addresses": ("primary",)}, (PODS4, PODS6), ("192.0.2.1", "2001:db8::1"), None),
-        ({"nodeport-addresses": ("all",)}, (PODS4, PODS6), ("192.0.2.1",), None),
-        ({"nodeport-addresses": ("localhost",)}, (PODS4, PODS6), ("192.0.2.1",), None),
+        ((), "", (), (), UNSET),
+        ((NET4,), "", (PODS4,), (), None),
+        ((NET4,), "", (PODS4, PODS6), (), DUAL),
+        ((NET4,), "10.0.0.0/8,fd00::/64", (), (), DUAL),
+        ((NET4, NET6), "", (PODS4, PODS6), (), None),
+        ((NET6,), "", (), (), ONLY6),
+        (("primary",), "", (PODS4, PODS6), ("192.0.2.1", "2001:db8::1"), None),
+        (("all",), "", (PODS4, PODS6), ("192.0.2.1",), None),
+        (("localhost",), "", (PODS4, PODS6), ("192.0.2.1",), None),
         # ::1 restricts the family of which the node has no address.
-        ({"nodeport-addresses": ("primary", "localhost")}, (PODS4, PODS6), ("192.0.2.1",), None),
-        (
-            {"nodeport-addresses": ("primary", "192.0.2.0/24")},
-            (PODS4, PODS6),
-            ("192.0.2.1",),
-            f"cluster appears to be dual-stack but {ONLY_IPV4}",
-        ),
-        (
-            {"nodeport-addresses": ("primary",)},
-            (PODS4, PODS6),
-            ("192.0.2.1",),
-            f"cluster appears to be dual-stack but {ONLY_IPV4}",
-        ),
+        (("primary", "localhost"), "", (PODS4, PODS6), ("192.0.2.1",), None),
+        (("primary", NET4), "", (PODS4, PODS6), ("192.0.2.1",), DUAL),
+        (("primary",), "", (PODS4, PODS6), ("192.0.2.1",), DUAL),
     ],
 )
 def test_node_ports_that_are_open_though_perhaps_they_should_not_be(
-    flags: dict[str, object], pods: tuple[str, ...], addresses: tuple[str, ...], told: str | None
+    networks: tuple[str, ...], clusters: str, pods: tuple[str, ...], addresses: tuple[str, ...], told: str | None
 ) -> None:
-    node = Node(name="n1", pod_cidrs=tuple(map(cidr, pods)), addresses=tuple(map(ip, addresses)))
-    found = list(config_problems(complete(flags, None, "n1"), NodeFacts(node=node), IPV4, BOTH))
+    its = complete({"nodeport-addresses": networks, "cluster-cidr": clusters}, None, "n1")
+    found = list(config_problems(its, facts(pods, addresses), IPV4, BOTH))
     assert found == ([ConfigProblem(told)] if told else [])
 
 

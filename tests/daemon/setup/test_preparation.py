@@ -1,8 +1,9 @@
 """Kernel settings before the first sync: docs/reference/lifecycle.md section 8, on folders that stand for /proc and
 /sys."""
 
-from contextlib import suppress
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -19,7 +20,6 @@ from tests.host.namespace import namespace, needs_root
 
 LOCALNET = "proc/sys/net/ipv4/conf/all/route_localnet"
 ESTABLISHED = "proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established"
-BOTH = tuple(Family)
 CLOSE_WAIT = "proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait"
 MOST = "proc/sys/net/netfilter/nf_conntrack_max"
 SETTINGS = {LOCALNET: "0", ESTABLISHED: "432000", CLOSE_WAIT: "60"}
@@ -40,63 +40,74 @@ def completed(**flags: object) -> Completed:
     return complete(given, None, "node")
 
 
+def make(
+    sysctls: Sysctls, *, families: Collection[Family] = tuple(Family), must_succeed: bool = True, **flags: object
+) -> None:
+    """Make the settings of a node of which nothing is known."""
+    prepare(completed(**flags), NodeFacts(), sysctls, families=families, must_succeed=must_succeed)
+
+
+def made(root: Path) -> dict[str, str]:
+    """The settings that are there, and their values."""
+    return {name: (root / name).read_text().strip() for name in SETTINGS if (root / name).exists()}
+
+
 def test_settings_are_made_and_told(root: Path) -> None:
     with capture_logs() as logs:
-        prepare(completed(), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=True)
-    assert (root / ESTABLISHED).read_text() == "86400\n"
-    assert (root / LOCALNET).read_text() == "1\n"
+        make(Sysctls(root))
+    assert made(root) == WANTED
     assert [line["value"] for line in logs] == [86400, 3600, 1]
 
 
-def test_localhost_stays_closed_where_node_ports_do_not_answer_there(root: Path) -> None:
-    prepare(completed(iptables_localhost_nodeports=False), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=True)
-    prepare(
-        completed(nodeport_addresses=("192.0.2.0/24",)), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=True
-    )
-    assert (root / LOCALNET).read_text() == "0\n"
+@pytest.mark.parametrize(
+    "less",
+    [
+        {"iptables_localhost_nodeports": False},
+        {"nodeport_addresses": ("192.0.2.0/24",)},
+        # No IPv4 rule would keep neighbours out.
+        {"families": {Family.IPV6}},
+    ],
+    ids=str,
+)
+def test_localhost_stays_closed_where_node_ports_do_not_answer_there(root: Path, less: dict[str, Any]) -> None:
+    make(Sysctls(root), **less)
+    assert made(root) == WANTED | {LOCALNET: "0"}
 
 
-def test_localhost_stays_closed_where_no_ipv4_rule_would_keep_neighbours_out(root: Path) -> None:
-    prepare(completed(), NodeFacts(), Sysctls(root), families={Family.IPV6}, must_succeed=True)
-    assert (root / LOCALNET).read_text() == "0\n"
-    assert (root / ESTABLISHED).read_text() == "86400\n"
+def test_a_daemon_for_ipv6_only_does_not_open_localhost(node: Node) -> None:
+    node.start("--family=ipv6").wait_synced(1)
+    assert node.inside(Path("/", LOCALNET).read_text) == "0\n"
 
 
-@pytest.mark.parametrize(("family", "value"), [("ipv6", "0"), ("ipv4", "1")])
-def test_a_daemon_opens_localhost_for_ipv4_only(node: Node, family: str, value: str) -> None:
-    node.start(f"--family={family}").wait_synced(1)
-    assert node.inside(Path("/", LOCALNET).read_text) == f"{value}\n"
+OTHER_TIME = "connections are remembered for another time than configured"
+CONNTRACK = "could not set conntrack parameters from kube-proxy configuration: "
 
 
 @pytest.mark.parametrize(
-    ("missing", "problem", "consequence"),
+    ("broken", "problem", "consequence"),
     [
-        (ESTABLISHED, "could not set conntrack parameters from kube-proxy configuration: ", "for another time than"),
+        (ESTABLISHED, CONNTRACK, OTHER_TIME),
+        (CLOSE_WAIT, CONNTRACK, OTHER_TIME),
         (LOCALNET, "unable to create proxier: ", "node ports do not answer on 127.0.0.1"),
     ],
 )
-def test_a_failure_is_fatal_where_a_cluster_manages_the_node(
-    root: Path, missing: str, problem: str, consequence: str
+def test_a_failure_is_fatal_where_a_cluster_manages_the_node_and_keeps_no_other_from_being_made(
+    root: Path, broken: str, problem: str, consequence: str
 ) -> None:
-    (root / missing).unlink()
-    with pytest.raises(PreparationError) as failed:
-        prepare(completed(), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=True)
-    assert str(failed.value).startswith(f"{problem}cannot read {root / missing}: ")
-    with capture_logs() as logs:
-        prepare(completed(), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=False)
-    (warning,) = (line for line in logs if line["log_level"] == "warning")
-    assert warning["event"].startswith(f"cannot read {root / missing}: ")
-    assert consequence in warning["consequence"]
-
-
-@pytest.mark.parametrize("must_succeed", [True, False])
-@pytest.mark.parametrize("broken", SETTINGS)
-def test_a_setting_that_fails_keeps_no_other_from_being_made(root: Path, broken: str, *, must_succeed: bool) -> None:
     (root / broken).unlink()
-    with suppress(PreparationError):
-        prepare(completed(), NodeFacts(), Sysctls(root), families=BOTH, must_succeed=must_succeed)
-    made = {name: (root / name).read_text().strip() for name in SETTINGS if name != broken}
-    assert made == {name: value for name, value in WANTED.items() if name != broken}
+    rest = {name: value for name, value in WANTED.items() if name != broken}
+    with pytest.raises(PreparationError) as failed:
+        make(Sysctls(root))
+    assert str(failed.value).startswith(f"{problem}cannot read {root / broken}: ")
+    assert made(root) == rest
+    for name in rest:
+        (root / name).write_text(SETTINGS[name])
+    with capture_logs() as logs:
+        make(Sysctls(root), must_succeed=False)
+    (warning,) = (line for line in logs if line["log_level"] == "warning")
+    assert warning["event"].startswith(f"cannot read {root / broken}: ")
+    assert warning["consequence"] == consequence
+    assert made(root) == rest
 
 
 @needs_root
@@ -104,11 +115,9 @@ def test_a_setting_that_fails_keeps_no_other_from_being_made(root: Path, broken:
 def test_a_namespace_has_the_machines_table(more: int) -> None:
     """In a namespace of its own the sizes of the table cannot be changed: what is too small is told, and not fatal."""
     its = int(Path("/", MOST).read_text())
-    wanted = completed(conntrack_max_per_core=1, conntrack_min=its + more)
     with namespace() as node, capture_logs() as logs:
-        node.run(lambda: prepare(wanted, NodeFacts(), Sysctls(), families=BOTH, must_succeed=True))
-        made = {name: node.run(Path("/", name).read_text).strip() for name in SETTINGS}
-    assert made == WANTED
+        node.run(lambda: make(Sysctls(), conntrack_max_per_core=1, conntrack_min=its + more))
+        assert node.run(lambda: made(Path("/"))) == WANTED
     warnings = [(line["event"], line["consequence"]) for line in logs if line["log_level"] == "warning"]
     told = (
         f"cannot set /{MOST} from {its} to {its + more}: this can only be done in the machine's first network namespace"
@@ -118,8 +127,8 @@ def test_a_namespace_has_the_machines_table(more: int) -> None:
 
 def test_a_shadow_tells_what_would_be_changed(root: Path) -> None:
     with capture_logs() as logs:
-        prepare(completed(), NodeFacts(), Sysctls(root, read_only=True), families=BOTH, must_succeed=False)
-    assert {name: (root / name).read_text().strip() for name in SETTINGS} == SETTINGS
+        make(Sysctls(root, read_only=True), must_succeed=False)
+    assert made(root) == SETTINGS
     assert [(line["log_level"], line["event"]) for line in logs] == [("info", "kernel setting would be changed")] * 3
 
 

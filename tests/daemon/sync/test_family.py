@@ -1,48 +1,24 @@
 """One family: what the kernel is believed to hold moves only when a restore succeeded."""
 
 from collections.abc import Iterable
+from unittest.mock import Mock
 
 import pytest
 from msgspec.structs import replace
 
-from pykubeproxy.daemon.sync import family
 from pykubeproxy.daemon.sync.family import FamilyProxy, ShadowProxy
-from pykubeproxy.host.errors import HostError, LockTimeout, RestoreError
-from pykubeproxy.host.protocol import Counted
-from pykubeproxy.model.ip import Family
+from pykubeproxy.host.errors import HostError, LockTimeout
 from pykubeproxy.model.service import ServiceKey
-from pykubeproxy.model.snapshot import ObjectId, Snapshot
-from pykubeproxy.plan.diff import Plan, diff, diff_chains
+from pykubeproxy.model.snapshot import Snapshot
+from pykubeproxy.plan.diff import diff
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import RuleOptions
-from pykubeproxy.rules.ruleset import TABLES, ChainId, Ruleset
+from pykubeproxy.rules.ruleset import Ruleset
 from tests.builders import options, port, service, slice_of, snapshot
+from tests.daemon.fakes import REFUSED, FailingHost
 from tests.memory_host import MemoryHost
 
 WEB, DB = ServiceKey("ns", "web"), ServiceKey("ns", "db")
-
-
-class WatchedHost(MemoryHost):
-    """A host that counts how often it is read, and fails when told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reads = 0
-        self.written: list[list[str]] = []
-        self.failures: list[HostError] = []
-
-    def save(
-        self, known: Ruleset | None = None, tables: Iterable[str] = TABLES, counted: Counted | None = None
-    ) -> Ruleset:
-        self.reads += 1
-        return super().save(known, tables, counted)
-
-    def restore(self, lines: Iterable[str]) -> None:
-        document = list(lines)
-        if self.failures:
-            raise self.failures.pop()
-        super().restore(document)
-        self.written.append(document)
 
 
 def cluster() -> Snapshot:
@@ -54,12 +30,12 @@ def cluster() -> Snapshot:
 
 
 @pytest.fixture
-def host() -> WatchedHost:
-    return WatchedHost()
+def host() -> FailingHost:
+    return FailingHost()
 
 
 @pytest.fixture
-def proxy(host: WatchedHost) -> FamilyProxy:
+def proxy(host: FailingHost) -> FamilyProxy:
     """In sync with `cluster`."""
     its = FamilyProxy(options(), host)
     its.update(cluster(), [WEB, DB])
@@ -71,37 +47,26 @@ def is_in_sync(host: MemoryHost, objects: Snapshot, its: RuleOptions | None = No
     return diff(compile_ruleset(objects, its or options()), host.save()).is_empty
 
 
-def test_the_first_sync_reads_and_writes(host: WatchedHost) -> None:
+def test_the_first_sync_reads_and_writes_and_the_second_has_nothing_to_do(host: FailingHost) -> None:
     its = FamilyProxy(options(), host)
     its.update(cluster(), [WEB, DB])
     assert host.reads == 0
-    synced = its.sync()
-    assert synced.was_read
-    assert synced.is_written
-    assert synced.drifted == ()
-    assert host.reads == 1
+    first = its.sync()
+    assert (first.was_read, first.is_written, first.drifted) == (True, True, ())
     assert is_in_sync(host, cluster())
+    second = its.sync()
+    assert (second.was_read, second.plan.is_empty, host.written[1:]) == (False, True, [[]])
 
 
-def test_a_second_sync_has_nothing_to_do_and_does_not_read(host: WatchedHost, proxy: FamilyProxy) -> None:
-    synced = proxy.sync()
-    assert synced.plan.is_empty
-    assert not synced.was_read
-    assert host.reads == 1
-    assert host.written[1:] == [[]]
-
-
-def test_a_restart_adopts_what_is_there(host: WatchedHost, proxy: FamilyProxy) -> None:
+def test_a_restart_adopts_what_is_there(host: FailingHost, proxy: FamilyProxy) -> None:
     del proxy
     again = FamilyProxy(options(), host)
     again.update(cluster(), [WEB, DB])
     synced = again.sync()
-    assert synced.was_read
-    assert synced.plan.is_empty
-    assert host.written[-1] == []
+    assert (synced.was_read, synced.plan.is_empty, host.written[-1]) == (True, True, [])
 
 
-def test_a_change_writes_what_it_changes(host: WatchedHost, proxy: FamilyProxy) -> None:
+def test_a_change_writes_what_it_changes(host: FailingHost, proxy: FamilyProxy) -> None:
     objects = cluster()
     proxy.update(objects, objects.put(slice_of("ns/web", "10.0.0.1", "10.0.0.3")))
     synced = proxy.sync()
@@ -111,101 +76,50 @@ def test_a_change_writes_what_it_changes(host: WatchedHost, proxy: FamilyProxy) 
     assert is_in_sync(host, objects)
 
 
-def test_a_sync_looks_only_at_what_has_changed_since_the_last_one(
-    proxy: FamilyProxy, monkeypatch: pytest.MonkeyPatch
+def test_a_refused_plan_is_made_anew_from_the_live_rules(host: FailingHost, proxy: FamilyProxy) -> None:
+    objects = cluster()
+    proxy.update(objects, objects.put(slice_of("ns/web", "10.0.0.9")))
+    host.failures = iter([REFUSED])
+    assert (proxy.sync().was_read, host.reads) == (True, 2)
+    assert is_in_sync(host, objects)
+
+
+@pytest.mark.parametrize(
+    "failures",
+    [
+        pytest.param([REFUSED, REFUSED], id="refused twice"),
+        # It is not tried again at once; a part of the Plan may have been committed before.
+        pytest.param([LockTimeout("iptables-restore", "locked")], id="locked"),
+        # Told to end in the middle of a restore: some of it is in the kernel, and nobody knows how much.
+        pytest.param([KeyboardInterrupt()], id="interrupted"),
+    ],
+)
+def test_after_a_failure_nothing_is_believed_or_lost(
+    host: FailingHost, proxy: FamilyProxy, failures: list[BaseException]
 ) -> None:
-    looked_at: list[set[ChainId]] = []
-
-    def recorded(desired: Ruleset, live: Ruleset, chains: Iterable[ChainId]) -> Plan:
-        looked_at.append(set(chains))
-        return diff_chains(desired, live, looked_at[-1])
-
-    monkeypatch.setattr(family, "diff_chains", recorded)
-    objects = cluster()
-    proxy.update(objects, objects.put(slice_of("ns/web", "10.0.0.1", "10.0.0.3")))
-    proxy.sync()
-    proxy.sync()
-    assert [len(chains) for chains in looked_at] == [3, 0]
-
-
-def test_a_service_that_goes_takes_its_chains_with_it(host: WatchedHost, proxy: FamilyProxy) -> None:
-    objects = cluster()
-    proxy.update(objects, objects.remove(ObjectId("Service", "ns", "web")))
-    proxy.sync()
-    assert is_in_sync(host, objects)
-    assert not any(chain.startswith("KUBE-SEP-") for chain in host.ruleset.tables["nat"].chains)
-
-
-def test_a_refused_plan_is_made_anew_from_the_live_rules(host: WatchedHost, proxy: FamilyProxy) -> None:
-    objects = cluster()
+    objects, before = cluster(), host.save()
     proxy.update(objects, objects.put(slice_of("ns/web", "10.0.0.9")))
-    host.failures = [RestoreError("iptables-restore", "no", 3)]
-    synced = proxy.sync()
-    assert synced.was_read
-    assert host.reads == 2
-    assert is_in_sync(host, objects)
-
-
-def test_when_that_fails_too_nothing_is_lost(host: WatchedHost, proxy: FamilyProxy) -> None:
-    objects = cluster()
-    before = host.save()
-    proxy.update(objects, objects.put(slice_of("ns/web", "10.0.0.9")))
-    host.failures = [RestoreError("iptables-restore", "no"), RestoreError("iptables-restore", "no")]
-    with pytest.raises(RestoreError):
+    host.failures = iter(failures)
+    with pytest.raises(type(failures[0])):
         proxy.sync()
     assert host.save() == before
     reads = host.reads
-    synced = proxy.sync()
-    assert synced.was_read
-    assert host.reads == reads + 1
+    assert (proxy.sync().was_read, host.reads) == (True, reads + 1)
     assert is_in_sync(host, objects)
 
 
-def test_waiting_for_the_lock_is_not_a_reason_to_try_at_once(host: WatchedHost, proxy: FamilyProxy) -> None:
-    objects = cluster()
-    proxy.update(objects, objects.put(slice_of("ns/web", "10.0.0.9")))
-    host.failures = [LockTimeout("iptables-restore", "locked")]
-    with pytest.raises(LockTimeout):
-        proxy.sync()
-    assert not is_in_sync(host, objects)
-    assert proxy.sync().was_read, "a part of it may have been committed before"
-    assert is_in_sync(host, objects)
-
-
-def test_what_was_stopped_halfway_is_not_believed(
-    host: WatchedHost, proxy: FamilyProxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Told to end in the middle of a restore: some of it is in the kernel, and nobody knows how much."""
-    objects = cluster()
-    proxy.update(objects, objects.put(slice_of("ns/web", "10.0.0.9")))
-
-    def interrupted(_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(host, "restore", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            proxy.sync()
-    assert proxy.sync().was_read
-    assert is_in_sync(host, objects)
-
-
-def test_a_failed_read_is_tried_again(host: WatchedHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_read_is_tried_again(host: FailingHost, monkeypatch: pytest.MonkeyPatch) -> None:
     its = FamilyProxy(options(), host)
     its.update(cluster(), [WEB, DB])
-
-    def refuse(*_: object, **__: object) -> Ruleset:
-        raise HostError("no")
-
     with monkeypatch.context() as patch:
-        patch.setattr(host, "save", refuse)
+        patch.setattr(host, "save", Mock(side_effect=HostError("no")))
         with pytest.raises(HostError):
             its.sync()
     its.sync()
     assert is_in_sync(host, cluster())
 
 
-def test_what_others_have_changed_is_repaired_and_named(host: WatchedHost, proxy: FamilyProxy) -> None:
+def test_what_others_have_changed_is_repaired_and_named(host: FailingHost, proxy: FamilyProxy) -> None:
     nat = host.ruleset.tables["nat"].chains
     (policy,) = (chain for chain in nat if chain.startswith("KUBE-SVC-"))
     nat[policy] = nat[policy][:1]
@@ -230,7 +144,7 @@ def test_a_change_of_the_cluster_is_no_drift(proxy: FamilyProxy) -> None:
     assert synced.drifted == ()
 
 
-def test_other_options_are_compiled_anew(host: WatchedHost, proxy: FamilyProxy) -> None:
+def test_other_options_are_compiled_anew(host: FailingHost, proxy: FamilyProxy) -> None:
     other = replace(options(), masquerade_bit=20, masquerade_all=True)
     proxy.reconfigure(other, cluster())
     assert proxy.options == other
@@ -238,27 +152,19 @@ def test_other_options_are_compiled_anew(host: WatchedHost, proxy: FamilyProxy) 
     assert is_in_sync(host, cluster(), other)
 
 
-def test_a_shadow_never_writes(host: WatchedHost) -> None:
+def test_a_shadow_never_writes(host: FailingHost) -> None:
     its = ShadowProxy(options(), host)
     its.update(cluster(), [WEB, DB])
     for _ in range(2):
         synced = its.sync()
         assert not synced.plan.is_empty
         assert (synced.was_read, synced.is_written) == (True, False)
-    assert host.written == []
-    assert host.ruleset.tables == {}
+    assert (host.written, host.ruleset.tables) == ([], {})
 
 
 def test_rule_counts_are_those_of_our_own_chains(proxy: FamilyProxy) -> None:
     """The reference's counts, section 18: 5 + (2 + 3n) + EXT 2 + node port 1; filter 4 + one refusal."""
     assert proxy.rule_counts == {"nat": 5 + 8 + 3, "filter": 5}
-
-
-def test_an_ipv6_family_has_its_own_rules(host: WatchedHost) -> None:
-    its = FamilyProxy(options(Family.IPV6), host)
-    its.update(cluster(), [WEB, DB])
-    its.sync()
-    assert not any(chain.startswith("KUBE-SVC-") for chain in host.ruleset.tables["nat"].chains)
 
 
 class RivalHost(MemoryHost):
