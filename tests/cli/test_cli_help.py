@@ -1,4 +1,8 @@
+"""Help, the version, completion, and colours: what all commands have in common."""
+
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -8,94 +12,41 @@ from click.testing import CliRunner
 from pykubeproxy.cli.kube_proxy import main as kube_proxy
 from pykubeproxy.cli.main import main
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+ROOT = Path(__file__).parents[2]
 COMMANDS = main.list_commands(click.Context(main))
 
 
-def test_every_command_of_the_contract_is_there() -> None:
-    assert {
-        "run",
-        "status",
-        "check",
-        "render",
-        "diff",
-        "trace",
-        "services",
-        "top",
-        "cleanup",
-        "version",
-        "completion",
-    } == set(COMMANDS)
-
-
-@pytest.mark.parametrize("flag", ["--help", "-h"])
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_shows_an_example(command: str, flag: str) -> None:
-    result = CliRunner().invoke(main, [command, flag])
-    assert result.exit_code == 0
-    assert f"Example: pykubeproxy {command}" in result.stdout
-    assert result.stderr == ""
-
-
-@pytest.mark.parametrize("command", ["run", "render", "diff"])
-@pytest.mark.parametrize(
-    "flag", ["--host-address", "--family", "--dispatch", "--backend", "--cluster-cidr", "--masquerade-all"]
-)
-def test_our_flags_and_kube_proxys_are_there(command: str, flag: str) -> None:
-    assert f"{flag} " in CliRunner().invoke(main, [command, "--help-all"]).stdout
-
-
-def test_the_program_alone_lists_its_commands() -> None:
-    result = CliRunner().invoke(main, [])
+def test_help_shows_an_example_and_the_list_of_commands_says_what_each_does(command: str) -> None:
+    result = CliRunner().invoke(main, [command, "--help"])
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == CliRunner().invoke(main, ["--help"]).stdout
-    for command in COMMANDS:
-        assert f"\n  {command} " in result.stdout
+    assert f"Example: pykubeproxy {command}" in result.stdout
+    assert CliRunner().invoke(main, [command, "-h"]).stdout == result.stdout
+    found = main.get_command(click.Context(main), command)
+    assert found is not None
+    alone = CliRunner().invoke(main, [])
+    assert (alone.exit_code, alone.stdout) == (0, CliRunner().invoke(main, ["--help"]).stdout)
+    assert f" {command} {found.get_short_help_str(1000)}" in " ".join(alone.stdout.split())
 
 
 @pytest.mark.parametrize("command", ["run", "render", "diff", "trace", "services"])
 def test_the_proxys_configuration_is_folded(command: str) -> None:
     short = CliRunner().invoke(main, [command, "--help"]).stdout
-    assert "\n  --help-all " in short
+    whole = CliRunner().invoke(main, [command, "--help-all"]).stdout
+    for flag in ("--host-address", "--family", "--dispatch", "--backend"):
+        assert f"\n  {flag} " in short, flag
+        assert f"\n  {flag} " in whole, flag
+    assert "\n  --cluster-cidr " in whole
+    assert "\n  --masquerade-all" in whole
     assert "\n  --masquerade-all" not in short
-    assert "\n  --dispatch " in short
     assert "\n  --masquerade-all" in CliRunner().invoke(kube_proxy, ["--help"]).stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "environment", "escapes"),
-    [
-        ((), {}, 0),
-        ((), {"FORCE_COLOR": "1"}, 1),
-        ((), {"FORCE_COLOR": "1", "NO_COLOR": "1"}, 0),
-        (("--color", "always"), {"NO_COLOR": "1"}, 1),
-        (("--color", "never"), {"FORCE_COLOR": "1"}, 0),
-    ],
-)
-def test_colors(arguments: tuple[str, ...], environment: dict[str, str], escapes: int, tmp_path: Path) -> None:
-    dump = tmp_path / "dump"
-    dump.write_text("*filter\nCOMMIT\n*nat\nCOMMIT\n")
-    cleared = {"NO_COLOR": None, "FORCE_COLOR": None}
-    command = ["diff", "-f", str(EXAMPLES), "--family", "ipv4", "--live", str(dump), *arguments]
-    result = CliRunner().invoke(main, command, env={**cleared, **environment})
-    assert ("\x1b[" in result.stdout) == escapes, result.output
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_list_of_commands_says_what_each_says_of_itself(command: str) -> None:
-    found = main.get_command(click.Context(main), command)
-    assert found is not None
-    listed = " ".join(CliRunner().invoke(main, ["--help"]).stdout.split())
-    assert f" {command} {found.get_short_help_str(1000)}" in listed
-
-
-@pytest.mark.parametrize(
-    ("wrong", "meant"), [("staus", "; did you mean status?"), ("rendre", "; did you mean render?"), ("zzz", "")]
-)
-def test_a_command_that_may_have_been_meant(wrong: str, meant: str) -> None:
-    result = CliRunner().invoke(main, [wrong])
-    assert result.exit_code == 2
-    assert result.stderr == f"Error: No such command '{wrong}'{meant} (see 'main --help')\n"
+@pytest.mark.parametrize("command", ["status", "check", "diff", "trace", "services", "top", "version"])
+def test_what_is_asked_for_often_has_a_short_option(command: str) -> None:
+    text = CliRunner().invoke(main, [command, "--help"]).stdout
+    assert "\n  -o, --output [text|" in text
+    assert ("\n  -n, --namespace " in text) is (command in ("services", "top"))
 
 
 def test_the_version() -> None:
@@ -110,11 +61,65 @@ def test_the_version() -> None:
         assert lines[where - len(its["tools"]) : where] == [f"{name} {text}" for name, text in its["tools"].items()]
 
 
-@pytest.mark.parametrize("command", ["status", "check", "diff", "trace", "services", "top", "version"])
-def test_the_form_of_the_output_has_a_short_option(command: str) -> None:
-    assert "\n  -o, --output [text|" in CliRunner().invoke(main, [command, "--help"]).stdout
+@pytest.mark.parametrize(
+    ("arguments", "environment", "on_terminal", "expected"),
+    [
+        ((), {}, False, False),
+        ((), {}, True, True),
+        ((), {"NO_COLOR": "1"}, True, False),
+        ((), {"FORCE_COLOR": "1"}, False, True),
+        ((), {"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False),
+        (("--color", "always"), {"NO_COLOR": "1"}, False, True),
+        (("--color", "never"), {"FORCE_COLOR": "1"}, True, False),
+    ],
+)
+def test_colors(
+    arguments: tuple[str, ...], environment: dict[str, str], tmp_path: Path, *, on_terminal: bool, expected: bool
+) -> None:
+    dump = tmp_path / "dump"
+    dump.write_text("*filter\nCOMMIT\n*nat\nCOMMIT\n")
+    cleared = {"NO_COLOR": None, "FORCE_COLOR": None}
+    command = ["diff", "-f", str(ROOT / "examples"), "--family", "ipv4", "--live", str(dump), *arguments]
+    result = CliRunner().invoke(main, command, env={**cleared, **environment}, color=on_terminal)
+    assert ("\x1b[" in result.stdout) is expected, result.output
 
 
-@pytest.mark.parametrize("command", ["services", "top"])
-def test_n_is_a_namespace(command: str) -> None:
-    assert "\n  -n, --namespace " in CliRunner().invoke(main, [command, "--help"]).stdout
+@pytest.mark.parametrize(
+    ("shell", "expected"),
+    [
+        ("bash", "complete -o nosort -F"),
+        ("zsh", "#compdef pykubeproxy"),
+        ("fish", "complete --no-files --command pykubeproxy"),
+    ],
+)
+def test_a_script_that_completes_for_a_shell(shell: str, expected: str) -> None:
+    result = CliRunner().invoke(main, ["completion", shell])
+    assert result.exit_code == 0, result.output
+    assert expected in result.stdout
+    assert f"_PYKUBEPROXY_COMPLETE={shell}_complete" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("pykubeproxy st", "plain,status"),
+        ("pykubeproxy diff --no-s", "plain,--no-summary"),
+        ("pykubeproxy diff --live du", "file,du"),
+        ("pykubeproxy render -f ex", "file,ex"),
+        ("pykubeproxy diff --config ku", "file,ku"),
+        ("pykubeproxy run --kubeconfig ku", "file,ku"),
+        ("pykubeproxy completion z", "plain,zsh"),
+    ],
+)
+def test_what_is_completed(words: str, expected: str) -> None:
+    program = "import sys; sys.argv[0] = 'pykubeproxy'; from pykubeproxy.__main__ import main; main()"
+    asked = {"_PYKUBEPROXY_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**asked, "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.splitlines() == [expected]
