@@ -93,29 +93,20 @@ def pod(
     deleted: str | None = None,
 ) -> dict[str, Any]:
     """A pod of the DaemonSet, as the API has it."""
+    metadata = {"name": name or f"proxy-{node}", "namespace": "kube-system", "creationTimestamp": created}
+    states = {"sidecar": {"ready": True, "state": RUNNING}, "kube-proxy": {"ready": ready, "state": state}}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {
-            "name": name or f"proxy-{node}",
-            "namespace": "kube-system",
-            "creationTimestamp": created,
-            **({"deletionTimestamp": deleted} if deleted else {}),
-        },
+        "metadata": {**metadata, **({"deletionTimestamp": deleted} if deleted else {})},
         "spec": {
             "nodeName": node,
             "hostNetwork": True,
-            "containers": [
-                {"name": "sidecar", "image": "registry.example.com/sidecar:1"},
-                {"name": "kube-proxy", "image": "registry.example.com/pykubeproxy:0.1.0"},
-            ],
+            "containers": [{"name": container, "image": f"registry.example.com/{container}:1"} for container in states],
         },
         "status": {
             "phase": "Running",
             "podIPs": [{"ip": "172.31.0.11"}],
-            "containerStatuses": [
-                {"name": "sidecar", "ready": True, "state": RUNNING},
-                {"name": "kube-proxy", "ready": ready, "state": state},
-            ],
+            "containerStatuses": [{"name": container, **its} for container, its in states.items()],
         },
     }
