@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from io import StringIO
 from pathlib import Path
 
@@ -15,56 +15,45 @@ from pykubeproxy.cli.progress import progress
 LONGEST_WAIT_SECONDS = 30
 
 
-class Terminal(StringIO):
-    """A stand-in for stderr on a terminal."""
+class Stream(StringIO):
+    """A stand-in for stderr. No fixture: pytest puts its own stderr in place before a test begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool, delay: float = 0.0) -> None:
         super().__init__()
+        self.is_terminal = is_terminal
         self.was_written = threading.Event()
+        monkeypatch.setattr("pykubeproxy.cli.progress.DELAY_SECONDS", delay)
+        monkeypatch.setattr(sys, "stderr", self)
 
     def isatty(self) -> bool:
-        return True
+        return self.is_terminal
 
     def flush(self) -> None:
         self.was_written.set()
 
 
-def put_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Make stderr a terminal. A fixture could not: pytest puts its own stderr in place before the test begins."""
-    its = Terminal()
-    monkeypatch.setattr(sys, "stderr", its)
-    return its
-
-
-def fail_after(terminal: Terminal) -> None:
-    with progress("reading"):
-        assert terminal.was_written.wait(LONGEST_WAIT_SECONDS)
-        raise KeyboardInterrupt
-
-
-def test_what_takes_long_is_named_and_the_name_erased(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = put_terminal(monkeypatch)
-    monkeypatch.setattr("pykubeproxy.cli.progress.DELAY_SECONDS", 0)
-    with progress("reading the rules"):
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt])
+def test_what_takes_long_is_named_and_the_name_erased(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException] | None
+) -> None:
+    terminal = Stream(monkeypatch, is_terminal=True)
+    with suppress(KeyboardInterrupt), progress("reading the rules"):
         assert terminal.was_written.wait(LONGEST_WAIT_SECONDS)
         assert terminal.getvalue() == "reading the rules ..."
+        if error:
+            raise error
     assert terminal.getvalue() == "reading the rules ..." + "\r" + " " * 21 + "\r"
 
 
-def test_it_is_erased_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = put_terminal(monkeypatch)
-    monkeypatch.setattr("pykubeproxy.cli.progress.DELAY_SECONDS", 0)
-    with pytest.raises(KeyboardInterrupt):
-        fail_after(terminal)
-    assert terminal.getvalue().endswith(" \r")
-
-
-def test_what_is_quick_is_done_without_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = put_terminal(monkeypatch)
-    monkeypatch.setattr("pykubeproxy.cli.progress.DELAY_SECONDS", LONGEST_WAIT_SECONDS)
+@pytest.mark.parametrize(("is_terminal", "delay"), [(True, LONGEST_WAIT_SECONDS), (False, 0.0)])
+def test_what_is_quick_or_goes_to_a_pipe_is_done_without_a_word(
+    monkeypatch: pytest.MonkeyPatch, delay: float, *, is_terminal: bool
+) -> None:
+    stream = Stream(monkeypatch, is_terminal=is_terminal, delay=delay)
+    before = threading.active_count()
     with progress("reading the rules"):
-        pass
-    assert terminal.getvalue() == ""
+        assert threading.active_count() == before + is_terminal
+    assert stream.getvalue() == ""
 
 
 @pytest.mark.parametrize(
@@ -89,12 +78,3 @@ def test_commands_name_what_may_take_long(
         monkeypatch.setattr(f"pykubeproxy.cli.{module}.progress", name)
     assert CliRunner().invoke(main, [*command.split(), "--live", str(tmp_path / "dump")]).exit_code < 2
     assert named == expected
-
-
-def test_a_pipe_gets_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pykubeproxy.cli.progress.DELAY_SECONDS", 0)
-    monkeypatch.setattr(sys, "stderr", pipe := StringIO())
-    before = threading.active_count()
-    with progress("reading the rules"):
-        assert threading.active_count() == before
-    assert pipe.getvalue() == ""

@@ -1,5 +1,6 @@
 """What of the input was not read or not used is said, and can be made an error."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pykubeproxy.cluster.input_notes import FileBesideApi
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import complete
 from pykubeproxy.model.ip import Family
+from tests.corpus import GOLDEN
 from tests.kernel.objects import web, write
 
 EMPTY = "no manifest in this folder (.yaml, .yml, .json; folders in it are not looked into)"
@@ -18,24 +20,24 @@ PENDING = "kind: Service\napiVersion: v1\nmetadata: {name: pending}\nspec: {port
 UNUSED = "kind: Deployment\napiVersion: apps/v1\nmetadata: {name: web}\n"
 
 
-@pytest.fixture(name="folder")
-def fixture_folder(tmp_path: Path) -> Path:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
     """A folder with a Service that can be used."""
     (tmp_path / "manifests").mkdir()
     write(tmp_path / "manifests" / "web.json", web(Family.IPV4))
     return tmp_path / "manifests"
 
 
-@pytest.fixture(name="dump")
-def fixture_dump(folder: Path, tmp_path: Path) -> Path:
+@pytest.fixture
+def dump(folder: Path, tmp_path: Path) -> Path:
     """The rules of a node that serves what is in the folder."""
     dump = tmp_path / "dump"
     dump.write_text(run("render", "-f", str(folder), "--family", "ipv4").stdout)
     return dump
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
+def run(*arguments: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(main, arguments, input=stdin)
 
 
 def ask(command: str, folder: Path, dump: Path, *more: str) -> Result:
@@ -43,42 +45,30 @@ def ask(command: str, folder: Path, dump: Path, *more: str) -> Result:
 
 
 @pytest.mark.parametrize("command", ["render", "diff"])
-def test_a_service_without_cluster_ip_is_left_out(command: str, folder: Path, dump: Path) -> None:
-    (folder / "pending.yaml").write_text(PENDING)
-    said = ask(command, folder, dump)
-    assert (said.exit_code, said.stderr) == (0, "left out: Service default/pending, it has no clusterIP yet\n")
-    strict = ask(command, folder, dump, "--strict")
-    assert (strict.exit_code, strict.stdout) == (2, "")
-    assert strict.stderr == f"{said.stderr}Error: --strict: 1 thing of the input could not be used\n"
-
-
-@pytest.mark.parametrize("command", ["render", "diff"])
-def test_a_link_that_leads_nowhere(command: str, folder: Path, dump: Path) -> None:
-    (folder / "gone.yaml").symlink_to(folder / "none")
-    said = ask(command, folder, dump)
-    assert (said.exit_code, said.stderr) == (0, f"{folder}/gone.yaml: cannot be read: No such file or directory\n")
-    assert ask(command, folder, dump, "--strict").exit_code == 2
-
-
-@pytest.mark.parametrize("command", ["render", "diff"])
-def test_what_is_of_no_use_to_a_proxy_is_no_mistake(command: str, folder: Path, dump: Path) -> None:
+def test_what_cannot_be_used_is_told_and_no_mistake_unless_strict(command: str, folder: Path, dump: Path) -> None:
     (folder / "unused.yaml").write_text(UNUSED)
-    assert ask(command, folder, dump, "--strict").exit_code == 0
+    assert ask(command, folder, dump, "--strict").exit_code == 0, "it is of no use to a proxy"
+    (folder / "gone.yaml").symlink_to(folder / "none")
+    (folder / "pending.yaml").write_text(PENDING)
+    found, strict = ask(command, folder, dump), ask(command, folder, dump, "--strict")
+    assert found.exit_code == 0
+    assert found.stderr.splitlines()[-2:] == [
+        f"{folder}/gone.yaml: cannot be read: No such file or directory",
+        "left out: Service default/pending, it has no clusterIP yet",
+    ]
+    assert (strict.exit_code, strict.stdout) == (2, "")
+    assert strict.stderr == f"{found.stderr}Error: --strict: 2 things of the input could not be used\n"
 
 
 @pytest.mark.parametrize("command", ["render", "diff"])
-def test_an_empty_folder_alone_is_an_error(command: str, folder: Path, dump: Path) -> None:
-    folder = folder / "below"
-    folder.mkdir()
-    said = ask(command, folder, dump)
-    assert (said.exit_code, said.stdout) == (2, "")
-    assert said.stderr == f"Error: nothing to work with: {folder}: {EMPTY}\n"
-
-
-def test_an_empty_folder_beside_others_is_told(folder: Path, dump: Path, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    said = ask("diff", folder, dump, "-f", str(tmp_path / "empty"))
-    assert (said.exit_code, said.stderr) == (0, f"{tmp_path}/empty: {EMPTY}\n")
+def test_an_empty_folder_is_told_and_alone_an_error(command: str, folder: Path, dump: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    beside = ask(command, folder, dump, "-f", str(empty))
+    assert (beside.exit_code, beside.stderr) == (0, f"{empty}: {EMPTY}\n")
+    alone = ask(command, empty, dump)
+    assert (alone.exit_code, alone.stdout) == (2, "")
+    assert alone.stderr == f"Error: nothing to work with: {empty}: {EMPTY}\n"
 
 
 def test_rules_of_all_services_go_only_if_that_is_asked_for(folder: Path, dump: Path) -> None:
@@ -97,13 +87,42 @@ def test_rules_of_all_services_go_only_if_that_is_asked_for(folder: Path, dump: 
 
 def test_an_empty_stdin_is_no_cluster_without_services(dump: Path) -> None:
     """A command whose output should have come in has failed, perhaps."""
-    arguments = ["diff", "-f", "-", "--live", str(dump)]
-    refused = CliRunner().invoke(main, arguments, input="")
+    arguments = ("diff", "-f", "-", "--live", str(dump))
+    refused = run(*arguments, stdin="")
     assert (refused.exit_code, refused.stderr) == (2, "Error: nothing to work with: stdin: empty: nothing came in\n")
-    assert CliRunner().invoke(main, [*arguments, "--allow-empty"], input="").exit_code == 1
+    assert run(*arguments, "--allow-empty", stdin="").exit_code == 1
 
 
 def test_files_beside_the_api_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pykubeproxy.daemon.watch.api_source.list_objects", lambda _: ObjectChanges())
     read = read_objects(("web.yaml", "api"), complete({}, None, "node-a"))
     assert read.notes == (FileBesideApi(path=Path("web.yaml")),)
+
+
+REFUSED = "cannot list objects: http://127.0.0.1:1: Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("command", "can_do_without"),
+    [
+        ("render", False),
+        ("diff --live {dump}", False),
+        ("trace --live {dump} --from=10.244.0.9 --to=ns1/np --in-interface=eth0", True),
+        ("services --live {dump}", True),
+    ],
+)
+def test_without_an_api_server_only_rules_can_be_asked(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, can_do_without: bool
+) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    clusters = [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}]
+    contexts = [{"name": "c", "context": {"cluster": "c", "user": ""}}]
+    kubeconfig.write_text(json.dumps({"clusters": clusters, "contexts": contexts, "current-context": "c"}))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    words = command.format(dump=GOLDEN / "nodeport" / "ipv4.save").split()
+    result = run(*words, "--source=api", f"--kubeconfig={kubeconfig}", "--cluster-cidr=10.244.0.0/16")
+    if can_do_without:
+        assert (result.exit_code, result.stderr) == (0, f"note: {REFUSED}; what follows is by the rules alone\n")
+        assert "ns1/np:http" in result.stdout
+    else:
+        assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"Error: {REFUSED}\n")
