@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+from unittest.mock import patch
 
 import click
 import msgspec
@@ -36,28 +38,7 @@ CHOSEN = msgspec.structs.replace(
 )
 
 
-class Asked:
-    """What a command is told of its node."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, running: RunningProxy) -> None:
-        monkeypatch.setattr(running_proxy, "find_running", lambda: running)
-        self.stderr = ""
-        self.error: BaseException | None = None
-
-    def config(self, *arguments: str, objects: tuple[str, ...] = ()) -> NodeConfig:
-        found: list[NodeConfig] = []
-
-        @click.command()
-        @our_options
-        @kube_proxy_flags()
-        def command(own_options: OwnOptions, flags: Mapping[str, object]) -> None:
-            found.append(config_of_node(flags, own_options, objects))
-
-        result = CliRunner().invoke(command, arguments)
-        self.stderr = result.stderr
-        if result.exception is not None:
-            raise result.exception
-        return found[0]
+NONE = RunningProxy()
 
 
 def running(
@@ -65,24 +46,34 @@ def running(
 ) -> RunningProxy:
     shown = msgspec.json.encode(as_api_object(config))
     process = PROCESS if status is not None else KUBE_PROXY
-    is_trusted = owner == os.geteuid()
-    answer = msgspec.structs.replace(ANSWER, status=status, owner=owner, is_trusted=is_trusted)
+    answer = msgspec.structs.replace(ANSWER, status=status, owner=owner, is_trusted=owner == os.geteuid())
     return RunningProxy(processes=(process,), process=process, answer=answer, config=shown)
 
 
-def test_where_none_runs_the_command_line_is_all_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Asked(monkeypatch, RunningProxy())
-    node = asked.config("--cluster-cidr=10.1.0.0/16", "--dispatch=linear")
+def ask(its: RunningProxy, *arguments: str, objects: tuple[str, ...] = ()) -> tuple[NodeConfig, str]:
+    """What a command is told of a node on which this runs, and what it says on stderr."""
+    found: list[NodeConfig] = []
+
+    @click.command()
+    @our_options
+    @kube_proxy_flags()
+    def command(own_options: OwnOptions, flags: Mapping[str, object]) -> None:
+        found.append(config_of_node(flags, own_options, objects))
+
+    with patch.object(running_proxy, "find_running", lambda: its):
+        result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    return found[0], result.stderr
+
+
+def test_where_none_runs_the_command_line_is_all_there_is() -> None:
+    node, said = ask(NONE, "--cluster-cidr=10.1.0.0/16", "--dispatch=linear")
     assert node.completed.cluster_cidrs == ("10.1.0.0/16",)
-    assert node.own_options == OwnOptions(dispatch=Dispatch.LINEAR)
-    assert asked.stderr == ""
+    assert (node.own_options, said) == (OwnOptions(dispatch=Dispatch.LINEAR), "")
 
 
-def test_everything_is_as_in_the_running_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Asked(monkeypatch, running(CHOSEN))
-    node = asked.config()
-    assert node.completed.config.cluster_cidr == "10.244.0.0/16"
-    assert node.completed.cluster_cidrs == ("10.244.0.0/16",)
+def test_everything_is_as_in_the_running_proxy() -> None:
+    node, said = ask(running(CHOSEN))
+    assert (node.completed.config.cluster_cidr, node.completed.cluster_cidrs) == ("10.244.0.0/16", ("10.244.0.0/16",))
     assert node.completed.config.detect_local_mode == "NodeCIDR"
     assert (node.completed.node_name, node.completed.master) == ("node-a", "https://10.0.0.9")
     assert node.own_options == OwnOptions(
@@ -92,13 +83,12 @@ def test_everything_is_as_in_the_running_proxy(monkeypatch: pytest.MonkeyPatch) 
         commit=CommitMode.SINGLE,
         host_addresses=(ADDRESS,),
     )
-    assert node.objects == ("/srv/objects",)
-    assert asked.stderr == "configuration of the running proxy (pid 4711)\n"
+    assert (node.objects, said) == (("/srv/objects",), "configuration of the running proxy (pid 4711)\n")
 
 
-def test_what_is_given_by_hand_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Asked(monkeypatch, running(CHOSEN))
-    node = asked.config(
+def test_what_is_given_by_hand_wins() -> None:
+    node, said = ask(
+        running(CHOSEN),
         *("--cluster-cidr=10.1.0.0/16", "--hostname-override=node-b", "--master=https://10.0.0.1"),
         *("--dispatch=tree", "--commit=auto", "--backend=auto", "--family=ipv6", "--host-address=192.0.2.8"),
         objects=("here",),
@@ -108,27 +98,22 @@ def test_what_is_given_by_hand_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (node.completed.node_name, node.completed.master) == ("node-b", "https://10.0.0.1")
     assert node.own_options == OwnOptions(families=(Family.IPV6,), host_addresses=(IP(Family.IPV4, "192.0.2.8"),))
     assert node.objects == ("here",)
-    assert asked.stderr == "configuration of the running proxy (pid 4711)\n", "and nothing of flags that are ignored"
+    assert said == "configuration of the running proxy (pid 4711)\n", "and nothing of flags that are ignored"
 
 
-def test_of_kube_proxy_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Asked(monkeypatch, running(None))
-    node = asked.config()
+def test_of_kube_proxy_what_it_has() -> None:
+    node, said = ask(running(None))
     assert (node.completed.cluster_cidrs, node.completed.node_name) == (("10.244.0.0/16",), "node-a")
     assert node.own_options == OwnOptions(), "what run would do in its place"
-    assert asked.stderr == "configuration of the running kube-proxy (pid 12)\n"
+    assert said == "configuration of the running kube-proxy (pid 12)\n"
 
 
-def test_a_configuration_file_given_by_hand_is_all_there_is(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    file = tmp_path_factory.mktemp("config") / "file"
-    file.write_text(
-        "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nclusterCIDR: 10.9.0.0/16\n"
-    )
-    asked = Asked(monkeypatch, running(CHOSEN))
-    assert asked.config(f"--config={file}").completed.cluster_cidrs == ("10.9.0.0/16",)
-    assert asked.stderr == ""
+def test_a_configuration_file_given_by_hand_is_all_there_is(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    kind = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"
+    file.write_text(f"{kind}clusterCIDR: 10.9.0.0/16\n")
+    node, said = ask(running(CHOSEN), f"--config={file}")
+    assert (node.completed.cluster_cidrs, said) == (("10.9.0.0/16",), "")
 
 
 @pytest.mark.parametrize(
@@ -140,27 +125,27 @@ def test_a_configuration_file_given_by_hand_is_all_there_is(
     ],
     ids=["another user's", "nobody's", "another mode"],
 )
-def test_a_configuration_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch, found: RunningProxy, why: str) -> None:
-    asked = Asked(monkeypatch, found)
-    assert asked.config("--cluster-cidr=10.1.0.0/16").completed.cluster_cidrs == ("10.1.0.0/16",)
-    assert asked.stderr.startswith("note: the configuration of the running ")
-    assert why in asked.stderr
+def test_a_configuration_that_cannot_be_used(found: RunningProxy, why: str) -> None:
+    node, said = ask(found, "--cluster-cidr=10.1.0.0/16")
+    assert node.completed.cluster_cidrs == ("10.1.0.0/16",)
+    assert said.startswith("note: the configuration of the running ")
+    assert why in said
 
 
-def test_commands_that_need_only_our_own_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    found: list[OwnOptions] = []
-
+@pytest.mark.parametrize(
+    ("its", "dispatch", "said"),
+    [
+        (NONE, Dispatch.TREE, ""),
+        (running(None), Dispatch.TREE, ""),
+        (running(CHOSEN, owner=4242), Dispatch.TREE, ""),
+        (running(CHOSEN), Dispatch.LINEAR, "configuration of the running proxy (pid 4711)\n"),
+    ],
+)
+def test_commands_that_need_only_our_own_options(its: RunningProxy, dispatch: Dispatch, said: str) -> None:
     @click.command()
     @our_options
     def command(own_options: OwnOptions) -> None:
-        found.append(options_of_node(own_options))
+        assert options_of_node(own_options).dispatch is dispatch
 
-    for its, said in (
-        (RunningProxy(), ""),
-        (running(None), ""),
-        (running(CHOSEN, owner=4242), ""),
-        (running(CHOSEN), "configuration of the running proxy (pid 4711)\n"),
-    ):
-        monkeypatch.setattr(running_proxy, "find_running", lambda its=its: its)
-        assert CliRunner().invoke(command, []).stderr == said
-    assert [its.dispatch for its in found] == [Dispatch.TREE, Dispatch.TREE, Dispatch.TREE, Dispatch.LINEAR]
+    with patch.object(running_proxy, "find_running", lambda: its):
+        assert CliRunner().invoke(command, [], catch_exceptions=False).stderr == said
