@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from pykubeproxy.explain.status.node_state import Health, KubeProxyMetrics, ProxyProcess
-from pykubeproxy.explain.status.published import PATH
+from pykubeproxy.explain.status.published import PATH, ProxyStatus
 from pykubeproxy.host import proxy_endpoints
 from pykubeproxy.host.proxy_endpoints import find_running, owner_of
 from tests.explain.status.nodes import STATUS
@@ -97,19 +97,17 @@ def test_kube_proxy() -> None:
     assert (answer.owner, answer.is_trusted) == (os.geteuid(), True)
 
 
-def test_one_of_ours() -> None:
-    with serving({"/configz": configz(), PATH: (200, msgspec.json.encode(STATUS).decode())}) as address:
+@pytest.mark.parametrize(
+    ("page", "status"),
+    [(msgspec.json.encode(STATUS).decode(), STATUS), ('{"version": 2}', None)],
+    ids=["this version", "another version"],
+)
+def test_one_of_ours(page: str, status: ProxyStatus | None) -> None:
+    with serving({"/configz": configz(), PATH: (200, page)}) as address:
         answer = find_running(address, health="127.0.0.1:1").answer
     assert answer is not None
-    assert (answer.status, answer.metrics, answer.health) == (STATUS, None, None)
-    assert answer.health_address == "127.0.0.1:1"
-
-
-def test_a_status_that_is_of_another_version_makes_no_fuss() -> None:
-    with serving({"/configz": configz(), PATH: (200, '{"version": 2}')}) as address:
-        answer = find_running(address).answer
-    assert answer is not None
-    assert answer.status is None
+    assert (answer.status, answer.health, answer.health_address) == (status, None, "127.0.0.1:1")
+    assert answer.metrics is None or status is None
 
 
 @pytest.mark.parametrize("page", [(200, "hello"), (200, "[1]"), (200, '{"other": {}}'), (500, "{}")])
@@ -117,6 +115,8 @@ def test_a_server_that_is_no_proxy(page: tuple[int, str]) -> None:
     with serving({"/configz": page}) as address:
         running = find_running(address)
     assert (running.answer, running.config, running.asked) == (None, b"", (address,))
+    for none in ("nonsense", "127.0.0.1:http", "127.0.0.1:99999"):
+        assert find_running(none).answer is None
 
 
 def test_the_command_line_says_where_to_ask_and_one_in_charge_comes_first(processes: list[ProxyProcess]) -> None:
@@ -128,15 +128,6 @@ def test_the_command_line_says_where_to_ask_and_one_in_charge_comes_first(proces
     assert running.process == processes[1]
     assert running.answer is not None
     assert running.answer.address == charge
-
-
-def test_a_process_that_does_not_answer_where_its_command_line_says(processes: list[ProxyProcess]) -> None:
-    processes.append(
-        ProxyProcess(pid=1, name="kube-proxy", command=("kube-proxy", "--metrics-bind-address", "127.0.0.1:1"))
-    )
-    running = find_running()
-    assert running.answer is None
-    assert running.asked[0] == "127.0.0.1:1"
 
 
 def test_the_configuration_file_says_where_to_ask(processes: list[ProxyProcess], tmp_path: Path) -> None:
@@ -161,11 +152,6 @@ def test_a_file_that_is_none_and_a_server_that_is_slow_keep_nobody_waiting(
         running = find_running()
     assert running.answer is None
     assert running.asked[0] == address
-
-
-@pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:http", "127.0.0.1:99999"])
-def test_an_address_that_is_none(address: str) -> None:
-    assert find_running(address).answer is None
 
 
 @pytest.mark.parametrize("owner", [None, os.geteuid() + 1000])
