@@ -100,8 +100,9 @@ def test_who_it_was_is_not_forgotten(clock: Clock, proxy: FakeProxy) -> None:
     loop.act()
     for _ in range(2):
         clock.now += 1
-        loop.take(RIVAL)
-        loop.take(ForeignChange())
+        for change in (ForeignChange(), RIVAL, ForeignChange()):
+            loop.take(change)
+            clock.now += 0.01
         loop.act()
     assert [sync.cause for sync in recorder.syncs] == [None, RIVAL, RIVAL]
 

@@ -1,30 +1,26 @@
 """What the loop does when somebody has changed rules: what was noticed is not forgotten, and costs little."""
 
-from pykubeproxy.daemon.messages import ForeignChange
+from pykubeproxy.daemon.messages import ForeignChange, ObjectsListed
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from tests.builders import service
-from tests.daemon.fakes import Clock, FakePoll, FakeProxy, Recorder, act_until, changed, loop_of
+from tests.daemon.fakes import Clock, FakePoll, FakeProxy, act_until, changed, followed, loop_of
 
 T0 = 1000.0
 FIREWALLD = ForeignChange("firewalld", 7)
 
 
-def test_a_disturbance_is_looked_at_soon(clock: Clock, proxy: FakeProxy) -> None:
-    loop, recorder = loop_of(clock, proxy), Recorder()
-    loop.follow(recorder)
+def test_a_disturbance_is_looked_at_soon_and_once(clock: Clock, proxy: FakeProxy) -> None:
+    loop, recorder = followed(clock, proxy)
     loop.act()
     clock.now += 5
     loop.take(FIREWALLD)
     assert loop.time_to_next == 0
     loop.act()
-    assert proxy.reads == [T0, T0 + 5]
-    assert [sync.cause for sync in recorder.syncs] == [None, FIREWALLD]
     loop.take(FIREWALLD)
-    act_until(loop, clock, T0 + 6)
-    assert proxy.reads[2:] == [T0 + 5.25]
     act_until(loop, clock, T0 + 10)
-    assert len(proxy.reads) == 3, "once is enough"
+    assert proxy.reads == [T0, T0 + 5, T0 + 5.25]
+    assert [sync.cause for sync in recorder.syncs] == [None, FIREWALLD, FIREWALLD]
 
 
 def test_what_costs_much_is_done_rarely(clock: Clock, proxy: FakeProxy) -> None:
@@ -40,8 +36,7 @@ def test_what_costs_much_is_done_rarely(clock: Clock, proxy: FakeProxy) -> None:
 
 def test_a_change_that_comes_in_between_does_not_hide_it(clock: Clock, proxy: FakeProxy) -> None:
     proxy.read_seconds = 0.3
-    loop, recorder = loop_of(clock, proxy, min_interval=0.0), Recorder()
-    loop.follow(recorder)
+    loop, recorder = followed(clock, proxy, min_interval=0.0)
     loop.act()
     loop.take(FIREWALLD)
     loop.take(changed(service()))
@@ -59,16 +54,20 @@ def test_a_look_that_fails_is_not_repeated_at_once(clock: Clock, proxy: FakeProx
     clock.now += 1
     loop.take(FIREWALLD)
     act_until(loop, clock, T0 + 20)
-    assert proxy.syncs == [T0, T0 + 1]
     proxy.failure = None
     act_until(loop, clock, T0 + 31)
     assert proxy.syncs == [T0, T0 + 1, T0 + 31]
 
 
-def test_polls_are_asked_twice_a_second(clock: Clock, proxy: FakeProxy) -> None:
-    loop, recorder, poll = loop_of(clock, proxy), Recorder(), FakePoll(due=T0 + 0.5)
-    loop.follow(recorder)
+def test_polls_are_asked_twice_a_second_from_the_first_sync_on(clock: Clock, proxy: FakeProxy) -> None:
+    poll = FakePoll(due=T0 - 5)
+    loop, recorder = followed(clock, proxy, wait_for=["Service"])
     loop.poll(poll)
+    clock.now, poll.answers = T0 - 10, [True]
+    act_until(loop, clock, T0)
+    assert (poll.answers, proxy.syncs) == ([True], [])
+    loop.take(ObjectsListed(frozenset({"Service"})))
+    poll.due = T0 + 0.5
     loop.act()
     assert poll.remembered == 1
     poll.answers = [False, False, True]
@@ -88,11 +87,3 @@ def test_polls_are_asked_before_a_sync_makes_them_forget(clock: Clock, proxy: Fa
     assert proxy.reads == [T0]
     act_until(loop, clock, T0 + 0.4)
     assert proxy.reads == [T0, T0 + 0.25]
-
-
-def test_polls_are_not_asked_before_the_first_sync(clock: Clock, proxy: FakeProxy) -> None:
-    loop, poll = loop_of(clock, proxy, wait_for=["Service"]), FakePoll(due=T0 + 0.5)
-    loop.poll(poll)
-    poll.answers = [True]
-    act_until(loop, clock, T0 + 10)
-    assert (poll.answers, proxy.syncs) == ([True], [])

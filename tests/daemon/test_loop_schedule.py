@@ -8,7 +8,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.rules.options import RuleOptions
 from tests.builders import options, service, slice_of
-from tests.daemon.fakes import Clock, FakeProxy, FakeShadow, Recorder, act_until, changed, loop_of
+from tests.daemon.fakes import Clock, FakeProxy, FakeShadow, act_until, changed, followed, loop_of
 
 T0 = 1000.0
 
@@ -48,40 +48,23 @@ def test_the_reference_example(clock: Clock, proxy: FakeProxy) -> None:
     assert proxy.syncs[4:] == pytest.approx([start + 32.45]), "or earlier, if a change asks for it"
 
 
-def test_without_a_minimum_each_change_is_synced_at_once(clock: Clock, proxy: FakeProxy) -> None:
+def test_without_a_minimum_each_change_is_synced_at_once_and_what_changes_nothing_is_not(
+    clock: Clock, proxy: FakeProxy
+) -> None:
     loop = loop_of(clock, proxy, min_interval=0.0)
     for number in range(5):
         loop.take(changed(service(f"ns/a{number}", f"172.30.0.{number}")))
         assert loop.time_to_next == 0
         loop.act()
-    assert proxy.syncs == [T0] * 5
-
-
-def test_changes_that_come_together_are_one_sync(clock: Clock, proxy: FakeProxy) -> None:
-    loop, recorder = loop_of(clock, proxy), Recorder()
-    loop.follow(recorder)
-    for number in range(5):
-        loop.take(changed(service(f"ns/a{number}", f"172.30.0.{number}")))
-    loop.act()
-    (sync,) = recorder.syncs
-    assert {key.name for key in sync.touched} == {f"a{number}" for number in range(5)}
-    assert loop.time_to_next > 1
-
-
-def test_what_changes_nothing_asks_for_nothing(clock: Clock, proxy: FakeProxy) -> None:
-    loop = loop_of(clock, proxy)
-    loop.take(changed(service()))
-    loop.act()
-    loop.take(changed(service()))
+    loop.take(changed(service("ns/a4", "172.30.0.4")))
     act_until(loop, clock, T0 + 20)
-    assert len(proxy.syncs) == 1
+    assert proxy.syncs == [T0] * 5
 
 
 def test_a_family_that_fails_does_not_stop_the_other(clock: Clock, proxy: FakeProxy) -> None:
     other = FakeProxy(clock, Family.IPV6)
     proxy.failure = HostError("no")
-    loop, recorder = loop_of(clock, proxy, other), Recorder()
-    loop.follow(recorder)
+    loop, recorder = followed(clock, proxy, other)
     assert not loop.sync()
     assert [sync.error is None for sync in recorder.syncs] == [False, True]
     proxy.failure = None
@@ -113,6 +96,15 @@ def test_a_sync_that_does_not_read_does_not_put_reading_off(clock: Clock, proxy:
     assert len(proxy.syncs) == 31
 
 
+@pytest.mark.parametrize("kind", [FakeProxy, FakeShadow])
+def test_reading_again_counts_as_asked_for(clock: Clock, kind: type[FakeProxy]) -> None:
+    """So a repair that hangs makes the node unhealthy; shadow mode repairs nothing."""
+    loop, recorder = followed(clock, kind(clock))
+    loop.act()
+    loop.audit()
+    assert recorder.asked_times == (kind is FakeProxy)
+
+
 def test_a_shadow_reads_no_more_often_than_it_may(clock: Clock) -> None:
     shadow = FakeShadow(clock)
     shadow.read_seconds = 2.0
@@ -138,8 +130,7 @@ def test_after_a_failure_the_node_is_looked_at_anew(clock: Clock, proxy: FakePro
 
     loop = loop_of(clock, proxy, options_for=options_for)
     proxy.failure = HostError("no such counter")
-    loop.take(changed(service()))
-    act_until(loop, clock, T0 + 1)
-    assert (len(proxy.syncs), asked) == (1, [])
-    act_until(loop, clock, T0 + 31)
-    assert (len(proxy.syncs), asked) == (2, [proxy.options.family])
+    for end, expected in ((1, []), (31, [Family.IPV4])):
+        act_until(loop, clock, T0 + end)
+        assert asked == expected
+    assert len(proxy.syncs) == 2

@@ -24,38 +24,11 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def inbox() -> "SimpleQueue[Message]":
-    return SimpleQueue()
-
-
-@pytest.fixture
-def watch(path: Path, inbox: "SimpleQueue[Message]") -> Iterator[ConfigFileWatch]:
+def watch(path: Path) -> Iterator[ConfigFileWatch]:
     """Only looking when it is told to."""
-    its = ConfigFileWatch(path, CONTENT, inbox)
+    its = ConfigFileWatch(path, CONTENT, SimpleQueue())
     yield its
     its.join()
-
-
-def append(path: Path) -> None:
-    with path.open("ab") as file:
-        file.write(b"# more\n")
-
-
-def rewrite(path: Path) -> None:
-    """Something else of the same length."""
-    path.write_bytes(CONTENT.upper())
-
-
-def touch(path: Path) -> None:
-    os.utime(path)
-
-
-def chmod(path: Path) -> None:
-    path.chmod(0o600)
-
-
-def delete(path: Path) -> None:
-    path.unlink()
 
 
 def replace(path: Path) -> None:
@@ -74,30 +47,33 @@ def update_volume(path: Path) -> None:
     (folder / "first" / "config").unlink()
 
 
-def move(path: Path) -> None:
-    path.rename(path.with_name("config.bak"))
+EVENTS: dict[str, tuple[Callable[[Path], object], bool]] = {
+    "touched": (os.utime, False),
+    "other rights": (lambda path: path.chmod(0o600), False),
+    "deleted": (Path.unlink, False),
+    "replaced": (replace, False),
+    "volume updated": (update_volume, False),
+    "longer": (lambda path: path.write_bytes(CONTENT + b"# more\n"), True),
+    "something else of the same length": (lambda path: path.write_bytes(CONTENT.upper()), True),
+    "moved": (lambda path: path.rename(path.with_name("config.bak")), True),
+}
 
 
 def looks(watch: ConfigFileWatch) -> list[bool]:
     return [watch.has_changed() for _ in range(3)]
 
 
-@pytest.mark.parametrize("event", [touch, chmod, delete, replace, update_volume])
-def test_what_is_no_change(path: Path, watch: ConfigFileWatch, event: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize(("event", "is_change"), EVENTS.values(), ids=EVENTS)
+def test_what_is_a_change(
+    path: Path, watch: ConfigFileWatch, event: Callable[[Path], object], *, is_change: bool
+) -> None:
     assert not watch.has_changed()
     event(path)
-    assert looks(watch) == [False, False, False]
-
-
-@pytest.mark.parametrize("event", [append, rewrite, move])
-def test_what_is_a_change(path: Path, watch: ConfigFileWatch, event: Callable[[Path], None]) -> None:
-    assert not watch.has_changed()
-    event(path)
-    assert any(looks(watch))
+    assert any(looks(watch)) is is_change
 
 
 def test_what_was_written_before_the_first_look_is_a_change_as_well(path: Path, watch: ConfigFileWatch) -> None:
-    rewrite(path)
+    path.write_bytes(CONTENT.upper())
     assert watch.has_changed()
 
 
@@ -108,15 +84,16 @@ def test_a_volume_in_the_middle_of_its_update_is_no_change(path: Path, watch: Co
     update_volume(path)
     assert not watch.has_changed()
     spare.unlink()
-    assert looks(watch) == [False, False, False]
+    assert not any(looks(watch))
 
 
-def test_a_change_ends_the_loop(path: Path, inbox: "SimpleQueue[Message]", monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_ends_the_loop(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config_file, "_INTERVAL", 0.001)
+    inbox: SimpleQueue[Message] = SimpleQueue()
     watch = ConfigFileWatch(path, CONTENT, inbox)
     watch.start()
     try:
-        append(path)
+        path.write_bytes(CONTENT.upper())
         assert inbox.get(timeout=10) == Stop("content of the proxy server's configuration file was updated")
     finally:
         watch.join()

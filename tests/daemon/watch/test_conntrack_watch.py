@@ -11,15 +11,6 @@ from pykubeproxy.model.conntrack_usage import ConntrackUsage
 FULL, AGAIN = "error", "info"
 
 
-def told(*looks: tuple[int, int]) -> list[str]:
-    """The levels of what is said after looks at a table for 100: its entries, and the packets dropped so far."""
-    report = ConntrackReport()
-    with capture_logs() as logs:
-        for entries, dropped in looks:
-            report.look(ConntrackUsage(entries=entries, limit=100, dropped=dropped))
-    return [line["log_level"] for line in logs]
-
-
 @pytest.mark.parametrize(
     ("looks", "said"),
     [
@@ -35,7 +26,12 @@ def told(*looks: tuple[int, int]) -> list[str]:
     ],
 )
 def test_what_is_said(looks: list[tuple[int, int]], said: list[str]) -> None:
-    assert told(*looks) == said
+    """After looks at a table for 100: its entries, and the packets dropped so far."""
+    report = ConntrackReport()
+    with capture_logs() as logs:
+        for entries, dropped in looks:
+            report.look(ConntrackUsage(entries=entries, limit=100, dropped=dropped))
+    assert [line["log_level"] for line in logs] == said
 
 
 def test_who_watches_hands_on_what_it_sees() -> None:
@@ -45,4 +41,3 @@ def test_who_watches_hands_on_what_it_sees() -> None:
     watch.start()
     assert seen.get(timeout=10) == usage
     watch.join()
-    assert seen.empty()

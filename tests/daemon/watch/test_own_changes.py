@@ -15,49 +15,45 @@ def made(id_: int, port: int = PORT, pid: int = PROCESS) -> RulesetGeneration:
     return RulesetGeneration(id=id_, pid=pid, process="x", port=port)
 
 
-class Kernel:
+class Changes(OwnChanges):
+    """The changes to a ruleset that has a number as the test says."""
+
     number: int | None = 10
 
-    def __call__(self) -> int | None:
-        return self.number
+    def __init__(self) -> None:
+        super().__init__(lambda: self.number)
+
+    def sync(
+        self, then: int, *writes: RestoreRun, during: tuple[RulesetGeneration, ...] = ()
+    ) -> tuple[RulesetGeneration, ...]:
+        """What others have done in a sync that ends with the ruleset's number `then`."""
+        self.begin()
+        self.number = then
+        for generation in during:
+            assert not self.announced(generation), "the end will tell"
+        return self.end(writes)
 
 
 @pytest.fixture
-def kernel() -> Kernel:
-    return Kernel()
+def changes() -> Changes:
+    return Changes()
 
 
-@pytest.fixture
-def changes(kernel: Kernel) -> OwnChanges:
-    return OwnChanges(kernel)
+def test_counted(changes: Changes) -> None:
+    assert changes.sync(12, WROTE) == ()
+    assert changes.sync(12) == ()
+    assert changes.sync(13) == (UNKNOWN_CHANGE,)
+    assert changes.sync(16, WROTE) == (UNKNOWN_CHANGE,)
+    assert changes.sync(17, WROTE) == (UNKNOWN_CHANGE,), "a commit that changed nothing is a doubt"
+    assert changes.sync(18, FAILED) == (), "it will be looked at anyway"
 
 
-def sync(
-    changes: OwnChanges, kernel: Kernel, then: int, *writes: RestoreRun, during: tuple[RulesetGeneration, ...] = ()
-) -> object:
-    """What others have done in a sync that ends with the ruleset's number `then`."""
-    changes.begin()
-    kernel.number = then
-    for generation in during:
-        assert not changes.announced(generation), "the end will tell"
-    return changes.end(writes)
-
-
-def test_counted(changes: OwnChanges, kernel: Kernel) -> None:
-    assert sync(changes, kernel, 12, WROTE) == ()
-    assert sync(changes, kernel, 12) == ()
-    assert sync(changes, kernel, 13) == (UNKNOWN_CHANGE,)
-    assert sync(changes, kernel, 16, WROTE) == (UNKNOWN_CHANGE,)
-    assert sync(changes, kernel, 17, WROTE) == (UNKNOWN_CHANGE,), "a commit that changed nothing is a doubt"
-    assert sync(changes, kernel, 18, FAILED) == (), "it will be looked at anyway"
-
-
-def test_changed_between_two_syncs(changes: OwnChanges, kernel: Kernel) -> None:
+def test_changed_between_two_syncs(changes: Changes) -> None:
     assert not changes.begin()
     assert not changes.is_changed()
     changes.end(())
     assert not changes.is_changed()
-    kernel.number = 11
+    changes.number = 11
     assert changes.is_changed()
     assert changes.begin()
     assert changes.end(()) == ()
@@ -78,77 +74,66 @@ def test_changed_between_two_syncs(changes: OwnChanges, kernel: Kernel) -> None:
     ],
 )
 def test_announced(
-    changes: OwnChanges,
-    kernel: Kernel,
-    announcements: tuple[RulesetGeneration, ...],
-    foreign: list[int],
-    *,
-    is_late: bool,
+    changes: Changes, announcements: tuple[RulesetGeneration, ...], foreign: list[int], *, is_late: bool
 ) -> None:
     """Those of a sync may be heard in its course or after it; one process alone can have had the port of our tool."""
-    sync(changes, kernel, 10)
+    changes.sync(10)
     assert not changes.announcements_begin()
     if is_late:
-        assert sync(changes, kernel, 12, WROTE) == ()
+        assert changes.sync(12, WROTE) == ()
         found = [generation.id for generation in announcements if changes.announced(generation)]
     else:
-        told = sync(changes, kernel, 12, WROTE, during=announcements)
-        assert isinstance(told, tuple)
-        found = [generation.id for generation in told]
+        found = [generation.id for generation in changes.sync(12, WROTE, during=announcements)]
     assert found == foreign
 
 
-def test_what_was_there_before_a_sync_has_been_seen_by_it(changes: OwnChanges, kernel: Kernel) -> None:
+def test_what_was_there_before_a_sync_has_been_seen_by_it(changes: Changes) -> None:
     changes.announcements_begin()
-    sync(changes, kernel, 10)
-    kernel.number = 11
+    changes.sync(10)
+    changes.number = 11
     assert changes.begin()
     assert not changes.announced(made(11, port=9))
     assert changes.end(()) == ()
     assert not changes.announced(made(11, port=9)), "a second look would be needless"
 
 
-def test_the_port_of_an_earlier_tool_is_anybodys(changes: OwnChanges, kernel: Kernel) -> None:
+def test_the_port_of_an_earlier_tool_is_anybodys(changes: Changes) -> None:
     changes.announcements_begin()
-    sync(changes, kernel, 12, WROTE)
-    sync(changes, kernel, 14, RestoreRun(pid=6, commits=2))
+    changes.sync(12, WROTE)
+    changes.sync(14, RestoreRun(pid=6, commits=2))
     assert not changes.announced(made(13, port=6, pid=1))
     assert changes.announced(made(14, port=PORT))
     assert changes.announced(made(15, port=PORT))
 
 
-def test_lost_announcements(changes: OwnChanges, kernel: Kernel) -> None:
+def test_lost_announcements(changes: Changes) -> None:
     changes.announcements_begin()
-    assert sync(changes, kernel, 12, WROTE, during=(UNKNOWN_CHANGE,)) == (), "the number tells"
-    assert sync(changes, kernel, 15, WROTE, during=(UNKNOWN_CHANGE,)) == (UNKNOWN_CHANGE,)
+    assert changes.sync(12, WROTE, during=(UNKNOWN_CHANGE,)) == (), "the number tells"
+    assert changes.sync(15, WROTE, during=(UNKNOWN_CHANGE,)) == (UNKNOWN_CHANGE,)
     assert changes.announced(UNKNOWN_CHANGE)
 
 
-def test_announcements_that_begin_or_end_in_a_sync(changes: OwnChanges, kernel: Kernel) -> None:
+def test_announcements_that_begin_or_end_in_a_sync_or_after_a_change(changes: Changes) -> None:
     changes.begin()
-    changes.announcements_begin()
-    kernel.number = 13
+    assert not changes.announcements_begin()
+    changes.number = 13
     assert changes.end((WROTE,)) == (UNKNOWN_CHANGE,)
     changes.begin()
     changes.announcements_end()
-    kernel.number = 14
+    changes.number = 14
     assert changes.end(()) == (UNKNOWN_CHANGE,)
-
-
-def test_announcements_that_begin_after_a_change(changes: OwnChanges, kernel: Kernel) -> None:
-    sync(changes, kernel, 12, WROTE)
     assert not changes.announcements_begin()
     changes.announcements_end()
-    kernel.number = 13
+    changes.number = 15
     assert changes.announcements_begin()
 
 
-def test_a_kernel_that_does_not_tell(changes: OwnChanges, kernel: Kernel) -> None:
-    kernel.number = None
+def test_a_kernel_that_does_not_tell(changes: Changes) -> None:
+    changes.number = None
     assert not changes.begin()
     assert changes.end((WROTE,)) == ()
     assert not changes.is_changed()
-    kernel.number = 5
+    changes.number = 5
     changes.begin()
-    kernel.number = None
+    changes.number = None
     assert changes.end(()) == (UNKNOWN_CHANGE,)

@@ -10,16 +10,12 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.watch.slow_commands import FIRST_REPORT, SlowCommands
 from pykubeproxy.host import backend
 from pykubeproxy.host.commands import running
-from pykubeproxy.model.ip import Family
-from tests.builders import service
-from tests.daemon.fakes import Clock, FakeProxy, FakeShadow, Recorder, changed, loop_of
+from tests.daemon.node import KUBE_PROXY, Node
 from tests.host.fake_tools import VERSIONS, FakeTools
-from tests.kernel.machine import Kind, machine, wait_until, why_without
-from tests.kernel.objects import web, write
+from tests.kernel.machine import wait_until
 from tests.kernel.stand_ins import StandIns
 
 
@@ -90,29 +86,11 @@ def test_what_waits_for_a_reader_does_not_hang(tools: FakeTools) -> None:
     host.forget()
 
 
-def test_the_daemon_tells(tmp_path: Path) -> None:
-    kind = Kind(family=Family.IPV4, backend=backend.Backend.NFT)
-    if lack := why_without(kind):
-        pytest.skip(lack)
-    source = write(tmp_path / "objects.json", web(kind.family, 1))
-    go_on, log = tmp_path / "go-on", tmp_path / "log"
-    stand_ins = StandIns(tmp_path / "bin").waiting(go_on)
-    with machine() as its:
-        its.start(source, log, *kind.flags, path=stand_ins.path)
-        wait_until(lambda: "a command is still running" in log.read_text(), "a word about it")
-        assert "iptables-nft-restore -w 5" in log.read_text()
-        go_on.touch()
-        wait_until(lambda: "a command has ended that took long" in log.read_text(), "its end")
-        assert its.dump(kind)
-
-
-@pytest.mark.parametrize("proxy", [FakeProxy, FakeShadow])
-def test_reading_again_counts_as_asked_for(proxy: type[FakeProxy]) -> None:
-    """So a repair that hangs makes the node unhealthy; shadow mode repairs nothing."""
-    clock, recorder = Clock(), Recorder()
-    loop: Loop = loop_of(clock, proxy(clock))
-    loop.take(changed(service()))
-    loop.act()
-    loop.follow(recorder)
-    loop.audit()
-    assert recorder.asked_times == (proxy is FakeProxy)
+def test_the_daemon_tells(node: Node, tmp_path: Path) -> None:
+    go_on = tmp_path / "go-on"
+    daemon = node.start(command=KUBE_PROXY, path=StandIns(tmp_path / "bin").waiting(go_on).path)
+    told = daemon.wait_told("a command is still running")[0]
+    assert told["command"].startswith("iptables-nft-restore -w 5")
+    go_on.touch()
+    daemon.wait_told("a command has ended that took long")
+    daemon.wait_synced()
