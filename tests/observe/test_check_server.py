@@ -33,17 +33,18 @@ def web() -> Iterator[WebThread]:
 class Served:
     """A CheckServer of which one waits until it has done what it was asked for."""
 
-    def __init__(self, web: WebThread, health: ProxyHealth | None, family: Family = Family.IPV4) -> None:
+    def __init__(self, web: WebThread, health: ProxyHealth | None = None, family: Family = Family.IPV4) -> None:
         self._web = web
         self._failed: list[HealthCheckFailed] = []
         self.server = CheckServer(family, web, health, self._failed.append)
 
     def serve(
-        self, checks: dict[ServiceKey, HealthCheck], addresses: tuple[str, ...] | None
+        self, checks: dict[ServiceKey, tuple[int, int]], addresses: tuple[str, ...] | None
     ) -> tuple[HealthCheckFailed, ...]:
-        """What could not be served, and is told now."""
+        """What could not be served, and is told now; `checks` are ports and numbers of endpoints."""
         self._failed.clear()
-        self.server.serve(checks, addresses)
+        made = {key: HealthCheck(port=port, local_endpoints=count) for key, (port, count) in checks.items()}
+        self.server.serve(made, addresses)
         self._web.call(lambda: None)
         return tuple(self._failed)
 
@@ -51,10 +52,6 @@ class Served:
 @pytest.fixture
 def server(web: WebThread) -> Served:
     return Served(web, ProxyHealth(60))
-
-
-def check(port: int, local_endpoints: int = 0) -> HealthCheck:
-    return HealthCheck(port=port, local_endpoints=local_endpoints)
 
 
 def seen(port: int, host: str = "127.0.0.1") -> tuple[int, str, str, int]:
@@ -65,12 +62,15 @@ def seen(port: int, host: str = "127.0.0.1") -> tuple[int, str, str, int]:
     return answer.status, name, answer.headers["X-Load-Balancing-Endpoint-Weight"], body["localEndpoints"]
 
 
+def assert_answers(sock: socket.socket) -> None:
+    sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+
+
 def test_one_service(server: Served) -> None:
     port = free_port()
-    assert server.serve({}, LOCAL) == ()
-    assert not is_listening(port)
     for count, status in ((0, 503), (18, 200), (1, 200), (0, 503)):
-        assert server.serve({ONE: check(port, count)}, LOCAL) == ()
+        assert server.serve({ONE: (port, count)}, LOCAL) == ()
         assert seen(port) == (status, "ns/one", str(count), count)
     assert ask(port, "/", method="POST").headers["Content-Type"] == "application/json"
     server.serve({}, LOCAL)
@@ -79,37 +79,26 @@ def test_one_service(server: Served) -> None:
 
 def test_several_services_come_and_go(server: Served) -> None:
     ports = [free_port() for _ in range(5)]
-    server.serve({ONE: check(ports[0], 1), TWO: check(ports[1], 2), THREE: check(ports[2])}, LOCAL)
+    server.serve({ONE: (ports[0], 1), TWO: (ports[1], 2), THREE: (ports[2], 0)}, LOCAL)
     assert [seen(port)[:2] for port in ports[:3]] == [(200, "ns/one"), (200, "ns/two"), (503, "ns/three")]
     with dialled(ports[0]) as kept, dialled(ports[1]) as cut:
-        for sock in (kept, cut):
-            sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert sock.recv(4096).startswith(b"HTTP/1.1 200")
-        server.serve({ONE: check(ports[0], 1), THREE: check(ports[3], 7), FOUR: check(ports[4], 9)}, LOCAL)
+        assert_answers(kept)
+        assert_answers(cut)
+        server.serve({ONE: (ports[0], 1), THREE: (ports[3], 7), FOUR: (ports[4], 9)}, LOCAL)
         assert read_all(cut) == b""
-        kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert kept.recv(4096).startswith(b"HTTP/1.1 200")
+        assert_answers(kept)
     assert [is_listening(port) for port in ports] == [True, False, False, True, True]
-    assert [seen(ports[index]) for index in (0, 3, 4)] == [
-        (200, "ns/one", "1", 1),
-        (200, "ns/three", "7", 7),
-        (200, "ns/four", "9", 9),
-    ]
-
-
-def test_a_port_passes_from_one_service_to_another(server: Served) -> None:
-    port, other = free_port(), free_port()
-    server.serve({TWO: check(port, 1), ONE: check(other, 1)}, LOCAL)
-    assert server.serve({ONE: check(port, 2), TWO: check(other, 3)}, LOCAL) == ()
-    assert (seen(port)[1], seen(other)[1]) == ("ns/one", "ns/two")
+    assert [seen(ports[index])[1:3] for index in (0, 3, 4)] == [("ns/one", "1"), ("ns/three", "7"), ("ns/four", "9")]
+    assert server.serve({THREE: (ports[0], 2), ONE: (ports[3], 3)}, LOCAL) == (), "ports may pass from one to another"
+    assert (seen(ports[0])[1], seen(ports[3])[1]) == ("ns/three", "ns/one")
 
 
 def test_an_unhealthy_proxy_is_said_to_be(web: WebThread) -> None:
     clock = Ticking()
     health = ProxyHealth(60, clock)
-    server = Served(web, health)
-    port = free_port()
-    server.serve({ONE: check(port, 3)}, None)
+    port, without = free_port(), free_port()
+    Served(web, health).serve({ONE: (port, 3)}, None)
+    Served(web).serve({ONE: (without, 3)}, None)
     health.updated(Family.IPV6)
     health.queued(Family.IPV6)
     assert seen(port)[0] == 200
@@ -117,20 +106,14 @@ def test_an_unhealthy_proxy_is_said_to_be(web: WebThread) -> None:
     answer = ask(port)
     assert (answer.status, answer.headers["X-Load-Balancing-Endpoint-Weight"]) == (503, "3")
     assert json.loads(answer.body)["serviceProxyHealthy"] is False
-
-
-def test_without_a_health_server_the_proxy_counts_as_healthy(web: WebThread) -> None:
-    server = Served(web, None)
-    port = free_port()
-    server.serve({ONE: check(port, 1)}, None)
-    assert json.loads(ask(port).body)["serviceProxyHealthy"] is True
+    assert json.loads(ask(without).body)["serviceProxyHealthy"] is True, "of no health server nobody knows anything"
 
 
 def test_a_port_that_is_taken_is_tried_with_every_sync(server: Served) -> None:
     good = free_port()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        checks = {ONE: check(port, 1), TWO: check(good, 1)}
+        checks = {ONE: (port, 1), TWO: (good, 1)}
         (failure,) = server.serve(checks, LOCAL)
         assert (failure.service, failure.port) == (ONE, port)
         assert failure.note("n1") == (
@@ -146,10 +129,9 @@ def test_a_port_that_is_taken_is_tried_with_every_sync(server: Served) -> None:
 
 
 @pytest.mark.filterwarnings("error")  # a socket left to the garbage collector is one that somebody forgot
-def test_no_address_of_a_service_stays_open_if_one_fails(web: WebThread) -> None:
-    server = Served(web, None)
+def test_no_address_of_a_service_stays_open_if_one_fails(server: Served) -> None:
     port = free_port()
-    (failure,) = server.serve({ONE: check(port, 1)}, ("127.0.0.1", "192.0.2.77"))
+    (failure,) = server.serve({ONE: (port, 1)}, ("127.0.0.1", "192.0.2.77"))
     assert "listen tcp4 192.0.2.77:" in failure.error
     assert not is_listening(port)
 
@@ -158,7 +140,6 @@ def test_no_address_of_a_service_stays_open_if_one_fails(web: WebThread) -> None
     ("family", "addresses", "answers_on"),
     [
         (Family.IPV4, None, {"127.0.0.1", "127.0.0.2"}),
-        (Family.IPV4, ("127.0.0.1",), {"127.0.0.1"}),
         (Family.IPV4, ("127.0.0.1", "127.0.0.2"), {"127.0.0.1", "127.0.0.2"}),
         (Family.IPV4, (), set()),
         (Family.IPV6, None, {"::1"}),
@@ -168,26 +149,23 @@ def test_no_address_of_a_service_stays_open_if_one_fails(web: WebThread) -> None
 def test_listens_on_node_port_addresses(
     web: WebThread, family: Family, addresses: tuple[str, ...] | None, answers_on: set[str]
 ) -> None:
-    server = Served(web, None, family)
     port = free_port()
-    assert server.serve({ONE: check(port, 1)}, addresses) == ()
+    assert Served(web, family=family).serve({ONE: (port, 1)}, addresses) == ()
     assert {host for host in ("127.0.0.1", "127.0.0.2", "::1") if is_listening(port, host)} == answers_on
 
 
 def test_moves_to_other_addresses_and_only_then(server: Served) -> None:
     port = free_port()
-    hosts = ("127.0.0.1", "127.0.0.2")
 
     def answers_on(addresses: tuple[str, ...] | None) -> list[bool]:
-        assert server.serve({ONE: check(port, 1)}, addresses) == ()
-        return [is_listening(port, host) for host in hosts]
+        assert server.serve({ONE: (port, 1)}, addresses) == ()
+        return [is_listening(port, host) for host in ("127.0.0.1", "127.0.0.2")]
 
-    assert answers_on(hosts[:1]) == [True, False]
+    assert answers_on(LOCAL) == [True, False]
     with dialled(port) as kept:
-        assert answers_on(hosts[:1]) == [True, False]
-        kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert kept.recv(4096).startswith(b"HTTP/1.1 200")
-        assert answers_on(hosts[1:]) == [False, True]
+        assert answers_on(LOCAL) == [True, False]
+        assert_answers(kept)
+        assert answers_on(("127.0.0.2",)) == [False, True]
         assert read_all(kept) == b""
     assert answers_on(None) == [True, True]
     assert answers_on(()) == [False, False]
@@ -196,13 +174,13 @@ def test_moves_to_other_addresses_and_only_then(server: Served) -> None:
 def test_both_families_serve_the_same_port_with_counts_of_their_own(web: WebThread) -> None:
     port = free_port()
     for family, count in ((Family.IPV4, 4), (Family.IPV6, 6)):
-        assert Served(web, None, family).serve({ONE: check(port, count)}, None) == ()
+        assert Served(web, family=family).serve({ONE: (port, count)}, None) == ()
     assert (seen(port)[3], seen(port, "::1")[3]) == (4, 6)
 
 
 def test_nobody_waits_for_a_web_thread_that_is_busy(web: WebThread) -> None:
     """Syncs go on meanwhile, and what they want last is what is served in the end."""
-    served, may_go_on, is_busy = Served(web, None), threading.Event(), threading.Event()
+    server, may_go_on, is_busy = Served(web).server, threading.Event(), threading.Event()
     ports = [free_port() for _ in range(3)]
 
     def hang() -> None:
@@ -213,10 +191,10 @@ def test_nobody_waits_for_a_web_thread_that_is_busy(web: WebThread) -> None:
     assert is_busy.wait(SECONDS)
     for _ in range(2000):
         for port in ports:
-            served.server.serve({ONE: check(port, 1)}, LOCAL)
-    assert not served.server.serves_all
+            server.serve({ONE: HealthCheck(port=port, local_endpoints=1)}, LOCAL)
+    assert not server.serves_all
     assert web._calls.qsize() == 1, "asked for once"
     may_go_on.set()
     web.call(lambda: None)
-    assert served.server.serves_all
+    assert server.serves_all
     assert [is_listening(port) for port in ports] == [False, False, True]

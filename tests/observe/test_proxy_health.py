@@ -1,83 +1,63 @@
-"""/healthz and /livez: the rows of the reference, and its timeline."""
+"""/healthz and /livez: the rows of the reference, and its timeline; and times as Go prints them."""
 
 import json
+import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
+from pykubeproxy.observe.clock import now, rfc3339
 from pykubeproxy.observe.health import ProxyHealth
 from tests.observe.ticking import Ticking
 
 V4, V6 = Family.IPV4, Family.IPV6
 GOOD_NODE = Node(name="n1")
 DYING_NODE = Node(name="n1", being_deleted=True)
+UPDATED, QUEUED = ProxyHealth.updated, ProxyHealth.queued
+Step = tuple[float, Callable[[ProxyHealth, Family], None], tuple[Family, ...]]
 
-Act = Callable[[ProxyHealth], None]
+
+@pytest.fixture
+def clock() -> Ticking:
+    return Ticking()
 
 
-def after(*steps: tuple[float, Act], timeout: float = 60.0) -> tuple[ProxyHealth, Ticking]:
-    """The health of a proxy on a good node, to which things have happened at certain times."""
-    clock = Ticking()
-    health = ProxyHealth(timeout, clock)
+@pytest.fixture
+def health(clock: Ticking) -> ProxyHealth:
+    """The health of a proxy on a good node, of which a sync may be due for 60 seconds."""
+    health = ProxyHealth(60, clock)
     health.saw_node(GOOD_NODE)
-    for seconds, act in steps:
-        clock.seconds = seconds
-        act(health)
-    return health, clock
-
-
-def updated(*families: Family) -> Act:
-    def act(health: ProxyHealth) -> None:
-        for family in families:
-            health.updated(family)
-
-    return act
-
-
-def queued(*families: Family) -> Act:
-    def act(health: ProxyHealth) -> None:
-        for family in families:
-            health.queued(family)
-
-    return act
+    return health
 
 
 @pytest.mark.parametrize(
     ("steps", "at", "healthy"),
     [
-        ([], 0, {}),
         ([], 9999, {}),
-        ([(0, updated(V4, V6))], 9999, {"IPv4": True, "IPv6": True}),
-        ([(0, updated(V4, V6)), (10, queued(V4, V6))], 69.9, {"IPv4": True, "IPv6": True}),
-        ([(0, updated(V4, V6)), (10, queued(V6))], 70, {"IPv4": True, "IPv6": False}),
-        ([(0, updated(V4, V6)), (10, queued(V4))], 70, {"IPv4": False, "IPv6": True}),
-        ([(0, updated(V4, V6)), (10, queued(V4, V6))], 70, {"IPv4": False, "IPv6": False}),
-        ([(0, updated(V4)), (10, queued(V4)), (60, queued(V4))], 70, {"IPv4": False}),
-        ([(0, updated(V4)), (10, queued(V4)), (69, updated(V4)), (69.5, queued(V4))], 129, {"IPv4": True}),
-        ([(0, updated(V4)), (10, queued(V4)), (80, updated(V4))], 80, {"IPv4": True}),
-        ([(0, queued(V4))], 9999, {}),
-        ([(0, queued(V4)), (5, updated(V6))], 9999, {"IPv6": True}),
+        ([(0, UPDATED, (V4, V6))], 9999, {"IPv4": True, "IPv6": True}),
+        ([(0, UPDATED, (V4, V6)), (10, QUEUED, (V4, V6))], 69.9, {"IPv4": True, "IPv6": True}),
+        ([(0, UPDATED, (V4, V6)), (10, QUEUED, (V6,))], 70, {"IPv4": True, "IPv6": False}),
+        ([(0, UPDATED, (V4, V6)), (10, QUEUED, (V4,))], 70, {"IPv4": False, "IPv6": True}),
+        ([(0, UPDATED, (V4, V6)), (10, QUEUED, (V4, V6))], 70, {"IPv4": False, "IPv6": False}),
+        ([(0, UPDATED, (V4,)), (10, QUEUED, (V4,)), (60, QUEUED, (V4,))], 70, {"IPv4": False}),
+        ([(0, UPDATED, (V4,)), (10, QUEUED, (V4,)), (69, UPDATED, (V4,)), (69.5, QUEUED, (V4,))], 129, {"IPv4": True}),
+        ([(0, UPDATED, (V4,)), (10, QUEUED, (V4,)), (80, UPDATED, (V4,))], 80, {"IPv4": True}),
+        ([(0, QUEUED, (V4,))], 9999, {}),
+        ([(0, QUEUED, (V4,)), (5, UPDATED, (V6,))], 9999, {"IPv6": True}),
     ],
     ids=[
-        "nothing-yet",
-        "nothing-for-long",
-        "idle-for-long",
-        "queued-recently",
-        "only-ipv6-late",
-        "only-ipv4-late",
-        "both-late",
-        "queued-again-does-not-help",
-        "each-queueing-has-its-own-time",
-        "recovered",
-        "never-started",
+        *("nothing", "idle-for-long", "queued-recently", "only-ipv6-late", "only-ipv4-late", "both-late"),
+        *("queued-again-does-not-help", "each-queueing-has-its-own-time", "recovered", "never-started"),
         "other-family-started",
     ],
 )
-def test_families(steps: list[tuple[float, Act]], at: float, healthy: dict[str, bool]) -> None:
-    health, clock = after(*steps)
+def test_families(health: ProxyHealth, clock: Ticking, steps: list[Step], at: float, healthy: dict[str, bool]) -> None:
+    for seconds, act, families in steps:
+        clock.seconds = seconds
+        for family in families:
+            act(health, family)
     clock.seconds = at
     assert health.is_healthy is all(healthy.values())
     for response in (health.livez(), health.healthz()):
@@ -87,22 +67,18 @@ def test_families(steps: list[tuple[float, Act]], at: float, healthy: dict[str, 
         assert {family: status["healthy"] for family, status in body["status"].items()} == healthy
 
 
-def test_timeline_of_the_reference() -> None:
-    clock = Ticking()
-    health = ProxyHealth(60, clock)
-    health.saw_node(GOOD_NODE)
-
+def test_timeline_of_the_reference(health: ProxyHealth, clock: Ticking) -> None:
     def statuses(at: float) -> tuple[int, int]:
         clock.seconds = at
         return health.livez().status, health.healthz().status
 
-    updated(V4, V6)(health)
-    assert statuses(10) == (200, 200)
-    queued(V4, V6)(health)
+    for act in (health.updated, health.queued):
+        assert statuses(10) == (200, 200)
+        act(V4)
+        act(V6)
     health.updated(V4)
     assert statuses(69) == (200, 200)
     assert statuses(70) == (503, 503)
-    assert statuses(75) == (503, 503)
     health.updated(V6)
     assert statuses(75) == (200, 200)
     health.saw_node(DYING_NODE)
@@ -110,46 +86,53 @@ def test_timeline_of_the_reference() -> None:
     assert b'"nodeEligible":false,"healthy":true' in health.healthz().body
 
 
-@pytest.mark.parametrize(
-    ("node", "status"), [(None, 503), (GOOD_NODE, 200), (DYING_NODE, 503)], ids=["never-seen", "good", "being-deleted"]
-)
-def test_node(node: Node | None, status: int) -> None:
-    health = ProxyHealth(60, Ticking())
-    if node is not None:
-        health.saw_node(node)
-    assert health.healthz().status == status
-    assert json.loads(health.healthz().body)["nodeEligible"] is (status == 200)
-    assert json.loads(health.healthz().body)["healthy"] is True
-    assert health.livez().status == 200
-    assert b"nodeEligible" not in health.livez().body
-
-
 @pytest.mark.usefixtures("utc")
-def test_exact_bodies() -> None:
-    health, clock = after((0, updated(V4)), (0.5, updated(V6)), (1, queued(V6)))
-    clock.seconds = 60.25
-    status: dict[str, Any] = {
-        "IPv4": {"lastUpdated": "2026-11-22T12:34:28Z", "healthy": True},
-        "IPv6": {"lastUpdated": "2026-11-22T12:34:28.5Z", "healthy": True},
-    }
-    now = "2026-11-22T12:35:28.25Z"
-    good = {"lastUpdated": now, "currentTime": now, "nodeEligible": True, "healthy": True, "status": status}
-    response = health.healthz()
-    assert response.body.decode() == json.dumps(good, separators=(",", ":"))
-    assert (response.content_type, response.headers) == (
-        "application/json",
-        (("X-Content-Type-Options", "nosniff"),),
-    )
-    clock.seconds = 61
-    status["IPv6"]["healthy"] = False
-    late = {"lastUpdated": "2026-11-22T12:34:28.5Z", "currentTime": "2026-11-22T12:35:29Z", "healthy": False}
-    assert health.livez().body.decode() == json.dumps({**late, "status": status}, separators=(",", ":"))
-
-
-@pytest.mark.usefixtures("utc")
-def test_body_before_anything() -> None:
-    health = ProxyHealth(60, Ticking())
-    assert health.healthz().body.decode() == (
+def test_exact_bodies(health: ProxyHealth, clock: Ticking) -> None:
+    assert ProxyHealth(60, clock).healthz().body.decode() == (
         '{"lastUpdated":"0001-01-01T00:00:00Z","currentTime":"2026-11-22T12:34:28Z","nodeEligible":false,'
         '"healthy":true,"status":{}}'
     )
+    health.updated(V4)
+    clock.seconds = 0.5
+    health.updated(V6)
+    health.queued(V6)
+    clock.seconds = 60.25
+    status = (
+        '"status":{"IPv4":{"lastUpdated":"2026-11-22T12:34:28Z","healthy":true},'
+        '"IPv6":{"lastUpdated":"2026-11-22T12:34:28.5Z","healthy":true}}}'
+    )
+    response = health.healthz()
+    assert response.body.decode() == (
+        '{"lastUpdated":"2026-11-22T12:35:28.25Z","currentTime":"2026-11-22T12:35:28.25Z","nodeEligible":true,'
+        f'"healthy":true,{status}'
+    )
+    headers = (("X-Content-Type-Options", "nosniff"),)
+    assert (response.content_type, response.headers) == ("application/json", headers)
+    clock.seconds = 60.5
+    late = status.replace('.5Z","healthy":true', '.5Z","healthy":false')
+    assert health.livez().body.decode() == (
+        '{"lastUpdated":"2026-11-22T12:34:28.5Z","currentTime":"2026-11-22T12:35:28.5Z",' + f'"healthy":false,{late}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("zone", "wall", "text"),
+    [
+        ("UTC", 1795350874_175445793, "2026-11-22T12:34:34.175445793Z"),
+        ("UTC", 1795350868_000000001, "2026-11-22T12:34:28.000000001Z"),
+        ("XST-5:30", 1795350868_500000000, "2026-11-22T18:04:28.5+05:30"),
+        ("XST+8", 1795350868_500000000, "2026-11-22T04:34:28.5-08:00"),
+    ],
+)
+@pytest.mark.usefixtures("utc")
+def test_times_with_their_zone(monkeypatch: pytest.MonkeyPatch, zone: str, wall: int, text: str) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    assert rfc3339(wall) == text
+
+
+def test_now_is_now() -> None:
+    before = time.time_ns(), time.monotonic()
+    moment = now()
+    assert before[0] <= moment.wall <= time.time_ns()
+    assert before[1] <= moment.monotonic <= time.monotonic()

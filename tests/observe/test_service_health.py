@@ -1,132 +1,131 @@
-"""Health checks of Services as values: which there are, what they count, what they answer."""
+"""What is told of Services besides their rules: health checks, and traffic dropped for want of a local endpoint."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from pykubeproxy.model.ip import Family
-from pykubeproxy.model.service import PortSpec, Service, ServiceKey, ServiceType
+from pykubeproxy.model.endpoint import SliceEndpoint
+from pykubeproxy.model.service import Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
+from pykubeproxy.observe.no_local_endpoints import DroppedTraffic
 from pykubeproxy.observe.service_health import HealthChecks, health_check_response
-from pykubeproxy.rules.service_traffic import HealthCheck
-from tests.builders import NODE, at, options, service, slice_of, slice_port, snapshot, traffic_of
+from pykubeproxy.rules.service_traffic import Dropped, HealthCheck
+from tests.builders import NODE, at, ip, options, port, service, slice_of, slice_port, snapshot, traffic_of
 
 LB = ServiceKey("ns1", "lb")
+LOCAL, REMOTE = at("10.0.1.1", NODE), at("10.0.1.2", "elsewhere")
 
 
 def balanced(**fields: Any) -> Service:
-    given: dict[str, Any] = {
-        "type": ServiceType.LOAD_BALANCER,
-        "external_traffic_local": True,
-        "health_check_node_port": 30500,
-    }
+    given = {"type": ServiceType.LOAD_BALANCER, "external_traffic_local": True, "health_check_node_port": 30500}
     return service("ns1/lb", **{**given, **fields})
 
 
-def checks(*objects: Object, family: Family = Family.IPV4) -> dict[ServiceKey, HealthCheck]:
-    made = HealthChecks()
-    known = snapshot(*objects)
-    made.update(traffic_of(known, known.services, options(family)))
-    return made.checks
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        service("ns1/lb", health_check_node_port=30500),
-        balanced(type=ServiceType.NODE_PORT),
-        balanced(external_traffic_local=False),
-        balanced(health_check_node_port=0),
-        balanced(has_foreign_proxy=True),
-        balanced(cluster_ip="None"),
-        balanced(ports=()),
-    ],
-    ids=["cluster-ip", "node-port", "policy-cluster", "no-port", "foreign-proxy", "headless", "no-ports"],
-)
-def test_services_without_one(other: Service) -> None:
-    assert checks(balanced()) == {LB: HealthCheck(port=30500, local_endpoints=0)}
-    assert checks(other) == {}
-
-
-def test_a_single_stack_service_has_one_in_its_own_family() -> None:
-    assert checks(balanced(), family=Family.IPV6) == {}
-    assert checks(balanced(cluster_ip="fd00::1"), family=Family.IPV6).keys() == {LB}
+def local(*endpoints: SliceEndpoint, **fields: Any) -> Object:
+    return slice_of("ns1/lb", *endpoints, **fields)
 
 
 @pytest.mark.parametrize(
     ("slices", "count"),
     [
         ([], 0),
-        ([slice_of("ns1/lb", at("10.0.0.1", NODE))], 1),
-        ([slice_of("ns1/lb", at("10.0.0.1", "elsewhere"))], 0),
-        ([slice_of("ns1/lb", at("10.0.0.1"))], 0),
-        ([slice_of("ns1/lb", at("10.0.0.1", NODE, ready=False))], 0),
-        ([slice_of("ns1/lb", at("10.0.0.1", NODE, ready=False, terminating=True))], 0),
-        ([slice_of("ns1/lb", at("10.0.0.1", NODE, serving=False, terminating=True))], 1),
-        ([slice_of("ns1/lb", at("10.0.0.1", NODE), at("10.0.0.2", NODE))], 2),
-        ([slice_of("ns1/lb", at("10.0.0.1", NODE), ports=(slice_port("a", 80), slice_port("b", 443)))], 1),
-        ([slice_of("ns1/lb", at("10.0.0.1", NODE)), slice_of("ns1/lb", at("10.0.0.1", NODE), part="b")], 1),
-        ([slice_of("ns1/lb", at("fd00::1", NODE))], 0),
-        ([slice_of("ns1/other", at("10.0.0.1", NODE))], 0),
+        ([local(REMOTE)], 0),
+        ([local(at("10.0.0.1", NODE, ready=False))], 0),
+        ([local(at("10.0.0.1", NODE, ready=False, terminating=True))], 0),
+        ([local(at("10.0.0.1", NODE, serving=False, terminating=True))], 1),
+        ([local(LOCAL, at("10.0.0.2", NODE))], 2),
+        ([local(LOCAL, ports=(slice_port("a", 80), slice_port("b", 443)))], 1),
+        ([local(LOCAL), local(LOCAL, part="b")], 1),
+        ([local(at("fd00::1", NODE))], 0),
     ],
-    ids=[
-        "none",
-        "local",
-        "remote",
-        "no-node",
-        "not-ready",
-        "terminating",
-        "ready-though-terminating",
-        "two",
-        "two-ports",
-        "in-two-slices",
-        "other-family",
-        "of-another-service",
-    ],
+    ids=["none", "remote", "not ready", "terminating", "ready", "two", "two ports", "in two slices", "other family"],
 )
-def test_counts_local_ready_addresses(slices: list[Object], count: int) -> None:
-    ports = (PortSpec(name="p80", protocol=slice_port().protocol, port=80),)
-    assert checks(balanced(ports=ports), *slices)[LB].local_endpoints == count
+def test_a_health_check_counts_local_ready_addresses(slices: list[Object], count: int) -> None:
+    made, known = HealthChecks(), snapshot(balanced(), *slices)
+    made.update(traffic_of(known, known.services))
+    assert made.checks == {LB: HealthCheck(port=30500, local_endpoints=count)}
 
 
-def test_tells_whether_anything_is_new() -> None:
+def test_health_checks_follow_changes_and_tell_whether_anything_is_new() -> None:
     known, made = Snapshot(), HealthChecks()
-    assert not made.update(traffic_of(known, known.put(slice_of("ns1/lb", at("10.0.0.1", NODE)))))
-    assert made.update(traffic_of(known, known.put(balanced())))
-    assert not made.update(traffic_of(known, known.services)), "the same again"
+    terminating = local(at("10.0.0.1", NODE, ready=False, terminating=True))
+    for obj, is_new, check in (
+        (local(LOCAL), False, None),
+        (balanced(), True, HealthCheck(port=30500, local_endpoints=1)),
+        (local(LOCAL, REMOTE), False, HealthCheck(port=30500, local_endpoints=1)),
+        (terminating, True, HealthCheck(port=30500, local_endpoints=0)),
+        (balanced(health_check_node_port=30501), True, HealthCheck(port=30501, local_endpoints=0)),
+        (balanced(external_traffic_local=False), True, None),
+        (balanced(), True, HealthCheck(port=30500, local_endpoints=0)),
+    ):
+        assert made.update(traffic_of(known, known.put(obj))) is is_new
+        assert made.checks.get(LB) == check
     assert made.update(traffic_of(known, known.remove(ObjectId("Service", "ns1", "lb"))))
-
-
-def test_follows_changes() -> None:
-    known, made = Snapshot(), HealthChecks()
-
-    def see(change: Callable[[], frozenset[ServiceKey]]) -> HealthCheck | None:
-        made.update(traffic_of(known, change()))
-        return made.checks.get(LB)
-
-    assert see(lambda: known.put(slice_of("ns1/lb", at("10.0.0.1", NODE)))) is None
-    assert see(lambda: known.put(balanced())) == HealthCheck(port=30500, local_endpoints=1)
-    terminating = slice_of("ns1/lb", at("10.0.0.1", NODE, ready=False, terminating=True))
-    assert see(lambda: known.put(terminating)) == HealthCheck(port=30500, local_endpoints=0)
-    moved = balanced(health_check_node_port=30501)
-    assert see(lambda: known.put(moved)) == HealthCheck(port=30501, local_endpoints=0)
-    assert see(lambda: known.remove(ObjectId("Service", "ns1", "lb"))) is None
+    assert made.checks == {}
 
 
 @pytest.mark.parametrize(
-    ("local_endpoints", "proxy_is_healthy", "status"),
-    [(0, True, 503), (1, True, 200), (18, True, 200), (18, False, 503)],
+    ("local_endpoints", "proxy_is_healthy", "status"), [(0, True, 503), (18, True, 200), (18, False, 503)]
 )
-def test_answer(local_endpoints: int, *, proxy_is_healthy: bool, status: int) -> None:
+def test_answer_to_a_health_check(local_endpoints: int, *, proxy_is_healthy: bool, status: int) -> None:
     response = health_check_response(ServiceKey("ns2", "svc2"), local_endpoints, proxy_is_healthy=proxy_is_healthy)
     assert (response.status, response.content_type) == (status, "application/json")
-    assert response.headers == (
-        ("X-Content-Type-Options", "nosniff"),
-        ("X-Load-Balancing-Endpoint-Weight", str(local_endpoints)),
-    )
+    weight = ("X-Load-Balancing-Endpoint-Weight", str(local_endpoints))
+    assert response.headers == (("X-Content-Type-Options", "nosniff"), weight)
     assert response.body.decode() == (
         '{\n\t"service": {\n\t\t"namespace": "ns2",\n\t\t"name": "svc2"\n\t},\n'
         f'\t"localEndpoints": {local_endpoints},\n'
         f'\t"serviceProxyHealthy": {str(proxy_is_healthy).lower()}\n}}'
     )
+
+
+def dropped(*objects: Object) -> Dropped:
+    counts, known = DroppedTraffic(), snapshot(*objects)
+    counts.update(traffic_of(known, known.services))
+    return counts.total
+
+
+INTERNAL: dict[str, Any] = {"internal_traffic_local": True}
+EXTERNAL: dict[str, Any] = {"external_traffic_local": True}
+
+
+@pytest.mark.parametrize(
+    ("policies", "endpoints", "expected"),
+    [
+        (INTERNAL, (LOCAL,), (0, 0)),
+        (EXTERNAL, (LOCAL,), (0, 0)),
+        (INTERNAL | EXTERNAL, (LOCAL, REMOTE), (0, 0)),
+        (INTERNAL, (REMOTE,), (1, 0)),
+        (EXTERNAL, (REMOTE,), (0, 1)),
+        (INTERNAL | EXTERNAL, (REMOTE,), (1, 1)),
+        (INTERNAL | EXTERNAL, (), (0, 0)),
+        ({}, (REMOTE,), (0, 0)),
+    ],
+)
+def test_dropped_for_want_of_a_local_endpoint(
+    policies: dict[str, Any], endpoints: tuple[SliceEndpoint, ...], expected: tuple[int, int]
+) -> None:
+    """The seven cases of the upstream test, and one without policies."""
+    node_port = service("ns1/lb", type=ServiceType.NODE_PORT, ports=(port(node_port=30000),), **policies)
+    assert dropped(node_port, local(*endpoints)) == expected
+
+
+def test_dropped_counts_ports_and_a_load_balancer_that_has_no_address_yet() -> None:
+    """The example of the reference."""
+    two = service("ns1/lb", internal_traffic_local=True, ports=(port("a", 80), port("b", 81)))
+    assert dropped(two, local(REMOTE, ports=(slice_port("a"), slice_port("b")))) == (2, 0)
+    assert dropped(balanced(), local(LOCAL)) == (0, 1)
+    assert dropped(balanced(load_balancer_ips=(ip("1.2.3.4"),)), local(LOCAL)) == (0, 0)
+
+
+def test_dropped_follows_changes_of_objects_and_options() -> None:
+    known, counts = Snapshot(), DroppedTraffic()
+    clustered = service("ns1/lb", **INTERNAL)
+    for obj, expected in ((clustered, 0), (local(REMOTE), 1), (local(REMOTE, LOCAL), 0), (local(REMOTE), 1)):
+        counts.update(traffic_of(known, known.put(obj)))
+        assert counts.total.internal == expected
+    counts.update(traffic_of(known, known.services, options(node_name="elsewhere")))
+    assert counts.total == (0, 0)
+    counts.update(traffic_of(known, known.services))
+    counts.update(traffic_of(known, known.remove(ObjectId("Service", "ns1", "lb"))))
+    assert counts.total == (0, 0)
