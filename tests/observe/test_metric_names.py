@@ -8,12 +8,14 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.observe.exposition import expose
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.plan.diff import Plan
+from pykubeproxy.rules.ruleset import Ruleset
 from pykubeproxy.rules.service_traffic import Dropped
 
 V4 = Family.IPV4
 DUR = [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192, 16.384]
 NET = [0.25, 0.5, *range(1, 60), *range(60, 116, 5), *range(120, 301, 30)]
 INVALID = "-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP"
+SEP = '-A KUBE-SEP-A -p tcp -m comment --comment "a/b:c" -m tcp -j DNAT --to-destination 10.0.0.1:80'
 
 # Name without `kubeproxy_`, type, labels, help. A histogram's buckets are checked by its name.
 REFERENCE = """
@@ -51,14 +53,20 @@ def use_all(metrics: Metrics) -> None:
     metrics.synced(V4, Plan(), seconds=0.1, is_full=True)
     metrics.sync_failed(V4, seconds=0.1, is_full=False)
     metrics.restore_failed(V4, is_full=False)
+    metrics.restored_in_sections(V4)
+    metrics.adopted(V4, Plan(), Ruleset(tables={}))
+    metrics.drift_detected(V4, "x")
+    metrics.drift_repaired(V4, "x")
     metrics.dropped_without_local_endpoints(V4, Dropped(1, 2))
     metrics.programmed(V4, 1)
     metrics.conntrack_reconciled(V4, seconds=0.1, deleted=0)
-    metrics.counters_read(V4, {INVALID: 5}, dict)
+    metrics.counters_read(V4, {INVALID: 5, SEP: 0}, dict)
     metrics.connections_tracked(entries=1, limit=2, dropped=3)
     metrics.healthz_answered(200)
     metrics.livez_answered(503)
     metrics.counts_localhost(lambda: 7)
+    metrics.api_answered("x", "GET", "200")
+    metrics.api_request_took("x", "GET", 1)
 
 
 def exposed(metrics: Metrics) -> dict[str, Metric]:
@@ -71,6 +79,11 @@ def exposed(metrics: Metrics) -> dict[str, Metric]:
 @pytest.fixture(scope="module")
 def families() -> dict[str, Metric]:
     metrics = Metrics()
+    assert {name for name in exposed(metrics) if "kubeproxy_" in name} == {
+        f"kubeproxy_sync_proxy_rules_{what}_changes_{kind}"
+        for what in ("endpoint", "service")
+        for kind in ("pending", "total")
+    }, "at first only series without labels are there"
     use_all(metrics)
     return exposed(metrics)
 
@@ -87,59 +100,19 @@ def test_row(families: dict[str, Metric], name: str, kind: str, labels: str, tex
         assert bounds == [*(f"{bound:g}" for bound in buckets), "+Inf"]
 
 
-def test_there_is_nothing_else_under_that_name(families: dict[str, Metric]) -> None:
+def test_there_is_nothing_else_under_that_name_or_beside(families: dict[str, Metric]) -> None:
     named = {name.removeprefix("kubeproxy_") for name in families if name.startswith("kubeproxy_")}
     assert named == {row[0] for row in ROWS}
-
-
-def test_the_table_of_connections(families: dict[str, Metric]) -> None:
-    samples = {
-        sample.name.removeprefix("pykubeproxy_conntrack_"): (family.type, sample.value)
-        for name, family in families.items()
-        for sample in family.samples
-        if name.startswith("pykubeproxy_conntrack_")
-    }
-    assert samples == {"entries": ("gauge", 1), "entries_limit": ("gauge", 2), "dropped_packets_total": ("counter", 3)}
-
-
-def test_net_buckets_are_eighty() -> None:
-    assert len(NET) == 80
-
-
-def test_before_anything_happens_only_series_without_labels_are_there() -> None:
-    assert {name for name in exposed(Metrics()) if "kubeproxy_" in name} == {
-        f"kubeproxy_sync_proxy_rules_{what}_changes_{kind}"
-        for what in ("endpoint", "service")
-        for kind in ("pending", "total")
-    }
-
-
-def test_beside_kube_proxys_own(families: dict[str, Metric]) -> None:
     assert {name for name in families if not name.startswith(("kubeproxy_", "pykubeproxy_"))} == {
-        "kubernetes_build_info",
-        "process_cpu_seconds_total",
-        "process_max_fds",
-        "process_open_fds",
-        "process_resident_memory_bytes",
-        "process_start_time_seconds",
-        "process_virtual_memory_bytes",
-        "python_info",
+        *("kubernetes_build_info", "python_info", "process_cpu_seconds_total", "process_max_fds", "process_open_fds"),
+        *("process_resident_memory_bytes", "process_start_time_seconds", "process_virtual_memory_bytes"),
+        *("rest_client_requests_total", "rest_client_request_duration_seconds"),
     }
 
 
 def test_build_info(families: dict[str, Metric]) -> None:
     (sample,) = families["kubernetes_build_info"].samples
-    assert sample.value == 1
-    assert sample.labels.keys() == {
-        "major",
-        "minor",
-        "git_version",
-        "git_commit",
-        "git_tree_state",
-        "build_date",
-        "go_version",
-        "compiler",
-        "platform",
-    }
-    assert (sample.labels["major"], sample.labels["minor"]) == ("1", "37")
+    git, others = {"git_version", "git_commit", "git_tree_state"}, {"build_date", "go_version", "compiler", "platform"}
+    assert sample.labels.keys() == {"major", "minor"} | git | others
+    assert (sample.value, sample.labels["major"], sample.labels["minor"]) == (1, "1", "37")
     assert sample.labels["git_version"].startswith("v1.37.0+pykubeproxy.")
