@@ -3,8 +3,11 @@
 And one that is as unfavourable as a cluster can be.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+import pytest
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -12,6 +15,7 @@ from pykubeproxy.model.endpoint import EndpointSlice, SliceEndpoint, SliceKey, S
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object
+from pykubeproxy.rules import spread, tree, trie
 from pykubeproxy.rules.spread import GROUPED_FROM
 from pykubeproxy.rules.trie import LEAF_SIZE
 from tests.builders import cidr, ip, port, service, slice_of, slice_port
@@ -58,6 +62,16 @@ def serving_clusters(draw: st.DrawFn, family: Family, least: int = 3, most: int 
     """Some Services, of which each has its slice."""
     keys = [ServiceKey("ns", f"s{number}") for number in range(draw(st.integers(least, most)))]
     return [obj for key in keys for obj in draw(served(key, family))]
+
+
+@contextmanager
+def small_parts(grouped_from: int = 2) -> Iterator[None]:
+    """Leaves and groups so small that few Services and endpoints make large trees."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trie, "LEAF_SIZE", 2)
+        patch.setattr(tree, "_INLINE", 0)
+        patch.setattr(spread, "GROUPED_FROM", grouped_from)
+        yield
 
 
 def deep_cluster(family: Family) -> list[Object]:

@@ -1,7 +1,7 @@
 """Folders of examples: objects, the flags they are compiled with, and what kube-proxy left in the kernel for them.
 
-`tests/golden` holds measured dumps, `tests/worked` those of the reference texts. Nothing of the project is used here
-but its command line, so that a mistake in reading rules cannot hide one in writing them.
+`tests/golden` holds measured dumps. Nothing of the project is used here but its command line, so that a mistake in
+reading rules cannot hide one in writing them.
 """
 
 import re
@@ -16,7 +16,6 @@ from pykubeproxy.cli.render import render
 
 TESTS = Path(__file__).parent
 GOLDEN = TESTS / "golden"
-WORKED = TESTS / "worked"
 # A larger corpus may lie beside the project.
 MORE_GOLDEN = TESTS.parents[1] / "shared" / "golden"
 

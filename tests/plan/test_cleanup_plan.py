@@ -10,7 +10,7 @@ from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.parse import parse
 from pykubeproxy.rules.ruleset import Ruleset, render
 from tests.builders import options, port, service, slice_of, snapshot
-from tests.corpus import WORKED, Example
+from tests.corpus import GOLDEN, Example, examples
 from tests.memory_host import MemoryHost
 
 FOREIGN = """\
@@ -67,17 +67,15 @@ def test_what_we_made_goes_and_what_others_made_stays(dispatch: Dispatch) -> Non
     ]
 
 
-def test_what_kube_proxy_made_goes_too() -> None:
-    host = MemoryHost(parse(Example(WORKED / "first-sync").saved("ipv4").splitlines()))
-    left = remains(cleaned(host))
-    assert [line for line in left if "KUBE-FIREWALL" not in line] == []
+@pytest.mark.parametrize("example", examples(GOLDEN), ids=str)
+def test_what_kube_proxy_made_goes_too(example: Example) -> None:
+    host = MemoryHost(parse(example.saved("ipv4").splitlines()))
+    assert [line for line in remains(cleaned(host)) if "KUBE-FIREWALL" not in line] == []
 
 
 def test_a_jump_that_is_there_twice_goes_twice() -> None:
-    twice = "*nat\n:KUBE-SERVICES - [0:0]\n" + 2 * (
-        '-A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES\n'
-    )
-    host = MemoryHost(parse(f"{twice}COMMIT".splitlines()))
+    jump = '-A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES\n'
+    host = MemoryHost(parse(f"*nat\n:KUBE-SERVICES - [0:0]\n{jump}{jump}COMMIT".splitlines()))
     assert remains(cleaned(host)) == []
 
 

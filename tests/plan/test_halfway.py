@@ -10,6 +10,7 @@ WAY = '-A KUBE-SERVICES -d 10.96.0.1/32 -p tcp -m comment --comment "ns/s cluste
 REFUSED = (
     '-A KUBE-SERVICES -d 10.96.0.1/32 -p tcp -m comment --comment "ns/s has no endpoints" -m tcp --dport 80 -j REJECT'
 )
+ELSEWHERE = WAY.replace("SVC", "EXT")
 OTHER = '-A KUBE-SERVICES -d 10.96.0.2/32 -p tcp -m comment --comment "ns/t cluster IP" -m tcp --dport 80 -j KUBE-SVC-Y'
 NODE_PORT = '-A KUBE-NODEPORTS -p tcp -m comment --comment "ns/s" -m tcp --dport 30000 -j KUBE-EXT-X'
 DROPPED = (
@@ -27,40 +28,40 @@ def filtered(before: Lines | None, after: Lines | None) -> ChainChange:
     return ChainChange(table="filter", chain="KUBE-SERVICES", before=before, after=after)
 
 
-def test_where_no_way_changes_the_services_behind_may() -> None:
-    """As when the first endpoint on this node comes to a Service with policy Local: its chains change, no way does."""
-    change = filtered((REFUSED,), ())
-    assert halfway([change], []) == ([], [change])
-
-
-def test_a_service_is_refused_before_its_endpoints_go() -> None:
-    change = filtered((), (REFUSED,))
-    assert halfway([change], [nat((WAY,), ())]) == ([change], [])
-
-
-def test_a_service_is_refused_until_its_endpoints_are_there() -> None:
-    change = filtered((REFUSED,), ())
-    assert halfway([change], [nat((), (WAY,))]) == ([], [change])
-
-
-def test_what_nobody_knew_is_not_refused_before_others_are_let_in() -> None:
-    change = filtered((OTHER,), (OTHER, REFUSED))
-    assert halfway([change], [nat((), (WAY,))]) == ([], [change])
-
-
-def test_what_goes_is_not_refused_to_those_who_were_let_in() -> None:
-    change = filtered((OTHER, REFUSED), (OTHER,))
-    assert halfway([change], [nat((WAY,), ())]) == ([change], [])
-
-
 @pytest.mark.parametrize(
-    ("before", "after", "first"), [((), (REFUSED,), True), ((REFUSED,), (), False)], ids=["begins", "ends"]
+    ("before", "after", "nat_before", "nat_after", "is_first"),
+    [
+        # As when the first endpoint on this node comes to a Service with policy Local: its chains change, no way does.
+        ((REFUSED,), (), (), (), False),
+        ((), (REFUSED,), (WAY,), (), True),
+        ((REFUSED,), (), (), (WAY,), False),
+        ((OTHER,), (OTHER, REFUSED), (), (WAY,), False),
+        ((OTHER, REFUSED), (OTHER,), (WAY,), (), True),
+        # Where nat keeps a way, more is refused rather than less: what is let in is not seen under this address.
+        ((), (REFUSED,), (WAY,), (ELSEWHERE,), True),
+        ((REFUSED,), (), (WAY,), (ELSEWHERE,), False),
+        # Node ports are destinations without an address.
+        ((DROPPED,), (), (NODE_PORT,), (), True),
+        ((DROPPED,), (), (), (NODE_PORT,), False),
+    ],
+    ids=[
+        "no way changes",
+        "refused before its endpoints go",
+        "refused until its endpoints are there",
+        "unknown, not refused before others are let in",
+        "going, not refused to those who were let in",
+        "begins where a way is kept",
+        "ends where a way is kept",
+        "node port that goes",
+        "node port that comes",
+    ],
 )
-def test_where_nat_keeps_a_way_more_is_refused_rather_than_less(before: Lines, after: Lines, *, first: bool) -> None:
-    """What is let in is not seen by filter under this address."""
+def test_a_change_of_filter_comes_before_that_of_nat_or_after_it(
+    before: Lines, after: Lines, nat_before: Lines, nat_after: Lines, *, is_first: bool
+) -> None:
     change = filtered(before, after)
-    expected = ([change], []) if first else ([], [change])
-    assert halfway([change], [nat((WAY,), (WAY.replace("SVC", "EXT"),))]) == expected
+    ways = [nat(nat_before, nat_after)] if nat_before != nat_after else []
+    assert halfway([change], ways) == (([change], []) if is_first else ([], [change]))
 
 
 def test_both_at_once_take_two_steps() -> None:
@@ -76,12 +77,6 @@ def test_what_is_there_already_stays_though_nat_has_lost_the_way() -> None:
     change = filtered((REFUSED,), (REFUSED, OTHER))
     first, _ = halfway([change], [nat((), (WAY,))])
     assert first == [filtered((REFUSED,), (REFUSED, OTHER))]
-
-
-def test_node_ports_are_destinations_without_an_address() -> None:
-    change = filtered((DROPPED,), ())
-    assert halfway([change], [nat((NODE_PORT,), ())]) == ([change], [])
-    assert halfway([change], [nat((), (NODE_PORT,))]) == ([], [change])
 
 
 def test_a_chain_that_goes_is_emptied_of_what_goes_and_deleted_later() -> None:

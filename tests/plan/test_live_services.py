@@ -1,38 +1,26 @@
 """Services are read back from rules in either layout, and can be kept to while their objects are unknown."""
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Service
+from pykubeproxy.model.snapshot import Object
 from pykubeproxy.plan.diff import diff
 from pykubeproxy.plan.live_services import live_services
-from pykubeproxy.rules import spread, tree, trie
 from pykubeproxy.rules.compile import Compiler, compile_ruleset, in_print_order
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.parse import parse
 from tests.builders import options, service, slice_of, snapshot
-from tests.clusters import serving_clusters
+from tests.clusters import serving_clusters, small_parts
 from tests.corpus import GOLDEN, Example, examples
 from tests.strategies import clusters, rule_options
 
 
-@pytest.fixture(name="_small_parts", scope="module")
-def fixture_small_parts() -> Iterator[None]:
-    """Leaves and groups so small that few Services and endpoints make large trees."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trie, "LEAF_SIZE", 2)
-        patch.setattr(tree, "_INLINE", 0)
-        patch.setattr(spread, "GROUPED_FROM", 2)
-        yield
-
-
-@pytest.mark.usefixtures("_small_parts")
 @settings(max_examples=60)
 @given(rule_options(), st.data())
+@small_parts()
 def test_services_whose_objects_are_unknown_stay_as_they_are(its: RuleOptions, data: st.DataObject) -> None:
     everything = data.draw(st.one_of(serving_clusters(its.family), clusters))
     full = snapshot(*everything)
@@ -68,39 +56,19 @@ def test_a_service_whose_slices_are_unknown_keeps_its_endpoints(dispatch: Dispat
         assert compile_ruleset(known, options(dispatch=dispatch), live_services(live)) == live
 
 
-def test_what_is_seen_to_change_later_changes() -> None:
-    web, other = service("ns/web", "10.96.0.1"), service("ns/other", "10.96.0.2")
-    both = slice_of("ns/web", "10.0.0.1", "10.0.0.2")
-    live = compile_ruleset(snapshot(web, other, both), options())
-    known = snapshot(web)
-    compiler = Compiler(options())
+def test_what_is_known_again_is_as_the_objects_say() -> None:
+    """What is seen to change changes, what is new is added, and what nothing is known of stays."""
+    gone, web, new = (service(f"ns/{name}", f"10.96.0.{number}") for number, name in enumerate(("gone", "web", "new")))
+    its: list[Object] = [gone, slice_of("ns/gone", "10.0.0.7"), web]
+    live = compile_ruleset(snapshot(*its, slice_of("ns/web", "10.0.0.1", "10.0.0.2")), options())
+    known, compiler = snapshot(web), Compiler(options())
     compiler.update(known, known.services)
     compiler.hold(live_services(live))
-    compiler.update(known, known.put(slice_of("ns/web", "10.0.0.1")))
-    assert in_print_order(compiler.ruleset) == compile_ruleset(
-        snapshot(web, other, slice_of("ns/web", "10.0.0.1")), options()
-    )
-    compiler.update(known, {web.key, other.key})
-    assert "10.96.0.2/32" in str(compiler.ruleset), "nothing is known of it yet"
-
-
-def test_a_new_service_is_added_and_a_changed_one_changed() -> None:
-    live = compile_ruleset(
-        snapshot(
-            service("ns/gone", "10.96.0.1"),
-            slice_of("ns/gone", "10.0.0.1"),
-            service("ns/known", "10.96.0.2"),
-            slice_of("ns/known", "10.0.0.2"),
-        ),
-        options(),
-    )
-    known = snapshot(
-        service("ns/known", "10.96.0.2"),
-        slice_of("ns/known", "10.0.0.22"),
-        service("ns/new", "10.96.0.3"),
-        slice_of("ns/new", "10.0.0.3"),
-    )
-    text = str(compile_ruleset(known, options(), live_services(live)))
-    for address in ("10.96.0.1/32", "10.0.0.1:80", "10.0.0.22:80", "10.96.0.3/32", "10.0.0.3:80"):
-        assert address in text
-    assert "10.0.0.2:80" not in text
+    for addresses in (["10.0.0.1"], ["10.0.0.22"]):
+        later: list[Object] = [slice_of("ns/web", *addresses), new, slice_of("ns/new", "10.0.0.3")]
+        for obj in later:
+            compiler.update(known, known.put(obj))
+        assert in_print_order(compiler.ruleset) == compile_ruleset(snapshot(*its, *later), options())
+    compiler.update(known, {gone.key, web.key})
+    assert in_print_order(compiler.ruleset) == compile_ruleset(known, options(), live_services(live))
+    assert "10.0.0.7:80" in str(compiler.ruleset)

@@ -5,33 +5,23 @@ import pytest
 from pykubeproxy.plan.schedule import Schedule
 
 ITS = Schedule(min_interval=1.0, retry_interval=30.0)
+SLOW = Schedule(min_interval=60.0, retry_interval=30.0)
 
 
 @pytest.mark.parametrize(
-    ("pending", "failed", "last_end", "due"),
+    ("schedule", "pending", "failed", "last_end", "due"),
     [
-        (False, False, None, None),
-        (True, False, None, 0.0),
-        (False, False, 10.0, None),
-        (True, False, 10.0, 11.0),
-        (False, True, 10.0, 40.0),
-        (True, True, 10.0, 11.0),
+        (ITS, False, False, None, None),
+        (ITS, True, False, None, 0.0),
+        (ITS, False, False, 10.0, None),
+        (ITS, True, False, 10.0, 11.0),
+        (ITS, False, True, 10.0, 40.0),
+        (ITS, True, True, 10.0, 11.0),
+        (SLOW, False, True, 0.0, 60.0),  # a retry is never earlier than a sync may be
     ],
 )
-def test_sync(*, pending: bool, failed: bool, last_end: float | None, due: float | None) -> None:
-    assert ITS.sync_due(pending=pending, failed=failed, last_end=last_end) == due
-
-
-def test_example_f() -> None:
-    """Changes come at 0, 0.1 and 0.2; the run at 0 lasts 0.15 s: one more serves the other two."""
-    assert ITS.sync_due(pending=True, failed=False, last_end=None) == 0
-    assert ITS.sync_due(pending=True, failed=False, last_end=0.15) == pytest.approx(1.15)
-    assert ITS.sync_due(pending=False, failed=True, last_end=1.3) == pytest.approx(31.3)
-
-
-def test_a_retry_is_never_earlier_than_a_sync_may_be() -> None:
-    slow = Schedule(min_interval=60.0, retry_interval=30.0)
-    assert slow.sync_due(pending=False, failed=True, last_end=0.0) == 60.0
+def test_sync(schedule: Schedule, *, pending: bool, failed: bool, last_end: float | None, due: float | None) -> None:
+    assert schedule.sync_due(pending=pending, failed=failed, last_end=last_end) == due
 
 
 @pytest.mark.parametrize(

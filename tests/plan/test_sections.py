@@ -1,9 +1,5 @@
 """Sectioned commits: wherever a restore is interrupted, every packet fares as before all of it or as after."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
@@ -13,18 +9,18 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.plan.cleanup import cleanup
-from pykubeproxy.plan.diff import Plan, diff
+from pykubeproxy.plan.diff import ChainChange, Plan, diff
 from pykubeproxy.plan.payload import Payload
-from pykubeproxy.plan.sections import sections, whole
-from pykubeproxy.rules import names, spread, tree, trie
+from pykubeproxy.plan.sections import SECTION_SIZE, sections, whole
+from pykubeproxy.rules import names
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.names import is_stale_candidate, service_hash
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import ChainId, Lines, Ruleset, is_builtin
 from pykubeproxy.rules.text import RuleKind
-from tests.builders import snapshot
-from tests.clusters import served
+from tests.builders import options, port, service, slice_of, snapshot
+from tests.clusters import served, small_parts
 from tests.memory_host import MemoryHost
 from tests.packets import CLIENTS, UNRELATED, Walk, destinations
 from tests.plan.commits import commits
@@ -37,16 +33,6 @@ def one_in(share: int) -> settings:
     A failure is best looked at as it is found: to make it smaller, thousands of packets would be walked over and over.
     """
     return settings(max_examples=settings().max_examples // share, phases=(Phase.generate,))
-
-
-@contextmanager
-def small_parts() -> Iterator[None]:
-    """Leaves and groups so small that few Services and endpoints make large trees."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trie, "LEAF_SIZE", 2)
-        patch.setattr(tree, "_INLINE", 0)
-        patch.setattr(spread, "GROUPED_FROM", 3)
-        yield
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -69,15 +55,15 @@ def changes(draw: st.DrawFn) -> Change:
     before: list[Object] = []
     after: list[Object] = []
     for number in range(draw(st.integers(4, 9))):
-        service = served(ServiceKey("ns", f"s{number}"), its.family)
-        old = draw(service)
+        objects = served(ServiceKey("ns", f"s{number}"), its.family)
+        old = draw(objects)
         what = draw(st.sampled_from(["stays", "changes", "changes", "comes", "goes"]))
-        new = draw(service) if what == "changes" else old
+        new = draw(objects) if what == "changes" else old
         before += old if what != "comes" else ()
         after += new if what != "goes" else ()
     kind = draw(st.sampled_from(["change", "change", "change", "first", "cleanup"]))
     former = replace(its, dispatch=draw(st.sampled_from(Dispatch)))
-    with small_parts():
+    with small_parts(grouped_from=3):
         return Change(
             family=its.family,
             old=Ruleset(tables={}) if kind == "first" else compile_ruleset(snapshot(*before), former),
@@ -188,8 +174,8 @@ def reached(ruleset: Ruleset) -> set[str]:
 
 
 @one_in(2)
-@given(changes())
-def test_a_single_commit_per_table_if_that_is_asked_for(change: Change) -> None:
+@given(changes(), st.integers(1, 12))
+def test_a_single_commit_per_table_if_that_is_asked_for(change: Change, size: int) -> None:
     plan = change.plan(change.old)
     parts = list(commits(Payload(*whole(plan))))
     if [part[0] for part in parts].count("*filter") > 1:
@@ -197,10 +183,34 @@ def test_a_single_commit_per_table_if_that_is_asked_for(change: Change) -> None:
     tables = [part[0] for part in parts]
     assert len(tables) == len(set(tables)) <= 2
     assert parts_of(plan, len(plan.chains)) == list(commits(Payload(*whole(plan))))
-
-
-@one_in(2)
-@given(changes(), st.integers(1, 12))
-def test_the_number_of_lines_is_known_before_they_are_made(change: Change, size: int) -> None:
-    payload = Payload(*sections(change.plan(change.old), size))
+    payload = Payload(*sections(plan, size))
     assert payload.line_count == sum(line != "COMMIT" and not line.startswith("*") for line in payload)
+
+
+def large_plan(services: int = 60) -> Plan:
+    objects = [service(f"ns/s{i}", f"10.0.0.{i}", ports=(port(node_port=30000 + i),)) for i in range(1, services)]
+    slices = [slice_of(f"ns/s{i}", "10.1.0.1", f"10.1.0.{i + 1}") for i in range(1, services)]
+    its = options(dispatch=Dispatch.TREE)
+    return diff(compile_ruleset(snapshot(*objects, *slices), its), Ruleset(tables={}))
+
+
+def test_a_section_is_about_as_large_as_asked_for() -> None:
+    plan = large_plan()
+    sizes = [len(part.chains) for part in sections(plan, 20)]
+    assert sum(sizes) == len(plan.chains)
+    assert max(sizes) < 20 + 10
+    assert len(sizes) > 8
+    assert list(whole(plan)) == [plan]
+    small = large_plan(services=10)
+    assert len(small.chains) < SECTION_SIZE
+    assert list(sections(small)) == [small]
+
+
+def test_what_goes_is_emptied_before_anything_is_deleted() -> None:
+    gone = [
+        ChainChange(table="nat", chain=f"KUBE-SVC-{i:016}", before=(f"-A KUBE-SVC-{i:016} -j X",), after=None)
+        for i in range(10)
+    ]
+    parts = list(sections(Plan(chains=tuple(gone)), 3))
+    kinds = [{change.after for change in part.chains} for part in parts if part.chains]
+    assert kinds == [{()}] * 4 + [{None}] * 4

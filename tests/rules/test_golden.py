@@ -18,6 +18,7 @@ from tests.corpus import (
 )
 
 NODE = host_addresses(GOLDEN_NODE)
+EXAMPLES = examples(GOLDEN, MORE_GOLDEN)
 
 
 def ordered(dump: str) -> str:
@@ -25,13 +26,10 @@ def ordered(dump: str) -> str:
     return canonical(sorted_dispatch(dump))
 
 
-def test_the_corpus_is_there() -> None:
-    assert len(examples(GOLDEN)) >= 54
-
-
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
-@pytest.mark.parametrize("example", examples(GOLDEN, MORE_GOLDEN), ids=str)
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
 def test_render_equals_what_kube_proxy_left(example: Example, family: str) -> None:
+    assert len(EXAMPLES) >= 54
     assert ordered(rendered(example, "--dispatch", "linear", *NODE)[family]) == canonical(example.saved(family))
 
 

@@ -19,31 +19,12 @@ from pykubeproxy.rules.names import (
 )
 from tests.builders import port, service_port
 
-SERVICE_HASHES = {
-    ("ns1/svc1", "p80", "TCP"): "XPGD46QRK7WJZT7O",
-    ("ns2/svc2", "p80", "TCP"): "GNZBNJ2PO5MGZ6GT",
-    ("ns1/svc1", "", "TCP"): "AQI2S6QIMU7PVVRP",
-    ("ns1/svc1", "", "UDP"): "A2PEVXD55OHK2IVW",
-    ("ns1/svc1", "", "SCTP"): "XEX64ODZFKX54AW6",
-    ("kube-system/kube-dns", "dns", "UDP"): "TCOU7JCQXEZGVUNU",
-    ("kube-system/kube-dns", "dns-tcp", "TCP"): "ERIFXISQEP7F7OF4",
-    ("default/kubernetes", "https", "TCP"): "NPX46M4PTMTKRN6Y",
-    ("ns4/svc4", "p8082", "TCP"): "EBDQOQU5SJFXRIL3",
-    ("ns2/svc2", "p8080", "TCP"): "2VJB64SDSIJUP5T6",
-    ("ns3/svc3", "p80", "TCP"): "X27LE4BHSL4DOUIK",
-    ("ns4/svc4", "p80", "TCP"): "4SW47YFZTEDKD3PK",
-}
-ENDPOINT_HASHES = {
-    ("ns1/svc1", "p80", "TCP", "10.180.0.1:80"): "SXIVWICOYRO3J4NJ",
-    ("ns1/svc1", "p80", "TCP", "10.0.1.1:80"): "SNQ3ZNILQDEJNDQO",
-    ("ns1/svc1", "p80", "TCP", "[fd00:10:180::1]:80"): "OGYCNMB4EMRUSJ6N",
-    ("ns1/svc1", "", "UDP", "10.0.1.1:53"): "IJYVMVKAHUUULWMA",
-    ("ns1/svc1", "p80", "TCP", "10.0.0.0:80"): "DKGQUZGBKLTPAR56",
-    ("ns3/svc3", "p8081", "TCP", "203.0.113.4:8081"): "RUVVH7YV3PHQBDOS",
-    ("ns4/svc4", "p8082", "TCP", "10.4.0.1:8082"): "SU5STNODRYEWJAUF",
-    ("ns2/svc2", "p8080", "TCP", "10.0.2.1:8080"): "UHEGFW77JX3KXTOV",
-    ("ns3/svc3", "p80", "TCP", "10.0.3.1:80"): "BSWRHOQ77KEXZLNL",
-    ("ns4/svc4", "p80", "TCP", "10.0.4.1:80"): "AYCN5HPXMIRJNJXU",
+# (Service, port, protocol, endpoint): the hash in the names of the Service's chains, and in that of the endpoint's.
+HASHES = {
+    ("ns1/svc1", "p80", "TCP", "10.180.0.1:80"): ("XPGD46QRK7WJZT7O", "SXIVWICOYRO3J4NJ"),
+    ("ns1/svc1", "p80", "TCP", "[fd00:10:180::1]:80"): ("XPGD46QRK7WJZT7O", "OGYCNMB4EMRUSJ6N"),
+    ("ns1/svc1", "", "UDP", "10.0.1.1:53"): ("A2PEVXD55OHK2IVW", "IJYVMVKAHUUULWMA"),
+    ("ns3/svc3", "p80", "TCP", "10.0.3.1:80"): ("X27LE4BHSL4DOUIK", "BSWRHOQ77KEXZLNL"),
 }
 
 
@@ -51,21 +32,30 @@ def names_of(service: str, port_name: str, protocol: str) -> ChainNames:
     return ChainNames(service_port(service, ports=(port(port_name, protocol=Protocol(protocol)),)))
 
 
-@pytest.mark.parametrize(("which", "digest"), SERVICE_HASHES.items())
-def test_the_chains_of_a_service_port_share_a_hash(which: tuple[str, str, str], digest: str) -> None:
-    names = names_of(*which)
-    assert (names.cluster, names.local, names.external, names.firewall) == (
-        f"KUBE-SVC-{digest}",
-        f"KUBE-SVL-{digest}",
-        f"KUBE-EXT-{digest}",
-        f"KUBE-FW-{digest}",
-    )
+@pytest.mark.parametrize(("which", "digests"), HASHES.items())
+def test_the_chains_of_a_service_port_share_a_hash(which: tuple[str, ...], digests: tuple[str, str]) -> None:
+    *port_key, endpoint = which
+    names = names_of(*port_key)
+    chains = (names.cluster, names.local, names.external, names.firewall)
+    assert chains == tuple(f"KUBE-{kind}-{digests[0]}" for kind in ("SVC", "SVL", "EXT", "FW"))
+    assert names.endpoint(endpoint) == f"KUBE-SEP-{digests[1]}"
+    assert {service_hash(chain) for chain in chains} == {digests[0]}
+    assert service_hash(names.endpoint(endpoint)) == digests[1]
 
 
-@pytest.mark.parametrize(("which", "digest"), ENDPOINT_HASHES.items())
-def test_an_endpoint_chain_has_its_own(which: tuple[str, str, str, str], digest: str) -> None:
-    *port_key, text = which
-    assert names_of(*port_key).endpoint(text) == f"KUBE-SEP-{digest}"
+@pytest.mark.parametrize(
+    ("chain", "bare", "short"),
+    [
+        ("KUBE-SEP-CDGGSHYLG3RE2FKL", "KUBE-SEP-", "KUBE-SEP-CDGG…"),
+        ("KUBE-SVC-CDGGSHYLG3RE2FKL-1f", "KUBE-SVC-", "KUBE-SVC-CDGG…-1f"),
+        ("KUBE-SVC-10.96.0.0/16", "KUBE-SVC-10.96.0.0/16", "KUBE-SVC-10.96.0.0/16"),
+        ("KUBE-SERVICES", "KUBE-SERVICES", "KUBE-SERVICES"),
+    ],
+)
+def test_names_without_their_hash_and_in_pictures(chain: str, bare: str, short: str) -> None:
+    assert without_hash(chain) == bare
+    assert shortened(chain) == short
+    assert bool(service_hash(chain)) is (bare != chain)
 
 
 @pytest.mark.parametrize(
@@ -106,26 +96,7 @@ def test_regions_have_names_of_their_own() -> None:
     assert len({subtree("KUBE-SVC-", title) for title in titles}) == 100
 
 
-def test_the_hash_in_a_name() -> None:
-    names = names_of("ns1/svc1", "p80", "TCP")
-    chains = (names.cluster, names.local, names.external, names.firewall)
-    assert {service_hash(chain) for chain in chains} == {"XPGD46QRK7WJZT7O"}
-    assert service_hash(names.endpoint("10.180.0.1:80")) == "SXIVWICOYRO3J4NJ"
-    assert [service_hash(chain) for chain in ("KUBE-SERVICES", "KUBE-SVC-10.96.0.0/16", "INPUT")] == ["", "", ""]
-
-
 @given(st.text())
 def test_hashes_are_those_of_the_standard_library(endpoint: str) -> None:
     expected = b32encode(sha256(f"ns/web:httptcp{endpoint}".encode()).digest())[:16].decode()
     assert names_of("ns/web", "http", "TCP").endpoint(endpoint) == f"KUBE-SEP-{expected}"
-
-
-def test_names_without_their_hash() -> None:
-    assert without_hash("KUBE-SEP-CDGGSHYLG3RE2FKL") == "KUBE-SEP-"
-    assert without_hash("KUBE-SVC-CDGGSHYLG3RE2FKL-1f") == "KUBE-SVC-"
-    assert without_hash("KUBE-SERVICES") == "KUBE-SERVICES"
-
-
-def test_names_in_pictures() -> None:
-    assert shortened("KUBE-SVC-CDGGSHYLG3RE2FKL") == "KUBE-SVC-CDGG…"
-    assert shortened("KUBE-SERVICES") == "KUBE-SERVICES"

@@ -10,9 +10,9 @@ from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.parse import DumpError, parse
-from pykubeproxy.rules.ruleset import Ruleset, Table, chain_line, is_builtin, render
+from pykubeproxy.rules.ruleset import Lines, Table, chain_line, is_builtin, render
 from tests.builders import options, service, slice_of, snapshot
-from tests.corpus import GOLDEN, WORKED, examples
+from tests.corpus import GOLDEN, Example, examples
 from tests.strategies import clusters, rule_options
 
 SMALL = """\
@@ -27,56 +27,46 @@ COMMIT
 
 
 def test_a_small_dump() -> None:
-    assert parse(SMALL.splitlines()).tables == {
-        "nat": Table(
-            chains={
-                "PREROUTING": ('-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES',),
-                "KUBE-SERVICES": (),
-            },
-            policies={"PREROUTING": "ACCEPT [12:345]"},
-        )
-    }
+    ruleset = parse(SMALL.splitlines())
+    rule = '-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES'
+    chains = {"PREROUTING": (rule,), "KUBE-SERVICES": ()}
+    assert ruleset.tables == {"nat": Table(chains=chains, policies={"PREROUTING": "ACCEPT [12:345]"})}
+    assert parse(SMALL.splitlines(keepends=True)) == ruleset
+    assert parse(SMALL.replace("-A ", "[7:420] -A ").splitlines()) == ruleset, "counters of rules are dropped"
+    both = parse([*SMALL.splitlines(), *SMALL.replace("*nat", "*filter").splitlines()])
+    assert list(both.tables) == ["nat", "filter"]
+    assert (ruleset.lines("nat", "KUBE-SERVICES"), ruleset.lines("nat", "KUBE-NODEPORTS")) == ((), None)
+    assert (ruleset.lines("filter", "INPUT"), ruleset.table("raw")) == (None, Table())
+    assert ruleset.tables["nat"].rule_count() == 1
 
 
-def test_lines_may_keep_their_ends() -> None:
-    assert parse(SMALL.splitlines(keepends=True)) == parse(SMALL.splitlines())
+SPLIT_RULE = '-A A -m comment --comment "one\nCOMMIT\n-A two \\" \\\\" -j DROP'
 
 
-def test_rule_counters_are_dropped() -> None:
-    counted = SMALL.replace("-A ", "[7:420] -A ")
-    assert parse(counted.splitlines()) == parse(SMALL.splitlines())
-
-
-def test_rules_of_a_chain_need_not_stand_together() -> None:
-    mixed = "*filter\n:A - [0:0]\n:B - [0:0]\n-A A -j DROP\n-A B -j DROP\n-A A -j ACCEPT\nCOMMIT\n"
-    assert parse(mixed.splitlines()).tables["filter"].chains == {
-        "A": ("-A A -j DROP", "-A A -j ACCEPT"),
-        "B": ("-A B -j DROP",),
-    }
-
-
-def test_built_in_chains_need_no_line() -> None:
-    text = "*filter\n-A INPUT -j DROP\n-A FORWARD -j DROP\n-A INPUT -j ACCEPT\nCOMMIT\n"
-    chains = parse(text.splitlines()).tables["filter"].chains
-    assert chains == {"INPUT": ("-A INPUT -j DROP", "-A INPUT -j ACCEPT"), "FORWARD": ("-A FORWARD -j DROP",)}
-
-
-def test_dumps_of_several_tables_may_follow_each_other() -> None:
-    ruleset = parse([*SMALL.splitlines(), *SMALL.replace("*nat", "*filter").splitlines()])
-    assert list(ruleset.tables) == ["nat", "filter"]
-
-
-def test_a_comment_may_go_over_several_lines() -> None:
-    rule = '-A A -m comment --comment "one\nCOMMIT\n-A two \\" \\\\" -j DROP'
-    text = f"*filter\n:A - [0:0]\n{rule}\n-A A -j ACCEPT\nCOMMIT\n"
-    assert parse(text.split("\n")).tables["filter"].chains["A"] == (rule, "-A A -j ACCEPT")
+@pytest.mark.parametrize(
+    ("text", "chains"),
+    [
+        (
+            ":A - [0:0]\n:B - [0:0]\n-A A -j DROP\n-A B -j DROP\n-A A -j ACCEPT\n",
+            {"A": ("-A A -j DROP", "-A A -j ACCEPT"), "B": ("-A B -j DROP",)},
+        ),
+        (
+            "-A INPUT -j DROP\n-A FORWARD -j DROP\n-A INPUT -j ACCEPT\n",
+            {"INPUT": ("-A INPUT -j DROP", "-A INPUT -j ACCEPT"), "FORWARD": ("-A FORWARD -j DROP",)},
+        ),
+        (f":A - [0:0]\n{SPLIT_RULE}\n-A A -j ACCEPT\n", {"A": (SPLIT_RULE, "-A A -j ACCEPT")}),
+    ],
+    ids=["rules-of-chains-mixed", "built-in-chains-not-declared", "comment-of-several-lines"],
+)
+def test_forms_of_a_dump(text: str, chains: dict[str, Lines]) -> None:
+    assert parse(f"*filter\n{text}COMMIT\n".split("\n")).tables["filter"].chains == chains
 
 
 def test_known_chains_are_shared() -> None:
-    known, again = parse(SMALL.splitlines()), parse(SMALL.splitlines(), parse(SMALL.splitlines()))
+    known = parse(SMALL.splitlines())
+    again = parse(SMALL.splitlines(), known)
     assert again == known
-    shared = parse(SMALL.splitlines(), known).tables["nat"].chains["PREROUTING"]
-    assert shared is known.tables["nat"].chains["PREROUTING"]
+    assert again.tables["nat"].chains["PREROUTING"] is known.tables["nat"].chains["PREROUTING"]
 
 
 @pytest.mark.parametrize(
@@ -108,9 +98,9 @@ def test_nothing_but_a_dump_error(text: str) -> None:
         parse(text.split("\n"))
 
 
-@pytest.mark.parametrize("example", [e for e in examples(GOLDEN, WORKED) if (e.folder / "ipv4.save").exists()], ids=str)
-def test_a_dump_is_printed_as_it_was_read(example: object) -> None:
-    text = example.saved("ipv4")  # type: ignore[attr-defined]
+@pytest.mark.parametrize("example", examples(GOLDEN), ids=str)
+def test_a_dump_is_printed_as_it_was_read(example: Example) -> None:
+    text = example.saved("ipv4")
     assert [*render(parse(text.splitlines()))] == text.splitlines()
 
 
@@ -132,24 +122,12 @@ def test_render_declares_the_chains_that_it_creates_before_it_uses_them() -> Non
         assert table.rfind("\n:") < table.find("\n-A ") or not declared
 
 
-def test_values() -> None:
-    ruleset = parse(SMALL.splitlines())
-    assert ruleset.lines("nat", "KUBE-SERVICES") == ()
-    assert ruleset.lines("nat", "KUBE-NODEPORTS") is None
-    assert ruleset.lines("filter", "INPUT") is None
-    assert ruleset.tables["nat"].rule_count() == 1
-    assert Ruleset().table("raw") == Table()
-    assert is_builtin("nat", "INPUT")
-    assert not is_builtin("nat", "FORWARD")
-    assert not is_builtin("bogus", "INPUT")
-
-
 RULES = tuple(f"-A {chain} -s 10.0.0.{number}/32 -j RETURN" for chain in ("A", "B") for number in range(3))
-SPLIT_RULE = '-A A -m comment --comment "one\n-A A -s 10.0.0.1/32 -j RETURN" -j RETURN'
+RULE_IN_COMMENT = '-A A -m comment --comment "one\n-A A -s 10.0.0.1/32 -j RETURN" -j RETURN'
 
 
 @given(
-    live=st.lists(st.sampled_from((*RULES, SPLIT_RULE)), max_size=8),
+    live=st.lists(st.sampled_from((*RULES, RULE_IN_COMMENT)), max_size=8),
     known=st.lists(st.sampled_from(RULES), max_size=8),
     counters=st.booleans(),
 )

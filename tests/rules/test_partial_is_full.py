@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules import compile as compiling
@@ -15,6 +14,7 @@ from pykubeproxy.rules.compile import Compiler, compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.ruleset import ChainId, Lines, Ruleset
 from tests.builders import options, port, service, slice_of
+from tests.builders import snapshot as holding
 from tests.strategies import Event, events, name_of, rule_options
 
 
@@ -67,28 +67,17 @@ def test_services_come_and_go(dispatch: Dispatch, numbers: list[int]) -> None:
 
 def test_comments_survive_a_threshold_that_is_crossed_and_left_within_one_update() -> None:
     """One Service swells, another is compiled meanwhile, a third one shrinks: in the end the cluster is small."""
-    snapshot, compiler = Snapshot(), Compiler(options(Family.IPV4))
-    many = tuple(f"10.0.0.{i}" for i in range(1, 7))
-    names = ("ns/a", "ns/b", "ns/c")
-    for name, addresses in zip(names, ((), (), many), strict=True):
-        snapshot.put(service(name))
-        snapshot.put(slice_of(name, *addresses))
-    keys = [ServiceKey(*name.split("/")) for name in names]
-    compiler.update(snapshot, keys)
-
-    for name, addresses in zip(names, (many[:5], many[:1], ()), strict=True):
-        snapshot.put(slice_of(name, *addresses))
-    compiler.update(snapshot, keys)
-
-    assert chains(compiler.ruleset) == chains(compile_ruleset(snapshot, options(Family.IPV4)))
+    snapshot, compiler = Snapshot(), Compiler(options())
+    for sizes in ((0, 0, 6), (5, 1, 0)):
+        for name, endpoints in zip(("ns/a", "ns/b", "ns/c"), sizes, strict=True):
+            snapshot.put(service(name))
+            snapshot.put(slice_of(name, *(f"10.0.0.{i}" for i in range(1, endpoints + 1))))
+        check_update(compiler, snapshot, set(snapshot.services))
 
 
 @pytest.mark.parametrize(("endpoints", "has_comments"), [(6, True), (7, False)])
 def test_a_cluster_is_large_above_the_limit(endpoints: int, *, has_comments: bool) -> None:
-    snapshot = Snapshot()
-    snapshot.put(service())
-    snapshot.put(slice_of("ns1/svc1", *(f"10.0.0.{i}" for i in range(1, endpoints + 1))))
-    nat = compile_ruleset(snapshot, options()).tables["nat"].chains
-    per_endpoint = [lines for chain, lines in nat.items() if chain.startswith("KUBE-SEP-")]
-    assert len(per_endpoint) == endpoints
-    assert all(("--comment" in line) is has_comments for lines in per_endpoint for line in lines)
+    addresses = (f"10.0.0.{i}" for i in range(1, endpoints + 1))
+    nat = compile_ruleset(holding(service(), slice_of("ns1/svc1", *addresses)), options()).tables["nat"].chains
+    of_endpoints = [line for chain, lines in nat.items() if chain.startswith("KUBE-SEP-") for line in lines]
+    assert {"--comment" in line for line in of_endpoints} == {has_comments}

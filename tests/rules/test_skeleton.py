@@ -1,51 +1,32 @@
 """What is there without any Service, and the options that change it: docs/reference/iptables-rules.md sections 2, 5, 10
 to 13."""
 
-from typing import Any
-
 import pytest
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceType
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.compile import compile_ruleset
-from pykubeproxy.rules.ruleset import Lines, Ruleset
 from tests.builders import options, port, service, slice_of, snapshot
-
-
-def skeleton(family: Family = Family.IPV4, **fields: Any) -> Ruleset:
-    return compile_ruleset(Snapshot(), options(family, **fields))
-
-
-def lines(table: str, chain: str, family: Family = Family.IPV4, **fields: Any) -> Lines | None:
-    return skeleton(family, **fields).lines(table, chain)
 
 
 @pytest.mark.parametrize(
     ("bit", "mark"), [(0, "0x1"), (14, "0x4000"), (15, "0x8000"), (20, "0x100000"), (31, "0x80000000")]
 )
-def test_the_mark(bit: int, mark: str) -> None:
-    assert lines("nat", "KUBE-MARK-MASQ", masquerade_bit=bit) == (
-        f"-A KUBE-MARK-MASQ -j MARK --set-xmark {mark}/{mark}",
-    )
-    assert lines("nat", "KUBE-POSTROUTING", masquerade_bit=bit) == (
+@pytest.mark.parametrize(("random_fully", "how"), [(True, "MASQUERADE --random-fully"), (False, "MASQUERADE")])
+def test_the_mark(bit: int, mark: str, how: str, *, random_fully: bool) -> None:
+    skeleton = compile_ruleset(Snapshot(), options(masquerade_bit=bit, random_fully=random_fully))
+    assert skeleton.lines("nat", "KUBE-MARK-MASQ") == (f"-A KUBE-MARK-MASQ -j MARK --set-xmark {mark}/{mark}",)
+    assert skeleton.lines("nat", "KUBE-POSTROUTING") == (
         f"-A KUBE-POSTROUTING -m mark ! --mark {mark}/{mark} -j RETURN",
         f"-A KUBE-POSTROUTING -j MARK --set-xmark {mark}/0x0",
-        (
-            '-A KUBE-POSTROUTING -m comment --comment "kubernetes service traffic requiring SNAT" '
-            "-j MASQUERADE --random-fully"
-        ),
+        f'-A KUBE-POSTROUTING -m comment --comment "kubernetes service traffic requiring SNAT" -j {how}',
     )
-    assert f"--mark {mark}/{mark} -j ACCEPT" in (lines("filter", "KUBE-FORWARD", masquerade_bit=bit) or ())[1]
-
-
-def test_a_tool_without_random_fully() -> None:
-    last = (lines("nat", "KUBE-POSTROUTING", random_fully=False) or ())[-1]
-    assert last.endswith("-j MASQUERADE")
+    assert f"--mark {mark}/{mark} -j ACCEPT" in (skeleton.lines("filter", "KUBE-FORWARD") or ())[1]
 
 
 def test_no_address_no_way_to_the_node_ports() -> None:
-    assert lines("nat", "KUBE-SERVICES", node_port_addresses=()) == ()
+    assert compile_ruleset(Snapshot(), options(node_port_addresses=())).lines("nat", "KUBE-SERVICES") == ()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +36,7 @@ def test_no_address_no_way_to_the_node_ports() -> None:
 def test_the_firewall_chain_is_ours_only_while_localhost_is_open(
     family: Family, *, localhost: bool, rules: int, shared: bool
 ) -> None:
-    ruleset = skeleton(family, localhost_node_ports=localhost)
+    ruleset = compile_ruleset(Snapshot(), options(family, localhost_node_ports=localhost))
     assert len(ruleset.lines("filter", "KUBE-FIREWALL") or ()) == rules
     assert (("filter", "KUBE-FIREWALL") in ruleset.shared) is shared
     assert "-A INPUT -j KUBE-FIREWALL" in (ruleset.lines("filter", "INPUT") or ())

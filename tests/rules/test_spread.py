@@ -1,177 +1,161 @@
-"""Endpoint groups: each endpoint gets exactly its share, and a change of one touches its group alone."""
+"""Every endpoint is as likely as every other, in groups or not: docs/reference/iptables-rules.md section 8."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pykubeproxy.model.endpoint import Endpoint
-from pykubeproxy.rules import names
+from pykubeproxy.model.snapshot import Object
+from pykubeproxy.rules import names, spread
+from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.ruleset import Lines
 from pykubeproxy.rules.spread import GROUPED_FROM
-from tests.builders import compiled_port, endpoint, options, service_port
+from tests.builders import at, compiled_port, endpoint, options, service, service_port, slice_of, snapshot
+from tests.strategies import clusters, rule_options
 
-TREE = options(dispatch=Dispatch.TREE, pod_traffic=None)
-LINEAR = options(dispatch=Dispatch.LINEAR, pod_traffic=None)
+TREE = options(dispatch=Dispatch.TREE)
 PORT = service_port()
 TOP = names.ChainNames(PORT).cluster
 
 Chains = dict[str, Lines]
 
-_LEG = re.compile(
-    r"-A \S+ (?:-m comment --comment \"([^\"]*)\" )?(?:-m statistic --mode random --probability (\S+) )?-j (\S+)"
-)
+PROBABILITY = re.compile(r"--probability ([0-9.]+) -j \S+$")
 
 
-def endpoints(numbers: Sequence[int]) -> tuple[Endpoint, ...]:
-    """Ready endpoints, in the order in which a Snapshot has them."""
-    return tuple(sorted((endpoint(f"10.0.{n // 250}.{n % 250 + 1}") for n in numbers), key=lambda each: each.text))
+def address(number: int) -> str:
+    return f"10.0.{number // 200}.{number % 200 + 1}"
 
 
-def chains_for(numbers: Sequence[int], its: RuleOptions = TREE, *, comments: bool = True) -> Chains:
-    return dict(compiled_port(PORT, endpoints(numbers), its, comments=comments).chains)
+def chains_for(numbers: Iterable[int], **fields: bool) -> Chains:
+    """The chains of a ServicePort with these endpoints, in the order in which a Snapshot has them."""
+    endpoints = sorted((endpoint(address(number), **fields) for number in numbers), key=lambda each: each.text)
+    return dict(compiled_port(PORT, tuple(endpoints), TREE).chains)
 
 
-def groups(chains: Chains) -> Chains:
+def groups(chains: Chains, top: str = TOP) -> Chains:
     """The chains between a policy chain and its endpoints."""
-    return {chain: lines for chain, lines in chains.items() if chain.startswith(f"{TOP}-")}
+    return {chain: lines for chain, lines in chains.items() if chain.startswith(f"{top}-")}
 
 
-def targets(lines: Lines) -> list[tuple[str, str | None, str]]:
-    """Comment, probability and target of rules that spread traffic."""
-    found = [_LEG.fullmatch(line) for line in lines]
-    return [(target[1] or "", target[2], target[3]) for target in found if target]
+def choices(lines: Lines) -> list[tuple[str | None, str]]:
+    """The random choice at the end of a policy chain or group: (probability as printed, chain)."""
+    found: list[tuple[str | None, str]] = []
+    for line in lines:
+        chain, target = line.split()[1], line.split()[-1]
+        if target.startswith(("KUBE-SEP-", f"{chain}-")) and "-m recent" not in line:
+            chance = PROBABILITY.search(line)
+            found.append((chance[1] if chance else None, target))
+    return found
 
 
-def written_shares(chains: Chains, chain: str) -> dict[str, Fraction]:
-    """The share of each endpoint chain in what comes to `chain`, by the probabilities as the kernel keeps them."""
-    shares: dict[str, Fraction] = {}
-    left = Fraction(1)
-    for _, probability, target in targets(chains[chain]):
-        taken = left * (1 if probability is None else Fraction(probability))
-        left -= taken
-        below = written_shares(chains, target) if target in groups(chains) else {target: Fraction(1)}
-        for end, share in below.items():
-            shares[end] = shares.get(end, Fraction()) + taken * share
-    assert left == 0
-    return shares
+def size(chains: Chains, chain: str) -> int:
+    """The number of endpoints behind a chain."""
+    targets = choices(chains[chain])
+    return sum(size(chains, target) for _, target in targets) if targets else 1
 
 
-def meant_shares(chains: Chains) -> dict[str, Fraction]:
-    """The same by the number of endpoints in each group, which the rules take their probabilities from."""
-    its = groups(chains)
-    number = sum(len(lines) for lines in its.values())
-    return {
-        target: Fraction(len(lines), number) * Fraction(1, len(lines))
-        for lines in its.values()
-        for _, _, target in targets(lines)
-    }
+def chances(chains: Chains, chain: str) -> dict[str, Fraction]:
+    """The nominal chance of each endpoint chain. Each printed probability must be that of its nominal value."""
+    targets = choices(chains[chain])
+    if not targets:
+        return {chain: Fraction(1)}
+    left, rest = size(chains, chain), Fraction(1)
+    found: dict[str, Fraction] = {}
+    for printed, target in targets:
+        share = Fraction(size(chains, target), left)
+        assert printed == (None if share == 1 else as_printed(share))
+        for each, chance in chances(chains, target).items():
+            assert each not in found
+            found[each] = rest * share * chance
+        rest *= 1 - share
+        left -= size(chains, target)
+    assert rest == 0, "no packet falls off the end of a policy chain"
+    return found
 
 
-sizes = st.integers(GROUPED_FROM, 1100)
+def as_printed(share: Fraction) -> str:
+    """Ten decimals as written, the nearest multiple of 2^-31 as kept, eleven decimals as printed; exactly."""
+    written = Fraction(round(share * 10**10), 10**10)
+    kept = Fraction((written * 2**31 + Fraction(1, 2)).__floor__(), 2**31)
+    return f"{float(kept):.11f}"
 
 
-@given(sizes)
-def test_each_endpoint_gets_the_same_share(number: int) -> None:
-    chains = chains_for(range(number))
-    ends = {chain for chain in chains if chain.startswith(names.ENDPOINT)}
-    assert len(ends) == number
-    assert set(meant_shares(chains).values()) == {Fraction(1, number)}
-    shares = written_shares(chains, TOP)
-    assert shares.keys() == ends
-    assert sum(shares.values()) == 1
-    assert max(abs(share - Fraction(1, number)) for share in shares.values()) < Fraction(1, 2**30)
+def policy_chains(chains: Chains) -> list[str]:
+    """The chains in which a choice begins."""
+    return [chain for chain in chains if re.fullmatch(r"KUBE-SV[CL]-[A-Z2-7]{16}", chain)]
 
 
-@given(sizes, st.booleans())
-def test_probabilities_are_those_of_the_groups(number: int, comments: bool) -> None:  # noqa: FBT001
-    chains = chains_for(range(number), comments=comments)
-    left = number
-    top = targets(chains[TOP])
-    assert [target for _, _, target in top] == list(groups(chains))
-    for comment, probability, target in top:
-        size = len(chains[target])
-        assert comment == (f"ns1/svc1:p80 -> one of {size} endpoints" if comments else "")
-        if probability is not None:
-            assert abs(Fraction(probability) - Fraction(size, left)) < Fraction(1, 2**31)
-        left -= size
-    assert left == 0
-    assert top[-1][1] is None
+@pytest.mark.parametrize("dispatch", Dispatch)
+@pytest.mark.parametrize("affinity", [None, 10800])
+@pytest.mark.parametrize("count", [1, 2, 3, 10, GROUPED_FROM - 1, GROUPED_FROM, GROUPED_FROM + 1, 600, 1100])
+def test_of_so_many_each_has_the_same_chance(dispatch: Dispatch, affinity: int | None, count: int) -> None:
+    """In groups only with tree dispatch, and not with session affinity, which has to ask for every endpoint."""
+    cluster = snapshot(
+        service(affinity_seconds=affinity), slice_of("ns1/svc1", *(at(address(number)) for number in range(count)))
+    )
+    chains = compile_ruleset(cluster, options(dispatch=dispatch)).tables["nat"].chains
+    (policy,) = policy_chains(chains)
+    its = chances(chains, policy)
+    assert set(its.values()) == {Fraction(1, count)}
+    assert len(its) == count
+    remembered = [line.split()[-1] for line in chains[policy] if "--rcheck" in line]
+    assert Counter(remembered) == (Counter(its.keys()) if affinity else Counter())
+    is_grouped = dispatch is Dispatch.TREE and count >= GROUPED_FROM and not affinity
+    assert bool(groups(chains, policy)) is is_grouped
+    if is_grouped:
+        most_rules = len(chains[policy]) + max(map(len, groups(chains, policy).values()))
+        assert most_rules <= 6 * count**0.5, "a connection passes few rules"
 
 
-@given(sizes)
-def test_a_connection_passes_few_rules(number: int) -> None:
-    its = groups(chains_for(range(number)))
-    longest = max(map(len, its.values()))
-    assert len(its) + longest <= 6 * number**0.5
-    assert all(its.values())
+@given(clusters, rule_options(), st.sampled_from([2, 128]))
+def test_in_any_cluster_each_has_the_same_chance(objects: list[Object], its: RuleOptions, grouped_from: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spread, "GROUPED_FROM", grouped_from)
+        chains = compile_ruleset(snapshot(*objects), its).tables["nat"].chains
+    for chain in policy_chains(chains):
+        if choices(chains[chain]):
+            its_chances = chances(chains, chain)
+            assert set(its_chances.values()) == {Fraction(1, len(its_chances))}
 
 
 @given(st.sets(st.integers(0, 900), min_size=200, max_size=240), st.integers(901, 999), st.integers(0, 199))
 def test_a_change_of_one_endpoint_touches_one_group(numbers: set[int], new: int, place: int) -> None:
-    before = chains_for(sorted(numbers))
-    for its in (numbers | {new}, numbers - {sorted(numbers)[place]}):
-        after = chains_for(sorted(its))
+    """And one that takes the place of another, their two groups."""
+    before = chains_for(numbers)
+    gone = sorted(numbers)[place]
+    for its, most in ((numbers | {new}, 1), (numbers - {gone}, 1), (numbers - {gone} | {new}, 2)):
+        after = chains_for(its)
         policy = {TOP, *groups(before), *groups(after)}
         changed = {chain for chain in policy if before.get(chain) != after.get(chain)}
-        assert TOP in changed
-        assert len(changed) == 2
-
-
-def test_an_endpoint_that_takes_the_place_of_another_touches_their_two_groups() -> None:
-    before, after = chains_for(range(200)), chains_for(range(1, 201))
-    changed = {chain for chain in (TOP, *groups(before)) if before[chain] != after.get(chain)}
-    assert len(changed - {TOP}) in (1, 2)
-    assert groups(before).keys() == groups(after).keys()
+        assert TOP in changed or most == 2
+        assert 1 <= len(changed - {TOP}) <= most
 
 
 def test_groups_are_named_for_their_service() -> None:
     chains = chains_for(range(1000))
-    service_hash = names.service_hash(TOP)
-    for chain in groups(chains):
-        assert len(chain) <= names.LONGEST_NAME
-        assert names.service_hash(chain) == service_hash
-        assert names.is_stale_candidate("nat", chain)
     assert list(groups(chains)) == [f"{TOP}-{number:x}" for number in range(32)]
+    for chain in (*groups(chains), longest := names.group(TOP, names.MOST_GROUPS - 1)):
+        assert names.service_hash(chain) == names.service_hash(TOP)
+        assert names.is_stale_candidate("nat", chain)
+    assert len(longest) == names.LONGEST_NAME
 
 
-def test_no_number_of_endpoints_makes_a_name_too_long() -> None:
-    assert len(names.group(TOP, names.MOST_GROUPS - 1)) == names.LONGEST_NAME
-    assert names.service_hash(names.group(TOP, names.MOST_GROUPS - 1))
-
-
-@pytest.mark.parametrize(
-    ("its", "number", "is_grouped"),
-    [(TREE, GROUPED_FROM - 1, False), (TREE, GROUPED_FROM, True), (LINEAR, 1000, False)],
-)
-def test_only_large_services_with_tree_dispatch_have_groups(its: RuleOptions, number: int, *, is_grouped: bool) -> None:
-    chains = chains_for(range(number), its)
-    assert bool(groups(chains)) is is_grouped
-    assert (len(chains[TOP]) == number) is not is_grouped
-
-
-def test_session_affinity_has_to_ask_for_every_endpoint() -> None:
-    port = service_port(affinity_seconds=60)
-    chains = dict(compiled_port(port, endpoints(range(300)), TREE).chains)
-    assert not groups(chains)
-    assert len(chains[TOP]) == 600
+def test_the_rules_that_lead_to_groups() -> None:
+    endpoints = tuple(endpoint(address(number)) for number in range(GROUPED_FROM + 9))
+    silent, told = (dict(compiled_port(PORT, endpoints, TREE, comments=on).chains) for on in (False, True))
+    assert told[TOP][0].endswith(f" -j {names.MARK_MASQ}"), "what is to be masqueraded is so before the choice"
+    assert not any(names.MARK_MASQ in line for lines in groups(told).values() for line in lines)
+    for (_, group), line, without in zip(choices(told[TOP]), told[TOP][1:], silent[TOP][1:], strict=True):
+        comment = f'-m comment --comment "ns1/svc1:p80 -> one of {size(told, group)} endpoints" '
+        assert line.replace(comment, "") == without != line
 
 
 def test_local_endpoints_have_groups_of_their_own() -> None:
+    its = tuple(endpoint(address(number), is_local=number < GROUPED_FROM) for number in range(300))
     port = service_port(internal_traffic_local=True)
-    its = tuple(endpoint(each.ip, is_local=number < GROUPED_FROM) for number, each in enumerate(endpoints(range(300))))
-    chains = dict(compiled_port(port, its, TREE).chains)
-    local = names.ChainNames(port).local
-    assert len([chain for chain in chains if chain.startswith(f"{local}-")]) == 16
-
-
-def test_the_masquerade_rule_stays_before_the_choice() -> None:
-    with_masquerade = options(dispatch=Dispatch.TREE)
-    chains = dict(compiled_port(PORT, endpoints(range(200)), with_masquerade).chains)
-    assert chains[TOP][0].endswith(f" -j {names.MARK_MASQ}")
-    assert not any(names.MARK_MASQ in line for lines in groups(chains).values() for line in lines)
-    assert chains[TOP][1:] == chains_for(range(200))[TOP]
+    assert len(groups(dict(compiled_port(port, its, TREE).chains), names.ChainNames(port).local)) == 16

@@ -1,7 +1,5 @@
 """Tree dispatch with its groups means the same as the linear layout: every packet has the same fate, share by share."""
 
-from collections.abc import Iterator
-from fractions import Fraction
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
@@ -11,13 +9,12 @@ from msgspec.structs import replace
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.snapshot import Object, Snapshot
-from pykubeproxy.netfilter import Verdict
-from pykubeproxy.rules import spread, tree, trie
+from pykubeproxy.rules import trie
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RejectUnused, RuleOptions
 from tests.builders import options, port, service, slice_of, slice_port, snapshot
-from tests.clusters import serving_clusters
-from tests.packets import CLIENTS, UNRELATED, Destination, Walk, destinations, neighbours
+from tests.clusters import serving_clusters, small_parts
+from tests.packets import CLIENTS, UNRELATED, Walk, destinations, neighbours
 from tests.strategies import clusters, rule_options
 
 
@@ -33,22 +30,11 @@ def check_same_fates(cluster: Snapshot, its: RuleOptions) -> None:
     assert Walk(branched).fates(near, clients[-1:]) == Walk(linear).fates(near, clients[-1:])
 
 
-@pytest.fixture(name="_small_parts", scope="module")
-def fixture_small_parts() -> Iterator[None]:
-    """Leaves and groups so small that few Services and endpoints make large trees."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trie, "LEAF_SIZE", 2)
-        patch.setattr(tree, "_INLINE", 0)
-        patch.setattr(spread, "GROUPED_FROM", 2)
-        yield
-
-
-@pytest.mark.usefixtures("_small_parts")
 @pytest.mark.parametrize("deepest", [2, trie.DEEPEST])
 @given(rule_options(st.just(Dispatch.TREE), st.just(RejectUnused.NONE)), st.data())
 def test_random_clusters(deepest: int, its: RuleOptions, data: st.DataObject) -> None:
     objects = data.draw(st.one_of(serving_clusters(its.family), clusters))
-    with pytest.MonkeyPatch.context() as patch:
+    with small_parts(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(trie, "DEEPEST", deepest)
         check_same_fates(snapshot(*objects), its)
 
@@ -74,16 +60,6 @@ def test_every_port_of_one_address_and_of_the_node(family: Family) -> None:
     ports = tuple(port(f"p{number}", 8064 + number, node_port=30064 + number) for number in range(40))
     endpoints = slice_of("ns/many", _pod(family, 1), ports=tuple(slice_port(each.name, 80) for each in ports))
     check_same_fates(snapshot(service("ns/many", address, ports=ports), endpoints), options(family))
-
-
-@pytest.mark.parametrize("number", [spread.GROUPED_FROM, 1000])
-def test_many_endpoints(number: int) -> None:
-    endpoints = [f"10.0.{index // 250}.{index % 250 + 1}" for index in range(number)]
-    cluster = snapshot(service(cluster_ip="10.96.0.1"), slice_of("ns1/svc1", *endpoints))
-    ruleset = compile_ruleset(cluster, options(dispatch=Dispatch.TREE))
-    fate = Walk(ruleset).fate(Destination("10.96.0.1", "tcp", 80), CLIENTS[Family.IPV4][-1])
-    share = Fraction(1, number)
-    assert fate == {(Verdict.ACCEPT, f"{endpoint}:80", True, share) for endpoint in endpoints}
 
 
 def _pod(family: Family, number: int) -> str:

@@ -13,16 +13,11 @@ from tests.strategies import clusters, rule_options
 
 
 @given(clusters, rule_options())
-def test_a_host_takes_them(objects: list[Object], its: RuleOptions) -> None:
+def test_a_host_takes_them_and_every_chain_is_ours(objects: list[Object], its: RuleOptions) -> None:
     host, ruleset = MemoryHost(), compile_ruleset(snapshot(*objects), its)
     host.restore(render(ruleset))
     for name, table in ruleset.tables.items():
         assert {**host.ruleset.tables[name].chains, **table.chains} == host.ruleset.tables[name].chains
-
-
-@given(clusters, rule_options())
-def test_every_rule_stands_in_its_chain_and_every_chain_is_ours(objects: list[Object], its: RuleOptions) -> None:
-    for name, table in compile_ruleset(snapshot(*objects), its).tables.items():
         for chain, lines in table.chains.items():
             assert is_builtin(name, chain) or chain in FIXED_CHAINS[name] or is_stale_candidate(name, chain)
             assert len(chain) <= LONGEST_NAME
