@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pykubeproxy.flows.gone import GRACE_SECONDS, GoneEndpoints, ListedEndpoints
 from pykubeproxy.model.endpoint import SliceEndpoint
 from pykubeproxy.model.ip import Family
-from pykubeproxy.model.service import Service, ServiceKey, ServiceType
+from pykubeproxy.model.service import ServiceType
 from pykubeproxy.model.snapshot import Snapshot, identify
 from tests.builders import at, ip, options, port, service, slice_of, snapshot, traffic_of
 from tests.flows.flows import flow, frontend
@@ -28,28 +28,28 @@ NODE_ADDRESSES = (ip("192.168.0.2"),)
 
 
 class Cluster:
-    """What Services list; `shows` applies it, with rules in force, and says what is gone by some time."""
+    """What Services list. `ns/web` has listed OLD, with rules in force; from second 0 on, NEW in its place."""
 
-    def __init__(self) -> None:
+    def __init__(self, *later: SliceEndpoint | str) -> None:
         self.known: Snapshot = snapshot(WEB, OTHER)
-        self._listed = ListedEndpoints(Family.IPV4)
-        self.lists("ns/web", OLD)
-        self.take()
+        self.listed = ListedEndpoints(Family.IPV4)
+        self.lists(OLD)
+        self.lists(*(later or (NEW,)))
 
-    def lists(self, name: str, *endpoints: SliceEndpoint | str, part: str = "a") -> None:
+    def lists(
+        self, *endpoints: SliceEndpoint | str, at: float = 0.0, name: str = "ns/web", part: str = "a", now: bool = True
+    ) -> None:
+        """A slice is there; its rules are in force `now`."""
         self.known.put(slice_of(name, *endpoints, part=part))
+        self.take(at, now=now)
 
-    def take(self, now: float = 0.0, *, is_in_force: bool = True) -> None:
-        self._listed.update(traffic_of(self.known, [WEB.key, OTHER.key], ENDING))
-        if is_in_force:
-            self._listed.in_force(now)
+    def take(self, at: float, *, now: bool = True) -> None:
+        self.listed.update(traffic_of(self.known, [WEB.key, OTHER.key], ENDING))
+        if now:
+            self.listed.in_force(at)
 
-    def gone(self, now: float) -> GoneEndpoints:
-        return self._listed.take_gone(now).on_node(NODE_ADDRESSES)
-
-    @property
-    def next_at(self) -> float | None:
-        return self._listed.next_at
+    def gone(self, at: float = 100.0) -> GoneEndpoints:
+        return self.listed.take_gone(at).on_node(NODE_ADDRESSES)
 
 
 @pytest.mark.parametrize(
@@ -69,82 +69,59 @@ class Cluster:
     ],
 )
 def test_only_connections_that_the_service_led_to_it(text: str, *, is_stale: bool) -> None:
-    cluster = Cluster()
-    cluster.lists("ns/web", NEW)
-    cluster.take()
-    assert cluster.gone(GRACE_SECONDS).is_stale(flow(text)) == is_stale
+    assert Cluster().gone(GRACE_SECONDS).is_stale(flow(text)) == is_stale
 
 
 @pytest.mark.parametrize(
     "condition", [{"ready": False}, {"ready": False, "serving": False}, {"ready": False, "terminating": True}]
 )
 def test_what_is_listed_in_any_condition_is_not_gone(condition: dict[str, Any]) -> None:
-    cluster = Cluster()
-    cluster.lists("ns/web", at(OLD, **condition), NEW)
-    cluster.take()
-    assert cluster.gone(100.0).is_empty
+    assert Cluster(at(OLD, **condition), NEW).gone().is_empty
 
 
 def test_it_is_gone_once_and_only_after_some_seconds() -> None:
     cluster = Cluster()
-    cluster.lists("ns/web", NEW)
-    cluster.take(10.0)
-    assert cluster.next_at == 10.0 + GRACE_SECONDS
-    assert cluster.gone(9.9 + GRACE_SECONDS).is_empty
-    found = cluster.gone(10.0 + GRACE_SECONDS)
+    assert cluster.listed.next_at == GRACE_SECONDS
+    assert cluster.gone(GRACE_SECONDS - 0.1).is_empty
+    found = cluster.gone(GRACE_SECONDS)
     assert found.endpoints[frontend("10.96.0.10:80")] == {frontend(f"{OLD}:80")}
-    assert cluster.gone(100.0).is_empty
-    assert cluster.next_at is None
+    assert cluster.gone().is_empty
+    assert cluster.listed.next_at is None
 
 
-def test_an_endpoint_that_moves_to_another_slice_is_not_gone() -> None:
+@pytest.mark.parametrize("elsewhere", [{"part": "b"}, {"name": "ns/other"}], ids=["another slice", "another Service"])
+def test_an_endpoint_that_moves_elsewhere_is_not_gone(elsewhere: dict[str, str]) -> None:
     cluster = Cluster()
-    cluster.lists("ns/web", NEW)
-    cluster.take()
-    cluster.lists("ns/web", OLD, part="b")
-    cluster.take(1.0)
-    assert cluster.gone(100.0).is_empty
-
-
-def test_a_pod_that_serves_another_service_is_not_gone() -> None:
-    cluster = Cluster()
-    cluster.lists("ns/web", NEW)
-    cluster.lists("ns/other", OLD)
-    cluster.take()
-    assert cluster.gone(100.0).is_empty
+    cluster.lists(OLD, at=1.0, **elsewhere)  # type: ignore[arg-type]
+    assert cluster.gone().is_empty
 
 
 def test_connections_of_a_deleted_service_are_left_alone() -> None:
     """Its pods may live on, and no rule would lead the client anywhere."""
     cluster = Cluster()
-    cluster.lists("ns/web", NEW)
-    cluster.take()
     cluster.known.remove(identify(WEB))
     cluster.take(1.0)
-    assert cluster.gone(100.0).is_empty
+    assert cluster.gone().is_empty
 
 
 def test_the_time_begins_when_the_rules_are_in_force() -> None:
     """As long as rules lead to it, a client would only be led there again."""
-    cluster = Cluster()
-    cluster.lists("ns/web", NEW)
-    cluster.take(is_in_force=False)
-    assert cluster.next_at is None
-    assert cluster.gone(100.0).is_empty
+    cluster = Cluster(OLD)
+    cluster.lists(NEW, now=False)
+    assert cluster.listed.next_at is None
+    assert cluster.gone().is_empty
     cluster.take(200.0)
     assert not cluster.gone(200.0 + GRACE_SECONDS).is_empty
 
 
 def test_an_endpoint_that_comes_back_and_goes_is_gone() -> None:
     cluster = Cluster()
-    for now, endpoint in enumerate((NEW, OLD, NEW)):
-        cluster.lists("ns/web", endpoint)
-        cluster.take(float(now))
+    for now, endpoint in enumerate((OLD, NEW), 1):
         assert cluster.gone(float(now)).is_empty
-    assert frontend("10.96.0.10:80") in cluster.gone(100.0).endpoints
+        cluster.lists(endpoint, at=float(now))
+    assert frontend("10.96.0.10:80") in cluster.gone().endpoints
 
 
 def test_without_the_option_nothing_is_listed() -> None:
-    its: Service = WEB
-    traffic = traffic_of(snapshot(its, slice_of("ns/web", OLD)), [ServiceKey("ns", "web")])
-    assert traffic[its.key].tcp_ports == ()
+    traffic = traffic_of(snapshot(WEB, slice_of("ns/web", OLD)), [WEB.key])
+    assert traffic[WEB.key].tcp_ports == ()

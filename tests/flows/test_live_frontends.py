@@ -1,7 +1,5 @@
 """Reading the UDP frontends out of rules, in kube-proxy's layout and in ours."""
 
-from pathlib import Path
-
 import pytest
 
 from pykubeproxy.flows.live_frontends import live_udp_frontends
@@ -13,8 +11,7 @@ from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.parse import parse
 from pykubeproxy.rules.ruleset import Ruleset, Table
 from tests.builders import ip, options, port, service, slice_of, slice_port, snapshot, traffic_of
-
-GOLDEN = Path(__file__).parents[1] / "golden"
+from tests.corpus import GOLDEN, Example
 
 RULES = """
 -A KUBE-SERVICES -d 10.96.0.10/32 -p udp -m comment --comment "ns/dns:dns cluster IP" -m udp --dport 53 -j KUBE-SVC-AAAA
@@ -43,6 +40,7 @@ def test_frontends_of_rules() -> None:
         ":30053",
         "[fd00::10]:53",
     ]
+    assert live_udp_frontends(Ruleset(tables={})) == frozenset()
 
 
 @pytest.mark.parametrize("dispatch", Dispatch)
@@ -60,10 +58,6 @@ def test_frontends_of_our_own_rules(dispatch: Dispatch) -> None:
     assert live_udp_frontends(live) == expected
 
 
-def test_no_rules() -> None:
-    assert live_udp_frontends(Ruleset(tables={})) == frozenset()
-
-
 def test_kube_proxys_own_dump() -> None:
-    dump = GOLDEN / "clusterip-multiport-udp-sctp" / "ipv4.save"
-    assert list(map(socket_text, live_udp_frontends(parse(dump.read_text().splitlines())))) == ["10.96.0.10:53"]
+    dump = Example(GOLDEN / "clusterip-multiport-udp-sctp").saved("ipv4")
+    assert list(map(socket_text, live_udp_frontends(parse(dump.splitlines())))) == ["10.96.0.10:53"]

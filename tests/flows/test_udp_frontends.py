@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pykubeproxy.flows.stale import Flow, FlowCheck, Serving, UdpFrontends, pack_ip, socket_text
-from pykubeproxy.model.endpoint import EndpointSlice
+from pykubeproxy.flows.stale import Flow, FlowCheck, UdpFrontends, pack_ip, socket_text
+from pykubeproxy.model.endpoint import EndpointSlice, SliceEndpoint
 from pykubeproxy.model.ip import Family
-from pykubeproxy.model.service import PortSpec, Protocol, Service, ServiceKey, ServiceType
-from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
+from pykubeproxy.model.service import Protocol, Service, ServiceKey, ServiceType
+from pykubeproxy.model.snapshot import Object, Snapshot, identify
 from tests.builders import at, ip, options, port, service, slice_of, slice_port, snapshot, traffic_of
 from tests.flows.flows import flow, frontend
 
@@ -19,11 +19,11 @@ NODE_IP = "192.168.0.2"
 
 
 def dns(name: str = "ns/dns", cluster_ip: str = "10.96.0.10", node_port: int = 0, **fields: object) -> Service:
-    spec = PortSpec(name="dns", protocol=Protocol.UDP, port=53, node_port=node_port)
-    return service(name, cluster_ip, **{"ports": (spec,), "type": ServiceType.NODE_PORT, **fields})
+    its = port("dns", 53, node_port, Protocol.UDP)
+    return service(name, cluster_ip, **{"ports": (its,), "type": ServiceType.NODE_PORT, **fields})
 
 
-def udp_slice(name: str, *addresses: str, part: str = "a") -> EndpointSlice:
+def udp_slice(name: str, *addresses: SliceEndpoint | str, part: str = "a") -> EndpointSlice:
     return slice_of(name, *addresses, part=part, ports=(UDP_PORT,))
 
 
@@ -36,24 +36,16 @@ class Cluster:
         self.first = self.frontends.update(traffic_of(self.snapshot, self.snapshot.services))
 
     def put(self, obj: Object) -> FlowCheck:
-        return self._update(self.snapshot.put(obj))
+        return self.frontends.update(traffic_of(self.snapshot, self.snapshot.put(obj)))
 
-    def remove_service(self, name: str) -> FlowCheck:
-        return self._update(self.snapshot.remove(ObjectId("Service", *name.split("/"))))
-
-    def remove_slice(self, name: str) -> FlowCheck:
-        return self._update(self.snapshot.remove(ObjectId("EndpointSlice", *name.split("/"))))
-
-    def _update(self, touched: Iterable[ServiceKey]) -> FlowCheck:
-        return self.frontends.update(traffic_of(self.snapshot, touched))
+    def remove(self, obj: Object) -> FlowCheck:
+        return self.frontends.update(traffic_of(self.snapshot, self.snapshot.remove(identify(obj))))
 
 
-def serving(check: FlowCheck) -> dict[str, list[str]]:
-    return {socket_text(key): sorted(map(socket_text, value)) for key, value in check.serving.items()}
-
-
-def retired(check: FlowCheck) -> list[str]:
-    return sorted(map(socket_text, check.retired))
+def told(check: FlowCheck) -> tuple[dict[str, list[str]], list[str]]:
+    """What is served from where, and what is retired."""
+    serving = {socket_text(key): sorted(map(socket_text, value)) for key, value in check.serving.items()}
+    return serving, sorted(map(socket_text, check.retired))
 
 
 def test_the_first_check_is_about_all_udp_ports() -> None:
@@ -65,87 +57,72 @@ def test_the_first_check_is_about_all_udp_ports() -> None:
         service("ns/web"),
         slice_of("ns/web", "10.0.0.5"),
     )
-    assert serving(cluster.first) == {
-        "10.96.0.10:53": ["10.0.0.1:5353"],
-        ":30053": ["10.0.0.1:5353"],
-        "10.96.0.11:53": [],
-    }
-    assert retired(cluster.first) == []
+    serving = {"10.96.0.10:53": ["10.0.0.1:5353"], ":30053": ["10.0.0.1:5353"], "10.96.0.11:53": []}
+    assert told(cluster.first) == (serving, [])
 
 
 def test_a_check_is_about_what_changed() -> None:
     cluster = Cluster(dns(), udp_slice("ns/dns", "10.0.0.1"), dns("ns/other", "10.96.0.11"))
-    check = cluster.put(udp_slice("ns/other", "10.0.0.2"))
-    assert serving(check) == {"10.96.0.11:53": ["10.0.0.2:5353"]}
+    assert told(cluster.put(udp_slice("ns/other", "10.0.0.2"))) == ({"10.96.0.11:53": ["10.0.0.2:5353"]}, [])
     assert cluster.put(udp_slice("ns/other", "10.0.0.2", part="b")).is_empty
     assert cluster.put(service("ns/web")).is_empty
 
 
-def test_scaled_to_zero_and_back() -> None:
-    cluster = Cluster(dns(), udp_slice("ns/dns", "10.0.0.1"))
-    assert serving(cluster.put(udp_slice("ns/dns"))) == {"10.96.0.10:53": []}
-    assert serving(cluster.put(udp_slice("ns/dns", "10.0.0.2"))) == {"10.96.0.10:53": ["10.0.0.2:5353"]}
-    assert serving(cluster.remove_slice("ns/dns-a")) == {"10.96.0.10:53": []}
+def test_scaled_to_zero_and_back_and_deleted() -> None:
+    cluster = Cluster(dns(), its := udp_slice("ns/dns", "10.0.0.1"))
+    assert told(cluster.put(udp_slice("ns/dns"))) == ({"10.96.0.10:53": []}, [])
+    assert told(cluster.put(udp_slice("ns/dns", "10.0.0.2"))) == ({"10.96.0.10:53": ["10.0.0.2:5353"]}, [])
+    assert told(cluster.remove(its)) == ({"10.96.0.10:53": []}, [])
+    assert told(cluster.remove(dns())) == ({}, ["10.96.0.10:53"])
+    assert cluster.put(its).is_empty
 
 
 def test_an_endpoint_that_stops_serving() -> None:
     cluster = Cluster(dns(), udp_slice("ns/dns", "10.0.0.1", "10.0.0.2"))
     terminating = at("10.0.0.2", ready=False, terminating=True)
     gone = at("10.0.0.2", ready=False, serving=False, terminating=True)
-    still_there = slice_of("ns/dns", "10.0.0.1", ports=(UDP_PORT,))
-    assert cluster.put(slice_of("ns/dns", "10.0.0.1", terminating, ports=(UDP_PORT,))).is_empty
-    assert serving(cluster.put(slice_of("ns/dns", "10.0.0.1", gone, ports=(UDP_PORT,)))) == {
-        "10.96.0.10:53": ["10.0.0.1:5353"]
-    }
-    assert cluster.put(still_there).is_empty
+    assert cluster.put(udp_slice("ns/dns", "10.0.0.1", terminating)).is_empty
+    assert told(cluster.put(udp_slice("ns/dns", "10.0.0.1", gone))) == ({"10.96.0.10:53": ["10.0.0.1:5353"]}, [])
+    assert cluster.put(udp_slice("ns/dns", "10.0.0.1")).is_empty
 
 
-def test_a_deleted_service_retires_its_frontends() -> None:
-    cluster = Cluster(dns(node_port=30053), udp_slice("ns/dns", "10.0.0.1"))
-    check = cluster.remove_service("ns/dns")
-    assert (serving(check), retired(check)) == ({}, ["10.96.0.10:53", ":30053"])
-    assert cluster.remove_slice("ns/dns-a").is_empty
-
-
-def test_a_changed_address_or_port() -> None:
+@pytest.mark.parametrize(
+    ("changed", "served", "retired"),
+    [
+        (dns(node_port=30054), {":30054": ["10.0.0.1:5353"]}, ["198.51.100.7:53", ":30053"]),
+        (dns(ports=(port("dns", 53),)), {}, ["10.96.0.10:53", "198.51.100.7:53", ":30053"]),
+    ],
+    ids=["another address and port", "UDP no more"],
+)
+def test_frontends_that_change(changed: Service, served: dict[str, list[str]], retired: list[str]) -> None:
     cluster = Cluster(dns(node_port=30053, external_ips=(ip("198.51.100.7"),)), udp_slice("ns/dns", "10.0.0.1"))
-    check = cluster.put(dns(node_port=30054))
-    assert (serving(check), retired(check)) == ({":30054": ["10.0.0.1:5353"]}, ["198.51.100.7:53", ":30053"])
-
-
-def test_a_port_that_is_udp_no_more() -> None:
-    cluster = Cluster(dns(), udp_slice("ns/dns", "10.0.0.1"))
-    assert retired(cluster.put(dns(ports=(port("dns", 53),)))) == ["10.96.0.10:53"]
+    assert told(cluster.put(changed)) == (served, retired)
 
 
 def test_services_that_claim_the_same_address() -> None:
     """Traffic goes to either, so the endpoints of both may answer; what one gives up is not retired."""
     shared = (ip("198.51.100.7"),)
     cluster = Cluster(
-        dns(external_ips=shared),
+        first := dns(external_ips=shared),
         udp_slice("ns/dns", "10.0.0.1"),
         dns("ns/other", "10.96.0.11", external_ips=shared),
         udp_slice("ns/other", "10.0.0.2"),
     )
-    assert serving(cluster.first)["198.51.100.7:53"] == ["10.0.0.1:5353", "10.0.0.2:5353"]
-    check = cluster.remove_service("ns/dns")
-    assert (serving(check), retired(check)) == ({"198.51.100.7:53": ["10.0.0.2:5353"]}, ["10.96.0.10:53"])
+    assert told(cluster.first)[0]["198.51.100.7:53"] == ["10.0.0.1:5353", "10.0.0.2:5353"]
+    assert told(cluster.remove(first)) == ({"198.51.100.7:53": ["10.0.0.2:5353"]}, ["10.96.0.10:53"])
 
 
 def test_what_was_left_behind_is_retired_unless_it_is_served() -> None:
-    left = [frontend(text) for text in ("10.96.0.10:53", "10.96.0.99:53", ":30099")]
-    frontends = UdpFrontends(Family.IPV4)
-    objects = snapshot(dns())
-    frontends.update(traffic_of(objects, objects.services))
-    check = frontends.check(left)
-    assert (serving(check), retired(check)) == ({"10.96.0.10:53": []}, ["10.96.0.99:53", ":30099"])
-    assert frontends.update(traffic_of(objects, objects.services)).is_empty
+    cluster = Cluster(dns())
+    check = cluster.frontends.check([frontend(text) for text in ("10.96.0.10:53", "10.96.0.99:53", ":30099")])
+    assert told(check) == ({"10.96.0.10:53": []}, ["10.96.0.99:53", ":30099"])
+    assert cluster.put(dns()).is_empty
 
 
 @pytest.mark.parametrize("changed_service", ["ns/dns", "ns/other"])
 def test_a_node_port_and_an_address_of_the_node_with_the_same_port(changed_service: str) -> None:
     """Each decides about flows to the node's address; a check about one has to know the other."""
-    on_node = PortSpec(name="dns", protocol=Protocol.UDP, port=30053)
+    on_node = port("dns", 30053, protocol=Protocol.UDP)
     cluster = Cluster(
         dns(node_port=30053),
         udp_slice("ns/dns", "10.0.0.1"),
@@ -166,7 +143,7 @@ services = st.builds(
     lambda index, node_port, external, number: dns(
         SERVICES[index],
         f"10.96.0.{index}",
-        ports=(PortSpec(name="dns", protocol=Protocol.UDP, port=number, node_port=node_port),),
+        ports=(port("dns", number, node_port, Protocol.UDP),),
         external_ips=tuple(map(ip, external)),
     ),
     st.integers(0, 2),
@@ -179,11 +156,9 @@ changes = st.one_of(services, slices, st.sampled_from(SERVICES))
 
 
 def changed(objects: Snapshot, change: Object | str) -> Iterable[ServiceKey]:
+    """Put an object, or remove a Service of this name and its slice."""
     if isinstance(change, str):
-        namespace, name = change.split("/")
-        return objects.remove(ObjectId("Service", namespace, name)) | objects.remove(
-            ObjectId("EndpointSlice", namespace, f"{name}-a")
-        )
+        return objects.remove(identify(dns(change))) | objects.remove(identify(udp_slice(change)))
     return objects.put(change)
 
 
@@ -223,12 +198,8 @@ def possible_flows(objects: Snapshot) -> set[Flow]:
         for key, endpoints in full.items()
         for destination in [key if len(key) > 2 else pack_ip(NODE_IP) + key]
         if destination == key or destination not in full
-        for answering in _any_order(endpoints)
+        for answering in endpoints
     }
-
-
-def _any_order(endpoints: Serving) -> list[bytes]:
-    return sorted(endpoints)
 
 
 def test_after_the_rules_were_gone_all_flows_to_services_are_looked_at() -> None:
@@ -243,21 +214,16 @@ def test_after_the_rules_were_gone_all_flows_to_services_are_looked_at() -> None
 
 def test_a_family_has_checks_of_its_own() -> None:
     frontends = UdpFrontends(Family.IPV6)
-    its = snapshot(
-        dns(cluster_ip="fd00:96::10"),
-        slice_of("ns/dns", "fd00:1::1", ports=(UDP_PORT,)),
-    )
+    its = snapshot(dns(cluster_ip="fd00:96::10"), udp_slice("ns/dns", "fd00:1::1"))
     first = frontends.update(traffic_of(its, its.services, options(Family.IPV6)))
-    assert serving(first) == {"[fd00:96::10]:53": ["[fd00:1::1]:5353"]}
+    assert told(first) == ({"[fd00:96::10]:53": ["[fd00:1::1]:5353"]}, [])
     assert first.family is frontends.everything().family is Family.IPV6
 
 
 def test_a_node_port_answers_again_where_a_service_had_the_address() -> None:
-    taker = dns(
-        "ns/taker", "10.96.0.12", external_ips=(ip(NODE_IP),), ports=(port("dns", 30053, protocol=Protocol.UDP),)
-    )
+    on_node = (port("dns", 30053, protocol=Protocol.UDP),)
+    taker = dns("ns/taker", "10.96.0.12", external_ips=(ip(NODE_IP),), ports=on_node)
     cluster = Cluster(dns(node_port=30053), udp_slice("ns/dns", "10.0.0.1"), taker, udp_slice("ns/taker", "10.0.0.2"))
-    assert ":30053" not in serving(cluster.put(udp_slice("ns/taker", "10.0.0.3"))), "the address is still taken"
-    check = cluster.remove_service("ns/taker")
-    assert retired(check) == ["10.96.0.12:30053", f"{NODE_IP}:30053"]
-    assert serving(check) == {":30053": ["10.0.0.1:5353"]}
+    assert ":30053" not in told(cluster.put(udp_slice("ns/taker", "10.0.0.3")))[0], "the address is still taken"
+    expected = ({":30053": ["10.0.0.1:5353"]}, ["10.96.0.12:30053", f"{NODE_IP}:30053"])
+    assert told(cluster.remove(taker)) == expected

@@ -67,14 +67,10 @@ def test_rates_and_shares() -> None:
     assert [each.rate for each in web.endpoints] == [1.5, 0.5, 0.0]
 
 
-def test_what_was_counted_before_is_not_told() -> None:
-    (rates,) = measured(dict.fromkeys(ALL, 1000), dict.fromkeys(ALL, 1000))
-    assert (rates.connections, rates.services) == (0, ())
-
-
-def test_a_counter_that_starts_anew() -> None:
-    (rates,) = measured({"10.0.0.1:80": 1000}, {"10.0.0.1:80": 4})
-    assert rates.connections == 4
+@pytest.mark.parametrize(("before", "now", "told"), [(1000, 1000, 0), (1000, 4, 4)], ids=["nothing new", "begun anew"])
+def test_only_what_is_new_is_told(before: int, now: int, told: int) -> None:
+    (rates,) = measured(dict.fromkeys(ALL[:1], before), dict.fromkeys(ALL[:1], now))
+    assert (rates.connections, names(rates)) == (told, ["a/web:p80"] if told else [])
 
 
 def test_the_busy_stay_for_a_while() -> None:
@@ -86,80 +82,65 @@ def test_the_busy_stay_for_a_while() -> None:
     assert names(told[WINDOW]) == []
 
 
-def test_one_namespace() -> None:
-    (rates,) = measured({}, {"10.0.0.1:80": 2, "10.0.1.1:80": 6}, namespace="a")
-    assert (names(rates), rates.connections, rates.services[0].share) == (["a/web:p80"], 2, 1.0)
-    assert (rates.known_services, rates.known_endpoints) == (1, 3)
-
-
-def test_an_unknown_namespace() -> None:
-    (rates,) = measured({}, {"10.0.0.1:80": 2}, namespace="c")
-    assert (rates.connections, rates.services, rates.known_services) == (0, (), 0)
+@pytest.mark.parametrize(
+    ("namespace", "told", "connections", "services", "endpoints"), [("a", ["a/web:p80"], 2, 1, 3), ("c", [], 0, 0, 0)]
+)
+def test_one_namespace(namespace: str, told: list[str], connections: int, services: int, endpoints: int) -> None:
+    (rates,) = measured({}, {"10.0.0.1:80": 2, "10.0.1.1:80": 6}, namespace=namespace)
+    assert (names(rates), rates.connections) == (told, connections)
+    assert [rate.share for rate in rates.services] == [1.0] * services
+    assert (rates.known_services, rates.known_endpoints) == (services, endpoints)
 
 
 NOBODY, NOT_HERE = RefusalReason.NO_ENDPOINTS, RefusalReason.NO_LOCAL_ENDPOINTS
 
 
-def refusing() -> tuple[Ruleset, dict[RefusalReason, list[str]]]:
-    """One Service without endpoints, one without local ones at its node port, and the rules for them, by reason."""
-    objects = (
-        service("a/none", "172.30.0.1"),
-        service("b/away", "172.30.0.2", **LOCAL_NODE_PORT),
-        slice_of("b/away", "10.0.0.1"),
-    )
-    ruleset = compile_ruleset(snapshot(*objects), options())
-    found: dict[RefusalReason, list[str]] = {}
-    for lines in ruleset.tables["filter"].chains.values():
-        for line in lines:
-            if reason := reason_of(line):
-                found.setdefault(reason, []).append(line)
-    return ruleset, found
-
-
 @pytest.mark.parametrize("namespace", [None, "a"])
 def test_what_is_refused(namespace: str | None) -> None:
-    ruleset, found = refusing()
-    ((nobody,), (not_here,)) = (found[NOBODY], found[NOT_HERE])
-    (served,) = endpoint_rules(ruleset).values()
-    meter = Meter(namespace)
-    meter.start({Family.IPV4: LiveRules(ruleset, {nobody: 100, not_here: 5, served: 7})})
-    rates = meter.take({Family.IPV4: LiveRules(ruleset, {nobody: 103, not_here: 5, served: 7})}, 2.0)
-    (none,) = rates.services
-    assert (none.service, none.protocol, none.connections, none.endpoints, none.share) == (
-        "a/none:p80",
-        "TCP",
-        0,
-        (),
-        None,
+    """One Service without endpoints, and one without local ones at its node port."""
+    ruleset = compile_ruleset(
+        snapshot(
+            service("a/none", "172.30.0.1"),
+            service("b/away", "172.30.0.2", **LOCAL_NODE_PORT),
+            slice_of("b/away", "10.0.0.1"),
+        ),
+        options(),
     )
+    lines = [line for lines in ruleset.tables["filter"].chains.values() for line in lines]
+    ((nobody,), (not_here,)) = ([line for line in lines if reason_of(line) is reason] for reason in (NOBODY, NOT_HERE))
+    (served,) = endpoint_rules(ruleset).values()
+
+    def live(*packets: int) -> dict[Family, LiveRules]:
+        return {Family.IPV4: LiveRules(ruleset, dict(zip((nobody, not_here, served), packets, strict=True)))}
+
+    meter = Meter(namespace)
+    meter.start(live(100, 5, 7))
+    rates = meter.take(live(103, 5, 7), 2.0)
+    (none,) = rates.services
+    assert (none.service, none.protocol, none.connections, none.endpoints) == ("a/none:p80", "TCP", 0, ())
+    assert none.share is None
     assert none.refusals == (RefusalRate(reason=NOBODY, connections=3, rate=1.5, history=(1.5,)),)
     assert (rates.connections, rates.refused, rates.known_services) == (0, 3, 1 if namespace is None else 0)
-    later = meter.take({Family.IPV4: LiveRules(ruleset, {nobody: 103, not_here: 9, served: 8})}, 1.0)
-    if namespace is None:
-        away, none = later.services
+    *others, none = meter.take(live(103, 9, 8), 1.0).services
+    assert none.refusals == (RefusalRate(reason=NOBODY, connections=0, rate=0.0, history=(1.5, 0.0)),)
+    assert bool(others) is (namespace is None)
+    for away in others:
         assert (away.service, away.connections, away.share, len(away.endpoints)) == ("b/away:p80", 1, 1.0, 1)
         assert away.refusals == (RefusalRate(reason=NOT_HERE, connections=4, rate=4.0, history=(4.0,)),)
-    assert none.service == "a/none:p80"
-    assert later.services[-1].refusals == (RefusalRate(reason=NOBODY, connections=0, rate=0.0, history=(1.5, 0.0)),)
     for _ in range(WINDOW):
-        last = meter.take({Family.IPV4: LiveRules(ruleset, {nobody: 103, not_here: 9, served: 8})}, 1.0)
+        last = meter.take(live(103, 9, 8), 1.0)
     assert last.services == ()
 
 
-def test_endpoints_come_and_go() -> None:
+def test_endpoints_come_and_go_and_services_too() -> None:
     meter = Meter()
     meter.start({Family.IPV4: reading(RULES, {"10.0.0.1:80": 5})})
     changed = rules(web=("10.0.0.2:80", "10.0.0.9:80"))
-    rates = meter.take({Family.IPV4: reading(changed, {"10.0.0.9:80": 3})}, 1.0)
-    assert counts(rates.services[0]) == [("10.0.0.9:80", 3), ("10.0.0.2:80", 0)]
-    assert {each.expected for each in rates.services[0].endpoints} == {0.5}
-
-
-def test_a_service_that_is_gone_is_not_told_of() -> None:
-    meter = Meter()
-    meter.start({Family.IPV4: reading(RULES, {})})
-    assert names(meter.take({Family.IPV4: reading(RULES, {"10.0.1.1:80": 1})}, 1.0)) == ["b/db:p80"]
-    assert names(meter.take({Family.IPV4: reading(rules(db=()), {})}, 1.0)) == []
+    rates = meter.take({Family.IPV4: reading(changed, {"10.0.0.9:80": 3, "10.0.1.1:80": 1})}, 1.0)
+    web, _ = rates.services
+    assert (names(rates), counts(web)) == (["a/web:p80", "b/db:p80"], [("10.0.0.9:80", 3), ("10.0.0.2:80", 0)])
+    assert {each.expected for each in web.endpoints} == {0.5}
+    assert names(meter.take({Family.IPV4: reading(rules(db=()), {})}, 1.0)) == ["a/web:p80"]
 
 
 def test_families_are_told_apart() -> None:

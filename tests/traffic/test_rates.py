@@ -8,14 +8,6 @@ from pykubeproxy.traffic.rates import next_reading, share
 seconds = st.floats(0, 1e4)
 
 
-def test_a_short_reading_keeps_the_interval() -> None:
-    assert next_reading(100.0, 100.2, 1.0) == 101.0
-
-
-def test_a_long_reading_stretches_it() -> None:
-    assert next_reading(100.0, 103.0, 1.0) == 106.0
-
-
 @given(seconds, seconds, st.floats(0.1, 3600))
 def test_reading_takes_at_most_half_of_the_time(began: float, takes: float, interval: float) -> None:
     again = next_reading(began, began + takes, interval)

@@ -18,7 +18,6 @@ from tests.builders import options, service, slice_of, snapshot
 from tests.corpus import GOLDEN, Example, examples
 from tests.strategies import clusters, rule_options
 
-EXAMPLES = examples(GOLDEN)
 _OF_ENDPOINT = re.compile(r'-m comment --comment "[^"]*(?: -> [^"]*)?" ')
 
 
@@ -33,13 +32,12 @@ def without_comments_of_endpoints(ruleset: Ruleset) -> Ruleset:
     return Ruleset(tables={"nat": Table(chains=chains)})
 
 
-def unchanged(ruleset: Ruleset) -> Ruleset:
-    return ruleset
+FORMS: list[Callable[[Ruleset], Ruleset]] = [Ruleset.copy, without_comments_of_endpoints]
 
 
-@pytest.mark.parametrize("form", [unchanged, without_comments_of_endpoints])
+@pytest.mark.parametrize("form", FORMS)
 @given(clusters, rule_options())
-def test_agrees_with_the_objects(
+def test_agrees_with_the_objects_and_shares_make_a_whole(
     form: Callable[[Ruleset], Ruleset], objects: list[Service | EndpointSlice], its: RuleOptions
 ) -> None:
     cluster = snapshot(*objects)
@@ -51,17 +49,13 @@ def test_agrees_with_the_objects(
         title = f"{owner.namespace}/{owner.service}{':' if owner.port else ''}{owner.port}"
         assert (port.title, port.namespace, served.target(chain)[0]) == (title, owner.namespace, owner.protocol)
     assert {chain for port in served.ports.values() for chain in port.endpoint_chains} == chains
-
-
-@given(clusters, rule_options())
-def test_expected_shares_make_a_whole(objects: list[Service | EndpointSlice], its: RuleOptions) -> None:
-    for port in Served(compile_ruleset(snapshot(*objects), its)).ports.values():
+    for port in served.ports.values():
         expected = [port.expected(chain) for chain in port.endpoint_chains]
         assert abs(sum(share for share in expected if share is not None) - 1) < 1e-9
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
-@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+@pytest.mark.parametrize("example", examples(GOLDEN), ids=str)
 def test_all_that_kube_proxy_wrote_has_a_name(example: Example, family: str) -> None:
     ruleset = parse(example.saved(family).splitlines())
     served = Served(ruleset)
@@ -71,7 +65,7 @@ def test_all_that_kube_proxy_wrote_has_a_name(example: Example, family: str) -> 
             assert ":" in served.target(chain)[1]
 
 
-@pytest.mark.parametrize("form", [unchanged, without_comments_of_endpoints])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dispatch", Dispatch)
 @pytest.mark.parametrize("count", [1, 3, 500])
 def test_groups_of_endpoints_are_seen_through(
@@ -102,11 +96,7 @@ def test_the_cluster_ip_decides_what_is_expected(example: str, expected: dict[st
     assert shares == {f"{address}:8080": share for address, share in expected.items()}
 
 
-def test_no_table() -> None:
-    assert Served(Ruleset(tables={})).ports == {}
-    assert Served(Ruleset(tables={})).owner("KUBE-SEP-A") == ""
-
-
 def test_foreign_rules_are_nobodys() -> None:
     dump = "*nat\n:DOCKER - [0:0]\n-A DOCKER -p tcp -m tcp --dport 80 -j DNAT --to-destination 172.17.0.2:80\nCOMMIT\n"
-    assert Served(parse(dump.splitlines())).ports == {}
+    assert Served(parse(dump.splitlines())).ports == Served(Ruleset(tables={})).ports == {}
+    assert Served(Ruleset(tables={})).owner("KUBE-SEP-A") == ""
