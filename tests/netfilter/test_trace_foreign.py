@@ -12,20 +12,13 @@ from tests.builders import cidr
 from tests.netfilter.asking import only, packet, reason_of
 
 FOREIGN = Path(__file__).parent / "foreign"
+DEVICES = {"eth0": "10.0.0.1/24", "docker0": "172.17.0.1/16", "cni0": "10.244.0.1/24"}
+ROUTES = {"docker0": "172.17.0.0/16", "cni0": "10.244.0.0/24", "eth0": "0.0.0.0/0"}
 ENVIRONMENT = Environment(
-    addresses=(
-        local_address("10.0.0.1/24", "eth0"),
-        local_address("172.17.0.1/16", "docker0"),
-        local_address("10.244.0.1/24", "cni0"),
-    ),
-    routes=(
-        Route(destination=cidr("172.17.0.0/16"), device="docker0"),
-        Route(destination=cidr("10.244.0.0/24"), device="cni0"),
-        Route(destination=cidr("0.0.0.0/0"), device="eth0"),
-    ),
+    addresses=tuple(local_address(address, device) for device, address in DEVICES.items()),
+    routes=tuple(Route(destination=cidr(network), device=device) for device, network in ROUTES.items()),
 )
-OUTSIDE: dict[str, Any] = {"source": "203.0.113.9", "destination": "10.0.0.1", "in_interface": "eth0"}
-OWN: dict[str, Any] = {"source": "10.0.0.1", "destination": "10.0.0.1", "from_node": True}
+ACCEPT, DROP, REJECT = Verdict.ACCEPT, Verdict.DROP, Verdict.REJECT
 
 
 def passes(name: str, **fields: Any) -> Outcome:
@@ -33,77 +26,79 @@ def passes(name: str, **fields: Any) -> Outcome:
     return only(trace(parse(dump), packet(**fields), ENVIRONMENT))
 
 
+def from_outside(port: int = 80, **fields: Any) -> dict[str, Any]:
+    return {
+        "source": "203.0.113.9",
+        "destination": "10.0.0.1",
+        "in_interface": "eth0",
+        "destination_port": port,
+        **fields,
+    }
+
+
+def from_node(destination: str, port: int, source: str = "10.0.0.1") -> dict[str, Any]:
+    return {"source": source, "destination": destination, "destination_port": port, "from_node": True}
+
+
+def from_container(destination: str, port: int) -> dict[str, Any]:
+    return {
+        "source": "172.17.0.2",
+        "destination": destination,
+        "destination_port": port,
+        "in_interface": "docker0",
+    }
+
+
 @pytest.mark.parametrize(
-    ("fields", "verdict", "dnat", "masquerade"),
+    ("name", "fields", "verdict", "dnat", "masquerade"),
     [
-        ({**OUTSIDE, "destination_port": 8080}, Verdict.ACCEPT, "172.17.0.2:80", False),
-        ({**OWN, "destination_port": 8080}, Verdict.ACCEPT, "172.17.0.2:80", False),
-        ({**OWN, "destination": "127.0.0.1", "destination_port": 8080}, Verdict.ACCEPT, None, False),
-        ({**OUTSIDE, "source": "198.51.100.9", "destination_port": 8080}, Verdict.DROP, "172.17.0.2:80", False),
-        ({**OUTSIDE, "destination": "172.17.0.2", "destination_port": 81}, Verdict.DROP, None, False),
-        (
-            {"source": "172.17.0.2", "destination": "203.0.113.9", "in_interface": "docker0"},
-            Verdict.ACCEPT,
-            None,
-            True,
-        ),
-        (
-            {"source": "172.17.0.2", "destination": "10.0.0.1", "destination_port": 8080, "in_interface": "docker0"},
-            Verdict.ACCEPT,
-            None,
-            False,
-        ),
+        ("docker", from_outside(8080), ACCEPT, "172.17.0.2:80", False),
+        ("docker", from_node("10.0.0.1", 8080), ACCEPT, "172.17.0.2:80", False),
+        ("docker", from_node("127.0.0.1", 8080), ACCEPT, None, False),
+        ("docker", from_outside(81, destination="172.17.0.2"), DROP, None, False),
+        ("docker", from_container("203.0.113.9", 80), ACCEPT, None, True),
+        ("docker", from_container("10.0.0.1", 8080), ACCEPT, None, False),
+        ("portmap", from_outside(8081), ACCEPT, "10.244.0.5:80", False),
+        ("portmap", from_outside(8081, source="10.244.0.9"), ACCEPT, "10.244.0.5:80", True),
+        ("portmap", from_node("127.0.0.1", 8081, "127.0.0.1"), ACCEPT, "10.244.0.5:80", True),
+        ("portmap", from_outside(8082), ACCEPT, None, False),
+        ("firewalld", from_outside(protocol="udp"), REJECT, None, False),
+        ("firewalld", from_outside(30080), ACCEPT, None, False),
+        ("firewalld", from_node("10.0.0.1", 80), ACCEPT, None, False),
     ],
 )
-def test_docker(fields: dict[str, Any], verdict: Verdict, dnat: str | None, masquerade: object) -> None:
-    found = passes("docker", **fields)
+def test_what_becomes_of_packets(
+    name: str, fields: dict[str, Any], verdict: Verdict, dnat: str | None, masquerade: object
+) -> None:
+    found = passes(name, **fields)
     assert (found.verdict, found.dnat, found.masquerade) == (verdict, dnat, masquerade)
 
 
-def test_docker_says_why() -> None:
-    assert reason_of(passes("docker", **{**OUTSIDE, "source": "198.51.100.9", "destination_port": 8080})) == (
-        "dropped by rule 1 of chain DOCKER-USER in table filter: -A DOCKER-USER -s 198.51.100.0/24 -i eth0 -j DROP"
-    )
-    assert reason_of(passes("docker", **{**OUTSIDE, "destination": "10.244.0.5"})) == (
-        "policy DROP of chain FORWARD in table filter: no rule there accepted the packet"
-    )
-
-
 @pytest.mark.parametrize(
-    ("fields", "dnat", "masquerade"),
+    ("name", "fields", "reason"),
     [
-        ({**OUTSIDE, "destination_port": 8081}, "10.244.0.5:80", False),
-        ({**OUTSIDE, "source": "10.244.0.9", "destination_port": 8081}, "10.244.0.5:80", True),
-        ({**OWN, "source": "127.0.0.1", "destination": "127.0.0.1", "destination_port": 8081}, "10.244.0.5:80", True),
-        ({**OUTSIDE, "destination_port": 8082}, None, False),
+        (
+            "docker",
+            from_outside(8080, source="198.51.100.9"),
+            "dropped by rule 1 of chain DOCKER-USER in table filter: -A DOCKER-USER -s 198.51.100.0/24 -i eth0 -j DROP",
+        ),
+        (
+            "docker",
+            from_outside(destination="10.244.0.5"),
+            "policy DROP of chain FORWARD in table filter: no rule there accepted the packet",
+        ),
+        ("portmap", from_outside(destination="127.0.0.1"), "(KUBE-FIREWALL)"),
+        ("portmap", from_outside(mark=0x8000), "KUBE-MARK-DROP"),
+        (
+            "firewalld",
+            from_outside(destination="10.244.0.5"),
+            "rejected by rule 6 of chain FORWARD in table filter: -A FORWARD -j REJECT",
+        ),
+        # Who is banned is not in a dump.
+        ("firewalld", from_outside(22), "cannot decide: -m set --match-set f2b-sshd src"),
     ],
 )
-def test_a_host_port(fields: dict[str, Any], dnat: str | None, masquerade: object) -> None:
-    found = passes("portmap", **fields)
-    assert (found.verdict, found.dnat, found.masquerade) == (Verdict.ACCEPT, dnat, masquerade)
-
-
-def test_kubelet_keeps_loopback_to_the_node_and_drops_what_is_marked() -> None:
-    localnet = passes("portmap", **{**OUTSIDE, "destination": "127.0.0.1"})
-    assert (localnet.verdict, "KUBE-FIREWALL" in reason_of(localnet)) == (Verdict.DROP, True)
-    marked = passes("portmap", **OUTSIDE, mark=0x8000)
-    assert (marked.verdict, "KUBE-MARK-DROP" in reason_of(marked)) == (Verdict.DROP, True)
-
-
-def test_firewalld_opens_node_ports_only() -> None:
-    assert passes("firewalld", **OUTSIDE, protocol="udp").verdict is Verdict.REJECT
-    assert passes("firewalld", **{**OUTSIDE, "destination_port": 30080}).verdict is Verdict.ACCEPT
-    assert reason_of(passes("firewalld", **{**OUTSIDE, "destination": "10.244.0.5"})) == (
-        "rejected by rule 6 of chain FORWARD in table filter: -A FORWARD -j REJECT --reject-with icmp-host-prohibited"
-    )
-    assert passes("firewalld", **OWN).verdict is Verdict.ACCEPT
-
-
-def test_who_is_banned_is_not_in_a_dump() -> None:
-    found = passes("firewalld", **{**OUTSIDE, "destination_port": 22})
-    assert (found.verdict, reason_of(found)) == (
-        Verdict.UNDECIDED,
-        "cannot decide: -m set --match-set f2b-sshd src",
-    )
-    banned, welcome = found.alternatives
-    assert (banned.outcomes[0].verdict, welcome.outcomes[0].verdict) == (Verdict.REJECT, Verdict.ACCEPT)
+def test_why_packets_do_not_arrive(name: str, fields: dict[str, Any], reason: str) -> None:
+    found = passes(name, **fields)
+    assert found.verdict is not ACCEPT
+    assert reason in reason_of(found)
