@@ -25,21 +25,21 @@ NODE = {4: "172.31.1.2", 6: "fd00:31:1::2"}
 ROUTER = {4: "172.31.1.1", 6: "fd00:31:1::1"}
 POD_NETWORK = {4: ip_network("10.244.0.0/24"), 6: ip_network("fd00:10:244::/64")}
 POD_INTERFACES = ("cni0", "veth0123")
-THE_NODE = "the node"
 
 # The node's and the pods' ends of each pod interface.
-_ENDS = {
+POD_ENDS = {
     device: {4: (f"10.255.{index}.1", f"10.255.{index}.2"), 6: (f"fd00:255:{index + 1}::1", f"fd00:255:{index + 1}::2")}
     for index, device in enumerate(POD_INTERFACES)
 }
-_NODE_ADDRESSES = frozenset(
-    (*NODE.values(), "127.0.0.1", "::1", *(ends[version][0] for ends in _ENDS.values() for version in ends))
+NODE_ADDRESSES = frozenset(
+    (*NODE.values(), "127.0.0.1", "::1", *(ends[version][0] for ends in POD_ENDS.values() for version in ends))
 )
-_LENGTH = {4: 30, 6: 64}
+LENGTH = {4: 30, 6: 64}
+_HARDWARE_ADDRESSES = {
+    device: (f"02:00:00:00:0{index}:01", f"02:00:00:00:0{index}:02")
+    for index, device in enumerate(("eth0", *POD_INTERFACES))
+}
 _OWN_TABLE = "100"
-
-# Of the ports from which to send to endpoints that listen on lower ones.
-_FIRST_PORT = 20_000
 
 # A refusal of IPv6 TCP may be heard of only when the SYN is repeated, a second later.
 _SILENCE_SECONDS = {4: 0.4, 6: 1.6}
@@ -75,6 +75,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     destination: str
     port: int
     protocol: str
+    source_port: int = 0
     may_be_dropped: bool = False
 
 
@@ -104,7 +105,7 @@ class CorpusLab:
             if (home.name, address) not in self._added and home is not self._node:
                 _assign(home, f"{address}/{32 if self._version == 4 else 128}", "lo")
                 self._added.add((home.name, address))
-        own, theirs = _ENDS[pod_interface][self._version]
+        own, theirs = POD_ENDS[pod_interface][self._version]
         self._node.exec("ip", flag, "route", "replace", str(network), "via", theirs)
         self._pods.exec("ip", flag, "route", "replace", "default", "via", own, "table", _OWN_TABLE)
         for port, protocol in {(each.port, each.protocol) for each in endpoints}:
@@ -117,10 +118,14 @@ class CorpusLab:
             each.close()
         self._listening.clear()
 
-    def load(self, dump: str) -> None:
+    def load(self, dump: str, tool: str | None = None) -> None:
         """Replace the node's rules, and forget the connections made under others: ports are used again."""
-        self._node.exec("iptables-restore" if self._version == 4 else "ip6tables-restore", stdin=dump)
+        self._node.exec(f"{tool or ('iptables' if self._version == 4 else 'ip6tables')}-restore", stdin=dump)
         self._node.exec("conntrack", "-F")
+
+    def saved(self, tool: str, *options: str) -> str:
+        """The node's rules."""
+        return self._node.exec(f"{tool}-save", *options)
 
     def flows_of(self, attempt: Attempt) -> str:
         """The connections to the same port that the node knows of, for whoever wonders what became of one."""
@@ -150,30 +155,6 @@ class CorpusLab:
             each.close()
         return [seen.get(number, Seen(verdict="DROP")) for number in range(len(attempts))]
 
-    def spread(self, attempt: Attempt, count: int) -> dict[str, int]:
-        """Send so many datagrams from as many ports; how many have come to each endpoint.
-
-        Ports that the kernel chooses come again, and the flow that it remembers then goes where it went before.
-        """
-        taken: dict[str, int] = {}
-        for first in range(_FIRST_PORT, _FIRST_PORT + count, 100):
-            clients = [self._client(attempt, port) for port in range(first, first + 100)]
-            for client in clients:
-                client.sendto(_NUMBER.pack(0), (attempt.destination, attempt.port))
-            arrived = 0
-            while arrived < 100:
-                readable, _, _ = select.select(list(self._listening), [], [], 2.0)
-                assert readable, f"a datagram was lost: {taken} {arrived}"
-                for each in readable:
-                    with suppress(BlockingIOError):
-                        while True:
-                            _, where, _ = _received(each, self._version)
-                            taken[where] = taken.get(where, 0) + 1
-                            arrived += 1
-            for client in clients:
-                client.close()
-        return taken
-
     def _events(
         self,
         readable: Sequence[socket.socket],
@@ -192,15 +173,9 @@ class CorpusLab:
                 accepted.remove(each)
                 with each:
                     number = _NUMBER.unpack(each.recv(_NUMBER.size))[0]
-                    yield (
-                        number,
-                        Seen(
-                            verdict="ACCEPT", endpoint=_name(each.getsockname()), client=_client(each.getpeername()[0])
-                        ),
-                    )
+                    yield number, _accepted(each.getsockname(), each.getpeername()[0])
             elif self._listening.get(each) == "udp":
-                number, where, client = _received(each, self._version)
-                yield number, Seen(verdict="ACCEPT", endpoint=where, client=_client(client))
+                yield _received(each, self._version)
             elif each in self._listening:
                 accepted.append(each.accept()[0])
 
@@ -211,8 +186,8 @@ class CorpusLab:
             return self._node
         return self._pods if number in POD_NETWORK[self._version] else self._outside
 
-    def _client(self, attempt: Attempt, port: int = 0) -> socket.socket:
-        return self._home(attempt.source).run(partial(_bound, self._version, attempt, port))
+    def _client(self, attempt: Attempt) -> socket.socket:
+        return self._home(attempt.source).run(partial(_bound, self._version, attempt))
 
 
 def _listen(version: int, protocol: str, port: int) -> socket.socket:
@@ -229,10 +204,10 @@ def _listen(version: int, protocol: str, port: int) -> socket.socket:
     return made
 
 
-def _bound(version: int, attempt: Attempt, port: int) -> socket.socket:
+def _bound(version: int, attempt: Attempt) -> socket.socket:
     made = socket.socket(_FAMILIES[version], _KINDS[attempt.protocol], _PROTOCOLS[attempt.protocol])
     made.setblocking(False)
-    made.bind((attempt.source, port))
+    made.bind((attempt.source, attempt.source_port))
     return made
 
 
@@ -240,7 +215,8 @@ def _begin(client: socket.socket, attempt: Attempt, number: int) -> None:
     with suppress(BlockingIOError):
         client.connect((attempt.destination, attempt.port))
     if client.type == socket.SOCK_DGRAM:
-        client.send(_NUMBER.pack(number))
+        with suppress(PermissionError, ConnectionRefusedError):  # dropped or refused before it has left
+            client.send(_NUMBER.pack(number))
 
 
 def _connected(client: socket.socket, number: int) -> Iterator[tuple[int, Seen]]:
@@ -261,7 +237,7 @@ def _refusal(client: socket.socket) -> str:
     return "REJECT"
 
 
-def _received(listening: socket.socket, version: int) -> tuple[int, str, str]:
+def _received(listening: socket.socket, version: int) -> tuple[int, Seen]:
     """The number of a datagram, where it has come to, and from whom."""
     content, details, _, (client, *_) = listening.recvmsg(100, 200)
     information = next(data for level, kind, data in details if (level, kind) in ((0, 8), (41, 50)))
@@ -269,15 +245,11 @@ def _received(listening: socket.socket, version: int) -> tuple[int, str, str]:
         address = socket.inet_ntoa(struct.unpack("I4s4s", information)[2])
     else:
         address = socket.inet_ntop(socket.AF_INET6, information[:16])
-    return _NUMBER.unpack(content)[0], _name((address, listening.getsockname()[1])), client
+    return _NUMBER.unpack(content)[0], _accepted((address, listening.getsockname()[1]), client)
 
 
-def _name(where: tuple[str, int]) -> str:
-    return str(Endpoint("", where[0], where[1]))
-
-
-def _client(address: str) -> str:
-    return THE_NODE if address in _NODE_ADDRESSES else address
+def _accepted(where: tuple[str, int], client: str) -> Seen:
+    return Seen(verdict="ACCEPT", endpoint=str(Endpoint("", where[0], where[1])), client=client)
 
 
 @contextmanager
@@ -290,7 +262,7 @@ def open_corpus_labs() -> Iterator[dict[int, CorpusLab]]:
             _send_everything_out(machine)
         _link(node, "eth0", outside, {version: (NODE[version], ROUTER[version]) for version in (4, 6)})
         for device in POD_INTERFACES:
-            _link(node, device, pods, _ENDS[device])
+            _link(node, device, pods, POD_ENDS[device])
         for version in (4, 6):
             node.exec("ip", f"-{version}", "route", "add", "default", "via", ROUTER[version])
             outside.exec("ip", f"-{version}", "route", "add", "default", "via", NODE[version], "table", _OWN_TABLE)
@@ -320,12 +292,17 @@ def _send_everything_out(machine: Namespace) -> None:
 
 
 def _link(node: Namespace, device: str, machine: Namespace, ends: Mapping[int, tuple[str, str]]) -> None:
-    node.exec("ip", "link", "add", device, "type", "veth", "peer", "name", device, "netns", machine.name)
-    for version, (own, theirs) in ends.items():
-        for its, address in ((node, own), (machine, theirs)):
-            _assign(its, f"{address}/{_LENGTH[version]}", device)
-    for its in (node, machine):
+    """Both ends are told of each other, since rules could drop what asks for neighbours."""
+    hardware = _HARDWARE_ADDRESSES[device]
+    peer = ("peer", "name", device, "address", hardware[1], "netns", machine.name)
+    node.exec("ip", "link", "add", device, "address", hardware[0], "type", "veth", *peer)
+    for its, own, other in ((node, 0, 1), (machine, 1, 0)):
+        for version, addresses in ends.items():
+            _assign(its, f"{addresses[own]}/{LENGTH[version]}", device)
         its.exec("ip", "link", "set", device, "up")
+        for addresses in ends.values():
+            known = (addresses[other], "lladdr", hardware[other], "dev", device, "nud", "permanent")
+            its.exec("ip", "neighbour", "replace", *known)
 
 
 def _assign(machine: Namespace, address: str, device: str) -> None:

@@ -28,6 +28,10 @@ def sides(outcome: Outcome) -> dict[bool, list[tuple[Verdict, Fraction]]]:
     return {side.holds: [(each.verdict, each.probability) for each in side.outcomes] for side in outcome.alternatives}
 
 
+def certainly(if_so: Verdict, if_not: Verdict) -> dict[bool, list[tuple[Verdict, Fraction]]]:
+    return {True: [(if_so, Fraction(1))], False: [(if_not, Fraction(1))]}
+
+
 @pytest.mark.parametrize(
     ("rules", "reason", "if_so", "if_not"),
     [
@@ -44,7 +48,7 @@ def sides(outcome: Outcome) -> dict[bool, list[tuple[Verdict, Fraction]]]:
 def test_both_sides_are_told(rules: str, reason: str, if_so: Verdict, if_not: Verdict) -> None:
     found = only(filtered(rules))
     assert (found.verdict, reason_of(found)) == (UNDECIDED, f"cannot decide: {reason}")
-    assert sides(found) == {True: [(if_so, 1)], False: [(if_not, 1)]}
+    assert sides(found) == certainly(if_so, if_not)
     assert {question_text(side.question) for side in found.alternatives} == {reason}
 
 
@@ -84,7 +88,7 @@ def test_questions_within_questions() -> None:
     found = only(filtered(f"INPUT {GEOIP} -j DROP\nINPUT {LIMIT} -j ACCEPT\nINPUT -j REJECT"))
     inner = found.alternatives[1].outcomes[0]
     assert (inner.verdict, reason_of(inner)) == (UNDECIDED, f"cannot decide: {LIMIT}")
-    assert sides(inner) == {True: [(ACCEPT, 1)], False: [(REJECT, 1)]}
+    assert sides(inner) == certainly(ACCEPT, REJECT)
 
 
 def test_the_path_leads_to_the_question() -> None:
@@ -105,7 +109,7 @@ def test_what_the_alternatives_have_in_common_is_told() -> None:
 def test_whose_address_it_is_may_be_unknown() -> None:
     found = only(filtered("INPUT -j DROP", Environment()))
     assert reason_of(found) == "cannot decide: 10.0.0.1 is an address of this node"
-    assert sides(found) == {True: [(DROP, 1)], False: [(ACCEPT, 1)]}
+    assert sides(found) == certainly(DROP, ACCEPT)
     # The routing decision knows what a rule has asked.
     dump = {
         "mangle": "PREROUTING -m addrtype --dst-type LOCAL -j MARK --set-mark 0x1",
@@ -121,7 +125,7 @@ def test_many_questions_come_to_an_end() -> None:
     assert sum(each.probability for each in found.outcomes) == 1
     assert any(each.verdict is UNDECIDED for each in found.outcomes)
     jails = filtered("\n".join(f"INPUT -m set --match-set jail{number} src -j REJECT" for number in range(10)))
-    assert sides(only(jails))[True] == [(REJECT, 1)]
+    assert sides(only(jails))[True] == [(REJECT, Fraction(1))]
 
 
 def service(endpoints: int) -> Trace:
