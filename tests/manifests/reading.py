@@ -44,6 +44,5 @@ def containers(overlay: str = REPLACE) -> list[JsonObject]:
 
 def main(overlay: str = REPLACE) -> JsonObject:
     """The container that keeps running."""
-    (container,) = pod(overlay)["containers"]
-    assert isinstance(container, dict)
+    container: JsonObject = pod(overlay)["containers"][0]
     return container
