@@ -4,16 +4,12 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.fakes import Clock, FakeProxy
-from tests.daemon.node import NFT4, NFT6, Node, node_of_cluster
-from tests.kernel.machine import why_without
+from tests.daemon.node import Node, node_of_cluster
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
     """A node whose cluster has no objects yet but the Service `default/kubernetes`."""
-    for kind in (NFT4, NFT6):
-        if lack := why_without(kind):
-            pytest.skip(lack)
     with node_of_cluster(tmp_path) as its:
         yield its
 

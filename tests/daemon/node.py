@@ -1,5 +1,6 @@
 """A node for one test: a machine of its own, the API server of its cluster inside it, and the daemon."""
 
+import contextlib
 import http.client
 import os
 import re
@@ -9,21 +10,22 @@ import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from e2e.proxies import FLAGS, entries, has_synced
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.ruleset import Lines
+from tests.apiserver import testing
 from tests.apiserver.server import ApiServer
 from tests.host.namespace import Namespace
-from tests.kernel.machine import Kind, Machine, machine, wait_until
+from tests.kernel.machine import Kind, Machine, machine, wait_until, why_without
 
-NAME = "node-a"
+NAME, WEB = "node-a", "10.96.0.20"
 SHORT_TIMEOUTS = (sys.executable, str(Path(__file__).with_name("short_timeouts.py")))
 KUBE_PROXY = (str(Path(sysconfig.get_path("scripts"), "kube-proxy")),)
 NFT4 = Kind(family=Family.IPV4, backend=Backend.NFT)
@@ -88,20 +90,12 @@ class Daemon:
 
     def get(self, path: str, port: int = METRICS, host: str = "127.0.0.1") -> tuple[int, bytes]:
         """Ask one of its servers."""
-        status, _, body = self.ask(path, port, host)
-        return status, body
 
-    def ask(self, path: str, port: int, host: str = "127.0.0.1") -> tuple[int, dict[str, str], bytes]:
-        """The same, with the headers of the answer."""
-
-        def ask() -> tuple[int, dict[str, str], bytes]:
-            connection = http.client.HTTPConnection(host, port, timeout=5)
-            try:
+        def ask() -> tuple[int, bytes]:
+            with contextlib.closing(http.client.HTTPConnection(host, port, timeout=5)) as connection:
                 connection.request("GET", path)
                 response = connection.getresponse()
-                return response.status, dict(response.getheaders()), response.read()
-            finally:
-                connection.close()
+                return response.status, response.read()
 
         return self._namespace.run(ask)
 
@@ -131,6 +125,15 @@ class Node:
         self.kubeconfig = api.kubeconfig(folder / "kubeconfig")
         self._count = 0
 
+    def serve(self, *endpoints: str, name: str = "web", address: str = WEB, **spec: Any) -> None:
+        """Create a Service, and its slice with these endpoints on port 8080."""
+        self.api.create(testing.service(name, clusterIP=address, **spec))
+        self.api.create(testing.endpoint_slice(name, *endpoints))
+
+    def move(self, *endpoints: str) -> None:
+        """From now on, the Service has these endpoints."""
+        self.api.apply(testing.endpoint_slice("web", *endpoints))
+
     def start(self, *flags: str, command: tuple[str, ...] = SHORT_TIMEOUTS, path: str | None = None) -> Daemon:
         """Start the daemon, for this node of the cluster."""
         its = (f"--kubeconfig={self.kubeconfig}", f"--hostname-override={NAME}")
@@ -156,23 +159,23 @@ class Node:
 
     def sends_to(self, *endpoints: str, kind: Kind = NFT4) -> bool:
         """True if rules send to just these endpoints, as `ip:port`."""
-        return destinations(self.dump(kind)) == set(endpoints)
+        return {line.split()[-1] for line in self.dump(kind).splitlines() if " --to-destination " in line} == {
+            *endpoints
+        }
 
     def inside(self, function: Callable[[], Result]) -> Result:
         """Call a function in the machine's network."""
         return self.namespace.run(function)
 
 
-def destinations(dump: str) -> set[str]:
-    """The endpoints that rules send to."""
-    return {line.split()[-1] for line in dump.splitlines() if " --to-destination " in line}
-
-
-@contextmanager
+@contextlib.contextmanager
 def node_of_cluster(folder: Path) -> Iterator[Node]:
-    """A fresh node of a test server, whose calls may be made from anywhere.
+    """A fresh node of a test server, whose calls may be made from anywhere, where there are iptables tools.
 
     Like a real server, that one gives up a version from the future before its clients give it up.
     """
+    for kind in (NFT4, NFT6):
+        if lack := why_without(kind):
+            pytest.skip(lack)
     with machine() as its, Namespace(its.name).run(lambda: ApiServer(patience=0.5)) as api:
         yield Node(its, api, folder)

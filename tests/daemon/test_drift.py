@@ -8,8 +8,7 @@ import pytest
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.generations import GenerationMonitor
 from pykubeproxy.model.ip import Family
-from tests.apiserver import testing
-from tests.daemon.node import NFT4, Daemon, Node
+from tests.daemon.node import NFT4, WEB, Daemon, Node
 from tests.kernel.machine import Kind, why_without
 from tests.kernel.stand_ins import StandIns
 
@@ -33,38 +32,33 @@ def tools(tmp_path: Path) -> StandIns:
 @pytest.fixture
 def daemon(node: Node, kind: Kind, tools: StandIns) -> Daemon:
     """It works with rules for one Service with one endpoint, and logs to the journal of `tools` when it writes."""
-    node.api.create(testing.service("web", clusterIP="10.96.0.20"))
-    node.api.create(testing.endpoint_slice("web", "10.244.0.5"))
+    node.serve("10.244.0.5")
     return node.start(f"--backend={kind.backend}", path=tools.path).wait_synced()
 
 
 def damages(kind: Kind, service_chain: str) -> dict[str, list[list[str]]]:
-    """What other programs do to rules, as command lines."""
-    tool = kind.program
-    flush_nat, flush_filter = [tool, "-t", "nat", "-F"], [tool, "-t", "filter", "-F"]
+    """What other programs do to rules, as words for iptables."""
+    flush_nat, flush_filter = ["-t", "nat", "-F"], ["-t", "filter", "-F"]
     return {
         "a flush of nat": [flush_nat],
         "a flush of filter": [flush_filter],
         "a flush of both, as firewalld does it": [flush_filter, flush_nat],
-        "a flush of one chain": [[tool, "-t", "nat", "-F", service_chain]],
-        "the end of all chains": [flush_filter, flush_nat, [tool, "-t", "filter", "-X"], [tool, "-t", "nat", "-X"]],
-        "a rule of its own in a chain of ours": [[tool, "-t", "nat", "-I", service_chain, "-j", "RETURN"]],
-        "a jump that is gone": [[tool, "-t", "nat", "-D", "PREROUTING", "1"]],
-        "a chain of ours in the place of another": [
-            [tool, "-t", "nat", "-N", "KUBE-SVC-AAAAAAAAAAAAAAAA"],
-            [tool, "-t", "nat", "-A", "KUBE-SERVICES", "-j", "KUBE-SVC-AAAAAAAAAAAAAAAA"],
-        ],
+        "a flush of one chain": [["-t", "nat", "-F", service_chain]],
+        "several in a row": [flush_nat, flush_filter, flush_nat, flush_nat],
+        "the end of all chains": [flush_filter, flush_nat, ["-t", "filter", "-X"], ["-t", "nat", "-X"]],
+        "a rule of its own in a chain of ours": [["-t", "nat", "-I", service_chain, "-j", "RETURN"]],
+        "a jump that is gone": [["-t", "nat", "-D", "PREROUTING", "1"]],
+        "a second way to a chain of ours": [["-t", "nat", "-A", "KUBE-SERVICES", "-j", service_chain]],
     }
 
 
 def test_every_damage_is_repaired_and_told(node: Node, kind: Kind, daemon: Daemon) -> None:
-    machine = node.machine
     chains = node.chains(kind)
     (service_chain,) = (name for name in chains["nat"] if name.startswith("KUBE-SVC-") and "." not in name)
     repaired = 0
     for what, commands in damages(kind, service_chain).items():
         for command in commands:
-            machine.exec(command)
+            node.machine.iptables(kind, *command)
         daemon.wait(lambda: node.chains(kind) == chains, what)
         # The last of several repairs may be told just after it can be seen.
         daemon.wait_told(REPAIRED, repaired + 1)
@@ -73,27 +67,19 @@ def test_every_damage_is_repaired_and_told(node: Node, kind: Kind, daemon: Daemo
     told = daemon.told(REPAIRED)
     assert {line["by"].partition(" (pid ")[0] for line in told} == {culprit}
     assert any("nat KUBE-SERVICES" in line["chains"] for line in told)
-    for metric in ("detected", "repaired"):
-        name = f'pykubeproxy_drift_{metric}_total{{cause="{culprit}",ip_family="IPv4"}}'
-        daemon.wait(lambda name=name: daemon.metrics()[name] == len(daemon.told(REPAIRED)), name)  # type: ignore[misc]
-
-
-def test_two_damages_in_a_row_are_both_repaired(node: Node, kind: Kind, daemon: Daemon) -> None:
-    chains = node.chains(kind)
-    for table in ("nat", "filter", "nat", "nat"):
-        node.machine.iptables(kind, "-t", table, "-F")
-    daemon.wait(lambda: node.chains(kind) == chains, "everything")
+    name = f'pykubeproxy_drift_repaired_total{{cause="{culprit}",ip_family="IPv4"}}'
+    daemon.wait(lambda: daemon.metrics()[name] == len(daemon.told(REPAIRED)), name)
     node.machine.iptables(kind, "-t", "nat", "-F")
-    node.api.apply(testing.endpoint_slice("web", "10.244.0.6"))
+    node.move("10.244.0.6")
     daemon.wait(lambda: node.sends_to("10.244.0.6:8080", kind=kind), "a change that comes together with a damage")
-    daemon.wait(lambda: node.chains(kind).keys() == chains.keys(), "all tables")
-    daemon.wait(lambda: jumps(node, kind) == [len(chains["nat"][name]) for name in JUMPING], "all jumps")
+    jumps = {name: chains["nat"][name] for name in ("PREROUTING", "OUTPUT", "POSTROUTING")}
+    daemon.wait(lambda: jumps.items() <= node.chains(kind)["nat"].items(), "all jumps")
 
 
 def test_what_others_do_elsewhere_is_none_of_its_business(
     node: Node, kind: Kind, daemon: Daemon, tools: StandIns
 ) -> None:
-    machine, calls = node.machine, len(tools.calls)
+    calls = len(tools.calls)
     if kind.backend is Backend.LEGACY:
         # Of other tables nothing is noticed, so let there be something to look at.
         foreign = [["-t", "nat", "-N", "DOCKER"], ["-t", "nat", "-A", "PREROUTING", "-j", "DOCKER"]]
@@ -101,19 +87,11 @@ def test_what_others_do_elsewhere_is_none_of_its_business(
         foreign = [["-t", "mangle", "-A", "PREROUTING", "-j", "ACCEPT"], ["-t", "nat", "-N", "DOCKER"]]
     for command in foreign:
         looks = daemon.metrics()[FULL_SYNCS]
-        machine.iptables(kind, *command)
+        node.machine.iptables(kind, *command)
         daemon.wait(lambda looks=looks: daemon.metrics()[FULL_SYNCS] > looks, "a look")  # type: ignore[misc]
-    assert "DOCKER" in machine.dump(kind)
+    assert "DOCKER" in node.machine.dump(kind)
     assert len(tools.calls) == calls, "nothing is written"
     assert not daemon.told(REPAIRED)
-
-
-JUMPING = ("PREROUTING", "OUTPUT", "POSTROUTING")
-
-
-def jumps(node: Node, kind: Kind) -> list[int]:
-    """How many rules the built-in chains of nat have."""
-    return [len(node.machine.rules(kind).lines("nat", name) or ()) for name in JUMPING]
 
 
 # As process sys.argv[1] of a PID namespace of its own, which a process of a container may well be, run the rest.
@@ -131,38 +109,34 @@ FLUSH = ["iptables-nft", "-t", "nat", "-F", "KUBE-SERVICES"]
 
 def test_a_process_with_the_number_of_our_own_tool(node: Node) -> None:
     """In another container it may have it. What is found by reading only comes after half a minute."""
-    node.api.create(testing.service("web", clusterIP="10.96.0.20"))
+    node.serve()
     watch = node.inside(GenerationMonitor)
     daemon = node.start("--backend=nft", "--family=ipv4").wait_synced(1)
     port = watch.wait(10)[-1].port
     watch.close()
+    node.move("10.244.0.5")
+    daemon.wait(lambda: node.sends_to("10.244.0.5:8080"), "another write")
     chains = node.chains()
-    node.api.apply(testing.endpoint_slice("web", "10.244.0.5"))
-    daemon.wait(lambda: node.chains() != chains, "another write")
-    chains = node.chains()
-    node.machine.exec(
-        ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", AS_PROCESS, str(port), *FLUSH]
-    )
+    own_processes = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", AS_PROCESS]
+    node.machine.exec([*own_processes, str(port), *FLUSH])
     daemon.wait(lambda: node.chains() == chains, "the repair")
     assert [line["by"].partition(" (pid ")[0] for line in daemon.wait_told(REPAIRED)] == ["iptables-nft"]
 
 
 def test_a_change_between_our_first_write_and_the_watch(node: Node, tmp_path: Path) -> None:
     """What has been done by the time when our own tool has ended."""
-    node.api.create(testing.service("web", clusterIP="10.96.0.20"))
-    node.api.create(testing.endpoint_slice("web", "10.244.0.5"))
-    folder = tmp_path / "bin"
-    tools = StandIns(folder).followed_by(FLUSH)
+    node.serve("10.244.0.5")
+    tools = StandIns(tmp_path / "bin").followed_by(FLUSH)
     daemon = node.start("--backend=nft", "--family=ipv4", path=tools.path).wait_synced(1)
     daemon.wait_told(REPAIRED)
-    daemon.wait(lambda: "10.96.0.20" in node.dump(NFT4), "the repair")
+    daemon.wait(lambda: WEB in node.dump(NFT4), "the repair")
 
 
 def test_our_own_writes_are_not_looked_at_again(node: Node) -> None:
-    node.api.create(testing.service("web", clusterIP="10.96.0.20"))
+    node.serve("10.244.0.5")
     daemon = node.start("--backend=nft", "--family=ipv4").wait_synced(1)
     looks = daemon.metrics()[FULL_SYNCS]
-    for number in range(5, 15):
-        node.api.apply(testing.endpoint_slice("web", f"10.244.0.{number}"))
+    for number in range(6, 10):
+        node.move(f"10.244.0.{number}")
         daemon.wait(lambda number=number: node.sends_to(f"10.244.0.{number}:8080"), "a write")  # type: ignore[misc]
     assert daemon.metrics()[FULL_SYNCS] == looks

@@ -15,17 +15,11 @@ from tests.kernel.stand_ins import StandIns
 
 # It takes a second at most where nothing else runs; threads or tools that were waited for would take ten.
 AT_ONCE = 3.0
-NOWHERE = "https://192.0.2.99:6443"
-
-
-def create_web(node: Node) -> None:
-    node.api.create(testing.service("web", clusterIP="10.96.0.20"))
-    node.api.create(testing.endpoint_slice("web", "10.244.0.5"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_idle(node: Node, number: signal.Signals) -> None:
-    create_web(node)
+    node.serve("10.244.0.5")
     daemon = node.start(command=KUBE_PROXY).wait_synced()
     daemon.wait(lambda: node.sends_to("10.244.0.5:8080"), "the rules")
     before = node.chains()
@@ -60,20 +54,10 @@ def test_in_the_middle_of_a_large_first_sync(node: Node, tmp_path: Path) -> None
     assert "Traceback" not in daemon.log
 
 
-def test_while_the_api_server_refuses_connections(node: Node) -> None:
-    create_rules(node)
-    before = node.dump()
-    node.api.faults.refuse()
-    daemon = node.start(command=KUBE_PROXY)
-    daemon.wait_told("cannot follow the API server")
-    assert daemon.end() < AT_ONCE
-    assert node.dump() == before
-
-
 def test_while_the_api_server_answers_nothing(node: Node) -> None:
     lines = ["link add nowhere type bridge", "addr add 192.0.2.1/24 dev nowhere", "link set nowhere up"]
     node.machine.ip([*lines, "neigh add 192.0.2.99 lladdr 02:00:00:00:00:99 dev nowhere nud permanent"])
-    node.kubeconfig.write_text(node.kubeconfig.read_text().replace(node.api.url, NOWHERE))
+    node.kubeconfig.write_text(node.kubeconfig.read_text().replace(node.api.url, "https://192.0.2.99:6443"))
     daemon = node.start(command=KUBE_PROXY)
     daemon.wait(lambda: daemon.told("serving", server="healthz"), "the health server")
     assert daemon.get("/livez", HEALTHZ)[0] == 200
@@ -81,14 +65,7 @@ def test_while_the_api_server_answers_nothing(node: Node) -> None:
     assert "KUBE-" not in node.dump()
 
 
-def create_rules(node: Node) -> None:
-    """Have the daemon leave rules behind."""
-    create_web(node)
-    node.start().wait_synced().end()
-    assert node.sends_to("10.244.0.5:8080")
-
-
-SWALLOWED = """
+PROGRAM = """
 import os, signal
 from pykubeproxy.daemon.signals import Terminated, terminating_on_signals
 
@@ -104,20 +81,19 @@ try:
         while True:
             signal.pause()
 except Terminated as ending:
+    {after}
     print("ended by", ending)
 """
 KILL = "os.kill(os.getpid(), signal.SIGTERM)"
 
 
-@pytest.mark.parametrize("in_finalizer", [KILL, f"{KILL}; {KILL}"], ids=["once", "twice"])
-def test_a_signal_that_comes_while_something_is_finalized(in_finalizer: str) -> None:
-    """What is raised there is dropped by the interpreter."""
-    text = SWALLOWED.format(in_finalizer=in_finalizer, before="pass")
+@pytest.mark.parametrize(
+    ("before", "in_finalizer", "after"),
+    [("pass", KILL, "pass"), ("pass", f"{KILL}; {KILL}", "pass"), (KILL, "pass", f"{KILL}; {KILL}")],
+    ids=["once", "twice", "behind the end"],
+)
+def test_a_signal_that_comes_while_something_is_finalized(before: str, in_finalizer: str, after: str) -> None:
+    """What is raised there is dropped by the interpreter; behind the end, a signal is ignored."""
+    text = PROGRAM.format(before=before, in_finalizer=in_finalizer, after=after)
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout) == (0, "ended by SIGTERM\n"), done.stderr
-
-
-def test_a_signal_behind_the_end_is_ignored() -> None:
-    text = SWALLOWED.format(in_finalizer="pass", before=KILL) + f"{KILL}; {KILL}; print('at rest')"
-    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=30, check=False)
-    assert (done.returncode, done.stdout) == (0, "ended by SIGTERM\nat rest\n"), done.stderr

@@ -7,9 +7,8 @@ import pytest
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.generations import GenerationMonitor
 from pykubeproxy.model.ip import Family
-from tests.apiserver import testing
 from tests.corpus import GOLDEN, Example
-from tests.daemon.node import HEALTHZ, Daemon, Node
+from tests.daemon.node import HEALTHZ, Node
 from tests.kernel.machine import Kind, why_without
 
 EXAMPLE = Example(GOLDEN / "loadbalancer-source-ranges")
@@ -19,31 +18,24 @@ MAY_BE_INCOMPLETE = "kube-proxy configuration may be incomplete or incorrect"
 PENDING = 'pykubeproxy_pending_chains{ip_family="IPv4"}'
 
 
-@pytest.fixture(params=Backend)
-def kinds(request: pytest.FixtureRequest) -> list[Kind]:
-    its = [Kind(family=family, backend=request.param) for family in Family]
-    for kind in its:
-        if lack := why_without(kind):
-            pytest.skip(lack)
-    return its
-
-
-def test_it_watches_and_plans_and_never_writes(node: Node, kinds: list[Kind]) -> None:
+@pytest.mark.parametrize("backend", Backend)
+def test_it_watches_and_plans_and_never_writes(node: Node, backend: Backend) -> None:
+    kinds = [Kind(family=family, backend=backend) for family in Family]
+    if lack := why_without(kinds[0]) or why_without(kinds[1]):
+        pytest.skip(lack)
     machine, api = node.machine, node.api
     for kind in kinds:
         machine.load(kind, EXAMPLE.saved(kind.family.lower()))
     before = [node.chains(kind) for kind in kinds]
     api.load(GOLDEN / EXAMPLE.folder.name / "objects.yaml")
     generations = node.inside(GenerationMonitor)
-    daemon = start(node, kinds[0].backend)
+    flags = ("--proxy-mode=iptables", "--dry-run", "--dispatch=linear", f"--backend={backend}")
+    daemon = node.start(*EXAMPLE.flags, *flags)
     assert {line["family"] for line in daemon.wait_told("in sync", 2)} == set(Family)
     assert daemon.metrics()[PENDING] == 0
 
-    api.create(testing.service("more", clusterIP="10.96.7.7"))
-    api.create(testing.endpoint_slice("more", "10.244.9.9"))
-    daemon.wait(
-        lambda: any(line["plan"].startswith("2 chains to add") for line in daemon.told("would write")), "a plan"
-    )
+    node.serve("10.244.9.9", name="more", address="10.96.7.7")
+    daemon.wait(lambda: "2 chains to add" in [line["plan"][:15] for line in daemon.told("would write")], "a plan")
     assert daemon.metrics()[PENDING] > 2
     assert daemon.get("/healthz", HEALTHZ)[0] == 200
     api.delete("Service", "default", "more")
@@ -62,7 +54,3 @@ def test_it_watches_and_plans_and_never_writes(node: Node, kinds: list[Kind]) ->
     assert second.startswith("shadow mode: nothing is written")
     assert [line["event"] for line in daemon.told("") if line["level"] == "warning"] == [MAY_BE_INCOMPLETE]
     assert api.objects("Event") == []
-
-
-def start(node: Node, backend: Backend) -> Daemon:
-    return node.start(*EXAMPLE.flags, "--proxy-mode=iptables", "--dry-run", "--dispatch=linear", f"--backend={backend}")

@@ -2,8 +2,10 @@
 
 import contextlib
 import socket
+import socketserver
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Self
 
 from tests.daemon.node import Node
@@ -21,19 +23,38 @@ def lay_out(node: Node, *pods: str) -> None:
     node.machine.ip([*lines, "route add 10.96.0.0/12 dev pods", *(f"addr add {pod}/32 dev pods" for pod in pods)])
 
 
+class _Lines(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+
+class _OnLines(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        with contextlib.suppress(OSError):
+            for _ in self.rfile:
+                self.wfile.write(self.request.getsockname()[0].encode())
+
+
+class _OnDatagrams(socketserver.DatagramRequestHandler):
+    def handle(self) -> None:
+        self.wfile.write(self.socket.getsockname()[0].encode())
+
+
 @contextlib.contextmanager
 def answering(node: Node, *pods: str) -> Iterator[None]:
     """Pods that answer every datagram, and every line on a TCP connection, with their address."""
-    sockets = [node.inside(lambda pod=pod, kind=kind: _bound(pod, kind)) for pod in pods for kind in _ANSWERERS]  # type: ignore[misc]
-    for each in sockets:
-        threading.Thread(target=_ANSWERERS[each.type], args=(each,), daemon=True).start()
+    servers = [
+        node.inside(partial(kind, (pod, PORT), handler))
+        for pod in pods
+        for kind, handler in ((_Lines, _OnLines), (socketserver.UDPServer, _OnDatagrams))
+    ]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield
     finally:
-        for each in sockets:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        for server in servers:
+            server.shutdown()
+            server.server_close()
 
 
 class Client:
@@ -68,35 +89,3 @@ def connect(node: Node, address: str, port: int = PORT) -> None:
     """Make one TCP connection, and end it."""
     with Client(node, address, port, socket.SOCK_STREAM) as client:
         assert client.ask()
-
-
-def _bound(pod: str, kind: socket.SocketKind) -> socket.socket:
-    its = socket.socket(socket.AF_INET, kind)
-    its.bind((pod, PORT))
-    if kind is socket.SOCK_STREAM:
-        its.listen()
-    return its
-
-
-def _answer_datagrams(its: socket.socket) -> None:
-    pod = its.getsockname()[0].encode()
-    with contextlib.suppress(OSError):
-        while (received := its.recvfrom(100))[1]:
-            its.sendto(pod, received[1])
-
-
-def _answer_connections(its: socket.socket) -> None:
-    pod = its.getsockname()[0].encode()
-    with contextlib.suppress(OSError):
-        while True:
-            connection, _ = its.accept()
-            threading.Thread(target=_answer_lines, args=(connection, pod), daemon=True).start()
-
-
-def _answer_lines(connection: socket.socket, pod: bytes) -> None:
-    with contextlib.suppress(OSError), connection:
-        while connection.recv(100):
-            connection.send(pod)
-
-
-_ANSWERERS = {socket.SOCK_DGRAM: _answer_datagrams, socket.SOCK_STREAM: _answer_connections}

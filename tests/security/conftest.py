@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from e2e.lab import missing
-from tests.daemon.node import NFT4, NFT6, Node, node_of_cluster
-from tests.kernel.machine import why_without
+from tests.daemon.node import Node, node_of_cluster
 from tests.security.contained import Contained, open_contained
 
 
@@ -25,8 +24,5 @@ def contained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
     """One node, and the test server, which can be told to do what no real one would."""
-    for kind in (NFT4, NFT6):
-        if lack := why_without(kind):
-            pytest.skip(lack)
     with node_of_cluster(tmp_path) as its:
         yield its
