@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pykubeproxy.model.ip import Family
 from pykubeproxy.observe.exposition import expose
 from pykubeproxy.observe.metrics import Metrics
-from tests.observe.test_metric_names import use_all
+from tests.observe.test_metrics import use_all
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 DASHBOARD: dict[str, Any] = json.loads((MANIFESTS / "grafana-dashboard.json").read_text())
