@@ -107,9 +107,9 @@ soak: ready ## twenty changes a second for an hour, with each backend that is th
 promises: ready ## breaks each promise of docs/reliability.md on purpose, and shows that its test tells; half an hour (root or sudo)
 	@$(AS_ROOT) $(PY) -m tests.promises --document docs/reliability.md $(ARGS)
 
-mutants: $(STAMP) ## small changes to rules, plan, flows and the watch protocol, and those that no test notices; hours; ARGS="pykubeproxy.flows*" for some
+mutants: $(STAMP) ## small changes to rules, plan, flows and the watch protocol, and those that no test notices; hours; ARGS="pykubeproxy.flows.*" for one package, some minutes
 	@rm -rf mutants
-	@$(VENV)/bin/mutmut run $(if $(ARGS),"$(ARGS)")
+	@HYPOTHESIS_PROFILE=mutants nice -n 15 $(VENV)/bin/mutmut run $(if $(ARGS),"$(ARGS)")
 	@$(VENV)/bin/mutmut results
 
 image-test: ready ## builds the container image here, without a registry, and runs it; some two minutes (root or sudo)

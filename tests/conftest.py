@@ -33,6 +33,8 @@ settings.register_profile("thorough", settings.get_profile("default"), max_examp
 settings.register_profile("fuzz", settings.get_profile("thorough"), max_examples=10_000, print_blob=True)
 # For who only wants to know whether a test fails: what fails is not made small.
 settings.register_profile("as-found", settings.get_profile("default"), phases=[Phase.explicit, Phase.generate])
+# For `make mutants`, which runs the same tests thousands of times.
+settings.register_profile("mutants", settings.get_profile("as-found"), max_examples=6)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

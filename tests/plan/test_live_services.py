@@ -18,7 +18,7 @@ from tests.corpus import GOLDEN, Example, examples
 from tests.strategies import clusters, rule_options
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings().max_examples * 12 // 5)
 @given(rule_options(), st.data())
 @small_parts()
 def test_services_whose_objects_are_unknown_stay_as_they_are(its: RuleOptions, data: st.DataObject) -> None:

@@ -1,11 +1,7 @@
 """A Plan as input for iptables-restore: docs/reference/iptables-rules.md section 4."""
 
-from pykubeproxy.model.snapshot import Snapshot
-from pykubeproxy.plan.diff import ChainChange, Plan, RuleDelete, RuleInsert, diff
+from pykubeproxy.plan.diff import ChainChange, Plan, RuleDelete, RuleInsert
 from pykubeproxy.plan.payload import Payload
-from pykubeproxy.rules.compile import compile_ruleset
-from pykubeproxy.rules.ruleset import Ruleset, render
-from tests.builders import options
 
 NEW = ChainChange(table="nat", chain="KUBE-SVC-B", before=None, after=("-A KUBE-SVC-B -j KUBE-SEP-A",))
 LEAF = ChainChange(table="nat", chain="KUBE-SEP-A", before=None, after=("-A KUBE-SEP-A -j ACCEPT",))
@@ -48,11 +44,3 @@ def test_all_parts_in_their_places() -> None:
     ]
     assert list(payload) == lines
     assert list(payload) == lines, "it can be asked for again"
-
-
-def test_on_an_empty_host_a_plan_is_what_render_prints() -> None:
-    """Apart from jumps, which are inserted and not appended."""
-    desired = compile_ruleset(Snapshot(), options())
-    planned = [line for line in Payload(diff(desired, Ruleset(tables={}))) if not line.startswith("-I ")]
-    printed = [line for line in render(desired) if not line.startswith("-A ") or line.startswith("-A KUBE-")]
-    assert sorted(planned) == sorted(printed)

@@ -9,12 +9,10 @@ from hypothesis import strategies as st
 
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules.names import (
-    LONGEST_NAME,
     ChainNames,
     is_stale_candidate,
     service_hash,
     shortened,
-    subtree,
     without_hash,
 )
 from tests.builders import port, service_port
@@ -78,22 +76,6 @@ def test_names_without_their_hash_and_in_pictures(chain: str, bare: str, short: 
 )
 def test_which_chains_may_be_deleted(table: str, chain: str, *, stale: bool) -> None:
     assert is_stale_candidate(table, chain) is stale
-
-
-@pytest.mark.parametrize(
-    ("title", "readable"), [("10.96.4.0/24", True), ("192.168.100.100/32", True), ("fd00:96:1:2:3:4::/96", False)]
-)
-def test_a_regions_name_fits_the_kernel(title: str, *, readable: bool) -> None:
-    name = subtree("KUBE-SVC-", title)
-    assert len(name) <= LONGEST_NAME == 28
-    assert (name == f"KUBE-SVC-{title}") is readable
-    assert is_stale_candidate("nat", name)
-    assert not service_hash(name), "it must not be taken for the chain of a Service"
-
-
-def test_regions_have_names_of_their_own() -> None:
-    titles = [f"fd00:96:1:2:3:4:{number:x}::/112" for number in range(100)]
-    assert len({subtree("KUBE-SVC-", title) for title in titles}) == 100
 
 
 @given(st.text())

@@ -10,8 +10,8 @@ from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.parse import DumpError, parse
-from pykubeproxy.rules.ruleset import Lines, Table, chain_line, is_builtin, render
-from tests.builders import options, service, slice_of, snapshot
+from pykubeproxy.rules.ruleset import Lines, Table, render
+from tests.builders import snapshot
 from tests.corpus import GOLDEN, Example, examples
 from tests.strategies import clusters, rule_options
 
@@ -108,18 +108,6 @@ def test_a_dump_is_printed_as_it_was_read(example: Example) -> None:
 def test_generated_text_parses_back_to_itself(objects: list[Object], its: RuleOptions) -> None:
     compiled = compile_ruleset(snapshot(*objects), its)
     assert parse(render(compiled)).tables == compiled.tables
-
-
-def test_render_declares_the_chains_that_it_creates_before_it_uses_them() -> None:
-    lines = list(render(compile_ruleset(snapshot(service(), slice_of("ns1/svc1", "10.0.0.1")), options())))
-    assert lines[0] == "*filter"
-    assert [line for line in lines if line[0] == "*" or line == "COMMIT"] == ["*filter", "COMMIT", "*nat", "COMMIT"]
-    assert not any(line.startswith(":") and is_builtin("nat", line[1:].split()[0]) for line in lines)
-    for table in "\n".join(lines).split("COMMIT"):
-        declared = {line for line in table.splitlines() if line.startswith(":")}
-        used = {line.split()[1] for line in table.splitlines() if line.startswith("-A KUBE-")}
-        assert {chain_line(chain) for chain in used} <= declared
-        assert table.rfind("\n:") < table.find("\n-A ") or not declared
 
 
 RULES = tuple(f"-A {chain} -s 10.0.0.{number}/32 -j RETURN" for chain in ("A", "B") for number in range(3))

@@ -11,12 +11,13 @@ from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Service, ServiceType
 from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.rules.reading import endpoint_of
 from pykubeproxy.rules.refusals import RefusalReason, reason_of
 from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.traffic.counters import sends_to_endpoint
 from pykubeproxy.traffic.meter import WINDOW, LiveRules, Meter
-from pykubeproxy.traffic.rates import Rates, RefusalRate, ServiceRate
+from pykubeproxy.traffic.rates import Rates, RefusalRate, ServiceRate, next_reading, share
 from tests.builders import options, port, service, slice_of, snapshot
-from tests.traffic.counting import endpoint_rules, reading
 
 ENDPOINTS = {"a/web": ("10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"), "b/db": ("10.0.1.1:80", "10.0.1.2:80")}
 ALL = [endpoint for endpoints in ENDPOINTS.values() for endpoint in endpoints]
@@ -38,6 +39,16 @@ def rules(**changed: tuple[str, ...]) -> Ruleset:
 
 
 RULES = rules()
+
+
+def endpoint_rules(ruleset: Ruleset) -> list[str]:
+    """The rules that send to endpoints."""
+    return [line for lines in ruleset.tables["nat"].chains.values() for line in lines if sends_to_endpoint(line)]
+
+
+def reading(ruleset: Ruleset, packets: Mapping[str, int]) -> LiveRules:
+    """A complete reading, in which endpoints, as `ip:port`, have counted packets since their rules were written."""
+    return LiveRules(ruleset, {line: packets.get(endpoint_of(line), 0) for line in endpoint_rules(ruleset)})
 
 
 def measured(*packets: Packets, seconds: float = 2.0, namespace: str | None = None) -> list[Rates]:
@@ -108,7 +119,7 @@ def test_what_is_refused(namespace: str | None) -> None:
     )
     lines = [line for lines in ruleset.tables["filter"].chains.values() for line in lines]
     ((nobody,), (not_here,)) = ([line for line in lines if reason_of(line) is reason] for reason in (NOBODY, NOT_HERE))
-    (served,) = endpoint_rules(ruleset).values()
+    (served,) = endpoint_rules(ruleset)
 
     def live(*packets: int) -> dict[Family, LiveRules]:
         return {Family.IPV4: LiveRules(ruleset, dict(zip((nobody, not_here, served), packets, strict=True)))}
@@ -186,3 +197,15 @@ def test_of_growing_counters_nothing_is_lost(packets: list[Packets]) -> None:
     ]
     total = sum(sum(each.values()) for each in packets[1:])
     assert sum(rates.connections for rates in measured(*growing)) == total
+
+
+@given(st.floats(0, 1e4), st.floats(0, 1e4), st.floats(0.1, 3600))
+def test_reading_takes_at_most_half_of_the_time(began: float, takes: float, interval: float) -> None:
+    again = next_reading(began, began + takes, interval)
+    assert again >= began + interval
+    assert again - began >= 1.999 * takes
+
+
+def test_shares() -> None:
+    assert share(1, 4) == 0.25
+    assert share(0, 0) is None
