@@ -1,4 +1,4 @@
-"""The forms of `top`'s output."""
+"""The keys of `top`, what they make of the rates, and the forms of its output."""
 
 import json
 from io import StringIO
@@ -8,37 +8,89 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from pykubeproxy.cli.top_output import as_json, as_screen, as_text
-from pykubeproxy.cli.top_view import Sort, TopView
+from pykubeproxy.cli.top_view import Key, Sort, TopView, keys_in
 from pykubeproxy.explain.service_view_words import refusal_reason_text
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.refusals import RefusalReason
 from pykubeproxy.traffic.rates import EndpointRate, Rates, RefusalRate, ServiceRate
 
 
-def endpoint(number: int, connections: int, of: int, count: int) -> EndpointRate:
+@pytest.mark.parametrize(
+    ("typed", "keys"),
+    [
+        ("q", ["q"]),
+        ("/web\r", ["/", "w", "e", "b", Key.ENTER]),
+        ("\x1b[A\x1bOA\x1b[B", [Key.UP, Key.UP, Key.DOWN]),
+        ("\x1b[5~\x1b[6~", [Key.PAGE_UP, Key.PAGE_DOWN]),
+        ("\x1b", [Key.ESCAPE]),
+        ("a\x7fb", ["a", Key.BACKSPACE, "b"]),
+        ("\x1b[1;5Cs", ["s"]),
+        ("\x01\x00", []),
+    ],
+)
+def test_what_a_terminal_sends(typed: str, keys: list[str]) -> None:
+    assert list(keys_in(typed)) == keys
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("q", TopView(is_over=True)),
+        ("Q", TopView(is_over=True)),
+        ("x", TopView()),
+        ("s", TopView(sort=Sort.REFUSED)),
+        ("ss", TopView(sort=Sort.NAME)),
+        ("sss", TopView()),
+        (" ", TopView(is_paused=True)),
+        ("  ", TopView()),
+        ("/sq q", TopView(filter="sq q", is_typing=True)),
+        ("/web\r", TopView(filter="web")),
+        ("/web\x7f\x7f\r", TopView(filter="w")),
+        ("/web\x1b", TopView()),
+        ("/web\r\x1b", TopView()),
+        ("\x1b[B\x1b[B\x1b[A", TopView(first=1)),
+        ("\x1b[6~\x1b[A", TopView(first=9)),
+        ("\x1b[A", TopView()),
+        ("\x1b[Bs", TopView(sort=Sort.REFUSED)),
+    ],
+)
+def test_what_keys_do(typed: str, expected: TopView) -> None:
+    view = TopView()
+    for key in keys_in(typed):
+        view = view.after(key)
+    assert view == expected
+
+
+def endpoint(address: str, connections: int, *history: float, of: int = 0, count: int = 1) -> EndpointRate:
     return EndpointRate(
-        endpoint=f"[fd00::{number}]:80",
+        endpoint=address,
         connections=connections,
         rate=connections / 2,
         share=connections / of if of else None,
         expected=1 / count,
-        history=(connections / 2,),
+        history=history or (connections / 2,),
     )
 
 
-def service(name: str, *connections: int, before: float = 1.0, total: int = 10) -> ServiceRate:
+def service(name: str, *connections: int, history: tuple[float, ...] = (), refused: float = 0.0) -> ServiceRate:
+    """A Service whose endpoints had so many connections in two seconds; all Services together had ten."""
     own = sum(connections)
+    reason = RefusalReason.NO_LOCAL_ENDPOINTS
+    refusal = RefusalRate(reason=reason, connections=int(refused * 2), rate=refused, history=(refused,))
+    endpoints = [
+        endpoint(f"[fd00::{number}]:80", each, of=own, count=len(connections))
+        for number, each in enumerate(connections, start=1)
+    ]
     return ServiceRate(
         family=Family.IPV6,
         service=name,
         protocol="UDP",
         connections=own,
         rate=own / 2,
-        share=own / total,
-        history=(before, own / 2),
-        endpoints=tuple(
-            endpoint(number, each, own, len(connections)) for number, each in enumerate(connections, start=1)
-        ),
+        share=own / 10,
+        history=history or (1.0, own / 2),
+        endpoints=tuple(endpoints),
+        refusals=(refusal,) if refused else (),
     )
 
 
@@ -46,10 +98,49 @@ def rates(*services: ServiceRate) -> Rates:
     return Rates(
         seconds=2.0,
         connections=sum(each.connections for each in services),
+        refused=sum(refusal.connections for each in services for refusal in each.refusals),
         services=services,
         known_services=1234,
         known_endpoints=5678,
     )
+
+
+@pytest.mark.parametrize(
+    ("view", "expected"),
+    [
+        (TopView(), ["ns/refused", "ns/busy", "ns/a", "ns/b"]),
+        (TopView(sort=Sort.REFUSED), ["ns/refused", "ns/a", "ns/b", "ns/busy"]),
+        (TopView(sort=Sort.NAME), ["ns/a", "ns/b", "ns/busy", "ns/refused"]),
+        (TopView(filter="/b"), ["ns/busy", "ns/b"]),
+        (TopView(filter="none"), []),
+    ],
+)
+def test_order_and_filter(view: TopView, expected: list[str]) -> None:
+    listed = {"ns/b": (1, 3), "ns/a": (4, 0), "ns/refused": (0, 0), "ns/busy": (0, 5)}
+    its = rates(*(service(name, history=each, refused=9 * (name == "ns/refused")) for name, each in listed.items()))
+    assert [each.service for each in view.arranged(its, 20).services] == expected
+
+
+def test_one_interval_alone_changes_no_places() -> None:
+    for last in ((), (4, 5)):
+        its = [service("ns/a", history=(5, 4, 5, *last[:1])), service("ns/b", history=(4, 4, 4, *last[1:]))]
+        assert [each.service for each in TopView().arranged(rates(*its), 20).services] == ["ns/a", "ns/b"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "shown"),
+    [
+        (20, ["", "10.0.0.9:79", "10.0.0.9:80", "10.0.0.10:80", "[fd00::1]:80"]),
+        (2, ["10.0.0.10:80", "[fd00::1]:80"]),
+    ],
+)
+def test_endpoints_are_in_the_order_of_their_addresses(limit: int, shown: list[str]) -> None:
+    """If not all can be shown, those with the most connections are."""
+    busy = {"10.0.0.10:80": 3, "10.0.0.9:80": 1, "10.0.0.9:79": 2, "[fd00::1]:80": 9, "": 0}
+    endpoints = tuple(endpoint(address, 0, rate) for address, rate in busy.items())
+    (only,) = TopView().arranged(rates(replace(service("ns/a"), endpoints=endpoints)), limit).services
+    assert len(only.endpoints) == len(busy)
+    assert [each.endpoint for each in only.endpoints[:limit]] == shown
 
 
 SOME = rates(service("ns/dns:dns", 6, 2), service("ns/web", 2), service("ns/quiet:p", 0, 0))
@@ -82,21 +173,18 @@ def test_a_table() -> None:
     ]
 
 
-REFUSED = replace(
-    service("ns/away", 2, total=2),
-    refusals=(RefusalRate(reason=RefusalReason.NO_LOCAL_ENDPOINTS, connections=4, rate=2.0, history=(2.0,)),),
-)
+REFUSED = rates(service("ns/away", 2, refused=2.0))
 
 
 def test_what_is_refused() -> None:
-    assert text(replace(rates(REFUSED), refused=4)) == [
+    assert text(REFUSED) == [
         "2 new connections in 2.0 s, 1.0/s; 4 refused; 1 busy of 1,234 Service ports with 5,678 endpoints",
         "SERVICE, ENDPOINT              PROTO  CONN/S   SHARE  EXPECTED  HISTORY",
-        "ns/away                        udp6      1.0  100.0%                 ██",
+        "ns/away                        udp6      1.0   20.0%                 ██",
         "  dropped: no local endpoints            2.0                         ▁█",
         "  [fd00::1]:80                           1.0  100.0%    100.0%       ▁█",
     ]
-    document = json.loads(as_json(replace(rates(REFUSED), refused=4), "", None))
+    document = json.loads(as_json(REFUSED, "", None))
     assert document["refused"] == 4
     assert document["services"][0]["refused"] == [{"reason": "no_local_endpoints", "connections": 4, "rate": 2.0}]
 
@@ -105,14 +193,12 @@ def test_each_reason_has_words() -> None:
     assert len({refusal_reason_text(reason) for reason in RefusalReason}) == len(RefusalReason)
 
 
-def test_nothing_to_show() -> None:
-    assert text(rates()) == ["0 new connections in 2.0 s, 0.0/s; 0 busy of 1,234 Service ports with 5,678 endpoints"]
-
-
 def test_a_limit_says_what_it_leaves_out() -> None:
-    lines = text(SOME, limit=1)
-    assert lines[3].startswith("  [fd00::1]:80 ")
-    assert lines[4:] == ["  ... and 1 more endpoints", "... and 2 more Services"]
+    assert text(rates()) == ["0 new connections in 2.0 s, 0.0/s; 0 busy of 1,234 Service ports with 5,678 endpoints"]
+    assert text(SOME, limit=1)[4:] == ["  ... and 1 more endpoints", "... and 2 more Services"]
+    document = json.loads(as_json(SOME, "", 1))
+    (dns,) = document["services"]
+    assert (document["more"], len(dns["endpoints"]), dns["more"]) == (1, 1, 1)
 
 
 def screen(view: TopView, *, width: int = 100, height: int = 12, its: Rates | None = SOME) -> tuple[list[str], int]:
@@ -179,39 +265,12 @@ def test_json_of_one_interval() -> None:
     line = as_json(SOME, "2026-01-01T00:00:00Z", None)
     assert "\n" not in line
     document = json.loads(line)
-    services = document.pop("services")
-    assert document == {
-        "version": 1,
-        "time": "2026-01-01T00:00:00Z",
-        "seconds": 2.0,
-        "connections": 10,
-        "rate": 5.0,
-        "refused": 0,
-        "known": {"services": 1234, "endpoints": 5678},
-        "more": 0,
-    }
-    assert [each["service"] for each in services] == ["ns/dns:dns", "ns/web"]
-    endpoints = services[1].pop("endpoints")
-    assert services[1] == {
-        "service": "ns/web",
-        "namespace": "ns",
-        "name": "web",
-        "port": "",
-        "family": "ipv6",
-        "protocol": "UDP",
-        "connections": 2,
-        "rate": 1.0,
-        "share": 0.2,
-        "refused": [],
-        "more": 0,
-    }
-    assert endpoints == [
-        {"endpoint": "[fd00::1]:80", "connections": 2, "rate": 1.0, "share": 1.0, "expectedShare": 1.0}
-    ]
-
-
-def test_json_with_a_limit() -> None:
-    document = json.loads(as_json(SOME, "", 1))
-    assert document["more"] == 1
-    (dns,) = document["services"]
-    assert (len(dns["endpoints"]), dns["more"]) == (1, 1)
+    dns, web = document.pop("services")
+    time = {"version": 1, "time": "2026-01-01T00:00:00Z", "seconds": 2.0}
+    known = {"known": {"services": 1234, "endpoints": 5678}, "more": 0}
+    assert document == {**time, "connections": 10, "rate": 5.0, "refused": 0, **known}
+    assert dns["service"] == "ns/dns:dns"
+    name = {"service": "ns/web", "namespace": "ns", "name": "web", "port": "", "family": "ipv6", "protocol": "UDP"}
+    only = {"endpoint": "[fd00::1]:80", "connections": 2, "rate": 1.0, "share": 1.0, "expectedShare": 1.0}
+    counts = {"connections": 2, "rate": 1.0, "share": 0.2, "refused": [], "more": 0}
+    assert web == {**name, **counts, "endpoints": [only]}
