@@ -46,6 +46,6 @@ def elsewhere(*addresses: str, **fields: Any) -> tuple[Object, Object]:
     return service(NAME, **fields), slice_of(NAME, *(at(address, "other-node") for address in addresses))
 
 
-def without_endpoints(**fields: Any) -> tuple[Object]:
+def empty(**fields: Any) -> tuple[Object]:
     """The same with none."""
     return (service(NAME, **fields),)

@@ -5,33 +5,30 @@ from typing import Any
 import pytest
 
 from pykubeproxy.explain.cause_words import cause_text
+from pykubeproxy.explain.client_notes import (
+    ClientNote,
+    FromLoopback,
+    FromOwnAddress,
+    FromPodElsewhere,
+    NoSuchInterface,
+    client_note_text,
+    client_notes,
+)
 from pykubeproxy.explain.cluster_view import ClusterView
 from pykubeproxy.explain.finding_words import absence_text, finding_text, known_names_text
 from pykubeproxy.explain.service_causes import NoLocalEndpoints, NoReadyEndpoints, NotInSourceRanges, TrafficPolicy
 from pykubeproxy.model.endpoint import SliceEndpoint
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import Protocol, ServiceType
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.netfilter.causes import Cause, PolicyDrops
 from tests.builders import at, cidr, ip, service, slice_of, slice_port, snapshot
-
-NO_ENDPOINTS = NoReadyEndpoints("ns1/svc1:p80")
-NO_LOCAL = NoLocalEndpoints(TrafficPolicy.EXTERNAL, "ns1/svc1:p80")
+from tests.netfilter.asking import packet
 
 
-def view(*objects: Object) -> ClusterView:
-    return ClusterView(snapshot=snapshot(*objects), family=Family.IPV4, node_name="node-a")
-
-
-def added(known: ClusterView, cause: Cause) -> str:
-    """What objects add to a cause, in words."""
-    return cause_text(known.with_finding(cause)).removeprefix(cause_text(cause))
-
-
-def absence(known: ClusterView, name: str) -> str:
-    found = known.why_absent(name)
-    assert found is not None
-    return absence_text(found)
+def view(*objects: Object, node_name: str = "node-a") -> ClusterView:
+    return ClusterView(snapshot=snapshot(*objects), family=Family.IPV4, node_name=node_name)
 
 
 def pods(count: int, **conditions: Any) -> list[SliceEndpoint]:
@@ -39,58 +36,85 @@ def pods(count: int, **conditions: Any) -> list[SliceEndpoint]:
 
 
 GONE: dict[str, Any] = {"ready": False, "serving": False, "terminating": True}
-ENDPOINTS = {
-    "no slice": ((), "it has no EndpointSlice; no pod was ever found for it"),
-    "empty slice": ((slice_of("ns1/svc1"),), "its EndpointSlices list no pods: does its selector match any?"),
-    "terminating": ((slice_of("ns1/svc1", *pods(3, **GONE)),), "3 endpoints, all terminating"),
-    "not ready": ((slice_of("ns1/svc1", *pods(1, ready=False, serving=False)),), "1 endpoint, not ready"),
-    "mixed": (
-        (slice_of("ns1/svc1", *pods(1, ready=False), *[at("10.0.2.1", **GONE), at("10.0.2.2", **GONE)]),),
-        "3 endpoints: 1 not ready, 2 terminating",
-    ),
-    "other port": (
-        (slice_of("ns1/svc1", *pods(2), ports=(slice_port("web"),)),),
-        "its 2 endpoints are for port web/TCP, not p80/TCP",
-    ),
-    "no port": (
-        (slice_of("ns1/svc1", *pods(2), ports=()),),
-        "its 2 endpoints have no port: does a container name the targetPort of p80/TCP?",
-    ),
-    "usable": (
-        (slice_of("ns1/svc1", *pods(2), *pods(1, ready=False)[:0]),),
-        "stale rules: its EndpointSlices list 2 endpoints that can be used",
-    ),
-    "other protocol": (
-        (slice_of("ns1/svc1", *pods(1), ports=(slice_port(protocol=Protocol.UDP),)),),
-        "its 1 endpoint is for port p80/UDP, not p80/TCP",
-    ),
-}
+NOT_READY: dict[str, Any] = {"ready": False, "serving": False}
+TWICE = [at("10.0.1.1", node, **NOT_READY) for node in ("node-b", "node-c")]
+NO_ENDPOINTS = NoReadyEndpoints("ns1/svc1:p80")
+NO_LOCAL = NoLocalEndpoints(TrafficPolicy.EXTERNAL, "ns1/svc1:p80")
+BALANCER: dict[str, Any] = {"type": ServiceType.LOAD_BALANCER, "load_balancer_ips": (ip("192.0.2.9"),)}
 
 
-@pytest.mark.parametrize(("slices", "words"), ENDPOINTS.values(), ids=ENDPOINTS.keys())
-def test_what_has_become_of_the_endpoints(slices: tuple[Object, ...], words: str) -> None:
-    assert added(view(service(), *slices), NO_ENDPOINTS) == f": {words}"
-
-
-def test_where_the_endpoints_are() -> None:
-    known = view(service(), slice_of("ns1/svc1", at("10.0.1.1", "node-b"), at("10.0.1.2", "node-c")))
-    assert added(known, NO_LOCAL) == ": 2 endpoints, on node-b, node-c"
-
-
-def test_a_refusal_that_the_objects_contradict() -> None:
-    objects = service(type=ServiceType.LOAD_BALANCER, external_traffic_local=True, load_balancer_ips=(ip("192.0.2.9"),))
-    known = view(objects, slice_of("ns1/svc1", at("10.0.1.1", "node-a"), at("10.0.1.2", "node-c")))
-    assert added(known, NO_LOCAL) == ": stale rules: its EndpointSlices list 1 endpoint on node-a"
+@pytest.mark.parametrize(
+    ("cause", "objects", "words"),
+    [
+        (NO_ENDPOINTS, [], ", which is not among the objects given: stale rules?"),
+        (NO_ENDPOINTS, [service()], ": it has no EndpointSlice; no pod was ever found for it"),
+        (
+            NO_ENDPOINTS,
+            [service(), slice_of("ns1/svc1")],
+            ": its EndpointSlices list no pods: does its selector match any?",
+        ),
+        (NO_ENDPOINTS, [service(), slice_of("ns1/svc1", *pods(3, **GONE))], ": 3 endpoints, all terminating"),
+        (NO_ENDPOINTS, [service(), slice_of("ns1/svc1", *pods(1, **NOT_READY))], ": 1 endpoint, not ready"),
+        (NO_ENDPOINTS, [service(), slice_of("ns1/svc1", *TWICE)], ": 1 endpoint, not ready"),
+        (
+            NO_ENDPOINTS,
+            [service(), slice_of("ns1/svc1", *pods(1, ready=False), at("10.0.2.1", **GONE), at("10.0.2.2", **GONE))],
+            ": 3 endpoints: 1 not ready, 2 terminating",
+        ),
+        (
+            NO_ENDPOINTS,
+            [service(), slice_of("ns1/svc1", *pods(2), ports=(slice_port("web"),))],
+            ": its 2 endpoints are for port web/TCP, not p80/TCP",
+        ),
+        (
+            NO_ENDPOINTS,
+            [service(), slice_of("ns1/svc1", *pods(1), ports=(slice_port(protocol=Protocol.UDP),))],
+            ": its 1 endpoint is for port p80/UDP, not p80/TCP",
+        ),
+        (
+            NO_ENDPOINTS,
+            [service(), slice_of("ns1/svc1", *pods(2), ports=())],
+            ": its 2 endpoints have no port: does a container name the targetPort of p80/TCP?",
+        ),
+        (
+            NO_ENDPOINTS,
+            [service(), slice_of("ns1/svc1", *pods(2))],
+            ": stale rules: its EndpointSlices list 2 endpoints that can be used",
+        ),
+        (
+            NO_LOCAL,
+            [service(), slice_of("ns1/svc1", at("10.0.1.1", "node-b"), at("10.0.1.2", "node-c"))],
+            ": 2 endpoints, on node-b, node-c",
+        ),
+        (
+            NO_LOCAL,
+            [
+                service(external_traffic_local=True, **BALANCER),
+                slice_of("ns1/svc1", at("10.0.1.1", "node-a"), at("10.0.1.2", "node-c")),
+            ],
+            ": stale rules: its EndpointSlices list 1 endpoint on node-a",
+        ),
+        (
+            NotInSourceRanges("10.0.0.1", "ns1/svc1:p80"),
+            [service(source_ranges=(cidr("192.0.2.0/24"),))],
+            ": 192.0.2.0/24",
+        ),
+        (PolicyDrops("filter", "FORWARD"), [service()], ""),
+    ],
+)
+def test_what_objects_add_to_a_cause(cause: Cause, objects: list[Object], words: str) -> None:
+    assert cause_text(view(*objects).with_finding(cause)) == f"{cause_text(cause)}{words}"
 
 
 def test_ways_to_endpoints_that_are_none() -> None:
     known = view(service(), slice_of("ns1/svc1", at("10.0.1.1"), at("10.0.1.2", **GONE)))
     assert known.why_stale("ns1/svc1:p80", "10.0.1.1:80") is None
-    assert finding_text(known.why_stale("ns1/svc1:p80", "10.0.1.2:80")) == "; stale rules: that endpoint is terminating"
-    wrong = finding_text(known.why_stale("ns1/svc1:p80", "10.0.1.3:80"))
-    assert wrong == "; stale rules: no EndpointSlice of ns1/svc1:p80 lists that endpoint"
-    gone = finding_text(known.why_stale("ns1/other", "10.0.1.1:80"))
-    assert gone == "; stale rules: ns1/other is not among the objects given"
+    for port, endpoint, why in (
+        ("ns1/svc1:p80", "10.0.1.2:80", "that endpoint is terminating"),
+        ("ns1/svc1:p80", "10.0.1.3:80", "no EndpointSlice of ns1/svc1:p80 lists that endpoint"),
+        ("ns1/other", "10.0.1.1:80", "ns1/other is not among the objects given"),
+    ):
+        assert finding_text(known.why_stale(port, endpoint)) == f"; stale rules: {why}"
 
 
 def test_addresses_that_objects_know() -> None:
@@ -99,21 +123,7 @@ def test_addresses_that_objects_know() -> None:
     assert at_address is not None
     assert str(at_address.key) == "ns1/svc1"
     assert known.service_at("10.0.1.1") is None
-    assert known.is_endpoint("10.0.1.1")
-    assert not known.is_endpoint("10.0.1.2")
-
-
-def test_which_sources_are_allowed() -> None:
-    known = view(service(source_ranges=(cidr("192.0.2.0/24"),)))
-    assert added(known, NotInSourceRanges("10.0.0.1", "ns1/svc1:p80")) == ": 192.0.2.0/24"
-
-
-def test_rules_for_a_service_that_is_no_more() -> None:
-    assert added(view(), NO_ENDPOINTS).endswith("which is not among the objects given: stale rules?")
-
-
-def test_other_reasons_stay_as_they_are() -> None:
-    assert view(service()).with_finding(PolicyDrops("filter", "FORWARD")) == PolicyDrops("filter", "FORWARD")
+    assert (known.is_endpoint("10.0.1.1"), known.is_endpoint("10.0.1.2")) == (True, False)
 
 
 def test_why_a_service_has_no_rules() -> None:
@@ -123,10 +133,15 @@ def test_why_a_service_has_no_rules() -> None:
         service("ns1/dns", "", type=ServiceType.EXTERNAL_NAME),
         service(),
     )
-    assert absence(known, "ns1/headless").endswith("ask for 10.0.1.1:80, 10.0.1.2:80")
-    assert absence(known, "ns1/dns") == "ns1/dns has no rules: type ExternalName is DNS only"
-    assert absence(known, "ns1/svc1:other") == "ns1/svc1 has no port other: its ports are p80 (80/tcp)"
-    assert "but not in these rules" in absence(known, "ns1/svc1")
+    for name, why in {
+        "ns1/headless": "ask for 10.0.1.1:80, 10.0.1.2:80",
+        "ns1/dns": "ns1/dns has no rules: type ExternalName is DNS only",
+        "ns1/svc1:other": "ns1/svc1 has no port other: its ports are p80 (80/tcp)",
+        "ns1/svc1": "but not in these rules",
+    }.items():
+        found = known.why_absent(name)
+        assert found is not None
+        assert why in absence_text(found)
     assert known.why_absent("ns1/nothing") is None
 
 
@@ -134,3 +149,55 @@ def test_close_names() -> None:
     assert known_names_text("ns1/wbe", ["ns1/web", "ns2/other"]) == "; did you mean ns1/web?"
     assert known_names_text("zzz/zzz", ["a/b", "c/d"]) == "; they know a/b, c/d"
     assert known_names_text("ns1/web", []) == "; they know no Service at all"
+
+
+NODES = (
+    slice_of("ns1/web", at("10.1.0.5", "node-a"), at("10.1.1.5", "node-b")),
+    Node(name="node-a", pod_cidrs=(cidr("10.1.0.0/24"),)),
+    Node(name="node-b", pod_cidrs=(cidr("10.1.1.0/24"),)),
+)
+
+
+def notes(node_name: str = "node-a", *, is_for_service: bool = True, **fields: Any) -> list[ClientNote]:
+    """What is odd about where a packet is said to come from."""
+    known, own = view(*NODES, node_name=node_name), (ip("192.0.2.1"),)
+    return list(client_notes(packet(**fields), own, known, ("lo", "eth0"), is_for_service=is_for_service))
+
+
+@pytest.mark.parametrize(
+    ("fields", "note", "meant"),
+    [
+        ({"source": "127.0.0.5"}, FromLoopback("127.0.0.5"), "did you mean --from node?"),
+        ({"source": "192.0.2.1"}, FromOwnAddress("192.0.2.1"), "did you mean --from node?"),
+        ({"source": "10.1.1.5"}, FromPodElsewhere("10.1.1.5", "node-b", "node-a"), "ask on node-b, or with --hostname"),
+        ({"source": "10.1.1.77"}, FromPodElsewhere("10.1.1.77", "node-b", "node-a"), "is a pod of node-b"),
+        ({"in_interface": "eth1"}, NoSuchInterface("eth1", ("eth0", "lo")), "did you mean eth0?"),
+        ({"in_interface": "cni0"}, NoSuchInterface("cni0", ("eth0", "lo")), "there are eth0, lo"),
+    ],
+)
+def test_an_odd_client_is_told_with_what_was_probably_meant(
+    fields: dict[str, Any], note: ClientNote, meant: str
+) -> None:
+    assert notes(**fields) == [note]
+    assert meant in client_note_text(note)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"source": "10.1.0.5", "in_interface": "eth0"},
+        {"source": "10.1.0.77"},
+        {"source": "203.0.113.9"},
+        {"source": "192.0.2.1", "from_node": True},
+        {"source": "127.0.0.1", "from_node": True},
+        {"source": "10.1.1.5", "is_for_service": False},
+        {"source": "10.1.1.5", "node_name": "a-name-that-no-object-has"},
+    ],
+    ids=["endpoint", "pod", "outside", "node", "loopback", "to the node itself", "rules of an unknown node"],
+)
+def test_a_client_that_is_not_odd(fields: dict[str, Any]) -> None:
+    assert notes(**fields) == []
+
+
+def test_where_nothing_is_known_no_client_is_odd() -> None:
+    assert list(client_notes(packet(source="10.1.1.5", in_interface="eth9"), (), None, None, is_for_service=True)) == []

@@ -1,64 +1,116 @@
-"""A trace without the steps that changed nothing, and with similar branches joined."""
+"""A trace on one screen: without the steps that changed nothing, similar branches joined, each question asked once."""
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pykubeproxy.explain.condensed import CondensedNode, condense, is_arrival, service_of
-from pykubeproxy.netfilter import Action, Trace, trace
+from pykubeproxy.explain.undecided import NumberedAnswer, UndecidedSummary, steps_of_all, summarize_undecided
+from pykubeproxy.explain.words import asked_question_text, possible_end_text
+from pykubeproxy.netfilter import Action, Trace, Verdict
+from pykubeproxy.netfilter import trace as simulate
 from pykubeproxy.rules.compile import compile_ruleset
+from pykubeproxy.rules.parse import parse
 from tests.builders import options, service, slice_of, snapshot
-from tests.netfilter.asking import NODE, packet
+from tests.netfilter.asking import NODE, follow, packet
+
+CALICO = Path(__file__).parents[1] / "netfilter/foreign/calico.save"
 
 
-def traced(*addresses: str, **fields: Any) -> Trace:
+def traced(count: int, **fields: Any) -> Trace:
+    """To a Service with so many endpoints, of which the first is 10.0.0.1."""
+    addresses = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(count)]
     objects = (service("ns1/svc1", "10.96.0.1"), slice_of("ns1/svc1", *addresses))
-    return trace(compile_ruleset(snapshot(*objects), options()), packet(**fields), NODE)
+    return simulate(compile_ruleset(snapshot(*objects), options()), packet(**fields), NODE)
 
 
 def ends(node: CondensedNode) -> Fraction:
     """The sum of the probabilities of all results, those of similar branches included."""
     own = node.probability if node.result is not None else Fraction(0)
-    return (
-        own
-        + sum((other.probability for other in node.similar), Fraction(0))
-        + sum(map(ends, node.branches), Fraction(0))
-    )
+    similar = sum((other.probability for other in node.similar), Fraction(0))
+    return own + similar + sum(map(ends, node.branches), Fraction(0))
 
 
-def test_no_share_is_lost() -> None:
-    for count in (1, 2, 5, 300):
-        addresses = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(count)]
-        assert ends(condense(traced(*addresses).tree)) == 1
-        assert ends(condense(traced(*addresses).tree, all_steps=True)) == 1
+@pytest.mark.parametrize("count", [1, 2, 5, 300])
+@pytest.mark.parametrize("all_steps", [True, False])
+def test_no_share_is_lost(count: int, *, all_steps: bool) -> None:
+    assert ends(condense(traced(count).tree, all_steps=all_steps)) == 1
 
 
-def test_groups_of_endpoints_are_left_out() -> None:
-    addresses = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(300)]
-    (first,) = condense(traced(*addresses).tree).branches
-    assert len(first.similar) == 299
-
-
-def test_equal_branches_may_be_kept_apart() -> None:
-    tree = traced("10.0.1.1", "10.0.1.2", "10.0.1.3").tree
-    assert [len(branch.similar) for branch in condense(tree).branches] == [2]
-    assert [len(branch.similar) for branch in condense(tree, max_similar=3).branches] == [0, 0, 0]
+def test_equal_branches_are_joined_even_of_groups_unless_they_are_to_be_kept_apart() -> None:
+    assert [len(branch.similar) for branch in condense(traced(300).tree).branches] == [299]
+    assert [len(branch.similar) for branch in condense(traced(3).tree, max_similar=3).branches] == [0, 0, 0]
 
 
 def test_a_branch_that_is_masqueraded_is_not_similar() -> None:
-    node = condense(traced("10.0.1.1", "10.0.1.2", "10.0.1.3", source="10.0.1.2").tree)
-    masqueraded = [branch.result.masquerade for branch in node.branches if branch.result]
-    assert sorted(masqueraded) == [False, True]
+    node = condense(traced(3, source="10.0.0.2").tree)
+    assert sorted(branch.result.masquerade for branch in node.branches if branch.result) == [False, True]
 
 
 def test_jumps_that_came_back_are_left_out() -> None:
-    (first,) = condense(traced("10.0.1.1", "10.0.1.2").tree).branches
+    (first,) = condense(traced(2).tree).branches
     assert {step.table for step in first.steps} == {"nat", ""}
     assert not any(step.action in (Action.RETURN, Action.POLICY) for step in first.steps)
     assert is_arrival(first.steps[-1])
 
 
-def test_the_service_is_named() -> None:
-    found = traced("10.0.1.1")
-    assert service_of(found.outcomes[0].path) == "ns1/svc1:p80"
-    assert service_of(traced("10.0.1.1", destination="10.9.9.9").outcomes[0].path) == ""
-    assert service_of(traced().outcomes[0].path) == "ns1/svc1:p80"
+@pytest.mark.parametrize(
+    ("count", "destination", "name"),
+    [(1, "10.96.0.1", "ns1/svc1:p80"), (0, "10.96.0.1", "ns1/svc1:p80"), (1, "10.9.9.9", "")],
+)
+def test_the_service_is_named(count: int, destination: str, name: str) -> None:
+    assert service_of(traced(count, destination=destination).outcomes[0].path) == name
+
+
+TWO_ENDPOINTS = (
+    "PREROUTING -m statistic --mode random --probability 0.5 -j DNAT --to-destination 10.1.0.1:80\n"
+    "PREROUTING -p tcp -j DNAT --to-destination 10.1.0.2:80"
+)
+SET_A, SET_B = "-m set --match-set a src", "-m set --match-set b src"
+
+
+def summary(filters: str) -> UndecidedSummary | None:
+    return summarize_undecided(follow(dump={"nat": TWO_ENDPOINTS, "filter": filters}))
+
+
+def test_what_is_asked_for_each_endpoint_is_one_question() -> None:
+    found = summary(f"FORWARD {SET_A} -j DROP")
+    assert found is not None
+    assert found.probability == 1
+    assert [asked_question_text(each) for each in found.questions] == [f"{SET_A}  (rule 1 of FORWARD in filter)"]
+    assert [(end.outcome.verdict, end.answers, end.others) for end in found.ends] == [
+        (Verdict.DROP, (NumberedAnswer(1, holds=True),), ("10.1.0.2:80",)),
+        (Verdict.ACCEPT, (NumberedAnswer(1, holds=False),), ("10.1.0.2:80",)),
+    ]
+    assert possible_end_text(found.ends[1]) == "if not 1: sent to 10.1.0.1:80, or likewise to 10.1.0.2:80"
+
+
+def test_only_answers_that_an_end_takes_are_named() -> None:
+    found = summary(f"FORWARD {SET_A} -j N\nFORWARD {SET_B} -j DROP\nN {SET_B} -j REJECT\nN -p tcp -j ACCEPT")
+    assert found is not None
+    ends = {end.outcome.verdict: [(its.number, its.holds) for its in end.answers] for end in found.ends}
+    assert ends == {
+        Verdict.REJECT: [(1, True), (2, True)],
+        Verdict.DROP: [(1, False), (2, True)],
+        Verdict.ACCEPT: [(2, False)],
+    }
+
+
+def test_a_single_question_is_no_matter_for_a_summary() -> None:
+    assert summary("FORWARD -p udp -j DROP") is None
+    assert summarize_undecided(follow(dump={"nat": TWO_ENDPOINTS, "raw": f"PREROUTING {SET_A} -j DROP"})) is None
+
+
+def test_what_is_decided_is_left_out() -> None:
+    found = summary(f"FORWARD -d 10.1.0.1/32 -j ACCEPT\nFORWARD {SET_A} -j N\nN {SET_B} -j DROP")
+    assert found is not None
+    assert (found.probability, [end.others for end in found.ends]) == (Fraction(1, 2), [(), ()])
+
+
+def test_the_steps_are_those_of_services() -> None:
+    ruleset = parse(CALICO.read_text().splitlines())
+    tree = simulate(ruleset, packet(source="10.244.0.9", destination="10.96.0.10"), NODE).tree
+    places = [(step.hook, step.table) for step in steps_of_all(condense(tree))]
+    assert places == [*[("PREROUTING", "nat")] * 4, ("ROUTING", ""), ("POSTROUTING", "nat")]

@@ -38,8 +38,8 @@ from tests.explain.comparison import (
     TITLE,
     compiled,
     elsewhere,
+    empty,
     web,
-    without_endpoints,
 )
 
 IPV4 = Family.IPV4
@@ -93,9 +93,9 @@ def view_of(objects: tuple[Object, ...], dispatch: Dispatch = Dispatch.TREE) -> 
             "1 (0 local)",
             ["dropped at the cluster IP: no local endpoints", "internalTrafficPolicy Local"],
         ),
-        (without_endpoints(), ["cluster IP 172.30.0.41"], "0", ["refused: no endpoints"]),
+        (empty(), ["cluster IP 172.30.0.41"], "0", ["refused: no endpoints"]),
         (
-            without_endpoints(**NODE_PORT),
+            empty(**NODE_PORT),
             ["cluster IP 172.30.0.41", "node port 30080/TCP"],
             "0",
             ["refused: no endpoints"],
@@ -145,7 +145,7 @@ def test_what_is_at_an_address(address: str, *, expected: bool) -> None:
 
 
 def test_objects_say_why_it_is_refused() -> None:
-    known = without_endpoints()
+    known = empty()
     cluster = ClusterView(snapshot=snapshot(*known), family=IPV4)
     (view,) = service_views(compiled(known), IPV4, cluster)
     (refused,) = view.refused

@@ -1,15 +1,18 @@
-"""Pictures: well-formed, self-contained, complete, and drawn by a real browser."""
+"""Pictures: well-formed, self-contained, complete, legible, and drawn by a real browser."""
 
 import re
 import shutil
 import subprocess
-import zlib
+from collections.abc import Iterable
+from itertools import product
 from pathlib import Path
+from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from pykubeproxy.explain.cluster_view import AddressHolder
+from pykubeproxy.explain.pictures import html, svg
 from pykubeproxy.explain.pictures.cards import picture
 from pykubeproxy.explain.pictures.html import as_html
 from pykubeproxy.explain.pictures.layout import COLUMN, GAP, lay_out
@@ -34,7 +37,7 @@ def traced(*addresses: str) -> Trace:
     return trace(compile_ruleset(snapshot(*objects), options()), packet(), NODE)
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, 40])
+@pytest.mark.parametrize("count", [0, 1, 3, 10, 40])
 def test_an_svg_is_well_formed_and_tells_every_share(count: int) -> None:
     text = as_svg(traced(*(f"10.0.1.{number + 1}" for number in range(count))), {})
     root = ET.fromstring(text)  # noqa: S314  our own text
@@ -43,6 +46,8 @@ def test_an_svg_is_well_formed_and_tells_every_share(count: int) -> None:
     assert "10.96.0.1:80/tcp" in words
     assert ("REJECT" in words) is (count == 0)
     assert ("97.5% likewise, to 39 more endpoints" in words) is (count == 40)
+    assert ("10% = 1/10 to each of 10" in words) is (count == 10)
+    assert count == 40 or all(f"10.0.1.{number + 1}:80" in words for number in range(count))
 
 
 def test_nothing_is_loaded_from_anywhere() -> None:
@@ -92,50 +97,26 @@ def test_a_flowchart_names_only_boxes_that_it_has() -> None:
     assert sum('"33.3% = 1/3"' in line for line in lines) == 3
 
 
+# Draws a picture, and has the colours of its pixels as the page's title.
+_DRAWING = """<canvas id=c width=800 height=700></canvas><img src="data:image/svg+xml,{}" onload="
+const drawn = c.getContext('2d'); drawn.drawImage(this, 0, 0);
+const bytes = drawn.getImageData(0, 0, 800, 700).data, colours = new Set();
+for (let at = 0; at < bytes.length; at += 4) colours.add(bytes.slice(at, at + 3).join('-'));
+document.title = [...colours].join(' ')">"""
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
-@pytest.mark.parametrize("kind", ["svg", "html"])
-def test_a_browser_draws_it(kind: str, tmp_path: Path) -> None:
-    text = as_svg(traced(*ADDRESSES), {}) if kind == "svg" else as_html(traced(*ADDRESSES), {})
-    page, shot = tmp_path / f"page.{kind}", tmp_path / "shot.png"
-    page.write_text(text)
-    profile = f"--user-data-dir={tmp_path / 'profile'}"
-    command = [str(CHROMIUM), *FLAGS, profile, "--window-size=800,700", f"--screenshot={shot}", page.as_uri()]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-    pixels = colours(shot)
+def test_a_browser_draws_it(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(_DRAWING.format(quote(as_svg(traced(*ADDRESSES), {}))))
+    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()]
+    run = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    title = re.search("<title>(.*)</title>", run.stdout)
+    assert title is not None, run.stdout
+    colours = title[1].split()
     # Header bars of the hooks, green endings, white cards: a picture without them was not drawn.
-    assert {(0x4F, 0x46, 0xE5), (0x16, 0xA3, 0x4A), (0xFF, 0xFF, 0xFF)} <= pixels
-    assert len(pixels) > 50
-
-
-def colours(png: Path) -> set[tuple[int, int, int]]:
-    """The colours in a PNG of 8 bits a channel (RFC 2083): enough of a decoder for a screenshot."""
-    data = png.read_bytes()
-    width, depth, kind = int.from_bytes(data[16:20], "big"), data[24], data[25]
-    assert (depth, kind in (2, 6)) == (8, True)
-    size = 3 if kind == 2 else 4
-    packed, at = b"", 8
-    while at < len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        if data[at + 4 : at + 8] == b"IDAT":
-            packed += data[at + 8 : at + 8 + length]
-        at += 12 + length
-    rows, before = zlib.decompress(packed), bytearray(width * size)
-    found: set[tuple[int, int, int]] = set()
-    for start in range(0, len(rows), width * size + 1):
-        before = unfiltered(rows[start], bytearray(rows[start + 1 : start + 1 + width * size]), before, size)
-        found.update((before[x], before[x + 1], before[x + 2]) for x in range(0, width * size, size))
-    return found
-
-
-def unfiltered(kind: int, row: bytearray, above: bytearray, size: int) -> bytearray:
-    """One line of a PNG with its filter undone."""
-    for x in range(len(row)):
-        left = row[x - size] if x >= size else 0
-        corner = above[x - size] if x >= size else 0
-        guess = left + above[x] - corner
-        nearest = min((left, above[x], corner), key=lambda value: abs(guess - value))
-        row[x] = (row[x] + (0, left, above[x], (left + above[x]) // 2, nearest)[kind]) & 0xFF
-    return row
+    assert {"79-70-229", "22-163-74", "255-255-255"} <= {*colours}
+    assert len(colours) > 50
 
 
 def asked_of_the_interface() -> Trace:
@@ -154,15 +135,59 @@ def test_an_open_question_is_no_share() -> None:
     assert '<div class="dim case">if -i cni0:</div>' in as_html(asked_of_the_interface(), {})
 
 
-def test_of_branches_that_are_told_together_each_has_its_share() -> None:
-    text = as_svg(traced(*(f"10.0.1.{number + 1}" for number in range(10))), {})
-    assert "10% = 1/10 to each of 10" in text
-    assert all(f"10.0.1.{number + 1}:80" in text for number in range(10))
-
-
 def test_a_client_that_affinity_remembers_is_told_of() -> None:
     objects = (service("ns1/svc1", "10.96.0.1", affinity_seconds=60), slice_of("ns1/svc1", *ADDRESSES))
     found = trace(compile_ruleset(snapshot(*objects), options()), packet(), NODE)
     for text in (as_svg(found, {}), as_html(found, {}), as_mermaid(found, {})):
         assert "a client that session affinity remembers goes where it went before" in text
     assert "affinity remembers" not in as_svg(traced(*ADDRESSES), {})
+
+
+VARIABLES = [
+    dict(re.findall(r"--(\w+):#(\w+)", block)) for block in re.findall(r":root\{(.*?)\}", html._STYLE, re.DOTALL)
+]
+LIGHT, DARK = svg._STYLE.split("@media")
+
+
+def luminance(color: str) -> float:
+    digits = color if len(color) == 6 else "".join(digit * 2 for digit in color)
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def filled(style: str, selector: str) -> str:
+    """The colour that a rule of the drawing's style gives."""
+    for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", style):
+        fill = re.search(r"fill:#(\w+)", body)
+        if fill and selector in selectors.strip().split(","):
+            return fill[1]
+    raise KeyError(selector)
+
+
+def assert_legible(one: Iterable[str], other: Iterable[str]) -> None:
+    """A contrast of at least 4.5 to 1, in the light and in the dark (WCAG 2.2, 1.4.3)."""
+    for text, ground in product(one, other):
+        low, high = sorted((luminance(text), luminance(ground)))
+        assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground)
+
+
+@pytest.mark.parametrize("colors", VARIABLES, ids=["light", "dark"])
+def test_text_on_the_page_is_legible(colors: dict[str, str]) -> None:
+    names = ("fg", "dim", "accept", "refuse", "mark", "lost", "rewrite", "route")
+    assert_legible([colors[name] for name in names], [colors["bg"], colors["card"]])
+
+
+@pytest.mark.parametrize("style", [LIGHT, DARK.partition("{")[2]], ids=["light", "dark"])
+def test_text_in_the_drawing_is_legible(style: str) -> None:
+    for ground, names in {
+        ".bg": ("text", ".h2"),
+        ".more": ("text",),
+        ".card": (".n", ".chain", "text", "text.pass", "text.rewrite"),
+    }.items():
+        assert_legible([filled(style, name) for name in names], [filled(style, ground)])
+
+
+def test_white_on_the_boxes_of_results_and_hooks_is_legible() -> None:
+    boxes = [filled(LIGHT, f".{name}") for name in ("accept", "refuse", "undecided", "lost")]
+    assert_legible(["ffffff"], [*boxes, *(hook.removeprefix("#") for hook in svg._HOOKS.values())])
