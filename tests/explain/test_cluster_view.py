@@ -35,12 +35,19 @@ def pods(count: int, **conditions: Any) -> list[SliceEndpoint]:
     return [at(f"10.0.1.{number}", "node-b", **conditions) for number in range(1, count + 1)]
 
 
+def its(*endpoints: SliceEndpoint, **fields: Any) -> list[Object]:
+    """The Service, and its slice with these endpoints."""
+    return [service(), slice_of("ns1/svc1", *endpoints, **fields)]
+
+
 GONE: dict[str, Any] = {"ready": False, "serving": False, "terminating": True}
 NOT_READY: dict[str, Any] = {"ready": False, "serving": False}
 TWICE = [at("10.0.1.1", node, **NOT_READY) for node in ("node-b", "node-c")]
 NO_ENDPOINTS = NoReadyEndpoints("ns1/svc1:p80")
 NO_LOCAL = NoLocalEndpoints(TrafficPolicy.EXTERNAL, "ns1/svc1:p80")
 BALANCER: dict[str, Any] = {"type": ServiceType.LOAD_BALANCER, "load_balancer_ips": (ip("192.0.2.9"),)}
+LOCAL = service(external_traffic_local=True, **BALANCER)
+IN_RANGES = service(source_ranges=(cidr("192.0.2.0/24"),))
 
 
 @pytest.mark.parametrize(
@@ -48,57 +55,34 @@ BALANCER: dict[str, Any] = {"type": ServiceType.LOAD_BALANCER, "load_balancer_ip
     [
         (NO_ENDPOINTS, [], ", which is not among the objects given: stale rules?"),
         (NO_ENDPOINTS, [service()], ": it has no EndpointSlice; no pod was ever found for it"),
+        (NO_ENDPOINTS, its(), ": its EndpointSlices list no pods: does its selector match any?"),
+        (NO_ENDPOINTS, its(*pods(3, **GONE)), ": 3 endpoints, all terminating"),
+        (NO_ENDPOINTS, its(*pods(1, **NOT_READY)), ": 1 endpoint, not ready"),
+        (NO_ENDPOINTS, its(*TWICE), ": 1 endpoint, not ready"),
+        (NO_ENDPOINTS, its(*pods(1, ready=False), *pods(3, **GONE)[1:]), ": 3 endpoints: 1 not ready, 2 terminating"),
         (
             NO_ENDPOINTS,
-            [service(), slice_of("ns1/svc1")],
-            ": its EndpointSlices list no pods: does its selector match any?",
-        ),
-        (NO_ENDPOINTS, [service(), slice_of("ns1/svc1", *pods(3, **GONE))], ": 3 endpoints, all terminating"),
-        (NO_ENDPOINTS, [service(), slice_of("ns1/svc1", *pods(1, **NOT_READY))], ": 1 endpoint, not ready"),
-        (NO_ENDPOINTS, [service(), slice_of("ns1/svc1", *TWICE)], ": 1 endpoint, not ready"),
-        (
-            NO_ENDPOINTS,
-            [service(), slice_of("ns1/svc1", *pods(1, ready=False), at("10.0.2.1", **GONE), at("10.0.2.2", **GONE))],
-            ": 3 endpoints: 1 not ready, 2 terminating",
-        ),
-        (
-            NO_ENDPOINTS,
-            [service(), slice_of("ns1/svc1", *pods(2), ports=(slice_port("web"),))],
+            its(*pods(2), ports=(slice_port("web"),)),
             ": its 2 endpoints are for port web/TCP, not p80/TCP",
         ),
         (
             NO_ENDPOINTS,
-            [service(), slice_of("ns1/svc1", *pods(1), ports=(slice_port(protocol=Protocol.UDP),))],
+            its(*pods(1), ports=(slice_port(protocol=Protocol.UDP),)),
             ": its 1 endpoint is for port p80/UDP, not p80/TCP",
         ),
         (
             NO_ENDPOINTS,
-            [service(), slice_of("ns1/svc1", *pods(2), ports=())],
+            its(*pods(2), ports=()),
             ": its 2 endpoints have no port: does a container name the targetPort of p80/TCP?",
         ),
-        (
-            NO_ENDPOINTS,
-            [service(), slice_of("ns1/svc1", *pods(2))],
-            ": stale rules: its EndpointSlices list 2 endpoints that can be used",
-        ),
+        (NO_ENDPOINTS, its(*pods(2)), ": stale rules: its EndpointSlices list 2 endpoints that can be used"),
+        (NO_LOCAL, its(at("10.0.1.1", "node-b"), at("10.0.1.2", "node-c")), ": 2 endpoints, on node-b, node-c"),
         (
             NO_LOCAL,
-            [service(), slice_of("ns1/svc1", at("10.0.1.1", "node-b"), at("10.0.1.2", "node-c"))],
-            ": 2 endpoints, on node-b, node-c",
-        ),
-        (
-            NO_LOCAL,
-            [
-                service(external_traffic_local=True, **BALANCER),
-                slice_of("ns1/svc1", at("10.0.1.1", "node-a"), at("10.0.1.2", "node-c")),
-            ],
+            [LOCAL, *its(at("10.0.1.1", "node-a"), at("10.0.1.2", "node-c"))[1:]],
             ": stale rules: its EndpointSlices list 1 endpoint on node-a",
         ),
-        (
-            NotInSourceRanges("10.0.0.1", "ns1/svc1:p80"),
-            [service(source_ranges=(cidr("192.0.2.0/24"),))],
-            ": 192.0.2.0/24",
-        ),
+        (NotInSourceRanges("10.0.0.1", "ns1/svc1:p80"), [IN_RANGES], ": 192.0.2.0/24"),
         (PolicyDrops("filter", "FORWARD"), [service()], ""),
     ],
 )

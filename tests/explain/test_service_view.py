@@ -4,9 +4,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from pykubeproxy.explain.changes import TrafficKind
 from pykubeproxy.explain.cluster_view import ClusterView
-from pykubeproxy.explain.findings import HasNoSlice
 from pykubeproxy.explain.service_view import (
     ServiceEndpoint,
     ServiceView,
@@ -26,7 +24,6 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceType
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.options import Dispatch
-from pykubeproxy.rules.routing import Refusal
 from pykubeproxy.rules.ruleset import Ruleset
 from tests.builders import NODE, at, cidr, ip, port, service, slice_of, snapshot
 from tests.documented import assert_documented, structs_in
@@ -50,56 +47,41 @@ def view_of(objects: tuple[Object, ...], dispatch: Dispatch = Dispatch.TREE) -> 
     return view
 
 
+CLUSTER_IP = "cluster IP 172.30.0.41"
+WITH_NODE_PORT = [CLUSTER_IP, "node port 30080/TCP"]
+LOCAL = {**NODE_PORT, "external_traffic_local": True}
+INTERNAL = {"internal_traffic_local": True}
+BY_POLICY = "internalTrafficPolicy Local"
+RANGES = {"source_ranges": (cidr("10.0.0.0/8"), cidr("192.0.2.0/24"))}
+ONLY_TO = "load balancer open only to 10.0.0.0/8, 192.0.2.0/24"
+EXTERNAL = {"external_ips": (ip("203.0.113.7"),)}
+
+
 @pytest.mark.parametrize("dispatch", Dispatch)
 @pytest.mark.parametrize(
     ("objects", "addresses", "endpoints", "says"),
     [
-        (web(FIRST, SECOND), ["cluster IP 172.30.0.41"], "2", []),
-        (web(FIRST, affinity_seconds=60), ["cluster IP 172.30.0.41"], "1", ["session affinity for 60 s"]),
-        (web(FIRST, **NODE_PORT), ["cluster IP 172.30.0.41", "node port 30080/TCP"], "1", []),
+        (web(FIRST, SECOND), [CLUSTER_IP], "2", []),
+        (web(FIRST, affinity_seconds=60), [CLUSTER_IP], "1", ["session affinity for 60 s"]),
+        (web(FIRST, **NODE_PORT), WITH_NODE_PORT, "1", []),
+        (web(FIRST, **BALANCED, **RANGES), [CLUSTER_IP, "load balancer 192.0.2.1"], "1", [ONLY_TO]),
+        (web(FIRST, **EXTERNAL), [CLUSTER_IP, "external IP 203.0.113.7"], "1", []),
+        (web(FIRST, **INTERNAL), [CLUSTER_IP], "1 local", [BY_POLICY]),
+        (elsewhere(FIRST, **INTERNAL), [CLUSTER_IP], "0", ["dropped: no local endpoints", BY_POLICY]),
         (
-            web(FIRST, **BALANCED, source_ranges=(cidr("10.0.0.0/8"), cidr("192.0.2.0/24"))),
-            ["cluster IP 172.30.0.41", "load balancer 192.0.2.1"],
-            "1",
-            ["load balancer open only to 10.0.0.0/8, 192.0.2.0/24"],
-        ),
-        (
-            web(FIRST, external_ips=(ip("203.0.113.7"),)),
-            ["cluster IP 172.30.0.41", "external IP 203.0.113.7"],
-            "1",
-            [],
-        ),
-        (
-            web(FIRST, internal_traffic_local=True),
-            ["cluster IP 172.30.0.41"],
-            "1 local",
-            ["internalTrafficPolicy Local"],
-        ),
-        (
-            elsewhere(FIRST, internal_traffic_local=True),
-            ["cluster IP 172.30.0.41"],
-            "0",
-            ["dropped: no local endpoints", "internalTrafficPolicy Local"],
-        ),
-        (
-            elsewhere(FIRST, external_traffic_local=True, **NODE_PORT),
-            ["cluster IP 172.30.0.41", "node port 30080/TCP"],
+            elsewhere(FIRST, **LOCAL),
+            WITH_NODE_PORT,
             "1 (0 local)",
             ["dropped from outside: no local endpoints", "externalTrafficPolicy Local"],
         ),
         (
-            elsewhere(FIRST, internal_traffic_local=True, **NODE_PORT),
-            ["cluster IP 172.30.0.41", "node port 30080/TCP"],
+            elsewhere(FIRST, **INTERNAL, **NODE_PORT),
+            WITH_NODE_PORT,
             "1 (0 local)",
-            ["dropped at the cluster IP: no local endpoints", "internalTrafficPolicy Local"],
+            ["dropped at the cluster IP: no local endpoints", BY_POLICY],
         ),
-        (empty(), ["cluster IP 172.30.0.41"], "0", ["refused: no endpoints"]),
-        (
-            empty(**NODE_PORT),
-            ["cluster IP 172.30.0.41", "node port 30080/TCP"],
-            "0",
-            ["refused: no endpoints"],
-        ),
+        (empty(), [CLUSTER_IP], "0", ["refused: no endpoints"]),
+        (empty(**NODE_PORT), WITH_NODE_PORT, "0", ["refused: no endpoints"]),
     ],
 )
 def test_one_service(
@@ -108,13 +90,12 @@ def test_one_service(
     view = view_of(objects, dispatch)
     assert (view.title, view.namespace, view.service) == (TITLE, "ns1", "ns1/svc1")
     assert [f"{what} {address}" for what, address in address_texts(view)] == addresses
-    assert endpoint_count_text(view) == endpoints
+    assert (endpoint_count_text(view), view.is_dispatched) == (endpoints, True)
     assert [*refusal_texts(view), *note_texts(view)] == says
-    assert view.is_dispatched
 
 
 def test_which_endpoints_are_local() -> None:
-    here, _ = web(FIRST, external_traffic_local=True, **NODE_PORT)
+    here, _ = web(FIRST, **LOCAL)
     view = view_of((here, slice_of("ns1/svc1", at(FIRST, NODE), at(SECOND, "other-node"))))
     assert view.endpoints == (
         ServiceEndpoint(endpoint=f"{FIRST}:80", is_local=True),
@@ -148,15 +129,8 @@ def test_objects_say_why_it_is_refused() -> None:
     known = empty()
     cluster = ClusterView(snapshot=snapshot(*known), family=IPV4)
     (view,) = service_views(compiled(known), IPV4, cluster)
-    (refused,) = view.refused
-    assert (refused.traffic, refused.reason, refused.finding) == (
-        TrafficKind.INTERNAL,
-        Refusal.NO_ENDPOINTS,
-        HasNoSlice(),
-    )
     assert list(refusal_texts(view)) == ["refused: no endpoints: it has no EndpointSlice; no pod was ever found for it"]
-    elsewhere_known = ClusterView(snapshot=snapshot(), family=IPV4)
-    (view,) = service_views(compiled(known), IPV4, elsewhere_known)
+    (view,) = service_views(compiled(known), IPV4, ClusterView(snapshot=snapshot(), family=IPV4))
     assert list(refusal_texts(view)) == ["refused: no endpoints"]
 
 
