@@ -1,4 +1,4 @@
-"""Each kind of value that `trace` or `diff` finds has words of its own, and stands in the documentation of the JSON."""
+"""Each kind of value that `trace`, `diff` or `status` finds has words of its own, and is documented as JSON."""
 
 from collections.abc import Callable
 from enum import Enum
@@ -16,12 +16,19 @@ from pykubeproxy.explain.changes import OnlyOrderDiffers, RefusalBegan, ServiceC
 from pykubeproxy.explain.event_words import event_text, question_text, routing_failure_text
 from pykubeproxy.explain.finding_words import absence_text, finding_text
 from pykubeproxy.explain.findings import Absence, Finding
+from pykubeproxy.explain.status.node_state import NodeState
+from pykubeproxy.explain.status.observations import Level, Observation, Topic
+from pykubeproxy.explain.status.observations.of_kernel import NftablesLeft
+from pykubeproxy.explain.status.observations.of_proxy import ApiAway, BothBackendsUsed
+from pykubeproxy.explain.status.words import duration_text, words
+from pykubeproxy.model.ip import Family
+from pykubeproxy.model.nft_table import NftTable
 from pykubeproxy.netfilter.causes import Cause
 from pykubeproxy.netfilter.events import Event
 from pykubeproxy.netfilter.questions import Question
 from pykubeproxy.netfilter.routing import RoutingFailure
 from pykubeproxy.rules.routing import Refusal
-from tests.documented import assert_documented, leaves
+from tests.documented import DOCS, assert_documented, leaves, structs_in
 
 WORDS: dict[Any, Callable[[Any], str]] = {
     Absence: absence_text,
@@ -29,6 +36,7 @@ WORDS: dict[Any, Callable[[Any], str]] = {
     Event: event_text,
     Finding: finding_text,
     Question: question_text,
+    Observation: lambda observation: f"{observation.topic}: {words(observation).says}",
     ServiceChange: change_text,
     RoutingFailure: lambda why: routing_failure_text("10.0.0.1", why),
 }
@@ -65,20 +73,69 @@ CASES = [(base, leaf) for base in WORDS for leaf in leaves(base)]
 
 @pytest.mark.parametrize(("base", "leaf"), CASES, ids=name)
 def test_it_has_words(base: Any, leaf: type[Any]) -> None:
-    words = WORDS[base](built(leaf))
-    assert words
-    assert leaf.__name__ not in words, "a name of the program is not a word"
+    said = WORDS[base](built(leaf))
+    assert said
+    assert leaf.__name__ not in said, "a name of the program is not a word"
 
 
 @pytest.mark.parametrize("base", WORDS, ids=name)
 def test_no_two_kinds_share_their_words(base: Any) -> None:
-    words = [WORDS[base](built(leaf)) for leaf in leaves(base)]
-    assert len(set(words)) == len(words)
+    said = [WORDS[base](built(leaf)) for leaf in leaves(base)]
+    assert len(set(said)) == len(said)
 
 
-@pytest.mark.parametrize(("base", "leaf"), CASES, ids=name)
+OF_STATUS = [(Observation, kind) for kind in sorted(set(structs_in(NodeState)), key=str)]
+PAGES = {ServiceChange: "diff-json.md", Observation: "status-json.md"}
+
+
+@pytest.mark.parametrize(("base", "leaf"), [*CASES, *OF_STATUS], ids=name)
 def test_it_is_documented(base: Any, leaf: type[Any]) -> None:
-    assert_documented(leaf, "diff-json.md" if base is ServiceChange else "trace-json.md")
+    assert_documented(leaf, PAGES.get(base, "trace-json.md"))
+
+
+@pytest.mark.parametrize("kind", leaves(Observation), ids=name)
+def test_an_observation_has_advice_where_it_is_not_well_and_its_topic_and_level_are_documented(
+    kind: type[Observation],
+) -> None:
+    assert bool(words(built(kind)).advice) == (kind.level is not Level.OK)
+    lines = (DOCS / "status-json.md").read_text().splitlines()
+    row = next(line for line in lines if line.startswith(f"| `{kind.__name__}` |"))
+    assert f" | {kind.topic} | {kind.level} | " in row
+
+
+def test_there_is_something_to_say_on_each_topic() -> None:
+    assert {kind.topic for kind in leaves(Observation)} == set(Topic)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0004, "0 ms"),
+        (0.012, "12 ms"),
+        (0.9996, "1000 ms"),
+        (1.4, "1 s"),
+        (75, "1 min 15 s"),
+        (3600, "1 h"),
+        (11_520, "3 h 12 min"),
+        (86_400 * 5 + 59, "5 d"),
+    ],
+)
+def test_lengths_of_time(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+def test_advice_works_while_a_proxy_runs() -> None:
+    """Without --force, `cleanup` refuses to work beside a running proxy."""
+    _, advice = words(BothBackendsUsed(family=Family.IPV4, wrong="legacy"))
+    assert advice == "remove the idle ones: `pykubeproxy cleanup --backend legacy --force`"
+    tables = (NftTable("ip", "kube-proxy", ()), NftTable("ip6", "kube-proxy", ()))
+    _, advice = words(NftablesLeft(tables=tables))
+    assert advice.startswith("`nft delete table ip kube-proxy; nft delete table ip6 kube-proxy`; ")
+
+
+def test_what_others_have_said_cannot_drive_a_terminal() -> None:
+    says, _ = words(ApiAway(server="\x1b[2J", seconds=1.0, error="one\ntwo"))
+    assert says == r"API server \x1b[2J cannot be followed for 1 s: one\ntwo"
 
 
 def test_every_problem_of_order_has_words() -> None:
