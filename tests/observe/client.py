@@ -89,19 +89,33 @@ def free_port() -> int:
 
 
 @contextmanager
+def running(
+    limits: ClientLimits | None = None, connection_limits: ConnectionLimits | None = None
+) -> Iterator[WebThread]:
+    """A web thread that serves nothing yet."""
+    web = WebThread(limits, connection_limits)
+    web.start()
+    try:
+        yield web
+    finally:
+        web.stop()
+
+
+def listening(web: WebThread, handler: Handler) -> Listener:
+    """A listener of that thread which answers with `handler`."""
+    listener = Listener(socket.create_server(("127.0.0.1", 0), backlog=128), handler)
+    listener.sock.setblocking(False)
+    web.call(lambda: web.add(listener))
+    return listener
+
+
+@contextmanager
 def served(
     handler: Handler, *, limits: ClientLimits | None = None, connection_limits: ConnectionLimits | None = None
 ) -> Iterator[int]:
     """The port of a web thread that answers with `handler`."""
-    web = WebThread(limits, connection_limits)
-    web.start()
-    try:
-        sock = socket.create_server(("127.0.0.1", 0), backlog=128)
-        sock.setblocking(False)
-        web.call(lambda: web.add(Listener(sock, handler)))
-        yield sock.getsockname()[1]
-    finally:
-        web.stop()
+    with running(limits, connection_limits) as web:
+        yield listening(web, handler).port
 
 
 def descriptors() -> set[str]:

@@ -14,11 +14,9 @@ from pykubeproxy.web.messages import (
     can_become_request,
     json_response,
     media_ranges,
-    not_found,
     parse_head,
     serialize,
     split_head,
-    text_response,
 )
 
 
@@ -141,11 +139,6 @@ def test_sends_the_last_answer_without_its_body_to_head() -> None:
         b"HTTP/1.1 503 Service Unavailable\r\n"
         b"Content-Type: a/b\r\nX-Y: z\r\nDate: now\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"
     )
-
-
-def test_says_404_as_every_component_does() -> None:
-    assert not_found() == text_response("404 page not found\n", 404)
-    assert not_found().content_type == "text/plain; charset=utf-8"
 
 
 @pytest.mark.parametrize(
