@@ -1,12 +1,13 @@
-"""docs/cli.md: its screen is what `status` prints, and commands exit as its table says."""
+"""docs/cli.md, docs/kubectl-plugin.md, docs/metrics.md: screens are what is printed, and tables have all there is."""
 
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -14,38 +15,44 @@ from click.testing import CliRunner, Result
 
 from pykubeproxy.cli import errors
 from pykubeproxy.cli.kube_proxy import main as kube_proxy
+from pykubeproxy.cli.kubectl_output import Statuses, status_lines
+from pykubeproxy.cli.kubectl_plugin import main as plugin
 from pykubeproxy.cli.main import main
-from pykubeproxy.cli.status_output import as_text
+from pykubeproxy.cli.status_output import as_json, as_text
+from pykubeproxy.explain.node_answer_words import no_answer_text
+from pykubeproxy.explain.node_answers import NoAnswer, NodeStatus, NoSuchProgram, read_status
 from pykubeproxy.explain.status.assessment import assess
+from pykubeproxy.explain.status.node_state import NodeState
 from pykubeproxy.model.ip import Family
-from tests.documented import DOCS
-from tests.explain.status.nodes import TROUBLED
+from pykubeproxy.observe.metrics import Metrics
+from tests.documented import DOCS, assert_documented, leaves, structs_in
+from tests.explain.status.nodes import TROUBLED, WELL
+from tests.explain.test_every_value_has_words import built
 from tests.kernel.objects import web, write
 
+OF_PLUGIN = (DOCS / "kubectl-plugin.md").read_text()
 DOCUMENT = (DOCS / "cli.md").read_text()
 ROOT = DOCS.parent
 PROGRAMS = (*main.list_commands(click.Context(main)), "kube-proxy")
 EMPTY_DUMP = "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"
 
 # What needs no node of its own; the others are tried in tests/kernel and tests/daemon.
-CASES: dict[str, tuple[Sequence[str], int]] = {
-    "differences": (("diff", "-f", "{objects}", "--live", "{dump}"), 1),
-    "no differences": (("diff", "-f", "{objects}", "--live", "{same}"), 0),
-    "diff fails": (("diff", "-f", "/no/such", "--live", "{dump}"), 2),
-    "gets through": (("trace", "--from", "10.244.9.9", "--to", "{served}", "-f", "{objects}"), 0),
-    "is refused": (("trace", "--from", "10.244.9.9", "--to", "{refused}", "-f", "{objects}"), 1),
-    "trace fails": (("trace", "--from", "nobody", "--to", "{served}", "-f", "{objects}"), 2),
-    "listed": (("services", "--live", "{same}"), 0),
-    "the same Services": (("services", "-f", "{objects}", "--live", "{same}"), 0),
-    "other Services": (("services", "-f", "{objects}", "--live", "{dump}"), 1),
-    "no such Service": (("services", "default/none", "--live", "{same}"), 1),
-    "services fails": (("services", "--live", "/no/such"), 2),
-    "rendered": (("render", "-f", "{objects}"), 0),
-    "render fails": (("render", "-f", "/no/such"), 2),
-    "version": (("version",), 0),
-    "no such command": (("verison",), 2),
-    "no such flag of run": (("run", "--no-such"), 2),
-    "no such flag of check": (("check", "--no-such"), 2),
+CASES = {
+    "diff -f {objects} --live {dump}": 1,
+    "diff -f {objects} --live {same}": 0,
+    "diff -f /no/such --live {dump}": 2,
+    "trace --from 10.244.9.9 --to default/web-1 -f {objects}": 0,
+    "trace --from 10.244.9.9 --to default/web-2 -f {objects}": 1,
+    "trace --from nobody --to default/web-1 -f {objects}": 2,
+    "services --live {same}": 0,
+    "services -f {objects} --live {same}": 0,
+    "services -f {objects} --live {dump}": 1,
+    "services default/none --live {same}": 1,
+    "services --live /no/such": 2,
+    "render -f {objects}": 0,
+    "render -f /no/such": 2,
+    "version": 0,
+    "verison": 2,
 }
 
 
@@ -58,30 +65,61 @@ def invoke(program: str, *arguments: str) -> Result:
 
 @pytest.fixture
 def places(tmp_path: Path) -> dict[str, str]:
-    """Files to work with, and the Services in them."""
+    """Files to work with, with a Service that is served and one that is refused."""
     objects = write(tmp_path / "objects.json", web(Family.IPV4, 1), web(Family.IPV4, 2, endpoints=()))
     (tmp_path / "dump").write_text(EMPTY_DUMP)
     same = CliRunner().invoke(main, ["render", "-f", str(objects), "--family", "ipv4"])
     (tmp_path / "same").write_text(same.stdout)
-    files = {name: str(tmp_path / name) for name in ("dump", "same")}
-    return {**files, "objects": str(objects), "served": "default/web-1", "refused": "default/web-2"}
+    return {"objects": str(objects), **{name: str(tmp_path / name) for name in ("dump", "same")}}
 
 
-def test_the_screen_is_what_status_prints() -> None:
-    shown = re.search(r"<!-- status -->\n```\n(.*?)```", DOCUMENT, re.DOTALL)
+def reported(state: NodeState) -> NodeStatus:
+    return read_status(as_json(state, assess(state)).encode())
+
+
+STATUSES: Statuses = {
+    "node-a": reported(WELL),
+    "node-b": reported(TROUBLED),
+    "node-c": NoSuchProgram(pod="kube-proxy-x7k2p", image="registry.k8s.io/kube-proxy:v1.37.0"),
+    "node-d": reported(WELL),
+}
+
+
+@pytest.mark.parametrize(
+    ("document", "lines"),
+    [(DOCUMENT, as_text(TROUBLED, assess(TROUBLED))), (OF_PLUGIN, status_lines(STATUSES))],
+    ids=["cli.md", "kubectl-plugin.md"],
+)
+def test_the_screen_is_what_status_prints(document: str, lines: Iterable[str]) -> None:
+    shown = re.search(r"<!-- status -->\n```\n(.*?)```", document, re.DOTALL)
     assert shown is not None
-    assert shown[1] == click.unstyle("\n".join(as_text(TROUBLED, assess(TROUBLED)))) + "\n"
+    assert shown[1] == click.unstyle("\n".join(lines)) + "\n"
+
+
+@pytest.mark.parametrize("kind", [*leaves(NoAnswer), *structs_in(NodeStatus)], ids=lambda kind: kind.__name__)
+def test_each_value_of_the_plugin_is_documented(kind: type[Any]) -> None:
+    assert_documented(kind, "kubectl-plugin.md")
+    assert not issubclass(kind, NoAnswer) or "something" in no_answer_text(built(kind))
+
+
+def test_every_series_is_on_the_page() -> None:
+    page = (DOCS / "metrics.md").read_text()
+    names = {family.name for family in Metrics().registry.collect() if family.name.startswith("pykubeproxy_")}
+    assert len(names) > 10
+    assert {name for name in names if name not in page} == set()
 
 
 def test_every_command_is_in_the_table_of_exit_states() -> None:
     rows = "".join(line.split("|")[1] for line in DOCUMENT.splitlines() if line.startswith("| `"))
     for command in PROGRAMS:
         assert f"`{command}`" in rows
+    for command in plugin.list_commands(click.Context(plugin)):
+        assert f"| `kubectl pykubeproxy {command}" in OF_PLUGIN
 
 
-@pytest.mark.parametrize(("arguments", "status"), CASES.values(), ids=CASES.keys())
-def test_how_commands_exit(arguments: Sequence[str], status: int, places: dict[str, str]) -> None:
-    result = CliRunner().invoke(main, [each.format(**places) for each in arguments])
+@pytest.mark.parametrize(("arguments", "status"), CASES.items(), ids=CASES.keys())
+def test_how_commands_exit(arguments: str, status: int, places: dict[str, str]) -> None:
+    result = CliRunner().invoke(main, arguments.format(**places).split())
     assert result.exit_code == status, result.output
     assert result.stderr.startswith("Error: ") == (status == 2), result.stderr
 
@@ -129,9 +167,7 @@ from pykubeproxy.__main__ import {program}
 
 @pytest.mark.parametrize("command", PROGRAMS)
 def test_a_mistake_in_every_command(command: str) -> None:
-    result = CliRunner().invoke(
-        *(main, [command, "--no-such"]) if command != "kube-proxy" else (kube_proxy, ["--no-such"])
-    )
+    result = invoke(command, "--no-such")
     assert (result.exit_code, result.stdout) == (1 if command == "kube-proxy" else 2, "")
     assert result.stderr.startswith("Error: No such option '--no-such'")
 
@@ -139,19 +175,19 @@ def test_a_mistake_in_every_command(command: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        (),
-        ("render", "-f", "{objects}"),
-        ("diff", "-f", "{objects}", "--live", "{dump}"),
-        ("trace", "--from", "10.244.9.9", "--to", "{served}", "-f", "{objects}"),
-        ("services", "--live", "{same}"),
-        ("version",),
-        ("status",),
-        ("check",),
-        *((command, "--help") for command in ("run", "top", "cleanup")),
+        "",
+        "render -f {objects}",
+        "diff -f {objects} --live {dump}",
+        "trace --from 10.244.9.9 --to default/web-1 -f {objects}",
+        "services --live {same}",
+        "version",
+        "status",
+        "check",
+        *(f"{command} --help" for command in ("run", "top", "cleanup")),
     ],
 )
-def test_output_that_nobody_reads(arguments: Sequence[str], places: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "pykubeproxy", *(each.format(**places) for each in arguments)]
+def test_output_that_nobody_reads(arguments: str, places: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "pykubeproxy", *arguments.format(**places).split()]
     reading, writing = os.pipe()
     os.close(reading)
     try:
