@@ -115,33 +115,26 @@ def with_kube_proxy(**fields: Any) -> NodeState:
 
 # One on which much is wrong: what docs/cli.md shows.
 TROUBLED = replace(
-    WELL,
-    answer=replace(
-        ANSWER,
-        status=replace(
-            STATUS,
-            config_file="/var/lib/kube-proxy/config.conf",
-            source=replace(SOURCE, api_outage=ApiOutage(since=NOW - 95, error="connect: Connection refused")),
-            repairs=(
-                Repair(
-                    time=NOW - 720,
-                    family=Family.IPV4,
-                    chains=("nat KUBE-SERVICES",),
-                    chain_count=1,
-                    program="iptables-restor",
-                    pid=8211,
-                ),
+    with_status(
+        config_file="/var/lib/kube-proxy/config.conf",
+        source=replace(SOURCE, api_outage=ApiOutage(since=NOW - 95, error="connect: Connection refused")),
+        repairs=(
+            Repair(
+                time=NOW - 720,
+                family=Family.IPV4,
+                chains=("nat KUBE-SERVICES",),
+                chain_count=1,
+                program="iptables-restor",
+                pid=8211,
             ),
-            families=(
-                replace(
-                    FAMILIES[0],
-                    refused=(
-                        RefusedRules(service="shop/cart", cause="Couldn't load match `recent'", module="xt_recent"),
-                    ),
-                    refused_count=1,
-                ),
-                FAMILIES[1],
+        ),
+        families=(
+            replace(
+                FAMILIES[0],
+                refused=(RefusedRules(service="shop/cart", cause="Couldn't load match `recent'", module="xt_recent"),),
+                refused_count=1,
             ),
+            FAMILIES[1],
         ),
     ),
     kernel=replace(
