@@ -5,13 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from pykubeproxy.cli.diff_json import DiffDocument
 from pykubeproxy.cli.main import main
-from tests.documented import assert_documented, structs_in
 
 EXAMPLE = Path(__file__).parents[2] / "examples/cluster-ip.yaml"
 NODE = ("--hostname-override", "node-a", "--cluster-cidr", "10.244.0.0/16", "--host-address", "172.31.0.11")
@@ -82,11 +79,6 @@ def test_the_same_in_json(live: Path, smaller: Path) -> None:
     assert found["families"]["ipv4"]["keptRules"][0]["rules"] == [f"-A PREROUTING {DOCKER}"]
     same = diff(EXAMPLE, live, "--output", "json")
     assert (same.exit_code, json.loads(same.stdout)["changed"]) == (0, False)
-
-
-@pytest.mark.parametrize("struct", sorted(set(structs_in(DiffDocument)), key=str), ids=lambda each: each.__name__)
-def test_the_json_is_documented(struct: type[msgspec.Struct]) -> None:
-    assert_documented(struct, "diff-json.md")
 
 
 def test_restore_is_what_run_would_feed(live: Path, smaller: Path) -> None:

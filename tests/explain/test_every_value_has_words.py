@@ -8,6 +8,7 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 import pytest
 
+from pykubeproxy.cli.diff_json import DiffDocument
 from pykubeproxy.explain import service_causes
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.chain_diff import OrderProblem
@@ -16,6 +17,9 @@ from pykubeproxy.explain.changes import OnlyOrderDiffers, RefusalBegan, ServiceC
 from pykubeproxy.explain.event_words import event_text, question_text, routing_failure_text
 from pykubeproxy.explain.finding_words import absence_text, finding_text
 from pykubeproxy.explain.findings import Absence, Finding
+from pykubeproxy.explain.node_answer_words import no_answer_text
+from pykubeproxy.explain.node_answers import NoAnswer, NodeStatus
+from pykubeproxy.explain.service_view import ServiceView, UnequalServices
 from pykubeproxy.explain.status.node_state import NodeState
 from pykubeproxy.explain.status.observations import Level, Observation, Topic
 from pykubeproxy.explain.status.observations.of_kernel import NftablesLeft
@@ -35,6 +39,7 @@ WORDS: dict[Any, Callable[[Any], str]] = {
     Cause: cause_text,
     Event: event_text,
     Finding: finding_text,
+    NoAnswer: no_answer_text,
     Question: question_text,
     Observation: lambda observation: f"{observation.topic}: {words(observation).says}",
     ServiceChange: change_text,
@@ -84,13 +89,24 @@ def test_no_two_kinds_share_their_words(base: Any) -> None:
     assert len(set(said)) == len(said)
 
 
-OF_STATUS = [(Observation, kind) for kind in sorted(set(structs_in(NodeState)), key=str)]
-PAGES = {ServiceChange: "diff-json.md", Observation: "status-json.md"}
+PAGES = {ServiceChange: "diff-json.md", Observation: "status-json.md", NoAnswer: "kubectl-plugin.md"}
+DOCUMENTS = {
+    "diff-json.md": (DiffDocument,),
+    "services-json.md": (ServiceView, UnequalServices),
+    "status-json.md": (NodeState,),
+    "kubectl-plugin.md": (NodeStatus,),
+}
+PLACES = {
+    *((PAGES.get(base, "trace-json.md"), leaf) for base, leaf in CASES),
+    *((page, kind) for page, documents in DOCUMENTS.items() for each in documents for kind in structs_in(each)),
+}
+# What objects add to a refusal is the same as in `trace`.
+PLACES -= {(page, kind) for page, kind in PLACES if page == "services-json.md" and "findings" in kind.__module__}
 
 
-@pytest.mark.parametrize(("base", "leaf"), [*CASES, *OF_STATUS], ids=name)
-def test_it_is_documented(base: Any, leaf: type[Any]) -> None:
-    assert_documented(leaf, PAGES.get(base, "trace-json.md"))
+@pytest.mark.parametrize(("page", "kind"), sorted(PLACES, key=str), ids=lambda value: getattr(value, "__name__", value))
+def test_it_is_documented(page: str, kind: type[Any]) -> None:
+    assert_documented(kind, page)
 
 
 @pytest.mark.parametrize("kind", leaves(Observation), ids=name)

@@ -1,6 +1,5 @@
 """What `services` finds in rules: every ServicePort once, whoever is served, and what objects have besides."""
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -26,7 +25,6 @@ from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import Ruleset
 from tests.builders import NODE, at, cidr, ip, port, service, slice_of, snapshot
-from tests.documented import assert_documented, structs_in
 from tests.explain.comparison import (
     BALANCED,
     FIRST,
@@ -163,15 +161,3 @@ def test_all_that_only_one_side_has() -> None:
     (partial,) = unequal_services(views, snapshot(*in_objects), is_complete=False)
     assert partial == replace(unequal, only_in_rules=())
     assert not list(unequal_services({IPV4: views[IPV4]}, snapshot(*in_rules), is_complete=True))
-
-
-KINDS = {*structs_in(ServiceView), *structs_in(UnequalServices)}
-
-
-@pytest.mark.parametrize(
-    "kind",
-    sorted((kind for kind in KINDS if "findings" not in kind.__module__), key=str),
-    ids=lambda each: each.__name__,
-)
-def test_the_json_is_documented(kind: type[msgspec.Struct]) -> None:
-    assert_documented(kind, "services-json.md")
