@@ -12,25 +12,19 @@ GONE = object()
 
 def service(name: str = "web", namespace: str | None = "ns", **fields: Any) -> dict[str, Any]:
     """A Service of type ClusterIP. Fields of spec are given by name, others by path: `metadata__labels={...}`."""
-    base = {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]},
-    }
+    spec = {"clusterIP": "10.96.0.1", "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]}
+    metadata = {"name": name, "namespace": namespace}
+    base = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
     return changed(base, {key if "__" in key else f"spec__{key}": value for key, value in fields.items()})
 
 
 def endpoint_slice(name: str = "web-1", namespace: str | None = "ns", **fields: Any) -> dict[str, Any]:
     """An IPv4 slice of the Service web with one endpoint. Fields are given by path."""
+    labels = {"kubernetes.io/service-name": "web"}
     base = {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            "labels": {"kubernetes.io/service-name": "web"},
-        },
+        "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "addressType": "IPv4",
         "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
         "endpoints": [{"addresses": ["10.244.0.1"], "nodeName": "n1"}],
@@ -57,10 +51,9 @@ def changed(obj: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
         place = obj
         for parent in parents:
             place = place.setdefault(parent, {})
+        place[last] = value
         if value is GONE:
-            place.pop(last, None)
-        else:
-            place[last] = value
+            del place[last]
     return obj
 
 

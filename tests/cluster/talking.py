@@ -18,18 +18,16 @@ from pykubeproxy.cluster.watch_protocol import (
     WatchEnded,
     WatchProtocol,
 )
+from pykubeproxy.model.snapshot import identify
 
-STREAM = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
-PROBE = {"limit": "1"}
+BROKEN = RequestFailed(ApiError("broken off", kind="broken"))
+SILENCE = RequestFailed(ApiError("no answer in time", kind=READ_TIMEOUT))
+ENDED = WatchEnded()
 
 
 def slice_json(name: str, version: int | str, **fields: object) -> dict[str, object]:
-    metadata = {
-        "name": name,
-        "namespace": "default",
-        "resourceVersion": str(version),
-        "labels": {"kubernetes.io/service-name": name},
-    }
+    labels = {"kubernetes.io/service-name": name}
+    metadata = {"name": name, "namespace": "default", "resourceVersion": str(version), "labels": labels}
     return {"metadata": metadata, "addressType": "IPv4"} | fields
 
 
@@ -45,13 +43,13 @@ def deleted(name: str, version: int) -> EventLine:
     return event("DELETED", slice_json(name, version))
 
 
-def bookmark(version: int, *, ends_list: bool = False) -> EventLine:
+def bookmark(version: int | str, *, ends_list: bool = False) -> EventLine:
     annotations = {"annotations": {"k8s.io/initial-events-end": "true"}} if ends_list else {}
     return event("BOOKMARK", {"metadata": {"resourceVersion": str(version)} | annotations})
 
 
-def error(code: int, message: str = "no") -> EventLine:
-    return event("ERROR", {"kind": "Status", "code": code, "message": message})
+def error(code: int) -> EventLine:
+    return event("ERROR", {"kind": "Status", "code": code, "message": "no"})
 
 
 def page(version: int, *objects: tuple[str, int], more: str = "") -> ListBody:
@@ -64,13 +62,13 @@ def refusal(status: int, text: str = "no") -> RequestFailed:
     return RequestFailed(refused(status, text.encode()))
 
 
-BROKEN = RequestFailed(ApiError("broken off", kind="broken"))
-SILENCE = RequestFailed(ApiError("no answer in time", kind=READ_TIMEOUT))
-ENDED = WatchEnded()
+def names(change: ObjectChanges) -> tuple[list[str], list[str]]:
+    """The names of what was put and of what was removed."""
+    return sorted(identify(obj).name for obj in change.put), sorted(name.name for name in change.removed)
 
 
 class Talk:
-    """A conversation: `say` something, look at the `step` that follows, `tell` what has changed."""
+    """A conversation: `say` something, look at the `step` that follows, `names` what has changed since then."""
 
     def __init__(self, *, can_stream: bool = True) -> None:
         self.tracker = Tracker(ENDPOINT_SLICES)
@@ -86,13 +84,8 @@ class Talk:
             self._protocol.take(each)
         return self
 
-    def tell(self) -> ObjectChanges:
-        return self.tracker.take()
-
     def names(self) -> tuple[list[str], list[str]]:
-        """The names of what was put and of what was removed since the last call."""
-        change = self.tell()
-        return sorted(obj.key.name for obj in change.put), sorted(name.name for name in change.removed)  # type: ignore[union-attr]
+        return names(self.tracker.take())
 
     @property
     def query(self) -> dict[str, str]:
@@ -105,13 +98,13 @@ class Talk:
         return self.step.query
 
     @property
-    def pauses(self) -> bool:
-        """Whether the step comes after trouble."""
-        return not isinstance(self.step, ReadEvent) and self.step.after is not None
+    def asks(self) -> tuple[type, dict[str, str], bool]:
+        """What kind of request the step is, what it asks for, and whether it comes after a pause for trouble."""
+        return type(self.step), self.query, not isinstance(self.step, ReadEvent) and self.step.after is not None
 
 
 def listed(*objects: tuple[str, int], version: int = 10) -> Talk:
     """A conversation that has come to the end of its first list."""
     talk = Talk().say(*(added(name, each) for name, each in objects), bookmark(version, ends_list=True))
-    talk.tell()
+    talk.names()
     return talk

@@ -2,18 +2,20 @@
 
 import subprocess
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
+from pykubeproxy.cluster import input_notes as notes
 from pykubeproxy.cluster.documents import ManifestContent, parse_manifest
-from pykubeproxy.cluster.input_notes import input_note_text
-from pykubeproxy.model.ip import Family
-from pykubeproxy.model.service import Service, ServiceKey
+from pykubeproxy.cluster.input_notes import InputNote, UnreadableDocument, input_note_text
+from pykubeproxy.cluster.translate import Ignored
 from pykubeproxy.model.snapshot import ObjectId
 from tests.cluster.manifest_text import GONE, as_json, as_yaml, endpoint_slice, list_of, node, service
 
 WEB, SLICE, N1 = ObjectId("Service", "ns", "web"), ObjectId("EndpointSlice", "ns", "web-1"), ObjectId("Node", "", "n1")
+SLICES_API = "discovery.k8s.io/v1"
 
 
 def read(text: str) -> ManifestContent:
@@ -24,129 +26,102 @@ def untyped(obj: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in obj.items() if key not in ("kind", "apiVersion")}
 
 
-def said(text: str) -> list[str]:
-    return [input_note_text(note) for note in read(text).notes]
-
-
-def test_three_kinds_in_one_stream() -> None:
-    parsed = read(as_yaml(service(), endpoint_slice(), node()))
-    assert set(parsed.objects) == {WEB, SLICE, N1}
-    assert (parsed.bad, parsed.is_broken, parsed.notes) == (frozenset(), False, ())
+def said(content: ManifestContent) -> list[str]:
+    return [input_note_text(note) for note in content.notes]
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "names"),
     [
-        as_yaml(service()),
-        as_json(service()),
-        as_yaml(list_of([service()])),
-        as_json(list_of([service()])),
-        as_json(list_of([untyped(service())], kind="ServiceList")),
-        "# a comment first\n---\n# and another\n---\n" + as_yaml(service()) + "---\n",
-        "--- # its header\n" + as_yaml(service()) + "...\n",
-        "--- " + as_json(service()).replace("\n", " ") + "\n",
-        as_yaml(service()).replace("\n", "\r\n"),
-        "---\r\n" + as_yaml(service()).replace("\n", "\r\n") + "---\r\n# end\r\n",
-        "\ufeff" + as_yaml(service()),
-        as_json(service()).replace('"', "'"),
-        as_yaml({**service(), "status": {"conditions": [{"lastTransitionTime": "2020-01-01T00:00:00Z"}]}}),
+        *((text, set()) for text in ("", "\n\n", "# nothing\n", "---\n---\n", "--- \n# nothing\n...\n", "null\n")),
+        (as_yaml(service(), endpoint_slice(), node()), {WEB, SLICE, N1}),
+        (as_json(service()), {WEB}),
+        (as_json(list_of([service()])), {WEB}),
+        (as_json(list_of([untyped(service())], kind="ServiceList")), {WEB}),
+        (as_yaml(list_of([untyped(endpoint_slice())], kind="EndpointSliceList", apiVersion=SLICES_API)), {SLICE}),
+        (as_yaml(list_of([list_of([service()]), node()])), {WEB, N1}),
+        ("# a comment first\n---\n# and another\n---\n" + as_yaml(service()) + "---\n", {WEB}),
+        ("--- # its header\n" + as_yaml(service()) + "...\n", {WEB}),
+        ("--- " + as_json(service()).replace("\n", " ") + "\n", {WEB}),
+        ("---\r\n" + as_yaml(service()).replace("\n", "\r\n") + "---\r\n# end\r\n", {WEB}),
+        ("\ufeff" + as_yaml(service()), {WEB}),
+        (as_json(service()).replace('"', "'"), {WEB}),
+        (as_yaml({**service(), "status": {"conditions": [{"lastTransitionTime": "2020-01-01T00:00:00Z"}]}}), {WEB}),
+        (as_yaml(service(metadata__annotations={"note": "a\n---\nb"})), {WEB}),
+        *((as_yaml(service(metadata__namespace=it)), {WEB._replace(namespace="default")}) for it in (None, "", GONE)),
+        ("kind: Node\napiVersion: v1\nmetadata: {name: n1, deletionTimestamp: 2020-01-01T00:00:00Z}\n", {N1}),
+        (
+            as_yaml(service(ports=None)).replace("10.96.0.1", "1:2:3:4:5:6:7:8").replace("null", "[{port: 0o120}]"),
+            {WEB},
+        ),
+        ("kind: List\nitems:\n- &n {apiVersion: v1, kind: Node, metadata: {name: n1}}\n- *n\n", {N1}),
     ],
 )
-def test_ways_to_write_a_service(text: str) -> None:
-    parsed = read(text)
-    assert [input_note_text(note) for note in parsed.notes] == []
-    assert set(parsed.objects) == {WEB}
-
-
-@pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n", "---\n---\n", "--- \n# nothing\n...\n", "null\n"])
-def test_nothing_in_it(text: str) -> None:
-    assert read(text) == ManifestContent(objects={}, bad=frozenset(), is_broken=False, notes=())
-
-
-def test_dashes_inside_a_text_start_no_document() -> None:
-    text = as_yaml(service(metadata__annotations={"note": "a\n---\nb"}))
-    assert set(read(text).objects) == {WEB}
-
-
-def test_a_typed_list_gives_its_items_kind_and_version() -> None:
-    text = as_yaml(list_of([untyped(endpoint_slice())], kind="EndpointSliceList", apiVersion="discovery.k8s.io/v1"))
-    assert set(read(text).objects) == {SLICE}
-
-
-def test_lists_may_hold_lists() -> None:
-    assert set(read(as_yaml(list_of([list_of([service()]), node()]))).objects) == {WEB, N1}
-
-
-@pytest.mark.parametrize("namespace", [None, "", GONE])
-def test_a_namespace_that_is_not_given_is_default(namespace: object) -> None:
-    (name,) = read(as_yaml(service(metadata__namespace=namespace))).objects
-    assert name == ObjectId("Service", "default", "web")
-
-
-def test_an_ipv6_address_without_quotes_is_text() -> None:
-    text = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  clusterIP: 2001:10:20:30:40:50:1:2\n"
-    parsed = read(f"{text}  ports: [{{port: 0o120}}]\n")
-    assert not parsed.notes
-    (web,) = parsed.objects.values()
-    assert isinstance(web, Service)
-    assert (web.cluster_ip, web.ports[0].port) == ("2001:10:20:30:40:50:1:2", 80)
-
-
-def test_a_timestamp_is_text() -> None:
-    parsed = read("kind: Node\napiVersion: v1\nmetadata: {name: n1, deletionTimestamp: 2020-01-01T00:00:00Z}\n")
-    assert parsed.notes == ()
-    assert set(parsed.objects) == {N1}
+def test_ways_to_write_objects(text: str, names: set[ObjectId]) -> None:
+    content = read(text)
+    assert [note for note in said(content) if "defined twice" not in note] == []
+    assert (set(content.objects), content.bad, content.is_broken) == (names, frozenset(), False)
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "Endpoints", "ServiceAccount", "ConfigMapList"])
-def test_other_kinds_are_skipped_with_a_remark(kind: str) -> None:
-    parsed = read(as_yaml({"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}}, service()))
-    assert [(input_note_text(note), note.is_error) for note in parsed.notes] == [
-        (f"f.yaml: document 1: {kind} is not used here; skipped", False)
-    ]
-    assert set(parsed.objects) == {WEB}
-    assert not parsed.is_broken
+def test_other_kinds_are_skipped_with_a_remark_however_deep_they_are(kind: str) -> None:
+    other = f"apiVersion: v1\nkind: {kind}\nmetadata: {{name: x}}\nspec: " + "{a: " * 200 + "}" * 200 + "\n---\n"
+    content = read(other + as_yaml(service()))
+    assert said(content) == [f"f.yaml: document 1: {kind} is not used here; skipped"]
+    assert (set(content.objects), content.is_broken) == ({WEB}, False)
 
 
+NO_KIND = "kind: not set; Service, EndpointSlice, Node or List is expected"
 BROKEN = [
-    ("kind: [\n", "f.yaml: document 1: not valid YAML: did not find expected node content (line 2, column 1)"),
-    (
-        '{"kind": "Service",\n',
-        "f.yaml: document 1: not valid YAML: did not find expected node content (line 2, column 1)",
-    ),
-    (
-        "a: b: c\n",
-        "f.yaml: document 1: not valid YAML: mapping values are not allowed in this context (line 1, column 5)",
-    ),
-    ("a: *nobody\n", "f.yaml: document 1: not valid YAML: found undefined alias (line 1, column 4)"),
-    ("a: !!python/object:os.system x\n", None),
-    ("a: !!int ''\n", None),
-    ("a: !!bool maybe\n", None),
-    ("a: !!timestamp soon\n", None),
-    ("? [a]\n: b\n", None),
-    ("a: \x00\n", None),
-    ("a: \ud800\n", None),
+    ("kind: [\n", "not valid YAML: did not find expected node content (line 2, column 1)"),
+    ('{"kind": "Service",\n', "not valid YAML: did not find expected node content (line 2, column 1)"),
+    ("a: b: c\n", "not valid YAML: mapping values are not allowed in this context (line 1, column 5)"),
+    ("a: *nobody\n", "not valid YAML: found undefined alias (line 1, column 4)"),
+    ("a: !!python/object:os.system x\n", ""),
+    ("a: !!int ''\n", ""),
+    ("a: !!bool maybe\n", ""),
+    ("a: !!timestamp soon\n", ""),
+    ("? [a]\n: b\n", ""),
+    ("a: \x00\n", ""),
+    ("a: \ud800\n", ""),
     (
         "kind: Node\nmetadata: {name: a}\nkind: Node\nmetadata: {name: b}\n",
-        "f.yaml: document 1: not valid YAML: kind is there twice: is a line --- missing? (line 3, column 1)",
+        "not valid YAML: kind is there twice: is a line --- missing? (line 3, column 1)",
     ),
-    ("- a\n", "f.yaml: document 1: a Kubernetes object is expected, not list"),
-    ("just words\n", "f.yaml: document 1: a Kubernetes object is expected, not str"),
-    ("42\n", "f.yaml: document 1: a Kubernetes object is expected, not int"),
-    ("{}\n", "f.yaml: document 1: kind: not set; Service, EndpointSlice, Node or List is expected"),
-    ("kind: 1\n", "f.yaml: document 1: kind: not set; Service, EndpointSlice, Node or List is expected"),
-    ("kind: List\n", "f.yaml: document 1: items: a list is expected"),
-    ("kind: List\nitems: {}\n", "f.yaml: document 1: items: a list is expected"),
-    ("kind: List\nitems: [1]\n", "f.yaml: document 1: items[0]: a Kubernetes object is expected, not int"),
-    ("kind: Service\n", "f.yaml: document 1: Service: metadata.name: not set"),
-    ("kind: Service\nmetadata: []\n", "f.yaml: document 1: Service: metadata.name: not set"),
-    ("kind: Service\nmetadata: {name: 5}\n", "f.yaml: document 1: Service: metadata.name: not set"),
-    ("&a\nkind: List\nitems: [*a]\n", "f.yaml: document 1: nested too deeply"),
-    ("[" * 500 + "]" * 500, "f.yaml: document 1: not valid YAML: nested too deeply"),
-    ("[" * 5000, None),  # newer versions of libyaml have a limit of their own
-    ("{" * 5000, None),
-    ("{" + '"a":{' * 5000, None),
+    ("- a\n", "a Kubernetes object is expected, not list"),
+    ("just words\n", "a Kubernetes object is expected, not str"),
+    ("{}\n", NO_KIND),
+    ("kind: 1\n", NO_KIND),
+    ("kind: List\n", "items: a list is expected"),
+    ("kind: List\nitems: {}\n", "items: a list is expected"),
+    ("kind: List\nitems: [1]\n", "items[0]: a Kubernetes object is expected, not int"),
+    ("kind: Service\n", "Service: metadata.name: not set"),
+    ("kind: Service\nmetadata: []\n", "Service: metadata.name: not set"),
+    ("kind: Service\nmetadata: {name: 5}\n", "Service: metadata.name: not set"),
+    ("&a\nkind: List\nitems: [*a]\n", "nested too deeply"),
+    ("[" * 500 + "]" * 500, "not valid YAML: nested too deeply"),
+    ("[" * 5000, ""),  # newer versions of libyaml have a limit of their own
+    ("{" + '"a":{' * 5000, ""),
 ]
+
+
+@pytest.mark.parametrize(("text", "problem"), BROKEN)
+def test_a_broken_document_does_not_take_the_others_with_it(text: str, problem: str) -> None:
+    alone = read(text)
+    assert (alone.objects, alone.is_broken, [note.is_error for note in alone.notes]) == ({}, True, [True])
+    assert said(alone)[0].removeprefix("f.yaml: document 1: ") == problem or not problem
+    assert said(alone)[0].isprintable()
+
+    both = read(as_yaml(service()) + f"---\n{text.rstrip()}\n---\n" + as_yaml(node()))
+    assert (set(both.objects), both.is_broken) == ({WEB, N1}, True)
+    assert [note.startswith("f.yaml: document 2: ") for note in said(both)] == [True]
+
+
+def test_a_mistake_is_told_with_its_line_in_the_file() -> None:
+    text = as_yaml(service()) + "---\nkind: Service\nmetadata: {name: x\n---\n" + as_yaml(node())
+    line = text.splitlines().index("metadata: {name: x") + 2
+    problem = f"not valid YAML: did not find expected ',' or '}}' (line {line}, column 1)"
+    assert said(read(text)) == [f"f.yaml: document 2: {problem}"]
 
 
 # Of what a recursion in C would take hundreds of thousands of frames for.
@@ -172,152 +147,127 @@ def test_no_depth_ends_the_process(text: str) -> None:
     assert (run.returncode, run.stdout) == (0, "True\n")
 
 
-def test_a_custom_resource_may_be_deep() -> None:
-    parsed = read("kind: CustomResourceDefinition\nspec: " + "{a: " * 200 + "}" * 200 + "\n---\n" + as_yaml(node()))
-    assert set(parsed.objects) == {N1}
-    assert not parsed.is_broken
-
-
-@pytest.mark.parametrize(("text", "note"), BROKEN)
-def test_a_broken_document_does_not_take_the_others_with_it(text: str, note: str | None) -> None:
-    alone = read(text)
-    assert alone.is_broken
-    assert alone.objects == {}
-    (only,) = alone.notes
-    assert only.is_error
-    assert note is None or input_note_text(only) == note
-    assert input_note_text(only).isprintable()
-
-    both = read(as_yaml(service()) + f"---\n{text.rstrip()}\n---\n" + as_yaml(node()))
-    assert set(both.objects) == {WEB, N1}
-    assert both.is_broken
-    assert [input_note_text(note).startswith("f.yaml: document 2: ") for note in both.notes] == [True]
-
-
-def test_a_mistake_is_told_with_its_line_in_the_file() -> None:
-    text = as_yaml(service()) + "---\nkind: Service\nmetadata: {name: x\n---\n" + as_yaml(node())
-    line = text.splitlines().index("metadata: {name: x") + 2
-    (note,) = said(text)
-    assert note == f"f.yaml: document 2: not valid YAML: did not find expected ',' or '}}' (line {line}, column 1)"
-
-
-BAD: list[tuple[dict[str, Any], str]] = [
-    (service(clusterIP=1), "spec.clusterIP: Expected str | null, got int"),
-    (service(ports=[{"port": "80"}]), "spec.ports[0].port: Expected int, got str"),
-    (service(ports=[{"port": 80.5}]), "spec.ports[0].port: Expected int, got float"),
-    (service(ports=[{"port": True}]), "spec.ports[0].port: Expected int, got bool"),
-    (service(ports=[{"name": "http"}]), "spec.ports[0]: Object missing required field port"),
-    (service(ports={}), "spec.ports: Expected array | null, got object"),
-    ({**service(), "spec": "x"}, "spec: Expected object | null, got str"),
-    (service(metadata__labels={"a": 1}), "metadata.labels[...]: Expected str, got int"),
-    (service(metadata__namespace=7), "metadata.namespace: Expected str, got int"),
-    (service(ports=[{"port": 0}]), "spec.ports[0].port: 0 is not within 1 to 65535"),
-    ({**service(), "apiVersion": "v2"}, "apiVersion: 'v2' is not v1"),
-    ({**service(), "apiVersion": "discovery.k8s.io/v1"}, "apiVersion: 'discovery.k8s.io/v1' is not v1"),
-    ({**untyped(service()), "kind": "Service"}, "apiVersion: None is not v1"),
-]
-
-
-@pytest.mark.parametrize(("obj", "problem"), BAD)
+@pytest.mark.parametrize(
+    ("obj", "problem"),
+    [
+        (service(clusterIP=1), "spec.clusterIP: Expected str | null, got int"),
+        (service(ports=[{"port": "80"}]), "spec.ports[0].port: Expected int, got str"),
+        (service(ports=[{"port": 80.5}]), "spec.ports[0].port: Expected int, got float"),
+        (service(ports=[{"port": True}]), "spec.ports[0].port: Expected int, got bool"),
+        (service(ports=[{"name": "http"}]), "spec.ports[0]: Object missing required field port"),
+        (service(ports={}), "spec.ports: Expected array | null, got object"),
+        ({**service(), "spec": "x"}, "spec: Expected object | null, got str"),
+        (service(metadata__labels={"a": 1}), "metadata.labels[...]: Expected str, got int"),
+        (service(metadata__namespace=7), "metadata.namespace: Expected str, got int"),
+        (service(ports=[{"port": 0}]), "spec.ports[0].port: 0 is not within 1 to 65535"),
+        ({**service(), "apiVersion": "v2"}, "apiVersion: 'v2' is not v1"),
+        ({**service(), "apiVersion": "discovery.k8s.io/v1"}, "apiVersion: 'discovery.k8s.io/v1' is not v1"),
+        ({**untyped(service()), "kind": "Service"}, "apiVersion: None is not v1"),
+    ],
+)
 def test_a_bad_object_is_told_with_file_document_name_and_field(obj: dict[str, Any], problem: str) -> None:
-    parsed = read(as_yaml(node(), obj))
-    (bad,) = parsed.bad
+    content = read(as_yaml(list_of([node(), obj])))
+    (bad,) = content.bad
     assert (bad.kind, bad.name) == ("Service", "web")
-    assert [input_note_text(note) for note in parsed.notes] == [f"f.yaml: document 2: {bad}: {problem}; skipped"]
-    assert set(parsed.objects) == {N1}
-    assert not parsed.is_broken
+    assert said(content) == [f"f.yaml: document 1: items[1]: {bad}: {problem}; skipped"]
+    assert (set(content.objects), content.is_broken) == ({N1}, False)
 
 
-def test_a_bad_item_of_a_list_is_told_by_its_place() -> None:
-    text = as_yaml(list_of([service("a"), service("b", ports=[{"port": -1}]), service("c")]))
-    assert said(text) == [
-        "f.yaml: document 1: items[1]: Service ns/b: spec.ports[0].port: -1 is not within 1 to 65535; skipped"
-    ]
-    assert {name.name for name in read(text).objects} == {"a", "c"}
-
-
-def test_a_part_that_is_left_out_is_told_too() -> None:
-    text = as_yaml(service(externalIPs=["192.0.2.1", "bogus"]))
-    assert [(input_note_text(note), note.is_error) for note in read(text).notes] == [
-        ("f.yaml: document 1: Service ns/web: spec.externalIPs[1]: 'bogus' is not an IP address; left out", False)
-    ]
-    assert set(read(text).objects) == {WEB}
-
-
-def test_of_two_definitions_the_last_one_counts() -> None:
-    parsed = read(as_yaml(service(clusterIP="10.96.0.1"), service(clusterIP="10.96.0.2")))
-    assert parsed.objects[WEB].cluster_ip == "10.96.0.2"  # type: ignore[union-attr]
-    assert [input_note_text(note) for note in parsed.notes] == [
-        "f.yaml: document 2: Service ns/web: defined twice; this one is used"
-    ]
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_a_bad_definition_does_not_replace_a_good_one(order: int) -> None:
-    parsed = read(as_yaml(*[service(), service(clusterIP="bogus")][::order]))
-    assert set(parsed.objects) == {WEB}
-    assert parsed.bad == {WEB}
-
-
-def test_slices_nobody_can_use_are_left_out() -> None:
-    parsed = read(as_yaml(endpoint_slice(addressType="FQDN"), endpoint_slice("w2", metadata__labels=GONE)))
-    assert parsed.objects == {}
-    assert not parsed.is_broken
-    assert [input_note_text(note) for note in parsed.notes] == [
-        "f.yaml: document 1: EndpointSlice ns/web-1: addressType: 'FQDN' is neither IPv4 nor IPv6; left out",
+def test_parts_and_objects_that_are_of_no_use_are_told() -> None:
+    no_service = endpoint_slice("w2", metadata__labels=GONE)
+    content = read(as_yaml(service(externalIPs=["bogus"]), endpoint_slice(addressType="FQDN"), no_service))
+    assert (set(content.objects), content.is_broken) == ({WEB}, False)
+    assert said(content) == [
+        "f.yaml: document 1: Service ns/web: spec.externalIPs[0]: 'bogus' is not an IP address; left out",
+        "f.yaml: document 2: EndpointSlice ns/web-1: addressType: 'FQDN' is neither IPv4 nor IPv6; left out",
         (
-            "f.yaml: document 2: EndpointSlice ns/w2: "
+            "f.yaml: document 3: EndpointSlice ns/w2: "
             "metadata.labels[kubernetes.io/service-name]: missing, so it belongs to no Service; left out"
         ),
     ]
 
 
-def test_anchors_work() -> None:
-    text = """\
-apiVersion: v1
-kind: List
-items:
-- &web {apiVersion: v1, kind: Service, metadata: &meta {name: web}, spec: {clusterIP: 10.0.0.1, ports: [{port: 80}]}}
-- *web
-- {apiVersion: v1, kind: Node, metadata: *meta}
-"""
-    assert set(read(text).objects) == {ObjectId("Service", "default", "web"), ObjectId("Node", "", "web")}
+def test_of_two_definitions_the_last_one_counts() -> None:
+    content = read(as_yaml(service(clusterIP="10.96.0.1"), service(clusterIP="10.96.0.2")))
+    assert content.objects[WEB].cluster_ip == "10.96.0.2"  # type: ignore[union-attr]
+    assert said(content) == ["f.yaml: document 2: Service ns/web: defined twice; this one is used"]
 
 
-def test_the_objects_themselves() -> None:
-    parsed = read(as_yaml(service(), endpoint_slice(), node()))
-    its_service, its_slice = parsed.objects[WEB], parsed.objects[SLICE]
-    assert its_service.key == ServiceKey("ns", "web")  # type: ignore[union-attr]
-    assert its_slice.service == ServiceKey("ns", "web")  # type: ignore[union-attr]
-    assert its_slice.family is Family.IPV4  # type: ignore[union-attr]
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_bad_definition_does_not_replace_a_good_one(order: int) -> None:
+    content = read(as_yaml(*[service(), service(clusterIP="bogus")][::order]))
+    assert (set(content.objects), content.bad) == ({WEB}, {WEB})
 
 
 @pytest.mark.parametrize(
     "item",
     [
-        service(),
-        service(metadata__namespace=GONE),
-        service(namespace=""),
-        service(name=""),
-        service(metadata__name=5),
-        service(metadata=GONE),
-        service(apiVersion="v2"),
-        service(ports="none"),
-        service(ports=[{"port": 80}], clusterIP="fe80::1%eth0"),
-        untyped(service()),
-        node(),
-        node(metadata__namespace="ns"),
-        list_of([service(), endpoint_slice()]),
-        list_of([untyped(service())], kind="ServiceList"),
-        {"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "a", "namespace": "ns"}},
-        {"kind": "", "metadata": None},
-        "text",
-        ["a", "list"],
-        7,
-        None,
+        *(service(), service(metadata__namespace=GONE), service(name=""), service(metadata__name=5)),
+        *(service(metadata=GONE), service(apiVersion="v2"), service(ports="none"), untyped(service())),
+        *(service(ports=[{"port": 80}], clusterIP="fe80::1%eth0"), node(), node(metadata__namespace="ns")),
+        *(list_of([service(), endpoint_slice()]), list_of([untyped(service())], kind="ServiceList")),
+        *({"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "a"}}, {"kind": "", "metadata": None}),
+        *("text", ["a", "list"], 7, None),
     ],
 )
 @pytest.mark.parametrize("kind", ["List", "ServiceList", "NodeList"])
 def test_items_of_a_list_in_json_are_read_as_those_in_yaml(item: Any, kind: str) -> None:
     items = list_of([endpoint_slice(), item, service(name="other")], kind=kind)
     assert read(as_json(items)) == read(as_yaml(items))
+
+
+NAME, PLACE, PATH = ObjectId("Service", "default", "web"), "f.yaml: document 2", Path("f.yaml")
+STAY = "its objects stay as last read"
+WORDS: dict[InputNote, tuple[str, bool]] = {
+    notes.UnusedKind(place=PLACE, kind="Pod"): (f"{PLACE}: Pod is not used here; skipped", False),
+    notes.UnreadableDocument(place=PLACE, problem="nested too deeply"): (f"{PLACE}: nested too deeply", True),
+    notes.BadObjectSkipped(name=NAME, problem="x: y"): (f"{NAME}: x: y; skipped", True),
+    notes.PartIgnored(name=NAME, part=Ignored("x", "y")): (f"{NAME}: x: y; left out", False),
+    notes.PartIgnored(name=NAME, part=Ignored("x", "y", is_error=True)): (f"{NAME}: x: y", True),
+    notes.DefinedTwice(place=PLACE, name=NAME): (f"{PLACE}: {NAME}: defined twice; this one is used", True),
+    notes.DefinedInOtherFile(place="f.yaml", name=NAME): (
+        f"f.yaml: {NAME} is defined in another file as well; this one is used",
+        True,
+    ),
+    notes.PathUnreadable(problem="d: no such file or folder"): (f"d: no such file or folder; {STAY}", True),
+    notes.FileUnreadable(path=PATH, problem="Permission denied", has_objects=True): (
+        f"f.yaml: cannot be read: Permission denied; {STAY}",
+        True,
+    ),
+    notes.FileEmpty(path=PATH, has_objects=False): (
+        "f.yaml: empty; nothing is taken for deleted until it has any, or is deleted",
+        True,
+    ),
+    notes.StdinEmpty(): ("stdin: empty: nothing came in", True),
+    notes.FileMended(path=PATH): ("f.yaml: all of it can be used again", False),
+    notes.FolderEmpty(path=PATH): (
+        "f.yaml: no manifest in this folder (.yaml, .yml, .json; folders in it are not looked into)",
+        True,
+    ),
+    notes.FileBesideApi(path=PATH): ("f.yaml: not read: objects come from the API server", True),
+    notes.ServiceLeftOut(name=NAME): (f"left out: {NAME}, it has no clusterIP yet", False),
+    notes.ObjectsKept(path=PATH, names=(NAME, NAME)): (f"f.yaml: kept as last read: {NAME}, {NAME}", False),
+    notes.ObjectsInNoFile(names=(NAME,)): (f"in no file any more, but kept until all can be read: {NAME}", False),
+}
+
+
+@pytest.mark.parametrize(("note", "expected"), WORDS.items())
+def test_the_words_for_a_note(note: InputNote, expected: tuple[str, bool]) -> None:
+    assert (input_note_text(note), note.is_error) == expected
+
+
+def test_every_kind_of_note_has_words_here() -> None:
+    assert {type(note) for note in WORDS} == set(get_args(InputNote))
+
+
+@pytest.mark.parametrize(
+    ("problem", "text"),
+    [
+        ("a\nb\x1b[0m\u2028\ud800 \u00fc", "a\\nb\\x1b[0m\\u2028\\ud800 \u00fc"),
+        ("y" * 1000, "y" * 1000),
+        (f"f: {'x' * 10_000}: is not a name", f"f: {'x' * 497}...{'x' * 485}: is not a name"),
+    ],
+    ids=["in one line", "as it is", "not long"],
+)
+def test_whatever_is_quoted_a_note_is_one_line_and_not_long(problem: str, text: str) -> None:
+    assert input_note_text(UnreadableDocument(problem=problem)) == text
