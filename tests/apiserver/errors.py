@@ -18,23 +18,13 @@ class ApiError(Exception):
     def __init__(self, code: int, reason: str, message: str, *, retry_after: int = 0) -> None:
         super().__init__(message)
         self.code = code
-        self.reason = reason
-        self.message = message
         self.retry_after = retry_after
-
-    def status(self) -> JsonObject:
-        """Return the ``Status`` object that says this."""
-        said = {"status": "Failure", "message": self.message, "reason": self.reason, "code": self.code}
-        return {"kind": "Status", "apiVersion": "v1", "metadata": {}} | said
+        said = {"status": "Failure", "message": message, "reason": reason, "code": code}
+        self.status: JsonObject = {"kind": "Status", "apiVersion": "v1", "metadata": {}} | said
 
     def body(self) -> bytes:
         """Return the Status as the JSON line of an HTTP answer."""
-        return msgspec.json.encode(self.status()) + b"\n"
-
-
-def not_found(what: str) -> ApiError:
-    """404: no such object or path."""
-    return ApiError(404, "NotFound", f"{what} not found")
+        return msgspec.json.encode(self.status) + b"\n"
 
 
 def expired(wanted: int, oldest: int) -> ApiError:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import http
+import itertools
 import socket
 import ssl
 import threading
@@ -12,39 +12,28 @@ import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from socketserver import BaseServer
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
-from tests.apiserver import errors
-from tests.apiserver.errors import ApiError
-from tests.apiserver.faults import Failure, ListFault
+from tests.apiserver.errors import ApiError, expired
+from tests.apiserver.faults import Break, Delay, Failure, ListFault, Stall, Truncation
 from tests.apiserver.journal import Request
 from tests.apiserver.objects import Selection
 from tests.apiserver.resources import Target, target_of
-from tests.apiserver.watch import Feed, Options, Over, Stream, bookmark, line, selected, wait_until_fresh
+from tests.apiserver.store import key_of
+from tests.apiserver.watch import Options, Stream, line, whole
 from tests.apiserver.wire import Ending, Wire
 
 if TYPE_CHECKING:
     from tests.apiserver.server import ApiServer
 
 _COMPRESS_FROM = 128 * 1024
-_TOO_MANY = "Too many requests, please try again later.\n"
 _JSON, _TEXT = "application/json", "text/plain; charset=utf-8"
-_PUBLIC = ("/healthz", "/livez", "/readyz", "/version")
-_NO_PROGRESS = (
-    "a watch stream was requested by the client but the required storage feature RequestWatchProgress is disabled"
-)
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that is known in full. ``headers`` come on top of the usual ones."""
-
-    code: int = 200
-    body: bytes
-    content_type: str = _JSON
-    headers: Mapping[str, str] = {}
+_GZIP = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+_VERBS = {"GET": "list", "POST": "create", "PUT": "update"}
+_TOKENS = itertools.count(1)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -57,7 +46,6 @@ class Handler(BaseHTTPRequestHandler):
         self, sock: socket.socket, address: tuple[str, int], api: ApiServer, stopping: threading.Event
     ) -> None:
         self.api = api
-        self.stopping = stopping
         self.ending = Ending.KEEP
         self.wire = Wire(sock, api.faults, stopping)
         super().__init__(sock, address, cast("BaseServer", None))
@@ -70,7 +58,9 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         path, query = unquote(url.path), dict(parse_qsl(url.query, keep_blank_values=True))
         target = target_of(path)
-        verb, subject = _verb(self.command, target, query), target.resource.plural if target else path
+        verb = "watch" if query.get("watch") == "true" else _VERBS[self.command]
+        verb = "get" if verb == "list" and target is not None and target.name else verb
+        subject = target.resource.plural if target else path
         kept = {name.lower(): value for name, value in self.headers.items() if name.lower() != "authorization"}
         self.api.requests.record(
             Request(at=time.monotonic(), verb=verb, resource=subject, path=path, query=query, headers=kept)
@@ -78,190 +68,160 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if self._suffers(verb, subject):
                 return
-            self._authenticate(path)
-            if target is not None and verb == "watch":
+            self._authenticate()
+            target = _served(target)
+            if verb == "watch":
                 self._watch(target, query)
                 return
-            said = self._answer(verb, path, target, query, body)
-            if self.api.faults.loses_answer(verb, subject):
-                self._close(Ending.CUT)
-            else:
-                self._reply(said, cut=self.api.faults.truncates(verb, subject))
+            answer = self._list(target, query) if verb == "list" else self._one(verb, target, body)
+            is_cut = self.api.faults.take(Truncation, verb, subject) is not None
+            self._reply(201 if verb == "create" else 200, answer, is_cut=is_cut)
         except ApiError as error:
-            headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
-            self._reply(Answer(code=error.code, body=error.body(), headers=headers))
+            self._reply(error.code, error.body(), retry_after=error.retry_after)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - names of http.server
+    do_GET = do_POST = do_PUT = _serve  # noqa: N815 - names of http.server
 
     def _suffers(self, verb: str, subject: str) -> bool:
         """Whether a fault has taken the place of the answer."""
         faults = self.api.faults
-        self.stopping.wait(faults.delay_of(verb, subject))
-        if faults.stalls(verb, subject):
+        if delay := faults.take(Delay, verb, subject):
+            self.wire.stopping.wait(delay.seconds)
+        if faults.take(Stall, verb, subject):
             self.wire.wait_for_client_to_go()
             self._close(Ending.CUT)
             return True
-        failure = faults.next_failure(verb, subject)
-        if failure is not None:
-            self._fail(failure)
-        return failure is not None
-
-    def _fail(self, failure: Failure) -> None:
-        headers = {} if failure.retry_after is None else {"Retry-After": f"{failure.retry_after:g}"}
+        failure = faults.take(Failure, verb, subject)
+        if failure is None:
+            return False
+        phrase = http.HTTPStatus(failure.code).phrase
         text = failure.body
         if text is None and failure.code == http.HTTPStatus.TOO_MANY_REQUESTS:
-            text = _TOO_MANY
-        if text is not None:
-            self._reply(Answer(code=failure.code, body=text.encode(), content_type=_TEXT, headers=headers))
-            return
-        phrase = http.HTTPStatus(failure.code).phrase
-        error = ApiError(failure.code, phrase.replace(" ", ""), f"{phrase}: ordered by a test")
-        self._reply(Answer(code=failure.code, body=error.body(), headers=headers))
+            text = "Too many requests, please try again later.\n"
+        if text is None:
+            error = ApiError(failure.code, phrase.replace(" ", ""), f"{phrase}: ordered by a test")
+            self._reply(failure.code, error.body(), retry_after=failure.retry_after or 0)
+        else:
+            self._reply(failure.code, text.encode(), content_type=_TEXT, retry_after=failure.retry_after or 0)
+        return True
 
-    def _authenticate(self, path: str) -> None:
-        if isinstance(self.connection, ssl.SSLSocket) and self.connection.getpeercert():
-            return
+    def _authenticate(self) -> None:
+        """A client certificate will do, or a bearer token. Raises a 401."""
         scheme, _, token = (self.headers.get("Authorization") or "").partition(" ")
-        if scheme.lower() == "bearer" and token.strip() in self.api.tokens:
-            return
-        if scheme or not path.startswith(_PUBLIC):
+        is_known = isinstance(self.connection, ssl.SSLSocket) and bool(self.connection.getpeercert())
+        if not is_known and not (scheme.lower() == "bearer" and token.strip() == self.api.access.token):
             raise ApiError(401, "Unauthorized", "Unauthorized")
 
-    def _answer(self, verb: str, path: str, target: Target | None, query: Mapping[str, str], body: bytes) -> Answer:
-        """Answer anything but a watch. Raises ApiError."""
-        if target is None and path.startswith(_PUBLIC):
-            return Answer(body=b"ok", content_type=_TEXT)
-        if target is None:
-            raise errors.not_found("the requested resource")
-        resource, namespace = target.resource, target.namespace
-        match verb:
-            case "list":
-                return Answer(body=self._list(target, query))
-            case "get":
-                return Answer(body=msgspec.json.encode(self.api.get(resource.kind, namespace, target.name)))
-            case "create" | "update":
-                store = self.api.create if verb == "create" else self.api.replace
-                try:
-                    stored = store(resource.typed | msgspec.json.decode(body))
-                except KeyError as error:
-                    raise ApiError(422, "Invalid", f"{error} is missing") from error
-                return Answer(code=201 if verb == "create" else 200, body=msgspec.json.encode(stored))
-        raise ApiError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    def _one(self, verb: str, target: Target, body: bytes) -> bytes:
+        if verb == "get":
+            version = self.api.store.get(target.resource.plural, key_of(target.namespace, target.name))
+            if version is None:
+                raise ApiError(404, "NotFound", f'{target.resource.plural} "{target.name}" not found')
+            return whole(target.resource, version)
+        store = self.api.create if verb == "create" else self.api.replace
+        try:
+            return msgspec.json.encode(store(target.resource.typed | msgspec.json.decode(body)))
+        except KeyError as error:
+            raise ApiError(422, "Invalid", f"{error} is missing") from error
 
     def _list(self, target: Target, query: Mapping[str, str]) -> bytes:
-        """A list, whole or a page. At resourceVersion 0 the limit is ignored, as by a real server's watch cache.
-
-        The continue token is the revision of the first page and the key where the next one starts.
-        """
-        store, table, options = self.api.store, target.resource.plural, _options(target, query)
-        revision, start = None, ""
-        if query.get("continue"):
-            text, _, start = base64.urlsafe_b64decode(query["continue"]).decode().partition(" ")
-            revision = int(text)
-        elif options.resource_version:
-            wait_until_fresh(store, options.resource_version, self.api.settings.patience)
-        if revision is not None and revision > store.revision:
-            raise errors.expired(revision, store.revision)
-        snapshot = store.snapshot(table, revision)
-        found = [each for each in snapshot.versions if each.key >= start and selected(options.selection, each)]
-        metadata = {"resourceVersion": str(snapshot.revision)}
+        """A list, whole or a page. At resourceVersion 0 the limit is ignored, as by a real server's watch cache."""
+        store, options = self.api.store, _options(target, query)
+        if token := query.get("continue"):
+            if token not in store.pages:
+                raise expired(0, store.revision)
+            revision, found = store.pages[token]
+        else:
+            if options.resource_version:
+                store.wait_for(options.resource_version, self.api.patience)
+            revision, versions = store.versions(target.resource.plural)
+            found = [each for each in versions if options.selection.takes(each)]
+        metadata = {"resourceVersion": str(revision)}
         limit = int(query.get("limit") or 0) if options.resource_version != 0 else 0
         if limit and len(found) > limit:
-            token = f"{snapshot.revision} {found[limit].key}"
-            metadata["continue"] = base64.urlsafe_b64encode(token.encode()).decode()
+            metadata["continue"] = str(next(_TOKENS))
+            store.pages[metadata["continue"]] = (revision, found[limit:])
             found = found[:limit]
         items = [msgspec.Raw(each.body) for each in found]
         head = {"kind": f"{target.resource.kind}List", "apiVersion": target.resource.api_version}
         return msgspec.json.encode(head | {"metadata": metadata, "items": items}) + b"\n"
 
     def _watch(self, target: Target, query: Mapping[str, str]) -> None:
-        api = self.api
-        options = _options(target, query)
-        if options.send_initial_events and not api.faults.watch_list:
-            raise ApiError(
-                422, "Invalid", "sendInitialEvents is forbidden unless the WatchList feature gate is enabled"
-            )
-        feed = Feed(api.store, target.resource, options)
+        api, options = self.api, _options(target, query)
+        stream = Stream(api.store, target.resource, options, self.wire)
         if options.send_initial_events and api.faults.list_fault is not None:
-            self._close(self._fail_list(api.faults.list_fault, feed))
+            self._close(self._fail_list(api.faults.list_fault, stream))
             return
         gone: ApiError | None = None
         lines: list[bytes] = []
         try:
-            lines = feed.start(api.settings.patience)
+            lines = stream.first(api.patience)
         except ApiError as error:
             if api.faults.expired_as_http:
                 raise
             gone = error
-        headers = {"Transfer-Encoding": "chunked"}
-        if options.send_initial_events and "gzip" in self.headers.get("Accept-Encoding", ""):
-            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-        self._send_head(200, _JSON, headers)
-        self.wire.compress_chunks(on="Content-Encoding" in headers)
+        self._begin_stream(_JSON, may_compress=options.send_initial_events)
         if gone is not None:
-            self.wire.send_chunks(line("ERROR", gone.status()))
+            self.wire.send_chunk(line("ERROR", gone.status))
             self.wire.end_chunks()
             return
-        stream = Stream(feed, api.store, self.wire, options.timeout, api.settings.pace)
+        if broken := api.faults.take(Break, "watch", target.resource.plural):
+            self._close(stream.suffer(broken.how))
+            return
+        self.wire.send_chunk(b"".join(lines))
+        api.watchers.add(stream)
         try:
-            self._close(self._run(stream, lines))
+            self._close(stream.run())
         finally:
             api.watchers.discard(stream)
-            stream.close()
 
-    def _fail_list(self, how: ListFault, feed: Feed) -> Ending:
+    def _fail_list(self, how: ListFault, stream: Stream) -> Ending:
         """Send a streaming list that does not come to its end mark."""
+        if how == "refused":
+            raise ApiError(
+                422, "Invalid", "sendInitialEvents is forbidden unless the WatchList feature gate is enabled"
+            )
         if how == "status":
             raise ApiError(500, "InternalError", "etcdserver: request timed out")
         if how != "buffered":
-            kind = "text/html" if how == "html" else "application/json"
-            self._send_head(200, kind, {"Transfer-Encoding": "chunked"})
-            self.wire.compress_chunks(on=False)
-        objects = [each for each in feed.start(self.api.settings.patience) if b'"BOOKMARK"' not in each]
+            self._begin_stream("text/html" if how == "html" else _JSON, may_compress=False)
+        objects = [each for each in stream.first(self.api.patience) if b'"BOOKMARK"' not in each]
         lines = {
-            "error": [line("ERROR", ApiError(500, "InternalError", _NO_PROGRESS).status())],
-            "late-error": [*objects, line("ERROR", ApiError(429, "TooManyRequests", "too many requests").status())],
+            "error": [line("ERROR", ApiError(500, "InternalError", "RequestWatchProgress is disabled").status)],
+            "late-error": [*objects, line("ERROR", ApiError(429, "TooManyRequests", "too many requests").status)],
             "unmarked-end": objects,
             "ignored": objects,
-            "unmarked-bookmark": [*objects, bookmark(feed.resource, self.api.store.revision)],
+            "unmarked-bookmark": [*objects, stream.bookmark()],
             "html": [b"<html><form>Log in</form></html>\n"],
         }
-        self.wire.send_chunks(b"".join(lines.get(how, [])))
+        self.wire.send_chunk(b"".join(lines.get(how, [])))
         if how in ("error", "late-error", "unmarked-end", "html"):
             self.wire.end_chunks()
             return Ending.KEEP
         self.wire.wait_for_client_to_go()
         return Ending.CUT
 
-    def _run(self, stream: Stream, lines: list[bytes]) -> Ending:
-        try:
-            stream.begin(lines, self.api.faults.next_break(stream.resource.plural))
-        except Over as over:
-            return over.ending
-        self.api.watchers.add(stream)
-        return stream.run()
+    def _begin_stream(self, content_type: str, *, may_compress: bool) -> None:
+        is_compressed = may_compress and "gzip" in self.headers.get("Accept-Encoding", "")
+        self._send_head(200, content_type, {"Transfer-Encoding": "chunked"} | (_GZIP if is_compressed else {}))
+        self.wire.compress_chunks(on=is_compressed)
 
-    def _reply(self, said: Answer, *, cut: bool = False) -> None:
-        headers, body = dict(said.headers), said.body
+    def _reply(
+        self, code: int, body: bytes, *, content_type: str = _JSON, retry_after: int = 0, is_cut: bool = False
+    ) -> None:
+        headers = {"Retry-After": str(retry_after)} if retry_after else {}
         if len(body) > _COMPRESS_FROM and "gzip" in self.headers.get("Accept-Encoding", ""):
             body = gzip.compress(body, compresslevel=1)
-            headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-        headers["Content-Length"] = str(len(body))
-        self._send_head(said.code, said.content_type, headers)
-        self.wire.send(body[: len(body) // 2] if cut else body)
-        if cut:
+            headers |= _GZIP
+        self._send_head(code, content_type, headers | {"Content-Length": str(len(body))})
+        self.wire.send(body[: len(body) // 2] if is_cut else body)
+        if is_cut:
             self._close(Ending.CUT)
 
     def _send_head(self, code: int, content_type: str, headers: Mapping[str, str]) -> None:
         self.send_response_only(code)
-        for name, value in ({"Date": self.date_time_string(), "Content-Type": content_type} | dict(headers)).items():
+        for name, value in ({"Content-Type": content_type} | dict(headers)).items():
             self.send_header(name, value)
         self.end_headers()
-
-    def flush_headers(self) -> None:
-        """Send the head the same way as the body, slowly if so ordered."""
-        self.wire.send(b"".join(self._headers_buffer))
-        self._headers_buffer: list[bytes] = []
 
     def _close(self, ending: Ending) -> None:
         if ending is not Ending.KEEP:
@@ -269,30 +229,20 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-def _verb(method: str, target: Target | None, query: Mapping[str, str]) -> str:
-    """The verb as in audit logs."""
+def _served(target: Target | None) -> Target:
     if target is None:
-        return method.lower()
-    if method == "GET":
-        if query.get("watch", "").lower() in ("true", "1"):
-            return "watch"
-        return "get" if target.name else "list"
-    return {"POST": "create", "PUT": "update"}.get(method, method.lower())
+        raise ApiError(404, "NotFound", "the requested resource not found")
+    return target
 
 
 def _options(target: Target, query: Mapping[str, str]) -> Options:
     """The parameters of a list or watch."""
-
-    def is_true(name: str) -> bool:
-        return query.get(name, "").lower() in ("true", "1")
-
-    version: Any = query.get("resourceVersion")
+    labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
+    version = query.get("resourceVersion")
     return Options(
-        selection=Selection(
-            namespace=target.namespace, labels=query.get("labelSelector", ""), fields=query.get("fieldSelector", "")
-        ),
+        selection=Selection(namespace=target.namespace, labels=labels, fields=fields),
         resource_version=int(version) if version else None,
         timeout=int(query.get("timeoutSeconds") or 0),
-        bookmarks=is_true("allowWatchBookmarks"),
-        send_initial_events=is_true("sendInitialEvents"),
+        bookmarks=query.get("allowWatchBookmarks") == "true",
+        send_initial_events=query.get("sendInitialEvents") == "true",
     )

@@ -17,6 +17,8 @@ JsonObject = dict[str, Any]
 Auth = Literal["token", "token-file", "exec", "client-certificate", "none"]
 """``token-file`` and ``exec`` read the token from a file beside the kubeconfig, so that it can be rotated."""
 
+_EXEC_API = "client.authentication.k8s.io/v1"
+
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach a server: its URL, its certificates, and a bearer token."""
@@ -26,13 +28,17 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     token: str
 
 
-def write(path: Path, access: Access, auth: Auth = "token") -> Path:
-    """Write a kubeconfig, and the token file that it refers to, if any. Returns ``path``."""
-    cluster = {"server": access.url, "certificate-authority-data": _base64(access.pki.authority)}
+def write(path: Path, access: Access, auth: Auth = "token", cluster: JsonObject | None = None) -> Path:
+    """Write a kubeconfig, and the token file that it refers to, if any. Returns ``path``.
+
+    ``cluster`` has settings of the cluster beside the usual ones, or (None) takes one of those away.
+    """
+    usual = {"server": access.url, "certificate-authority-data": _base64(access.pki.authority)}
+    settings = {key: value for key, value in (usual | (cluster or {})).items() if value is not None}
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "test", "cluster": cluster}],
+        "clusters": [{"name": "test", "cluster": settings}],
         "users": [{"name": "test", "user": _user(path, access, auth)}],
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
         "current-context": "test",
@@ -45,22 +51,10 @@ def write(path: Path, access: Access, auth: Auth = "token") -> Path:
 def write_token(path: Path, token: str, auth: Auth) -> Path:
     """Write the token file of the kubeconfig at ``path``: for ``exec`` the ExecCredential that has it. Returns it."""
     file = path.with_name(path.name + (".credential" if auth == "exec" else ".token"))
-    content = token
-    if auth == "exec":
-        kind = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential"}
-        content = json.dumps(kind | {"status": {"token": token}})
-    file.write_text(content)
+    credential = {"apiVersion": _EXEC_API, "kind": "ExecCredential", "status": {"token": token}}
+    file.write_text(json.dumps(credential) if auth == "exec" else token)
     file.chmod(0o600)
     return file
-
-
-def write_service_account(folder: Path, access: Access) -> Path:
-    """Write what a pod finds in its service account folder: token, ca.crt and namespace. Returns ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "token").write_text(access.token)
-    (folder / "namespace").write_text("kube-system")
-    (folder / "ca.crt").write_bytes(access.pki.authority)
-    return folder
 
 
 def _user(path: Path, access: Access, auth: Auth) -> JsonObject:
@@ -70,15 +64,13 @@ def _user(path: Path, access: Access, auth: Auth) -> JsonObject:
         case "token-file":
             return {"tokenFile": str(write_token(path, access.token, auth))}
         case "exec":
-            file = write_token(path, access.token, auth)
-            command: JsonObject = {"command": "cat", "args": [str(file)], "interactiveMode": "Never"}
-            return {"exec": {"apiVersion": "client.authentication.k8s.io/v1"} | command}
+            arguments = [str(write_token(path, access.token, auth))]
+            program = {"apiVersion": _EXEC_API, "command": "cat", "args": arguments, "interactiveMode": "Never"}
+            return {"exec": program}
         case "client-certificate":
             client = access.pki.client
-            return {
-                "client-certificate-data": _base64(client.certificate),
-                "client-key-data": _base64(client.key),
-            }
+            certificate, key = _base64(client.certificate), _base64(client.key)
+            return {"client-certificate-data": certificate, "client-key-data": key}
         case "none":
             return {}
 

@@ -6,21 +6,19 @@ take the port while the server is "down".
 
 from __future__ import annotations
 
-import ipaddress
+import contextlib
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable
 
-from tests.apiserver.wire import Ending, say_goodbye, shut_down
+from tests.apiserver.wire import Ending, close, shut_down
 
 Serve = Callable[[socket.socket, tuple[str, int]], Ending]
 
-_BACKLOG = 128
 _HANDSHAKE_SECONDS = 10.0
 _DROP_SECONDS = 5.0
-_JOIN_SECONDS = 0.5
 
 
 class Listener:
@@ -29,16 +27,14 @@ class Listener:
     ``context`` is what new connections are wrapped with; it may be replaced at any time.
     """
 
-    def __init__(self, host: str, port: int, serve: Serve, context: ssl.SSLContext) -> None:
-        """Bind, but do not listen yet. Port 0 takes a free one. Raises OSError."""
+    def __init__(self, host: str, serve: Serve, context: ssl.SSLContext) -> None:
+        """Bind to a free port, but do not listen yet. Raises OSError."""
         self.context = context
         self._serve = serve
-        self._socket = _bound(host, port)
-        self.port: int = self._socket.getsockname()[1]
-        if port == 0:
+        with _bound(host, 0) as found:
+            self.port = int(found.getsockname()[1])
             # Only a port that was asked for outlives the shutdown of the socket: ask for the one that was found.
-            found, self._socket = self._socket, _bound(host, self.port)
-            found.close()
+            self._socket = _bound(host, self.port)
         self._lock = threading.Lock()
         self._acceptor: threading.Thread | None = None
         self._connections: dict[threading.Thread, socket.socket] = {}
@@ -47,7 +43,7 @@ class Listener:
         """Listen; does nothing if it does already."""
         with self._lock:
             if self._acceptor is None:
-                self._socket.listen(_BACKLOG)
+                self._socket.listen(128)
                 self._acceptor = threading.Thread(target=self._accept, name="apiserver-accept", daemon=True)
                 self._acceptor.start()
 
@@ -60,17 +56,14 @@ class Listener:
             acceptor.join(_DROP_SECONDS)
 
     def drop_connections(self) -> None:
-        """Close every connection, and wait for their threads (except a caller's own)."""
+        """Close every connection, and wait for their threads."""
         deadline = time.monotonic() + _DROP_SECONDS
-        while time.monotonic() < deadline:
+        while self._connections and time.monotonic() < deadline:
             with self._lock:
-                others = {t: sock for t, sock in self._connections.items() if t is not threading.current_thread()}
-            for sock in others.values():
+                present = dict(self._connections)
+            for thread, sock in present.items():
                 shut_down(sock)
-            for thread in others:
-                thread.join(_JOIN_SECONDS)
-            if not others:
-                return
+                thread.join(0.5)
 
     def close(self) -> None:
         """Close everything, for good."""
@@ -79,31 +72,25 @@ class Listener:
         self._socket.close()
 
     def _accept(self) -> None:
-        while True:
-            try:
+        with contextlib.suppress(OSError):
+            while True:
                 sock, address = self._socket.accept()
-            except OSError:
-                return
-            thread = threading.Thread(target=self._attend, args=(address,), name="apiserver", daemon=True)
-            with self._lock:
-                self._connections[thread] = sock
-            thread.start()
+                thread = threading.Thread(target=self._attend, args=(address,), name="apiserver", daemon=True)
+                with self._lock:
+                    self._connections[thread] = sock
+                thread.start()
 
     def _attend(self, address: tuple[str, int]) -> None:
         me = threading.current_thread()
         ending = Ending.CUT
-        try:
+        # The client may go, or speak no TLS: there is nobody to tell.
+        with contextlib.suppress(OSError, ValueError):
             ending = self._serve(self._secured(me), address)
-        except (OSError, ValueError):
-            pass  # the client has gone, or speaks no TLS: there is nobody to tell
-        finally:
-            with self._lock:
-                sock = self._connections[me]
-            if ending is Ending.KEEP:
-                say_goodbye(sock)
-            sock.close()
-            with self._lock:
-                del self._connections[me]
+        with self._lock:
+            sock = self._connections[me]
+        close(sock, ending)
+        with self._lock:
+            del self._connections[me]
 
     def _secured(self, me: threading.Thread) -> socket.socket:
         plain = self._connections[me]
@@ -117,18 +104,7 @@ class Listener:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if _is_ipv6(host) else socket.AF_INET, socket.SOCK_STREAM)
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-    except OSError:
-        sock.close()
-        raise
+    sock.bind((host, port))
     return sock
-
-
-def _is_ipv6(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).version == 6
-    except ValueError:
-        return False

@@ -7,29 +7,26 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import yaml
 
+from tests.apiserver.store import Version
+
 JsonObject = dict[str, Any]
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def read_objects(path: Path) -> Iterator[JsonObject]:
-    """Yield the objects of a YAML or JSON file, or of all such files in a folder, in name order; lists are unfolded."""
-    if path.is_dir():
-        for each in sorted(path.rglob("*")):
-            if each.suffix in _SUFFIXES:
-                yield from read_objects(each)
-        return
-    for document in yaml.load_all(path.read_bytes(), Loader=_LOADER):
-        if isinstance(document, dict):
-            yield from document["items"] if document.get("kind") == "List" else (document,)
+    """Yield the objects of a YAML or JSON file, or of all YAML files in a folder, in name order; lists are unfolded."""
+    for file in sorted(path.rglob("*.yaml")) if path.is_dir() else [path]:
+        for document in yaml.load_all(file.read_bytes(), Loader=_LOADER):
+            if isinstance(document, dict):
+                yield from document["items"] if document.get("kind") == "List" else (document,)
 
 
 class Defaults:
@@ -42,26 +39,20 @@ class Defaults:
     def fill_in(self, kind: str, obj: JsonObject) -> None:
         """Change the object in place."""
         if kind == "Service":
-            self._fill_in_service(obj)
-        for port in obj.get("ports") or [] if kind == "EndpointSlice" else ():
-            port.setdefault("protocol", "TCP")
+            self._fill_in_service(obj.setdefault("spec", {}))
+        elif kind == "EndpointSlice":
+            for port in obj.get("ports") or []:
+                port.setdefault("protocol", "TCP")
 
-    def _fill_in_service(self, obj: JsonObject) -> None:
-        spec = obj.setdefault("spec", {})
+    def _fill_in_service(self, spec: JsonObject) -> None:
         spec.setdefault("type", "ClusterIP")
-        spec.setdefault("sessionAffinity", "None")
-        obj.setdefault("status", {"loadBalancer": {}})
-        is_open = spec["type"] in ("NodePort", "LoadBalancer")
+        is_open = spec["type"] in ("NodePort", "LoadBalancer") and spec.get("allocateLoadBalancerNodePorts", True)
         for port in spec.get("ports") or []:
             port.setdefault("protocol", "TCP")
-            port.setdefault("targetPort", port["port"])
-            if is_open and not port.get("nodePort") and spec.get("allocateLoadBalancerNodePorts", True):
+            if is_open and not port.get("nodePort"):
                 port["nodePort"] = next(self._node_ports)
-        if is_open:
-            spec.setdefault("externalTrafficPolicy", "Cluster")
         if spec["type"] == "ExternalName":
             return
-        spec.setdefault("internalTrafficPolicy", "Cluster")
         spec.setdefault("clusterIP", (spec.get("clusterIPs") or [None])[0] or next(self._addresses))
         addresses = spec.setdefault("clusterIPs", [spec["clusterIP"]])
         if "None" not in addresses:
@@ -76,20 +67,19 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     labels: str = ""
     fields: str = ""
 
-    def takes(self, namespace: str, labels: Mapping[str, str], fields: Mapping[str, str]) -> bool:
-        """Whether an object is selected."""
-        if self.namespace and namespace != self.namespace:
+    def takes(self, version: Version | None) -> bool:
+        """Whether an object is selected; never if there is none."""
+        if version is None or (self.namespace and version.namespace != self.namespace):
             return False
-        return _all_hold(self.labels, labels.get) and _all_hold(self.fields, lambda key: fields.get(key, ""))
+        return _all_hold(self.labels, version.labels.get) and _all_hold(self.fields, version.fields.get)
 
 
 def _all_hold(selector: str, value_of: Callable[[str], str | None]) -> bool:
-    """Whether each term holds: ``key``, ``!key``, ``key=value``, ``key==value`` or ``key!=value``."""
+    """Whether each term holds: ``key``, ``!key``, ``key=value`` or ``key!=value``."""
     for term in filter(None, selector.split(",")):
-        key, equals, value = term.replace("==", "=").partition("=")
-        is_wanted = not key.endswith("!") and not key.startswith("!")
+        key, equals, value = term.partition("=")
         found = value_of(key.strip("!"))
-        if (found == value if equals else found is not None) is not is_wanted:
+        if (found == value if equals else found is not None) is ("!" in key):
             return False
     return True
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-import shutil
 import ssl
 import subprocess
 import tempfile
@@ -15,9 +14,29 @@ from pathlib import Path
 
 import msgspec
 
-_DAYS = "3650"
-_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256")
-_SERVER_NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+NAMES = "DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:::1"
+VALID = ("20200101000000Z", "20491231000000Z")
+
+_CONFIG = """
+[ca]
+default_ca = test
+[test]
+database = index
+serial = serial
+new_certs_dir = .
+default_md = sha256
+policy = any
+certificate = ca.crt
+private_key = ca.key
+[any]
+organizationName = optional
+commonName = supplied
+[leaf]
+basicConstraints = critical,CA:FALSE
+keyUsage = critical,digitalSignature
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+"""
 
 
 class KeyPair(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,34 +54,26 @@ class Pki(msgspec.Struct, frozen=True, kw_only=True):
     client: KeyPair
 
 
-@functools.cache
-def issue(addresses: tuple[str, ...], authority: str = "test-ca") -> Pki:
-    """Make an authority and certificates for a server at these addresses (IPs or names) and for one client.
+def names_of(host: str) -> str:
+    """What a certificate for a server at this address is good for."""
+    return f"{NAMES},IP:{ipaddress.ip_address(host)}"
 
-    Made once per process and arguments. Raises FileNotFoundError if there is no openssl.
-    """
-    if shutil.which("openssl") is None:
-        raise FileNotFoundError(
-            "the test API server needs the openssl command for its certificates: apt install openssl"
-        )
-    names = ",".join(sorted({_alternative_name(each) for each in (*_SERVER_NAMES, "127.0.0.1", "::1", *addresses)}))
+
+@functools.cache
+def issue(names: str, authority: str = "test-ca", *, period: tuple[str, str] = VALID, usage: str = "serverAuth") -> Pki:
+    """Make an authority and certificates for a server with these names and for one client, once per process."""
     with tempfile.TemporaryDirectory(prefix="apiserver-pki-") as folder:
         home = Path(folder)
-        usage = "keyUsage=critical,keyCertSign,cRLSign"
-        _openssl(home, "ca", f"/CN={authority}", "basicConstraints=critical,CA:TRUE", usage)
-        leaf = ("basicConstraints=critical,CA:FALSE", "keyUsage=critical,digitalSignature")
-        _signed(home, "server", "/CN=kube-apiserver", *leaf, "extendedKeyUsage=serverAuth", f"subjectAltName={names}")
-        _signed(home, "client", "/O=system:masters/CN=test-client", *leaf, "extendedKeyUsage=clientAuth")
-        return Pki(authority=(home / "ca.crt").read_bytes(), server=_pair(home, "server"), client=_pair(home, "client"))
-
-
-def signing_key() -> bytes:
-    """Make a key for service account tokens, PEM.
-
-    kube-apiserver takes an ECDSA key only in its own form (SEC 1: "EC PRIVATE KEY"), and `openssl req` writes PKCS #8.
-    """
-    command = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"]
-    return subprocess.run(command, capture_output=True, check=True).stdout
+        (home / "index").touch()
+        (home / "serial").write_text("01\n")
+        usages = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+        _openssl(home, "req", "-x509", *_new_key("ca", f"/CN={authority}"), *usages, "-out", "ca.crt")
+        server = f"extendedKeyUsage = {usage}\nsubjectAltName = {names}\n"
+        return Pki(
+            authority=(home / "ca.crt").read_bytes(),
+            server=_signed(home, "/CN=kube-apiserver", server, period),
+            client=_signed(home, "/O=system:masters/CN=test-client", "extendedKeyUsage = clientAuth\n", VALID),
+        )
 
 
 def server_context(pki: Pki) -> ssl.SSLContext:
@@ -70,34 +81,26 @@ def server_context(pki: Pki) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.verify_mode = ssl.CERT_OPTIONAL
     context.load_verify_locations(cadata=pki.authority.decode())
-    with tempfile.TemporaryDirectory(prefix="apiserver-pki-") as folder:
-        certificate, key = Path(folder, "tls.crt"), Path(folder, "tls.key")
-        certificate.write_bytes(pki.server.certificate)
-        key.write_bytes(pki.server.key)
-        context.load_cert_chain(certificate, key)
+    with tempfile.NamedTemporaryFile(prefix="apiserver-pki-") as file:
+        file.write(pki.server.certificate + pki.server.key)
+        file.flush()
+        context.load_cert_chain(file.name)
     return context
 
 
-def _signed(home: Path, name: str, subject: str, *extensions: str) -> None:
-    _openssl(home, name, subject, *extensions, signer=("-CA", "ca.crt", "-CAkey", "ca.key"))
+def _signed(home: Path, subject: str, extensions: str, period: tuple[str, str]) -> KeyPair:
+    (home / "ca.conf").write_text(_CONFIG + extensions)
+    _openssl(home, "req", *_new_key("leaf", subject), "-out", "leaf.csr")
+    dates = ("-extensions", "leaf", "-startdate", period[0], "-enddate", period[1])
+    _openssl(home, "ca", "-batch", "-notext", "-config", "ca.conf", *dates, "-in", "leaf.csr", "-out", "leaf.crt")
+    return KeyPair(certificate=(home / "leaf.crt").read_bytes(), key=(home / "leaf.key").read_bytes())
 
 
-def _openssl(home: Path, name: str, subject: str, *extensions: str, signer: tuple[str, ...] = ()) -> None:
-    command = ["openssl", "req", "-x509", *_KEY, "-days", _DAYS, "-subj", subject, *signer]
-    command += ["-keyout", f"{name}.key", "-out", f"{name}.crt"]
-    for extension in extensions:
-        command += ["-addext", extension]
-    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"openssl could not make the {name} certificate: {done.stderr.strip()}")
+def _new_key(name: str, subject: str) -> tuple[str, ...]:
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    return (*curve, "-keyout", f"{name}.key", "-subj", subject)
 
 
-def _pair(home: Path, name: str) -> KeyPair:
-    return KeyPair(certificate=(home / f"{name}.crt").read_bytes(), key=(home / f"{name}.key").read_bytes())
-
-
-def _alternative_name(address: str) -> str:
-    try:
-        return f"IP:{ipaddress.ip_address(address)}"
-    except ValueError:
-        return f"DNS:{address}"
+def _openssl(home: Path, *arguments: str) -> None:
+    done = subprocess.run(["openssl", *arguments], cwd=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

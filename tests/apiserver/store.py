@@ -1,28 +1,24 @@
 """The objects and their history: a small multi-version store with one revision counter, as etcd has.
 
-Every write takes the next revision, whatever the resource. Each table (one per resource) keeps the current version of
-its objects and a log of changes; a snapshot of an earlier revision is the current state with later changes undone.
-History before ``compacted`` is lost, and asking for it raises the API's 410.
-
-A version keeps the object only as JSON, together with the labels and fields that selectors look at: ten thousand
-objects with history stay small, and no caller can change a stored object.
+Every write takes the next revision, whatever the resource. History before ``compacted`` is lost, and asking for it
+raises the API's 410. A version keeps the object only as JSON, together with the labels and fields that selectors look
+at: no caller can change a stored object.
 """
 
 from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
-from typing import Any, cast
+from collections import defaultdict
+from typing import Any
 
 import msgspec
 
-from tests.apiserver.errors import expired
+from tests.apiserver.errors import expired, too_new
 
 JsonObject = dict[str, Any]
-Wake = Callable[[], None]
 
-_FIELDS = ("metadata.name", "metadata.namespace", "spec.clusterIP")
+_FIELDS = (("metadata", "name"), ("metadata", "namespace"), ("spec", "clusterIP"))
 """What field selectors may ask for."""
 
 
@@ -38,7 +34,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
     def data(self) -> JsonObject:
         """Return a fresh copy of the object."""
-        return cast("JsonObject", msgspec.json.decode(self.body))
+        return dict(msgspec.json.decode(self.body))
 
     def at(self, revision: int) -> Version:
         """Return the same object stamped with another resourceVersion."""
@@ -50,24 +46,10 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One write: ``current`` is None for a deletion, ``previous`` for a creation."""
 
+    table: str
     revision: int
     previous: Version | None
     current: Version | None
-
-
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """All objects of a table, in key order, as of one revision."""
-
-    revision: int
-    versions: list[Version]
-
-
-class _Table:
-    def __init__(self) -> None:
-        self.items: dict[str, Version] = {}
-        self.log: list[Change] = []
-        self.forgotten = 0
-        self.listeners: set[Wake] = set()
 
 
 def key_of(namespace: str, name: str) -> str:
@@ -76,140 +58,101 @@ def key_of(namespace: str, name: str) -> str:
 
 
 class Store:
-    """The tables. Thread-safe; ``lock`` may be held around a read and the write that depends on it."""
+    """One table per resource. Thread-safe; ``changed`` may be held around a read and the write that depends on it."""
 
-    def __init__(self, *, revision: int = 1, history: int = 50_000) -> None:
-        """Start empty at ``revision``, keeping at least ``history`` changes of each table."""
-        self.lock = threading.RLock()
-        self.revision = revision
-        self.compacted = 0
-        self._history = history
-        self._tables: dict[str, _Table] = {}
-        self._advanced = threading.Condition(self.lock)
-
-    def _table(self, table: str) -> _Table:
-        return self._tables.setdefault(table, _Table())
+    def __init__(self) -> None:
+        self.changed = threading.Condition(threading.RLock())
+        self.revision = 1
+        self.pages: dict[str, tuple[int, list[Version]]] = {}
+        """What is left of the lists that clients have begun to read in pages, by continue token, with the revision."""
+        self._compacted = 0
+        self._tables: dict[str, dict[str, Version]] = defaultdict(dict)
+        self._log: list[Change] = []
 
     def get(self, table: str, key: str) -> Version | None:
         """Return the current version of an object, or None."""
-        with self.lock:
-            return self._table(table).items.get(key)
+        with self.changed:
+            return self._tables[table].get(key)
+
+    def versions(self, table: str) -> tuple[int, list[Version]]:
+        """Return the revision, and all objects in key order."""
+        with self.changed:
+            return self.revision, [version for _, version in sorted(self._tables[table].items())]
 
     def put(self, table: str, data: JsonObject) -> Version:
         """Write an object at the next revision, which becomes its resourceVersion; stamps ``data``."""
         metadata = data["metadata"]
         namespace = metadata.get("namespace", "")
-        with self.lock:
-            revision = self.revision + 1
-            metadata["resourceVersion"] = str(revision)
+        with self.changed:
+            metadata["resourceVersion"] = str(self.revision + 1)
             version = Version(
                 key=key_of(namespace, metadata["name"]),
                 namespace=namespace,
-                revision=revision,
+                revision=self.revision + 1,
                 body=msgspec.json.encode(data),
                 labels=dict(metadata.get("labels") or {}),
-                fields={path: _text_at(data, path) for path in _FIELDS},
+                fields={f"{part}.{name}": str((data.get(part) or {}).get(name) or "") for part, name in _FIELDS},
             )
-            previous = self._table(table).items.get(version.key)
-            self._table(table).items[version.key] = version
-            self._commit(table, Change(revision=revision, previous=previous, current=version))
+            previous = self._tables[table].get(version.key)
+            self._tables[table][version.key] = version
+            self._commit(table, previous, version)
             return version
 
-    def remove(self, table: str, key: str) -> Version:
-        """Delete an object; return its last state, stamped with the revision of the deletion. KeyError if absent."""
-        with self.lock:
-            previous = self._table(table).items.pop(key)
-            revision = self.revision + 1
-            self._commit(table, Change(revision=revision, previous=previous, current=None))
-            return previous.at(revision)
+    def remove(self, table: str, key: str) -> None:
+        """Delete an object. KeyError if absent."""
+        with self.changed:
+            self._commit(table, self._tables[table].pop(key), None)
 
-    def _commit(self, table: str, change: Change) -> None:
-        self.revision = change.revision
-        log = self._table(table).log
-        log.append(change)
-        if len(log) > 2 * self._history:
-            surplus = len(log) - self._history
-            self._table(table).forgotten = log[surplus - 1].revision
-            del log[:surplus]
-        self._advanced.notify_all()
-        for wake in self._table(table).listeners:
-            wake()
+    def _commit(self, table: str, previous: Version | None, current: Version | None) -> None:
+        self.revision += 1
+        self._log.append(Change(table=table, revision=self.revision, previous=previous, current=current))
+        self.changed.notify_all()
 
-    def snapshot(self, table: str, revision: int | None = None) -> Snapshot:
-        """Return all objects as of ``revision``, or now. Raises a 410 if that is lost."""
-        with self.lock:
-            items = dict(self._table(table).items)
-            if revision is not None:
-                for change in reversed(self.changes(table, revision)):
-                    key = cast("Version", change.current or change.previous).key
-                    if change.previous is None:
-                        del items[key]
-                    else:
-                        items[key] = change.previous
-            revision = self.revision if revision is None else revision
-        return Snapshot(revision=revision, versions=[items[key] for key in sorted(items)])
+    def changes(self, table: str, after: int, until: int) -> list[Change]:
+        """Return the changes of the revisions later than ``after``, up to ``until``."""
+        with self.changed:
+            first, last = (bisect_right(self._log, revision, key=_revision_of) for revision in (after, until))
+            return [change for change in self._log[first:last] if change.table == table]
 
-    def changes(self, table: str, after: int, *, following: bool = False) -> list[Change]:
-        """Return the changes of revisions later than ``after``. Raises a 410 if some of them are lost.
-
-        A reader who is ``following`` the log has seen all until ``after``, so that a compaction costs it only the
-        changes of this table that it has not read yet; anybody else must start from a revision after the compaction.
-        """
-        with self.lock:
-            oldest = self._table(table).forgotten if following else max(self.compacted, self._table(table).forgotten)
-            if after < oldest:
-                raise expired(after, oldest)
-            log = self._table(table).log
-            return log[bisect_right(log, after, key=_revision_of) :]
+    def check_history(self, after: int) -> None:
+        """Raise a 410 if changes later than ``after`` are lost to who has not followed them so far."""
+        if after < self._compacted:
+            raise expired(after, self._compacted)
 
     def compact(self) -> int:
-        """Lose all history: every revision that a client has seen so far is too old from now on.
+        """Lose all history: every revision that a client has seen so far is too old from now on. Returns the new one.
 
         Takes one revision, as a write to some other resource would; otherwise a client that is up to date would still
-        be. Returns the new revision.
+        be. As with a real server, watches that are open go on.
         """
-        with self.lock:
-            self.rebase(self.revision + 1)
+        with self.changed:
+            self.revision += 1
+            self._compacted = self.revision
+            self.pages.clear()
+            self.changed.notify_all()
             return self.revision
 
     def rebase(self, revision: int) -> None:
         """Lose all history and go on from another revision, higher or lower, with the same objects.
 
         Going back to a lower revision is what restoring a backup does; objects that carry a higher resourceVersion
-        are given one that fits.
+        are given one that fits. Nobody may be watching.
         """
-        with self.lock:
+        with self.changed:
             for table in self._tables.values():
-                for key, version in table.items.items():
-                    if version.revision > revision:
-                        table.items[key] = version.at(revision)
-                table.forgotten = min(table.log[-1].revision if table.log else table.forgotten, revision)
-                table.log.clear()
-            self.revision = self.compacted = revision
-            self._advanced.notify_all()
+                for key, version in table.items():
+                    table[key] = version if version.revision <= revision else version.at(revision)
+            self._log.clear()
+            self.pages.clear()
+            self.revision = self._compacted = revision
+            self.changed.notify_all()
 
-    def wait_for(self, revision: int, timeout: float) -> bool:
-        """Wait until the store has reached ``revision``; False if it has not after ``timeout`` seconds."""
-        with self._advanced:
-            return self._advanced.wait_for(lambda: self.revision >= revision, timeout)
-
-    def subscribe(self, table: str, wake: Wake) -> None:
-        """Call ``wake`` after each write to the table; it must return at once."""
-        with self.lock:
-            self._table(table).listeners.add(wake)
-
-    def unsubscribe(self, table: str, wake: Wake) -> None:
-        """Undo :meth:`subscribe`."""
-        with self.lock:
-            self._table(table).listeners.discard(wake)
+    def wait_for(self, revision: int, patience: float) -> None:
+        """Wait for a revision; raises a 504 if it is not reached within ``patience`` seconds."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.revision >= revision, patience):
+                raise too_new(revision, self.revision)
 
 
 def _revision_of(change: Change) -> int:
     return change.revision
-
-
-def _text_at(data: Mapping[str, Any], path: str) -> str:
-    value: Any = data
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else ""

@@ -17,8 +17,6 @@ from tests.apiserver.faults import Faults
 if TYPE_CHECKING:
     from zlib import _Compress as Compressor
 
-_CHUNK = 64 * 1024
-
 
 class Ending(enum.Enum):
     """What becomes of a connection after an answer: used again, closed without a word, or reset."""
@@ -33,8 +31,8 @@ class Wire:
 
     def __init__(self, sock: socket.socket, faults: Faults, stopping: threading.Event) -> None:
         self.sock = sock
+        self.stopping = stopping
         self._faults = faults
-        self._stopping = stopping
         self._compressor: Compressor | None = None
 
     def compress_chunks(self, *, on: bool) -> None:
@@ -43,33 +41,22 @@ class Wire:
 
     def send(self, data: bytes) -> None:
         """Send all of it. Raises OSError if the client is gone."""
-        trickle = self._faults.trickling
-        if trickle is None:
-            self.sock.sendall(data)
-            return
-        for start in range(0, len(data), trickle.size):
-            self.sock.sendall(data[start : start + trickle.size])
-            if self._stopping.wait(trickle.interval):
+        size, interval = self._faults.trickling or (len(data), 0.0)
+        for start in range(0, len(data), size or 1):
+            self.sock.sendall(data[start : start + size])
+            if interval and self.stopping.wait(interval):
                 raise ConnectionAbortedError("the server stops")
 
-    def send_chunks(self, data: bytes) -> None:
+    def send_chunk(self, data: bytes) -> None:
         """Send some of a chunked body (RFC 9112 section 7.1)."""
         if self._compressor is not None and data:
             data = self._compressor.compress(data) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
-        self._send_chunks(data)
-
-    def _send_chunks(self, data: bytes) -> None:
-        if len(data) <= _CHUNK:
-            self.send(b"%x\r\n%s\r\n" % (len(data), data) if data else b"")
-            return
-        parts = [data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK)]
-        self.send(b"".join([b"%x\r\n%s\r\n" % (len(part), part) for part in parts]))
+        self.send(b"%x\r\n%s\r\n" % (len(data), data) if data else b"")
 
     def end_chunks(self) -> None:
         """End a chunked body in good order."""
-        if self._compressor is not None:
-            self._send_chunks(self._compressor.flush())
-        self.send(b"0\r\n\r\n")
+        rest = self._compressor.flush() if self._compressor is not None else b""
+        self.send((b"%x\r\n%s\r\n" % (len(rest), rest) if rest else b"") + b"0\r\n\r\n")
 
     def wait_for_client_to_go(self) -> None:
         """Say nothing until the client has closed the connection."""
@@ -91,9 +78,16 @@ class Wire:
             with contextlib.suppress(OSError):
                 self.sock.setblocking(True)
 
-    def reset_on_close(self) -> None:
-        """Make the coming close a TCP reset."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+def close(sock: socket.socket, ending: Ending) -> None:
+    """Close a connection; in good order, TLS says goodbye without waiting for the client's."""
+    with contextlib.suppress(OSError, ValueError):
+        if ending is Ending.RESET:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif ending is Ending.KEEP and isinstance(sock, ssl.SSLSocket):
+            sock.setblocking(False)
+            sock.unwrap()
+    sock.close()
 
 
 def shut_down(sock: socket.socket) -> None:
@@ -101,11 +95,3 @@ def shut_down(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
         # Not the method of SSLSocket: it drops the TLS state first, and the other thread could send plain text.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
-
-
-def say_goodbye(sock: socket.socket) -> None:
-    """Send TLS's close_notify if there is TLS, without waiting for the client's."""
-    if isinstance(sock, ssl.SSLSocket):
-        with contextlib.suppress(OSError, ValueError):
-            sock.setblocking(False)
-            sock.unwrap()

@@ -1,21 +1,24 @@
-"""The API server, and clients of it that do not wait for long."""
+"""The API server, clients of it that do not wait for long, and reflectors that are stopped in the end."""
 
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pykubeproxy.cluster.client import ApiClient, connect
+from pykubeproxy.cluster.client import ApiClient, Observer, connect
 from pykubeproxy.cluster.connections import Timeouts
+from pykubeproxy.cluster.outage import Backoff
+from pykubeproxy.cluster.resources import ENDPOINT_SLICES, Resource
 from pykubeproxy.config.types import ClientConnection
 from tests.apiserver.faults import Faults
+from tests.apiserver.kubeconfig import Auth
 from tests.apiserver.server import ApiServer
-from tests.cluster.following import BACKOFF, Follow, Following
+from tests.cluster.following import BACKOFF, Following
 
-QUICK = Timeouts(connect=2.0, silence=2.0, list_silence=1.0)
-
-Connect = Callable[[ApiServer], ApiClient]
+Connect = Callable[..., ApiClient]
+Follow = Callable[..., Following]
 
 
 @pytest.fixture
@@ -32,34 +35,50 @@ def faults(api: ApiServer) -> Faults:
 
 
 @pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Go straight to the test server, whatever the environment says."""
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No proxy and no cluster, whatever the environment says; inline certificates go to files that do not stay."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-
-
-@pytest.fixture(autouse=True)
-def certificates_stay_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The client writes inline certificates to temporary files, and removes them when a process ends in good order."""
+    for name in ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "KUBECONFIG"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture
 def connect_to(tmp_path: Path) -> Connect:
-    """Makes a client for a server, by way of a kubeconfig."""
+    """Makes clients of a server, by way of a kubeconfig whose cluster has these settings as well."""
 
-    def make(server: ApiServer) -> ApiClient:
-        path = server.kubeconfig(tmp_path / "kubeconfig")
-        return connect(ClientConnection(kubeconfig=str(path), qps=-1), timeouts=QUICK, backoff=BACKOFF)
+    def make(
+        server: ApiServer,
+        *,
+        auth: Auth = "token",
+        cluster: dict[str, Any] | None = None,
+        silence: float = 2.0,
+        backoff: Backoff = BACKOFF,
+        observer: Observer | None = None,
+        **settings: float,
+    ) -> ApiClient:
+        path = server.kubeconfig(tmp_path / "kubeconfig", auth=auth, cluster=cluster)
+        timeouts = Timeouts(connect=2.0, silence=silence, list_silence=min(silence, 1.0))
+        connection = ClientConnection(**{"kubeconfig": str(path), "qps": -1} | settings)
+        return connect(connection, timeouts=timeouts, backoff=backoff, observer=observer)
 
     return make
 
 
 @pytest.fixture
 def follow(connect_to: Connect) -> Iterator[Follow]:
-    """Makes reflectors, and stops them in the end."""
+    """Starts reflectors; what is said beside the resource is for their clients."""
     begun: list[Following] = []
-    yield Follow(begun, connect_to)
+
+    def start(
+        server: ApiServer, resource: Resource = ENDPOINT_SLICES, *, can_stream: bool = True, **client: Any
+    ) -> Following:
+        begun.append(Following(connect_to(server, **client), resource, can_stream=can_stream))
+        begun[-1].reflector.start()
+        return begun[-1]
+
+    yield start
     for each in begun:
         each.stop()
