@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 SCRIPTS := $(shell grep -lsE '^\#!.*\bbash' .ci/* hack/* e2e/*/*)
 LINTERS := $(addprefix lint-,types python security workflows forms shell imports docker yaml manifests)
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo env PYTHONDONTWRITEBYTECODE=1)
-PEER := $(if $(AS_ROOT),KUBE_PROXY_BIN="$$KUBE_PROXY_BIN" KUBEBUILDER_ASSETS="$$KUBEBUILDER_ASSETS")
+PEER := $(if $(AS_ROOT),KUBE_PROXY_BIN="$$KUBE_PROXY_BIN")
 
 export PYTHON
 export PATH := $(PATH):/usr/sbin:/sbin

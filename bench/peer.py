@@ -1,7 +1,6 @@
 """kube-proxy itself beside this program: the same cluster, API server, tools, and metrics, in one run.
 
-KUBE_PROXY_BIN names the program, and KUBEBUILDER_ASSETS the folder with the etcd and kube-apiserver that both follow.
-What a sync takes, each program tells itself, by the metric that both have.
+KUBE_PROXY_BIN names the program. What a sync takes, each program tells itself, by the metric that both have.
 """
 
 import os
@@ -22,7 +21,6 @@ from bench.namespaces import run_in_fresh
 from bench.synthetic import CLUSTER_CIDR, Shape, documents, slice_documents, unassigned
 from e2e.kube_proxy import UNMANAGED, plain_tools
 from pykubeproxy.host.backend import Backend
-from tests.apiserver.real import RealApiServer, assets
 from tests.apiserver.server import ApiServer
 
 FIRST, CHANGE, PEAK = "beside kube-proxy: first sync", "beside kube-proxy: one change", "beside kube-proxy: peak memory"
@@ -71,10 +69,9 @@ def figures(run: Run) -> Iterator[Figure]:
 
 def compare(shape: Shape, backend: Backend, programs: Sequence[str], rounds: int) -> list[Measured]:
     """Measure one program after the other, in the namespace of the calling process."""
-    programs_folder = assets()
     with (
         tempfile.TemporaryDirectory(prefix="pykubeproxy-bench-") as name,
-        RealApiServer(programs_folder) if programs_folder else ApiServer(kubernetes_service=False) as server,
+        ApiServer(kubernetes_service=False) as server,
     ):
         folder = Path(name)
         server.kubeconfig(folder / "kubeconfig")
@@ -84,7 +81,7 @@ def compare(shape: Shape, backend: Backend, programs: Sequence[str], rounds: int
         return [_measure(program, server, shape, folder, rounds) for program in programs]
 
 
-def _measure(program: str, server: ApiServer | RealApiServer, shape: Shape, folder: Path, rounds: int) -> Measured:
+def _measure(program: str, server: ApiServer, shape: Shape, folder: Path, rounds: int) -> Measured:
     command = [program, "--kubeconfig", str(folder / "kubeconfig"), *_NODE, *UNMANAGED]
     environment = os.environ | {"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     with (folder / "log").open("w") as log:

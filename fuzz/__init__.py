@@ -6,7 +6,7 @@ and a node's flags. Four oracles know what is right:
 - order: a fresh compile, and packets between commits, whatever the order of events
 - meaning: an independent model of what the API promises, and the grammar of rule lines
 - kernel: what iptables-save prints after iptables-restore
-- peer: kube-proxy itself, where KUBE_PROXY_BIN and KUBEBUILDER_ASSETS are set
+- peer: kube-proxy itself, where KUBE_PROXY_BIN is set
 
 And the parsers are given bytes that nobody should write.
 

@@ -1,8 +1,8 @@
 """kube-proxy itself as the judge: the same objects in an API server, and what it writes held against our linear text.
 
-KUBE_PROXY_BIN names the program, KUBEBUILDER_ASSETS the folder with etcd and kube-apiserver. All of them run in a
-network namespace of their own, which also has the addresses of the node that the states are about. What the API server
-refuses is in neither of the two clusters; what it fills in is in both, because the objects are read back from it.
+KUBE_PROXY_BIN names the program. It runs in a network namespace of its own, which also has the addresses of the node
+that the states are about. What the API server refuses is in neither of the two clusters; what it fills in is in both,
+because the objects are read back from it.
 """
 
 import difflib
@@ -27,7 +27,6 @@ from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import render
 from tests.apiserver.errors import ApiError
-from tests.apiserver.real import RealApiServer, assets
 from tests.apiserver.server import ApiServer
 from tests.corpus import canonical, sorted_dispatch, without_nfacct
 
@@ -77,11 +76,9 @@ class Peer:
 
 def compare(command: Sequence[str], state: State, seconds: float) -> str:
     """How kube-proxy's rules differ from ours, as diffs; empty if they do not. To be called inside the namespace."""
-    programs = assets()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fuzz-peer-")))
-        server: ApiServer | RealApiServer = RealApiServer(programs) if programs else ApiServer(kubernetes_service=False)
-        stack.enter_context(server)
+        server = stack.enter_context(ApiServer(kubernetes_service=False))
         taken = _taken(server, state.objects)
         server.kubeconfig(folder / "kubeconfig")
         flags = ("--kubeconfig", str(folder / "kubeconfig"), "--hostname-override", NODE, "--proxy-mode", "iptables")
@@ -96,7 +93,7 @@ def compare(command: Sequence[str], state: State, seconds: float) -> str:
                 _tool(save.replace("save", "restore"), _CLEAN)
 
 
-def _taken(server: ApiServer | RealApiServer, objects: Sequence[Object]) -> list[Object]:
+def _taken(server: ApiServer, objects: Sequence[Object]) -> list[Object]:
     """Give the API server what it takes of some objects; return them as it has them."""
     for kind in _KINDS:
         for obj in objects:

@@ -23,10 +23,12 @@ the connection stays open.
 
 BREAK_KINDS: tuple[BreakKind, ...] = get_args(BreakKind)
 
+# fmt: off
 ListFault = Literal[
-    *("refused", "error", "late-error", "status", "silent", "buffered", "unmarked-end", "unmarked-bookmark"),
-    *("ignored", "html"),
+    "refused", "error", "late-error", "status", "silent", "buffered", "unmarked-end", "unmarked-bookmark", "ignored",
+    "html",
 ]
+# fmt: on
 """How a streaming list does not come to its end mark.
 
 ``refused``: HTTP 422, as by older servers. ``error``: HTTP 200, and as the first line an ERROR event with code 500, as

@@ -36,10 +36,10 @@ def restart(api: ApiServer, revision: int | None = None) -> Iterator[None]:
 @contextmanager
 def storm_of_410(api: ApiServer, *, as_http: bool) -> Iterator[None]:
     """Every watch is told that its history is lost, until several have been."""
-    api.faults.expire_as_http(as_http)
-    api.faults.stream_lists(False)
-    api.faults.break_next_watches("expired", count=None)
-    api.compact()
+    api.faults.expired_as_http = as_http
+    api.faults.break_streaming_lists("refused")
+    api.faults.break_next_watches("expired")
+    api.faults.compact()
     api.requests.clear()
     api.faults.break_watches("expired")
     yield
@@ -50,7 +50,7 @@ def storm_of_410(api: ApiServer, *, as_http: bool) -> Iterator[None]:
 def answers(order: Callable[[Faults], None], api: ApiServer) -> Iterator[None]:
     """What is asked next is answered wrongly, slowly, or not at all."""
     order(api.faults)
-    api.compact()
+    api.faults.compact()
     api.requests.clear()
     api.faults.break_watches("expired")
     yield
@@ -58,7 +58,7 @@ def answers(order: Callable[[Faults], None], api: ApiServer) -> Iterator[None]:
 
 
 def truncated(faults: Faults) -> None:
-    faults.stream_lists(False)
+    faults.break_streaming_lists("refused")
     faults.truncate(count=6, verb="list")
 
 
@@ -84,7 +84,7 @@ OUTAGES: dict[str, Callable[[ApiServer], AbstractContextManager[None]]] = {
     "answers: some other object": partial(answers, partial(garbage, '{"kind":"Status","apiVersion":"v1"}')),
     "answers: byte by byte": partial(answers, lambda faults: faults.trickle(40, 0.001)),
     "answers: late": partial(answers, lambda faults: faults.delay(500)),
-    "answers: none": partial(answers, lambda faults: faults.stall()),
+    "answers: none": partial(answers, Faults.stall),
 }
 
 
@@ -133,7 +133,7 @@ def test_a_server_that_falls_silent_is_noticed(any_bed: Bed) -> None:
     with bed.unharmed():
         bed.wait_answer(cluster_ips(CHANGED)[0], PODS[0].name)
         bed.api.faults.half_open()
-        wait_until(lambda: bed.api.watcher_count() == 0, "silence")
+        wait_until(lambda: bed.api.watchers.count() == 0, "silence")
         bed.load(CHANGED, PODS[1])
         bed.api.faults.clear()
         bed.wait_answer(cluster_ips(CHANGED)[0], PODS[1].name)

@@ -57,12 +57,13 @@ def connect_to(tmp_path: Path) -> Connect:
         silence: float = 2.0,
         backoff: Backoff = BACKOFF,
         observer: Observer | None = None,
-        **settings: float,
+        qps: float = -1,
+        burst: int = 10,
     ) -> ApiClient:
         path = server.kubeconfig(tmp_path / "kubeconfig", auth=auth, cluster=cluster)
         timeouts = Timeouts(connect=2.0, silence=silence, list_silence=min(silence, 1.0))
-        connection = ClientConnection(**{"kubeconfig": str(path), "qps": -1} | settings)
-        return connect(connection, timeouts=timeouts, backoff=backoff, observer=observer)
+        settings = ClientConnection(kubeconfig=str(path), qps=qps, burst=burst)
+        return connect(settings, timeouts=timeouts, backoff=backoff, observer=observer)
 
     return make
 

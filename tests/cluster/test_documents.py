@@ -196,7 +196,7 @@ def test_of_two_definitions_the_last_one_counts() -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_bad_definition_does_not_replace_a_good_one(order: int) -> None:
     content = read(as_yaml(*[service(), service(clusterIP="bogus")][::order]))
-    assert (set(content.objects), content.bad) == ({WEB}, {WEB})
+    assert (set(content.objects), content.bad) == ({WEB}, frozenset({WEB}))
 
 
 @pytest.mark.parametrize(

@@ -19,92 +19,72 @@ from tests.cluster.conftest import Connect
 from tests.cluster.following import wait_until
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
-KIND = "Event"
+NODE = {"kind": "Node", "apiVersion": "v1", "name": "n"}
+WEB = {"kind": "Service", "apiVersion": "v1", "name": "web", "namespace": "ns"}
 
-Record = Callable[[ApiServer], EventRecorder]
+Record = Callable[..., EventRecorder]
 
 
 @pytest.fixture
-def record(connect_to: Connect) -> Iterator[Record]:
-    """Makes recorders that try again soon, and stops them in the end."""
+def record(api: ApiServer, connect_to: Connect) -> Iterator[Record]:
+    """Makes recorders that try again soon, emit events of these nodes' start, and are stopped in the end."""
     begun: list[EventRecorder] = []
 
-    def make(server: ApiServer) -> EventRecorder:
-        begun.append(EventRecorder(connect_to(server), "host-a", retry_seconds=0.02))
-        begun[-1].start()
-        return begun[-1]
+    def make(*nodes: str) -> EventRecorder:
+        recorder = EventRecorder(connect_to(api), "host-a", retry_seconds=0.02)
+        begun.append(recorder)
+        recorder.start()
+        for node in nodes:
+            recorder.emit(events.starting(node))
+        return recorder
 
     yield make
     for recorder in begun:
         recorder.stop()
 
 
-def written(api: ApiServer) -> list[dict[str, Any]]:
-    return [event for event in api.objects(KIND) if event["reportingController"] == "kube-proxy"]
-
-
-def test_starting(api: ApiServer, record: Record) -> None:
-    record(api).emit(events.starting("node-a"))
-    wait_until(lambda: len(written(api)) == 1, "the event")
-    (event,) = written(api)
-    expected = {
-        "type": "Normal",
-        "reason": "Starting",
-        "action": "StartKubeProxy",
-        "reportingController": "kube-proxy",
-        "reportingInstance": "kube-proxy-host-a",
-        "regarding": {"kind": "Node", "apiVersion": "v1", "name": "node-a"},
-    }
-    assert {key: event[key] for key in expected} == expected
-    assert event["metadata"]["namespace"] == "default"
-    assert event["metadata"]["name"].startswith("node-a.")
+def written(api: ApiServer) -> list[str]:
+    """What the Events are about."""
+    return sorted(event["regarding"]["name"] for event in api.objects("Event"))
 
 
 @pytest.mark.parametrize(
     ("event", "expected"),
     [
-        (events.healthz_failed("n", "in use"), ("Warning", "FailedToStartProxierHealthcheck", "in use")),
-        (events.metrics_failed("n", "in use"), ("Warning", "FailedToStartMetricServer", "in use")),
+        (events.starting("n"), ("Normal", "Starting", "", "default", NODE)),
+        (
+            events.healthz_failed("n", "in use"),
+            ("Warning", "FailedToStartProxierHealthcheck", "in use", "default", NODE),
+        ),
+        (events.metrics_failed("n", "é" * 2000), ("Warning", "FailedToStartMetricServer", "é" * 512, "default", NODE)),
         (
             events.health_check_failed("n", ServiceKey("ns", "web"), 30000, "in use"),
             (
-                "Warning",
-                "FailedToStartServiceHealthcheck",
-                'node n failed to start healthcheck "ns/web" on port 30000: in use',
+                *("Warning", "FailedToStartServiceHealthcheck"),
+                *('node n failed to start healthcheck "ns/web" on port 30000: in use', "ns", WEB),
             ),
         ),
     ],
 )
-def test_what_they_say(event: Event, expected: tuple[str, str, str]) -> None:
-    obj = as_api_object(event, WHEN, "kube-proxy-host-a")
-    assert (obj["type"], obj["reason"], obj["note"]) == expected
-    assert obj["eventTime"] == "2026-01-02T03:04:05.000678Z"
+def test_what_they_say(event: Event, expected: tuple[object, ...]) -> None:
+    """A note is cut to what the API takes; an Event of a Service is in its namespace."""
+    obj: Any = as_api_object(event, WHEN, "kube-proxy-host-a")
+    assert (obj["type"], obj["reason"], obj["note"], obj["metadata"]["namespace"], obj["regarding"]) == expected
+    assert obj["metadata"]["name"].startswith(f"{obj['regarding']['name']}.")
+    assert (obj["eventTime"], obj["reportingController"]) == ("2026-01-02T03:04:05.000678Z", "kube-proxy")
 
 
-def test_an_event_of_a_service_is_in_its_namespace() -> None:
-    obj: Any = as_api_object(events.health_check_failed("n", ServiceKey("ns", "web"), 1, "x"), WHEN, "i")
-    assert obj["metadata"]["namespace"] == "ns"
-    assert obj["regarding"] == {"kind": "Service", "apiVersion": "v1", "name": "web", "namespace": "ns"}
-
-
-def test_a_long_note_is_cut_to_what_the_api_takes() -> None:
-    note = as_api_object(events.metrics_failed("n", "é" * 2000), WHEN, "i")["note"]
-    assert note == "é" * 512
-
-
-def test_an_event_waits_for_the_server(api: ApiServer, faults: Faults, record: Record) -> None:
-    faults.refuse()
-    recorder = record(api)
-    recorder.emit(events.starting("node-a"))
+@pytest.mark.parametrize("status", [0, 429, 500, 503])
+def test_an_event_waits_for_the_server(api: ApiServer, faults: Faults, record: Record, status: int) -> None:
+    if status:
+        faults.fail(status, count=3)
+    else:
+        faults.refuse()
+    record("node-a")
     faults.accept()
-    wait_until(lambda: len(written(api)) == 1, "the event")
-
-
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_busy_server_is_asked_again(api: ApiServer, faults: Faults, record: Record, status: int) -> None:
-    faults.fail(status, count=3, verb="create")
-    record(api).emit(events.starting("node-a"))
-    wait_until(lambda: len(written(api)) == 1, "the event")
+    wait_until(lambda: written(api) == ["node-a"], "the event")
+    (event,) = api.objects("Event")
+    assert (event["action"], event["reportingInstance"]) == ("StartKubeProxy", "kube-proxy-host-a")
 
 
 def test_an_event_whose_answer_was_lost_is_written_once(
@@ -118,67 +98,48 @@ def test_an_event_whose_answer_was_lost_is_written_once(
             raise lost
 
     monkeypatch.setattr(Session, "post", lose_first_answer)
-    recorder = record(api)
-    recorder.emit(events.starting("lost"))
-    recorder.emit(events.starting("next"))
-    wait_until(lambda: any(event["regarding"]["name"] == "next" for event in written(api)), "the next event")
-    assert sorted(event["regarding"]["name"] for event in written(api)) == ["lost", "next"]
-    assert api.requests.count("create") == 3
+    record("lost", "next")
+    wait_until(lambda: "next" in written(api), "the next event")
+    assert (written(api), api.requests.count("create")) == (["lost", "next"], 3)
 
 
 def test_a_refused_event_is_given_up_and_the_next_one_written(api: ApiServer, faults: Faults, record: Record) -> None:
     faults.fail(403, verb="create")
-    recorder = record(api)
-    recorder.emit(events.starting("refused"))
-    recorder.emit(events.starting("written"))
-    wait_until(lambda: len(written(api)) == 1, "the event")
-    assert written(api)[0]["regarding"]["name"] == "written"
+    record("refused", "written")
+    wait_until(lambda: written(api) == ["written"], "the event")
     assert api.requests.count("create") == 2
 
 
 def test_an_error_that_nobody_thought_of_costs_one_event(
     api: ApiServer, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorder = record(api)
-    post, failures = recorder._session.post, iter([KeyError("x")])
+    post, failures = Session.post, iter([KeyError("x")])
 
-    def fail_once(path: str, obj: object) -> None:
+    def fail_once(session: Session, path: str, obj: object) -> None:
         if error := next(failures, None):
             raise error
-        post(path, obj)
+        post(session, path, obj)
 
-    monkeypatch.setattr(recorder._session, "post", fail_once)
+    monkeypatch.setattr(Session, "post", fail_once)
     with capture_logs() as logs:
-        recorder.emit(events.starting("lost"))
-        recorder.emit(events.starting("written"))
-        wait_until(lambda: len(written(api)) == 1, "the event")
+        record("lost", "written")
+        wait_until(lambda: written(api) == ["written"], "the event")
     assert [line["event"] for line in logs] == ["an event was not written: internal error"]
-    assert written(api)[0]["regarding"]["name"] == "written"
 
 
 def test_the_last_one_is_written_before_the_end_without_a_start(api: ApiServer, connect_to: Connect) -> None:
     recorder = EventRecorder(connect_to(api), "host-a")
     recorder.emit(events.healthz_failed("node-a", "in use"))
     recorder.finish(10)
-    assert [event["note"] for event in written(api)] == ["in use"]
+    assert written(api) == ["node-a"]
     assert not recorder._thread.is_alive()
 
 
-def test_it_is_not_waited_for_without_end(api: ApiServer, faults: Faults, connect_to: Connect) -> None:
+def test_nobody_waits_without_end_however_many_there_are(api: ApiServer, faults: Faults, record: Record) -> None:
     faults.stall()
-    recorder = EventRecorder(connect_to(api), "host-a")
-    recorder.emit(events.metrics_failed("node-a", "in use"))
+    recorder = record(*(f"node-{number}" for number in range(1000)))
+    assert api.requests.wait(1, "create")
     begun = monotonic()
     recorder.finish(0.1)
     assert monotonic() - begun < 5
-    assert not recorder._thread.is_alive()
-
-
-def test_nobody_waits_however_many_there_are(api: ApiServer, faults: Faults, record: Record) -> None:
-    faults.stall()
-    recorder = record(api)
-    for number in range(1000):
-        recorder.emit(events.starting(f"node-{number}"))
-    assert api.requests.wait(1, "create")
-    recorder.stop()
     assert not recorder._thread.is_alive()

@@ -156,7 +156,8 @@ def test_families_are_those_of_the_addresses_as_the_api_server_fills_them_in(
 def test_what_contradicts_itself_about_addresses_is_said(
     fields: dict[str, Any], expected: dict[Family, str], told: str
 ) -> None:
-    its, ignored = translated(service(**{"clusterIP": GONE} | fields))
+    given: dict[str, Any] = {"clusterIP": GONE} | fields
+    its, ignored = translated(service(**given))
     assert (served(its), ignored) == (expected, [told])
 
 
@@ -169,8 +170,15 @@ def test_defaults() -> None:
         ip_families=("IPv4",),
         ports=(port("", 80, 0, Protocol.TCP),),
     )
-    unset = {"port": 80, "protocol": None, "name": None, "nodePort": None, "targetPort": "web", "appProtocol": "h2c"}
-    ignored = {
+    unset: dict[str, Any] = {
+        "port": 80,
+        "protocol": None,
+        "name": None,
+        "nodePort": None,
+        "targetPort": "web",
+        "appProtocol": "h2c",
+    }
+    ignored: dict[str, Any] = {
         "trafficDistribution": "PreferClose",
         "loadBalancerClass": "x",
         "allocateLoadBalancerNodePorts": False,
@@ -180,8 +188,8 @@ def test_defaults() -> None:
         "metadata__annotations": {"service.kubernetes.io/topology-mode": "Auto"},
         "metadata__labels": {"app": "x"},
     }
-    for fields in ({"ports": [{"port": 80}]}, {"ports": [unset]} | ignored):
-        assert made(metadata__name="3scale", **fields) == plain
+    assert made(metadata__name="3scale", ports=[{"port": 80}]) == plain
+    assert made(metadata__name="3scale", ports=[unset], **ignored) == plain
     assert made(ports=None).ports == ()
     dns = [{"name": "dns", "port": 53}, {"name": "dns", "port": 53, "protocol": "UDP"}]
     assert made(ports=dns).ports == (port("dns", 53), port("dns", 53, protocol=Protocol.UDP))

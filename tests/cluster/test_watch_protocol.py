@@ -131,12 +131,13 @@ class TestPagedList:
 
 class TestWatch:
     @pytest.mark.parametrize(
-        ("heard", "version"), [(added("b", 12), "12"), (deleted("a", 13), "13"), (bookmark(14), "14"), (None, "10")]
+        ("heard", "version"),
+        [([], "10"), ([added("b", 12)], "12"), ([deleted("a", 13)], "13"), ([bookmark(14)], "14")],
     )
     def test_the_next_watch_goes_on_at_once_from_the_last_version_heard_of(
-        self, heard: Reply | None, version: str
+        self, heard: list[Reply], version: str
     ) -> None:
-        assert listed(("a", 3)).say(*[heard] * bool(heard), ENDED).asks == watch_from(version)
+        assert listed(("a", 3)).say(*heard, ENDED).asks == watch_from(version)
 
     @pytest.mark.parametrize(
         "breaks", [BROKEN, SILENCE, MALFORMED, error(500), refusal(500), refusal(429), refusal(401), refusal(403)]

@@ -41,8 +41,7 @@ def test_an_object_that_makes_no_sense(node: Node) -> None:
     (line,) = daemon.told("Service default/never-good")
     assert (line["event"], line["level"]) == (told, "error")
 
-    good = api.get("Service", "default", "web")
-    api.inject(good | {"spec": good["spec"] | {"clusterIP": "10.96.0.300"}})
+    api.inject(testing.service("web", clusterIP="10.96.0.300"))
     daemon.wait_told("Service default/web: spec.clusterIP")
     api.inject(testing.endpoint_slice("web") | {"addressType": 6})
     daemon.wait_told("EndpointSlice default/web")
@@ -55,7 +54,7 @@ def test_an_object_that_makes_no_sense(node: Node) -> None:
     assert len(daemon.told("Service default/web: ")) == 1
     api.inject(bad | {"spec": {"clusterIP": "x"}})
     daemon.wait_told("Service default/never-good", 2)
-    api.inject(good | {"spec": good["spec"] | {"ports": [{"name": "http", "port": 81}]}})
+    api.inject(testing.service("web", clusterIP="10.96.0.20", ports=[{"name": "http", "port": 81}]))
     daemon.wait(lambda: " --dport 81 " in node.dump(), "a good version")
 
 
