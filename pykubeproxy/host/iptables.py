@@ -35,6 +35,9 @@ from pykubeproxy.rules.ruleset import TABLES, Ruleset
 # Seconds for which the legacy tools wait for the lock that they share; the nft ones have none.
 LOCK_WAIT = 5
 
+# Seconds in which iptables-save has read and printed a few rules.
+_SHORT_WAIT = 0.05
+
 # Lines written to a tool at a time.
 _BLOCK = 1000
 
@@ -88,6 +91,10 @@ class IptablesHost:
         # If it cannot be started, `save` raises the error.
         with suppress(HostError):
             self._prefetched = _Dump(command, generation)
+
+    def has_few_rules(self) -> bool:
+        """True if the tool that was started beforehand has ended: it waits for a reader once it has printed 64 KiB."""
+        return self._prefetched is not None and self._prefetched.has_ended(_SHORT_WAIT)
 
     def forget(self) -> None:
         """End the tool that was started beforehand."""
@@ -226,6 +233,14 @@ class _Dump:
     def is_of(self, command: list[str], generation: int | None) -> bool:
         """True if it is a run of this command that was started in this generation of the rules."""
         return self.command == command and generation is not None and self.generation == generation
+
+    def has_ended(self, timeout: float) -> bool:
+        """True if it ends within so many seconds."""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     @property
     def pid(self) -> int:

@@ -20,6 +20,9 @@ class Host(Protocol):
         cannot be noticed, nothing is fetched early.
         """
 
+    def has_few_rules(self) -> bool:
+        """True if all rules that a `prefetch` began to fetch are here already: there are few of them."""
+
     def forget(self) -> None:
         """Stop a `prefetch`, and free its memory."""
 
@@ -44,6 +47,10 @@ class ReadOnlyHost:
     def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
         """Begin to fetch."""
         self._host.prefetch(with_counters=with_counters, early=early)
+
+    def has_few_rules(self) -> bool:
+        """Ask whether all have been fetched."""
+        return self._host.has_few_rules()
 
     def forget(self) -> None:
         """Give up what is being fetched."""

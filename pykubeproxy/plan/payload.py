@@ -4,7 +4,7 @@ A chain line creates a chain or empties it; the rules follow, and chains that go
 them any more (`docs/reference/iptables-rules.md` section 4).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pykubeproxy.plan.diff import Plan
 from pykubeproxy.rules.ruleset import chain_line
@@ -26,7 +26,7 @@ class Payload:
     def __iter__(self) -> Iterator[str]:
         for plan in self._plans:
             for table in _COMMIT_ORDER:
-                yield from _committed(table, _section(plan, table))
+                yield from committed(table, section_lines(plan, table))
 
     @property
     def line_count(self) -> int:
@@ -34,8 +34,8 @@ class Payload:
         return sum(map(_line_count, self._plans))
 
 
-def _committed(table: str, body: Iterator[str]) -> Iterator[str]:
-    """The lines of a section; none if there is nothing in it."""
+def committed(table: str, body: Iterable[str]) -> Iterator[str]:
+    """The lines of a section with this `body`; none if there is nothing in it."""
     is_begun = False
     for line in body:
         if not is_begun:
@@ -46,7 +46,8 @@ def _committed(table: str, body: Iterator[str]) -> Iterator[str]:
         yield "COMMIT"
 
 
-def _section(plan: Plan, table: str) -> Iterator[str]:
+def section_lines(plan: Plan, table: str) -> Iterator[str]:
+    """What a Plan does to one table, without the lines at the beginning and end of the section."""
     changes = [change for change in plan.chains if change.table == table]
     for change in changes:
         yield chain_line(change.chain)

@@ -74,17 +74,27 @@ class Compiler:
 
         Returns the chains whose content may have changed, appeared or gone.
         """
+        changed: set[ChainId] = set()
+        return changed.union(*self.update_in_steps(snapshot, touched))
+
+    def update_in_steps(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> Iterator[set[ChainId]]:
+        """Do as `update` does, one Service after the other: each step yields the chains that it may have changed.
+
+        The last step is for the chains that all Services share, and for what depends on the number of endpoints. Before
+        it, the Ruleset is not complete.
+        """
         was_large = self.is_large
         changes = _Changes()
         touched = tuple(touched)
         for key in touched:
             self._replace(key, snapshot, changes)
+            yield changes.take_chains()
         # The limit may have been crossed, or crossed and left again while the touched Services were compiled.
         for key in touched if self.is_large == was_large else tuple(self._kept):
             kept = self._kept.get(key)
             if kept is not None and kept.has_comments == self.is_large:
                 self._replace(key, snapshot, changes)
-        return changes.chains | self._change_dispatch(changes)
+        yield changes.chains | self._change_dispatch(changes)
 
     def hold(self, held: Mapping[ServiceKey, Fragment]) -> set[ChainId]:
         """Keep to `held` for Services that are only less by what is known of them, until `release`.
@@ -190,6 +200,11 @@ class _Changes:
         self.chains: set[ChainId] = set()
         self.removed: list[DispatchRule] = []
         self.added: list[DispatchRule] = []
+
+    def take_chains(self) -> set[ChainId]:
+        """The chains that have changed since the last call."""
+        taken, self.chains = self.chains, set()
+        return taken
 
     def replace_dispatch_rules(self, old: tuple[DispatchRule, ...], new: tuple[DispatchRule, ...]) -> None:
         if old != new:

@@ -9,6 +9,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Protocol
 
+from pykubeproxy.model.ip import Family, number_of
+from pykubeproxy.model.service import ServiceKey, cluster_ip_of
+from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.fragment import DispatchChain, DispatchRule
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.ruleset import ChainId, Lines
@@ -32,6 +35,17 @@ class DispatchLayout(Protocol):
 def make_dispatch(options: RuleOptions) -> DispatchLayout:
     """The layout that the options ask for, without any dispatch rule."""
     return TreeDispatch(options) if options.dispatch is Dispatch.TREE else LinearDispatch(options)
+
+
+def in_dispatch_order(services: Iterable[ServiceKey], snapshot: Snapshot, family: Family) -> list[ServiceKey]:
+    """The given Services by the number of their cluster IP, as a tree leads to them; those without one come first."""
+
+    def number(key: ServiceKey) -> int:
+        service = snapshot.services.get(key)
+        address = cluster_ip_of(service, family) if service is not None else None
+        return number_of(address) if address is not None else -1
+
+    return sorted(services, key=number)
 
 
 class LinearDispatch:

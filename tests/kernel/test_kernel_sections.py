@@ -202,3 +202,5 @@ def test_how_often_is_committed(
     tables = re.findall(r"^\*(\w+)$", (tmp_path / "input").read_text(), flags=re.MULTILINE)
     assert (len(tables) > 3) is (is_divided and kind4.backend is Backend.NFT)
     assert set(tables) == {"filter", "nat"}
+    assert tables[0] == "nat", "with so many Services, it is written before everything is compiled"
+    assert "nothing to write" in machine.once(source, *kind4.flags, "--commit", choice).stderr

@@ -1,11 +1,9 @@
 """Restore input, taken apart."""
 
-from collections.abc import Iterator
-
-from pykubeproxy.plan.payload import Payload
+from collections.abc import Iterable, Iterator
 
 
-def commits(lines: Payload) -> Iterator[list[str]]:
+def commits(lines: Iterable[str]) -> Iterator[list[str]]:
     """Restore input, COMMIT by COMMIT."""
     part: list[str] = []
     for line in lines:

@@ -16,6 +16,7 @@ from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.plan.apply import apply, count_entries, entries_after
 from pykubeproxy.plan.diff import Plan, diff, diff_chains
+from pykubeproxy.plan.first_write import FirstWrite, has_no_services
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.printed import PrintedForms, is_doubtful, jumps_inserted_twice
 from pykubeproxy.plan.sections import Split, whole
@@ -45,6 +46,9 @@ class SyncResult(msgspec.Struct, frozen=True, kw_only=True):
     unread: Mapping[str, Unread] = {}
     refused: RefusedReport = RefusedReport()
 
+
+# With fewer Services, there is nothing to gain by writing while others are being compiled.
+_MANY_SERVICES = 500
 
 # After so many refusals a sync fails: each of them may cost reading and writing all rules.
 _MOST_REFUSALS = 8
@@ -132,7 +136,7 @@ class FamilyProxy:
         self._host.forget()
 
     def update(self, snapshot: Snapshot, touched: Iterable[ServiceKey]) -> None:
-        """Compile what a change of the Snapshot touches; nothing is written yet."""
+        """Take in what a change of the Snapshot touches; nothing is written yet."""
         if self._desired.changed is None:
             # The kernel takes its time to print all rules: meanwhile they are compiled.
             self._host.prefetch(with_counters=self.reads_counters)
@@ -163,6 +167,8 @@ class FamilyProxy:
         """Write what is to be written. Raises HostError; then the next sync reads the live rules, and tries again."""
         self.refused_plans = ()
         self._printed.confirm(has_foreign_change=self.has_foreign_change)
+        if self._may_write_early and (result := self._write_early()) is not None:
+            return result
         believed, attempted = self.believed, frozenset[ChainId]()
         changes = None if believed is None else self._plan_changes(believed)
         if believed is not None and changes is not None:
@@ -190,6 +196,37 @@ class FamilyProxy:
             counters=live.counters,
             unread=live.unread,
         )
+
+    @property
+    def _may_write_early(self) -> bool:
+        """True for the first sync of a node with many Services and few rules."""
+        is_first = self.believed is None and self._desired.is_plain
+        return is_first and self._desired.uncompiled >= _MANY_SERVICES and self._host.has_few_rules()
+
+    def _write_early(self) -> SyncResult | None:
+        """Write rules while others are still being compiled; None if that is not possible, or was refused."""
+        start = time.monotonic()
+        live = self._host.save()
+        seconds = time.monotonic() - start
+        if not has_no_services(live):
+            return None
+        entries, found, services = count_entries(live), live.copy(), self._desired.uncompiled
+        write = FirstWrite(self._desired.compile_in_steps(), self._desired.compiled, live, self._split)
+        try:
+            self._host.restore(Progress(write, lambda _: write.done_steps / services, self.options.family))
+        except LockTimeout:
+            raise
+        except HostError as error:
+            self.refused_plans += (RefusedPlan(error, is_full=True),)
+            return None
+        finally:
+            write.finish()
+        plan = write.plan
+        self.believed, self._entries = live, entries_after(plan, entries)
+        self._desired.changed = set()
+        if is_doubtful(plan, found):
+            self._learn(plan, found)
+        return SyncResult(plan=plan, was_read=True, read_seconds=seconds, is_sectioned=self._split is not whole)
 
     def _plan_changes(self, believed: Ruleset) -> Plan | None:
         """The Plan for the chains that have changed since the last sync; None if any chain may have."""
@@ -253,7 +290,7 @@ class FamilyProxy:
         # Also if a signal ends the process in the middle: until iptables-restore succeeds, the rules are not known.
         self.believed = None
         try:
-            self._host.restore(Progress(payload, payload.line_count, self.options.family))
+            self._host.restore(Progress(payload, _share_of(payload.line_count), self.options.family))
         except HostError as error:
             self.refused_plans += (RefusedPlan(error, is_full=self._desired.changed is None),)
             raise
@@ -261,6 +298,10 @@ class FamilyProxy:
         self.believed, self._entries = live, entries_after(plan, entries)
         self._desired.changed = set()
         return SyncResult(plan=plan, is_sectioned=len(parts) > 1, refused=self._desired.set_aside.take_report())
+
+
+def _share_of(total: int) -> Callable[[int], float]:
+    return lambda taken: taken / total
 
 
 class _Live(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from unittest.mock import Mock
 import pytest
 from msgspec.structs import replace
 
+from pykubeproxy.daemon.sync import family
 from pykubeproxy.daemon.sync.family import FamilyProxy, ShadowProxy
 from pykubeproxy.host.errors import HostError, LockTimeout
 from pykubeproxy.model.service import ServiceKey
@@ -194,3 +195,45 @@ def test_rules_that_another_program_put_back_do_not_pass_for_ours() -> None:
     proxy.distrust()
     proxy.sync()
     assert diff(proxy.desired, host.ruleset).is_empty
+
+
+@pytest.fixture
+def many(host: FailingHost) -> tuple[FamilyProxy, Snapshot]:
+    """A family that knows so many Services that they are written while they are compiled, and has not synced yet."""
+    objects = snapshot(*(service(f"ns/s{number}", f"10.96.{number >> 8}.{number & 255}") for number in range(600)))
+    objects.put(slice_of("ns/s7", "10.0.0.1"))
+    its = FamilyProxy(options(), host)
+    its.update(objects, objects.services)
+    return its, objects
+
+
+def test_the_first_sync_of_many_services_writes_once_and_knows_what(
+    host: FailingHost, many: tuple[FamilyProxy, Snapshot]
+) -> None:
+    its, objects = many
+    result = its.sync()
+    assert (result.was_read, result.plan) == (True, diff(compile_ruleset(objects, options()), Ruleset(tables={})))
+    assert is_in_sync(host, objects)
+    assert its.believed is not None
+    assert diff(its.desired, its.believed).is_empty
+    again = its.sync()
+    assert (again.was_read, again.plan.is_empty, host.reads, host.written[1:]) == (False, True, 2, [[]])
+
+
+def test_what_is_refused_on_the_way_is_found_out_as_ever(host: FailingHost, many: tuple[FamilyProxy, Snapshot]) -> None:
+    its, objects = many
+    host.failures = iter([REFUSED])
+    assert its.sync().was_read
+    assert [(one.error, one.is_full) for one in its.refused_plans] == [(REFUSED, True)]
+    assert is_in_sync(host, objects)
+    assert host.reads == 3
+
+
+def test_many_services_of_which_one_has_chains_already_are_compiled_first(
+    host: FailingHost, many: tuple[FamilyProxy, Snapshot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(family, "FirstWrite", Mock(side_effect=AssertionError))
+    its, objects = many
+    host.ruleset.table("nat").chains["KUBE-SVC-AAAAAAAAAAAAAAAA"] = ()
+    assert its.sync().was_read
+    assert is_in_sync(host, objects)

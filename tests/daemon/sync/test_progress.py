@@ -1,5 +1,6 @@
 """What is told of a restore that takes long."""
 
+from collections.abc import Callable
 from itertools import count, islice
 from types import SimpleNamespace
 
@@ -24,13 +25,17 @@ def slow_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
 
 
+def of(total: int) -> Callable[[int], float]:
+    return lambda taken: taken / total
+
+
 def test_the_share_that_has_been_taken_is_told_now_and_then_while_lines_are_taken() -> None:
-    lines = iter(Progress(["-A X -j Y"] * 4096, 4096, Family.IPV4))
+    lines = iter(Progress(["-A X -j Y"] * 4096, of(4096), Family.IPV4))
     with capture_logs() as logs:
         assert len(list(islice(lines, 2048))) == 2048
         assert [log["done"] for log in logs] == ["0%", "25%"]
         assert len(list(lines)) == 2048
-        assert list(Progress(["-A X -j Y"] * 5000, 5000, Family.IPV4, interval=3600.0)), "soon done"
+        assert list(Progress(["-A X -j Y"] * 5000, of(5000), Family.IPV4, interval=3600.0)), "soon done"
     assert [log["done"] for log in logs] == ["0%", "25%", "50%", "75%"]
     assert all(log["event"] == "writing rules" and log["family"] == "IPv4" for log in logs)
 
@@ -39,7 +44,7 @@ def test_a_plan_that_only_deletes_has_a_share_as_well() -> None:
     names = (f"KUBE-SVC-{number:016}" for number in range(1100))
     payload = Payload(Plan(chains=tuple(ChainChange(table="nat", chain=it, before=(), after=None) for it in names)))
     with capture_logs() as logs:
-        assert list(Progress(payload, payload.line_count, Family.IPV4))
+        assert list(Progress(payload, of(payload.line_count), Family.IPV4))
     assert [log["done"] for log in logs] == ["0%", "47%", "93%"]
 
 
