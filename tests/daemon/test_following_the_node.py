@@ -11,7 +11,7 @@ NODE_CIDR = "--detect-local-mode=NodeCIDR"
 ADDRESSES = ("192.0.2.1", "192.0.2.2")
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def web(node: Node) -> None:
     """A Service with an endpoint, a node port and health checks."""
     node.serve(
@@ -23,7 +23,6 @@ def web(node: Node) -> None:
     )
 
 
-@pytest.mark.usefixtures("web")
 def test_pod_networks_are_waited_for_and_followed(node: Node) -> None:
     api = node.api
     api.create(testing.node(NAME, "192.0.2.1"))
@@ -44,15 +43,6 @@ def test_pod_networks_are_waited_for_and_followed(node: Node) -> None:
     assert "10.244.1.0/24" not in node.dump()
 
 
-@pytest.mark.usefixtures("web")
-def test_pod_networks_that_never_come_end_it(node: Node) -> None:
-    daemon = node.start(NODE_CIDR)
-    assert daemon.wait_ended() == 1
-    assert daemon.log.splitlines()[-1] == f'Error: timeout waiting for node "{NAME}" to exist'
-    assert "KUBE-" not in node.dump()
-
-
-@pytest.mark.usefixtures("web")
 def test_node_ports_follow_the_addresses_of_interfaces(node: Node) -> None:
     node.machine.ip(["link add pods type bridge", "addr add 192.0.2.1/24 dev pods", "link set pods up"])
     daemon = node.start("--nodeport-addresses=192.0.2.0/24")
@@ -65,7 +55,6 @@ def test_node_ports_follow_the_addresses_of_interfaces(node: Node) -> None:
     daemon.wait(lambda: node_ports_at(node) == {"192.0.2.2"}, "without the address that is gone")
 
 
-@pytest.mark.usefixtures("web")
 def test_node_ports_and_health_checks_of_primary_addresses_follow_the_node(node: Node) -> None:
     addresses = (f"addr add {address}/24 dev pods" for address in ADDRESSES)
     node.machine.ip(["link add pods type bridge", *addresses, "link set pods up"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock, call
 
 import pytest
 from msgspec.structs import replace
@@ -149,13 +150,13 @@ def waiting(clock: Clock, proxy: FakeProxy) -> Loop:
 
 
 def test_pod_networks_are_waited_for(waiting: Loop, clock: Clock) -> None:
-    waiting.take(ObjectsListed(ALL_KINDS))
+    waiting.take(ObjectsListed(frozenset({"Node", "Service"})))
     act_until(waiting, clock, clock.now + 299)
     waiting.take(changed(Node(name="other", pod_cidrs=PODS)))
-    assert waiting.waits_for == {POD_CIDRS}
+    assert waiting.waits_for == {POD_CIDRS, "EndpointSlice"}
     waiting.take(changed(Node(name=NODE, pod_cidrs=PODS)))
-    assert waiting.waits_for == set()
-    act_until(waiting, clock, clock.now + 10)
+    act_until(waiting, clock, clock.now + 10_000)
+    assert waiting.waits_for == {"EndpointSlice"}, "lists are waited for without limit"
 
 
 @pytest.mark.parametrize(
@@ -175,41 +176,23 @@ def test_pod_networks_are_given_up_after_five_minutes(waiting: Loop, clock: Cloc
     assert str(ended.value) == why
 
 
-def test_lists_are_waited_for_without_limit(waiting: Loop, clock: Clock) -> None:
-    waiting.take(changed(Node(name=NODE, pod_cidrs=PODS)))
-    waiting.take(ObjectsListed(frozenset({"Node", "Service"})))
-    act_until(waiting, clock, clock.now + 10_000)
-    assert waiting.waits_for == {"EndpointSlice"}
+EARLY = call.prefetch(with_counters=False, early=True)
 
 
-class FetchedHost(MemoryHost):
-    """Notes what is fetched beforehand: whether early, and None for an end of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fetched: list[bool | None] = []
-
-    def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
-        del with_counters
-        self.fetched.append(early)
-
-    def forget(self) -> None:
-        self.fetched.append(None)
-
-
-@pytest.mark.parametrize(("seconds", "fetched"), [(1, [True]), (60, [True, None])], ids=["soon", "given up"])
+@pytest.mark.parametrize(("seconds", "fetched"), [(1, [EARLY]), (60, [EARLY, call.forget()])], ids=["soon", "given up"])
 def test_rules_are_fetched_from_the_first_object_on_and_once_more_looked_at_before_compiling(
-    clock: Clock, seconds: float, fetched: list[bool | None]
+    clock: Clock, seconds: float, fetched: list[object]
 ) -> None:
-    host = FetchedHost()
+    host, calls = MemoryHost(), Mock()
+    host.prefetch, host.forget = calls.prefetch, calls.forget  # type: ignore[method-assign]
     loop = loop_of(clock, FamilyProxy(options(), host), wait_for=ALL_KINDS)
-    assert host.fetched == []
+    assert calls.mock_calls == []
     loop.take(changed(service()))
     act_until(loop, clock, clock.now + seconds)
     loop.take(changed(slice_of("ns1/svc1", "10.0.0.1")))
-    assert host.fetched == fetched, "let go of where objects do not come"
+    assert calls.mock_calls == fetched, "let go of where objects do not come"
     loop.take(ObjectsListed(ALL_KINDS))
     loop.act()
     loop.take(changed(slice_of("ns1/svc1", "10.0.0.2")))
     loop.act()
-    assert host.fetched == [*fetched, False]
+    assert calls.mock_calls == [*fetched, call.prefetch(with_counters=False)]

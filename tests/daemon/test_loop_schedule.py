@@ -2,7 +2,7 @@
 
 import pytest
 
-from pykubeproxy.daemon.messages import ALL_KINDS, FatalError, ObjectsListed, Stop
+from pykubeproxy.daemon.messages import ALL_KINDS, ObjectsListed
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
@@ -113,11 +113,6 @@ def test_a_shadow_reads_no_more_often_than_it_may(clock: Clock) -> None:
     loop.take(changed(service()))
     act_until(loop, clock, T0 + 100)
     assert shadow.syncs == [T0, T0 + 20]
-
-
-def test_what_cannot_go_on_ends_it(clock: Clock, proxy: FakeProxy) -> None:
-    with pytest.raises(FatalError, match="no more"):
-        loop_of(clock, proxy).take(Stop("no more"))
 
 
 def test_after_a_failure_the_node_is_looked_at_anew(clock: Clock, proxy: FakeProxy) -> None:

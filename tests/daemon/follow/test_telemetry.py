@@ -270,12 +270,6 @@ def test_the_log_of_a_sync(its: FinishedSync, lines: list[tuple[str, str]]) -> N
     assert [(line["log_level"], line["event"].partition("; ")[0]) for line in logs if line["event"] != "chain"] == lines
 
 
-def test_of_many_chains_that_have_drifted_only_some_are_named() -> None:
-    with capture_logs() as logs:
-        report(finished(SyncResult(plan=PLAN, drifted=(("nat", "X"),) * 7)))
-    assert (logs[0]["by"], logs[0]["chains"]) == ("unknown", "nat X, nat X, nat X, nat X, nat X and 2 more")
-
-
 @pytest.mark.parametrize(("verbosity", "services"), [(1, []), (2, ["ns/db", "ns/web"])])
 def test_each_service_of_a_sync_is_logged_if_asked_for(
     verbosity: int, services: list[str], monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,7 @@ from pykubeproxy.daemon.setup.node_view import NodeView
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.host import interfaces
 from pykubeproxy.host.routes import KernelRoute
-from pykubeproxy.model.ip import IP, Family
+from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from tests.builders import ip
 
@@ -47,13 +47,15 @@ def test_node_ports_on_given_addresses_include_loopback() -> None:
     assert view("10.0.0.5").health_check_addresses(None, Family.IPV4) is None
 
 
+FIRST, OTHER = ip("192.0.2.1"), ip("192.0.2.7")
+
+
 class Machine:
     """A machine with one address on eth0, and routes that cost much to read."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.readings = 0
-        self.way_out: IP | None = ip("192.0.2.1")
-        self.address = ip("192.0.2.1")
+        self.way_out = self.address = FIRST
         monkeypatch.setattr(interfaces, "kernel_routes", self.routes)
         monkeypatch.setattr(interfaces, "interface_addresses", self.addresses)
         monkeypatch.setattr(node_view, "source_towards", lambda _: self.way_out)
@@ -86,13 +88,8 @@ def test_the_routes_are_not_read_for_a_node_that_has_an_object(machine: Machine)
 
 def test_without_an_object_they_are_read_when_addresses_or_ways_out_change(machine: Machine) -> None:
     its = view(nodeport_addresses=("10.0.0.0/8",))
-    for _ in range(3):
-        ask(its, None)
-    assert machine.readings == 1
-    machine.way_out = ip("192.0.2.7")
-    ask(its, None)
-    assert machine.readings == 2
-    machine.address = ip("192.0.2.7")
-    ask(its, None)
-    assert machine.readings == 3
-    assert its.options_for(None, Family.IPV4).node_ip == ip("192.0.2.7")
+    for readings, machine.way_out, machine.address in ((1, FIRST, FIRST), (2, OTHER, FIRST), (3, OTHER, OTHER)):
+        for _ in range(3):
+            ask(its, None)
+        assert machine.readings == readings
+    assert its.options_for(None, Family.IPV4).node_ip == OTHER

@@ -69,44 +69,39 @@ def test_without_a_node_object_the_machines_own_addresses_count() -> None:
     assert [found.text for found in node_ips(completed(), nameless).values()] == ["127.0.0.1", "::1"]
 
 
+NODE_CIDR = {"detect_local_mode": "NodeCIDR", "cluster_cidr": "10.0.0.0/8,fd00::/64"}
+BRIDGE = {"detect_local_mode": "BridgeInterface", "pod_bridge_interface": "cbr0", "cluster_cidr": "10.0.0.0/8"}
+PREFIX = {"detect_local_mode": "InterfaceNamePrefix", "pod_interface_name_prefix": "veth"}
+
+
 @pytest.mark.parametrize(
-    ("flags", "ipv4", "ipv6"),
+    ("flags", "field", "expected"),
     [
-        ({}, None, None),
-        ({"cluster_cidr": "10.0.0.0/8"}, "10.0.0.0/8", None),
-        ({"cluster_cidr": "10.1.2.3/8,FD00::1/64"}, "10.0.0.0/8", "fd00::/64"),
-        ({"cluster_cidr": "fd00::/64,10.0.0.0/8"}, "10.0.0.0/8", "fd00::/64"),
-        ({"detect_local_mode": "ClusterCIDR", "cluster_cidr": "fd00::/64"}, None, "fd00::/64"),
+        ({}, "source", [None, None]),
+        ({"cluster_cidr": "10.0.0.0/8"}, "source", ["10.0.0.0/8", None]),
+        ({"cluster_cidr": "10.1.2.3/8,FD00::1/64"}, "source", ["10.0.0.0/8", "fd00::/64"]),
+        ({"cluster_cidr": "fd00::/64,10.0.0.0/8"}, "source", ["10.0.0.0/8", "fd00::/64"]),
+        ({"detect_local_mode": "ClusterCIDR", "cluster_cidr": "fd00::/64"}, "source", [None, "fd00::/64"]),
+        (NODE_CIDR, "source", ["10.244.1.0/24", "fd00:1::/64"]),
+        (BRIDGE, "interface", ["cbr0", "cbr0"]),
+        (PREFIX, "interface", ["veth+", "veth+"]),
     ],
 )
-def test_pods_told_apart_by_the_clusters_networks(flags: dict[str, str], ipv4: str | None, ipv6: str | None) -> None:
-    its = completed(**flags)
-    found = {family: its_options(family, its).pod_traffic for family in Family}
-    assert found == {f: PodTraffic(source=text) if text else None for f, text in {IPV4: ipv4, IPV6: ipv6}.items()}
-
-
-def test_pods_told_apart_by_the_nodes_networks() -> None:
-    its = completed(detect_local_mode="NodeCIDR", cluster_cidr="10.0.0.0/8,fd00::/64")
+def test_how_pods_are_told_apart(flags: dict[str, str], field: str, expected: list[str | None]) -> None:
     known = facts(pod_cidrs=(cidr("10.244.1.0/24"), cidr("10.244.2.0/24"), cidr("fd00:1::/64")))
-    assert its_options(IPV4, its, known).pod_traffic == PodTraffic(source="10.244.1.0/24")
-    assert its_options(IPV6, its, known).pod_traffic == PodTraffic(source="fd00:1::/64")
-    assert its_options(IPV4, its, facts()).pod_traffic is None
-    assert its_options(IPV4, its, NodeFacts()).pod_traffic is None
+    found = [its_options(family, completed(**flags), known).pod_traffic for family in Family]
+    assert found == [PodTraffic(**{field: text}) if text else None for text in expected]
 
 
-@pytest.mark.parametrize("family", Family)
-def test_pods_told_apart_by_interface(family: Family) -> None:
-    bridge = completed(detect_local_mode="BridgeInterface", pod_bridge_interface="cbr0", cluster_cidr="10.0.0.0/8")
-    prefix = completed(detect_local_mode="InterfaceNamePrefix", pod_interface_name_prefix="veth")
-    assert its_options(family, bridge).pod_traffic == PodTraffic(interface="cbr0")
-    assert its_options(family, prefix).pod_traffic == PodTraffic(interface="veth+")
+@pytest.mark.parametrize("known", [facts(), NodeFacts()], ids=["without networks", "without an object"])
+def test_pods_of_a_node_that_has_no_networks_are_not_told_apart(known: NodeFacts) -> None:
+    assert its_options(IPV4, completed(**NODE_CIDR), known).pod_traffic is None
 
 
 NEXT = "192.168.1.0/24"
 NODE_PORTS = [
     # configured, localhost wanted -> IPv4 addresses (None: all), localhost open, IPv6 addresses
     ((), True, None, True, None),
-    ((), False, None, False, None),
     (("127.0.0.0/8",), True, ("127.0.0.1",), True, None),
     (("192.168.0.0/24", "127.0.0.1/32"), True, ("127.0.0.1", "192.168.0.2"), True, None),
     (("192.168.0.0/24", "127.0.0.1/32"), False, ("192.168.0.2",), False, None),
@@ -115,13 +110,11 @@ NODE_PORTS = [
     (("192.168.0.0/24", NEXT, "2001:db8::/64"), False, ("192.168.0.2", "192.168.1.2"), False, ("2001:db8::1",)),
     (("10.99.0.0/16",), True, (), False, None),
     (("0.0.0.0/0",), True, None, True, None),
-    (("192.168.0.0/24", "0.0.0.0/0"), True, None, True, None),
     (("2001:db8::/32",), True, None, True, ("2001:db8:1::2", "2001:db8::1")),
     (("::/0", "2001:db8::/64"), True, None, True, None),
     # IPv6's loopback never answers.
     (("::1/128", "2001:db8::/64"), True, None, True, ("2001:db8::1",)),
     (("primary",), True, ("192.168.0.2",), False, ("2001:db8::1",)),
-    (("primary",), False, ("192.168.0.2",), False, ("2001:db8::1",)),
     (("primary", "localhost"), True, ("127.0.0.1", "192.168.0.2"), True, ("2001:db8::1",)),
     (("localhost",), True, ("127.0.0.1",), True, ()),
     (("localhost",), False, (), False, ()),
@@ -149,26 +142,17 @@ def test_node_port_addresses(
     assert localhost_node_ports(its, facts("192.168.0.2")) is is_open
 
 
-@pytest.mark.parametrize(
-    ("configured", "ipv4", "ipv6"),
-    [
-        ((), None, None),
-        (("192.168.0.0/24", "127.0.0.0/8", "::1/128"), ("127.0.0.1", "192.168.0.2"), ("::1",)),
-        (("10.99.0.0/16", "2001:db8::/64"), (), ("2001:db8::1",)),
-        (("primary",), ("192.168.0.2",), ("2001:db8::1",)),
-        (("primary", "localhost"), ("127.0.0.1", "192.168.0.2"), ("2001:db8::1", "::1")),
-        (("localhost",), ("127.0.0.1",), ("::1",)),
-        (("localhost", "all"), None, None),
-        (("10.99.0.0/16", "localhost"), ("127.0.0.1",), ("::1",)),
-    ],
-)
-@pytest.mark.parametrize("localhost", [True, False])
-def test_health_checks_are_answered_on_loopback_addresses_too(
-    *, configured: tuple[str, ...], ipv4: tuple[str, ...] | None, ipv6: tuple[str, ...] | None, localhost: bool
+@pytest.mark.parametrize(("configured", "localhost", "ipv4", "is_open", "ipv6"), NODE_PORTS)
+def test_health_checks_are_answered_where_node_ports_are_and_on_loopback_addresses_too(
+    *, configured: tuple[str, ...], localhost: bool, ipv4: object, is_open: bool, ipv6: tuple[str, ...] | None
 ) -> None:
-    its = completed(nodeport_addresses=configured, iptables_localhost_nodeports=localhost)
+    del ipv4, is_open
     known = facts("192.168.0.2", "2001:db8::1")
-    assert [health_check_addresses(its, known, family) for family in Family] == [ipv4, ipv6]
+    open_ = its_options(IPV4, completed(nodeport_addresses=configured, iptables_localhost_nodeports=True))
+    its = completed(nodeport_addresses=configured, iptables_localhost_nodeports=localhost)
+    assert health_check_addresses(its, known, IPV4) == open_.node_port_addresses
+    loopback = ("::1",) if {"localhost", "::1/128"} & {*configured} else ()
+    assert health_check_addresses(its, known, IPV6) == (None if ipv6 is None else (*ipv6, *loopback))
 
 
 def test_a_family_without_a_primary_address_answers_everywhere() -> None:

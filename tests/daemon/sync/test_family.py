@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from unittest.mock import Mock
 
 import pytest
-from msgspec.structs import replace
 
 from pykubeproxy.daemon.sync import family
 from pykubeproxy.daemon.sync.family import FamilyProxy, ShadowProxy
@@ -57,24 +56,6 @@ def test_the_first_sync_reads_and_writes_and_the_second_has_nothing_to_do(host: 
     assert is_in_sync(host, cluster())
     second = its.sync()
     assert (second.was_read, second.plan.is_empty, host.written[1:]) == (False, True, [[]])
-
-
-def test_a_restart_adopts_what_is_there(host: FailingHost, proxy: FamilyProxy) -> None:
-    del proxy
-    again = FamilyProxy(options(), host)
-    again.update(cluster(), [WEB, DB])
-    synced = again.sync()
-    assert (synced.was_read, synced.plan.is_empty, host.written[-1]) == (True, True, [])
-
-
-def test_a_change_writes_what_it_changes(host: FailingHost, proxy: FamilyProxy) -> None:
-    objects = cluster()
-    proxy.update(objects, objects.put(slice_of("ns/web", "10.0.0.1", "10.0.0.3")))
-    synced = proxy.sync()
-    assert host.reads == 1
-    assert {change.chain[:9] for change in synced.plan.chains} == {"KUBE-SVC-", "KUBE-SEP-"}
-    assert len(synced.plan.chains) == 3, "the policy chain, the endpoint that came, the one that went"
-    assert is_in_sync(host, objects)
 
 
 def test_a_refused_plan_is_made_anew_from_the_live_rules(host: FailingHost, proxy: FamilyProxy) -> None:
@@ -145,14 +126,6 @@ def test_a_change_of_the_cluster_is_no_drift(proxy: FamilyProxy) -> None:
     assert synced.drifted == ()
 
 
-def test_other_options_are_compiled_anew(host: FailingHost, proxy: FamilyProxy) -> None:
-    other = replace(options(), masquerade_bit=20, masquerade_all=True)
-    proxy.reconfigure(other, cluster())
-    assert proxy.options == other
-    assert not proxy.sync().plan.is_empty
-    assert is_in_sync(host, cluster(), other)
-
-
 def test_a_shadow_never_writes(host: FailingHost) -> None:
     its = ShadowProxy(options(), host)
     its.update(cluster(), [WEB, DB])
@@ -161,11 +134,6 @@ def test_a_shadow_never_writes(host: FailingHost) -> None:
         assert not synced.plan.is_empty
         assert (synced.was_read, synced.is_written) == (True, False)
     assert (host.written, host.ruleset.tables) == ([], {})
-
-
-def test_rule_counts_are_those_of_our_own_chains(proxy: FamilyProxy) -> None:
-    """The reference's counts, section 18: 5 + (2 + 3n) + EXT 2 + node port 1; filter 4 + one refusal."""
-    assert proxy.rule_counts == {"nat": 5 + 8 + 3, "filter": 5}
 
 
 class RivalHost(MemoryHost):

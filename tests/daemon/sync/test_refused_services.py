@@ -2,24 +2,28 @@
 
 import re
 from collections.abc import Iterable
+from functools import partial
+from itertools import pairwise
 from typing import NoReturn
 
 import pytest
 from structlog.testing import capture_logs
 
-from pykubeproxy.daemon.sync.family import FamilyProxy
+from pykubeproxy.daemon.sync.family import FamilyProxy, SyncResult
 from pykubeproxy.daemon.sync.set_aside import FIRST_PAUSE, LONGEST_PAUSE
 from pykubeproxy.host.errors import RestoreError
 from pykubeproxy.model.service import Protocol
-from pykubeproxy.model.snapshot import Object, Snapshot
+from pykubeproxy.model.snapshot import Object
 from pykubeproxy.plan.diff import diff
 from pykubeproxy.plan.refused import EXTENSIONS, Extension, without
-from pykubeproxy.plan.sections import sections, whole
+from pykubeproxy.plan.sections import Split, sections, whole
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from tests.builders import options, port, service, slice_of, slice_port, snapshot
 from tests.daemon.fakes import Clock, act_until, changed, loop_of
 from tests.memory_host import MemoryHost
+
+MISSING = "No such file or directory"
 
 
 class PickyHost(MemoryHost):
@@ -28,7 +32,7 @@ class PickyHost(MemoryHost):
     def __init__(self) -> None:
         super().__init__()
         self.refuses = ""
-        self.says = "line"
+        self.says = MISSING
         self.attempts = 0
 
     def restore(self, lines: Iterable[str]) -> None:
@@ -44,31 +48,23 @@ class PickyHost(MemoryHost):
         super().restore(document)
 
     def _refuse(self, document: list[str], number: int, what: str) -> NoReturn:
+        commit = document.index("COMMIT", number) + 1
         match self.says:
-            case "line":
-                raise RestoreError(
-                    "restore", "RULE_APPEND failed (No such file or directory)", number, document[number - 1]
-                )
-            case "invalid":
-                raise RestoreError("restore", "RULE_APPEND failed (Invalid argument)", number, document[number - 1])
             case "COMMIT":
-                number = document.index("COMMIT", number) + 1
-                raise RestoreError("restore", f"line {number} failed", number, "COMMIT")
-        message = f"Warning: Extension {what} revision 0 not supported, missing kernel module?; line {number} failed"
-        raise RestoreError("restore", message, document.index("COMMIT", number) + 1, "COMMIT")
+                raise RestoreError("restore", f"line {commit} failed", commit, "COMMIT")
+            case "extension":
+                warning = f"Warning: Extension {what} revision 0 not supported, missing kernel module?"
+                raise RestoreError("restore", f"{warning}; line {number} failed", commit, "COMMIT")
+        raise RestoreError("restore", f"RULE_APPEND failed ({self.says})", number, document[number - 1])
 
 
 WEB = (service("ns/web", "172.30.0.1"), slice_of("ns/web", "10.0.0.1"))
 STICKY = (service("ns/sticky", "172.30.0.2", affinity_seconds=60), slice_of("ns/sticky", "10.0.0.2"))
 TWO = (service("ns/two", "172.30.0.3"), slice_of("ns/two", "10.0.0.3", "10.0.0.4"))
-PORT = (
-    service("ns/port", "172.30.0.4", type="NodePort", ports=(port(node_port=30080),)),
-    slice_of("ns/port", "10.0.0.5"),
-)
-SCTP = (
-    service("ns/sctp", "172.30.0.5", ports=(port(protocol=Protocol.SCTP),)),
-    slice_of("ns/sctp", "10.0.0.6", ports=(slice_port(protocol=Protocol.SCTP),)),
-)
+NODE_PORT, SCTP_PORT = port(node_port=30080), port(protocol=Protocol.SCTP)
+PORT = (service("ns/port", "172.30.0.4", type="NodePort", ports=(NODE_PORT,)), slice_of("ns/port", "10.0.0.5"))
+SCTP_SLICE = slice_of("ns/sctp", "10.0.0.6", ports=(slice_port(protocol=Protocol.SCTP),))
+SCTP = (service("ns/sctp", "172.30.0.5", ports=(SCTP_PORT,)), SCTP_SLICE)
 ALL = (WEB, STICKY, TWO, PORT, SCTP)
 # Which of them cannot be served without an extension.
 NEEDS = {"recent": (STICKY,), "statistic": (TWO,), "sctp": (SCTP,), "addrtype": (), "--random-fully": ()}
@@ -78,149 +74,137 @@ def flat(groups: Iterable[tuple[Object, ...]]) -> list[Object]:
     return [obj for group in groups for obj in group]
 
 
-def proxy_of(
-    host: PickyHost, objects: Snapshot, its: RuleOptions | None = None, clock: Clock | None = None
-) -> FamilyProxy:
-    proxy = FamilyProxy(its or options(), host, clock=clock or Clock())
-    proxy.update(objects, objects.services)
-    return proxy
+class Bed:
+    """A host that refuses rules, and a proxy for some objects."""
+
+    def __init__(
+        self, refuses: str, *objects: Object, says: str = MISSING, its: RuleOptions | None = None, split: Split = whole
+    ) -> None:
+        self.host = PickyHost()
+        self.host.refuses, self.host.says = refuses, says
+        self.objects = snapshot(*objects)
+        self.clock = Clock()
+        self.proxy = FamilyProxy(its or options(), self.host, split, self.clock)
+        self.proxy.update(self.objects, self.objects.services)
+
+    def change(self, *objects: Object) -> SyncResult:
+        """Sync after a change."""
+        for obj in objects:
+            self.proxy.update(self.objects, self.objects.put(obj))
+        return self.proxy.sync()
+
+    def holds(self, *objects: Object, its: RuleOptions | None = None) -> bool:
+        """True if the rules are those of just these objects."""
+        return diff(compile_ruleset(snapshot(*objects), its or options()), self.host.save()).is_empty
 
 
-def holds(host: MemoryHost, objects: Iterable[Object], its: RuleOptions | None = None) -> bool:
-    return diff(compile_ruleset(snapshot(*objects), its or options()), host.save()).is_empty
-
-
-@pytest.mark.parametrize("says", ["line", "COMMIT", "extension"])
+@pytest.mark.parametrize("says", [MISSING, "COMMIT", "extension"])
 @pytest.mark.parametrize("dispatch", Dispatch)
 @pytest.mark.parametrize("missing", EXTENSIONS, ids=lambda missing: missing.name)
 def test_all_others_are_served(missing: Extension, dispatch: Dispatch, says: str) -> None:
-    host, its = PickyHost(), options(dispatch=dispatch)
-    host.refuses, host.says = missing.text.strip(), says
-    synced = proxy_of(host, snapshot(*flat(ALL)), its).sync()
-    needing = NEEDS[missing.name]
-    assert holds(host, flat(group for group in ALL if group not in needing), without(its, [missing]))
-    assert synced.refused.services == len(needing)
-    assert {refused.service for refused in synced.refused.new} == {group[0].key for group in needing}
-    assert {refused.module for refused in synced.refused.new} <= {missing.module}
-    assert host.attempts <= len(EXTENSIONS) + 2
+    its, needing = options(dispatch=dispatch), NEEDS[missing.name]
+    bed = Bed(missing.text.strip(), *flat(ALL), says=says, its=its)
+    refused = bed.proxy.sync().refused
+    assert bed.holds(*flat(group for group in ALL if group not in needing), its=without(its, [missing]))
+    assert refused.services == len(needing)
+    assert {each.service for each in refused.new} == {group[0].key for group in needing}
+    assert {each.module for each in refused.new} <= {missing.module}
+    assert bed.host.attempts <= len(EXTENSIONS) + 2
 
 
-@pytest.mark.parametrize(("says", "served"), [("line", (WEB, TWO, PORT)), ("COMMIT", (WEB, PORT))])
+@pytest.mark.parametrize(("says", "served"), [(MISSING, (WEB, TWO, PORT)), ("COMMIT", (WEB, PORT))])
 def test_several_that_are_missing(says: str, served: tuple[tuple[Object, ...], ...]) -> None:
     """Where nobody tells which, all that may be are done without."""
-    host = PickyHost()
-    host.refuses, host.says = "-m (recent|sctp)", says
-    synced = proxy_of(host, snapshot(*flat(ALL))).sync()
-    assert synced.refused.services == len(ALL) - len(served)
-    its = options() if says == "line" else without(options(), EXTENSIONS)
-    assert holds(host, flat(served), its)
+    bed = Bed("-m (recent|sctp)", *flat(ALL), says=says)
+    assert bed.proxy.sync().refused.services == len(ALL) - len(served)
+    assert bed.holds(*flat(served), its=options() if says == MISSING else without(options(), EXTENSIONS))
 
 
 def test_a_service_stays_as_it_was_in_every_table() -> None:
     """With endpoints at last, it would no longer be refused in filter; as nat cannot follow, that stays as well."""
-    host, objects = PickyHost(), snapshot(*WEB, STICKY[0])
-    proxy = proxy_of(host, objects)
-    proxy.sync()
-    host.refuses = "-m recent"
-    proxy.update(objects, objects.put(STICKY[1]) | objects.put(slice_of("ns/web", "10.0.0.9")))
-    synced = proxy.sync()
-    assert synced.refused.services == 1
-    assert holds(host, [WEB[0], slice_of("ns/web", "10.0.0.9"), STICKY[0]])
+    bed = Bed("", *WEB, STICKY[0])
+    bed.proxy.sync()
+    bed.host.refuses = "-m recent"
+    moved = slice_of("ns/web", "10.0.0.9")
+    assert bed.change(STICKY[1], moved).refused.services == 1
+    assert bed.holds(WEB[0], moved, STICKY[0])
 
 
-@pytest.mark.parametrize("split", [whole, lambda plan: sections(plan, 3)])
-def test_many_cost_no_more_than_one(split: object) -> None:
-    host = PickyHost()
-    host.refuses = "-m recent"
-    many = [
-        (service(f"ns/s{n}", f"172.30.1.{n}", affinity_seconds=60), slice_of(f"ns/s{n}", f"10.0.1.{n}"))
-        for n in range(1, 100)
-    ]
-    objects = snapshot(*flat([WEB, *many]))
-    proxy = FamilyProxy(options(), host, split)  # type: ignore[arg-type]
-    proxy.update(objects, objects.services)
-    assert proxy.sync().refused.services == 99
-    assert host.attempts <= 3
-    assert holds(host, WEB)
+@pytest.mark.parametrize("split", [whole, partial(sections, size=3)])
+def test_many_cost_no_more_than_one(split: Split) -> None:
+    names = {f"ns/s{number}": number for number in range(1, 100)}
+    services = [service(name, f"172.30.1.{number}", affinity_seconds=60) for name, number in names.items()]
+    slices = [slice_of(name, f"10.0.1.{number}") for name, number in names.items()]
+    bed = Bed("-m recent", *WEB, *services, *slices, split=split)
+    assert bed.proxy.sync().refused.services == 99
+    assert bed.host.attempts <= 3
+    assert bed.holds(*WEB)
     # Nor does the next one that needs what is known to be missing.
-    attempts = host.attempts
-    proxy.update(
-        objects, objects.put(slice_of("ns/s1", "10.0.1.1", "10.0.1.200")) | objects.put(slice_of("ns/web", "10.0.0.9"))
-    )
-    proxy.sync()
-    assert host.attempts == attempts + 1
-    assert holds(host, [WEB[0], slice_of("ns/web", "10.0.0.9")])
+    attempts, moved = bed.host.attempts, slice_of("ns/web", "10.0.0.9")
+    bed.change(slice_of("ns/s1", "10.0.1.1", "10.0.1.200"), moved)
+    assert bed.host.attempts == attempts + 1
+    assert bed.holds(WEB[0], moved)
 
 
-def test_one_line_that_is_refused_for_another_reason() -> None:
+@pytest.mark.parametrize("refuses", ["--to-destination 10.0.0.2:", "-d 172.30.0.2/32"])
+def test_one_line_that_is_refused_for_another_reason(refuses: str) -> None:
     """Others that use the same extensions are not concerned; one refused in a shared chain is found by its comment."""
     other = (service("ns/other", "172.30.0.9", affinity_seconds=60), slice_of("ns/other", "10.0.0.9"))
-    for refused in ("--to-destination 10.0.0.2:", "-d 172.30.0.2/32"):
-        host = PickyHost()
-        host.refuses, host.says = refused, "invalid"
-        synced = proxy_of(host, snapshot(*WEB, *STICKY, *other)).sync()
-        assert [refused.service for refused in synced.refused.new] == [("ns", "sticky")]
-        assert holds(host, [*WEB, *other])
+    bed = Bed(refuses, *WEB, *STICKY, *other, says="Invalid argument")
+    assert [refused.service for refused in bed.proxy.sync().refused.new] == [("ns", "sticky")]
+    assert bed.holds(*WEB, *other)
 
 
 def test_what_belongs_to_no_service_fails_as_ever() -> None:
-    host = PickyHost()
-    host.refuses = "-j MARK"
+    bed = Bed("-j MARK", *WEB)
     with pytest.raises(RestoreError):
-        proxy_of(host, snapshot(*WEB)).sync()
-    assert host.attempts <= 2
+        bed.proxy.sync()
+    assert bed.host.attempts <= 2
 
 
 def test_it_is_tried_again_when_it_changes() -> None:
-    host, objects = PickyHost(), snapshot(*WEB, *STICKY)
-    host.refuses = "-m recent"
-    proxy = proxy_of(host, objects)
-    proxy.sync()
+    bed = Bed("-m recent", *WEB, *STICKY)
+    bed.proxy.sync()
     plain = service("ns/sticky", "172.30.0.2")
-    proxy.update(objects, objects.put(plain))
-    synced = proxy.sync()
-    assert (synced.refused.services, synced.refused.back) == (0, (("ns", "sticky"),))
-    assert holds(host, [*WEB, plain, STICKY[1]])
+    refused = bed.change(plain).refused
+    assert (refused.services, refused.back) == (0, (("ns", "sticky"),))
+    assert bed.holds(*WEB, plain, STICKY[1])
 
 
 def test_it_is_tried_again_at_a_pace() -> None:
-    clock, host = Clock(), PickyHost()
-    host.refuses = "-m recent"
-    proxy = FamilyProxy(options(), host, clock=clock)
-    loop = loop_of(clock, proxy, retry_interval=1e6)
-    start = clock.now
+    bed = Bed("-m recent")
+    loop = loop_of(bed.clock, bed.proxy, retry_interval=1e6)
+    start, tries = bed.clock.now, [0]
     with capture_logs() as logs:
         loop.take(changed(*WEB, *STICKY))
         loop.act()
-        tries, attempts = [], host.attempts
-        while clock.now < start + 4000:
-            act_until(loop, clock, clock.now + 1)
-            if host.attempts > attempts:
-                tries.append(round(clock.now - start))
-                attempts = host.attempts
-        waits = [after - before for before, after in zip([0, *tries], tries, strict=False)]
+        attempts = bed.host.attempts
+        while bed.clock.now < start + 4000:
+            act_until(loop, bed.clock, bed.clock.now + 1)
+            if bed.host.attempts > attempts:
+                tries.append(round(bed.clock.now - start))
+                attempts = bed.host.attempts
+        waits = [after - before for before, after in pairwise(tries)]
         assert waits[:3] == pytest.approx([FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE], abs=2)
         assert max(waits) == pytest.approx(LONGEST_PAUSE, abs=2)
-        host.refuses = ""
-        act_until(loop, clock, clock.now + LONGEST_PAUSE + 1)
-    assert holds(host, [*WEB, *STICKY])
+        bed.host.refuses = ""
+        act_until(loop, bed.clock, bed.clock.now + LONGEST_PAUSE + 1)
+    assert bed.holds(*WEB, *STICKY)
     (error,) = [line for line in logs if line["log_level"] in ("error", "warning")]
-    assert (error["services"], error["missing_module"]) == ("ns/sticky", "xt_recent")
-    assert "No such file or directory" in error["error"]
+    assert (error["services"], error["missing_module"], MISSING in error["error"]) == ("ns/sticky", "xt_recent", True)
     assert [line["services"] for line in logs if line["event"] == "Services are no longer refused"] == ["ns/sticky"]
 
 
 def test_rules_that_are_there_and_refused_now_are_left_out() -> None:
     """Somebody has flushed all, and what a Service had before is refused as well."""
-    host, objects = PickyHost(), snapshot(*WEB, *STICKY)
-    proxy = proxy_of(host, objects)
-    proxy.sync()
-    host.refuses = "-m recent"
-    host.ruleset.tables.clear()
-    proxy.distrust()
-    assert proxy.sync().refused.services == 1
-    assert holds(host, WEB)
-    host.refuses = ""
-    proxy.retry()
-    assert proxy.sync().refused.back == (("ns", "sticky"),)
-    assert holds(host, [*WEB, *STICKY])
+    bed = Bed("", *WEB, *STICKY)
+    bed.proxy.sync()
+    bed.host.refuses = "-m recent"
+    bed.host.ruleset.tables.clear()
+    bed.proxy.distrust()
+    assert bed.proxy.sync().refused.services == 1
+    assert bed.holds(*WEB)
+    bed.host.refuses = ""
+    bed.proxy.retry()
+    assert bed.proxy.sync().refused.back == (("ns", "sticky"),)
+    assert bed.holds(*WEB, *STICKY)

@@ -22,16 +22,14 @@ ENTRIES = 8
 BELIEVED = {Family.IPV4: {"nat": ENTRIES}}
 
 
-class Kernel:
+class LegacyKernel:
     """The nat table of the legacy backend, as the kernel tells of it; there is no filter table."""
 
-    def __init__(self) -> None:
-        self.entries = ENTRIES
-        self.size = 1000
-        self.refuses = False
+    entries = ENTRIES
+    size = 1000
+    refuses = False
 
-    def info(self, family: Family, table: str) -> TableInfo | None:
-        del family
+    def info(self, _: Family, table: str) -> TableInfo | None:
         if self.refuses:
             raise TableInfoError("no")
         its = TableInfo(table=table, entries=self.entries, size=self.size, hooks=(), policies=())
@@ -39,14 +37,14 @@ class Kernel:
 
 
 @pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
-    its = Kernel()
+def kernel(monkeypatch: pytest.MonkeyPatch) -> LegacyKernel:
+    its = LegacyKernel()
     monkeypatch.setattr(drift, "table_info", its.info)
     return its
 
 
 @pytest.fixture
-def poll(kernel: Kernel) -> DriftPoll:
+def poll(kernel: LegacyKernel) -> DriftPoll:
     """It has remembered the table as it should be."""
     del kernel
     its = LegacyPoll([Family.IPV4])
@@ -56,13 +54,13 @@ def poll(kernel: Kernel) -> DriftPoll:
 
 
 @pytest.mark.parametrize("field", ["entries", "size"])
-def test_tables_that_change(poll: DriftPoll, kernel: Kernel, field: str) -> None:
+def test_tables_that_change(poll: DriftPoll, kernel: LegacyKernel, field: str) -> None:
     setattr(kernel, field, 1)
     assert poll.ask()
     assert poll.ask(), "until a sync has dealt with it"
 
 
-def test_what_was_changed_before_it_could_be_remembered(poll: DriftPoll, kernel: Kernel) -> None:
+def test_what_was_changed_before_it_could_be_remembered(poll: DriftPoll, kernel: LegacyKernel) -> None:
     """Between our own write and the look at what came of it, somebody may have been quicker."""
     kernel.entries -= 2
     poll.remember(BELIEVED)
@@ -71,7 +69,7 @@ def test_what_was_changed_before_it_could_be_remembered(poll: DriftPoll, kernel:
     assert not poll.ask(), "nothing is believed of tables after a failure"
 
 
-def test_tables_that_cannot_be_asked_about_are_told_of_once(poll: DriftPoll, kernel: Kernel) -> None:
+def test_tables_that_cannot_be_asked_about_are_told_of_once(poll: DriftPoll, kernel: LegacyKernel) -> None:
     kernel.refuses = True
     with capture_logs() as logs:
         assert [poll.ask() for _ in range(3)] == [False] * 3
@@ -81,153 +79,105 @@ def test_tables_that_cannot_be_asked_about_are_told_of_once(poll: DriftPoll, ker
     assert not poll.ask()
 
 
-class Announcements:
-    """The nftables of a kernel that announces what the test says, until the watch is closed."""
+class Watch(Iterator[RulesetGeneration]):
+    """Stands for a GenerationMonitor: an iterator, which can be closed, over what a kernel announces."""
 
     def __init__(self) -> None:
-        self.number: int | None = 10
-        self.opened = threading.Semaphore(0)
-        self.refuses = False
-        self._queue: SimpleQueue[RulesetGeneration | HostError | None] = SimpleQueue()
-
-    def watch(self) -> Iterator[RulesetGeneration]:
-        if self.refuses:
-            raise HostError("no netlink")
-        self.opened.release()
-        self._queue = SimpleQueue()
-        return Watching(self._queue)
-
-    def announce(self, *generations: RulesetGeneration | HostError) -> None:
-        for generation in generations:
-            self._queue.put(generation)
-
-
-class Watching(Iterator[RulesetGeneration]):
-    """What stands for a GenerationMonitor, which is an iterator that can be closed."""
-
-    def __init__(self, queue: "SimpleQueue[RulesetGeneration | HostError | None]") -> None:
-        self._queue = queue
+        self.announcements: SimpleQueue[RulesetGeneration | Exception] = SimpleQueue()
 
     def __next__(self) -> RulesetGeneration:
-        heard = self._queue.get(timeout=10)
-        if isinstance(heard, HostError):
+        heard = self.announcements.get(timeout=10)
+        if isinstance(heard, Exception):
             raise heard
-        if heard is None:
-            raise StopIteration
         return heard
 
     def close(self) -> None:
-        self._queue.put(None)
+        self.announcements.put(StopIteration())
 
 
-@pytest.fixture
-def nftables(monkeypatch: pytest.MonkeyPatch) -> Announcements:
-    its = Announcements()
-    monkeypatch.setattr(drift, "GenerationMonitor", its.watch)
-    monkeypatch.setattr(drift, "current_generation", lambda: its.number)
-    monkeypatch.setattr(drift, "_REOPENED_AFTER", 0.001)
-    return its
+class Bed:
+    """A DriftWatch, its inbox, and a kernel whose ruleset has a number; who `refuses` cannot be watched."""
 
-
-class Watcher:
-    """A DriftWatch, its inbox, and what the program has written in a sync."""
-
-    def __init__(self) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.number = 10
+        self.refuses = False
+        self.opened = threading.Semaphore(0)
+        self.kernel = Watch()
         self.inbox: SimpleQueue[Message] = SimpleQueue()
         self.writes: tuple[RestoreRun, ...] = ()
+        patch.setattr(drift, "GenerationMonitor", self.open)
+        patch.setattr(drift, "current_generation", lambda: self.number)
+        patch.setattr(drift, "_REOPENED_AFTER", 0.001)
         self.watch = DriftWatch(self.inbox, lambda: self.writes)
 
-    def sync(self, nftables: Announcements, *writes: RestoreRun, then: int = 0) -> bool:
-        """A sync that raises the number of the ruleset to `then`; True if it found that it was changed before."""
+    def open(self) -> Watch:
+        if self.refuses:
+            raise HostError("no netlink")
+        self.kernel = Watch()
+        self.opened.release()
+        return self.kernel
+
+    def sync(self, *writes: RestoreRun, then: int = 0) -> None:
+        """A sync that raises the number of the ruleset to `then`."""
         self.writes = writes
-        was_changed = self.watch.begin()
-        nftables.number = then or nftables.number
+        self.watch.begin()
+        self.number = then or self.number
         self.watch.synced(finished())
         self.watch.remember({})
-        return was_changed
 
     def heard(self) -> Message:
         return self.inbox.get(timeout=10)
 
 
 @pytest.fixture
-def watcher(nftables: Announcements) -> Iterator[Watcher]:
-    del nftables
-    its = Watcher()
+def bed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bed]:
+    its = Bed(monkeypatch)
     yield its
     its.watch.close()
 
 
-def own(*ids: int) -> tuple[RulesetGeneration, ...]:
-    return tuple(RulesetGeneration(id=id_, pid=5005, process="iptables-nft-re", port=5) for id_ in ids)
+def own(id_: int) -> RulesetGeneration:
+    return RulesetGeneration(id=id_, pid=5005, process="iptables-nft-re", port=5)
 
 
-def foreign(id_: int) -> RulesetGeneration:
-    return RulesetGeneration(id=id_, pid=7007, process="iptables", port=9)
-
-
+FOREIGN = RulesetGeneration(id=14, pid=7007, process="iptables", port=9)
 WROTE = RestoreRun(pid=5, commits=2)
 
 
-def test_the_loop_hears_of_others_changes_only(watcher: Watcher, nftables: Announcements) -> None:
-    assert not watcher.sync(nftables, WROTE, then=12)
-    nftables.opened.acquire(timeout=10)
-    nftables.announce(*own(11, 12), foreign(13))
-    assert watcher.heard() == ForeignChange("iptables", 7007)
-    nftables.announce(UNKNOWN_CHANGE)
-    assert watcher.heard() == ForeignChange()
-    assert watcher.inbox.empty()
+def test_the_loop_hears_of_others_changes_only_from_the_first_sync_that_succeeds_on(bed: Bed) -> None:
+    bed.watch.synced(finished(None))
+    assert not bed.opened.acquire(blocking=False)
+    bed.sync(WROTE, then=13)
+    assert bed.heard() == ForeignChange(), "more was committed than has been written"
+    bed.sync()
+    assert bed.opened.acquire(timeout=10)
+    assert not bed.opened.acquire(blocking=False)
+    for generation in (own(11), own(12), FOREIGN, UNKNOWN_CHANGE):
+        bed.kernel.announcements.put(generation)
+    assert [bed.heard(), bed.heard()] == [ForeignChange("iptables", 7007), ForeignChange()]
+    assert bed.inbox.empty()
 
 
-def test_a_change_before_the_watch_begins(watcher: Watcher, nftables: Announcements) -> None:
-    """It shows in the number: more was committed than has been written."""
-    watcher.sync(nftables, WROTE, then=13)
-    assert watcher.heard() == ForeignChange()
-    assert watcher.inbox.empty()
-
-
-def test_a_change_between_the_end_of_the_sync_and_the_beginning_of_the_watch(nftables: Announcements) -> None:
-    its = Watcher()
-    nftables.refuses = True
-    its.sync(nftables, WROTE, then=12)
-    assert its.heard() == ForeignChange(), "as it cannot be watched"
-    assert not its.sync(nftables)
-    nftables.number = 13
-    nftables.refuses = False
-    assert its.heard() == ForeignChange()
-    its.watch.close()
-
-
-def test_an_error_of_netlink_does_not_end_the_watch(watcher: Watcher, nftables: Announcements) -> None:
-    watcher.sync(nftables, WROTE, then=12)
-    nftables.opened.acquire(timeout=10)
-    assert watcher.watch.due == math.inf
+def test_an_error_of_netlink_does_not_end_the_watch(bed: Bed) -> None:
+    bed.sync(WROTE, then=12)
+    bed.opened.acquire(timeout=10)
+    assert bed.watch.due == math.inf
     with capture_logs() as logs:
-        nftables.refuses = True
-        nftables.announce(HostError("no buffers"))
-        assert watcher.heard() == ForeignChange(), "something may have been missed"
-        watcher.sync(nftables)
-        assert watcher.watch.due < math.inf, "the loop asks meanwhile"
-        assert not watcher.watch.ask()
-        nftables.number = 13
-        assert watcher.watch.ask()
-        watcher.sync(nftables)
-        nftables.refuses = False
-        assert nftables.opened.acquire(timeout=10)
-        nftables.announce(foreign(14))
-        assert watcher.heard() == ForeignChange("iptables", 7007)
+        bed.refuses = True
+        bed.kernel.announcements.put(HostError("no buffers"))
+        assert bed.heard() == ForeignChange(), "something may have been missed"
+        bed.sync()
+        assert bed.watch.due < math.inf, "the loop asks meanwhile"
+        assert not bed.watch.ask()
+        bed.number = 13
+        assert bed.watch.ask()
+        bed.refuses = False
+        assert bed.heard() == ForeignChange(), "what was changed before it could be watched again"
+        bed.kernel.announcements.put(FOREIGN)
+        assert bed.heard() == ForeignChange("iptables", 7007)
     assert [line["event"].partition(";")[0] for line in logs] == [
         "cannot follow what nftables announces",
         "following what nftables announces again",
     ]
-    watcher.watch.ask()
-    assert watcher.watch.due == math.inf
-
-
-def test_it_begins_with_the_first_sync_that_succeeds(watcher: Watcher, nftables: Announcements) -> None:
-    watcher.watch.synced(finished(None))
-    assert not nftables.opened.acquire(blocking=False)
-    for _ in range(3):
-        watcher.sync(nftables)
-    assert nftables.opened.acquire(timeout=10)
-    assert not nftables.opened.acquire(blocking=False)
+    bed.watch.ask()
+    assert bed.watch.due == math.inf

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from pykubeproxy.daemon.watch.slow_commands import FIRST_REPORT, SlowCommands
 from pykubeproxy.host import backend
 from pykubeproxy.host.commands import running
+from tests.daemon.fakes import Clock
 from tests.daemon.node import KUBE_PROXY, Node
 from tests.host.fake_tools import VERSIONS, FakeTools
 from tests.kernel.machine import wait_until
@@ -22,15 +23,6 @@ from tests.kernel.stand_ins import StandIns
 @pytest.fixture
 def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTools:
     return FakeTools(tmp_path / "bin", monkeypatch)
-
-
-class Later:
-    """The clock of the machine, set forward."""
-
-    seconds = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.seconds
 
 
 @contextmanager
@@ -59,12 +51,12 @@ ACTIONS: dict[str, Callable[[FakeTools], tuple[str, Callable[[], object], str]]]
 
 @pytest.mark.parametrize("what", ACTIONS)
 def test_each_command_is_named_at_a_doubling_pace(tools: FakeTools, what: str) -> None:
-    clock = Later()
-    watch = SlowCommands(clock)
+    later = Clock()
+    watch = SlowCommands(lambda: time.monotonic() + later.now)
     name, action, said = ACTIONS[what](tools)
     with capture_logs() as logs:
         with hanging(tools, name, action, said):
-            for clock.seconds in range(100):
+            for later.now in range(100):
                 watch.look()
             told = [line["seconds"] for line in logs]
             assert told == pytest.approx([FIRST_REPORT, 2 * FIRST_REPORT, 4 * FIRST_REPORT, 8 * FIRST_REPORT], abs=2)

@@ -1,4 +1,4 @@
-"""Threads that look at something again and again: how they end, and that of manifests, which must not begin empty."""
+"""Threads that look at something again and again: how they end, and what those of manifests and connections tell."""
 
 import threading
 from collections.abc import Callable
@@ -6,16 +6,18 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
+from structlog.testing import capture_logs
 
 from pykubeproxy.cluster.manifests import Manifests
 from pykubeproxy.daemon.follow.ended_connections import ConnectionEnder
 from pykubeproxy.daemon.follow.flows import FlowCleaner
 from pykubeproxy.daemon.messages import Message, ObjectsChanged, ObjectsListed
 from pykubeproxy.daemon.watch.config_file import ConfigFileWatch
-from pykubeproxy.daemon.watch.conntrack_watch import ConntrackWatch
+from pykubeproxy.daemon.watch.conntrack_watch import ConntrackReport, ConntrackWatch
 from pykubeproxy.daemon.watch.manifest_watcher import ManifestWatcher
 from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
 from pykubeproxy.host.conntrack import ConntrackTable
+from pykubeproxy.model.conntrack_usage import ConntrackUsage
 from tests.cluster.manifest_text import as_yaml, service
 from tests.kernel.machine import wait_until
 
@@ -93,3 +95,39 @@ def test_an_empty_folder_is_listed_and_manifests_that_cannot_be_read_are_not_bef
         assert isinstance(heard(), ObjectsListed)
     finally:
         watcher.stop()
+
+
+# That the table of connections is full is told, once, and so is that it is not any more.
+FULL, AGAIN = "error", "info"
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [
+        ([(99, 0), (99, 0)], []),
+        ([(100, 0), (100, 5), (101, 9)], [FULL]),
+        # The table was full between two looks.
+        ([(99, 0), (90, 5)], [FULL]),
+        # What was dropped before the daemon began is over.
+        ([(50, 7), (50, 7)], []),
+        ([(100, 0), (96, 0), (100, 0)], [FULL]),
+        ([(100, 0), (95, 0), (100, 0)], [FULL, AGAIN, FULL]),
+        ([(100, 0), (50, 5), (50, 5)], [FULL, AGAIN]),
+    ],
+)
+def test_what_is_said(looks: list[tuple[int, int]], said: list[str]) -> None:
+    """After looks at a table for 100: its entries, and the packets dropped so far."""
+    report = ConntrackReport()
+    with capture_logs() as logs:
+        for entries, dropped in looks:
+            report.look(ConntrackUsage(entries=entries, limit=100, dropped=dropped))
+    assert [line["log_level"] for line in logs] == said
+
+
+def test_who_watches_hands_on_what_it_sees() -> None:
+    seen: SimpleQueue[ConntrackUsage] = SimpleQueue()
+    usage = ConntrackUsage(entries=1, limit=2, dropped=0)
+    watch = ConntrackWatch(seen.put, look=lambda: usage)
+    watch.start()
+    assert seen.get(timeout=10) == usage
+    watch.join()
