@@ -10,23 +10,21 @@ from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, TABLES, Lines, Ruleset, Table, is_builtin
 
 # Targets that are not chains, as far as a Service proxy's rules and those around them use them.
-_TARGETS = frozenset(
-    {
-        "ACCEPT",
-        "DROP",
-        "RETURN",
-        "REJECT",
-        "DNAT",
-        "SNAT",
-        "MASQUERADE",
-        "MARK",
-        "LOG",
-        "REDIRECT",
-        "CONNMARK",
-        "CT",
-        "",
-    },
-)
+_TARGETS = {
+    "ACCEPT",
+    "DROP",
+    "RETURN",
+    "REJECT",
+    "DNAT",
+    "SNAT",
+    "MASQUERADE",
+    "MARK",
+    "LOG",
+    "REDIRECT",
+    "CONNMARK",
+    "CT",
+    "",
+}
 
 
 class MemoryHost:

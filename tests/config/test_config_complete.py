@@ -1,6 +1,5 @@
 """Configuration files, combined with flags and defaults, and the result as text."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -235,12 +234,6 @@ def test_server_addresses(flags: dict[str, str], file: str | None, healthz: str,
     assert (config.healthz_bind_address, config.metrics_bind_address) == (healthz, metrics)
 
 
-def test_zeros_given_as_flags_are_kept() -> None:
-    config = completed({"iptables-min-sync-period": "0", "kube-api-qps": "0", "kube-api-burst": "0"}).config
-    assert config.iptables.min_sync_period == 0
-    assert (config.client_connection.qps, config.client_connection.burst) == (0, 0)
-
-
 def test_only_the_mode_s_own_periods_remain() -> None:
     file = "ipvs: {syncPeriod: 3s, minSyncPeriod: 2s}\nnftables: {syncPeriod: 3s, masqueradeAll: true}\n"
     config = completed({}, file).config
@@ -300,21 +293,6 @@ def test_modes_that_are_empty_become_the_platform_s(flags: dict[str, str], file:
     its = completed(flags, file)
     assert its.is_mode_given is is_given
     assert (its.config.mode, its.config.detect_local_mode) == ("iptables", "ClusterCIDR")
-
-
-def test_configz_is_the_same_object_in_the_api_s_own_order() -> None:
-    given = {
-        "kube-api-content-type": "application/json",
-        "v": "9",
-        "hostname-override": "test-node",
-        "profiling": "true",
-        "conntrack-max-per-core": "0",
-        "conntrack-tcp-timeout-established": "0s",
-        "conntrack-tcp-timeout-close-wait": "0s",
-        "cluster-cidr": "10.0.0.0/8,fd00:10::/64",
-    }
-    shown = {"kubeproxy.config.k8s.io": as_api_object(completed(given).config)}
-    assert json.dumps(shown, separators=(",", ":")) == (DATA / "configz.json").read_text().rstrip()
 
 
 def test_what_is_written_loads_again() -> None:

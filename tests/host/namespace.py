@@ -48,9 +48,8 @@ class Namespace:
 def namespace() -> Iterator[Namespace]:
     """A fresh namespace, removed at the end with all that is in it."""
     name = f"pkp-test-{os.getpid()}-{next(_numbers)}"
-    subprocess.run(["ip", "netns", "add", name], check=True)
+    netns.create(name)
     try:
-        subprocess.run(["ip", "-netns", name, "link", "set", "lo", "up"], check=True)
         yield Namespace(name)
     finally:
-        subprocess.run(["ip", "netns", "delete", name], check=True)
+        netns.remove(name)

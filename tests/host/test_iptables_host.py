@@ -43,11 +43,6 @@ def test_tables_are_read_one_by_one_and_what_is_known_is_not_kept_twice(tools: F
     assert tools.host().save(known=live, tables=["nat"]).lines("nat", "A") is live.lines("nat", "A")
 
 
-def test_a_table_that_is_not_there_is_missing(tools: FakeTools) -> None:
-    tools.add("save", "# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n")
-    assert tools.host().save(tables=["nat"]).tables == {}
-
-
 @pytest.mark.parametrize(
     ("said", "complaint", "status", "expected"),
     [
@@ -235,13 +230,6 @@ def test_errors_of_their_own(
         tools.add(action.__name__, complaint=complaint, status=4, body=TAKES_INPUT if action is restore else "")
     with pytest.raises(error, match=words):
         action(tools)
-
-
-def test_a_missing_tool_is_told_when_reading_what_was_to_be_fetched_beforehand(tools: FakeTools) -> None:
-    host = tools.host()
-    host.prefetch()
-    with pytest.raises(ToolMissing):
-        host.save()
 
 
 def test_the_tool_is_fed_everything_as_kube_proxy_feeds_it_and_not_run_for_nothing(

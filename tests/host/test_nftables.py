@@ -186,23 +186,6 @@ def test_tables_that_packets_pass_and_their_hooks(filled: Namespace) -> None:
 
 
 @needs_nft
-def test_only_the_family_of_a_table_of_interest_is_asked_for_its_chains(
-    node: Namespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
-
-    def no_hooks(family: str) -> tuple[()]:
-        asked.append(family)
-        return ()
-
-    monkeypatch.setattr(nft_tables, "_active_hooks", no_hooks)
-    node.exec(*RULE)
-    node.exec("nft", "add", "table", "inet", "any")
-    node.run(lambda: hooked_tables(FAMILIES, frozenset({NftTable("ip", "nat")})))
-    assert asked == ["inet"]
-
-
-@needs_nft
 def test_deleting_is_one_change_of_the_ruleset_made_through_the_port_that_is_told(filled: Namespace) -> None:
     with watching(filled) as watch:
         deletion = filled.run(lambda: delete_table(FIREWALLD))
@@ -283,11 +266,3 @@ def test_the_interface_of_kube_proxy(node: Namespace, monkeypatch: pytest.Monkey
     node.exec("ip", "link", "add", "kube-ipvs0", "type", "veth", "peer", "name", "other")
     left = node.run(lambda: find_leftovers(Family))
     assert (left.interfaces, left.has_virtual_services) == (("kube-ipvs0",), True)
-
-
-def test_a_machine_that_tells_nothing_has_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> dict[int, str]:
-        raise NetlinkError("list interfaces", 24)
-
-    monkeypatch.setattr(leftovers, "device_names", refuse)
-    assert find_leftovers(()).interfaces == ()

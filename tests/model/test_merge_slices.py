@@ -4,23 +4,11 @@ from itertools import permutations, product
 
 import pytest
 
-from pykubeproxy.model.endpoint import PortKey, host_port, merge_slices
+from pykubeproxy.model.endpoint import PortKey, merge_slices
 from pykubeproxy.model.service import Protocol
 from tests.builders import at, slice_of, slice_port
 
 P80 = PortKey("p80", Protocol.TCP)
-
-
-def test_example_a() -> None:
-    http = (slice_port("http", 8080),)
-    terminating = at("10.0.0.10", "n2", ready=False, terminating=True)
-    first = slice_of("ns/svc", at("10.0.0.2", "n1"), terminating, part="s1", ports=http)
-    second = slice_of("ns/svc", at("10.0.0.10", "n2"), part="s2", ports=http)
-    (endpoints,) = merge_slices([first, second], "n1").values()
-    assert [(e.text, e.ip, e.ready, e.terminating, e.is_local) for e in endpoints] == [
-        ("10.0.0.10:8080", "10.0.0.10", True, False, False),
-        ("10.0.0.2:8080", "10.0.0.2", True, False, True),
-    ]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +86,3 @@ def test_local_means_on_the_node_of_that_very_name(node: str, own: str, *, local
     (endpoint,) = merge_slices([slice_of("ns/svc", source)], own)[P80]
     assert endpoint.is_local is local
     assert (endpoint.zones, endpoint.nodes) == (("a", "b"), ("n1",))
-
-
-def test_host_port() -> None:
-    assert [host_port(address, 80) for address in ("10.0.0.1", "::")] == ["10.0.0.1:80", "[::]:80"]

@@ -67,25 +67,6 @@ def test_one_port_each_in_the_order_of_the_object() -> None:
     assert {each.affinity_seconds for each in its} == {10800}
 
 
-def test_a_dual_stack_load_balancer() -> None:
-    """docs/reference/services.md example A, without the parsing."""
-    its = service(
-        "a/web",
-        "172.30.0.9",
-        type=ServiceType.LOAD_BALANCER,
-        cluster_ips=("172.30.0.9", "fd00:172:30::9"),
-        ip_families=("IPv4", "IPv6"),
-        ports=(port("http", 80, 30080),),
-        external_ips=(ip("192.168.99.22"), ip("2001:db8::5")),
-        source_ranges=(cidr("203.0.113.0/24"), cidr("2001:db8::/32")),
-        load_balancer_ips=(ip("1.2.3.4"),),
-    )
-    (ipv4,), (ipv6,) = service_ports(its, IPV4), service_ports(its, IPV6)
-    assert (ipv4.external_ips, ipv4.load_balancer_ips) == (("192.168.99.22",), ("1.2.3.4",))
-    assert (ipv6.external_ips, ipv6.load_balancer_ips) == (("2001:db8::5",), ())
-    assert ipv4.node_port == ipv6.node_port == 30080
-
-
 @pytest.mark.parametrize(
     ("ranges", "ipv4", "ipv6"),
     [
@@ -126,16 +107,12 @@ def test_external_traffic_policy_counts_where_there_is_an_outside(
     assert service_port(external_traffic_local=False, **fields).external_policy_local is False
 
 
-def test_a_node_port_left_in_a_cluster_ip_service_counts() -> None:
-    """docs/reference/services.md example B."""
-    its = service_port(ports=(port(node_port=123),), external_traffic_local=True)
-    assert (its.node_port, its.externally_accessible, its.external_policy_local) == (123, True, False)
-
-
 @pytest.mark.parametrize(
     ("fields", "accessible"),
     [
         ({}, False),
+        # docs/reference/services.md example B: a node port left in a Service of type ClusterIP counts.
+        ({"ports": (port(node_port=123),)}, True),
         ({"external_ips": (ip("192.0.2.1"),)}, True),
         ({"load_balancer_ips": (ip("192.0.2.1"),)}, True),
         ({"external_ips": (ip("2001:db8::1"),), "load_balancer_ips": (ip("2001:db8::1"),)}, False),

@@ -136,24 +136,6 @@ def test_no_address_of_a_service_stays_open_if_one_fails(server: Served) -> None
     assert not is_listening(port)
 
 
-@pytest.mark.parametrize(
-    ("family", "addresses", "answers_on"),
-    [
-        (Family.IPV4, None, {"127.0.0.1", "127.0.0.2"}),
-        (Family.IPV4, ("127.0.0.1", "127.0.0.2"), {"127.0.0.1", "127.0.0.2"}),
-        (Family.IPV4, (), set()),
-        (Family.IPV6, None, {"::1"}),
-        (Family.IPV6, ("::1",), {"::1"}),
-    ],
-)
-def test_listens_on_node_port_addresses(
-    web: WebThread, family: Family, addresses: tuple[str, ...] | None, answers_on: set[str]
-) -> None:
-    port = free_port()
-    assert Served(web, family=family).serve({ONE: (port, 1)}, addresses) == ()
-    assert {host for host in ("127.0.0.1", "127.0.0.2", "::1") if is_listening(port, host)} == answers_on
-
-
 def test_moves_to_other_addresses_and_only_then(server: Served) -> None:
     port = free_port()
 

@@ -8,7 +8,7 @@ import pytest
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
-from pykubeproxy.observe.clock import now, rfc3339
+from pykubeproxy.observe.clock import rfc3339
 from pykubeproxy.observe.health import ProxyHealth
 from tests.observe.ticking import Ticking
 
@@ -129,10 +129,3 @@ def test_times_with_their_zone(monkeypatch: pytest.MonkeyPatch, zone: str, wall:
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     assert rfc3339(wall) == text
-
-
-def test_now_is_now() -> None:
-    before = time.time_ns(), time.monotonic()
-    moment = now()
-    assert before[0] <= moment.wall <= time.time_ns()
-    assert before[1] <= moment.monotonic <= time.monotonic()

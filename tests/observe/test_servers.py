@@ -8,13 +8,12 @@ from contextlib import contextmanager
 import pytest
 
 from pykubeproxy.config.defaults import DEFAULTS
-from pykubeproxy.config.flags import put_at
 from pykubeproxy.explain.status.published import ProxyStatus
 from pykubeproxy.model.node import Node
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.pages import HealthPages, MetricsPages
-from pykubeproxy.observe.servers import Addresses, ServerFailed, Servers, addresses_of
+from pykubeproxy.observe.servers import Addresses, ServerFailed, Servers
 from tests.observe.client import ask, descriptors, eventually, free_port, is_listening
 
 
@@ -136,9 +135,3 @@ def test_an_address_that_cannot_be_had_ends_the_program_if_it_must(
         with pytest.raises(ServerFailed) as caught, running(failing):
             pass
         assert (str(caught.value), caught.value.server) == (words.replace("TAKEN", address), server)
-
-
-def test_addresses_of_a_configuration() -> None:
-    config = put_at(DEFAULTS, "bind_address_hard_fail", value=True)
-    expected = Addresses(health="0.0.0.0:10256", metrics="127.0.0.1:10249", hard_fail=True, retry_seconds=5)
-    assert addresses_of(config) == expected
