@@ -202,9 +202,7 @@ def test_cluster_cidrs(cidrs: tuple[str, ...], expected: tuple[str, ...]) -> Non
         ("InterfaceNamePrefix", "detect_local.interface_name_prefix", "InterfacePrefix", 14),
     ],
 )
-def test_local_modes_need_a_name_that_cannot_add_words_to_a_rule(
-    mode: str, field: str, path: str, longest: int
-) -> None:
+def test_names_of_interfaces_add_no_words_to_a_rule(mode: str, field: str, path: str, longest: int) -> None:
     missing = f'DetectLocalConfiguration.{path}: Invalid value: "": must not be empty'
     assert errors({"detect_local_mode": mode}) == (missing,)
     assert errors({"detect_local_mode": mode, field: "x" * longest}) == ()

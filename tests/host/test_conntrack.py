@@ -61,7 +61,7 @@ def test_flows_in_a_zone(node: Namespace) -> None:
 
 
 @needs_root
-def test_a_newer_connection_between_the_same_addresses_stays_and_one_that_has_gone_counts_as_deleted(
+def test_a_newer_connection_stays_and_one_that_has_gone_counts_as_deleted(
     node: Namespace,
 ) -> None:
     node.run(lambda: insert([STALE]))
@@ -101,13 +101,10 @@ def test_an_interrupted_dump_is_repeated(interruptions: int, dumps: int) -> None
     assert table.dumps == dumps
 
 
-def test_nothing_is_asked_for_nothing() -> None:
+def test_nothing_is_asked_for_nothing_and_read_only_says_so() -> None:
     table = ChangingTable(0)
     assert table.remove_stale(FlowCheck(family=Family.IPV4)) == DeletionResult()
     assert table.dumps == 0
-
-
-def test_read_only() -> None:
     with pytest.raises(ReadOnly, match="1 stale flows were not deleted"):
         ReadOnlyConntrackTable().delete([Flow(b"", b"")])
 

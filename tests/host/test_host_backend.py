@@ -84,9 +84,7 @@ def test_a_choice_is_checked_against_the_other_backend(tools: FakeTools, chosen:
         check(find_tools(Family.IPV4, chosen))
 
 
-def test_legacy_tables_that_are_not_loaded_are_not_asked_for(
-    tools: FakeTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_looking_loads_no_table(tools: FakeTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tools)
     asked = tmp_path / "asked"
     tools.add("iptables-legacy-save", body=f": >{asked}")
@@ -117,9 +115,7 @@ def test_a_kernel_without_legacy_tables(tools: FakeTools, tmp_path: Path, said: 
     assert detect(Family.IPV4, may_load=False) == DetectedBackend(backend=LEGACY), "who only looks does not ask"
 
 
-def test_a_kernel_without_nftables_and_one_without_either(
-    tools: FakeTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kernel_without_nftables(tools: FakeTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tools)
     monkeypatch.setattr(backends, "has_nftables", lambda: False)
     assert detect(Family.IPV4) == DetectedBackend(backend=LEGACY, instead_of=NFT)
@@ -164,9 +160,7 @@ def test_what_a_version_can_do(tools: FakeTools, said: str, version: tuple[int, 
         ("Warning: Extension nfacct revision 0 not supported, missing kernel module?\n", 0, False),
     ],
 )
-def test_a_match_is_there_if_both_the_tool_and_the_kernel_know_it(
-    tools: FakeTools, complaint: str, status: int, *, expected: bool
-) -> None:
+def test_a_match_that_tool_and_kernel_know(tools: FakeTools, complaint: str, status: int, *, expected: bool) -> None:
     install(tools)
     its = find_tools(Family.IPV4, NFT)
     body = '[ "$*" = "-m nfacct --help" ] || exit 9'

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from pykubeproxy.host import iptables
-from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.errors import (
     HostError,
     LockTimeout,
@@ -111,9 +110,7 @@ def test_several_tables_take_one_run_also_if_they_are_fetched_beforehand_and_eve
 
 
 @pytest.mark.parametrize("with_counters", [True, False])
-def test_something_else_that_was_fetched_beforehand_is_not_what_is_read(
-    tools: FakeTools, *, with_counters: bool
-) -> None:
+def test_what_was_fetched_is_not_what_is_read(tools: FakeTools, *, with_counters: bool) -> None:
     add_noted_save(tools)
     host = tools.host()
     host.prefetch(with_counters=with_counters)
@@ -136,33 +133,21 @@ def test_a_large_dump_that_nobody_reads_leaves_no_process(tools: FakeTools) -> N
     assert not any(Path("/proc", pid).exists() for pid in runs(tools))
 
 
-@pytest.mark.parametrize("then", [8, None])
-def test_what_was_fetched_of_rules_that_may_have_changed_since_is_fetched_again(
-    tools: FakeTools, monkeypatch: pytest.MonkeyPatch, then: int | None
+@pytest.mark.parametrize(("first", "then"), [(7, 8), (7, None), (None, None)])
+def test_what_was_fetched_of_other_rules_is_fetched_again(
+    tools: FakeTools, monkeypatch: pytest.MonkeyPatch, first: int | None, then: int | None
 ) -> None:
-    generations = iter([7, then])
+    """And where nobody could tell whether they are others, nothing is fetched early."""
+    generations = iter([first, then])
     monkeypatch.setattr(iptables, "current_generation", lambda: next(generations))
     add_noted_save(tools)
     host = tools.host()
     host.prefetch(early=True)
-    wait_until(lambda: len(runs(tools)) == 1, "the tool to run")
+    if first is not None:
+        wait_until(lambda: len(runs(tools)) == 1, "the tool to run")
     add_noted_save(tools, CHANGED_NAT)
     host.prefetch()
     assert set(host.save().tables["nat"].chains) == {"PREROUTING", "B"}
-
-
-@pytest.mark.parametrize("backend", Backend)
-def test_nothing_is_fetched_early_where_nobody_could_tell_what_has_changed_since(
-    tools: FakeTools, monkeypatch: pytest.MonkeyPatch, backend: Backend
-) -> None:
-    monkeypatch.setattr(iptables, "current_generation", lambda: None)
-    add_noted_save(tools)
-    host = tools.host(backend)
-    host.prefetch(early=True)
-    assert host._prefetched is None
-    host.prefetch()
-    assert host._prefetched is not None
-    host.forget()
 
 
 LINES = ["*filter", ":A - [0:0]", "COMMIT", "*nat", ":B - [0:0]", "-A B -p tcp -m tcp --dport 99999 -j A", "COMMIT"]
@@ -232,9 +217,7 @@ def test_errors_of_their_own(
         action(tools)
 
 
-def test_the_tool_is_fed_everything_as_kube_proxy_feeds_it_and_not_run_for_nothing(
-    tools: FakeTools, tmp_path: Path
-) -> None:
+def test_the_tool_is_fed_as_kube_proxy_feeds_it(tools: FakeTools, tmp_path: Path) -> None:
     tools.add("restore", body=f"echo $* >{tmp_path}/arguments\n/bin/cat >{tmp_path}/input")
     tools.host().restore([])
     assert not (tmp_path / "arguments").exists()
@@ -261,9 +244,7 @@ def no_more_files() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("action", [save, restore])
-def test_a_process_that_may_open_no_more_files_can_start_no_tool(
-    tools: FakeTools, action: Callable[[FakeTools], None]
-) -> None:
+def test_no_tool_starts_without_free_files(tools: FakeTools, action: Callable[[FakeTools], None]) -> None:
     tools.add("save", NAT)
     tools.add("restore", body=TAKES_INPUT)
     with no_more_files(), pytest.raises(NotStarted, match="cannot start iptables: Too many open files"):

@@ -34,9 +34,7 @@ def machine(root: Path, **values: object) -> Path:
 
 
 @pytest.mark.parametrize(("is_now", "will_be"), [(1, 131072), (131072, 131072), (262144, 262144)])
-def test_the_sizes_of_the_table_are_only_raised_and_written_only_when_they_differ(
-    tmp_path: Path, is_now: int, will_be: int
-) -> None:
+def test_sizes_are_only_raised_and_seldom_written(tmp_path: Path, is_now: int, will_be: int) -> None:
     root = machine(tmp_path, limit=is_now, hashes=is_now)
     for setting in (MAX, HASHES):
         path = path_of(root, setting)

@@ -3,7 +3,6 @@
 import shutil
 import socket
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -105,18 +104,6 @@ def test_lost_announcements_are_an_unknown_change(node: Namespace) -> None:
         assert not UNKNOWN_CHANGE.is_known
         pid = run(node, *RULE)
         assert announced(watch)[-1].port == pid
-
-
-def test_closing_even_twice_ends_the_wait_of_another_thread(node: Namespace) -> None:
-    watch = node.run(GenerationMonitor)
-    seen: list[RulesetGeneration] = []
-    waiter = threading.Thread(target=lambda: seen.extend(watch))
-    waiter.start()
-    watch.close()
-    waiter.join(COMMAND_SECONDS)
-    watch.close()
-    assert not waiter.is_alive()
-    assert (seen, watch.wait(None)) == ([], ())
 
 
 CHAINS = "*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-SERVICES-OF-MINE - [0:0]\n-A PREROUTING -j KUBE-SERVICES\nCOMMIT\n"

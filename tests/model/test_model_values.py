@@ -126,10 +126,8 @@ def test_loopback_and_link_local() -> None:
         (("fd00::1", "10.1.1.1"), ("fd00::1", "10.1.1.1")),
     ],
 )
-def test_a_node_has_the_first_of_each_family_the_first_of_all_in_front(
-    addresses: tuple[str, ...], ips: tuple[str, ...]
-) -> None:
-    """docs/reference/lifecycle.md section 6."""
+def test_a_node_has_the_first_of_each_family(addresses: tuple[str, ...], ips: tuple[str, ...]) -> None:
+    """The first of all in front: docs/reference/lifecycle.md section 6."""
     node = Node(name="n1", addresses=tuple(map(ip, addresses)))
     assert tuple(address.text for address in node.ips) == ips
 

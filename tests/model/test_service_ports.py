@@ -76,9 +76,7 @@ def test_one_port_each_in_the_order_of_the_object() -> None:
         (("10.0.0.0/8", "192.168.0.0/16"), ["10.0.0.0/8", "192.168.0.0/16"], []),
     ],
 )
-def test_source_ranges_restrict_each_family_on_its_own(
-    ranges: tuple[str, ...], ipv4: list[str], ipv6: list[str]
-) -> None:
+def test_source_ranges_restrict_one_family(ranges: tuple[str, ...], ipv4: list[str], ipv6: list[str]) -> None:
     its = service(
         cluster_ip="10.0.0.1",
         cluster_ips=("10.0.0.1", "fd00::1"),
@@ -99,9 +97,7 @@ def test_source_ranges_restrict_each_family_on_its_own(
         (ServiceType.CLUSTER_IP, ("2001:db8::9",), True),
     ],
 )
-def test_external_traffic_policy_counts_where_there_is_an_outside(
-    kind: ServiceType, external_ips: tuple[str, ...], *, local: bool
-) -> None:
+def test_the_external_policy_needs_an_outside(kind: ServiceType, external_ips: tuple[str, ...], *, local: bool) -> None:
     fields: dict[str, Any] = {"type": kind, "external_ips": tuple(map(ip, external_ips))}
     assert service_port(external_traffic_local=True, **fields).external_policy_local is local
     assert service_port(external_traffic_local=False, **fields).external_policy_local is False
@@ -147,8 +143,6 @@ def test_which_endpoints_the_policies_need(*, internal_local: bool, external_loc
         (ServiceType.CLUSTER_IP, True, 0),
     ],
 )
-def test_a_health_check_node_port_belongs_to_local_load_balancers(
-    kind: ServiceType, *, local: bool, expected: int
-) -> None:
+def test_only_local_load_balancers_have_health_checks(kind: ServiceType, *, local: bool, expected: int) -> None:
     its = service_port(type=kind, external_traffic_local=local, health_check_node_port=31000)
     assert its.health_check_node_port == expected

@@ -61,25 +61,3 @@ def test_expression(labels: dict[str, set[str]], expression: str) -> None:
     known = {"instance", "job"}.union(*(labels[word] for word in words))
     assert grouped <= known
     assert bare.count("(") == bare.count(")")
-
-
-def test_every_panel_has_its_place() -> None:
-    panels = DASHBOARD["panels"]
-    assert len({panel["id"] for panel in panels}) == len(panels)
-    cells = [
-        (x, y)
-        for panel in panels
-        for place in [panel["gridPos"]]
-        for x in range(place["x"], place["x"] + place["w"])
-        for y in range(place["y"], place["y"] + place["h"])
-    ]
-    assert len(set(cells)) == len(cells)
-    assert max(x for x, _ in cells) < 24
-
-
-def test_labels_in_legends_are_kept_by_the_expression() -> None:
-    for panel in DASHBOARD["panels"]:
-        for target in panel.get("targets", ()):
-            legend = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
-            grouped = re.findall(r"\bby \(([^)]*)\)", target["expr"])
-            assert not grouped or legend <= {word for group in grouped for word in group.replace(",", " ").split()}

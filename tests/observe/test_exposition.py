@@ -1,11 +1,13 @@
 """Metrics as text: Go's numbers, no creation times, and the formats that can be asked for."""
 
 import math
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open_metrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
@@ -61,19 +63,17 @@ def test_both_formats_say_the_same(registry: CollectorRegistry) -> None:
     assert content_type == OPEN_METRICS
     assert open_metrics.endswith(b"# EOF\n")
     assert b"_created" not in text + open_metrics
-    plain = [sample for family in parse_text(text.decode()) for sample in family.samples]
-    both = [
-        sample
-        for family in parse_open_metrics(open_metrics.decode())  # type: ignore[no-untyped-call]
-        for sample in family.samples
-    ]
-    assert sorted((s.name, sorted(_numbers(s.labels).items()), s.value) for s in plain) == sorted(
-        (s.name, sorted(_numbers(s.labels).items()), s.value) for s in both
+    plain, both = parse_text(text.decode()), parse_open_metrics(open_metrics.decode())  # type: ignore[no-untyped-call]
+    assert _samples(plain) == _samples(both)
+
+
+def _samples(families: Iterable[Metric]) -> list[tuple[str, list[tuple[str, str]], float]]:
+    """Name, labels and value of each; a bucket is the same with `1` and with `1.0`."""
+    return sorted(
+        (each.name, sorted((key, value.removesuffix(".0")) for key, value in each.labels.items()), each.value)
+        for family in families
+        for each in family.samples
     )
-
-
-def _numbers(labels: dict[str, str]) -> dict[str, str]:
-    return {key: str(float(value)) if key == "le" else value for key, value in labels.items()}
 
 
 @pytest.mark.parametrize(

@@ -125,9 +125,7 @@ def test_a_port_that_is_taken_is_tried_again() -> None:
         ),
     ],
 )
-def test_an_address_that_cannot_be_had_ends_the_program_if_it_must(
-    addresses: dict[str, str], server: str, words: str
-) -> None:
+def test_an_address_that_cannot_be_had_is_fatal(addresses: dict[str, str], server: str, words: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         wanted = {name: text.replace("TAKEN", address) for name, text in addresses.items()}
