@@ -143,6 +143,7 @@ def test_what_was_fetched_of_other_rules_is_fetched_again(
     add_noted_save(tools)
     host = tools.host()
     host.prefetch(early=True)
+    assert (host._prefetched is None) is (first is None)
     if first is not None:
         wait_until(lambda: len(runs(tools)) == 1, "the tool to run")
     add_noted_save(tools, CHANGED_NAT)

@@ -60,7 +60,8 @@ def test_health_checks_follow_changes_and_tell_whether_anything_is_new() -> None
     ):
         assert made.update(traffic_of(known, known.put(obj))) is is_new
         assert made.checks.get(LB) == check
-    assert made.update(traffic_of(known, known.remove(ObjectId("Service", "ns1", "lb"))))
+    known.put(service("ns1/other"))
+    assert made.update(traffic_of(known, [*known.remove(ObjectId("Service", "ns1", "lb")), ServiceKey("ns1", "other")]))
     assert made.checks == {}
 
 
