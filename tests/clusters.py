@@ -11,7 +11,7 @@ import pytest
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from pykubeproxy.model.endpoint import EndpointSlice, SliceEndpoint, SliceKey, SlicePort
+from pykubeproxy.model.endpoint import SlicePort
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object
@@ -19,23 +19,10 @@ from pykubeproxy.rules import spread, tree, trie
 from pykubeproxy.rules.spread import GROUPED_FROM
 from pykubeproxy.rules.trie import LEAF_SIZE
 from tests.builders import cidr, ip, port, service, slice_of, slice_port
-from tests.strategies import NODE_NAMES, ZONES, services
+from tests.strategies import ZONES, services, slice_endpoints
 
-_POD_NETWORKS = {Family.IPV4: "10.0.{}.{}", Family.IPV6: "fd00:10::{}:{}"}
-
-
-def _endpoints(family: Family) -> st.SearchStrategy[SliceEndpoint]:
-    """An endpoint, in all likelihood ready."""
-    likely = st.sampled_from([True, True, True, False])
-    return st.builds(
-        SliceEndpoint,
-        address=st.builds(_POD_NETWORKS[family].format, st.integers(0, 1), st.integers(1, 12)),
-        node_name=st.sampled_from(NODE_NAMES),
-        ready=likely,
-        serving=likely,
-        terminating=st.booleans(),
-        zones=st.sampled_from([(), (), (), *((zone,) for zone in ZONES)]),
-    )
+_likely = st.sampled_from([True, True, True, False])
+_seldom_zones = st.sampled_from([(), (), (), *((zone,) for zone in ZONES)])
 
 
 @st.composite
@@ -46,15 +33,10 @@ def served(draw: st.DrawFn, key: ServiceKey, family: Family) -> list[Object]:
         SlicePort(name=spec.name, protocol=spec.protocol, port=draw(st.sampled_from([80, 8080])))
         for spec in service.ports
     )
-    endpoints = draw(st.lists(_endpoints(family), max_size=6))
-    its_slice = EndpointSlice(
-        key=SliceKey(key.namespace, f"{key.name}-a"),
-        service=key,
-        family=family,
-        ports=ports,
-        endpoints=tuple(endpoints),
-    )
-    return [service, its_slice]
+    endpoint = slice_endpoints(family, likely=_likely, zones=_seldom_zones, nodes=st.just(()))
+    endpoints = draw(st.lists(endpoint, max_size=6))
+    name = f"{key.namespace}/{key.name}"
+    return [service, slice_of(name, *endpoints, ports=ports, family=family)]
 
 
 @st.composite

@@ -78,17 +78,27 @@ def services(draw: st.DrawFn, keys: st.SearchStrategy[ServiceKey] = service_keys
     )
 
 
-def _slice_endpoints(family: Family) -> st.SearchStrategy[SliceEndpoint]:
+_some_zones, _some_nodes = _few(st.sampled_from(ZONES), most=2), _few(st.sampled_from(NODE_NAMES[:2]), most=2)
+
+
+def slice_endpoints(
+    family: Family,
+    *,
+    likely: st.SearchStrategy[bool] = flags,
+    zones: st.SearchStrategy[tuple[str, ...]] = _some_zones,
+    nodes: st.SearchStrategy[tuple[str, ...]] = _some_nodes,
+) -> st.SearchStrategy[SliceEndpoint]:
+    """An endpoint; `likely` tells whether it is ready, and whether it serves."""
     base = "10.0.{}.{}" if family is Family.IPV4 else "fd00:10::{}:{}"
     return st.builds(
         SliceEndpoint,
         address=st.builds(base.format, st.integers(0, 1), st.integers(1, 12)),
         node_name=st.sampled_from(NODE_NAMES),
-        ready=flags,
-        serving=flags,
+        ready=likely,
+        serving=likely,
         terminating=flags,
-        zones=_few(st.sampled_from(ZONES), most=2),
-        nodes=_few(st.sampled_from(NODE_NAMES[:2]), most=2),
+        zones=zones,
+        nodes=nodes,
     )
 
 
@@ -107,7 +117,7 @@ def endpoint_slices(draw: st.DrawFn) -> EndpointSlice:
         service=owner,
         family=family,
         ports=draw(_few(slice_ports)),
-        endpoints=draw(_few(_slice_endpoints(family), most=5)),
+        endpoints=draw(_few(slice_endpoints(family), most=5)),
         is_headless=draw(st.integers(0, 9)) == 0,
     )
 
