@@ -19,8 +19,8 @@ from bench.memory import at_rest
 from bench.namespaces import namespace, run_inside
 from bench.program import daemon
 from bench.synthetic import Document, Shape, documents, slice_documents, unassigned
-from e2e.kube_proxy import UNMANAGED
 from e2e.netns import Namespace
+from e2e.proxies import UNMANAGED
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.generations import GenerationMonitor
 from tests.apiserver.client import Client

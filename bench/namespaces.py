@@ -13,8 +13,7 @@ import structlog
 from bench.harness import settle
 from e2e import netns
 from e2e.lab import NAME_PREFIX
-from e2e.netns import Namespace
-from e2e.processes import Processes
+from e2e.netns import Namespace, Processes
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -19,7 +19,7 @@ from bench.figures import Figure, Floor, Unit
 from bench.harness import Run, quantile, settle, tool
 from bench.namespaces import run_in_fresh
 from bench.synthetic import CLUSTER_CIDR, Shape, documents, slice_documents, unassigned
-from e2e.kube_proxy import UNMANAGED, plain_tools
+from e2e.proxies import UNMANAGED, plain_tools
 from pykubeproxy.host.backend import Backend
 from tests.apiserver.server import ApiServer
 

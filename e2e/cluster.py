@@ -4,21 +4,19 @@ The API server stands where the router is, at the router's address on the wire.
 """
 
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from e2e.lab import Lab, open_lab
 from e2e.netns import LabError
-from e2e.proxies import FLAGS, PAUSE_SECONDS, Proxy, last_line, launch, require_running
+from e2e.proxies import CONVERGENCE_SECONDS, FLAGS, Proxy, launch, wait
 from e2e.topology import WIRE_NETWORKS, Topology, gateway
-from tests.apiserver.objects import JsonObject
 from tests.apiserver.server import ApiServer
 from tests.host.namespace import Namespace as Network
 
 API_ADDRESS = str(gateway(WIRE_NETWORKS[0]))
-CONVERGENCE_SECONDS = 30.0
+RUN = (sys.executable, "-m", "pykubeproxy", "run")
 
 
 class Cluster:
@@ -28,33 +26,29 @@ class Cluster:
         self.lab = lab
         self.api = api
         self.proxies: dict[str, Proxy] = {}
+        self.kubeconfig = api.kubeconfig(folder / "kubeconfig")
         self._folder = folder
         self._flags = tuple(flags)
-        self._kubeconfig = api.kubeconfig(folder / "kubeconfig")
         self._count = 0
 
-    def start(
-        self, node: str, *flags: str, program: Sequence[str] = (sys.executable, "-m", "pykubeproxy", "run")
-    ) -> Proxy:
+    def start(self, node: str, *flags: str, program: Sequence[str] = RUN) -> Proxy:
         """Start the proxy of a node, in place of one that has ended; its log is a file of its own."""
         self._count += 1
         log = self._folder / f"{node}-{self._count}.log"
-        its = (f"--kubeconfig={self._kubeconfig}", f"--hostname-override={node}")
-        self.proxies[node] = launch(self.lab.node(node), [*program, *its, *FLAGS, *self._flags, *flags], log)
+        its = (f"--kubeconfig={self.kubeconfig}", f"--hostname-override={node}")
+        self.proxies[node] = launch(self.lab.nodes[node], [*program, *its, *FLAGS, *self._flags, *flags], log)
         return self.proxies[node]
 
-    def start_all(self, *flags: str) -> None:
-        """Start the proxy of every node, and wait until all have done their first sync."""
-        for node in self.lab.nodes:
-            self.start(node, *flags)
-        self.wait(lambda: all(proxy.has_synced() for proxy in self.proxies.values()), "the first sync of every node")
+    def wait_synced(self) -> None:
+        """Wait until all proxies have done their first sync."""
+        self.wait(lambda: all(proxy.has_synced() for proxy in self.proxies.values()), "first sync of every node")
 
     def stop(self, node: str) -> None:
         """End the proxy of a node in good order."""
         proxy = self.proxies.pop(node)
         proxy.process.terminate()
         if status := proxy.process.wait(CONVERGENCE_SECONDS):
-            raise LabError(f"proxy on {node} ended with status {status}: {last_line(proxy)}")
+            raise LabError(f"proxy on {node} ended with status {status}: {proxy.last_line}")
 
     def kill(self, node: str) -> None:
         """End the proxy of a node with SIGKILL."""
@@ -62,20 +56,9 @@ class Cluster:
         proxy.process.kill()
         proxy.process.wait()
 
-    def load(self, objects: Iterable[JsonObject]) -> None:
-        """Apply objects to the API."""
-        self.api.load(objects)
-
     def wait(self, condition: Callable[[], bool], what: str, seconds: float = CONVERGENCE_SECONDS) -> None:
         """Wait for something while all proxies run. Raises LabError if it does not come, or one of them ends."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            for proxy in self.proxies.values():
-                require_running(proxy)
-            if time.monotonic() > deadline:
-                ends = "; ".join(f"{node}: {last_line(proxy)}" for node, proxy in self.proxies.items())
-                raise LabError(f"no {what} within {seconds:g} s: {ends}")
-            time.sleep(PAUSE_SECONDS)
+        wait(self.proxies.values(), condition, what, seconds)
 
 
 @contextmanager

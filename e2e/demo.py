@@ -8,12 +8,14 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
 import click
+from msgspec import Struct
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -21,21 +23,40 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from e2e.cases import CASES
-from e2e.changing import CHANGE_SECONDS, GROWING, SERVICE, Change, grow_and_shrink
-from e2e.examples import read_manifests, topology_of
+from e2e.asking import Destination, Fate, ask
+from e2e.cases import CLUSTER_IP, CLUSTER_IP_V6, Result, resolve, run_case
+from e2e.cluster import RUN
+from e2e.example_cases import CASES
 from e2e.lab import Lab, open_lab
 from e2e.netns import LabError
-from e2e.proxies import start_proxies, wait_until_programmed
-from e2e.running import Result, probes, resolve, run_case
-from e2e.vocabulary import CLUSTER_IP
+from e2e.objects import JsonObject, read_manifests, services_by_name, topology_of
+from e2e.proxies import CLUSTER_CIDR, Proxy, launch, wait
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 COLUMNS = ("Service", "From", "To", "Answered by", "Client seen", "As expected")
 FILE_WIDTH = 132  # where the output is not a terminal
 PROMISE_SECONDS = 1.0
+CHANGE_SECONDS = 10.0
+SYNC_PAUSE_SECONDS = 1.0  # --iptables-min-sync-period: a change that comes sooner after another waits for its turn
+
+PROBE = "default/portal"  # answered in both families as soon as a node is programmed
+GROWING = "no-endpoints.yaml"
+GROWING_SERVICE = "default/coming-soon"
+NO_ENDPOINTS = "endpoints: []"
+ONE_ENDPOINT = """endpoints:
+  - addresses: [10.244.1.11]
+    nodeName: node-b
+    targetRef: {kind: Pod, namespace: default, name: web-3}
+    conditions: {ready: true}"""
 
 progress = Console(stderr=True, highlight=False)
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """A change of a manifest on disk, and the seconds until all nodes' connections followed; None: they never did."""
+
+    what: str
+    seconds: float | None
 
 
 @click.command(epilog="Example: python -m e2e.demo -- --backend legacy")
@@ -46,37 +67,79 @@ def main(proxy_arguments: tuple[str, ...], *, keep: bool) -> None:
     output = Console()
     output = output if output.is_terminal else Console(width=FILE_WIDTH)
     try:
-        results, changes = demonstrate(proxy_arguments, output, keep=keep)
+        is_as_expected = demonstrate(proxy_arguments, output, keep=keep)
     except LabError as error:
         progress.print(f"demo: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
-    sys.exit(1 if wrong(results, changes) else 0)
+    sys.exit(0 if is_as_expected else 1)
 
 
-def demonstrate(
-    proxy_arguments: Sequence[str], output: Console, *, keep: bool = False
-) -> tuple[list[Result], list[Change]]:
+def demonstrate(proxy_arguments: Sequence[str], output: Console, *, keep: bool) -> bool:
     """Builds the lab, asks every case, changes a manifest, and leaves nothing behind. Raises LabError."""
-    manifests = read_manifests(EXAMPLES)
+    objects = read_manifests(EXAMPLES)
+    services, topology = services_by_name(objects), topology_of(objects)
     with tempfile.TemporaryDirectory(prefix="pykubeproxy-demo-") as scratch:
         source = Path(shutil.copytree(EXAMPLES, Path(scratch, "examples")))
-        say(f"building {len(manifests.nodes)} nodes out of network namespaces")
-        with open_lab(topology_of(manifests)) as lab:
+        say(f"building {len(topology.nodes)} nodes out of network namespaces")
+        with open_lab(topology) as lab:
             say(f"starting a proxy on each of {', '.join(lab.nodes)}; {len(lab.pods)} pods are up")
-            proxies = start_proxies(lab, source, Path(scratch), proxy_arguments)
-            wait_until_programmed(proxies, probes(lab.topology, manifests))
-            asking = f"asking {len(manifests.services)} Services in {len(CASES)} ways"
+            proxies = list(start_proxies(lab, source, Path(scratch), proxy_arguments))
+            wait_until_programmed(proxies, services[PROBE], lab)
+            asking = f"asking {len(services)} Services in {len(CASES)} ways"
             say(asking)
             cases = track(CASES, asking, console=progress, transient=True, disable=not progress.is_terminal)
-            results = [run_case(lab, manifests, case) for case in cases]
+            results = [run_case(lab, services, case) for case in cases]
             say(f"changing {GROWING} under the running proxies")
-            empty = resolve(lab.topology, manifests.services[SERVICE], CLUSTER_IP)
-            changes = list(grow_and_shrink(proxies, source, empty))
-            show(output, results, changes)
+            empty = resolve(lab.topology, services[GROWING_SERVICE], CLUSTER_IP)
+            changes = list(grow_and_shrink(proxies, source / GROWING, empty))
+            is_as_expected = show(output, results, changes)
             if keep:
                 wait_for_interrupt(output, lab)
             say("cleaning up")
-    return results, changes
+    return is_as_expected
+
+
+def start_proxies(lab: Lab, source: Path, logs: Path, arguments: Sequence[str]) -> Iterator[Proxy]:
+    """Starts `pykubeproxy run --source SOURCE` on every node; their logs go to <node>.log in the folder `logs`."""
+    for name, node in lab.nodes.items():
+        flags = (f"--source={source}", f"--hostname-override={name}", f"--cluster-cidr={CLUSTER_CIDR}")
+        yield launch(node, [*RUN, *flags, *arguments], logs / f"{name}.log")
+
+
+def wait_until_programmed(proxies: Sequence[Proxy], service: JsonObject, lab: Lab) -> None:
+    """Returns once a Service is answered from every proxy's node, in both families. Raises LabError."""
+    for probe in (resolve(lab.topology, service, target) for target in (CLUSTER_IP, CLUSTER_IP_V6)):
+        wait(proxies, lambda probe=probe: all_nodes_see(proxies, probe, Fate.ANSWERED), f"answer from {probe}")  # type: ignore[misc]
+
+
+def all_nodes_see(proxies: Sequence[Proxy], destination: Destination, fate: Fate) -> bool:
+    """Whether this is what becomes of a connection from every proxy's node."""
+    return all(ask(proxy.node, destination, seconds=1.0).fate is fate for proxy in proxies)
+
+
+def grow_and_shrink(proxies: Sequence[Proxy], manifest: Path, destination: Destination) -> Iterator[Change]:
+    """Gives the Service without endpoints its first one, then takes it away again; watches connections follow.
+
+    `destination` is the Service's cluster IP. Raises LabError if a proxy ends meanwhile.
+    """
+    empty = manifest.read_text()
+    for what, text, fate in (
+        ("a first endpoint", empty.replace(NO_ENDPOINTS, ONE_ENDPOINT), Fate.ANSWERED),
+        ("no endpoint again", empty, Fate.REFUSED),
+    ):
+        time.sleep(SYNC_PAUSE_SECONDS)
+        started = time.monotonic()
+        # In one step, as editors and ConfigMaps do it.
+        new = manifest.parent.with_name(f"{manifest.name}.new")
+        new.write_text(text)
+        new.replace(manifest)
+        seconds: float | None = None
+        while seconds is None and time.monotonic() < started + CHANGE_SECONDS:
+            for proxy in proxies:
+                proxy.require_running()
+            if all_nodes_see(proxies, destination, fate):
+                seconds = time.monotonic() - started
+        yield Change(what=what, seconds=seconds)
 
 
 def wait_for_interrupt(output: Console, lab: Lab) -> None:
@@ -90,13 +153,8 @@ def wait_for_interrupt(output: Console, lab: Lab) -> None:
         signal.pause()
 
 
-def wrong(results: Sequence[Result], changes: Sequence[Change]) -> int:
-    """How many results and changes are not as expected."""
-    return sum(result.complaint is not None for result in results) + sum(change.seconds is None for change in changes)
-
-
-def show(output: Console, results: Sequence[Result], changes: Sequence[Change]) -> None:
-    """Prints the table, what is wrong in it, the changes, and the sum."""
+def show(output: Console, results: Sequence[Result], changes: Sequence[Change]) -> bool:
+    """Prints the table, what is wrong in it, the changes, and the sum; returns whether all is as expected."""
     output.print(table(results))
     for result in results:
         if result.complaint:
@@ -104,8 +162,9 @@ def show(output: Console, results: Sequence[Result], changes: Sequence[Change]) 
             output.print(Text(f"{where}: {result.complaint}", style="red"), soft_wrap=True)
     for change in changes:
         output.print(sentence(change), highlight=False, soft_wrap=True)
-    total, failed = len(results) + len(changes), wrong(results, changes)
-    output.print(f"{total - failed} of {total} as expected.", style="red" if failed else "green", highlight=False)
+    good = [result.complaint is None for result in results] + [change.seconds is not None for change in changes]
+    output.print(f"{sum(good)} of {len(good)} as expected.", style="green" if all(good) else "red", highlight=False)
+    return all(good)
 
 
 def table(results: Sequence[Result]) -> Table:
@@ -125,7 +184,7 @@ def cells(result: Result) -> tuple[str, ...]:
     answered_by = ", ".join(sorted({reply.pod for reply in replies})) or str(result.outcomes[-1].fate)
     seen = ", ".join(sorted({"own" if reply.client in result.own_addresses else "a node's" for reply in replies}))
     verdict = "NO" if result.complaint else "yes"
-    return f"  {result.case.shows}", str(result.case.origin), str(result.destination), answered_by, seen, verdict
+    return f"  {result.case.shows}", result.case.origin, str(result.destination), answered_by, seen, verdict
 
 
 def sentence(change: Change) -> str:

@@ -1,7 +1,7 @@
 """A cluster's network on one machine: builds a topology out of network namespaces, and takes it down again.
 
     with open_lab(plain_topology(2)) as lab:
-        lab.pod("client-node-a").exec(["curl", "http://10.244.1.11:8080/"])
+        lab.pods["client-node-a"].exec(["curl", "http://10.244.1.11:8080/"])
 
         node-a                       node-b                      client, stranger
     +------------------+        +------------------+            +-----------------+
@@ -17,31 +17,33 @@
 
 Nodes reach each other's pods by route (host-gw, as flannel and Calico without tunnels do). Every bridge and interface
 lives inside a namespace named `pkp-<pid>-<random>-…`: the machine's own network is not touched, and labs can run side
-by side.
+by side. `python -m e2e.lab` removes what labs have left behind that were killed with SIGKILL.
 """
 
 import os
+import re
 import secrets
 import select
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from types import FrameType
+from typing import IO, NoReturn, cast
 
 from msgspec import Struct
 
-from e2e import netns, signals, wiring
-from e2e.netns import LabError, Namespace
-from e2e.processes import Processes
+from e2e import netns, wiring
+from e2e.netns import LabError, Namespace, Processes
 from e2e.topology import NodeSpec, OutsiderSpec, PodSpec, Topology
 
 NAME_PREFIX = "pkp-"
 READY_SECONDS = 20.0
-OUTSIDE = "outside"  # the node of which a machine outside says that it runs there
 POD_SERVER = Path(__file__).with_name("pod_server.py")
 
 
@@ -72,17 +74,9 @@ class Lab(Struct, frozen=True, kw_only=True):
     pods: Mapping[str, Pod]
     outsiders: Mapping[str, Outsider]
 
-    def node(self, name: str) -> Node:
-        """The node of that name; KeyError if there is none."""
-        return self.nodes[name]
-
-    def pod(self, name: str) -> Pod:
-        """The pod of that name; KeyError if there is none."""
-        return self.pods[name]
-
-    def outsider(self, name: str) -> Outsider:
-        """The machine of that name outside the cluster; KeyError if there is none."""
-        return self.outsiders[name]
+    def place(self, name: str) -> Node | Pod | Outsider:
+        """The node, the pod or the machine outside of that name."""
+        return self.nodes.get(name) or self.pods.get(name) or self.outsiders[name]
 
 
 @contextmanager
@@ -95,14 +89,37 @@ def open_lab(topology: Topology) -> Iterator[Lab]:
         raise LabError(lack)
     prefix = f"{NAME_PREFIX}{os.getpid()}-{secrets.token_hex(2)}-"
     processes = Processes()
-    with signals.termination_as_exit():
+    with _termination_as_exit():
         try:
             yield _build(prefix, topology, processes)
         finally:
-            with signals.held_back():
-                processes.stop_all()
-                for name in netns.existing(prefix):
-                    netns.remove(name)
+            # A signal that comes now takes effect when all is clean.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP))
+            processes.stop_all()
+            for name in netns.existing(prefix):
+                netns.remove(name)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _termination_as_exit() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP raise SystemExit, as SIGINT raises KeyboardInterrupt, so that `finally` runs.
+
+    Signals belong to the main thread: in any other thread this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _exit) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _exit(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def missing() -> str | None:
@@ -126,6 +143,15 @@ def has_sctp() -> bool:
     except OSError:
         return False
     return True
+
+
+def sweep() -> None:
+    """Removes the namespaces of labs whose makers, named by their process id, are no more; says so."""
+    for name in netns.existing(NAME_PREFIX):
+        maker = re.match(rf"{NAME_PREFIX}(\d+)-", name)
+        if maker and not Path("/proc", maker[1]).exists():
+            netns.remove(name)
+            print(f"removed network namespace {name}")
 
 
 def _build(prefix: str, topology: Topology, processes: Processes) -> Lab:
@@ -155,10 +181,8 @@ def _start_servers(hosts: Iterable[Pod | Outsider]) -> None:
     starting = {}
     for host in hosts:
         if host.spec.listeners:
-            node = host.spec.node if isinstance(host, Pod) else OUTSIDE
-            command = [sys.executable, "-IS", str(POD_SERVER), "--pod", host.spec.name, "--node", node]
             listeners = [f"{listener.protocol}/{listener.port}" for listener in host.spec.listeners]
-            starting[host.spec.name] = host.popen([*command, *listeners])
+            starting[host.spec.name] = host.popen([sys.executable, "-IS", str(POD_SERVER), host.spec.name, *listeners])
     deadline = time.monotonic() + READY_SECONDS
     for name, server in starting.items():
         if not _says_ready(server, deadline - time.monotonic()):
@@ -169,3 +193,7 @@ def _says_ready(server: subprocess.Popen[str], seconds: float) -> bool:
     output = cast("IO[str]", server.stdout)  # a pipe, as popen makes it by default
     readable, _, _ = select.select([output], [], [], max(seconds, 0.0))
     return bool(readable) and output.readline() == "ready\n"
+
+
+if __name__ == "__main__":
+    sweep()

@@ -12,17 +12,55 @@ from typing import IO
 
 from msgspec import Struct
 
-from e2e.processes import Processes
-
 NAMESPACES = Path("/run/netns")
 SYSCTLS = Path("/proc/sys/net")
 COMMAND_SECONDS = 30.0
+STOP_SECONDS = 5.0
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class LabError(Exception):
     """The lab could not be built or used: one line that says what, where and why."""
+
+
+class Processes:
+    """Starts programs and remembers them, so that all can be stopped at the end.
+
+    A program is also killed by the kernel when the thread that started it dies (PR_SET_PDEATHSIG): so even a lab that
+    is killed with SIGKILL leaves no program behind. Start programs from the main thread for that reason.
+    """
+
+    def __init__(self) -> None:
+        self._started: list[subprocess.Popen[str]] = []
+
+    def start(
+        self, argv: Sequence[str], *, stdout: IO[str] | int | None, stderr: IO[str] | int | None
+    ) -> subprocess.Popen[str]:
+        """Starts `argv` with a pipe as its standard input, which stays open until the program is stopped.
+
+        It gets a session of its own: Ctrl-C on the terminal is for the lab, which then stops its programs in order.
+        """
+        process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr, text=True, start_new_session=True
+        )
+        self._started.append(process)
+        return process
+
+    def stop_all(self) -> None:
+        """Asks every program to end, waits a few seconds, then kills the rest; closes their pipes."""
+        for process in self._started:
+            process.terminate()
+        for process in self._started:
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+        self._started.clear()
 
 
 class Namespace(Struct, frozen=True, kw_only=True):

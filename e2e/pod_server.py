@@ -1,16 +1,11 @@
-"""What runs in a pod: answers every question with one line of JSON that says who answered whom.
+"""What runs in a pod: `python pod_server.py POD TCP/8080 UDP/53 …` answers every question with one line of JSON.
 
-    python pod_server.py --pod web-1 --node node-a TCP/8080 UDP/53
+Over TCP and SCTP (one-to-one sockets) it speaks HTTP/1.1, over UDP each datagram is a question. It serves IPv4 and
+IPv6, prints `ready` once all ports are open, and ends when its standard input does. Standard library only.
 
-Over TCP it speaks HTTP/1.1, over UDP each datagram is a question, over SCTP (one-to-one sockets) it speaks HTTP too.
-It serves IPv4 and IPv6, prints `ready` once all ports are open, and ends when its standard input does. Standard library
-only.
-
-The answer: {"pod": …, "node": …, "client": the client's address as seen in here, "path": … or the datagram's text,
-"protocol": "TCP", "port": 8080}.
+The answer: {"pod": …, "client": the client's address as seen in here, "path": … or the datagram's text, "port": 8080}.
 """
 
-import argparse
 import asyncio
 import json
 import socket
@@ -21,6 +16,7 @@ from ipaddress import IPv6Address
 from typing import Any, cast
 
 Answer = Callable[[str, str], bytes]
+NUMBERS = {"TCP": socket.IPPROTO_TCP, "UDP": socket.IPPROTO_UDP, "SCTP": socket.IPPROTO_SCTP}
 
 
 def plain(address: str) -> str:
@@ -32,23 +28,18 @@ def plain(address: str) -> str:
     return str(parsed.ipv4_mapped or parsed)
 
 
-def answerer(pod: str, node: str, protocol: str, port: int) -> Answer:
-    """A function from (client address, path) to the line that answers it."""
-
-    def answer(client: str, path: str) -> bytes:
-        facts = {"pod": pod, "node": node, "client": plain(client), "path": path, "protocol": protocol, "port": port}
-        return json.dumps(facts).encode() + b"\n"
-
-    return answer
+def answer(pod: str, port: int, client: str, path: str) -> bytes:
+    """The line that answers a client."""
+    return json.dumps({"pod": pod, "client": plain(client), "path": path, "port": port}).encode() + b"\n"
 
 
-async def serve_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
+async def serve_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, its_answer: Answer) -> None:
     """Answers the requests of one connection until the client, or its `Connection: close`, ends it."""
     client = writer.get_extra_info("peername")[0]
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
             request, _, fields = head.decode("latin-1").partition("\r\n")
-            body = answer(client, request.split(" ")[1] if " " in request else "")
+            body = its_answer(client, request.split(" ")[1] if " " in request else "")
             close = "connection: close" in fields.lower()
             writer.write(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -68,8 +59,8 @@ async def serve_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
 class Echo(asyncio.DatagramProtocol):
     """Answers every datagram where it came from."""
 
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
+    def __init__(self, its_answer: Answer) -> None:
+        self.answer = its_answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keeps the way back."""
@@ -83,9 +74,8 @@ class Echo(asyncio.DatagramProtocol):
 def listening_socket(protocol: str, port: int) -> socket.socket:
     """A socket for both IP families, or for IPv4 where the machine has no IPv6."""
     kind = socket.SOCK_DGRAM if protocol == "UDP" else socket.SOCK_STREAM
-    number = {"TCP": socket.IPPROTO_TCP, "UDP": socket.IPPROTO_UDP, "SCTP": socket.IPPROTO_SCTP}[protocol]
     family, everywhere = (socket.AF_INET6, "::") if socket.has_dualstack_ipv6() else (socket.AF_INET, "0.0.0.0")
-    opened = socket.socket(family, kind, number)
+    opened = socket.socket(family, kind, NUMBERS[protocol])
     if family == socket.AF_INET6:
         opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -93,36 +83,20 @@ def listening_socket(protocol: str, port: int) -> socket.socket:
     return opened
 
 
-async def serve(pod: str, node: str, listeners: list[tuple[str, int]]) -> None:
+async def serve(pod: str, *listeners: str) -> None:
     """Opens every port, says `ready`, and serves until standard input ends."""
     loop = asyncio.get_running_loop()
-    for protocol, port in listeners:
-        answer = answerer(pod, node, protocol, port)
-        opened = listening_socket(protocol, port)
+    for protocol, _, port in (text.partition("/") for text in listeners):
+        its_answer = partial(answer, pod, int(port))
+        opened = listening_socket(protocol, int(port))
         if protocol == "UDP":
-            await loop.create_datagram_endpoint(partial(Echo, answer), sock=opened)
+            await loop.create_datagram_endpoint(partial(Echo, its_answer), sock=opened)
         else:
             opened.listen(512)
-            await asyncio.start_server(partial(serve_http, answer=answer), sock=opened)
+            await asyncio.start_server(partial(serve_http, its_answer=its_answer), sock=opened)
     print("ready", flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 
-def listener(text: str) -> tuple[str, int]:
-    """`TCP/8080` as a protocol and a port."""
-    protocol, _, port = text.partition("/")
-    return protocol, int(port)
-
-
-def main() -> None:
-    """Serves as the command line says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pod", required=True)
-    parser.add_argument("--node", required=True)
-    parser.add_argument("listeners", nargs="+", type=listener, metavar="PROTOCOL/PORT")
-    arguments = parser.parse_args()
-    asyncio.run(serve(arguments.pod, arguments.node, arguments.listeners))
-
-
 if __name__ == "__main__":
-    main()
+    asyncio.run(serve(*sys.argv[1:]))

@@ -1,23 +1,21 @@
-"""One real proxy process per node, each in its node's namespace, as its users start it."""
+"""Real proxy processes on the nodes of a lab, as their users start them, and what they say in their logs."""
 
+import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from e2e.asking import Destination, Fate, ask
-from e2e.lab import Lab, Node
+from e2e.lab import Node
 from e2e.netns import LabError
 
 CLUSTER_CIDR = "10.244.0.0/16,fd00:10:244::/56"
-PROGRAMMED_SECONDS = 30.0
+CONVERGENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.05
-
 
 # What a network namespace may not set, and no second's pause between two syncs.
 FLAGS = (
@@ -52,9 +50,20 @@ class Proxy(Struct, frozen=True, kw_only=True):
         """The lines of a log in JSON with this event, or the beginning of it, and these fields."""
         return entries(self.log, event, **fields)
 
-    def has_synced(self, families: int = 2) -> bool:
-        """True once it has said that the first sync of so many families is done."""
-        return has_synced(self.log, families)
+    def has_synced(self) -> bool:
+        """True once it has said that the first sync of both families is done."""
+        return has_synced(self.log)
+
+    def require_running(self) -> None:
+        """Raises LabError, with the last line of its log, if it has ended."""
+        status = self.process.poll()
+        if status is not None:
+            raise LabError(f"proxy on {self.node.spec.name} ended with status {status}: {self.last_line}")
+
+    @property
+    def last_line(self) -> str:
+        """The last line that it has logged."""
+        return (self.log.read_text().strip().splitlines() or ["no log"])[-1]
 
 
 def launch(node: Node, command: Sequence[str], log: Path) -> Proxy:
@@ -64,41 +73,39 @@ def launch(node: Node, command: Sequence[str], log: Path) -> Proxy:
     return Proxy(node=node, process=process, log=log)
 
 
-def start_proxy(node: Node, source: Path, log: Path, arguments: Sequence[str] = ()) -> Proxy:
-    """Starts `pykubeproxy run --source SOURCE` as this node, with any further command-line arguments."""
-    command = [sys.executable, "-m", "pykubeproxy", "run", "--source", str(source)]
-    return launch(
-        node, [*command, "--hostname-override", node.spec.name, "--cluster-cidr", CLUSTER_CIDR, *arguments], log
-    )
+def wait(
+    proxies: Iterable[Proxy], condition: Callable[[], bool], what: str, seconds: float = CONVERGENCE_SECONDS
+) -> None:
+    """Wait for something while these proxies run. Raises LabError if it does not come, or one of them ends."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        for proxy in proxies:
+            proxy.require_running()
+        if time.monotonic() > deadline:
+            ends = "; ".join(f"{proxy.node.spec.name}: {proxy.last_line}" for proxy in proxies)
+            raise LabError(f"no {what} within {seconds:g} s: {ends}")
+        time.sleep(PAUSE_SECONDS)
 
 
-def start_proxies(lab: Lab, source: Path, logs: Path, arguments: Sequence[str] = ()) -> tuple[Proxy, ...]:
-    """Starts one proxy on every node; their logs go to <node>.log in the folder `logs`."""
-    return tuple(start_proxy(node, source, logs / f"{name}.log", arguments) for name, node in lab.nodes.items())
+UNMANAGED = (
+    "--conntrack-max-per-core=0",
+    "--conntrack-min=0",
+    "--conntrack-tcp-timeout-established=0s",
+    "--conntrack-tcp-timeout-close-wait=0s",
+)
+"""kube-proxy's flags for what belongs to the machine as a whole, and cannot be set from within a network namespace."""
 
 
-def wait_until_programmed(proxies: Iterable[Proxy], probes: Sequence[Destination]) -> None:
-    """Returns once every probe is answered from every proxy's node.
+def plain_tools(folder: Path, backend: str) -> Path:
+    """Make a folder, to be put in front of PATH, in which the plain names of the tools mean those of one backend.
 
-    Raises LabError, with the last line of its log, for a proxy that ends or does not get there in time.
+    kube-proxy knows no other names. Raises LabError if they are not there.
     """
-    deadline = time.monotonic() + PROGRAMMED_SECONDS
-    for proxy in proxies:
-        for probe in probes:
-            while ask(proxy.node, probe, seconds=1.0).fate is not Fate.ANSWERED:
-                require_running(proxy)
-                if time.monotonic() > deadline:
-                    raise LabError(f"proxy on {proxy.node.spec.name}: {probe} not answered: {last_line(proxy)}")
-                time.sleep(PAUSE_SECONDS)
-
-
-def require_running(proxy: Proxy) -> None:
-    """Raises LabError, with the last line of its log, for a proxy that has ended."""
-    status = proxy.process.poll()
-    if status is not None:
-        raise LabError(f"proxy on {proxy.node.spec.name} ended with status {status}: {last_line(proxy)}")
-
-
-def last_line(proxy: Proxy) -> str:
-    """The last line that a proxy has logged."""
-    return (proxy.log.read_text().strip().splitlines() or ["no log"])[-1]
+    folder.mkdir()
+    for program in ("iptables", "ip6tables"):
+        for action in ("", "-save", "-restore"):
+            found = shutil.which(f"{program}-{backend}{action}")
+            if found is None:
+                raise LabError(f"there is no {program}-{backend}{action}")
+            (folder / f"{program}{action}").symlink_to(found)
+    return folder

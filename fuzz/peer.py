@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.namespaces import namespace, run_inside
-from e2e.kube_proxy import UNMANAGED
 from e2e.netns import Namespace
+from e2e.proxies import UNMANAGED
 from fuzz.addresses import known
 from fuzz.compiling import options_for, snapshot_of
 from fuzz.findings import Finding

@@ -1,16 +1,19 @@
-"""Who asks from anywhere, and waits until the answers are as they should be."""
+"""Services that change while they are asked: who asks from anywhere, and waits until answers are as they should be."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from e2e.asking import Destination, Fate, Outcome
+from e2e.asking import Destination, Fate, Resident, Residents
+from e2e.cases import ANSWER_SECONDS, SILENCE_SECONDS, Target, resolve
 from e2e.cluster import Cluster
-from e2e.expectation import Origin
 from e2e.netns import LabError, Namespace
-from e2e.resident import Resident, Residents
-from e2e.running import ANSWER_SECONDS, SILENCE_SECONDS, place
+from e2e.objects import NAMESPACE, JsonObject, Member, slices
 
 AGAIN_SECONDS = 0.5  # what was asked too early is lost, and asked again
 TIMES = 20  # of two endpoints, one in 10^6 such bursts leaves one out
+
+Question = tuple[str, Destination]
 
 
 class Asker:
@@ -20,36 +23,35 @@ class Asker:
         self._cluster = cluster
         self._residents = residents
 
-    def place(self, origin: Origin) -> Namespace:
+    def place(self, origin: str) -> Namespace:
         """The place of that name."""
-        return place(self._cluster.lab, origin)
+        return self._cluster.lab.place(origin)
 
-    def at(self, origin: Origin) -> Resident:
+    def at(self, origin: str) -> Resident:
         """The client that lives there."""
         return self._residents.at(self.place(origin))
 
-    def who(self, origin: Origin, destination: Destination, *, seconds: float = SILENCE_SECONDS) -> str:
+    def who(self, origin: str, destination: Destination, *, seconds: float = SILENCE_SECONDS) -> str:
         """The name of the pod that answers a new connection; or what becomes of it."""
-        return _name(self.at(origin).ask(destination, seconds=seconds))
+        return self.at(origin).put(destination, seconds=seconds)[0].who
 
-    def who_keeps(self, origin: Origin, destination: Destination, *, seconds: float = ANSWER_SECONDS) -> str:
+    def who_keeps(self, origin: str, destination: Destination, *, seconds: float = ANSWER_SECONDS) -> str:
         """The same of the one socket that is kept for this destination."""
-        return _name(self.at(origin).ask_kept(destination, seconds=seconds))
+        return self.at(origin).put(destination, seconds=seconds, kept=True)[0].who
 
-    def until(self, origin: Origin, destination: Destination, *pods: str) -> None:
-        """Wait until new connections are answered by all of these pods and no other. Raises LabError."""
-        self.until_all([(origin, destination)], pods)
+    def until_all(self, questions: Collection[Question], pods: Collection[str]) -> None:
+        """Wait until new connections are answered by all of these pods and no other. Raises LabError.
 
-    def until_all(self, questions: Collection[tuple[Origin, Destination]], pods: Collection[str]) -> None:
-        """The same for several; of a fate in the place of pods, one such connection is enough."""
+        Of a fate in the place of pods, one such connection is enough.
+        """
         wanted = set(pods)
         self._wait(lambda origin, where: self._answering(origin, where, wanted), questions, wanted)
 
-    def until_all_keep(self, questions: Collection[tuple[Origin, Destination]], pod: str) -> None:
+    def until_all_keep(self, questions: Collection[Question], pod: str) -> None:
         """Wait until this pod answers on every kept socket, all of which are used on meanwhile. Raises LabError."""
         self._wait(lambda origin, where: {self.who_keeps(origin, where, seconds=AGAIN_SECONDS)}, questions, {pod})
 
-    def _answering(self, origin: Origin, destination: Destination, wanted: set[str]) -> set[str]:
+    def _answering(self, origin: str, destination: Destination, wanted: set[str]) -> set[str]:
         """Who answers, asked until that is clear; the first one that is not wanted is enough."""
         seen: set[str] = set()
         seconds = SILENCE_SECONDS if wanted <= set(Fate) else AGAIN_SECONDS
@@ -61,8 +63,8 @@ class Asker:
 
     def _wait(
         self,
-        answering: Callable[[Origin, Destination], set[str]],
-        questions: Collection[tuple[Origin, Destination]],
+        answering: Callable[[str, Destination], set[str]],
+        questions: Collection[Question],
         wanted: set[str],
     ) -> None:
         others: list[str] = []
@@ -78,9 +80,58 @@ class Asker:
             raise LabError(f"{'; '.join(others)}: {error}") from error
 
 
+class Exposed:
+    """A Service in the cluster's API, and the slices of its endpoints."""
+
+    def __init__(self, cluster: Cluster, made: JsonObject) -> None:
+        self._cluster = cluster
+        self._made = made
+        self._slices: dict[str, JsonObject] = {}
+        self._is_deleted = False
+        self.name: str = made["metadata"]["name"]
+        cluster.api.load([made])
+
+    def serve(self, *members: Member, name: str = "") -> None:
+        """Let these be the endpoints, or those of further slices called `name`."""
+        made = {each["metadata"]["name"]: each for each in slices(self._made, members, name=name)}
+        self._cluster.api.load(made.values())
+        self._slices |= made
+
+    def withdraw(self, name: str) -> None:
+        """Delete the slices called `name`."""
+        for each in [each for each in self._slices if each.startswith(f"{name}-ipv")]:
+            self._cluster.api.delete("EndpointSlice", NAMESPACE, each)
+            del self._slices[each]
+
+    def change(self, **spec: Any) -> None:
+        """Change fields of the Service; None takes one away."""
+        self._cluster.api.patch("Service", NAMESPACE, self.name, {"spec": spec})
+        merged = self._made["spec"] | spec
+        self._made = self._made | {"spec": {key: value for key, value in merged.items() if value is not None}}
+
+    def at(self, target: Target) -> Destination:
+        """The address and port that a target of this Service means."""
+        return resolve(self._cluster.lab.topology, self._made, target)
+
+    def delete(self) -> None:
+        """Delete the Service and its slices, if that has not been done."""
+        if not self._is_deleted:
+            self._is_deleted = True
+            self._cluster.api.delete("Service", NAMESPACE, self.name)
+            for each in self._slices:
+                self._cluster.api.delete("EndpointSlice", NAMESPACE, each)
+
+
+@contextmanager
+def exposed(cluster: Cluster, made: JsonObject, *members: Member) -> Iterator[Exposed]:
+    """Create a Service with these endpoints, and delete it at the end of the block."""
+    its = Exposed(cluster, made)
+    its.serve(*members)
+    try:
+        yield its
+    finally:
+        its.delete()
+
+
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
-
-
-def _name(outcome: Outcome) -> str:
-    return outcome.reply.pod if outcome.reply else outcome.fate

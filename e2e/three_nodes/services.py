@@ -1,20 +1,44 @@
-"""The Services that stand while the cases are run, and their endpoints.
+"""Who is there, and the Services that stand while the cases are run, with their endpoints.
 
-What is at home on node-a: the load balancer addresses and external IPs of Services, which the router sends there.
+Three nodes in two zones, four pods that answer, named for their nodes, and outside a client, a stranger and a load
+balancer. The load balancer addresses and external IPs of Services are at home on node-a: the router sends them there.
 """
 
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_address, ip_network
 
 from msgspec.structs import replace
 
-from e2e.examples import Manifests, manifests_of, topology_of
-from e2e.making import JsonObject, Member, port, service, slices
-from e2e.three_nodes.places import BALANCER, NODE_OBJECTS, PODS, ZONES, members
-from e2e.topology import CLIENT, Listener, Protocol, Topology
+from e2e.objects import JsonObject, Member, node, port, service, services_by_name, slices, topology_of
+from e2e.topology import CLIENT, Listener, OutsiderSpec, PodSpec, Protocol, Topology, node_spec
 
 HTTP, DNS, STREAM = 8080, 5353, 9000
 CROWD_PORTS = range(8100, 8140)  # four pods with forty ports each: more endpoints than one chain takes
 HEALTH_PORT = 32060
+
+NODES = tuple(map(node_spec, range(3)))
+ZONES = {"node-a": "zone-1", "node-b": "zone-1", "node-c": "zone-2"}
+
+BALANCER = OutsiderSpec(
+    name="balancer",
+    addresses=(ip_address("192.0.2.130"), ip_address("2001:db8:2:1::130")),
+    networks=(ip_network("192.0.2.128/28"), ip_network("2001:db8:2:1::/64")),
+)
+"""A load balancer that is a machine of its own, not an address that leads to nodes."""
+
+
+def _pod(name: str, home: int, number: int) -> PodSpec:
+    spec = NODES[home]
+    return PodSpec(name=name, node=spec.name, addresses=tuple(network[number] for network in spec.pod_networks))
+
+
+PODS = {pod.name: pod for pod in (_pod("a1", 0, 11), _pod("a2", 0, 12), _pod("b1", 1, 11), _pod("c1", 2, 11))}
+"""Which ports they serve is told by the Services."""
+
+
+def members(*names: str) -> tuple[Member, ...]:
+    """These pods as endpoints that are ready."""
+    return tuple(Member(pod=PODS[name]) for name in names)
 
 
 def _http(node_port: int | None = None) -> JsonObject:
@@ -27,8 +51,12 @@ def _dns(node_port: int | None = None) -> JsonObject:
     return port(53, DNS, name="dns", protocol="UDP", node_port=node_port)
 
 
-def _vips(number: int) -> list[JsonObject]:
-    return [{"ip": f"192.0.2.{number}"}, {"ip": f"2001:db8:2::{number}"}]
+def _ips(number: int) -> list[str]:
+    return [f"192.0.2.{number}", f"2001:db8:2::{number}"]
+
+
+def _vips(*ips: object, **fields: str) -> list[JsonObject]:
+    return [{"ip": str(ip)} | fields for ip in ips]
 
 
 def _with(made: JsonObject, endpoints: Iterable[Member]) -> Iterator[JsonObject]:
@@ -38,11 +66,11 @@ def _with(made: JsonObject, endpoints: Iterable[Member]) -> Iterator[JsonObject]
 
 def _several() -> Iterator[JsonObject]:
     """TCP and UDP on one number, and a port that has endpoints of its own."""
-    own = port(9090, HTTP, name="admin")
-    made = service("several", 11, _dns(), port(53, HTTP, name="dns-tcp"), _http(), own)
+    admin = port(9090, HTTP, name="admin")
+    made = service("several", 11, _dns(), port(53, HTTP, name="dns-tcp"), _http(), admin)
     yield made
     yield from slices(made, members("a1", "c1"), ports=made["spec"]["ports"][:3])
-    yield from slices(made, members("b1"), name="several-admin", ports=[own])
+    yield from slices(made, members("b1"), name="several-admin", ports=[admin])
 
 
 def _crowd() -> Iterator[JsonObject]:
@@ -52,80 +80,55 @@ def _crowd() -> Iterator[JsonObject]:
         yield from slices(made, members(*PODS), name=f"crowd-{number}", ports=[port(80, number)])
 
 
-def _headless() -> JsonObject:
-    return service("database", 12, port(HTTP, HTTP), clusterIP="None", clusterIPs=["None"])
-
-
-def _restricted() -> JsonObject:
-    ranges = [str(network) for network in CLIENT.networks]
-    balancer = {"type": "LoadBalancer", "loadBalancerSourceRanges": ranges}
-    return service("office", 15, _http(30015), _dns(30045), vips=_vips(15), **balancer)
-
-
-def _proxied() -> JsonObject:
-    vips = [{"ip": str(address), "ipMode": "Proxy"} for address in BALANCER.addresses]
-    return service("proxied", 16, _http(30016), type="LoadBalancer", vips=vips)
-
-
-def _local_outside() -> JsonObject:
-    policy = {"externalTrafficPolicy": "Local", "healthCheckNodePort": HEALTH_PORT}
-    return service("audit", 18, _http(30018), _dns(30048), type="LoadBalancer", vips=_vips(18), **policy)
-
-
-def _local_inside() -> JsonObject:
-    return service("agent", 19, _http(30019), _dns(30049), type="NodePort", internalTrafficPolicy="Local")
-
-
-def _zonal() -> Iterator[Member]:
+def _hinted(*, also_nodes: bool) -> Iterator[Member]:
     for pod in (PODS["a1"], PODS["b1"], PODS["c1"]):
-        yield Member(pod=pod, zones=(ZONES[pod.node],))
+        yield Member(pod=pod, zones=(ZONES[pod.node],), nodes=(pod.node,) if also_nodes else ())
 
 
-def _nearby() -> Iterator[Member]:
-    for pod in (PODS["a1"], PODS["b1"], PODS["c1"]):
-        yield Member(pod=pod, zones=(ZONES[pod.node],), nodes=(pod.node,))
-
+_NODE_PORTS: JsonObject = {"type": "NodePort"}
+_BALANCED: JsonObject = {"type": "LoadBalancer"}
+_RESTRICTED = _BALANCED | {"loadBalancerSourceRanges": [str(network) for network in CLIENT.networks]}
+_LOCAL = _BALANCED | {"externalTrafficPolicy": "Local", "healthCheckNodePort": HEALTH_PORT}
+_SOON = _BALANCED | {"externalIPs": _ips(25)}
 
 OBJECTS: tuple[JsonObject, ...] = (
-    *NODE_OBJECTS,
+    *(node(spec, zone=ZONES[spec.name]) for spec in NODES),
     *_with(service("web", 10, _http(), _dns()), members(*PODS)),
     *_several(),
-    *_with(_headless(), members("a1", "c1")),
-    *_with(service("shop", 13, _http(30013), _dns(30043), type="NodePort"), members("a1", "b1")),
-    *_with(service("store", 14, _http(30014), _dns(30044), type="LoadBalancer", vips=_vips(14)), members("a2", "c1")),
-    *_with(_restricted(), members("a1", "b1")),
-    *_with(_proxied(), members("a1", "b1")),
-    *_with(service("branch", 17, _http(), _dns(), externalIPs=[vip["ip"] for vip in _vips(17)]), members("b1", "c1")),
-    *_with(_local_outside(), members("a1", "a2", "b1")),
-    *_with(_local_inside(), members("a1", "b1")),
-    *_with(service("cart", 20, _http(30020), _dns(), type="NodePort", sessionAffinity="ClientIP"), members(*PODS)),
-    *_with(service("alone", 21, _http(30021), _dns(), type="NodePort"), members("b1")),
-    *_with(service("zonal", 22, _http(30022), type="NodePort", trafficDistribution="PreferSameZone"), _zonal()),
-    *_with(service("nearby", 23, _http(), trafficDistribution="PreferSameNode"), _nearby()),
+    *_with(service("database", 12, port(HTTP, HTTP), clusterIP="None", clusterIPs=["None"]), members("a1", "c1")),
+    *_with(service("shop", 13, _http(30013), _dns(30043), **_NODE_PORTS), members("a1", "b1")),
+    *_with(service("store", 14, _http(30014), _dns(30044), vips=_vips(*_ips(14)), **_BALANCED), members("a2", "c1")),
+    *_with(service("office", 15, _http(30015), _dns(30045), vips=_vips(*_ips(15)), **_RESTRICTED), members("a1", "b1")),
     *_with(
-        service(
-            "soon",
-            24,
-            _http(30024),
-            _dns(30054),
-            type="LoadBalancer",
-            vips=_vips(24),
-            externalIPs=[vip["ip"] for vip in _vips(25)],
-        ),
-        (),
+        service("proxied", 16, _http(30016), vips=_vips(*BALANCER.addresses, ipMode="Proxy"), **_BALANCED),
+        members("a1", "b1"),
     ),
+    *_with(service("branch", 17, _http(), _dns(), externalIPs=_ips(17)), members("b1", "c1")),
+    *_with(service("audit", 18, _http(30018), _dns(30048), vips=_vips(*_ips(18)), **_LOCAL), members("a1", "a2", "b1")),
     *_with(
-        service("stream", 25, port(9, STREAM, protocol="SCTP", node_port=30025), type="NodePort"), members("a1", "c1")
+        service("agent", 19, _http(30019), _dns(30049), internalTrafficPolicy="Local", **_NODE_PORTS),
+        members("a1", "b1"),
+    ),
+    *_with(service("cart", 20, _http(30020), _dns(), sessionAffinity="ClientIP", **_NODE_PORTS), members(*PODS)),
+    *_with(service("alone", 21, _http(30021), _dns(), **_NODE_PORTS), members("b1")),
+    *_with(
+        service("zonal", 22, _http(30022), trafficDistribution="PreferSameZone", **_NODE_PORTS),
+        _hinted(also_nodes=False),
+    ),
+    *_with(service("nearby", 23, _http(), trafficDistribution="PreferSameNode"), _hinted(also_nodes=True)),
+    *_with(service("soon", 24, _http(30024), _dns(30054), vips=_vips(*_ips(24)), **_SOON), ()),
+    *_with(
+        service("stream", 25, port(9, STREAM, protocol="SCTP", node_port=30025), **_NODE_PORTS), members("a1", "c1")
     ),
     *_crowd(),
 )
 
-MANIFESTS: Manifests = manifests_of(OBJECTS)
+SERVICES = services_by_name(OBJECTS)
 
 
 def topology(*, sctp: bool) -> Topology:
     """The lab for all this; without `sctp`, pods do not serve what the kernel cannot speak."""
-    built = topology_of(MANIFESTS)
+    built = topology_of(OBJECTS)
     balancer = replace(BALANCER, listeners=(Listener(protocol=Protocol.TCP, port=80),))
     pods = tuple(
         replace(pod, listeners=tuple(each for each in pod.listeners if sctp or each.protocol is not Protocol.SCTP))

@@ -7,24 +7,28 @@ that answer are on both nodes.
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from ipaddress import IPv4Address, IPv6Address, ip_address
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from random import Random
 
-from e2e.asking import Destination, Fate, ask
-from e2e.cluster import Cluster, open_cluster
+import pytest
+from msgspec import Struct
+
+from e2e.asking import Destination, Failure, Tally, ask, steady_traffic
+from e2e.cluster import RUN, Cluster, open_cluster
+from e2e.netns import Namespace
+from e2e.objects import NAMESPACE, JsonObject, Member, cluster_ips, node, port, service, slices
 from e2e.proxies import Proxy
-from e2e.topology import Address, Listener, PodSpec, Protocol, Topology, plain_topology
-from tests.apiserver import testing
-from tests.apiserver.objects import JsonObject
+from e2e.topology import Address, Listener, PodSpec, Protocol, plain_topology
+from pykubeproxy.host.backend import Backend
 from tests.apiserver.server import ApiServer
-from tests.chaos.asking import Sent, traffic, unharmed
-from tests.chaos.live import is_in_sync
 
 IS_FULL = os.environ.get("PYKUBEPROXY_CHAOS") == "full"
 SEED = int(os.environ.get("PYKUBEPROXY_CHAOS_SEED", "1"))
+REPAIRED = "rules were changed by another program; repaired"
 
 NODE = "node-a"
 PORTS = {Protocol.TCP: 80, Protocol.UDP: 53}
@@ -35,70 +39,44 @@ PODS = tuple(pod for pod in TOPOLOGY.pods if pod.listeners)
 
 STEADY = 0
 """The number of the Service that is asked all the time; it never changes."""
+CHURNED = range(100, 130)
+"""The numbers of those that come and go."""
 
-RUN = (sys.executable, "-m", "pykubeproxy", "run")
 SHORT_TIMEOUTS = (sys.executable, str(Path(__file__).parents[1] / "daemon" / "short_timeouts.py"), "run")
 
 # Less than the 30 s after which the daemon looks at all rules anyway, which must not be what puts them right.
 SYNC_SECONDS = 25.0
+DIFF_SECONDS = 60.0
+
+on_nft = pytest.mark.parametrize("backend", [Backend.NFT], indirect=True)
+on_legacy = pytest.mark.parametrize("backend", [Backend.LEGACY], indirect=True)
+# Where it makes no difference; `make chaos` has a second run with the other one.
+on_any = pytest.mark.parametrize(
+    "backend", [Backend(os.environ.get("PYKUBEPROXY_CHAOS_BACKEND", "nft"))], indirect=True, ids=["any"]
+)
 
 
-def name(number: int) -> str:
-    """The name of a Service."""
-    return f"web-{number}"
+def first_ip(number: int) -> int:
+    """Services are counted from an address on, so that others have room below."""
+    return 0x4000 + number
 
 
-def addresses(number: int) -> tuple[IPv4Address, IPv6Address]:
-    """The cluster IPs of a Service; `number` is less than 16,000."""
-    return IPv4Address("10.96.64.0") + number, IPv6Address("fd00:10:96::4000") + number
-
-
-def objects(number: int, pods: Sequence[PodSpec], **spec: object) -> Iterator[JsonObject]:
+def objects(
+    number: int, pods: Sequence[PodSpec], node_ports: Mapping[Protocol, int], **spec: object
+) -> list[JsonObject]:
     """A Service of both families, with a port of each protocol, and its slices; `spec` replaces or adds fields."""
-    ips = [str(address) for address in addresses(number)]
     ports = [
-        {"name": each.lower(), "port": port, "protocol": each, "targetPort": TARGETS[each]}
-        for each, port in PORTS.items()
+        port(PORTS[each], TARGETS[each], name=each.lower(), protocol=each, node_port=node_ports.get(each))
+        for each in PORTS
     ]
-    families: dict[str, Any] = {"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "RequireDualStack"}
-    fields: dict[str, Any] = families | {"clusterIP": ips[0], "clusterIPs": ips, "ports": ports} | spec
-    yield testing.service(name(number), **fields)
-    for index, family in enumerate(("IPv4", "IPv6")):
-        yield testing.endpoint_slice(
-            f"{name(number)}-{family.lower()}",
-            of=name(number),
-            addressType=family,
-            endpoints=[
-                {"addresses": [str(pod.addresses[index])], "conditions": {"ready": True}, "nodeName": pod.node}
-                for pod in pods
-            ],
-            ports=[{"name": each.lower(), "port": port, "protocol": each} for each, port in TARGETS.items()],
-        )
+    made = service(f"web-{number}", first_ip(number), *ports)
+    made["spec"] |= spec
+    return [made, *slices(made, [Member(pod=pod) for pod in pods])]
 
 
-def steady_objects() -> Iterator[JsonObject]:
-    """The Service that is asked all the time, with node ports."""
-    ports = [
-        {
-            "name": each.lower(),
-            "port": port,
-            "protocol": each,
-            "targetPort": TARGETS[each],
-            "nodePort": NODE_PORTS[each],
-        }
-        for each, port in PORTS.items()
-    ]
-    return objects(STEADY, (PODS[0], PODS[2]), type="NodePort", ports=ports)
-
-
-def cluster_ips(number: int = STEADY) -> list[Destination]:
+def web(number: int = STEADY) -> list[Destination]:
     """A Service by its cluster IPs: each family with each protocol."""
-    return _all_of(addresses(number), PORTS)
-
-
-def node_ports() -> list[Destination]:
-    """The steady Service by its node ports on the node under test."""
-    return _all_of(TOPOLOGY.nodes[0].addresses, NODE_PORTS)
+    return _all_of(cluster_ips(first_ip(number)), PORTS)
 
 
 def pods_themselves() -> list[Destination]:
@@ -106,27 +84,78 @@ def pods_themselves() -> list[Destination]:
     return [each for pod in (PODS[1], PODS[3]) for each in _all_of(pod.addresses, TARGETS)]
 
 
-def _all_of(ips: Sequence[Address], ports: dict[Protocol, int]) -> list[Destination]:
+def _all_of(ips: Sequence[Address], ports: Mapping[Protocol, int]) -> list[Destination]:
     return [Destination(address=ip, port=port, protocol=each) for ip in ips for each, port in ports.items()]
+
+
+class Sent(Struct):
+    """What came of the questions from each origin; complete once the traffic has ended."""
+
+    tallies: list[Tally]
+
+    @property
+    def asked(self) -> int:
+        """How many questions were asked."""
+        return sum(tally.asked for tally in self.tallies)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Those that were not answered."""
+        return [failure for tally in self.tallies for failure in tally.failures]
+
+
+@contextmanager
+def traffic(destinations: Mapping[Namespace, list[Destination]]) -> Iterator[Sent]:
+    """During the block, ask all the time from here to there: over a new connection each time, and over kept ones."""
+    with ExitStack() as asking:
+        yield Sent(
+            tallies=[
+                asking.enter_context(steady_traffic(origin, its, kept=its, interval=0.05))
+                for origin, its in destinations.items()
+            ]
+        )
+
+
+@contextmanager
+def unharmed(destinations: Mapping[Namespace, list[Destination]]) -> Iterator[Sent]:
+    """The same; every question must be answered, and no first packet of a connection may have been lost."""
+    lost = [_lost_packets(origin) for origin in destinations]
+    with traffic(destinations) as sent:
+        yield sent
+    assert not sent.failures, f"{len(sent.failures)} of {sent.asked} failed, first {sent.failures[:3]}"
+    lost_since = [_lost_packets(origin) - before for origin, before in zip(destinations, lost, strict=True)]
+    assert not any(lost_since), f"first packets of connections were lost, by client: {lost_since}"
+
+
+def _lost_packets(origin: Namespace) -> int:
+    """How many first packets of connections had to be sent again (TCPSynRetrans of Linux's SNMP counters)."""
+    lines = origin.exec(["cat", "/proc/net/netstat"]).stdout.splitlines()
+    names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
+    return int(dict(zip(names, values, strict=True))["TCPSynRetrans"])
+
+
+def is_in_sync(node: Namespace, flags: Sequence[str]) -> bool:
+    """True if the live rules are those that the objects in the API amount to, as `pykubeproxy diff` sees it."""
+    done = node.exec([sys.executable, "-m", "pykubeproxy", "diff", *flags], check=False, seconds=DIFF_SECONDS)
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode == 0
+
+
+def with_path(folder: str, *program: str) -> tuple[str, ...]:
+    """The command line of a program that looks for others in this folder first."""
+    return ("env", f"PATH={folder}{os.pathsep}{os.environ['PATH']}", *program)
 
 
 class Bed:
     """A cluster, and the daemon on one of its nodes."""
 
-    def __init__(self, cluster: Cluster, folder: Path, flags: Sequence[str]) -> None:
+    def __init__(self, cluster: Cluster, backend: Backend) -> None:
         self.cluster = cluster
-        self.folder = folder
-        self.node = cluster.lab.node(NODE)
-        self.client = cluster.lab.pod(f"client-{NODE}")
-        self._asking = cluster.lab.pod(PODS[0].name)
-        self.outside = cluster.lab.outsider("client")
-        self._flags = tuple(flags)
-        self.backend = next(flag.partition("=")[2] for flag in flags if flag.startswith("--backend="))
-
-    @property
-    def api(self) -> ApiServer:
-        """The API server."""
-        return self.cluster.api
+        self.api: ApiServer = cluster.api
+        self.backend = backend
+        self.tools = (f"iptables-{backend}", f"ip6tables-{backend}")
+        self.node = cluster.lab.nodes[NODE]
+        self.client = cluster.lab.pods[f"client-{NODE}"]
 
     @property
     def proxy(self) -> Proxy:
@@ -138,65 +167,157 @@ class Bed:
         """Its process."""
         return self.proxy.process.pid
 
-    def start(self, *flags: str, program: Sequence[str] = RUN, path: str | None = None) -> Proxy:
-        """Start the daemon, and wait for its first sync; `path` is put in front of PATH."""
-        proxy = self.launch(*flags, program=program, path=path)
-        self.cluster.wait(proxy.has_synced, "first sync")
-        return proxy
-
-    def launch(self, *flags: str, program: Sequence[str] = RUN, path: str | None = None) -> Proxy:
+    def launch(self, *flags: str, program: Sequence[str] = RUN) -> Proxy:
         """Start the daemon."""
-        environment = () if path is None else ("env", f"PATH={path}{os.pathsep}{os.environ['PATH']}")
-        return self.cluster.start(NODE, *flags, program=(*environment, *program))
+        return self.cluster.start(NODE, *flags, program=program)
+
+    def start(self, *flags: str, program: Sequence[str] = RUN) -> Proxy:
+        """Start the daemon, and wait for its first sync."""
+        proxy = self.launch(*flags, program=program)
+        self.cluster.wait_synced()
+        return proxy
 
     def load(self, number: int, *pods: PodSpec) -> None:
         """Create or change a Service, so that just these pods are behind it."""
-        self.cluster.load(objects(number, pods))
-
-    def is_in_sync(self) -> bool:
-        """True if the live rules are those that the objects in the API amount to."""
-        its = (f"--kubeconfig={self.folder / 'kubeconfig'}", f"--hostname-override={NODE}")
-        return is_in_sync(self.node, [*its, *self._flags])
+        self.api.load(objects(number, pods, {}))
 
     def wait_in_sync(self) -> None:
         """Wait until the rules are as they should be, without any further change."""
-        self.cluster.wait(self.is_in_sync, "state in sync", SYNC_SECONDS)
+        flags = (f"--kubeconfig={self.cluster.kubeconfig}", f"--hostname-override={NODE}", f"--backend={self.backend}")
+        self.cluster.wait(lambda: is_in_sync(self.node, flags), "state in sync", SYNC_SECONDS)
 
     def wait_converged(self) -> None:
         """Wait until all that was asked for is in force: one more change, and with it everything before."""
         for pod in (PODS[1], PODS[3]):
             self.load(1, pod)
-            for destination in cluster_ips(1):
-                self.wait_answer(destination, pod.name)
+            for destination in web(1):
+                self.wait_answer(destination, pod)
         self.wait_in_sync()
 
-    def wait_answer(self, destination: Destination, pod: str) -> None:
+    def wait_answer(self, destination: Destination, pod: PodSpec) -> None:
         """Wait until this pod answers."""
-        self.cluster.wait(lambda: self.answer(destination) == pod, f"answer of {pod} from {destination}", SYNC_SECONDS)
+        what = f"answer of {pod.name} from {destination}"
+        self.cluster.wait(lambda: self.answer(destination) == pod.name, what, SYNC_SECONDS)
 
-    def answer(self, destination: Destination, *, seconds: float = 1.0) -> str | None:
-        """The pod that answers one on the node in time, or None; not the one that is asking all the time."""
-        outcome = ask(self._asking, destination, seconds=seconds)
-        return outcome.reply.pod if outcome.fate is Fate.ANSWERED and outcome.reply else None
+    def wait_told(self, event: str, what: str) -> None:
+        """Wait until the daemon has said so."""
+        self.cluster.wait(lambda: self.proxy.told(event) != [], what)
 
-    def dump(self, tool: str = "iptables-nft") -> str:
-        """The live rules without counters and comments."""
-        saved = self.node.exec([f"{tool}-save"]).stdout
+    def answer(self, destination: Destination, *, seconds: float = 1.0) -> str:
+        """The pod that answers one on the node in time, or what comes instead; not the one that asks all the time."""
+        return ask(self.cluster.lab.pods[PODS[0].name], destination, seconds=seconds).who
+
+    def dump(self, tool: str = "") -> str:
+        """The live rules without counters and comments, of IPv4 if no tool is named."""
+        saved = self.node.exec([f"{tool or self.tools[0]}-save"]).stdout
         return re.sub(r"^#.*\n|(?<=[A-Z-]) \[\d+:\d+\]$", "", saved, flags=re.MULTILINE)
+
+    def flush(self, table: str, tool: str = "") -> None:
+        """What another program may do: remove all rules of a table, of IPv4 if no tool is named."""
+        self.node.exec([tool or self.tools[0], "-t", table, "-F"])
+
+    def flush_until_repaired(self) -> None:
+        """The same of filter, which no connection may notice."""
+        right = self.dump()
+        self.flush("filter")
+        self.cluster.wait(lambda: self.dump() == right, "repair")
+
+    def page(self, port: int, path: str) -> tuple[int, str]:
+        """The status and the body of an answer of one of its servers; status 0 if there is none."""
+        url = f"http://127.0.0.1:{port}{path}"
+        said = self.node.exec(["curl", "-s", "-m", "5", "-w", "\n%{http_code}", url], check=False).stdout
+        body, _, status = said.rpartition("\n")
+        return int(status), body
+
+    def metric(self, name: str) -> float:
+        """The sum of the samples of a metric."""
+        return sum(map(float, re.findall(rf"^{name}(?:{{.*}})? (\S+)$", self.page(10249, "/metrics")[1], re.MULTILINE)))
 
     def unharmed(self) -> AbstractContextManager[Sent]:
         """During the block, the steady Service and pods are asked all the time; then nothing may have failed."""
-        return unharmed({self.client: [*cluster_ips(), *pods_themselves()], self.outside: node_ports()})
+        outside = _all_of(self.node.spec.addresses, NODE_PORTS)
+        return unharmed({self.client: [*web(), *pods_themselves()], self.cluster.lab.outsiders["client"]: outside})
 
-    def traffic(self, *destinations: list[Destination]) -> AbstractContextManager[Sent]:
+    def traffic(self, destinations: list[Destination]) -> AbstractContextManager[Sent]:
         """During the block, the pod asks these all the time."""
-        return traffic({self.client: [each for its in destinations for each in its]})
+        return traffic({self.client: destinations})
 
 
 @contextmanager
-def open_bed(folder: Path, *flags: str, topology: Topology = TOPOLOGY) -> Iterator[Bed]:
+def open_bed(folder: Path, backend: Backend) -> Iterator[Bed]:
     """A cluster with the steady Service; the daemon is not started yet."""
-    with open_cluster(topology, folder, flags) as cluster:
-        cluster.load([testing.node(NODE, *(str(ip_address(each)) for each in TOPOLOGY.nodes[0].addresses))])
-        cluster.load(steady_objects())
-        yield Bed(cluster, folder, flags)
+    with open_cluster(TOPOLOGY, folder, [f"--backend={backend}"]) as cluster:
+        cluster.api.load([node(TOPOLOGY.nodes[0])])
+        cluster.api.load(objects(STEADY, (PODS[0], PODS[2]), NODE_PORTS, type="NodePort"))
+        yield Bed(cluster, backend)
+
+
+def memory(pid: int, field: str = "VmRSS") -> int:
+    """How much memory of a process is resident, or with VmHWM the most that ever was, in bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
+
+
+@contextmanager
+def meanwhile(do: Callable[[threading.Event], None]) -> Iterator[None]:
+    """During the block, something is done in a thread, until the event is set; an error in it is raised at the end."""
+    is_over = threading.Event()
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            do(is_over)
+        except Exception as error:  # noqa: BLE001  it is raised where the block ends
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+class Churn:
+    """Changes to some Services, one after the other: at random, and the same way for the same seed."""
+
+    def __init__(self, api: ApiServer, rate: float) -> None:
+        self._api = api
+        self._rate = rate
+        self._random = Random(SEED)  # noqa: S311  it has to be repeatable
+        self._existing: set[int] = set()
+        self.steps = 0
+
+    def go_on(self, is_over: threading.Event) -> None:
+        """Change something so many times a second."""
+        begun = time.monotonic()
+        while not is_over.wait(max(0.0, begun + self.steps / self._rate - time.monotonic())):
+            self._step()
+
+    def _step(self) -> None:
+        """Create a Service, give it other endpoints or ports, or delete it."""
+        self.steps += 1
+        number = self._random.choice(CHURNED)
+        if number in self._existing and self._random.random() < 0.2:
+            self._existing.discard(number)
+            for kind, its in (("Service", ""), ("EndpointSlice", "-ipv4"), ("EndpointSlice", "-ipv6")):
+                self._api.delete(kind, NAMESPACE, f"web-{number}{its}")
+            return
+        self._existing.add(number)
+        pods = self._random.sample(PODS, self._random.randint(0, 3))
+        self._api.load(objects(number, pods, {}, sessionAffinity=self._random.choice(["None", "ClientIP"])))
+
+
+@contextmanager
+def churning(api: ApiServer, rate: float = 50) -> Iterator[Churn]:
+    """During the block, Services change so many times a second; a failure in it tells the seed."""
+    churn = Churn(api, rate)
+    try:
+        with meanwhile(churn.go_on):
+            yield churn
+    except BaseException as error:
+        error.add_note(f"PYKUBEPROXY_CHAOS_SEED={SEED}")
+        raise

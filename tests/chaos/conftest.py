@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,37 +15,16 @@ _FIGURES = pytest.StashKey[list[str]]()
 @pytest.fixture(params=[Backend.NFT, pytest.param(Backend.LEGACY, marks=pytest.mark.night)])
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Each backend that this machine has."""
-    return _available(request.param)
+    for lack in (missing(), *(why_without(Kind(family=family, backend=request.param)) for family in Family)):
+        if lack:
+            pytest.skip(lack)
+    return Backend(request.param)
 
 
 @pytest.fixture
 def bed(tmp_path: Path, backend: Backend) -> Iterator[Bed]:
     """A cluster on each backend, its daemon not started yet."""
-    with open_bed(tmp_path, f"--backend={backend}") as its:
-        yield its
-
-
-@pytest.fixture
-def any_bed(tmp_path: Path) -> Iterator[Bed]:
-    """The same on one backend, where it makes no difference: `make chaos` has a second run with the other one."""
-    chosen = _available(Backend(os.environ.get("PYKUBEPROXY_CHAOS_BACKEND", "nft")))
-    with open_bed(tmp_path, f"--backend={chosen}") as its:
-        yield its
-
-
-@pytest.fixture
-def nft_bed(tmp_path: Path) -> Iterator[Bed]:
-    """The same on nft."""
-    _available(Backend.NFT)
-    with open_bed(tmp_path, "--backend=nft") as its:
-        yield its
-
-
-@pytest.fixture
-def legacy_bed(tmp_path: Path) -> Iterator[Bed]:
-    """The same on legacy."""
-    _available(Backend.LEGACY)
-    with open_bed(tmp_path, "--backend=legacy") as its:
+    with open_bed(tmp_path, backend) as its:
         yield its
 
 
@@ -62,10 +40,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if figures and (IS_FULL or config.get_verbosity() > 0):
         terminalreporter.section("figures")
         terminalreporter.write("".join(f"{line}\n" for line in figures))
-
-
-def _available(backend: Backend) -> Backend:
-    for lack in (missing(), *(why_without(Kind(family=family, backend=backend)) for family in Family)):
-        if lack:
-            pytest.skip(lack)
-    return backend

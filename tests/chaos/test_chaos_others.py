@@ -1,19 +1,27 @@
-"""Another program is at our rules: what it changed is put right within moments, and the log names it."""
+"""Another program is at our rules, or holds their lock: all is put right within moments, and the log names it."""
 
+import fcntl
+import os
+import signal
+import socket
 import time
 from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_network
+from pathlib import Path
+from statistics import median
 
-import pytest
-
+from e2e.asking import Destination
+from e2e.topology import Protocol
 from pykubeproxy.host.backend import Backend
-from tests.chaos.bed import IS_FULL, PODS, Bed, cluster_ips, pods_themselves
-from tests.chaos.churn import churning
+from tests.chaos.bed import IS_FULL, PODS, REPAIRED, Bed, churning, on_legacy, pods_themselves, web
+from tests.host.namespace import Namespace
 
 ROUNDS = 10 if IS_FULL else 1
-REPAIRED = "rules were changed by another program; repaired"
 OTHER, IDLE = 5, 6
 # The promise is about a second. What is tested is that nobody has to wait for an audit, which is every 30 s.
 HEALED_SECONDS = 10.0
+REFUSED = "sync failed; the rules in force stay, and it is tried again"
 
 # By the arguments of iptables; those that no connection through a Service may notice.
 HARMLESS = {
@@ -32,14 +40,7 @@ CUTTING = {
     "a jump is deleted": ("-t", "nat", "-D", "PREROUTING", "1"),
     "pods are dropped": ("-t", "nat", "-I", "KUBE-SERVICES", "-p", "tcp", "-j", "RETURN"),
 }
-
-
-@pytest.fixture(name="changed")
-def fixture_changed(bed: Bed) -> "Changed":
-    for number in (OTHER, IDLE):
-        bed.load(number, PODS[1])
-    bed.start()
-    return Changed(bed)
+NOBODY = {"iptables": ip_network("192.0.2.1"), "ip6tables": ip_network("2001:db8::1")}
 
 
 class Changed:
@@ -47,86 +48,127 @@ class Changed:
 
     def __init__(self, bed: Bed) -> None:
         self.bed = bed
-        self.backend = Backend(bed.backend)
-        self.right = {tool: bed.dump(tool) for tool in self.tools}
-        self.seconds: list[float] = []
+        for number in (OTHER, IDLE):
+            bed.load(number, PODS[1])
+        bed.start()
+        self._right = {tool: bed.dump(tool) for tool in bed.tools}
+        self._seconds: list[float] = []
 
     @property
-    def tools(self) -> tuple[str, str]:
-        return f"iptables-{self.backend}", f"ip6tables-{self.backend}"
+    def seconds(self) -> dict[str, float]:
+        """The least, the middle and the most until it was put right."""
+        its = self._seconds
+        return {name: round(of(its), 2) for name, of in (("least", min), ("p50", median), ("most", max))}
 
     def do(self, what: tuple[str, ...]) -> float:
         """Do something to each family and wait until it is undone; return when that was, in seconds since 1970."""
-        for tool in self.tools:
-            self._do(tool, what)
+        for tool, address in zip(self.bed.tools, PODS[1].addresses, strict=True):
+            self._do(tool, what, f"{address}")
         return time.time()
 
-    def _do(self, tool: str, what: tuple[str, ...]) -> None:
-        bed, right, before = self.bed, self.right[tool], self._word()
-        is_ipv6 = tool.startswith("ip6")
-        chain = endpoint_chain(right, PODS[1].addresses[is_ipv6])
-        nobody = "2001:db8::1/128" if is_ipv6 else "192.0.2.1/32"
-        command = [tool, *(word.format(chain=chain, nobody=nobody) for word in what)]
+    def _do(self, tool: str, what: tuple[str, ...], endpoint: str) -> None:
+        bed, right, before = self.bed, self._right[tool], self._word()
+        # A chain that leads to an endpoint of the Services that are not asked.
+        chain = next(line.split()[1] for line in right.splitlines() if "-j DNAT" in line and endpoint in line)
+        command = [tool, *(word.format(chain=chain, nobody=NOBODY[tool.partition("-")[0]]) for word in what)]
         bed.node.exec(command)
         begun = time.monotonic()
         bed.cluster.wait(lambda: bed.dump(tool) == right, f"repair after {' '.join(command)}", HEALED_SECONDS)
-        self.seconds.append(time.monotonic() - begun)
+        self._seconds.append(time.monotonic() - begun)
         bed.cluster.wait(lambda: self._word() != before, "word of it")
-        if self.backend is Backend.NFT:
+        if bed.backend is Backend.NFT:
             # Where the machine is slow, what was changed may be found in two looks, and told of twice. Of two changes
             # that one look at all families finds, the one that was announced first is named.
             for told in self._word()[len(before) :]:
-                assert told.startswith(tuple(f"{each} (pid " for each in self.tools)), told
+                assert told.startswith(tuple(f"{each} (pid " for each in bed.tools)), told
 
     def _word(self) -> list[str]:
         """Who the log says has changed rules."""
         return [line["by"] for line in self.bed.proxy.told(REPAIRED)]
 
 
-def endpoint_chain(dump: str, address: object) -> str:
-    """A chain that leads to an endpoint of the Services that are not asked."""
-    return next(line.split()[1] for line in dump.splitlines() if "-j DNAT" in line and f"{address}" in line)
-
-
-def test_nobody_notices_what_does_not_concern_them(changed: Changed, figure: Callable[[str, object], None]) -> None:
-    with changed.bed.unharmed() as sent:
-        for _ in range(ROUNDS):
-            for what in HARMLESS.values():
-                changed.do(what)
-    changed.bed.wait_converged()
-    figure("seconds until repaired", rounded(changed.seconds))
+def test_nobody_notices_what_does_not_concern_them(bed: Bed, figure: Callable[[str, object], None]) -> None:
+    changed = Changed(bed)
+    with bed.unharmed() as sent:
+        for what in ROUNDS * list(HARMLESS.values()):
+            changed.do(what)
+    bed.wait_converged()
+    figure("seconds until repaired", changed.seconds)
     figure("connections meanwhile", sent.asked)
 
 
 def test_what_cuts_connections_off_is_undone_and_pods_are_reached_meanwhile(
-    changed: Changed, figure: Callable[[str, object], None]
+    bed: Bed, figure: Callable[[str, object], None]
 ) -> None:
-    bed = changed.bed
+    changed = Changed(bed)
     with bed.traffic(pods_themselves()) as direct:
-        with bed.traffic(cluster_ips()) as through:
-            for _ in range(ROUNDS):
-                for what in CUTTING.values():
-                    healed = changed.do(what)
+        with bed.traffic(web()) as through:
+            healed = [changed.do(what) for what in ROUNDS * list(CUTTING.values())][-1]
+        with churning(bed.api):
+            for _ in range(3 * ROUNDS):
+                bed.flush("nat")
+                bed.cluster.wait(lambda: bed.answer(web()[0]).startswith("pod-"), "an answer", HEALED_SECONDS)
         with bed.unharmed():
             bed.wait_converged()
     assert direct.failures == []
     late = [each for each in through.failures if each.at - each.after > healed]
     assert late == [], "who asks after it was repaired is answered"
-    figure("seconds until repaired", rounded(changed.seconds))
+    figure("seconds until repaired", changed.seconds)
 
 
-def test_a_change_and_a_flush_at_the_same_time(bed: Bed) -> None:
+class Client:
+    """Asks over one socket only; so its packets are one flow to the kernel, which is judged by the first of them."""
+
+    def __init__(self, destination: Destination) -> None:
+        family = socket.AF_INET if destination.address.version == 4 else socket.AF_INET6
+        self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        self.socket.settimeout(0.1)
+        self.socket.connect((str(destination.address), destination.port))
+
+    def is_answered(self) -> bool:
+        try:
+            self.socket.send(b"/")
+            return bool(self.socket.recv(65535))
+        except OSError:
+            return False
+
+
+def test_a_udp_client_that_began_while_nat_was_flushed_is_answered(bed: Bed) -> None:
     bed.start()
-    with churning(bed.api), bed.traffic(pods_themselves()) as direct:
-        for _ in range(3 * ROUNDS):
-            bed.node.exec([f"iptables-{bed.backend}", "-t", "nat", "-F"])
-            bed.cluster.wait(lambda: bed.answer(cluster_ips()[0]) is not None, "an answer", HEALED_SECONDS)
-    with bed.unharmed():
+    # After the first sync, in each family: one pass, and another a little later.
+    passes = "kubeproxy_conntrack_reconciler_sync_duration_seconds_count"
+    bed.cluster.wait(lambda: bed.metric(passes) >= 4, "a node that has looked through its flows")
+    pod = Namespace(bed.client.name)
+    destinations = [each for each in web() if each.protocol is Protocol.UDP]
+    os.kill(bed.pid, signal.SIGSTOP)
+    for tool in bed.tools:
+        bed.flush("nat", tool)
+    clients = [pod.run(partial(Client, each)) for each in destinations]
+    assert not any(client.is_answered() for client in clients), "there are no rules"
+    os.kill(bed.pid, signal.SIGCONT)
+    for client, destination in zip(clients, destinations, strict=True):
+        bed.cluster.wait(client.is_answered, f"answer from {destination}", seconds=20)
+        client.socket.close()
+    bed.wait_in_sync()
+    assert {line["family"] for line in bed.proxy.told(REPAIRED)} == {"IPv4", "IPv6"}
+
+
+@on_legacy
+def test_nobody_notices_that_the_lock_of_the_legacy_tools_is_held(bed: Bed) -> None:
+    """For longer than the daemon waits for it."""
+    bed.load(2, PODS[0])
+    proxy = bed.start("--iptables-sync-period=2s")
+    with bed.unharmed(), Path(os.environ["XTABLES_LOCKFILE"]).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with churning(bed.api):
+            bed.load(2, PODS[1])
+            bed.cluster.wait(lambda: {line["family"] for line in proxy.told(REFUSED)} == {"IPv4", "IPv6"}, "refusals")
+        assert bed.answer(web(2)[0], seconds=5.0) == PODS[0].name, "the rules in force stay"
+        told = len(proxy.told(REFUSED))
+        bed.cluster.wait(lambda: len(proxy.told(REFUSED)) >= told + 3, "that it is tried again, though nothing changes")
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        bed.wait_in_sync()
         bed.wait_converged()
-    assert direct.failures == []
-
-
-def rounded(seconds: list[float]) -> dict[str, float]:
-    """The least, the middle and the most."""
-    ordered = sorted(seconds)
-    return {"least": round(ordered[0], 2), "p50": round(ordered[len(ordered) // 2], 2), "most": round(ordered[-1], 2)}
+    assert {line["error"].partition(": ")[2] for line in proxy.told(REFUSED)} == {
+        "another program has held the xtables lock for 5 s"
+    }

@@ -1,56 +1,180 @@
-"""The daemon may open no more files, or its log cannot be written: it goes on, and makes up for it afterwards."""
+"""The node runs out of something, or its clock jumps: nobody notices, and the daemon makes up for it afterwards."""
 
+import json
 import resource
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
 
-from tests.chaos.bed import PODS, RUN, Bed, cluster_ips
-from tests.chaos.churn import churning
+import pytest
 
-SYNC_PERIOD = "--iptables-sync-period=2s"
+from e2e.cluster import RUN
+from pykubeproxy.host.conntrack_usage import conntrack_usage
+from pykubeproxy.host.conntrack_wire import DELETE, NEW, ORIGINAL, direction
+from pykubeproxy.host.netlink import NETFILTER, Netlink
+from pykubeproxy.host.nfnetlink import nfgenmsg
+from pykubeproxy.model.ip import Family
+from tests.apiserver import testing
+from tests.chaos.bed import PODS, Bed, churning, memory, on_any, web
+from tests.host.flows import CREATE_EXCLUSIVELY, UDP, connection, packed
+from tests.host.namespace import Namespace
 
+JUMPING_CLOCK = (sys.executable, str(Path(__file__).with_name("jumping_clock.py")), "run")
+AUDITED = "in sync; nothing to write"
+EVENTS, SERVICES = 10_000, 1000
 
-@contextmanager
-def no_more_files(pid: int) -> Iterator[None]:
-    """A process may open no more files than it has."""
-    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
-    try:
-        yield
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+LARGEST_TABLE = 600_000
+# Shared address space (RFC 6598), from which nobody is here.
+FIRST_CLIENT = IPv4Address("100.64.0.0")
+ANYBODY = "198.18.0.1:53"
+FULL = "nf_conntrack: table full, dropping new connections"
+AGAIN = "nf_conntrack: the table is not full any more"
 
 
 def test_nobody_notices_that_it_may_open_no_more_files(bed: Bed) -> None:
     bed.load(2, PODS[0])
-    proxy = bed.start(SYNC_PERIOD)
+    proxy = bed.start("--iptables-sync-period=2s")
     with bed.unharmed():
-        with no_more_files(bed.pid):
-            bed.load(2, PODS[1])
-            bed.cluster.wait(lambda: proxy.told("sync failed") != [], "a sync that is not possible")
-            bed.node.exec([f"iptables-{bed.backend}", "-t", "filter", "-F"])
-            bed.api.faults.break_watches("reset")
-            bed.cluster.wait(lambda: proxy.told("cannot follow the API server") != [], "a watch that is not possible")
-            bed.outside.exec(
-                ["curl", "-s", "-m", "1", f"http://{bed.node.spec.addresses[0]}:10256/healthz"], check=False
-            )
-            with churning(bed.api) as churn:
-                bed.cluster.wait(lambda: churn.steps > 20, "more changes")
+        before = resource.prlimit(bed.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(bed.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+        bed.load(2, PODS[1])
+        bed.wait_told("sync failed", "a sync that is not possible")
+        bed.flush("filter")
+        bed.api.faults.break_watches("reset")
+        bed.wait_told("cannot follow the API server", "a watch that is not possible")
+        bed.page(10256, "/healthz")
+        with churning(bed.api) as churn:
+            bed.cluster.wait(lambda: churn.steps > 20, "more changes")
+        resource.prlimit(bed.pid, resource.RLIMIT_NOFILE, before)
         bed.wait_in_sync()
         bed.wait_converged()
     assert {line["error"] for line in proxy.told("sync failed") if "Too many open files" not in line["error"]} == set()
     assert not proxy.told("internal error")
 
 
-def test_nobody_notices_that_the_log_cannot_be_written(any_bed: Bed) -> None:
-    bed = any_bed
+@on_any
+def test_nobody_notices_that_the_log_cannot_be_written(bed: Bed) -> None:
     bed.load(2, PODS[0])
     bed.launch(program=("sh", "-c", 'exec "$@" >/dev/full 2>&1', "sh", *RUN))
-    bed.wait_answer(cluster_ips(2)[0], PODS[0].name)
+    bed.wait_answer(web(2)[0], PODS[0])
     with bed.unharmed():
         bed.wait_converged()
-        right = bed.dump()
-        bed.node.exec([f"iptables-{bed.backend}", "-t", "filter", "-F"])
-        bed.cluster.wait(lambda: bed.dump() == right, "repair")
+        bed.flush_until_repaired()
         bed.api.faults.restart()
         bed.wait_converged()
+
+
+@on_any
+@pytest.mark.parametrize("days", [-1, *(pytest.param(each, marks=pytest.mark.night) for each in (1, 365))])
+def test_nobody_notices_that_the_clock_jumps(
+    bed: Bed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    monkeypatch.setenv("CLOCK_FILE", str(tmp_path / "clock"))
+
+    def put_clock(days: int) -> None:
+        (tmp_path / "new").write_text(str(days * 24 * 3600))
+        (tmp_path / "new").replace(tmp_path / "clock")
+
+    put_clock(0)
+    proxy = bed.start("--iptables-sync-period=1s", "-v=4", program=JUMPING_CLOCK)
+    with bed.unharmed():
+        put_clock(days)
+        said = datetime.fromisoformat(json.loads(bed.page(10256, "/healthz")[1])["currentTime"])
+        assert abs(said - datetime.now(UTC) - timedelta(days=days)) < timedelta(hours=1)
+        audits = len(proxy.told(AUDITED, level="debug"))
+        bed.cluster.wait(lambda: len(proxy.told(AUDITED, level="debug")) >= audits + 4, "audits")
+        bed.flush_until_repaired()
+        bed.wait_converged()
+        put_clock(0)
+        bed.wait_converged()
+        bed.cluster.wait(lambda: bed.page(10256, "/healthz")[0] == 200, "health")
+
+
+@on_any
+def test_nobody_notices_ten_thousand_events(bed: Bed, figure: Callable[[str, object], None]) -> None:
+    bed.start()
+    most, seconds = [], []
+    with bed.unharmed() as sent:
+        for burst in range(1, 4):
+            begun = time.monotonic()
+            inject(bed, burst)
+            bed.load(2, PODS[burst])
+            bed.wait_answer(web(2)[0], PODS[burst])
+            bed.wait_in_sync()
+            seconds.append(round(time.monotonic() - begun, 1))
+            most.append(memory(bed.pid, "VmHWM"))
+        bed.wait_converged()
+    assert most[2] < 1.3 * most[0], "what has been taken in takes no memory any more"
+    figure("seconds until 10,000 events are in force", seconds)
+    figure("peak memory in MB after each burst", [round(each / 1e6) for each in most])
+    figure("connections meanwhile", sent.asked)
+
+
+def inject(bed: Bed, burst: int) -> None:
+    """All Services, and then their endpoints as often as it takes."""
+    for number in range(SERVICES):
+        address = f"10.97.{number // 250}.{number % 250 + 1}"
+        service = testing.service(
+            f"many-{number}", clusterIP=address, clusterIPs=[address], ipFamilies=["IPv4"], type="ClusterIP"
+        )
+        service["metadata"]["generation"] = burst
+        bed.api.inject(service)
+    for change in range((EVENTS - SERVICES) // SERVICES):
+        for number in range(SERVICES):
+            pod = f"10.244.{(burst + change) % 2}.{number % 200 + 20}"
+            bed.api.inject(testing.endpoint_slice(f"many-{number}", pod))
+
+
+@contextmanager
+def full_table(node: Namespace, limit: int) -> Iterator[None]:
+    """During the block, the table of a node has as many connections as the kernel allows, which stay in it."""
+    clients = [(FIRST_CLIENT + number).packed for number in range(limit)]
+    sample = FIRST_CLIENT.packed
+    new = connection(f"{FIRST_CLIENT}:1024", ANYBODY, ANYBODY)
+    gone = nfgenmsg(Family.IPV4.address_family) + direction(
+        ORIGINAL, packed(f"{FIRST_CLIENT}:1024"), packed(ANYBODY), UDP
+    )
+
+    def send(kind: int, request: bytes, flags: int = 0) -> int:
+        """Ask the kernel on behalf of each client; return how often it refused."""
+        requests = [each.join(request.split(sample)) for each in clients]
+        with Netlink(NETFILTER) as netlink:
+            return len(netlink.batch("change connections", kind, requests, flags))
+
+    refused = node.run(lambda: send(NEW, new, CREATE_EXCLUSIVELY))
+    try:
+        assert 0 < refused < limit, "there is room for some, and not for all"
+        yield
+    finally:
+        node.run(lambda: send(DELETE, gone))
+
+
+@pytest.mark.night
+@on_any
+def test_a_full_table_of_connections_is_reported(bed: Bed, figure: Callable[[str, object], None]) -> None:
+    usage = conntrack_usage()
+    if usage is None or usage.limit > LARGEST_TABLE:
+        pytest.skip("this machine's table of connections is too large to be filled")
+    proxy = bed.start()
+    # Connections to the API server that are older than the rules come into the table with the next packet only.
+    bed.wait_converged()
+    synced = len(proxy.told("synced"))
+    with bed.traffic(web()) as sent:
+        with full_table(Namespace(bed.node.name), usage.limit):
+            bed.wait_told(FULL, "report")
+            bed.load(2, PODS[1])
+            bed.cluster.wait(lambda: len(proxy.told("synced")) >= synced + 2, "sync of both families")
+        bed.wait_told(AGAIN, "word of room")
+    assert sent.failures != []
+    assert [failure for failure in sent.failures if failure.failed.endswith("/kept")] == []
+    with bed.unharmed():
+        bed.wait_converged()
+        assert bed.metric("pykubeproxy_conntrack_dropped_packets_total") > 0
+        limit = bed.metric("pykubeproxy_conntrack_entries_limit")
+        assert bed.metric("pykubeproxy_conntrack_entries") < limit == usage.limit
+    assert (len(proxy.told(FULL)), len(proxy.told(AGAIN))) == (1, 1)
+    figure("connections that fill the table", usage.limit)

@@ -4,13 +4,14 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
 
-from pykubeproxy.host.backend import Backend
-from tests.chaos.bed import Bed
-from tests.chaos.churn import churning
-from tests.chaos.usage import Sample, least, trend, watched
+from msgspec import Struct
+
+from tests.chaos.bed import Bed, churning, meanwhile, memory
 
 SECONDS = float(os.environ.get("PYKUBEPROXY_SOAK_SECONDS", "20"))
 RATE = 20
@@ -19,25 +20,60 @@ DISTURBANCES = 12
 GROWTH = 1.05
 
 
+class Sample(Struct, frozen=True, kw_only=True):
+    """What a process holds: resident memory in bytes, threads, open files."""
+
+    memory: int
+    threads: int
+    files: int
+
+
+def look(bed: Bed) -> Sample:
+    threads, files = (len(list(Path("/proc", str(bed.pid), name).iterdir())) for name in ("task", "fd"))
+    return Sample(memory=memory(bed.pid), threads=threads, files=files)
+
+
 def test_nothing_grows_and_nothing_is_lost(bed: Bed, figure: Callable[[str, object], None]) -> None:
     bed.start()
+    samples: list[Sample] = []
+
+    def watch(is_over: threading.Event) -> None:
+        while not is_over.wait(SECONDS / SAMPLES):
+            samples.append(look(bed))
+
+    def disturb(is_over: threading.Event) -> None:
+        """What happens in a long life happens now and then: watches end, others change the rules."""
+        things: list[Callable[[], object]] = [
+            lambda: bed.api.faults.break_watches("end"),
+            lambda: bed.flush("filter"),
+            lambda: bed.api.faults.break_watches("expired"),
+        ]
+        for thing in itertools.cycle(things):
+            if is_over.wait(SECONDS / DISTURBANCES):
+                return
+            thing()
+
     with bed.unharmed() as sent:
         change_for(SECONDS / DISTURBANCES, bed)
         before = at_rest(bed)
-        with disturbed(bed), watched(bed.pid, SECONDS / SAMPLES) as samples:
+        with ExitStack() as stack:
+            for each in (watch, disturb):
+                stack.enter_context(meanwhile(each))
             steps = change_for(SECONDS, bed)
         after = at_rest(bed)
         bed.wait_converged()
-    its = trend(samples)
+    # In the first quarter the program is warming up; the middle of the second one is held against that of the last.
+    quarter = len(samples) // 4
+    early, late = (median(each.memory for each in its) for its in (samples[quarter : 2 * quarter], samples[-quarter:]))
     figure("changes a second", round(steps / SECONDS, 1))
     figure("connections, none of which failed", sent.asked)
-    figure("memory in MB, beginning and end", [round(each[-1].memory / 1e6, 1) for each in (its.early, its.late)])
-    figure("growth of memory", round(its.memory, 3))
-    figure("threads and open files, before and after", [(each.threads, each.files) for each in (before, after)])
+    figure("memory in MB, beginning and end, and its growth", (early / 1e6, late / 1e6, late / early))
+    figure("threads and open files, before and after", (before, after))
+    assert quarter >= 2, "too few samples to compare"
     assert steps > RATE * SECONDS / 2, "there were changes all the time"
-    assert its.memory < GROWTH
-    assert after.threads <= before.threads
-    assert after.files <= before.files
+    assert late < GROWTH * early
+    assert after[0] <= before[0]
+    assert after[1] <= before[1]
     assert not bed.proxy.told("internal error")
     assert not bed.proxy.told("sync failed")
 
@@ -50,35 +86,11 @@ def change_for(seconds: float, bed: Bed) -> int:
     return churn.steps
 
 
-def at_rest(bed: Bed) -> Sample:
-    """What the daemon holds while it has nothing to do: the least of many looks."""
+def at_rest(bed: Bed) -> tuple[int, int]:
+    """How many threads and files the daemon holds while it has nothing to do: the least of many looks."""
     bed.wait_in_sync()
-    with watched(bed.pid, 0.02) as samples:
-        bed.cluster.wait(lambda: len(samples) >= SAMPLES, "looks")
-    return least(samples)
-
-
-@contextmanager
-def disturbed(bed: Bed) -> Iterator[None]:
-    """During the block, what happens in a long life happens now and then: watches end, others change the rules."""
-    is_over = threading.Event()
-    filter_rules = [f"iptables-{Backend(bed.backend)}", "-t", "filter", "-F"]
-    things: list[Callable[[], object]] = [
-        lambda: bed.api.faults.break_watches("end"),
-        lambda: bed.node.exec(filter_rules),
-        lambda: bed.api.faults.break_watches("expired"),
-    ]
-
-    def disturb() -> None:
-        for thing in itertools.cycle(things):
-            if is_over.wait(SECONDS / DISTURBANCES):
-                return
-            thing()
-
-    thread = threading.Thread(target=disturb, name="disturbances")
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
+    samples = []
+    for _ in range(SAMPLES):
+        samples.append(look(bed))
+        time.sleep(0.02)
+    return min(each.threads for each in samples), min(each.files for each in samples)

@@ -1,17 +1,16 @@
 """Three nodes with every kind of Service, built once for each combination of backend and dispatch."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from msgspec import Struct
 
+from e2e.asking import Residents
 from e2e.cluster import Cluster, open_cluster
 from e2e.lab import has_sctp, missing
-from e2e.proxies import CLUSTER_CIDR
-from e2e.resident import Residents
 from e2e.three_nodes.asker import Asker
 from e2e.three_nodes.services import OBJECTS, topology
 
@@ -34,20 +33,14 @@ class ThreeNodes(Struct, frozen=True, kw_only=True):
     cluster: Cluster
     residents: Residents
     asker: Asker
-    combination: Combination
+    backend: str
 
 
-FIRST = Combination(backend="nft", dispatch="tree")
-ALL = (
-    FIRST,
-    Combination(backend="nft", dispatch="linear"),
-    Combination(backend="legacy", dispatch="tree"),
-    Combination(backend="legacy", dispatch="linear"),
-)
+ALL = tuple(Combination(backend=each, dispatch=layout) for each in ("nft", "legacy") for layout in ("tree", "linear"))
 
 # That both layouts mean the same is proven purely, and that both tools print the same by the golden corpus: two
 # combinations have every tool and every layout, the others wait for the night.
-BY_DAY = (FIRST, ALL[-1])
+BY_DAY = (ALL[0], ALL[-1])
 
 on_every_combination = pytest.mark.parametrize(
     "three_nodes",
@@ -60,25 +53,26 @@ on_both_tools_and_layouts = pytest.mark.parametrize("three_nodes", BY_DAY, indir
 
 
 @contextmanager
-def open_three_nodes(combination: Combination, folder: Path) -> Iterator[ThreeNodes]:
-    """Build the cluster, load the Services, and wait until every node serves them."""
-    if shutil.which(f"iptables-{combination.backend}") is None:
-        pytest.skip(f"there is no iptables-{combination.backend}")
-    flags = (
-        f"--cluster-cidr={CLUSTER_CIDR}",
-        f"--backend={combination.backend}",
-        f"--dispatch={combination.dispatch}",
-    )
+def open_three_nodes(
+    backend: str, folder: Path, start: Callable[[Cluster, str], object], flags: Sequence[str] = ()
+) -> Iterator[ThreeNodes]:
+    """Build the cluster, load the Services, `start` the proxy of every node, and wait until all are served."""
+    if lack := missing():
+        pytest.skip(lack)
+    if shutil.which(f"iptables-{backend}") is None:
+        pytest.skip(f"there is no iptables-{backend}")
     with open_cluster(topology(sctp=has_sctp()), folder, flags) as cluster:
-        cluster.load(OBJECTS)
-        cluster.start_all()
+        cluster.api.load(OBJECTS)
+        for node in cluster.lab.nodes:
+            start(cluster, node)
+        cluster.wait_synced()
         with Residents() as residents:
             asker = Asker(cluster, residents)
-            yield ThreeNodes(cluster=cluster, residents=residents, asker=asker, combination=combination)
+            yield ThreeNodes(cluster=cluster, residents=residents, asker=asker, backend=backend)
 
 
 def has_rule(cluster: Cluster, node: str, *words: str) -> bool:
     """Whether a node has a rule, of either family and in either backend's tables, with all these words."""
     tools = ("iptables-nft-save", "ip6tables-nft-save", "iptables-legacy-save", "ip6tables-legacy-save")
-    dumps = (cluster.lab.node(node).exec([tool]).stdout for tool in tools)
+    dumps = (cluster.lab.nodes[node].exec([tool]).stdout for tool in tools)
     return any(all(word in line for word in words) for dump in dumps for line in dump.splitlines())

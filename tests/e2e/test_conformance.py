@@ -2,33 +2,27 @@
 
 import json
 import re
-import runpy
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from docs import ROOT
 
-SCRIPT = ROOT / "e2e" / "conformance"
-MODULE = runpy.run_path(str(SCRIPT))
-RECORDED = {
-    test: result
-    for result, _, test in (
-        line.split("\t") for line in (ROOT / "docs" / "conformance.tsv").read_text().splitlines()[1:]
-    )
-}
+LINES = (ROOT / "docs" / "conformance.tsv").read_text().splitlines()[1:]
+RECORDED = {test: result for result, _, test in (line.split("\t") for line in LINES)}
 FAILED = {test for test, result in RECORDED.items() if result == "failed"}
+PASSED = next(test for test in RECORDED if test not in FAILED)
 STAND_IN = """
 import pathlib, sys
 flags = dict(flag[2:].partition("=")[::2] for flag in sys.argv[1:])
-here = pathlib.Path(__file__).parent
-(here / "flags").write_text("\\n".join(sys.argv[1:]))
-if (here / "report").exists():
-    pathlib.Path(flags["ginkgo.json-report"]).write_bytes((here / "report").read_bytes())
-sys.exit(1)
+assert flags["kubeconfig"] == "admin.conf" and "ginkgo.v" in flags and "sig-network" in flags["ginkgo.focus"]
+pathlib.Path(flags["ginkgo.json-report"]).write_text(pathlib.Path(__file__).with_name("report").read_text())
 """
+IN_FULL = f"{len(RECORDED)} ran"
 
 
 def spec(name: str, state: str, kind: str = "It") -> dict[str, Any]:
@@ -36,49 +30,29 @@ def spec(name: str, state: str, kind: str = "It") -> dict[str, Any]:
     return {"ContainerHierarchyTexts": [group], "LeafNodeText": leaf, "LeafNodeType": kind, "State": state}
 
 
-def conformance(folder: Path, specs: list[dict[str, Any]] | None, reasons: list[str] | None = None) -> tuple[int, str]:
-    """Run the script with an e2e.test that reports this, or nothing; return exit status and last part of the output."""
-    program = folder / "e2e.test"
+@pytest.mark.parametrize(
+    ("changed", "reasons", "status", "says"),
+    [
+        ([], [], 0, f"{IN_FULL}, {len(FAILED)} failed, 0 of them new\n"),
+        ([spec("[sig-apps] Deployment works", "skipped")], [], 0, f"{IN_FULL}, {len(FAILED)} failed, 0 of them new\n"),
+        ([spec(PASSED, "panicked")], [], 1, f"panicked: {PASSED}: passed in the recorded run"),
+        ([spec("[sig-network] New", "failed")], [], 1, "failed: [sig-network] New: not in the recorded run"),
+        ([], ["Interrupted by User"], 1, "Interrupted by User"),
+        ([spec("", "failed", "SynchronizedBeforeSuite")], [], 1, "SynchronizedBeforeSuite failed"),
+    ],
+    ids=["as-recorded", "skipped", "worse", "new", "interrupted", "no-set-up"],
+)
+def test_what_is_worse_than_recorded_is_told(
+    tmp_path: Path, changed: list[dict[str, Any]], reasons: list[str], status: int, says: str
+) -> None:
+    specs = [spec(test, result) for test, result in RECORDED.items()] + changed
+    program = tmp_path / "e2e.test"
     program.write_text(f"#!{sys.executable}\n{STAND_IN}")
     program.chmod(0o755)
-    if specs is not None:
-        report = [{"SpecialSuiteFailureReasons": reasons, "SpecReports": specs}]
-        (folder / "report").write_text(json.dumps(report))
-    done = subprocess.run([SCRIPT, "admin.conf", program, "--ginkgo.v"], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
-
-
-def as_recorded() -> list[dict[str, Any]]:
-    return [spec(test, result) for test, result in RECORDED.items()] + [spec("[sig-apps] Deployment works", "skipped")]
-
-
-def test_a_run_like_the_recorded_one_is_well(tmp_path: Path) -> None:
-    status, text = conformance(tmp_path, as_recorded())
-    assert status == 0
-    assert text.endswith(f"{len(RECORDED)} ran, {len(FAILED)} failed, 0 of them new\n")
-    assert all(f"failed: {test}: in the recorded run too" in text for test in FAILED)
-    flags = (tmp_path / "flags").read_text().splitlines()
-    assert {"--kubeconfig=admin.conf", f"--ginkgo.focus={MODULE['FOCUS']}", "--ginkgo.v"} <= set(flags)
-    assert f"--ginkgo.skip={MODULE['SKIP']}" in flags
-
-
-def test_what_passed_before_and_fails_now_is_named(tmp_path: Path) -> None:
-    specs = as_recorded()
-    worse = next(each for each in specs if each["State"] == "passed")
-    worse["State"] = "panicked"
-    status, text = conformance(tmp_path, specs)
-    assert status == 1
-    assert (
-        f"panicked: {worse['ContainerHierarchyTexts'][0]} {worse['LeafNodeText']}: passed in the recorded run" in text
-    )
-    assert "1 of them new" in text
-
-
-def test_tests_that_do_not_come_to_their_end_are_no_success(tmp_path: Path) -> None:
-    assert conformance(tmp_path, as_recorded(), ["Interrupted by User"])[0] == 1
-    status, text = conformance(tmp_path, [spec("", "failed", "SynchronizedBeforeSuite"), *as_recorded()])
-    assert (status, "SynchronizedBeforeSuite failed" in text) == (1, True)
-    assert conformance(tmp_path, [spec("[sig-network] Services", "skipped")])[0] == 1
+    (tmp_path / "report").write_text(json.dumps([{"SpecialSuiteFailureReasons": reasons, "SpecReports": specs}]))
+    command = [str(ROOT / "e2e" / "conformance"), "admin.conf", str(program), "--ginkgo.v"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, says in done.stdout) == (status, True), done.stdout + done.stderr
 
 
 def test_the_document_counts_what_is_recorded() -> None:

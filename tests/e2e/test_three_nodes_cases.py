@@ -1,45 +1,76 @@
 """Every kind of Service on three nodes, asked by curl and by socket from pods, nodes and outside."""
 
+from collections import Counter
+
 import pytest
 
-from e2e.asking import ask
-from e2e.expectation import Case, Fails
+from e2e.asking import Fate, ask
+from e2e.cases import (
+    CLIENT,
+    CLUSTER_IP,
+    CLUSTER_IP_V6,
+    NODE_B,
+    NODE_C,
+    POD_A,
+    Case,
+    Result,
+    Target,
+    named,
+    node_port,
+    resolve,
+    run_case,
+    run_side_by_side,
+)
 from e2e.lab import has_sctp
-from e2e.running import Result, run_case, run_side_by_side
-from e2e.three_nodes.cases import CASES, SCTP
-from e2e.three_nodes.services import MANIFESTS
+from e2e.three_nodes.cases import CASES
+from e2e.three_nodes.services import CROWD_PORTS, PODS, SERVICES
+from e2e.three_nodes.sharing import tolerable, unfairness
 from tests.e2e.combinations import ThreeNodes, needs_a_lab, on_every_combination
 
 pytestmark = [needs_a_lab, on_every_combination]
 
-FAILING = [case for case in CASES if isinstance(case.expect, Fails)]
+ANSWERED = [case for case in CASES if case.expect.fate is Fate.ANSWERED]
+FAILING = [case for case in CASES if case not in ANSWERED]
 
 
 @pytest.fixture(scope="module")
 def failures(three_nodes: ThreeNodes) -> dict[Case, Result]:
     """What came of the cases that expect no answer."""
-    return run_side_by_side(three_nodes.cluster.lab, MANIFESTS, FAILING)
+    return run_side_by_side(three_nodes.cluster.lab, SERVICES, FAILING)
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in CASES if case not in FAILING], ids=lambda case: f"{case.service}: {case.shows}"
-)
+@pytest.mark.parametrize("case", ANSWERED, ids=str)
 def test_answered(three_nodes: ThreeNodes, case: Case) -> None:
-    if case in SCTP and not has_sctp():
+    if case.service == "default/stream" and not has_sctp():
         pytest.skip("this kernel has no SCTP")
     ways = (ask, three_nodes.residents.ask)
-    assert run_case(three_nodes.cluster.lab, MANIFESTS, case, ways).complaint is None
+    assert run_case(three_nodes.cluster.lab, SERVICES, case, ways).complaint is None
 
 
-@pytest.mark.parametrize("case", FAILING, ids=lambda case: f"{case.service}: {case.shows}")
+@pytest.mark.parametrize("case", FAILING, ids=str)
 def test_refused_or_dropped_or_unreachable(failures: dict[Case, Result], case: Case) -> None:
     assert failures[case].complaint is None
 
 
-@pytest.mark.parametrize("tool", ["iptables", "ip6tables"])
-def test_a_headless_service_has_no_rule(three_nodes: ThreeNodes, tool: str) -> None:
-    save = f"{tool}-{three_nodes.combination.backend}-save"
-    for node in three_nodes.cluster.lab.nodes.values():
-        dump = node.exec([save]).stdout
-        assert "default/several" in dump
-        assert "database" not in dump
+@pytest.mark.parametrize(
+    ("origin", "service", "target", "endpoints"),
+    [
+        (POD_A, "web", named("http"), len(PODS)),
+        (NODE_B, "web", named("http", CLUSTER_IP_V6), len(PODS)),
+        (POD_A, "web", named("dns"), len(PODS)),
+        (CLIENT, "shop", named("http", node_port(NODE_C)), 2),
+        (POD_A, "crowd", CLUSTER_IP, len(PODS) * len(CROWD_PORTS)),
+    ],
+    ids=["IPv4", "IPv6", "UDP", "node port", "crowd"],
+)
+def test_every_endpoint_gets_its_share(
+    three_nodes: ThreeNodes, origin: str, service: str, target: Target, endpoints: int
+) -> None:
+    connections = max(1000, 10 * endpoints)
+    where = resolve(three_nodes.cluster.lab.topology, SERVICES[f"default/{service}"], target)
+    outcomes = three_nodes.asker.at(origin).put(where, connections)
+    found = Counter((outcome.reply.pod, outcome.reply.port) for outcome in outcomes if outcome.reply)
+    assert found.total() == connections
+    assert len(found) <= endpoints
+    unasked = [0] * (endpoints - len(found))
+    assert unfairness([*found.values(), *unasked]) < tolerable(endpoints)

@@ -1,15 +1,27 @@
-"""Endpoints come and go under steady traffic."""
+"""Endpoints come and go, under steady traffic and under UDP clients that keep their socket."""
 
 from contextlib import ExitStack
 
 from msgspec.structs import replace
 
-from e2e.making import Member, port, service
-from e2e.steady import steady_traffic
-from e2e.three_nodes.exposed import exposed
-from e2e.three_nodes.places import PODS, members
-from e2e.three_nodes.services import HTTP
-from e2e.vocabulary import CLIENT, CLUSTER_IP, CLUSTER_IP_V6, DROPPED, POD_A, POD_B, POD_C, REFUSED, node_port
+from e2e.asking import steady_traffic
+from e2e.cases import (
+    CLIENT,
+    CLUSTER_IP,
+    CLUSTER_IP_V6,
+    DROPPED,
+    FAMILIES,
+    NODE_B,
+    POD_A,
+    POD_B,
+    POD_C,
+    REFUSED,
+    Target,
+    node_port,
+)
+from e2e.objects import Member, port, service
+from e2e.three_nodes.asker import Exposed, Question, exposed
+from e2e.three_nodes.services import DNS, HTTP, members
 from tests.e2e.combinations import ThreeNodes, has_rule, needs_a_lab, on_every_combination
 
 pytestmark = [needs_a_lab, on_every_combination]
@@ -17,82 +29,63 @@ pytestmark = [needs_a_lab, on_every_combination]
 A1, A2, B1, C1 = members("a1", "a2", "b1", "c1")
 
 
-def terminating(member: Member, *, serving: bool = True) -> Member:
-    return replace(member, ready=False, serving=serving, terminating=True)
+def terminating(member: Member) -> Member:
+    return replace(member, ready=False, serving=True, terminating=True)
+
+
+def in_both_families(of: Exposed, *ways: tuple[str, Target]) -> list[Question]:
+    return [(origin, of.at(replace(target, family=family))) for origin, target in ways for family in FAMILIES]
+
+
+# What a rolling update does to endpoints, and who must then answer where only those of node-a count.
+ROLLOUT = (
+    ((terminating(A1), B1), "a1"),
+    ((terminating(A1), A2, B1), "a2"),
+    ((A2, B1), "a2"),
+    ((terminating(A2), terminating(B1)), "a2"),
+    ((terminating(A2), terminating(B1), C1), "a2"),
+    ((A1, B1, C1), "a1"),
+)
+
+
+def rolls_out(nodes: ThreeNodes, its: Exposed, local: list[Question], others: list[Question], seen: set[str]) -> None:
+    """Meanwhile no request fails, local ones are answered by node-a's endpoints, and all by these pods at the end."""
+    origins = (local[0][0], others[0][0])
+    nodes.asker.until_all(local, ["a1"])
+    with ExitStack() as traffic:
+        tallies = [
+            traffic.enter_context(steady_traffic(nodes.asker.place(origin), [where for _, where in questions]))
+            for origin, questions in zip(origins, (local, others), strict=True)
+        ]
+        for endpoints, pod in ROLLOUT:
+            its.serve(*endpoints)
+            nodes.asker.until_all(local, [pod])
+    assert [tally.failures for tally in tallies] == [(), ()]
+    assert [tally.pods for tally in tallies] == [{"a1", "a2"}, seen]
+    its.serve(B1, C1)
+    nodes.asker.until_all(local, [DROPPED.fate])
 
 
 def test_no_request_fails_in_a_rolling_update_with_external_traffic_policy_local(three_nodes: ThreeNodes) -> None:
     """A node's last endpoint serves while it terminates; so do all, where there are no others."""
-    cluster, asker = three_nodes.cluster, three_nodes.asker
     made = service("rollout", 101, port(80, HTTP, node_port=30061), type="NodePort", externalTrafficPolicy="Local")
-    with exposed(cluster, made, A1, B1) as rollout, ExitStack() as traffic:
-        outside = [(CLIENT, rollout.at(node_port("node-a", family))) for family in (4, 6)]
-        inside = [(POD_C, rollout.at(CLUSTER_IP)), (POD_C, rollout.at(CLUSTER_IP_V6))]
-        asker.until_all(outside, ["a1"])
-        asker.until_all(inside, ["a1", "b1"])
-        tallies = [
-            traffic.enter_context(steady_traffic(asker.place(questions[0][0]), [where for _, where in questions]))
-            for questions in (outside, inside)
-        ]
-        for endpoints, local, anywhere in (
-            ((terminating(A1), B1), ["a1"], ["b1"]),
-            ((terminating(A1), A2, B1), ["a2"], ["a2", "b1"]),
-            ((A2, B1), ["a2"], ["a2", "b1"]),
-            ((terminating(A2), terminating(B1)), ["a2"], ["a2", "b1"]),
-            ((terminating(A2), terminating(B1), C1), ["a2"], ["c1"]),
-            ((A1, C1), ["a1"], ["a1", "c1"]),
-        ):
-            rollout.serve(*endpoints)
-            asker.until_all(outside, local)
-            asker.until_all(inside, anywhere)
-        traffic.close()
-        assert [tally.failures for tally in tallies] == [(), ()]
-        assert {pod for tally in tallies for each in tally.sums for pod in each.pods} == set(PODS)
-        rollout.serve(C1)
-        asker.until_all(outside, [DROPPED.fate])
+    with exposed(three_nodes.cluster, made, A1, B1) as rollout:
+        outside, inside = ((CLIENT, node_port("node-a")),), ((POD_C, CLUSTER_IP),)
+        rolls_out(
+            three_nodes,
+            rollout,
+            in_both_families(rollout, *outside),
+            in_both_families(rollout, *inside),
+            {"a1", "a2", "b1", "c1"},
+        )
 
 
 def test_no_request_fails_in_a_rolling_update_with_internal_traffic_policy_local(three_nodes: ThreeNodes) -> None:
     """The same within the cluster: who asks on a node is served by that node's endpoints, even if all terminate."""
-    cluster, asker = three_nodes.cluster, three_nodes.asker
     made = service("inner", 105, port(80, HTTP), internalTrafficPolicy="Local")
-    with exposed(cluster, made, A1, B1) as inner, ExitStack() as traffic:
-        near = [(POD_A, inner.at(CLUSTER_IP)), (POD_A, inner.at(CLUSTER_IP_V6))]
-        far = [(POD_B, inner.at(CLUSTER_IP)), (POD_B, inner.at(CLUSTER_IP_V6))]
-        asker.until_all(near, ["a1"])
-        asker.until_all(far, ["b1"])
-        tallies = [
-            traffic.enter_context(steady_traffic(asker.place(questions[0][0]), [where for _, where in questions]))
-            for questions in (near, far)
-        ]
-        for endpoints, local in (
-            ((terminating(A1), B1), "a1"),
-            ((terminating(A1), A2, B1), "a2"),
-            ((A2, B1), "a2"),
-            ((terminating(A2), terminating(B1)), "a2"),
-            ((terminating(A2), terminating(B1), C1), "a2"),
-            ((A1, B1, C1), "a1"),
-        ):
-            inner.serve(*endpoints)
-            asker.until_all(near, [local])
-            asker.until_all(far, ["b1"])
-        traffic.close()
-        assert [tally.failures for tally in tallies] == [(), ()]
-        assert [{pod for each in tally.sums for pod in each.pods} for tally in tallies] == [{"a1", "a2"}, {"b1"}]
-        inner.serve(B1, C1)
-        asker.until_all(near, [DROPPED.fate])
-
-
-def test_endpoints_that_do_not_serve_get_nothing(three_nodes: ThreeNodes) -> None:
-    made = service("broken", 102, port(80, HTTP))
-    unready = replace(A1, ready=False, serving=True, terminating=False)
-    with exposed(three_nodes.cluster, made, A1, B1) as broken:
-        both = [(POD_A, broken.at(CLUSTER_IP)), (POD_B, broken.at(CLUSTER_IP_V6))]
-        three_nodes.asker.until_all(both, ["a1", "b1"])
-        broken.serve(unready, B1)
-        three_nodes.asker.until_all(both, ["b1"])
-        broken.serve(unready, terminating(B1, serving=False))
-        three_nodes.asker.until_all(both, [REFUSED.fate])
+    with exposed(three_nodes.cluster, made, A1, B1) as inner:
+        near, far = (in_both_families(inner, (origin, CLUSTER_IP)) for origin in (POD_A, POD_B))
+        rolls_out(three_nodes, inner, near, far, {"b1"})
 
 
 def test_a_changed_selector_moves_all_traffic_and_loses_none(three_nodes: ThreeNodes) -> None:
@@ -115,13 +108,10 @@ def test_services_that_come_and_go_disturb_no_other(three_nodes: ThreeNodes) -> 
     cluster, asker = three_nodes.cluster, three_nodes.asker
     made = [service(f"churn-{number}", number, port(80, HTTP)) for number in range(140, 180)]
     with ExitStack() as stack:
-        web = exposed(cluster, service("steady", 104, port(80, HTTP, node_port=30064), type="NodePort"), A1, C1)
-        steady = stack.enter_context(web)
-        asked = [
-            (POD_B, steady.at(CLUSTER_IP)),
-            (POD_B, steady.at(CLUSTER_IP_V6)),
-            (POD_B, steady.at(node_port("node-a"))),
-        ]
+        web = service("steady", 104, port(80, HTTP, node_port=30064), type="NodePort")
+        steady = stack.enter_context(exposed(cluster, web, A1, C1))
+        targets = (CLUSTER_IP, CLUSTER_IP_V6, node_port("node-a"))
+        asked = [(POD_B, steady.at(target)) for target in targets]
         asker.until_all(asked, ["a1", "c1"])
         with steady_traffic(asker.place(POD_B), [where for _, where in asked], kept=[steady.at(CLUSTER_IP)]) as tally:
             churned = [stack.enter_context(exposed(cluster, each, A1)) for each in made]
@@ -136,3 +126,36 @@ def test_services_that_come_and_go_disturb_no_other(three_nodes: ThreeNodes) -> 
                 lambda: not any(has_rule(cluster, each, "churn-") for each in cluster.lab.nodes), "clean rules"
             )
         assert tally.failures == ()
+
+
+def test_a_flow_follows_its_endpoint_through_replacement_and_zero(three_nodes: ThreeNodes) -> None:
+    made = service("flow", 110, port(53, DNS, name="dns", protocol="UDP", node_port=30070), type="NodePort")
+    entrances = (
+        *((origin, CLUSTER_IP) for origin in (POD_A, POD_C, NODE_B)),
+        (POD_A, node_port("node-b")),
+        (CLIENT, node_port("node-c")),
+    )
+    with exposed(three_nodes.cluster, made, C1) as flow:
+        asked = in_both_families(flow, *entrances)
+        three_nodes.asker.until_all_keep(asked, "c1")
+        flow.serve(A1)
+        three_nodes.asker.until_all_keep(asked, "a1")
+        flow.serve(A1, B1, C1)
+        three_nodes.asker.until_all([(POD_A, flow.at(CLUSTER_IP))], ["a1", "b1", "c1"])
+        assert {three_nodes.asker.who_keeps(*each) for each in asked * 3} == {"a1"}, "it stays with what is still there"
+        flow.serve()
+        three_nodes.asker.until_all_keep(asked, REFUSED.fate)
+        flow.serve(B1)
+        three_nodes.asker.until_all_keep(asked, "b1")
+
+
+def test_a_flow_follows_what_is_left_on_its_node_with_traffic_policies_local(three_nodes: ThreeNodes) -> None:
+    dns = port(53, DNS, name="dns", protocol="UDP", node_port=30073)
+    policies = service("local", 113, dns, type="NodePort", externalTrafficPolicy="Local", internalTrafficPolicy="Local")
+    with exposed(three_nodes.cluster, policies, A1) as local:
+        asked = in_both_families(local, (CLIENT, node_port("node-a")), (POD_A, CLUSTER_IP))
+        three_nodes.asker.until_all_keep(asked, "a1")
+        local.serve(A2, C1)
+        three_nodes.asker.until_all_keep(asked, "a2")
+        local.serve()
+        three_nodes.asker.until_all_keep(asked, REFUSED.fate)

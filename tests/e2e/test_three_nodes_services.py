@@ -1,21 +1,26 @@
-"""Services that change: ports, type, health checks, topology."""
+"""Services that change: ports, type, health checks, topology; and clients that stay with their endpoint."""
 
-from typing import Any
+import time
+from collections.abc import Mapping
+from functools import partial
 
 import msgspec
-from msgspec import Struct
 
-from e2e.making import Member, port, service
+from e2e.asking import Fate
+from e2e.cases import CLIENT, CLUSTER_IP, CLUSTER_IP_V6, NODES, POD_A, POD_B, POD_C, REFUSED, STRANGER, node_port
 from e2e.netns import Namespace
-from e2e.three_nodes.exposed import exposed
-from e2e.three_nodes.places import PODS, ZONES, members
-from e2e.three_nodes.services import DNS, HEALTH_PORT, HTTP
-from e2e.vocabulary import CLIENT, CLUSTER_IP, CLUSTER_IP_V6, NODE_B, POD_A, POD_B, POD_C, REFUSED, named, node_port
-from tests.e2e.combinations import ThreeNodes, needs_a_lab, on_both_tools_and_layouts
+from e2e.objects import Member, port, service
+from e2e.three_nodes.asker import Asker, Question, exposed
+from e2e.three_nodes.services import HTTP, PODS, ZONES, members
+from tests.e2e.combinations import ThreeNodes, has_rule, needs_a_lab, on_both_tools_and_layouts
 
 pytestmark = [needs_a_lab, on_both_tools_and_layouts]
 
-A1, A2, B1, C1 = members("a1", "a2", "b1", "c1")
+A1, A2, C1 = members("a1", "a2", "c1")
+CLUSTER_IPS = (CLUSTER_IP, CLUSTER_IP_V6)
+TIMEOUT_SECONDS = 6
+SILENT_SECONDS = 3  # within the timeout
+ROUNDS = 5  # with sixteen clients, one in 10^9 chooses the same pods again by chance; a slow machine gets more tries
 
 
 def test_a_service_changes_its_ports_and_its_type(three_nodes: ThreeNodes) -> None:
@@ -33,83 +38,42 @@ def test_a_service_changes_its_ports_and_its_type(three_nodes: ThreeNodes) -> No
         asker.until_all(after[:1], ["a1"])
 
 
-def test_a_service_gains_and_loses_a_port_of_another_protocol(three_nodes: ThreeNodes) -> None:
-    http, dns = port(80, HTTP), port(80, DNS, name="dns", protocol="UDP")
-    with exposed(three_nodes.cluster, service("gaining", 131, http), B1) as gaining:
-        three_nodes.asker.until(POD_A, gaining.at(CLUSTER_IP), "b1")
-        gaining.change(ports=[http, dns])
-        gaining.serve(B1)
-        where = gaining.at(named("dns"))
-        three_nodes.asker.until_all([(POD_A, where), (POD_A, gaining.at(named("http")))], ["b1"])
-        gaining.change(ports=[http])
-        three_nodes.cluster.wait(lambda: three_nodes.asker.who(POD_A, where, seconds=0.5) != "b1", "end of the port")
-        three_nodes.asker.until(POD_A, gaining.at(CLUSTER_IP), "b1")
-
-
-class Health(Struct, frozen=True, kw_only=True):
-    """What a node says at a Service's health-check node port: the HTTP status, and its local endpoints."""
-
-    status: int
-    local_endpoints: int
-
-
-def health(asking: Namespace, host: str, port: int) -> Health | None:
-    """Asks by curl; None if nobody listens there."""
+def health(asking: Namespace, host: str, port: int) -> tuple[int, int] | None:
+    """The HTTP status of a health-check node port, and how many local endpoints it tells; None if nobody listens."""
     flags = ["--silent", "--noproxy", "*", "--max-time", "5", "--write-out", "\n%{http_code}"]
     done = asking.exec(["curl", *flags, f"http://{host}:{port}/healthz"], check=False)
     if done.returncode:
         return None
     body, _, status = done.stdout.rpartition("\n")
-    said: dict[str, Any] = msgspec.json.decode(body)
-    return Health(status=int(status), local_endpoints=said["localEndpoints"])
-
-
-def hosts(three_nodes: ThreeNodes, node: str) -> list[str]:
-    return [
-        f"[{each}]" if each.version == 6 else str(each) for each in three_nodes.cluster.lab.node(node).spec.addresses
-    ]
-
-
-def test_every_node_tells_load_balancers_how_many_endpoints_it_has(three_nodes: ThreeNodes) -> None:
-    for origin in (CLIENT, NODE_B, POD_C):
-        for node, count in (("node-a", 2), ("node-b", 1), ("node-c", 0)):
-            for host in hosts(three_nodes, node):
-                said = health(three_nodes.asker.place(origin), host, HEALTH_PORT)
-                assert said == Health(status=200 if count else 503, local_endpoints=count), (origin, node, host)
+    return int(status), msgspec.json.decode(body)["localEndpoints"]
 
 
 def test_the_health_check_follows_the_endpoints_and_the_service(three_nodes: ThreeNodes) -> None:
-    made = service(
-        "checked",
-        132,
-        port(80, HTTP, node_port=30083),
-        type="LoadBalancer",
-        externalTrafficPolicy="Local",
-        healthCheckNodePort=32132,
-    )
-    asking = three_nodes.asker.place(CLIENT)
+    made = service("checked", 132, port(80, HTTP, node_port=30083), type="LoadBalancer")
+    made["spec"] |= {"externalTrafficPolicy": "Local", "healthCheckNodePort": 32132}
+    asking = [three_nodes.asker.place(origin) for origin in (CLIENT, POD_C)]
 
-    def until(**said: Health | None) -> None:
-        expected = [(host, said[node]) for node in said for host in hosts(three_nodes, node.replace("_", "-"))]
+    def until(*said: tuple[int, int] | None) -> None:
+        hosts = [
+            (f"[{each}]" if each.version == 6 else str(each), wanted)
+            for node, wanted in zip(three_nodes.cluster.lab.nodes.values(), said, strict=True)
+            for each in node.spec.addresses
+        ]
         three_nodes.cluster.wait(
-            lambda: all(health(asking, host, 32132) == wanted for host, wanted in expected), f"health {said}"
+            lambda: all(health(place, host, 32132) == wanted for host, wanted in hosts for place in asking),
+            f"health {said}",
         )
 
-    none, one, two = (
-        Health(status=503, local_endpoints=0),
-        Health(status=200, local_endpoints=1),
-        Health(status=200, local_endpoints=2),
-    )
     with exposed(three_nodes.cluster, made) as checked:
-        until(node_a=none, node_b=none, node_c=none)
+        until((503, 0), (503, 0), (503, 0))
         checked.serve(A1, A2, C1)
-        until(node_a=two, node_b=none, node_c=one)
+        until((200, 2), (503, 0), (200, 1))
         ending = Member(pod=PODS["c1"], ready=False, serving=True, terminating=True)
         checked.serve(A1, ending)
-        until(node_a=one, node_b=none, node_c=none)
-        three_nodes.asker.until(CLIENT, checked.at(node_port("node-c")), "c1")
+        until((200, 1), (503, 0), (503, 0))
+        three_nodes.asker.until_all([(CLIENT, checked.at(node_port("node-c")))], ["c1"])
         checked.change(healthCheckNodePort=None, externalTrafficPolicy="Cluster")
-        until(node_a=None, node_b=None, node_c=None)
+        until(None, None, None)
 
 
 def zonal(**zones: str) -> list[Member]:
@@ -117,34 +81,95 @@ def zonal(**zones: str) -> list[Member]:
 
 
 def test_hints_count_only_if_every_endpoint_has_one_and_the_zone_has_any(three_nodes: ThreeNodes) -> None:
-    made = service("hinted", 133, port(80, HTTP), trafficDistribution="PreferSameZone")
-    with exposed(three_nodes.cluster, made, *zonal(a1="zone-1", c1="zone-2")) as hinted:
-        near, far = hinted.at(CLUSTER_IP), hinted.at(CLUSTER_IP_V6)
-        three_nodes.asker.until_all([(POD_A, near), (POD_B, far)], ["a1"])
-        three_nodes.asker.until_all([(POD_C, near), (POD_C, far)], ["c1"])
-        hinted.serve(*zonal(a1="zone-1", c1=""))
-        three_nodes.asker.until_all([(POD_A, near), (POD_C, far)], ["a1", "c1"])
-        hinted.serve(*zonal(a1="zone-1", c1="zone-1"))
-        three_nodes.asker.until_all([(POD_A, near), (POD_C, far)], ["a1", "c1"])
-        hinted.serve(*zonal(a1="zone-2", c1="zone-1"))
-        three_nodes.asker.until(POD_A, near, "c1")
-        three_nodes.asker.until(POD_C, far, "a1")
-
-
-def test_a_node_that_moves_to_another_zone_follows_its_hints(three_nodes: ThreeNodes) -> None:
     def move(zone: str | None) -> None:
         labels = {"topology.kubernetes.io/zone": zone}
         three_nodes.cluster.api.patch("Node", "", "node-c", {"metadata": {"labels": labels}})
 
-    made = service("moving", 134, port(80, HTTP), trafficDistribution="PreferSameZone")
-    with exposed(three_nodes.cluster, made, *zonal(a1="zone-1", b1="zone-1", c1="zone-2")) as moving:
-        both = [(POD_C, moving.at(CLUSTER_IP)), (POD_C, moving.at(CLUSTER_IP_V6))]
+    made = service("hinted", 133, port(80, HTTP), trafficDistribution="PreferSameZone")
+    with exposed(three_nodes.cluster, made, *zonal(a1="zone-1", c1="zone-2")) as hinted:
+        near, far = ([(pod, hinted.at(each)) for each in CLUSTER_IPS] for pod in (POD_A, POD_C))
+        three_nodes.asker.until_all(near, ["a1"])
+        three_nodes.asker.until_all(far, ["c1"])
+        hinted.serve(*zonal(a1="zone-1", c1=""))
+        three_nodes.asker.until_all(near + far, ["a1", "c1"])
+        hinted.serve(*zonal(a1="zone-1", c1="zone-1"))
+        three_nodes.asker.until_all(near + far, ["a1", "c1"])
+        hinted.serve(*zonal(a1="zone-1", c1="zone-2"))
         try:
-            three_nodes.asker.until_all(both, ["c1"])
             move("zone-1")
-            three_nodes.asker.until_all(both, ["a1", "b1"])
-            move(None)
-            three_nodes.asker.until_all(both, ["a1", "b1", "c1"])
+            three_nodes.asker.until_all(far, ["a1"])
         finally:
             move(ZONES["node-c"])
-        three_nodes.asker.until_all(both, ["c1"])
+        three_nodes.asker.until_all(far, ["c1"])
+
+
+def choices(asker: Asker, asked: list[Question]) -> Mapping[Question, str]:
+    """Which pod each client stays with over a few connections, made at once."""
+    chosen = {}
+    for origin, where in asked:
+        pods = {outcome.who for outcome in asker.at(origin).put(where, times=10)}
+        assert len(pods) == 1, f"{origin} at {where} was answered by {sorted(pods)}"
+        chosen[origin, where] = pods.pop()
+    return chosen
+
+
+def after_a_silence(asker: Asker, asked: list[Question]) -> tuple[Mapping[Question, str], Mapping[Question, str]]:
+    """Which pod each client stays with before and after it was silent for a while, but not for the timeout."""
+    for _ in range(ROUNDS):
+        begun = time.monotonic()
+        before = choices(asker, asked)
+        time.sleep(SILENT_SECONDS)  # silence is what this is about
+        after = choices(asker, asked)
+        # Else the machine was so slow that some may have been silent for too long.
+        if time.monotonic() - begun < TIMEOUT_SECONDS:
+            return before, after
+    raise AssertionError(f"so many connections take more than {TIMEOUT_SECONDS - SILENT_SECONDS} s")
+
+
+def test_a_client_stays_until_it_has_been_silent_for_the_timeout(three_nodes: ThreeNodes) -> None:
+    made = service("session", 120, port(80, HTTP, node_port=30079), type="NodePort", sessionAffinity="ClientIP")
+    made["spec"]["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": TIMEOUT_SECONDS}}
+    asker = three_nodes.asker
+    with exposed(three_nodes.cluster, made, *members(*PODS)) as session:
+        # Many clients, each of which chooses for itself, in both families.
+        asked = [
+            *(
+                (origin, session.at(each))
+                for origin in (POD_A, POD_B, POD_C, *NODES)
+                for each in (CLUSTER_IP, CLUSTER_IP_V6)
+            ),
+            *((origin, session.at(node_port("node-a", each))) for origin in (CLIENT, STRANGER) for each in (4, 6)),
+        ]
+        three_nodes.cluster.wait(
+            lambda: all(asker.who(*each, seconds=0.5) not in set(Fate) for each in asked), "first answers"
+        )
+        before, first = after_a_silence(asker, asked)
+        assert len(set(first.values())) > 1
+        assert first == before, "nobody leaves within the timeout"
+        for _ in range(ROUNDS):
+            time.sleep(TIMEOUT_SECONDS + 1)
+            if choices(asker, asked) != first:
+                return
+        raise AssertionError("every client is still with its first pod")
+
+
+def test_a_client_stays_while_other_endpoints_come_and_go_and_leaves_with_its_own(three_nodes: ThreeNodes) -> None:
+    made = service("staying", 121, port(80, HTTP), sessionAffinity="ClientIP")
+    cluster, asker = three_nodes.cluster, three_nodes.asker
+
+    def are_served(pods: tuple[str, ...]) -> bool:
+        return all(
+            has_rule(cluster, "node-b", "default/staying:", "DNAT", str(address)) is (name in pods)
+            for name, spec in PODS.items()
+            for address in spec.addresses
+        )
+
+    with exposed(cluster, made, A1) as staying:
+        asked = [(POD_B, staying.at(each)) for each in CLUSTER_IPS]
+        asker.until_all(asked, ["a1"])
+        for present in (("a1", "b1"), ("a1", "b1", "c1"), ("a1", "c1")):
+            staying.serve(*members(*present))
+            cluster.wait(partial(are_served, present), f"{present} in node-b's rules")
+            assert set(choices(asker, asked).values()) == {"a1"}
+        staying.serve(C1)
+        asker.until_all(asked, ["c1"])

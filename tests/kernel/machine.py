@@ -14,8 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from e2e import netns
-from e2e.netns import Namespace
-from e2e.processes import Processes
+from e2e.netns import Namespace, Processes
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.parse import parse

@@ -21,7 +21,7 @@ from pykubeproxy.rules.names import ChainNames
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import Ruleset
 from tests.builders import options, port, service, service_port, slice_of, snapshot
-from tests.chaos.asking import unharmed
+from tests.chaos.bed import unharmed
 from tests.kernel.machine import IPV4_KINDS, Kind, Machine, why_without
 from tests.kernel.objects import Manifest, cluster_ip, web, write
 from tests.kernel.service_node import Place, ServiceNode, service_node
@@ -102,7 +102,7 @@ def test_forwarded_and_kept_connections_do_not_notice_it_either(tmp_path: Path) 
     if lack := missing():
         pytest.skip(lack)
     with open_lab(TOPOLOGY) as lab:
-        node = lab.node("node-a")
+        node = lab.nodes["node-a"]
         machine = Machine(name=node.name, processes=node.processes)
         source = write(tmp_path / "objects.json", cluster(SEVERAL), asked(0))
         sync(machine, source)
@@ -116,14 +116,13 @@ def test_forwarded_and_kept_connections_do_not_notice_it_either(tmp_path: Path) 
             for number in ASKED
             for each, port in PORTS.items()
         ]
-        origins = {lab.pod("client-node-a"): cluster_ips, node: cluster_ips, lab.outsider("client"): node_ports}
+        origins = {lab.pods["client-node-a"]: cluster_ips, node: cluster_ips, lab.outsiders["client"]: node_ports}
         with unharmed(origins) as sent:
             for generation, dispatch in enumerate((Dispatch.LINEAR, Dispatch.TREE), 1):
                 write(source, cluster(SEVERAL, generation), asked(generation))
                 sync(machine, source, "--dispatch", dispatch)
     for tally in sent.tallies:
-        seen = {pod for each in tally.sums for pod in each.pods}
-        assert seen == {pod.name for pod in PODS}, "the Services that were asked were written anew as well"
+        assert tally.pods == {pod.name for pod in PODS}, "the Services that were asked were written anew as well"
 
 
 def asked(generation: int) -> Iterator[Manifest]:

@@ -9,39 +9,33 @@ import select
 import socket
 import sys
 
-_TRICKLE = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 1000
-_PAUSE = 0.05
+TRICKLE = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 1000
+PAUSE = 0.05
 
 
 def main(held: str, *ports: str) -> None:
-    """Besiege, until standard input ends."""
     besiegers: dict[int, dict[socket.socket, int]] = {int(port): {} for port in ports}
-    while not select.select([sys.stdin], [], [], _PAUSE)[0]:
+    while not select.select([sys.stdin], [], [], PAUSE)[0]:
         for port, its in besiegers.items():
             trickle(its)
-            come_back(port, its, int(held))
+            while len(its) < int(held):
+                sock = socket.socket()
+                sock.setblocking(False)
+                sock.connect_ex(("127.0.0.1", port))
+                its[sock] = 0
 
 
 def trickle(held: dict[socket.socket, int]) -> None:
     """Send the next byte on each connection; forget those that are closed."""
     for sock, sent in tuple(held.items()):
         try:
-            sock.send(_TRICKLE[sent : sent + 1])
+            sock.send(TRICKLE[sent : sent + 1])
             held[sock] += 1
         except BlockingIOError:
             continue
         except OSError:
             del held[sock]
             sock.close()
-
-
-def come_back(port: int, held: dict[socket.socket, int], count: int) -> None:
-    """Connect until there are so many."""
-    while len(held) < count:
-        sock = socket.socket()
-        sock.setblocking(False)
-        sock.connect_ex(("127.0.0.1", port))
-        held[sock] = 0
 
 
 if __name__ == "__main__":

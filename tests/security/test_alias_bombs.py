@@ -19,17 +19,13 @@ def bomb(levels: int) -> str:
 
 
 @pytest.mark.parametrize("levels", [5, 16])
-def test_in_a_manifest_and_others_are_read(levels: int) -> None:
+def test_in_a_configuration_file_and_in_a_manifest_of_which_others_are_read(levels: int) -> None:
+    with pytest.raises(ConfigError, match=f"^{PROBLEM}$"):
+        read_document(bomb(levels).encode())
     parsed = parse_manifest(f"{bomb(levels)}---\n{as_yaml(service())}", "f.yaml")
     assert [input_note_text(note) for note in parsed.notes] == [f"f.yaml: document 1: not valid YAML: {PROBLEM}"]
     assert [name.name for name in parsed.objects] == ["web"]
     assert parsed.is_broken
-
-
-@pytest.mark.parametrize("levels", [5, 16])
-def test_in_a_configuration_file(levels: int) -> None:
-    with pytest.raises(ConfigError, match=f"^{PROBLEM}$"):
-        read_document(bomb(levels).encode())
 
 
 def test_what_repeats_a_little_is_no_bomb() -> None:

@@ -1,41 +1,87 @@
-"""With the two capabilities of the DaemonSet, no new privileges, and nothing to write to, everything works."""
+"""With the two capabilities of the DaemonSet, no new privileges, and nothing to write to, everything works.
+
+On the three nodes of e2e/, each with the proxy in a container made as manifests/overlays/replace asks for it.
+"""
 
 import re
-import subprocess
+import stat
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
+import yaml
 from msgspec.structs import replace
 
-from e2e.asking import ask
-from e2e.expectation import Case, Fails
+from docs import ROOT
+from e2e.asking import Fate, ask
+from e2e.cases import CLIENT, CLUSTER_IP, FAMILIES, POD_A, REFUSED, node_port, run_case, run_side_by_side
+from e2e.cluster import Cluster
 from e2e.lab import has_sctp
-from e2e.making import port, service
-from e2e.running import Result, run_case, run_side_by_side
-from e2e.three_nodes.cases import CASES, SCTP
-from e2e.three_nodes.exposed import exposed
-from e2e.three_nodes.places import members
-from e2e.three_nodes.services import DNS, HEALTH_PORT, MANIFESTS
-from e2e.vocabulary import CLIENT, CLUSTER_IP, FAMILIES, POD_A, REFUSED, node_port
-from tests.manifests.reading import main
-from tests.security.contained import Contained
+from e2e.objects import port, service
+from e2e.three_nodes.asker import exposed
+from e2e.three_nodes.cases import CASES
+from e2e.three_nodes.services import DNS, SERVICES, members
+from tests.e2e.combinations import ThreeNodes, open_three_nodes
+from tests.manifests.reading import containers, main, the
+from tests.security import containment
 from tests.security.containment import LOCK, TMP
 
-FAILING = [case for case in CASES if isinstance(case.expect, Fails)]
 NUMBERS = {"NET_ADMIN": 12, "NET_RAW": 13}
 """Of capabilities, as linux/capability.h has them."""
+REPAIRED = "rules were changed by another program; repaired"
+# Node ports answer on all addresses, as kubeadm has it.
+COMPLAINTS = {REPAIRED, "kube-proxy configuration may be incomplete or incorrect"}
 
 
-def status(pid: int) -> dict[str, str]:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+def write_config(folder: Path) -> Path:
+    """The DaemonSet's configuration, but for where the API server is, and how soon it syncs."""
+    config = yaml.safe_load(the("ConfigMap")["data"]["config.conf"])
+    config |= {
+        "clientConnection": {"kubeconfig": str(folder / "kubeconfig")},
+        "iptables": {"minSyncPeriod": "10ms"},
+    }
+    path = folder / "config.conf"
+    path.write_text(yaml.safe_dump(config))
+    return path
 
 
-def test_it_holds_what_the_daemonset_grants_and_can_gain_nothing(contained: Contained) -> None:
+def command(container: dict[str, Sequence[str]], config: Path, node: str, backend: str) -> list[str]:
+    """The container's command line, with this configuration and node."""
+    words = {
+        "kube-proxy": str(Path(sysconfig.get_path("scripts"), "kube-proxy")),
+        "--config=/var/lib/kube-proxy/config.conf": f"--config={config}",
+        "--hostname-override=$(NODE_NAME)": f"--hostname-override={node}",
+    }
+    return [*(words.get(word, word) for word in container["command"]), f"--backend={backend}", "--log-format=json"]
+
+
+def start(folder: Path, backend: str, cluster: Cluster, node: str) -> None:
+    """Run the init container to its end, and then start the other."""
+    (folder / "xtables.lock").touch()
+    init, proxy = (command(each, write_config(folder), node, backend) for each in containers())
+    cluster.lab.nodes[node].exec(init)
+    # What an image has in other places.
+    programs = (ROOT, Path(sys.prefix), Path(sys.base_prefix))
+    cluster.start(node, program=containment.argv(folder / "xtables.lock", (folder, *programs), proxy))
+
+
+@pytest.fixture(scope="module", params=["nft", pytest.param("legacy", marks=pytest.mark.night)])
+def contained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeNodes]:
+    """The cluster on each backend, its proxies contained."""
+    folder = tmp_path_factory.mktemp(f"contained-{request.param}")
+    with open_three_nodes(request.param, folder, partial(start, folder, request.param)) as its:
+        yield its
+
+
+def test_it_holds_what_the_daemonset_grants_and_can_gain_nothing(contained: ThreeNodes) -> None:
     context = main()["securityContext"]
     granted = sum(1 << NUMBERS[name] for name in context["capabilities"]["add"])
     for proxy in contained.cluster.proxies.values():
-        its = status(proxy.process.pid)
+        lines = Path(f"/proc/{proxy.process.pid}/status").read_text().splitlines()
+        its = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
         sets = {name: int(its[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb")}
         assert sets == {"CapPrm": granted, "CapEff": granted, "CapBnd": granted, "CapInh": 0, "CapAmb": 0}
         assert its["NoNewPrivs"] == str(int(not context["allowPrivilegeEscalation"]))
@@ -43,9 +89,8 @@ def test_it_holds_what_the_daemonset_grants_and_can_gain_nothing(contained: Cont
         assert its_users == Path("/proc/self/ns/user").readlink(), "the node's own user namespace"
 
 
-def test_it_can_write_where_the_daemonset_lets_it_and_nowhere_else(contained: Contained) -> None:
-    its = main()["volumeMounts"]
-    granted = {Path(mount["mountPath"]) for mount in its if not mount.get("readOnly")}
+def test_it_can_write_where_the_daemonset_lets_it_and_nowhere_else(contained: ThreeNodes) -> None:
+    granted = {Path(mount["mountPath"]) for mount in main()["volumeMounts"] if not mount.get("readOnly")}
     assert granted == {TMP, LOCK}
     for proxy in contained.cluster.proxies.values():
         lines = Path(f"/proc/{proxy.process.pid}/mountinfo").read_text().splitlines()
@@ -54,34 +99,38 @@ def test_it_can_write_where_the_daemonset_lets_it_and_nowhere_else(contained: Co
         writable = {point for point in options if "rw" in options[point] and (root / point.relative_to("/")).exists()}
         assert writable == granted | {Path("/proc")}
         assert "ro" in options[Path("/proc/sys")]
+        device = (root / "tmp").stat().st_dev
+        files = [each.stat() for each in (root / "tmp").glob("*") if each.is_file()]
+        modes = {stat.S_IMODE(each.st_mode) for each in files if each.st_dev == device}
+        assert modes == {0o600}, "what it writes there is for itself only"
 
 
-def test_what_it_writes_there_is_for_itself_only(contained: Contained) -> None:
-    for proxy in contained.cluster.proxies.values():
-        tmp = Path(f"/proc/{proxy.process.pid}/root/tmp")
-        listed = subprocess.run(["find", tmp, "-xdev", "-type", "f"], capture_output=True, text=True, check=True)
-        modes = {Path(line).name: Path(line).stat().st_mode & 0o777 for line in listed.stdout.splitlines()}
-        assert set(modes.values()) == {0o600}, modes
-
-
-@pytest.fixture(scope="module")
-def failures(contained: Contained) -> dict[Case, Result]:
-    return run_side_by_side(contained.cluster.lab, MANIFESTS, FAILING)
-
-
-def test_what_is_refused_or_dropped(failures: dict[Case, Result]) -> None:
-    """REJECT, source ranges, and traffic policies."""
-    assert [(str(case), result.complaint) for case, result in failures.items() if result.complaint] == []
-
-
-def test_every_kind_of_service_answers(contained: Contained) -> None:
-    ways = (ask, contained.residents.ask)
-    cases = [case for case in CASES if case not in FAILING and (has_sctp() or case not in SCTP)]
-    results = [run_case(contained.cluster.lab, MANIFESTS, case, ways) for case in cases]
+def test_every_kind_of_service_answers(contained: ThreeNodes) -> None:
+    """Or is refused or dropped, where that is right."""
+    lab = contained.cluster.lab
+    failing = [case for case in CASES if case.expect.fate is not Fate.ANSWERED]
+    others = [case for case in CASES if case not in failing and (has_sctp() or case.service != "default/stream")]
+    results = list(run_side_by_side(lab, SERVICES, failing).values())
+    results += [run_case(lab, SERVICES, case, (ask, contained.residents.ask)) for case in others]
     assert [(str(result.case), result.complaint) for result in results if result.complaint] == []
 
 
-def test_udp_flows_follow_their_service(contained: Contained) -> None:
+@pytest.mark.parametrize("program", ["iptables", "ip6tables"])
+def test_drift_is_found_and_repaired(contained: ThreeNodes, program: str) -> None:
+    node, proxy = contained.cluster.lab.nodes["node-a"], contained.cluster.proxies["node-a"]
+    tool = f"{program}-{contained.backend}"
+
+    def rules() -> str:
+        return re.sub(r"^#.*\n| \[\d+:\d+\]", "", node.exec([f"{tool}-save"]).stdout, flags=re.MULTILINE)
+
+    before = rules()
+    assert "KUBE-SVC-" in before
+    node.exec([tool, "-t", "nat", "-F"])
+    contained.cluster.wait(lambda: rules() == before, "the same rules again")
+    contained.cluster.wait(lambda: proxy.told(REPAIRED) != [], "word of it")
+
+
+def test_udp_flows_follow_their_service(contained: ThreeNodes) -> None:
     made = service("flow", 110, port(53, DNS, name="dns", protocol="UDP", node_port=30210), type="NodePort")
     a1, c1 = members("a1", "c1")
     with exposed(contained.cluster, made, c1) as flow:
@@ -94,35 +143,7 @@ def test_udp_flows_follow_their_service(contained: Contained) -> None:
         contained.asker.until_all_keep(asked, REFUSED.fate)
 
 
-def test_health_checks_of_services_are_served(contained: Contained) -> None:
-    for node, said in (("node-a", 200), ("node-c", 503)):
-        for address in contained.cluster.lab.node(node).spec.addresses:
-            host = f"[{address}]" if address.version == 6 else address
-            url = f"http://{host}:{HEALTH_PORT}/"
-            asking = ["curl", "--silent", "--max-time", "5", "--output", "/dev/null", "--write-out", "%{http_code}"]
-            assert contained.asker.place(CLIENT).exec([*asking, url]).stdout == str(said)
-
-
-def test_drift_is_found_and_repaired(contained: Contained) -> None:
-    node, proxy = contained.cluster.lab.node("node-a"), contained.cluster.proxies["node-a"]
-    for tool in (f"iptables-{contained.backend}", f"ip6tables-{contained.backend}"):
-
-        def rules(tool: str = tool) -> str:
-            return re.sub(r"^#.*\n| \[\d+:\d+\]", "", node.exec([f"{tool}-save"]).stdout, flags=re.MULTILINE)
-
-        before = rules()
-        assert "KUBE-SVC-" in before
-        node.exec([tool, "-t", "nat", "-F"])
-        contained.cluster.wait(lambda rules=rules, before=before: rules() == before, f"{tool}: the same rules again")  # type: ignore[misc]
-    assert proxy.told("rules were changed by another program; repaired")
-
-
-def test_the_log_has_no_complaint(contained: Contained) -> None:
+def test_the_log_has_no_complaint(contained: ThreeNodes) -> None:
     for proxy in contained.cluster.proxies.values():
-        complaints = [line for line in proxy.told("") if line["level"] in ("error", "warning")]
-        # Node ports answer on all addresses, as kubeadm has it.
-        expected = {
-            "rules were changed by another program; repaired",
-            "kube-proxy configuration may be incomplete or incorrect",
-        }
-        assert {line["event"] for line in complaints} <= expected, complaints
+        complaints = {line["event"] for line in proxy.told("") if line["level"] in ("error", "warning")}
+        assert complaints <= COMPLAINTS
