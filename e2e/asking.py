@@ -4,13 +4,12 @@ import select
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from ipaddress import IPv6Address
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self, cast
+from typing import IO, cast
 
 import msgspec
 from msgspec import Struct
@@ -21,11 +20,10 @@ from e2e.topology import Address, Protocol
 CLIENT = Path(__file__).with_name("client.py")
 NO_ANSWER = 28  # curl's exit status when its time is up
 PAUSE_SECONDS = 0.02
+STEADY_SECONDS = 3.0  # within which a question of steady traffic must be answered
 
 
 class Fate(StrEnum):
-    """What becomes of a connection."""
-
     ANSWERED = "answered"
     REFUSED = "refused"
     DROPPED = "dropped"
@@ -59,8 +57,6 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class Destination(Struct, frozen=True, kw_only=True):
-    """Where a question goes."""
-
     address: Address
     port: int
     protocol: Protocol
@@ -70,7 +66,7 @@ class Destination(Struct, frozen=True, kw_only=True):
         return f"{host}:{self.port}" if self.protocol is Protocol.TCP else f"{host}:{self.port}/{self.protocol.lower()}"
 
 
-def ask(origin: Namespace, destination: Destination, *, seconds: float) -> Outcome:
+def ask(origin: Namespace, destination: Destination, seconds: float) -> Outcome:
     """Asks once, over a new connection, and waits at most `seconds` for the answer: over TCP with curl."""
     if destination.protocol is not Protocol.TCP:
         question = _question(destination, seconds=seconds, times=1, kept=False)
@@ -124,38 +120,6 @@ class Resident:
             raise LabError(f"{self._name}: its resident client has ended (status {self._process.poll()})")
         return msgspec.json.decode(line, type=list[Outcome])
 
-    def close(self) -> None:
-        """Leave."""
-        with suppress(BrokenPipeError):
-            cast("IO[str]", self._process.stdin).close()
-        self._process.wait(COMMAND_SECONDS)
-
-
-class Residents:
-    """The resident clients of a lab: one in each place from which something is asked."""
-
-    def __init__(self) -> None:
-        self._residents: dict[str, Resident] = {}
-
-    def at(self, origin: Namespace) -> Resident:
-        """The client in that place, which moves in if there is none."""
-        if origin.name not in self._residents:
-            self._residents[origin.name] = Resident(origin)
-        return self._residents[origin.name]
-
-    def ask(self, origin: Namespace, destination: Destination, *, seconds: float) -> Outcome:
-        """Ask once from a place, as the function `ask` does."""
-        return self.at(origin).put(destination, seconds=seconds)[0]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for resident in self._residents.values():
-            resident.close()
-
 
 class Failure(Struct, frozen=True, kw_only=True):
     """One question without an answer: to where, why, when (seconds since the epoch), and after how many seconds."""
@@ -169,43 +133,48 @@ class Failure(Struct, frozen=True, kw_only=True):
 class Tally(Struct, kw_only=True):
     """What came of all questions, and which pods answered; complete once the traffic has ended."""
 
-    failures: tuple[Failure, ...] = ()
+    failures: list[Failure] = []
     asked: int = 0
-    pods: frozenset[str] = frozenset()
+    pods: set[str] = set()
 
 
 @contextmanager
 def steady_traffic(
-    origin: Namespace,
-    destinations: Sequence[Destination],
-    *,
-    kept: Sequence[Destination] = (),
-    interval: float = 0.02,
-    seconds: float = 3.0,
+    asked: Mapping[Namespace, Sequence[Destination]], *, kept: bool = False, interval: float = 0.02
 ) -> Iterator[Tally]:
-    """Ask all destinations during the block, over new connections, and those in `kept` over one each.
+    """Ask all the time during the block, from here to there, over new connections and with `kept` also over kept ones.
 
-    A question is asked every `interval` seconds per destination, and must be answered within `seconds`. The block
-    begins when each has been asked once; the tally is filled in at its end. Raises LabError if the client breaks.
+    A question is asked every `interval` seconds for each. The block begins when each has been asked once; the tally is
+    complete at its end. Raises LabError if a client breaks.
     """
-    texts = [f"{each.protocol}/{each.address}/{each.port}" for each in (*destinations, *kept)]
-    texts = [*texts[: len(destinations)], *(f"{text}/kept" for text in texts[len(destinations) :])]
     tally = Tally()
+    with ExitStack() as clients:
+        for origin, destinations in asked.items():
+            texts = [f"{each.protocol}/{each.address}/{each.port}" for each in destinations]
+            texts += [f"{text}/kept" for text in texts] if kept else []
+            clients.enter_context(_asking(origin, texts, interval, tally))
+        yield tally
+
+
+@contextmanager
+def _asking(origin: Namespace, texts: Sequence[str], interval: float, tally: Tally) -> Iterator[None]:
     with tempfile.NamedTemporaryFile("w+") as output:
         content = Path(output.name)
-        command = [sys.executable, "-IS", str(CLIENT), str(seconds), str(interval), *texts]
-        process = origin.popen(command, stdout=output)
+        process = origin.popen(
+            [sys.executable, "-IS", str(CLIENT), str(STEADY_SECONDS), str(interval), *texts], stdout=output
+        )
         deadline = time.monotonic() + COMMAND_SECONDS
         while "ready\n" not in content.read_text():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise LabError(f"steady traffic to {', '.join(texts)} did not begin")
             time.sleep(PAUSE_SECONDS)
         try:
-            yield tally
+            yield
         finally:
             cast("IO[str]", process.stdin).close()
             process.wait(COMMAND_SECONDS)
         *lines, last = content.read_text().splitlines()
-        tally.failures = tuple(msgspec.json.decode(line, type=Failure) for line in lines if line != "ready")
+        tally.failures += [msgspec.json.decode(line, type=Failure) for line in lines if line != "ready"]
         total = msgspec.json.decode(last, type=Tally)
-        tally.asked, tally.pods = total.asked, total.pods
+        tally.asked += total.asked
+        tally.pods |= total.pods

@@ -1,39 +1,22 @@
-"""Cases as values, the words in which they are written, and their judge: what is asked from where, what comes of it.
+"""The cases, and the words in which they are written: what is asked from where, and what should come of it.
 
 A case names addresses by their meaning ("the node port on node-b"), and whoever asks by name: a pod, a node, or a
 machine outside. Pods named client-<node> only ask. `client` is a machine outside whose address the source ranges
-allow, `stranger` one that they do not.
+allow, `stranger` one that they do not. There are the cases of examples/, and those of every kind of Service on three
+nodes, in both IP families.
 """
 
-import typing
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
-from functools import partial
-from ipaddress import ip_address
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from e2e.asking import Destination, Fate, Outcome, Reply, ask
-from e2e.lab import Lab
-from e2e.netns import Namespace
-from e2e.objects import JsonObject, external_addresses, virtual_addresses
-from e2e.topology import Address, Protocol, Topology
+from e2e.asking import Fate
 
-ATTEMPTS = 100  # with four endpoints, one in 10^12 runs leaves one unasked by chance
-STICKY_ATTEMPTS = 8
-SIDE_BY_SIDE = 32
-ANSWER_SECONDS = 5.0
-RETRANSMISSION_SECONDS = 1.0  # IPv6 TCP may hear of a refusal only at its first retransmission, a second later
-SILENCE_SECONDS = 1.0 + RETRANSMISSION_SECONDS
-REFUSAL_SECONDS = 2.0  # a refusal comes at once, but on a busy machine it may take a while until the client sees it
 FAMILIES = (4, 6)
 
 
 class Entrance(StrEnum):
-    """The kind of address that is asked."""
-
     CLUSTER_IP = "cluster IP"
     NODE_PORT = "node port"
     LOCALHOST = "node port on localhost"
@@ -106,12 +89,10 @@ def node_port(node: str, family: int = 4) -> Target:
 
 
 def pod_ip(pod: str) -> Target:
-    """A pod itself, at the Service's target port."""
     return Target(entrance=Entrance.POD_IP, at=pod)
 
 
 def named(port: str, target: Target = CLUSTER_IP) -> Target:
-    """One of several ports of the cluster IP, or of another target."""
     return replace(target, port=port)
 
 
@@ -147,118 +128,240 @@ def of_both_families(service: str, *rows: tuple[str, str, Target, Expectation]) 
     ]
 
 
-def resolve(topology: Topology, service: JsonObject, target: Target) -> Destination:
-    """The address and port that a target means in a cluster of this topology."""
-    port = next(each for each in service["spec"]["ports"] if target.port in (None, each.get("name")))
-    kinds = {Entrance.NODE_PORT: "nodePort", Entrance.LOCALHOST: "nodePort", Entrance.POD_IP: "targetPort"}
-    return Destination(
-        address=next(each for each in _addresses(topology, service, target) if each.version == target.family),
-        port=port[kinds.get(target.entrance, "port")],
-        protocol=Protocol(port.get("protocol", "TCP")),
-    )
+WEB_1 = "web-1"
 
+EXAMPLE_CASES: tuple[Case, ...] = (
+    # node-a is where load balancer addresses lead to.
+    *of(
+        "default/web",
+        ("a pod reaches pods on both nodes", POD_A, CLUSTER_IP, own("web-1", "web-2", "web-3")),
+        ("from the other node too", POD_B, CLUSTER_IP, own("web-1", "web-2", "web-3")),
+        ("a pod reaches itself (hairpin)", WEB_1, CLUSTER_IP, by("web-1", "web-2", "web-3")),
+        ("a node reaches pods", NODE_A, CLUSTER_IP, by("web-1", "web-2", "web-3")),
+        ("cluster IPs lead nowhere outside", CLIENT, CLUSTER_IP, UNREACHABLE),
+    ),
+    *of(
+        "infra/dns",
+        ("UDP", POD_A, named("dns"), own("dns-1", "dns-2")),
+        ("UDP from a node", NODE_B, named("dns"), by("dns-1", "dns-2")),
+        ("TCP on the same number", POD_B, named("dns-tcp"), own("dns-1", "dns-2")),
+        ("TCP from a node", NODE_A, named("dns-tcp"), by("dns-1", "dns-2")),
+        ("a port with its own endpoints", POD_B, named("metrics"), own("dns-1")),
+        ("cluster IPs lead nowhere outside", CLIENT, named("dns"), UNREACHABLE),
+    ),
+    *of(
+        "default/guestbook",
+        ("cluster IP from a pod", POD_A, CLUSTER_IP, own("web-1", "web-3")),
+        ("node port from outside", CLIENT, node_port("node-a"), masqueraded("web-1", "web-3")),
+        ("any node will do", CLIENT, node_port("node-b"), masqueraded("web-1", "web-3")),
+        ("node port from a pod", POD_A, node_port("node-a"), masqueraded("web-1", "web-3")),
+        ("node port of the other node", POD_A, node_port("node-b"), masqueraded("web-1", "web-3")),
+        ("node port from the node itself", NODE_A, node_port("node-a"), by("web-1", "web-3")),
+        ("node port on localhost", NODE_A, LOCALHOST, by("web-1", "web-3")),
+    ),
+    *of(
+        "default/store",
+        ("load balancer from outside", CLIENT, VIRTUAL_IP, masqueraded("web-2", "web-3")),
+        ("from a pod, never leaving the node", POD_B, VIRTUAL_IP, masqueraded("web-2", "web-3")),
+        ("from a node", NODE_B, VIRTUAL_IP, by("web-2", "web-3")),
+        ("its node port", CLIENT, node_port("node-b"), masqueraded("web-2", "web-3")),
+        ("its cluster IP", POD_A, CLUSTER_IP, own("web-2", "web-3")),
+    ),
+    *of(
+        "default/office",
+        ("a client in the source ranges", CLIENT, VIRTUAL_IP, masqueraded("web-1", "web-3")),
+        ("a stranger", STRANGER, VIRTUAL_IP, DROPPED),
+        ("a pod is not in the ranges either", POD_A, VIRTUAL_IP, DROPPED),
+        ("nor is a node", NODE_B, VIRTUAL_IP, DROPPED),
+        ("the cluster IP is not restricted", POD_A, CLUSTER_IP, own("web-1", "web-3")),
+        ("nor is it for nodes", NODE_B, CLUSTER_IP, by("web-1", "web-3")),
+    ),
+    *of(
+        "default/database",
+        ("headless: a pod on the same node", POD_A, pod_ip("database-0"), own("database-0")),
+        ("headless: a pod elsewhere", POD_A, pod_ip("database-1"), own("database-1")),
+        ("headless: from a node", NODE_B, pod_ip("database-0"), own("database-0")),
+        ("pod IPs lead nowhere outside", CLIENT, pod_ip("database-0"), UNREACHABLE),
+    ),
+    *of(
+        "default/cart",
+        ("always the same pod", POD_A, CLUSTER_IP, own("web-1", "web-2", "web-3", sticky=True)),
+        ("for a node too", NODE_A, CLUSTER_IP, by("web-1", "web-2", "web-3", sticky=True)),
+        ("and from outside", CLIENT, node_port("node-b"), by("web-1", "web-2", "web-3", sticky=True)),
+    ),
+    *of(
+        "default/audit",
+        ("local: the client's address is kept", CLIENT, node_port("node-a"), own("web-1", "web-2")),
+        ("local: dropped where no endpoint is", CLIENT, node_port("node-b"), DROPPED),
+        ("a pod may use all endpoints", POD_B, node_port("node-b"), own("web-1", "web-2")),
+        ("a node too", NODE_B, node_port("node-b"), by("web-1", "web-2")),
+        ("and the cluster IP", POD_B, CLUSTER_IP, own("web-1", "web-2")),
+        ("cluster IP from the endpoints' node", NODE_A, CLUSTER_IP, masqueraded("web-1", "web-2")),
+    ),
+    *of(
+        "default/portal",
+        ("IPv4 cluster IP", POD_A, CLUSTER_IP, own("web-1", "web-3")),
+        ("IPv6 cluster IP", POD_A, CLUSTER_IP_V6, own("web-1", "web-3")),
+        ("IPv6 from the other node", POD_B, CLUSTER_IP_V6, own("web-1", "web-3")),
+        ("IPv6 hairpin", WEB_1, CLUSTER_IP_V6, by("web-1", "web-3")),
+        ("IPv6 from a node", NODE_B, CLUSTER_IP_V6, by("web-1", "web-3")),
+        ("IPv4 node port", CLIENT, node_port("node-a"), masqueraded("web-1", "web-3")),
+        ("IPv6 node port", CLIENT, node_port("node-a", family=6), masqueraded("web-1", "web-3")),
+        ("IPv4 load balancer", CLIENT, VIRTUAL_IP, masqueraded("web-1", "web-3")),
+        ("IPv6 load balancer", CLIENT, VIRTUAL_IP_V6, masqueraded("web-1", "web-3")),
+    ),
+    *of(
+        "default/coming-soon",
+        ("no endpoints: refused, not silent", POD_A, CLUSTER_IP, REFUSED),
+        ("for nodes too", NODE_B, CLUSTER_IP, REFUSED),
+        ("in IPv6 too", POD_B, CLUSTER_IP_V6, REFUSED),
+        ("cluster IPs lead nowhere outside", CLIENT, CLUSTER_IP, UNREACHABLE),
+    ),
+)
 
-def _addresses(topology: Topology, service: JsonObject, target: Target) -> Iterable[Address]:
-    match target.entrance:
-        case Entrance.CLUSTER_IP:
-            return map(ip_address, service["spec"]["clusterIPs"])
-        case Entrance.VIRTUAL_IP:
-            return virtual_addresses(service)
-        case Entrance.EXTERNAL_IP:
-            return external_addresses(service)
-        case Entrance.NODE_PORT:
-            return next(node.addresses for node in topology.nodes if node.name == target.at)
-        case Entrance.POD_IP:
-            return next(pod.addresses for pod in topology.pods if pod.name == target.at)
-        case Entrance.LOCALHOST:
-            return (ip_address("127.0.0.1"), ip_address("::1"))
+HTTP, DNS = named("http"), named("dns")
+ALL = ("a1", "a2", "b1", "c1")
 
-
-class Ask(typing.Protocol):
-    """A way to ask once, as `asking.ask` does."""
-
-    def __call__(self, origin: Namespace, destination: Destination, *, seconds: float) -> Outcome:
-        """Asks from `origin`, and waits at most `seconds` for the answer."""
-
-
-class Result(Struct, frozen=True, kw_only=True):
-    """A case that was run: from which addresses to where, what came of it, and what is wrong, if anything."""
-
-    case: Case
-    own_addresses: frozenset[str]
-    destination: Destination
-    outcomes: tuple[Outcome, ...]
-    complaint: str | None
-
-
-def run_case(lab: Lab, services: Mapping[str, JsonObject], case: Case, ways: Sequence[Ask] = (ask,)) -> Result:
-    """Asks once in each of these ways, and in the last of them until the outcome is settled; and judges it."""
-    origin, expect = lab.place(case.origin), case.expect
-    destination = resolve(lab.topology, services[case.service], case.target)
-    seconds = SILENCE_SECONDS if expect.fate is Fate.DROPPED else ANSWER_SECONDS
-    attempts = STICKY_ATTEMPTS if expect.sticky else ATTEMPTS
-    outcomes = [way(origin, destination, seconds=seconds) for way in ways]
-    while len(outcomes) < attempts and not _is_settled(expect, outcomes):
-        outcomes.append(ways[-1](origin, destination, seconds=seconds))
-    own = frozenset(map(str, origin.spec.addresses))
-    is_told_late = destination.address.version == 6 and destination.protocol is Protocol.TCP
-    refused_within = REFUSAL_SECONDS + (RETRANSMISSION_SECONDS if is_told_late else 0.0)
-    return Result(
-        case=case,
-        own_addresses=own,
-        destination=destination,
-        outcomes=tuple(outcomes),
-        complaint=_wrong_fate(expect.fate, outcomes, refused_within) or _wrong_reply(expect, outcomes, own),
-    )
-
-
-def run_side_by_side(lab: Lab, services: Mapping[str, JsonObject], cases: Sequence[Case]) -> dict[Case, Result]:
-    """Runs cases at the same time: for those whose failure is waited for, for a second or two."""
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as threads:
-        return dict(zip(cases, threads.map(partial(run_case, lab, services), cases), strict=True))
-
-
-def _is_settled(expect: Expectation, outcomes: Sequence[Outcome]) -> bool:
-    """Whether asking on would add nothing: something failed, or every pod has answered."""
-    replies = [outcome.reply for outcome in outcomes if outcome.reply]
-    if len(replies) < len(outcomes) or expect.fate is not Fate.ANSWERED:
-        return True
-    return not expect.sticky and expect.pods <= {reply.pod for reply in replies}
-
-
-def _wrong_fate(wanted: Fate, outcomes: Sequence[Outcome], refused_within: float) -> str | None:
-    for outcome in outcomes:
-        if outcome.fate is not wanted:
-            return f"{outcome.fate} instead of {wanted}" + (f" ({outcome.detail})" if outcome.detail else "")
-        if outcome.fate is Fate.REFUSED and outcome.seconds > refused_within:
-            return f"refused after {outcome.seconds:.1f} s, not within {refused_within:g} s"
-    return None
-
-
-def _wrong_reply(expect: Expectation, outcomes: Sequence[Outcome], own: frozenset[str]) -> str | None:
-    replies = [outcome.reply for outcome in outcomes if outcome.reply]
-    return _wrong_pods(expect, replies) or _wrong_client(expect.client, replies, own)
-
-
-def _wrong_pods(expect: Expectation, replies: Sequence[Reply]) -> str | None:
-    seen = {reply.pod for reply in replies}
-    if foreign := seen - expect.pods:
-        return f"answered by {_listed(foreign)}, not one of {_listed(expect.pods)}"
-    if expect.sticky:
-        return None if len(seen) == 1 else f"answered by {_listed(seen)}, not always by the same pod"
-    if silent := expect.pods - seen:
-        return f"{_listed(silent)} answered none of {len(replies)} questions"
-    return None
-
-
-def _wrong_client(expect: ClientSeen, replies: Sequence[Reply], own: frozenset[str]) -> str | None:
-    for reply in replies:
-        if expect is ClientSeen.OWN and reply.client not in own:
-            return f"{reply.pod} saw {reply.client} instead of the client's own address"
-        if expect is ClientSeen.MASQUERADED and reply.client in own:
-            return f"{reply.pod} saw the client's own address {reply.client}, which should be masqueraded"
-    return None
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
+CASES: tuple[Case, ...] = (
+    # A pod's name begins with its node's letter. client-node-a has endpoints of most Services beside it, others not.
+    *of_both_families(
+        "default/web",
+        ("a pod reaches pods beside it and elsewhere", POD_A, HTTP, own(*ALL)),
+        ("a pod reaches itself and others", "c1", HTTP, by(*ALL)),
+        ("a node", NODE_B, HTTP, by(*ALL)),
+        ("UDP from a pod", POD_B, DNS, own(*ALL)),
+        ("UDP from a node", NODE_C, DNS, by(*ALL)),
+        ("cluster IPs lead nowhere outside", CLIENT, HTTP, UNREACHABLE),
+    ),
+    *of_both_families(
+        "default/several",
+        ("HTTP", POD_A, HTTP, own("a1", "c1")),
+        ("UDP", POD_B, DNS, own("a1", "c1")),
+        ("TCP on the number of UDP", POD_B, named("dns-tcp"), own("a1", "c1")),
+        ("a port with its own endpoints", POD_C, named("admin"), own("b1")),
+    ),
+    *of_both_families(
+        "default/database",
+        ("a pod reaches the pod beside it", POD_A, pod_ip("a1"), own("a1")),
+        ("a pod elsewhere", POD_A, pod_ip("c1"), own("c1")),
+        ("from a node", NODE_B, pod_ip("c1"), own("c1")),
+        ("pod IPs lead nowhere outside", CLIENT, pod_ip("a1"), UNREACHABLE),
+    ),
+    *of_both_families(
+        "default/shop",
+        *(
+            (f"from outside, at {node}", CLIENT, named("http", node_port(node)), masqueraded("a1", "b1"))
+            for node in NODES
+        ),
+        ("UDP from outside", STRANGER, named("dns", node_port("node-c")), masqueraded("a1", "b1")),
+        ("a pod at its own node", POD_A, named("http", node_port("node-a")), masqueraded("a1", "b1")),
+        ("a pod at another node", POD_B, named("http", node_port("node-c")), masqueraded("a1", "b1")),
+        ("a node at itself", NODE_C, named("http", node_port("node-c")), by("a1", "b1")),
+        ("a node at another node", NODE_C, named("http", node_port("node-a")), by("a1", "b1")),
+        ("the cluster IP as well", POD_C, HTTP, own("a1", "b1")),
+    ),
+    *of(
+        "default/shop",
+        ("a node at localhost", NODE_A, named("http", LOCALHOST), by("a1", "b1")),
+        ("a node without endpoints at localhost", NODE_C, named("http", LOCALHOST), by("a1", "b1")),
+    ),
+    *of_both_families(
+        "default/store",
+        ("from outside", CLIENT, named("http", VIRTUAL_IP), masqueraded("a2", "c1")),
+        ("UDP from outside", CLIENT, named("dns", VIRTUAL_IP), masqueraded("a2", "c1")),
+        ("from a pod, never leaving the node", POD_B, named("http", VIRTUAL_IP), masqueraded("a2", "c1")),
+        ("from a node", NODE_B, named("http", VIRTUAL_IP), by("a2", "c1")),
+    ),
+    *of_both_families(
+        "default/office",
+        ("a client within them", CLIENT, named("http", VIRTUAL_IP), masqueraded("a1", "b1")),
+        ("a stranger", STRANGER, named("http", VIRTUAL_IP), DROPPED),
+        ("a stranger's UDP", STRANGER, named("dns", VIRTUAL_IP), DROPPED),
+        ("a pod is not in them either", POD_A, named("http", VIRTUAL_IP), DROPPED),
+        ("nor is a node", NODE_B, named("http", VIRTUAL_IP), DROPPED),
+        ("node ports are not restricted", STRANGER, named("http", node_port("node-a")), masqueraded("a1", "b1")),
+        ("nor are cluster IPs", POD_A, HTTP, own("a1", "b1")),
+    ),
+    *of_both_families(
+        "default/proxied",
+        ("a node asks the load balancer itself", NODE_A, VIRTUAL_IP, own("balancer")),
+        ("from outside", CLIENT, VIRTUAL_IP, own("balancer")),
+        ("which asks a node port", CLIENT, node_port("node-c"), masqueraded("a1", "b1")),
+    ),
+    *of_both_families(
+        "default/branch",
+        ("from outside", CLIENT, named("http", EXTERNAL_IP), masqueraded("b1", "c1")),
+        ("UDP from outside", STRANGER, named("dns", EXTERNAL_IP), masqueraded("b1", "c1")),
+        ("from a pod", POD_A, named("http", EXTERNAL_IP), masqueraded("b1", "c1")),
+        ("from a node", NODE_C, named("http", EXTERNAL_IP), by("b1", "c1")),
+    ),
+    *of_both_families(
+        "default/audit",
+        ("the client's address is kept", CLIENT, named("http", node_port("node-a")), own("a1", "a2")),
+        ("at another node", STRANGER, named("http", node_port("node-b")), own("b1")),
+        ("at the load balancer", CLIENT, named("http", VIRTUAL_IP), own("a1", "a2")),
+        ("dropped where no endpoint is", CLIENT, named("http", node_port("node-c")), DROPPED),
+        ("a pod may use all endpoints", POD_C, named("http", node_port("node-c")), own("a1", "a2", "b1")),
+        ("a pod at the load balancer", POD_B, named("http", VIRTUAL_IP), own("a1", "a2", "b1")),
+        ("a node without endpoints", NODE_C, named("http", node_port("node-c")), by("a1", "a2", "b1")),
+        ("the cluster IP is not restricted", POD_C, HTTP, own("a1", "a2", "b1")),
+    ),
+    *of_both_families(
+        "default/agent",
+        ("a pod reaches only its own node's", POD_A, HTTP, own("a1")),
+        ("on another node too", POD_B, HTTP, own("b1")),
+        ("a node", NODE_B, HTTP, by("b1")),
+        ("dropped where no endpoint is", POD_C, HTTP, DROPPED),
+        ("for the node too", NODE_C, HTTP, DROPPED),
+        ("the outside may use all endpoints", CLIENT, named("http", node_port("node-c")), masqueraded("a1", "b1")),
+    ),
+    *of_both_families(
+        "default/cart",
+        ("always the same pod", POD_A, HTTP, own(*ALL, sticky=True)),
+        ("UDP", POD_B, DNS, own(*ALL, sticky=True)),
+        ("for a node too", NODE_C, HTTP, by(*ALL, sticky=True)),
+        ("and from outside", CLIENT, named("http", node_port("node-b")), by(*ALL, sticky=True)),
+    ),
+    *of_both_families(
+        "default/alone",
+        ("a pod reaches itself, masqueraded", "b1", HTTP, masqueraded("b1")),
+        ("by UDP", "b1", DNS, masqueraded("b1")),
+        ("by its node's port", "b1", named("http", node_port("node-b")), masqueraded("b1")),
+        ("others keep their address", POD_B, HTTP, own("b1")),
+        ("a node", NODE_B, HTTP, by("b1")),
+    ),
+    *of_both_families(
+        "default/zonal",
+        ("a pod stays in its zone", POD_A, HTTP, own("a1", "b1")),
+        ("in the other zone", POD_C, HTTP, own("c1")),
+        ("a node stays in its zone", NODE_C, HTTP, by("c1")),
+        ("a node port stays in the node's", CLIENT, node_port("node-c"), masqueraded("c1")),
+    ),
+    *of_both_families(
+        "default/nearby",
+        ("a pod stays on its node", POD_A, HTTP, own("a1")),
+        ("in another zone", POD_C, HTTP, own("c1")),
+        ("a node", NODE_B, HTTP, by("b1")),
+    ),
+    *of_both_families(
+        "default/soon",
+        ("a pod is refused", POD_A, HTTP, REFUSED),
+        ("UDP as well", POD_B, DNS, REFUSED),
+        ("a node", NODE_C, HTTP, REFUSED),
+        ("at a node port", CLIENT, named("http", node_port("node-b")), REFUSED),
+        ("at the load balancer", STRANGER, named("http", VIRTUAL_IP), REFUSED),
+        ("at an external IP", CLIENT, named("http", EXTERNAL_IP), REFUSED),
+    ),
+    *of_both_families(
+        "default/stream",
+        ("a pod", POD_A, HTTP, own("a1", "c1")),
+        ("a pod elsewhere", POD_B, HTTP, own("a1", "c1")),
+        ("a node", NODE_B, HTTP, by("a1", "c1")),
+        ("from outside", CLIENT, node_port("node-b"), masqueraded("a1", "c1")),
+    ),
+    *of_both_families(
+        "default/crowd",
+        ("forty endpoints a pod", POD_A, HTTP, own(*ALL)),
+        ("from a node", NODE_C, HTTP, by(*ALL)),
+    ),
+)

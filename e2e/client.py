@@ -56,7 +56,6 @@ class Client:
                 self.close()
 
     def close(self) -> None:
-        """Forget the connection."""
         if self._socket is not None:
             self._socket.close()
         self._socket = None
@@ -102,7 +101,6 @@ class Client:
 
 
 def answer_questions() -> None:
-    """Asks what standard input says, until it ends."""
     kept: dict[tuple[str, int], Client] = {}
     for line in sys.stdin:
         question = json.loads(line)
@@ -142,7 +140,6 @@ class Steady:
         self.pods: set[str] = set()
 
     def ask(self) -> None:
-        """Ask once, and take note of what came of it."""
         self.asked += 1
         came = outcome(self.client)
         if came["fate"] == "answered":
@@ -153,7 +150,6 @@ class Steady:
         print(json.dumps(failure | {"at": time.time()}), flush=True)
 
     def ask_on(self, interval: float, stopped: threading.Event, is_asked: threading.Barrier) -> None:
-        """Ask until told to stop."""
         self.ask()
         is_asked.wait()
         while not stopped.wait(interval):
@@ -161,7 +157,6 @@ class Steady:
 
 
 def ask_steadily(seconds: str, interval: str, *destinations: str) -> None:
-    """Ask, until standard input ends."""
     all_asked = [Steady(text, float(seconds)) for text in destinations]
     stopped, is_asked = threading.Event(), threading.Barrier(len(all_asked) + 1)
     threads = [threading.Thread(target=each.ask_on, args=(float(interval), stopped, is_asked)) for each in all_asked]

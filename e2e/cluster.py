@@ -20,8 +20,6 @@ RUN = (sys.executable, "-m", "pykubeproxy", "run")
 
 
 class Cluster:
-    """The lab, its API, and the proxies that run on its nodes."""
-
     def __init__(self, lab: Lab, api: ApiServer, folder: Path, flags: Sequence[str] = ()) -> None:
         self.lab = lab
         self.api = api
@@ -40,18 +38,15 @@ class Cluster:
         return self.proxies[node]
 
     def wait_synced(self) -> None:
-        """Wait until all proxies have done their first sync."""
         self.wait(lambda: all(proxy.has_synced() for proxy in self.proxies.values()), "first sync of every node")
 
     def stop(self, node: str) -> None:
-        """End the proxy of a node in good order."""
         proxy = self.proxies.pop(node)
         proxy.process.terminate()
         if status := proxy.process.wait(CONVERGENCE_SECONDS):
             raise LabError(f"proxy on {node} ended with status {status}: {proxy.last_line}")
 
     def kill(self, node: str) -> None:
-        """End the proxy of a node with SIGKILL."""
         proxy = self.proxies.pop(node)
         proxy.process.kill()
         proxy.process.wait()

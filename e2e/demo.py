@@ -24,9 +24,9 @@ from rich.table import Table
 from rich.text import Text
 
 from e2e.asking import Destination, Fate, ask
-from e2e.cases import CLUSTER_IP, CLUSTER_IP_V6, Result, resolve, run_case
+from e2e.cases import CLUSTER_IP, CLUSTER_IP_V6, EXAMPLE_CASES
 from e2e.cluster import RUN
-from e2e.example_cases import CASES
+from e2e.judging import Result, resolve, run_case
 from e2e.lab import Lab, open_lab
 from e2e.netns import LabError
 from e2e.objects import JsonObject, read_manifests, services_by_name, topology_of
@@ -85,9 +85,9 @@ def demonstrate(proxy_arguments: Sequence[str], output: Console, *, keep: bool) 
             say(f"starting a proxy on each of {', '.join(lab.nodes)}; {len(lab.pods)} pods are up")
             proxies = list(start_proxies(lab, source, Path(scratch), proxy_arguments))
             wait_until_programmed(proxies, services[PROBE], lab)
-            asking = f"asking {len(services)} Services in {len(CASES)} ways"
+            asking = f"asking {len(services)} Services in {len(EXAMPLE_CASES)} ways"
             say(asking)
-            cases = track(CASES, asking, console=progress, transient=True, disable=not progress.is_terminal)
+            cases = track(EXAMPLE_CASES, asking, console=progress, transient=True, disable=not progress.is_terminal)
             results = [run_case(lab, services, case) for case in cases]
             say(f"changing {GROWING} under the running proxies")
             empty = resolve(lab.topology, services[GROWING_SERVICE], CLUSTER_IP)
@@ -100,20 +100,17 @@ def demonstrate(proxy_arguments: Sequence[str], output: Console, *, keep: bool) 
 
 
 def start_proxies(lab: Lab, source: Path, logs: Path, arguments: Sequence[str]) -> Iterator[Proxy]:
-    """Starts `pykubeproxy run --source SOURCE` on every node; their logs go to <node>.log in the folder `logs`."""
     for name, node in lab.nodes.items():
         flags = (f"--source={source}", f"--hostname-override={name}", f"--cluster-cidr={CLUSTER_CIDR}")
         yield launch(node, [*RUN, *flags, *arguments], logs / f"{name}.log")
 
 
 def wait_until_programmed(proxies: Sequence[Proxy], service: JsonObject, lab: Lab) -> None:
-    """Returns once a Service is answered from every proxy's node, in both families. Raises LabError."""
     for probe in (resolve(lab.topology, service, target) for target in (CLUSTER_IP, CLUSTER_IP_V6)):
         wait(proxies, lambda probe=probe: all_nodes_see(proxies, probe, Fate.ANSWERED), f"answer from {probe}")  # type: ignore[misc]
 
 
 def all_nodes_see(proxies: Sequence[Proxy], destination: Destination, fate: Fate) -> bool:
-    """Whether this is what becomes of a connection from every proxy's node."""
     return all(ask(proxy.node, destination, seconds=1.0).fate is fate for proxy in proxies)
 
 
@@ -168,7 +165,6 @@ def show(output: Console, results: Sequence[Result], changes: Sequence[Change]) 
 
 
 def table(results: Sequence[Result]) -> Table:
-    """The results as people read them: a section per Service, a row per case."""
     rows = Table(*COLUMNS, box=SIMPLE_HEAD)
     for service, group in groupby(results, key=lambda result: result.case.service):
         rows.add_section()
@@ -188,7 +184,6 @@ def cells(result: Result) -> tuple[str, ...]:
 
 
 def sentence(change: Change) -> str:
-    """What came of a change, in a line."""
     if change.seconds is None:
         return f"[red]{GROWING} was given {change.what}: not in force after {CHANGE_SECONDS:g} s."
     late = "" if change.seconds <= PROMISE_SECONDS else f" [yellow](later than the promised {PROMISE_SECONDS:g} s)[/]"
@@ -196,7 +191,6 @@ def sentence(change: Change) -> str:
 
 
 def say(what: str) -> None:
-    """Reports progress, on stderr."""
     progress.print(f"… {what}", style="dim", markup=False, soft_wrap=True)
 
 

@@ -48,20 +48,14 @@ POD_SERVER = Path(__file__).with_name("pod_server.py")
 
 
 class Node(Namespace, frozen=True, kw_only=True):
-    """A node of the running lab."""
-
     spec: NodeSpec
 
 
 class Pod(Namespace, frozen=True, kw_only=True):
-    """A pod of the running lab, its server up."""
-
     spec: PodSpec
 
 
 class Outsider(Namespace, frozen=True, kw_only=True):
-    """A machine outside the cluster."""
-
     spec: OutsiderSpec
 
 
@@ -75,7 +69,6 @@ class Lab(Struct, frozen=True, kw_only=True):
     outsiders: Mapping[str, Outsider]
 
     def place(self, name: str) -> Node | Pod | Outsider:
-        """The node, the pod or the machine outside of that name."""
         return self.nodes.get(name) or self.pods.get(name) or self.outsiders[name]
 
 
@@ -123,7 +116,6 @@ def _exit(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def missing() -> str | None:
-    """Why this machine cannot build a lab, in a line, or None if it can."""
     if sys.platform != "linux":
         return "network namespaces need Linux"
     if os.geteuid() != 0:
@@ -177,7 +169,6 @@ def _build(prefix: str, topology: Topology, processes: Processes) -> Lab:
 
 
 def _start_servers(hosts: Iterable[Pod | Outsider]) -> None:
-    """Starts all servers side by side, then waits for each to say that it is ready."""
     starting = {}
     for host in hosts:
         if host.spec.listeners:

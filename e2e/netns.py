@@ -70,7 +70,6 @@ class Namespace(Struct, frozen=True, kw_only=True):
     processes: Processes
 
     def argv(self, command: Sequence[str]) -> list[str]:
-        """The command line that runs `command` in here."""
         return ["ip", "netns", "exec", self.name, *command]
 
     def exec(
@@ -91,7 +90,6 @@ class Namespace(Struct, frozen=True, kw_only=True):
         return self.processes.start(self.argv(tied), stdout=stdout, stderr=stderr)
 
     def ip(self, lines: Iterable[str]) -> None:
-        """Gives `ip` a batch of its own command lines, executed in here."""
         _run(["ip", "-netns", self.name, "-batch", "-"], stdin="\n".join(lines) + "\n")
 
     def set_sysctls(self, value: int, keys: Iterable[str]) -> None:
@@ -110,7 +108,6 @@ def enter(name: str) -> None:
 
 
 def create(name: str) -> None:
-    """Makes a namespace with its loopback interface up."""
     _run(["ip", "netns", "add", name])
     _run(["ip", "-netns", name, "link", "set", "lo", "up"])
 
@@ -129,12 +126,10 @@ def remove(name: str) -> None:
 
 
 def pids(name: str) -> list[int]:
-    """The processes that run in the namespace."""
     return [int(pid) for pid in _run(["ip", "netns", "pids", name]).stdout.split()]
 
 
 def existing(prefix: str) -> list[str]:
-    """The names of this machine's namespaces that begin with `prefix`."""
     if not NAMESPACES.is_dir():
         return []
     return sorted(path.name for path in NAMESPACES.iterdir() if path.name.startswith(prefix))

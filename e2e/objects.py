@@ -60,7 +60,6 @@ def node(spec: NodeSpec, **labels: str) -> JsonObject:
 def port(
     number: int, target: int, *, name: str = "http", protocol: str = "TCP", node_port: int | None = None
 ) -> JsonObject:
-    """A Service's port."""
     made = {"name": name, "protocol": protocol, "port": number, "targetPort": target}
     return made if node_port is None else made | {"nodePort": node_port}
 
@@ -127,18 +126,15 @@ def _endpoint(member: Member, family: int) -> JsonObject:
 
 
 def read_manifests(folder: Path) -> list[JsonObject]:
-    """Reads every *.yaml in the folder."""
     documents = (yaml.safe_load_all(path.read_text()) for path in sorted(folder.glob("*.yaml")))
     return [document for its in documents for document in its if document]
 
 
 def of_kind(objects: Iterable[JsonObject], kind: str) -> list[JsonObject]:
-    """The objects of one kind."""
     return [each for each in objects if each["kind"] == kind]
 
 
 def services_by_name(objects: Iterable[JsonObject]) -> Mapping[str, JsonObject]:
-    """The Services, by `namespace/name`."""
     made = ((each["metadata"], each) for each in of_kind(objects, "Service"))
     return {f"{metadata.get('namespace', NAMESPACE)}/{metadata['name']}": each for metadata, each in made}
 
@@ -170,7 +166,6 @@ def virtual_addresses(service: JsonObject, modes: Sequence[str] = ("VIP", "Proxy
 
 
 def external_addresses(service: JsonObject) -> list[Address]:
-    """A Service's external IPs."""
     return [ip_address(each) for each in service["spec"].get("externalIPs", ())]
 
 

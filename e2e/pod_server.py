@@ -29,7 +29,6 @@ def plain(address: str) -> str:
 
 
 def answer(pod: str, port: int, client: str, path: str) -> bytes:
-    """The line that answers a client."""
     return json.dumps({"pod": pod, "client": plain(client), "path": path, "port": port}).encode() + b"\n"
 
 
@@ -57,17 +56,13 @@ async def serve_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
 
 
 class Echo(asyncio.DatagramProtocol):
-    """Answers every datagram where it came from."""
-
     def __init__(self, its_answer: Answer) -> None:
         self.answer = its_answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keeps the way back."""
         self.transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        """Answers one question."""
         self.transport.sendto(self.answer(addr[0], data.decode("utf-8", "replace")), addr)
 
 
@@ -84,7 +79,6 @@ def listening_socket(protocol: str, port: int) -> socket.socket:
 
 
 async def serve(pod: str, *listeners: str) -> None:
-    """Opens every port, says `ready`, and serves until standard input ends."""
     loop = asyncio.get_running_loop()
     for protocol, _, port in (text.partition("/") for text in listeners):
         its_answer = partial(answer, pod, int(port))

@@ -35,39 +35,31 @@ def entries(log: Path, event: str, **fields: object) -> list[dict[str, Any]]:
 
 
 def has_synced(log: Path, families: int = 2) -> bool:
-    """True once a log says that the first sync of so many families is done."""
     return len({line["family"] for event in ("synced", "in sync") for line in entries(log, event)}) >= families
 
 
 class Proxy(Struct, frozen=True, kw_only=True):
-    """A running proxy; its log is the file `log`."""
-
     node: Node
     process: subprocess.Popen[str]
     log: Path
 
     def told(self, event: str, **fields: object) -> list[dict[str, Any]]:
-        """The lines of a log in JSON with this event, or the beginning of it, and these fields."""
         return entries(self.log, event, **fields)
 
     def has_synced(self) -> bool:
-        """True once it has said that the first sync of both families is done."""
         return has_synced(self.log)
 
     def require_running(self) -> None:
-        """Raises LabError, with the last line of its log, if it has ended."""
         status = self.process.poll()
         if status is not None:
             raise LabError(f"proxy on {self.node.spec.name} ended with status {status}: {self.last_line}")
 
     @property
     def last_line(self) -> str:
-        """The last line that it has logged."""
         return (self.log.read_text().strip().splitlines() or ["no log"])[-1]
 
 
 def launch(node: Node, command: Sequence[str], log: Path) -> Proxy:
-    """Starts a proxy by its command line."""
     with log.open("w") as stream:
         process = node.popen(command, stdout=stream, stderr=subprocess.STDOUT)
     return Proxy(node=node, process=process, log=log)

@@ -15,16 +15,12 @@ Network = IPv4Network | IPv6Network
 
 
 class Protocol(StrEnum):
-    """Transport protocols, spelt as in the Kubernetes API."""
-
     TCP = "TCP"
     UDP = "UDP"
     SCTP = "SCTP"
 
 
 class Listener(Struct, frozen=True, kw_only=True, order=True):
-    """A port on which a pod's server answers."""
-
     protocol: Protocol
     port: int
 

@@ -26,7 +26,6 @@ Member = TypeVar("Member", Address, Network)
 
 
 def set_up_router(router: Namespace) -> None:
-    """Makes the wire's switch and the router's own place on it."""
     _forward(router)
     router.ip([*_bridge(WIRE, number=0), *(_assign(gateway(net), WIRE, net) for net in WIRE_NETWORKS)])
 
@@ -92,7 +91,6 @@ def connect_pod(node: Namespace, pod: Namespace, spec: PodSpec, index: int, netw
 
 
 def connect_outsider(router: Namespace, outsider: Namespace, spec: OutsiderSpec, index: int) -> None:
-    """Gives a machine outside its own cable to the router."""
     port = f"out{index}"
     router.ip(
         [

@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from e2e.asking import Destination, Fate, Resident, Residents
-from e2e.cases import ANSWER_SECONDS, SILENCE_SECONDS, Target, resolve
+from e2e.asking import Destination, Fate, Outcome, Resident
+from e2e.cases import Target
 from e2e.cluster import Cluster
+from e2e.judging import ANSWER_SECONDS, SILENCE_SECONDS, resolve
 from e2e.netns import LabError, Namespace
 from e2e.objects import NAMESPACE, JsonObject, Member, slices
 
@@ -17,27 +18,35 @@ Question = tuple[str, Destination]
 
 
 class Asker:
-    """Asks from any place of a cluster, and waits until answers are as they should be."""
-
-    def __init__(self, cluster: Cluster, residents: Residents) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._residents = residents
+        self._residents: dict[str, Resident] = {}
 
     def place(self, origin: str) -> Namespace:
-        """The place of that name."""
         return self._cluster.lab.place(origin)
 
-    def at(self, origin: str) -> Resident:
-        """The client that lives there."""
-        return self._residents.at(self.place(origin))
+    def at(self, origin: Namespace) -> Resident:
+        """The client that lives there, and moves in if there is none."""
+        if origin.name not in self._residents:
+            self._residents[origin.name] = Resident(origin)
+        return self._residents[origin.name]
+
+    def put(
+        self, origin: str, destination: Destination, times: int = 1, *, seconds: float = 5.0, kept: bool = False
+    ) -> list[Outcome]:
+        """Ask so many times from a place, as Resident does."""
+        return self.at(self.place(origin)).put(destination, times, seconds=seconds, kept=kept)
+
+    def ask(self, origin: Namespace, destination: Destination, seconds: float) -> Outcome:
+        """Ask once, as `asking.ask` does."""
+        return self.at(origin).put(destination, seconds=seconds)[0]
 
     def who(self, origin: str, destination: Destination, *, seconds: float = SILENCE_SECONDS) -> str:
         """The name of the pod that answers a new connection; or what becomes of it."""
-        return self.at(origin).put(destination, seconds=seconds)[0].who
+        return self.put(origin, destination, seconds=seconds)[0].who
 
     def who_keeps(self, origin: str, destination: Destination, *, seconds: float = ANSWER_SECONDS) -> str:
-        """The same of the one socket that is kept for this destination."""
-        return self.at(origin).put(destination, seconds=seconds, kept=True)[0].who
+        return self.put(origin, destination, seconds=seconds, kept=True)[0].who
 
     def until_all(self, questions: Collection[Question], pods: Collection[str]) -> None:
         """Wait until new connections are answered by all of these pods and no other. Raises LabError.
@@ -98,7 +107,6 @@ class Exposed:
         self._slices |= made
 
     def withdraw(self, name: str) -> None:
-        """Delete the slices called `name`."""
         for each in [each for each in self._slices if each.startswith(f"{name}-ipv")]:
             self._cluster.api.delete("EndpointSlice", NAMESPACE, each)
             del self._slices[each]
@@ -110,11 +118,9 @@ class Exposed:
         self._made = self._made | {"spec": {key: value for key, value in merged.items() if value is not None}}
 
     def at(self, target: Target) -> Destination:
-        """The address and port that a target of this Service means."""
         return resolve(self._cluster.lab.topology, self._made, target)
 
     def delete(self) -> None:
-        """Delete the Service and its slices, if that has not been done."""
         if not self._is_deleted:
             self._is_deleted = True
             self._cluster.api.delete("Service", NAMESPACE, self.name)
@@ -124,7 +130,6 @@ class Exposed:
 
 @contextmanager
 def exposed(cluster: Cluster, made: JsonObject, *members: Member) -> Iterator[Exposed]:
-    """Create a Service with these endpoints, and delete it at the end of the block."""
     its = Exposed(cluster, made)
     its.serve(*members)
     try:

@@ -37,7 +37,6 @@ PODS = {pod.name: pod for pod in (_pod("a1", 0, 11), _pod("a2", 0, 12), _pod("b1
 
 
 def members(*names: str) -> tuple[Member, ...]:
-    """These pods as endpoints that are ready."""
     return tuple(Member(pod=PODS[name]) for name in names)
 
 

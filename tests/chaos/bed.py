@@ -10,14 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from random import Random
 
 import pytest
-from msgspec import Struct
 
-from e2e.asking import Destination, Failure, Tally, ask, steady_traffic
+from e2e.asking import Destination, Tally, ask, steady_traffic
 from e2e.cluster import RUN, Cluster, open_cluster
 from e2e.netns import Namespace
 from e2e.objects import NAMESPACE, JsonObject, Member, cluster_ips, node, port, service, slices
@@ -88,39 +87,11 @@ def _all_of(ips: Sequence[Address], ports: Mapping[Protocol, int]) -> list[Desti
     return [Destination(address=ip, port=port, protocol=each) for ip in ips for each, port in ports.items()]
 
 
-class Sent(Struct):
-    """What came of the questions from each origin; complete once the traffic has ended."""
-
-    tallies: list[Tally]
-
-    @property
-    def asked(self) -> int:
-        """How many questions were asked."""
-        return sum(tally.asked for tally in self.tallies)
-
-    @property
-    def failures(self) -> list[Failure]:
-        """Those that were not answered."""
-        return [failure for tally in self.tallies for failure in tally.failures]
-
-
 @contextmanager
-def traffic(destinations: Mapping[Namespace, list[Destination]]) -> Iterator[Sent]:
-    """During the block, ask all the time from here to there: over a new connection each time, and over kept ones."""
-    with ExitStack() as asking:
-        yield Sent(
-            tallies=[
-                asking.enter_context(steady_traffic(origin, its, kept=its, interval=0.05))
-                for origin, its in destinations.items()
-            ]
-        )
-
-
-@contextmanager
-def unharmed(destinations: Mapping[Namespace, list[Destination]]) -> Iterator[Sent]:
-    """The same; every question must be answered, and no first packet of a connection may have been lost."""
+def unharmed(destinations: Mapping[Namespace, list[Destination]]) -> Iterator[Tally]:
+    """During the block, all is asked all the time: nothing may fail, and no first packet of a connection be lost."""
     lost = [_lost_packets(origin) for origin in destinations]
-    with traffic(destinations) as sent:
+    with steady_traffic(destinations, kept=True, interval=0.05) as sent:
         yield sent
     assert not sent.failures, f"{len(sent.failures)} of {sent.asked} failed, first {sent.failures[:3]}"
     lost_since = [_lost_packets(origin) - before for origin, before in zip(destinations, lost, strict=True)]
@@ -159,16 +130,13 @@ class Bed:
 
     @property
     def proxy(self) -> Proxy:
-        """The daemon that runs now."""
         return self.cluster.proxies[NODE]
 
     @property
     def pid(self) -> int:
-        """Its process."""
         return self.proxy.process.pid
 
     def launch(self, *flags: str, program: Sequence[str] = RUN) -> Proxy:
-        """Start the daemon."""
         return self.cluster.start(NODE, *flags, program=program)
 
     def start(self, *flags: str, program: Sequence[str] = RUN) -> Proxy:
@@ -208,7 +176,6 @@ class Bed:
         return ask(self.cluster.lab.pods[PODS[0].name], destination, seconds=seconds).who
 
     def dump(self, tool: str = "") -> str:
-        """The live rules without counters and comments, of IPv4 if no tool is named."""
         saved = self.node.exec([f"{tool or self.tools[0]}-save"]).stdout
         return re.sub(r"^#.*\n|(?<=[A-Z-]) \[\d+:\d+\]$", "", saved, flags=re.MULTILINE)
 
@@ -223,7 +190,6 @@ class Bed:
         self.cluster.wait(lambda: self.dump() == right, "repair")
 
     def page(self, port: int, path: str) -> tuple[int, str]:
-        """The status and the body of an answer of one of its servers; status 0 if there is none."""
         url = f"http://127.0.0.1:{port}{path}"
         said = self.node.exec(["curl", "-s", "-m", "5", "-w", "\n%{http_code}", url], check=False).stdout
         body, _, status = said.rpartition("\n")
@@ -233,14 +199,13 @@ class Bed:
         """The sum of the samples of a metric."""
         return sum(map(float, re.findall(rf"^{name}(?:{{.*}})? (\S+)$", self.page(10249, "/metrics")[1], re.MULTILINE)))
 
-    def unharmed(self) -> AbstractContextManager[Sent]:
+    def unharmed(self) -> AbstractContextManager[Tally]:
         """During the block, the steady Service and pods are asked all the time; then nothing may have failed."""
         outside = _all_of(self.node.spec.addresses, NODE_PORTS)
         return unharmed({self.client: [*web(), *pods_themselves()], self.cluster.lab.outsiders["client"]: outside})
 
-    def traffic(self, destinations: list[Destination]) -> AbstractContextManager[Sent]:
-        """During the block, the pod asks these all the time."""
-        return traffic({self.client: destinations})
+    def traffic(self, destinations: list[Destination]) -> AbstractContextManager[Tally]:
+        return steady_traffic({self.client: destinations}, kept=True, interval=0.05)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ What Python tells of the time is changed, by time.time and time.time_ns; TLS ask
 import os
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -14,22 +13,12 @@ FILE = Path(os.environ["CLOCK_FILE"])
 _true_time_ns = time.time_ns
 
 
-def offset() -> int:
-    with suppress(OSError, ValueError):
-        return int(FILE.read_text())
-    return 0
-
-
 def wrong_time_ns() -> int:
-    return _true_time_ns() + offset() * 1_000_000_000
-
-
-def wrong_time() -> float:
-    return wrong_time_ns() / 1e9
+    return _true_time_ns() + int(FILE.read_text()) * 1_000_000_000
 
 
 if __name__ == "__main__":
-    with patch.object(time, "time_ns", wrong_time_ns), patch.object(time, "time", wrong_time):
+    with patch.object(time, "time_ns", wrong_time_ns), patch.object(time, "time", lambda: wrong_time_ns() / 1e9):
         from pykubeproxy.cli.main import main
 
         sys.exit(main())

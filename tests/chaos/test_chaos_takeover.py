@@ -1,9 +1,7 @@
 """A node is taken over from kube-proxy, and given back: no connection through a Service fails."""
 
-import os
 import re
 import sys
-import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,7 +14,6 @@ from msgspec.structs import replace
 from e2e.asking import Destination
 from e2e.cluster import RUN, Cluster, open_cluster
 from e2e.netns import Namespace
-from e2e.proxies import UNMANAGED, Proxy, launch, plain_tools
 from e2e.topology import CLIENT, Listener, PodSpec, Protocol, Topology, VirtualAddress, client_pod, node_spec
 from pykubeproxy.host import nfacct
 from pykubeproxy.host.backend import Backend
@@ -94,14 +91,6 @@ class Node:
         done = self.node.exec([sys.executable, "-m", "pykubeproxy", "render", "--source=api", *flags])
         parts = re.split(r"^# (ipv[46])\n", done.stdout, flags=re.MULTILINE)
         return dict(zip(parts[1::2], parts[2::2], strict=True))
-
-    def start_kube_proxy(self, folder: Path) -> Proxy:
-        """Start kube-proxy with the tools of this backend: KUBE_PROXY_BIN, or else this project's program."""
-        its = os.environ.get("KUBE_PROXY_BIN")
-        program = (its,) if its else (sysconfig.get_path("scripts") + "/kube-proxy", LINEAR)
-        flags = (*self._its, "--proxy-mode=iptables", *UNMANAGED, *EXAMPLE.flags)
-        tools = plain_tools(folder, self._backend)
-        return launch(self.node, with_path(str(tools), *program, *flags), folder.with_suffix(".log"))
 
     def is_in_sync(self, *flags: str) -> bool:
         return is_in_sync(self.node, [*self._its, *flags_of(self._backend), *flags])
@@ -183,22 +172,6 @@ def test_the_tree_takes_over_and_kube_proxy_takes_the_node_back(node: Node, tool
     assert left["filter"].isdisjoint(target_of(line) for lines in used for line in lines), "nothing leads there"
     node.node.exec([sys.executable, "-m", "pykubeproxy", "cleanup"])
     assert not any("KUBE-SVC-" in dump for dump in node.dump().values())
-
-
-def test_a_node_changes_hands_there_and_back_while_kube_proxy_runs(node: Node, tools: StandIns, tmp_path: Path) -> None:
-    node.cluster.api.load(more())
-    theirs = node.start_kube_proxy(tmp_path / "theirs")
-    node.cluster.wait(lambda: node.is_in_sync(LINEAR), "diff that says: no changes")
-    with unharmed(node.clients()):
-        for dispatch in (LINEAR, "--dispatch=tree"):
-            theirs.process.terminate()
-            theirs.process.wait()
-            with node.running(tools, dispatch):
-                assert node.is_in_sync(dispatch)
-                assert (tools.calls == []) == (dispatch == LINEAR)
-            theirs = node.start_kube_proxy(tmp_path / f"theirs-after{dispatch}")
-            node.cluster.wait(lambda: node.is_in_sync(LINEAR), "kube-proxy's layout again")
-    theirs.process.terminate()
 
 
 def as_kube_proxy_starts(wanted: str, live: str) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-from e2e.asking import Residents
 from e2e.cluster import Cluster, open_cluster
 from e2e.lab import has_sctp, missing
 from e2e.three_nodes.asker import Asker
@@ -31,7 +30,6 @@ class ThreeNodes(Struct, frozen=True, kw_only=True):
     """The running cluster, and a client in each place from which something is asked."""
 
     cluster: Cluster
-    residents: Residents
     asker: Asker
     backend: str
 
@@ -66,9 +64,7 @@ def open_three_nodes(
         for node in cluster.lab.nodes:
             start(cluster, node)
         cluster.wait_synced()
-        with Residents() as residents:
-            asker = Asker(cluster, residents)
-            yield ThreeNodes(cluster=cluster, residents=residents, asker=asker, backend=backend)
+        yield ThreeNodes(cluster=cluster, asker=Asker(cluster), backend=backend)
 
 
 def has_rule(cluster: Cluster, node: str, *words: str) -> bool:

@@ -5,24 +5,9 @@ from collections import Counter
 import pytest
 
 from e2e.asking import Fate, ask
-from e2e.cases import (
-    CLIENT,
-    CLUSTER_IP,
-    CLUSTER_IP_V6,
-    NODE_B,
-    NODE_C,
-    POD_A,
-    Case,
-    Result,
-    Target,
-    named,
-    node_port,
-    resolve,
-    run_case,
-    run_side_by_side,
-)
+from e2e.cases import CASES, CLIENT, CLUSTER_IP, CLUSTER_IP_V6, NODE_B, NODE_C, POD_A, Case, Target, named, node_port
+from e2e.judging import Result, resolve, run_case, run_side_by_side
 from e2e.lab import has_sctp
-from e2e.three_nodes.cases import CASES
 from e2e.three_nodes.services import CROWD_PORTS, PODS, SERVICES
 from e2e.three_nodes.sharing import tolerable, unfairness
 from tests.e2e.combinations import ThreeNodes, needs_a_lab, on_every_combination
@@ -43,7 +28,7 @@ def failures(three_nodes: ThreeNodes) -> dict[Case, Result]:
 def test_answered(three_nodes: ThreeNodes, case: Case) -> None:
     if case.service == "default/stream" and not has_sctp():
         pytest.skip("this kernel has no SCTP")
-    ways = (ask, three_nodes.residents.ask)
+    ways = (ask, three_nodes.asker.ask)
     assert run_case(three_nodes.cluster.lab, SERVICES, case, ways).complaint is None
 
 
@@ -68,7 +53,7 @@ def test_every_endpoint_gets_its_share(
 ) -> None:
     connections = max(1000, 10 * endpoints)
     where = resolve(three_nodes.cluster.lab.topology, SERVICES[f"default/{service}"], target)
-    outcomes = three_nodes.asker.at(origin).put(where, connections)
+    outcomes = three_nodes.asker.put(origin, where, connections)
     found = Counter((outcome.reply.pod, outcome.reply.port) for outcome in outcomes if outcome.reply)
     assert found.total() == connections
     assert len(found) <= endpoints

@@ -17,17 +17,16 @@ from msgspec.structs import replace
 
 from docs import ROOT
 from e2e.asking import Fate, ask
-from e2e.cases import CLIENT, CLUSTER_IP, FAMILIES, POD_A, REFUSED, node_port, run_case, run_side_by_side
+from e2e.cases import CASES, CLIENT, CLUSTER_IP, FAMILIES, POD_A, REFUSED, node_port
 from e2e.cluster import Cluster
+from e2e.judging import run_case, run_side_by_side
 from e2e.lab import has_sctp
 from e2e.objects import port, service
 from e2e.three_nodes.asker import exposed
-from e2e.three_nodes.cases import CASES
 from e2e.three_nodes.services import DNS, SERVICES, members
 from tests.e2e.combinations import ThreeNodes, open_three_nodes
 from tests.manifests.reading import containers, main, the
 from tests.security import containment
-from tests.security.containment import LOCK, TMP
 
 NUMBERS = {"NET_ADMIN": 12, "NET_RAW": 13}
 """Of capabilities, as linux/capability.h has them."""
@@ -76,32 +75,24 @@ def contained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         yield its
 
 
-def test_it_holds_what_the_daemonset_grants_and_can_gain_nothing(contained: ThreeNodes) -> None:
+def test_it_holds_and_can_write_what_the_daemonset_grants_and_nothing_else(contained: ThreeNodes) -> None:
     context = main()["securityContext"]
-    granted = sum(1 << NUMBERS[name] for name in context["capabilities"]["add"])
+    capabilities = sum(1 << NUMBERS[name] for name in context["capabilities"]["add"])
+    places = {Path(mount["mountPath"]) for mount in main()["volumeMounts"] if not mount.get("readOnly")}
+    assert not context["allowPrivilegeEscalation"]
     for proxy in contained.cluster.proxies.values():
-        lines = Path(f"/proc/{proxy.process.pid}/status").read_text().splitlines()
-        its = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
-        sets = {name: int(its[name], 16) for name in ("CapPrm", "CapEff", "CapBnd", "CapInh", "CapAmb")}
-        assert sets == {"CapPrm": granted, "CapEff": granted, "CapBnd": granted, "CapInh": 0, "CapAmb": 0}
-        assert its["NoNewPrivs"] == str(int(not context["allowPrivilegeEscalation"]))
-        its_users = Path(f"/proc/{proxy.process.pid}/ns/user").readlink()
-        assert its_users == Path("/proc/self/ns/user").readlink(), "the node's own user namespace"
-
-
-def test_it_can_write_where_the_daemonset_lets_it_and_nowhere_else(contained: ThreeNodes) -> None:
-    granted = {Path(mount["mountPath"]) for mount in main()["volumeMounts"] if not mount.get("readOnly")}
-    assert granted == {TMP, LOCK}
-    for proxy in contained.cluster.proxies.values():
-        lines = Path(f"/proc/{proxy.process.pid}/mountinfo").read_text().splitlines()
-        options = {Path(line.split()[4]): line.split()[5].split(",") for line in lines}
-        root = Path(f"/proc/{proxy.process.pid}/root")
-        writable = {point for point in options if "rw" in options[point] and (root / point.relative_to("/")).exists()}
-        assert writable == granted | {Path("/proc")}
+        its = Path(f"/proc/{proxy.process.pid}")
+        status = dict(line.split(":\t", 1) for line in (its / "status").read_text().splitlines())
+        assert [int(status[name], 16) for name in ("CapPrm", "CapEff", "CapBnd")] == [capabilities] * 3
+        assert [int(status[name], 16) for name in ("CapInh", "CapAmb")] == [0, 0]
+        assert status["NoNewPrivs"] == "1"
+        assert (its / "ns/user").readlink() == Path("/proc/self/ns/user").readlink(), "the node's own user namespace"
+        mounted = [line.split() for line in (its / "mountinfo").read_text().splitlines()]
+        options = {Path(words[4]): words[5].split(",") for words in mounted}
+        writable = {each for each in options if "rw" in options[each] and Path(f"{its}/root{each}").exists()}
+        assert writable == places | {Path("/proc")}
         assert "ro" in options[Path("/proc/sys")]
-        device = (root / "tmp").stat().st_dev
-        files = [each.stat() for each in (root / "tmp").glob("*") if each.is_file()]
-        modes = {stat.S_IMODE(each.st_mode) for each in files if each.st_dev == device}
+        modes = {stat.S_IMODE(each.stat().st_mode) for each in (its / "root/tmp").glob("*") if each.is_file()}
         assert modes == {0o600}, "what it writes there is for itself only"
 
 
@@ -111,7 +102,7 @@ def test_every_kind_of_service_answers(contained: ThreeNodes) -> None:
     failing = [case for case in CASES if case.expect.fate is not Fate.ANSWERED]
     others = [case for case in CASES if case not in failing and (has_sctp() or case.service != "default/stream")]
     results = list(run_side_by_side(lab, SERVICES, failing).values())
-    results += [run_case(lab, SERVICES, case, (ask, contained.residents.ask)) for case in others]
+    results += [run_case(lab, SERVICES, case, (ask, contained.asker.ask)) for case in others]
     assert [(str(result.case), result.complaint) for result in results if result.complaint] == []
 
 
