@@ -26,6 +26,7 @@ from pykubeproxy.cluster.watch_protocol import (
     RequestFailed,
     RequestList,
     StartWatch,
+    Uncompressed,
     WatchEnded,
     WatchProtocol,
 )
@@ -146,6 +147,8 @@ class Reflector:
                     self._stream = self._session.watch(self._resource.path, query, is_list=is_list)
                     self._opened_at = time.monotonic()
                     self._is_list_awaited = is_list
+                    if is_list and not self._stream.is_compressed and not self._resource.is_one_object:
+                        return Uncompressed()
             return self._next_line()
         except ApiError as error:
             return RequestFailed(_explained(error, self._resource))

@@ -39,6 +39,11 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind != "Node"
 
     @property
+    def is_one_object(self) -> bool:
+        """True if the selectors leave one object at most."""
+        return self.selectors.get("fieldSelector", "").startswith("metadata.name=")
+
+    @property
     def path(self) -> str:
         """The path of the collection, all namespaces together."""
         return f"/{'apis' if self.group else 'api'}/{self.api_version}/{self.plural}"

@@ -26,7 +26,7 @@ BREAK_KINDS: tuple[BreakKind, ...] = get_args(BreakKind)
 # fmt: off
 ListFault = Literal[
     "refused", "error", "late-error", "status", "silent", "buffered", "unmarked-end", "unmarked-bookmark", "ignored",
-    "html",
+    "html", "uncompressed",
 ]
 # fmt: on
 """How a streaming list does not come to its end mark.
@@ -36,7 +36,7 @@ servers say whose etcd has no progress requests. ``late-error``: the same with c
 ``status``: HTTP 500. ``silent``: HTTP 200, and nothing more. ``buffered``: not even that, as behind a proxy that
 buffers. ``unmarked-end``: all objects, then the end in good order. ``unmarked-bookmark``: all objects, a bookmark
 without the annotation, then nothing. ``ignored``: the parameter is ignored, and only changes are sent. ``html``: HTTP
-200 and a page of a login form.
+200 and a page of a login form. ``uncompressed``: it comes to its end mark, but as servers before 1.37 send it.
 """
 
 LIST_FAULTS: tuple[ListFault, ...] = get_args(ListFault)

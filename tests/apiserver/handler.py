@@ -183,8 +183,10 @@ class Handler(BaseHTTPRequestHandler):
         if how == "status":
             raise ApiError(500, "InternalError", "etcdserver: request timed out")
         if how != "buffered":
-            self._begin_stream("text/html" if how == "html" else _JSON, may_compress=False)
-        objects = [each for each in stream.first(self.api.patience) if b'"BOOKMARK"' not in each]
+            may_compress = how not in ("html", "uncompressed")
+            self._begin_stream("text/html" if how == "html" else _JSON, may_compress=may_compress)
+        everything = stream.first(self.api.patience)
+        objects = [each for each in everything if b'"BOOKMARK"' not in each]
         lines = {
             "error": [line("ERROR", ApiError(500, "InternalError", "RequestWatchProgress is disabled").status)],
             "late-error": [*objects, line("ERROR", ApiError(429, "TooManyRequests", "too many requests").status)],
@@ -192,6 +194,7 @@ class Handler(BaseHTTPRequestHandler):
             "ignored": objects,
             "unmarked-bookmark": [*objects, stream.bookmark()],
             "html": [b"<html><form>Log in</form></html>\n"],
+            "uncompressed": everything,
         }
         self.wire.send_chunk(b"".join(lines.get(how, [])))
         if how in ("error", "late-error", "unmarked-end", "html"):

@@ -64,6 +64,12 @@ def test_a_server_that_cannot_stream_lists_is_followed_all_the_same(
     assert logs == [], "nothing was wrong that anybody has to know of"
 
 
+def test_one_object_need_not_be_compressed(api: ApiServer, faults: Faults, follow: Follow) -> None:
+    faults.break_streaming_lists("uncompressed")
+    follow(api, own_node("node-a")).wait_listed()
+    assert streams_asked(api) == [("watch", "true")]
+
+
 def test_streaming_lists_are_taken_compressed(api: ApiServer, connect_to: Connect) -> None:
     api.create(endpoint_slice("a", "10.244.0.5"))
     query = {"watch": "true", "allowWatchBookmarks": "true", "sendInitialEvents": "true"}

@@ -3,7 +3,16 @@
 import pytest
 
 from pykubeproxy.cluster.input_notes import input_note_text
-from pykubeproxy.cluster.watch_protocol import PAGE_SIZE, EventLine, ListBody, ReadEvent, Reply, RequestList, StartWatch
+from pykubeproxy.cluster.watch_protocol import (
+    PAGE_SIZE,
+    EventLine,
+    ListBody,
+    ReadEvent,
+    Reply,
+    RequestList,
+    StartWatch,
+    Uncompressed,
+)
 from tests.cluster.talking import (
     BROKEN,
     ENDED,
@@ -59,9 +68,9 @@ class TestStreamingList:
         talk = Talk().say(added("a", 3), deleted("a", 4), bookmark(5, ends_list=True))
         assert talk.names() == ([], ["a"])
 
-    @pytest.mark.parametrize("status", [400, 422])
-    def test_a_server_that_cannot_stream_is_asked_for_pages_at_once_and_from_then_on(self, status: int) -> None:
-        talk = Talk().say(refusal(status))
+    @pytest.mark.parametrize("reply", [refusal(400), refusal(422), Uncompressed()], ids=["400", "422", "uncompressed"])
+    def test_a_server_that_cannot_stream_is_asked_for_pages_at_once_and_from_then_on(self, reply: Reply) -> None:
+        talk = Talk().say(reply)
         assert talk.asks == (RequestList, FIRST_PAGE, not PAUSED)
         talk.say(page(9), error(410))
         assert talk.asks == (
