@@ -64,16 +64,6 @@ def test_many_endpoints_fit_on_a_screen_and_a_page_groups_them_in_numeric_order(
     assert "<summary>… and 92 more, 92% together</summary>" in top
 
 
-def test_a_dump_with_objects_that_explain_what_it_lacks(tmp_path: Path) -> None:
-    live = tmp_path / "live.save"
-    live.write_text("*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n*filter\n:FORWARD ACCEPT [0:0]\nCOMMIT\n")
-    (ending,) = endings(trace(POD, "10.96.0.10:80", "--live", str(live), "-f", str(EXAMPLES)))
-    assert ending.startswith(
-        "! LOST  always  10.96.0.10 belongs to default/web; default/web is in the cluster, but not in these rules: "
-        "see what is missing with pykubeproxy diff"
-    )
-
-
 def test_tables_that_a_dump_lacks_are_told() -> None:
     text = (GOLDEN / "clusterip-three-endpoints" / "ipv4.save").read_text()
     nat = text[text.index("*nat") :]
@@ -89,16 +79,6 @@ def test_what_render_printed_is_a_dump(tmp_path: Path) -> None:
     assert trace("fd00:10:244::99", "default/portal:http", "--live", str(dump)).exit_code == 0
 
 
-def test_an_unknown_match_is_a_fork_and_a_policy_is_quoted(tmp_path: Path) -> None:
-    live = tmp_path / "live.save"
-    live.write_text("*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m geoip --source-country DE -j ACCEPT\nCOMMIT\n")
-    result = trace(STRANGER, "10.0.0.1:80", "--live", str(live), "--host-address", "192.0.2.1")
-    assert result.exit_code == 1
-    assert endings(result)[0].startswith("? UNDECIDED  always  cannot decide: -m geoip")
-    assert "    if -m geoip" in result.stdout
-    assert "policy DROP of chain FORWARD in table filter" in result.stdout
-
-
 def test_an_address_that_may_be_the_node_s_is_a_fork() -> None:
     asked = ("203.0.113.7", "192.168.1.10:8080", "--in-interface", "eth0", "--live", str(FOREIGN / "docker.save"))
     result = trace(*asked)
@@ -107,11 +87,6 @@ def test_an_address_that_may_be_the_node_s_is_a_fork() -> None:
     told = trace(*asked, "--host-address", "192.168.1.10").stdout
     assert "if 192.168.1.10 is" not in told
     assert "sent to 172.17.0.2:80" in told
-
-
-def test_a_node_port_that_nobody_has_by_a_dump_alone() -> None:
-    result = trace("203.0.113.7", "172.31.1.2:30999", *dump_of("loadbalancer-source-ranges"))
-    assert "LOST  always  no Service has node port 30999/tcp" in result.stdout
 
 
 def test_an_open_question_that_makes_no_difference_is_no_failure() -> None:
@@ -147,14 +122,6 @@ def test_control_characters_of_a_comment_stay_in_the_dump(tmp_path: Path) -> Non
     ET.fromstring(trace(*asked, "--output", "svg").stdout)  # noqa: S314  our own text
 
 
-def test_a_pod_of_another_node() -> None:
-    assert example("10.244.1.11", "default/web").stderr == (
-        "note: --from 10.244.1.11 is a pod of node-b, whose rules redirect its packets for Services, "
-        "not those of node-a; ask on node-b, or with --hostname-override node-b\n"
-    )
-    assert example("10.244.1.11", "172.31.0.11:30083").stderr == ""
-
-
 def document(client: str, target: str, *arguments: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(example(client, target, *arguments, "--output", "json").stdout)
     return found
@@ -178,14 +145,6 @@ def test_json() -> None:
         "says": "sent to 10.244.1.11:8080",
         "endpoint": {"pod": "default/web-3", "node": "node-b"},
     }
-
-
-def test_json_of_a_lost_packet() -> None:
-    (outcome,) = document(POD, "10.96.0.10:81")["outcomes"]
-    assert (outcome["verdict"], outcome["lost"], outcome["cause"]["kind"]) == ("LOST", True, "Lost")
-    port = {"port": 80, "protocol": "tcp", "service": "default/web:http"}
-    missed = {"address": "10.96.0.10", "port": 81, "protocol": "tcp", "ports": [port]}
-    assert outcome["cause"]["finding"] == {"kind": "HasOtherPorts", **missed}
 
 
 def test_json_names_the_endpoints_that_affinity_may_lead_to() -> None:

@@ -18,13 +18,15 @@ _CITATION = re.compile(
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
+def sources() -> Iterator[Path]:
+    return (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")) if path != Path(__file__))
+
+
 def citations() -> Iterator[tuple[Path, str, tuple[str, ...]]]:
     """Where a page is cited, its name, and the sections that are named."""
-    for folder in FOLDERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if path != Path(__file__):
-                for page, numbers in _CITATION.findall(re.sub(r"\s*\n\s*(?:# )?", " ", path.read_text())):
-                    yield path, page, tuple(re.findall(_NUMBER, numbers))
+    for path in sources():
+        for page, numbers in _CITATION.findall(re.sub(r"\s*\n\s*(?:# )?", " ", path.read_text())):
+            yield path, page, tuple(re.findall(_NUMBER, numbers))
 
 
 def headings(text: str) -> set[str]:
@@ -43,23 +45,17 @@ def has_section(page: Path, number: str) -> bool:
 
 
 def test_each_citation_leads_to_a_section() -> None:
-    cited = list(citations())
-    wrong = [
-        f"{path.relative_to(ROOT)}: {page} section {number}"
-        for path, page, numbers in cited
-        for number in numbers or ("",)
-        if not has_section(ROOT / "docs" / "reference" / page, number)
+    cited = [
+        (path.relative_to(ROOT), page, number) for path, page, numbers in citations() for number in numbers or ("",)
     ]
-    assert wrong == []
+    assert [each for each in cited if not has_section(ROOT / "docs" / "reference" / each[1], each[2])] == []
     assert len(cited) > 100
 
 
 def test_no_page_is_cited_without_its_folder() -> None:
     names = "|".join(re.escape(page.name) for page in PAGES)
     bare = re.compile(rf"(?<![\w/.-])(?:{names})\b")
-    for folder in FOLDERS:
-        for path in (ROOT / folder).rglob("*.py"):
-            assert path == Path(__file__) or not bare.search(path.read_text()), path
+    assert [path for path in sources() if bare.search(path.read_text())] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
