@@ -70,9 +70,11 @@ def test_the_family_shows_in_the_addresses_where_there_is_no_header(family: str,
     text = SAMPLE.saved(family)
     only = diff(SAMPLE, *files(tmp_path, text), arguments=("--family", family))
     assert (only.exit_code, only.stdout, only.stderr) == (0, SAME, "")
-    result = diff(SAMPLE, *files(tmp_path, text.replace("-j KUBE-MARK-MASQ", "-j RETURN", 1)))
-    assert result.exit_code == 1
-    assert result.stdout.startswith(f"# {family}\n")
+    other = files(tmp_path, text.replace("-j KUBE-MARK-MASQ", "-j RETURN", 1))
+    for output in ("text", "restore"):
+        result = diff(SAMPLE, *other, arguments=("--output", output))
+        assert result.exit_code == 1
+        assert result.stdout.startswith(f"# {family}\n")
 
 
 FILTER, NAT = tables(PLAIN)

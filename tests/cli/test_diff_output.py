@@ -81,12 +81,6 @@ def test_the_same_in_json(live: Path, smaller: Path) -> None:
     assert (same.exit_code, json.loads(same.stdout)["changed"]) == (0, False)
 
 
-def test_restore_is_what_run_would_feed(live: Path, smaller: Path) -> None:
-    lines = diff(smaller, live, "--output", "restore").stdout.splitlines()
-    assert (lines[:2], lines[-1]) == (["# ipv4", "*nat"], "COMMIT")
-    assert "-X KUBE-SEP-ELX6N4Z5RGB67TLC" in lines
-
-
 def test_what_changes_for_ports_that_no_service_has(live: Path, tmp_path: Path) -> None:
     refusing = ("--reject-unused-ports", "cluster-ips")
     result = diff(EXAMPLE, live, *refusing)

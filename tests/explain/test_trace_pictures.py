@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
@@ -32,8 +33,8 @@ FLAGS = (
 ADDRESSES = ("10.0.1.1", "10.0.1.2", "10.0.1.3")
 
 
-def traced(*addresses: str) -> Trace:
-    objects = (service("ns1/svc1", "10.96.0.1"), slice_of("ns1/svc1", *addresses))
+def traced(*addresses: str, **fields: Any) -> Trace:
+    objects = (service("ns1/svc1", "10.96.0.1", **fields), slice_of("ns1/svc1", *addresses))
     return trace(compile_ruleset(snapshot(*objects), options()), packet(), NODE)
 
 
@@ -119,25 +120,21 @@ def test_a_browser_draws_it(tmp_path: Path) -> None:
     assert len(colours) > 50
 
 
-def asked_of_the_interface() -> Trace:
-    dump = {"nat": "PREROUTING -i cni0 -j DNAT --to-destination 10.0.1.1"}
-    return follow(dump=dump)
-
-
 def test_an_open_question_is_no_share() -> None:
-    for text in (as_svg(asked_of_the_interface(), {}), as_html(asked_of_the_interface(), {})):
-        assert "if -i cni0" in text
-        assert "if not -i cni0" in text
+    asked = follow(dump={"nat": "PREROUTING -i cni0 -j DNAT --to-destination 10.0.1.1"})
+    for draw, question in (
+        (as_svg, "{}"),
+        (as_html, '<div class="dim case">{}:</div>'),
+        (as_mermaid, '-- "{}" -->'),
+    ):
+        text = draw(asked, {})
+        assert question.format("if -i cni0") in text
+        assert question.format("if not -i cni0") in text
         assert "100%</text>" not in text
-    flowchart = as_mermaid(asked_of_the_interface(), {})
-    assert '-- "if -i cni0" -->' in flowchart
-    assert '-- "if not -i cni0" -->' in flowchart
-    assert '<div class="dim case">if -i cni0:</div>' in as_html(asked_of_the_interface(), {})
 
 
 def test_a_client_that_affinity_remembers_is_told_of() -> None:
-    objects = (service("ns1/svc1", "10.96.0.1", affinity_seconds=60), slice_of("ns1/svc1", *ADDRESSES))
-    found = trace(compile_ruleset(snapshot(*objects), options()), packet(), NODE)
+    found = traced(*ADDRESSES, affinity_seconds=60)
     for text in (as_svg(found, {}), as_html(found, {}), as_mermaid(found, {})):
         assert "a client that session affinity remembers goes where it went before" in text
     assert "affinity remembers" not in as_svg(traced(*ADDRESSES), {})
@@ -180,14 +177,8 @@ def test_text_on_the_page_is_legible(colors: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("style", [LIGHT, DARK.partition("{")[2]], ids=["light", "dark"])
 def test_text_in_the_drawing_is_legible(style: str) -> None:
-    for ground, names in {
-        ".bg": ("text", ".h2"),
-        ".more": ("text",),
-        ".card": (".n", ".chain", "text", "text.pass", "text.rewrite"),
-    }.items():
+    on_card = (".n", ".chain", "text", "text.pass", "text.rewrite")
+    for ground, names in {".bg": ("text", ".h2"), ".more": ("text",), ".card": on_card}.items():
         assert_legible([filled(style, name) for name in names], [filled(style, ground)])
-
-
-def test_white_on_the_boxes_of_results_and_hooks_is_legible() -> None:
     boxes = [filled(LIGHT, f".{name}") for name in ("accept", "refuse", "undecided", "lost")]
     assert_legible(["ffffff"], [*boxes, *(hook.removeprefix("#") for hook in svg._HOOKS.values())])
