@@ -122,6 +122,14 @@ def test_control_characters_of_a_comment_stay_in_the_dump(tmp_path: Path) -> Non
     ET.fromstring(trace(*asked, "--output", "svg").stdout)  # noqa: S314  our own text
 
 
+def test_a_pod_of_another_node() -> None:
+    assert example("10.244.1.11", "default/web").stderr == (
+        "note: --from 10.244.1.11 is a pod of node-b, whose rules redirect its packets for Services, "
+        "not those of node-a; ask on node-b, or with --hostname-override node-b\n"
+    )
+    assert example("10.244.1.11", "172.31.0.11:30083").stderr == ""
+
+
 def document(client: str, target: str, *arguments: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(example(client, target, *arguments, "--output", "json").stdout)
     return found

@@ -154,7 +154,8 @@ def test_what_others_have_said_cannot_drive_a_terminal() -> None:
     assert says == r"API server \x1b[2J cannot be followed for 1 s: one\ntwo"
 
 
-def test_every_problem_of_order_has_words() -> None:
+def test_every_problem_of_order_has_words_and_is_documented() -> None:
+    assert [problem for problem in OrderProblem if f"`{problem}`" not in (DOCS / "diff-json.md").read_text()] == []
     assert len({order_text(problem) for problem in OrderProblem}) == len(OrderProblem)
 
 
