@@ -161,9 +161,14 @@ def test_json_names_the_endpoints_that_affinity_may_lead_to() -> None:
 
 @pytest.mark.parametrize(
     ("output", "begins", "ends"),
-    [("svg", "<svg ", "</svg>\n"), ("html", "<!DOCTYPE html>\n", "</html>\n"), ("mermaid", "flowchart TD\n", "\n")],
+    [
+        ("svg", "<svg ", "</svg>\n"),
+        ("html", "<!DOCTYPE html>\n", "</html>\n"),
+        ("mermaid", "flowchart TD\n", "\n"),
+        ("json", "{", "}\n"),
+    ],
 )
-def test_a_picture_has_the_exit_status_of_the_answer(output: str, begins: str, ends: str) -> None:
+def test_every_form_has_the_exit_status_of_the_answer(output: str, begins: str, ends: str) -> None:
     result = example(POD, "default/web", "--output", output)
     assert (result.exit_code, "10.244.1.11:8080" in result.stdout) == (0, True)
     assert result.stdout.startswith(begins)
