@@ -159,9 +159,8 @@ class Node:
 
     def sends_to(self, *endpoints: str, kind: Kind = NFT4) -> bool:
         """True if rules send to just these endpoints, as `ip:port`."""
-        return {line.split()[-1] for line in self.dump(kind).splitlines() if " --to-destination " in line} == {
-            *endpoints
-        }
+        lines = [line.split() for line in self.dump(kind).splitlines()]
+        return {words[-1] for words in lines if "--to-destination" in words} == {*endpoints}
 
     def inside(self, function: Callable[[], Result]) -> Result:
         """Call a function in the machine's network."""

@@ -2,7 +2,6 @@
 
 from pykubeproxy.daemon.messages import ForeignChange, ObjectsListed
 from pykubeproxy.host.errors import HostError
-from pykubeproxy.model.ip import Family
 from tests.builders import service
 from tests.daemon.fakes import Clock, FakePoll, FakeProxy, act_until, changed, followed, loop_of
 
@@ -21,17 +20,6 @@ def test_a_disturbance_is_looked_at_soon_and_once(clock: Clock, proxy: FakeProxy
     act_until(loop, clock, T0 + 10)
     assert proxy.reads == [T0, T0 + 5, T0 + 5.25]
     assert [sync.cause for sync in recorder.syncs] == [None, FIREWALLD, FIREWALLD]
-
-
-def test_what_costs_much_is_done_rarely(clock: Clock, proxy: FakeProxy) -> None:
-    proxy.read_seconds = 0.5
-    loop = loop_of(clock, proxy, FakeProxy(clock, Family.IPV6))
-    loop.act()
-    for _ in range(100):
-        clock.now += 0.2
-        loop.take(FIREWALLD)
-        loop.act()
-    assert len(proxy.reads) == 1 + 4, "a tenth of the time"
 
 
 def test_a_change_that_comes_in_between_does_not_hide_it(clock: Clock, proxy: FakeProxy) -> None:

@@ -8,8 +8,6 @@ import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from pykubeproxy.cluster.input_notes import UnreadableDocument, UnusedKind
-from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS, FatalError, ObjectsChanged, ObjectsListed
 from pykubeproxy.daemon.sync.family import FamilyProxy
@@ -101,14 +99,6 @@ def test_what_was_touched_is_told_with_the_sync_and_only_once(clock: Clock, prox
     loop.sync()
     touched = {ServiceKey("ns1", "svc1"), ServiceKey("ns1", "other")}
     assert [set(sync.touched) for sync in recorder.syncs] == [touched, set()]
-
-
-def test_notes_are_logged(clock: Clock, proxy: FakeProxy) -> None:
-    with capture_logs() as logs:
-        notes = (UnreadableDocument(problem="bad"), UnusedKind(kind="Pod"))
-        loop_of(clock, proxy).take(ObjectsChanged(ObjectChanges(notes=notes)))
-    expected = [("bad", "error"), ("Pod is not used here; skipped", "info")]
-    assert [(line["event"], line["log_level"]) for line in logs] == expected
 
 
 def test_addresses_are_looked_at_in_every_sync_where_rules_depend_on_them(clock: Clock, proxy: FakeProxy) -> None:

@@ -162,23 +162,6 @@ def test_drift_is_counted_by_culprit(told: Told) -> None:
         assert counted == [1, 1, None]
 
 
-def test_health_follows_the_node_and_requests(told: Told) -> None:
-    assert not told.health.is_eligible
-    told.change(Node(name="other"), Node(name=NODE))
-    assert told.health.is_eligible
-    told.change(removed=(ObjectId("Node", "", NODE),))
-    assert told.health.is_eligible, "the last one that was seen counts"
-    told.telemetry.started()
-    told.telemetry.sync_requested()
-    assert told.health.is_healthy
-    assert told.values("proxy_rules_last_queued_timestamp_seconds", labels=IPV6)[0]
-    told.now += 60
-    assert not told.health.is_healthy
-    for family in Family:
-        told.sync(family=family)
-    assert told.health.is_healthy
-
-
 def balanced(port: int = 30500) -> Service:
     return service("ns/web", type=ServiceType.LOAD_BALANCER, external_traffic_local=True, health_check_node_port=port)
 
@@ -234,15 +217,6 @@ def test_a_shadow_tells_what_it_would_do_and_serves_nothing(told: Told) -> None:
     assert told.served == []
     told.sync()
     assert told.value(PROGRAMMED, IPV4) is None, "times are not kept"
-
-
-def test_connections_count_from_the_first_look_even_if_there_was_nothing_to_see(told: Told) -> None:
-    labels = IPV4 | {"namespace": "ns", "service": "web", "port": "http", "protocol": "TCP"}
-    told.sync(SyncResult(plan=PLAN, was_read=True))
-    for counted in (5, 7):
-        told.sync(SyncResult(plan=Plan(), was_read=True, counters={DNAT: counted}))
-        assert told.value("pykubeproxy_service_new_connections_total", labels) == counted
-        told.sync()
 
 
 WRITTEN = SyncResult(plan=PLAN)

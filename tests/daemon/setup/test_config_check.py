@@ -113,10 +113,6 @@ def test_node_ports_that_are_open_though_perhaps_they_should_not_be(
     assert found == ([ConfigProblem(told)] if told else [])
 
 
-def test_without_a_node_there_are_no_pod_networks() -> None:
-    assert why_not_served(complete(NODE_CIDR, None, "n1"), NodeFacts(), IPV4, BOTH) is None
-
-
 def test_it_is_asked_before_the_first_sync_and_never_again(clock: Clock, proxy: FakeProxy) -> None:
     asked: list[Node | None] = []
 

@@ -125,13 +125,6 @@ def test_a_namespace_has_the_machines_table(more: int) -> None:
     assert warnings[:1] == [(told, "when the table is full, packets of new connections are dropped")][:more]
 
 
-def test_a_shadow_tells_what_would_be_changed(root: Path) -> None:
-    with capture_logs() as logs:
-        make(Sysctls(root, read_only=True), must_succeed=False)
-    assert made(root) == SETTINGS
-    assert [(line["log_level"], line["event"]) for line in logs] == [("info", "kernel setting would be changed")] * 3
-
-
 def test_being_killed_first_is_not_fatal_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = []
 

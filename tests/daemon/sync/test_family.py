@@ -7,7 +7,7 @@ import pytest
 
 from pykubeproxy.daemon.sync import family
 from pykubeproxy.daemon.sync.family import FamilyProxy, ShadowProxy
-from pykubeproxy.host.errors import HostError, LockTimeout
+from pykubeproxy.host.errors import LockTimeout
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.plan.diff import diff
@@ -88,17 +88,6 @@ def test_after_a_failure_nothing_is_believed_or_lost(
     reads = host.reads
     assert (proxy.sync().was_read, host.reads) == (True, reads + 1)
     assert is_in_sync(host, objects)
-
-
-def test_a_failed_read_is_tried_again(host: FailingHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    its = FamilyProxy(options(), host)
-    its.update(cluster(), [WEB, DB])
-    with monkeypatch.context() as patch:
-        patch.setattr(host, "save", Mock(side_effect=HostError("no")))
-        with pytest.raises(HostError):
-            its.sync()
-    its.sync()
-    assert is_in_sync(host, cluster())
 
 
 def test_what_others_have_changed_is_repaired_and_named(host: FailingHost, proxy: FamilyProxy) -> None:
