@@ -5,9 +5,8 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http import HTTPStatus
 from pathlib import Path
-from threading import Thread
 
 import msgspec
 import pytest
@@ -16,7 +15,9 @@ from pykubeproxy.explain.status.node_state import Health, KubeProxyMetrics, Prox
 from pykubeproxy.explain.status.published import PATH, ProxyStatus
 from pykubeproxy.host import proxy_endpoints
 from pykubeproxy.host.proxy_endpoints import find_running, owner_of
+from pykubeproxy.web.messages import Request, Response
 from tests.explain.status.nodes import STATUS
+from tests.observe.client import served
 
 METRICS = """\
 # HELP kubernetes_build_info [ALPHA] A metric with a constant '1' value.
@@ -44,24 +45,12 @@ Pages = Mapping[str, tuple[int, str]]
 def serving(pages: Pages) -> Iterator[str]:
     """A server of these pages; its address."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, body = pages.get(self.path, (404, "404 page not found\n"))
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body.encode())
+    def answer(request: Request) -> Response:
+        status, body = pages.get(request.path, (404, "404 page not found\n"))
+        return Response(status=HTTPStatus(status), content_type="text/plain", body=body.encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(answer) as port:
+        yield f"127.0.0.1:{port}"
 
 
 def configz(**fields: object) -> tuple[int, str]:
