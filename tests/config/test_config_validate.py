@@ -42,6 +42,13 @@ def errors(fields: Mapping[str, object], cluster_cidrs: tuple[str, ...] = ()) ->
     return tuple(error.removeprefix("KubeProxyConfiguration.") for error in found)
 
 
+def items(pattern: str, verbosity: int = 0) -> tuple[VModuleItem, ...]:
+    return VModuleItem(file_pattern="ok"), VModuleItem(file_pattern=pattern, verbosity=verbosity)
+
+
+EQUALS_OR_COMMA = "File pattern must not contain equal sign or comma"
+
+
 def test_all_errors_come_at_once_in_the_reference_s_order() -> None:
     wrong = {
         "logging.format": "xml",
@@ -121,6 +128,10 @@ def test_all_errors_come_at_once_in_the_reference_s_order() -> None:
             f'DetectLocalMode: Unsupported value: "clustercidr": supported values: {LOCAL_MODES}',
         ),
         ("logging.verbosity", 2**31, "logging.verbosity: Invalid value: 2147483648: Must be <= 2147483647"),
+        ("logging.vmodule", items(""), "logging.vmodule[1]: Required value: File pattern must not be empty"),
+        ("logging.vmodule", items("a=b"), f'logging.vmodule[1]: Invalid value: "a=b": {EQUALS_OR_COMMA}'),
+        ("logging.vmodule", items("a,b"), f'logging.vmodule[1]: Invalid value: "a,b": {EQUALS_OR_COMMA}'),
+        ("logging.vmodule", items("a", 2**31), "logging.vmodule[1]: Invalid value: 2147483648: Must be <= 2147483647"),
         ("logging.options.text.split_stream", True, f"logging.options.text.splitStream: Forbidden: {ALPHA}"),
         ("logging.options.json.split_stream", True, f"logging.options.json.splitStream: Forbidden: {ALPHA}"),
         *(
@@ -210,20 +221,6 @@ def test_names_of_interfaces_add_no_words_to_a_rule(mode: str, field: str, path:
         (error,) = errors({"detect_local_mode": mode, field: name})
         assert error.startswith(f"DetectLocalConfiguration.{path}: Invalid value: ")
         assert error.endswith(f": must be a network interface name of at most {longest} characters")
-
-
-@pytest.mark.parametrize(
-    ("pattern", "verbosity", "error"),
-    [
-        ("", 1, "Required value: File pattern must not be empty"),
-        ("a=b", 1, 'Invalid value: "a=b": File pattern must not contain equal sign or comma'),
-        ("a,b", 1, 'Invalid value: "a,b": File pattern must not contain equal sign or comma'),
-        ("a", 2**31, "Invalid value: 2147483648: Must be <= 2147483647"),
-    ],
-)
-def test_vmodule(pattern: str, verbosity: int, error: str) -> None:
-    items = (VModuleItem(file_pattern="ok"), VModuleItem(file_pattern=pattern, verbosity=verbosity))
-    assert errors({"logging.vmodule": items}) == (f"logging.vmodule[1]: {error}",)
 
 
 def test_json_logs_need_the_beta_gate_and_take_no_vmodule() -> None:

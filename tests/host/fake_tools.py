@@ -20,7 +20,7 @@ class FakeTools:
         folder.mkdir()
         patch.setenv("PATH", str(folder))
 
-    def add(self, name: str, said: str = "", *, complaint: str | bytes = "", status: int = 0, body: str = "") -> None:
+    def add(self, name: str, said: str | bytes = "", *, complaint: str = "", status: int = 0, body: str = "") -> None:
         """A program that prints, complains, and ends with a status; `body` are further lines of its script."""
         for stream, text in (("out", said), ("err", complaint)):
             (self.folder / f"{name}.{stream}").write_bytes(text.encode() if isinstance(text, str) else text)
@@ -29,11 +29,6 @@ class FakeTools:
         path = self.folder / name
         path.write_text(script)
         path.chmod(stat.S_IRWXU)
-
-    def add_raw(self, name: str, said: bytes) -> None:
-        """A program that prints bytes."""
-        self.add(name)
-        (self.folder / f"{name}.out").write_bytes(said)
 
     def install(self, name: str, version: str, **dumps: str) -> None:
         """The three tools of one kind; `dumps` are what the save tool prints, by table."""

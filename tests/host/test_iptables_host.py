@@ -7,17 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pykubeproxy.host import iptables
-from pykubeproxy.host.errors import (
-    HostError,
-    LockTimeout,
-    NotPermitted,
-    NotStarted,
-    ReadOnly,
-    RestoreError,
-    SaveError,
-    ToolMissing,
-)
+from pykubeproxy.host import errors, iptables
 from pykubeproxy.host.protocol import ReadOnlyHost
 from pykubeproxy.host.table_info import TableInfo, TableInfoError, loaded_tables, table_info
 from pykubeproxy.model.ip import Family
@@ -58,7 +48,7 @@ def test_what_goes_wrong_in_reading_is_told_in_one_line(
     tools: FakeTools, said: str, complaint: str, status: int, expected: str
 ) -> None:
     tools.add("save", said, complaint=complaint, status=status)
-    with pytest.raises(SaveError) as caught:
+    with pytest.raises(errors.SaveError) as caught:
         tools.host().save(tables=["nat"])
     assert str(caught.value).startswith(expected)
     assert "\n" not in str(caught.value)
@@ -70,7 +60,7 @@ def test_a_complaint_of_any_length_holds_nothing_up(tools: FakeTools) -> None:
 
 
 def test_comments_in_any_encoding_are_readable(tools: FakeTools) -> None:
-    tools.add_raw("save", NAT.replace("-j", "-m comment --comment X -j").encode().replace(b"X", b'"caf\xe9"'))
+    tools.add("save", NAT.replace("-j", "-m comment --comment X -j").encode().replace(b"X", b'"caf\xe9"'))
     assert tools.host().save(tables=["nat"]).lines("nat", "A") == ('-A A -m comment --comment "caf\\xe9" -j RETURN',)
 
 
@@ -81,7 +71,7 @@ def test_a_table_of_no_concern_that_cannot_be_read_does_no_harm(tools: FakeTools
     tools.add("save", f"# Table `mangle' is incompatible, use 'nft' tool.\n{FILTER}{NAT}")
     assert list(tools.host().save(tables=("filter", "nat")).tables) == ["filter", "nat"]
     tools.add("save", f"# Table `nat' is incompatible, use 'nft' tool.\n{FILTER}")
-    with pytest.raises(SaveError, match=r"^table nat holds rules that iptables cannot read"):
+    with pytest.raises(errors.SaveError, match=r"^table nat holds rules that iptables cannot read"):
         tools.host().save(tables=("filter", "nat"))
 
 
@@ -177,7 +167,7 @@ def test_a_refusal_names_line_and_text_in_one_line(
     tools: FakeTools, complaint: str, status: int, expected: str
 ) -> None:
     tools.add("restore", complaint=complaint, status=status, body=TAKES_INPUT)
-    with pytest.raises(RestoreError) as caught:
+    with pytest.raises(errors.RestoreError) as caught:
         tools.host().restore(LINES)
     assert str(caught.value).startswith(expected)
     assert "\n" not in str(caught.value)
@@ -201,16 +191,25 @@ DENIED = "Could not fetch rule set generation id: Permission denied (you must be
 @pytest.mark.parametrize(
     ("action", "complaint", "error", "words"),
     [
-        (restore, f"{LOCK}. Stopped waiting after 5s.\n", LockTimeout, HELD),
-        (restore, f"{LOCK}; still 4s 0us time ahead to have a chance to grab it...\n", LockTimeout, HELD),
-        (restore, f"{LEGACY}iptables-restore: {DENIED}\n", NotPermitted, "^restore: Could not fetch .*: run as root"),
-        (save, f"{NFT}{DENIED}", NotPermitted, "^save: Could not fetch .*: run as root, or with CAP_NET_ADMIN"),
-        (restore, None, ToolMissing, "^restore is not installed: install the iptables package"),
-        (save, None, ToolMissing, "^save is not installed: install the iptables package"),
+        (restore, f"{LOCK}. Stopped waiting after 5s.\n", errors.LockTimeout, HELD),
+        (restore, f"{LOCK}; still 4s 0us time ahead to have a chance to grab it...\n", errors.LockTimeout, HELD),
+        (
+            restore,
+            f"{LEGACY}iptables-restore: {DENIED}\n",
+            errors.NotPermitted,
+            "^restore: Could not fetch .*: run as root",
+        ),
+        (save, f"{NFT}{DENIED}", errors.NotPermitted, "^save: Could not fetch .*: run as root, or with CAP_NET_ADMIN"),
+        (restore, None, errors.ToolMissing, "^restore is not installed: install the iptables package"),
+        (save, None, errors.ToolMissing, "^save is not installed: install the iptables package"),
     ],
 )
 def test_errors_of_their_own(
-    tools: FakeTools, action: Callable[[FakeTools], None], complaint: str | None, error: type[HostError], words: str
+    tools: FakeTools,
+    action: Callable[[FakeTools], None],
+    complaint: str | None,
+    error: type[errors.HostError],
+    words: str,
 ) -> None:
     if complaint is not None:
         tools.add(action.__name__, complaint=complaint, status=4, body=TAKES_INPUT if action is restore else "")
@@ -229,7 +228,7 @@ def test_the_tool_is_fed_as_kube_proxy_feeds_it(tools: FakeTools, tmp_path: Path
 
 def test_a_tool_that_does_not_read_its_input_is_not_waited_for(tools: FakeTools) -> None:
     tools.add("restore", complaint="iptables-restore: line 1 failed\n", status=1)
-    with pytest.raises(RestoreError) as caught:
+    with pytest.raises(errors.RestoreError) as caught:
         tools.host().restore([f":C{number} - [0:0]" for number in range(50_000)])
     assert caught.value.text == ":C0 - [0:0]"
 
@@ -248,7 +247,7 @@ def no_more_files() -> Iterator[None]:
 def test_no_tool_starts_without_free_files(tools: FakeTools, action: Callable[[FakeTools], None]) -> None:
     tools.add("save", NAT)
     tools.add("restore", body=TAKES_INPUT)
-    with no_more_files(), pytest.raises(NotStarted, match="cannot start iptables: Too many open files"):
+    with no_more_files(), pytest.raises(errors.NotStarted, match="cannot start iptables: Too many open files"):
         action(tools)
     with no_more_files(), pytest.raises(TableInfoError, match="cannot ask about the legacy IPv4 table"):
         table_info(Family.IPV4, "nat")
@@ -260,7 +259,7 @@ def test_a_read_only_host_reads_and_refuses_to_write() -> None:
     host.restore(["*nat", ":A - [0:0]", "-A A -j RETURN", "COMMIT"])
     shadow = ReadOnlyHost(host)
     assert shadow.save().lines("nat", "A") == ("-A A -j RETURN",)
-    with pytest.raises(ReadOnly, match="7 lines were not written"):
+    with pytest.raises(errors.ReadOnly, match="7 lines were not written"):
         shadow.restore(LINES)
     assert host.restores == 1
 

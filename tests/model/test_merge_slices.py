@@ -11,15 +11,6 @@ from tests.builders import at, slice_of, slice_port
 P80 = PortKey("p80", Protocol.TCP)
 
 
-@pytest.mark.parametrize(
-    "texts",
-    [["10.180.0.10", "10.180.0.1"], ["10.0.0.10", "10.0.0.2"], ["fd00::10", "fd00::1"], ["fd00::1", "fd00::a"]],
-)
-def test_order_is_that_of_the_text(texts: list[str]) -> None:
-    merged = merge_slices([slice_of("ns/svc", *reversed(texts))], "n1")
-    assert [endpoint.ip for endpoint in merged[P80]] == texts
-
-
 def test_ports_are_told_apart_by_name_and_protocol() -> None:
     ports = (slice_port("dns", 53), slice_port("dns", 153), slice_port("dns", 53, Protocol.UDP), slice_port("", 80))
     merged = merge_slices([slice_of("ns/svc", "10.0.0.1", ports=ports)], "n1")

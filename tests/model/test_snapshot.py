@@ -48,14 +48,6 @@ def test_a_slice_that_changes_hands_touches_both_services() -> None:
     assert (addresses(cluster, WEB), addresses(cluster, DB)) == ([], ["10.0.0.1"])
 
 
-def test_a_slice_that_changes_family_leaves_the_old_one() -> None:
-    before = slice_of("ns/web", "10.0.0.1")
-    cluster = snapshot(before)
-    assert cluster.put(slice_of("ns/web", "fd00::1", key=before.key)) == {WEB}
-    assert addresses(cluster, WEB) == []
-    assert addresses(cluster, WEB, Family.IPV6) == ["fd00::1"]
-
-
 def test_slices_of_one_service_and_family_are_merged() -> None:
     cluster = snapshot(
         slice_of("ns/web", "10.0.0.2"),

@@ -1,4 +1,4 @@
-"""A client for the servers under test, polite or not, and waiting for what takes a moment."""
+"""A client for the servers under test, polite or not, a clock for them, and waiting for what takes a moment."""
 
 import http.client
 import itertools
@@ -10,11 +10,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pykubeproxy.observe.clock import Timestamp
 from pykubeproxy.web.connection import ClientLimits
 from pykubeproxy.web.messages import Handler
 from pykubeproxy.web.server import ConnectionLimits, Listener, WebThread
 
 SECONDS = 10.0
+START = 1795350868_000000000
 _candidates = itertools.count(20_000 + os.getpid() * 7 % 9_000)
 
 
@@ -126,3 +128,13 @@ def descriptors() -> set[str]:
         with suppress(FileNotFoundError):
             found.add(f"{link.name} {link.readlink()}")
     return found
+
+
+class Ticking:
+    """Starts at 2026-11-22T12:34:28Z, and at 1000 on the other clock."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> Timestamp:
+        return Timestamp(START + round(self.seconds * 10**9), 1000.0 + self.seconds)

@@ -13,8 +13,7 @@ from pykubeproxy.observe.check_server import CheckServer, HealthCheckFailed
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.rules.service_traffic import HealthCheck
 from pykubeproxy.web.server import WebThread
-from tests.observe.client import SECONDS, ask, descriptors, dialled, free_port, is_listening, read_all
-from tests.observe.ticking import Ticking
+from tests.observe.client import SECONDS, Ticking, ask, descriptors, dialled, free_port, is_listening, read_all
 
 ONE, TWO, THREE, FOUR = (ServiceKey("ns", name) for name in ("one", "two", "three", "four"))
 LOCAL = ("127.0.0.1",)

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from pykubeproxy.logger import DEBUG_VERBOSITY
-from pykubeproxy.observe.logs import LogFormat, LossyStream, set_up, set_up_notes, set_verbosity
+from pykubeproxy.observe.logs import LogFormat, set_up, set_up_notes, set_verbosity
 
 EVIL = "a\n2026-11-22T00:00:00Z [info] synced\r\x1b[2J\x00\x9b\u2028\u202e\ud800"
 ESCAPED = r"a\n2026-11-22T00:00:00Z [info] synced\r\x1b[2J\x00\x9b\u2028\u202e\ud800"
@@ -78,11 +78,3 @@ def test_a_full_disk_costs_lines_and_nothing_else(log_format: LogFormat, monkeyp
         for _ in range(1000):
             structlog.get_logger().error("nobody is told", family="IPv4")
         monkeypatch.undo()
-
-
-def test_what_can_be_written_is() -> None:
-    text = io.StringIO()
-    stream = LossyStream(text)
-    assert stream.write("a line\n") == 7
-    stream.flush()
-    assert text.getvalue() == "a line\n"

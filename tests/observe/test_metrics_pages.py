@@ -17,7 +17,7 @@ from pykubeproxy.observe.exposition import OPEN_METRICS, TEXT_FORMAT
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.pages import MetricsPages
 from pykubeproxy.web.messages import Request, Response
-from tests.observe.ticking import Ticking
+from tests.observe.client import Ticking
 
 WARNING = (
     "Warning: This endpoint is not meant to be machine parseable, has no formatting compatibility guarantees and is"
