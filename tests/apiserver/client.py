@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,17 +22,11 @@ class Client:
 
     def request(self, method: str, path: str, body: Any) -> Any:
         """Send a request, and return the decoded JSON of the answer. AssertionError if it is refused."""
-        connection = self.connect()
-        try:
-            headers = {"Authorization": f"Bearer {self._access.token}", "Content-Type": "application/json"}
+        host = urlsplit(self._access.url).netloc
+        headers = {"Authorization": f"Bearer {self._access.token}", "Content-Type": "application/json"}
+        with closing(http.client.HTTPSConnection(host, timeout=10.0, context=self._context)) as connection:
             connection.request(method, path, msgspec.json.encode(body), headers)
             response = connection.getresponse()
             answer = response.read()
-        finally:
-            connection.close()
         assert response.status < http.HTTPStatus.BAD_REQUEST, answer
         return msgspec.json.decode(answer)
-
-    def connect(self) -> http.client.HTTPConnection:
-        """Return a connection, not yet connected, for requests that the other method does not cover."""
-        return http.client.HTTPSConnection(urlsplit(self._access.url).netloc, timeout=10.0, context=self._context)

@@ -6,42 +6,26 @@ from typing import Any
 
 import yaml
 
+from tests.apiserver import testing
+
 GONE = object()
 """A value that stands for a field that is not there."""
 
 
 def service(name: str = "web", namespace: str | None = "ns", **fields: Any) -> dict[str, Any]:
     """A Service of type ClusterIP. Fields of spec are given by name, others by path: `metadata__labels={...}`."""
-    spec = {"clusterIP": "10.96.0.1", "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]}
-    metadata = {"name": name, "namespace": namespace}
-    base = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+    base = testing.service(name, clusterIP="10.96.0.1") | {"metadata": {"name": name, "namespace": namespace}}
     return changed(base, {key if "__" in key else f"spec__{key}": value for key, value in fields.items()})
 
 
-def endpoint_slice(name: str = "web-1", namespace: str | None = "ns", **fields: Any) -> dict[str, Any]:
+def endpoint_slice(name: str = "web-1", namespace: str = "ns", **fields: Any) -> dict[str, Any]:
     """An IPv4 slice of the Service web with one endpoint. Fields are given by path."""
-    labels = {"kubernetes.io/service-name": "web"}
-    base = {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "addressType": "IPv4",
-        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
-        "endpoints": [{"addresses": ["10.244.0.1"], "nodeName": "n1"}],
-    }
-    return changed(base, fields)
+    return changed(testing.endpoint_slice(name, "10.244.0.1", namespace=namespace, of="web"), fields)
 
 
 def node(name: str = "n1", **fields: Any) -> dict[str, Any]:
     """A Node with one address. Fields are given by path."""
-    base = {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": {"topology.kubernetes.io/zone": "zone-a"}},
-        "spec": {"podCIDRs": ["10.244.0.0/24"]},
-        "status": {"addresses": [{"type": "InternalIP", "address": "172.31.1.2"}]},
-    }
-    return changed(base, fields)
+    return changed(testing.node(name, "172.31.1.2"), fields)
 
 
 def changed(obj: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:

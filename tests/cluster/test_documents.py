@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -216,48 +216,26 @@ def test_items_of_a_list_in_json_are_read_as_those_in_yaml(item: Any, kind: str)
     assert read(as_json(items)) == read(as_yaml(items))
 
 
-NAME, PLACE, PATH = ObjectId("Service", "default", "web"), "f.yaml: document 2", Path("f.yaml")
-STAY = "its objects stay as last read"
-WORDS: dict[InputNote, tuple[str, bool]] = {
-    notes.UnusedKind(place=PLACE, kind="Pod"): (f"{PLACE}: Pod is not used here; skipped", False),
-    notes.UnreadableDocument(place=PLACE, problem="nested too deeply"): (f"{PLACE}: nested too deeply", True),
-    notes.BadObjectSkipped(name=NAME, problem="x: y"): (f"{NAME}: x: y; skipped", True),
-    notes.PartIgnored(name=NAME, part=Ignored("x", "y")): (f"{NAME}: x: y; left out", False),
-    notes.PartIgnored(name=NAME, part=Ignored("x", "y", is_error=True)): (f"{NAME}: x: y", True),
-    notes.DefinedTwice(place=PLACE, name=NAME): (f"{PLACE}: {NAME}: defined twice; this one is used", True),
-    notes.DefinedInOtherFile(place="f.yaml", name=NAME): (
-        f"f.yaml: {NAME} is defined in another file as well; this one is used",
-        True,
+REMARKS: list[InputNote] = [
+    notes.UnusedKind(kind="Pod"),
+    notes.PartIgnored(name=WEB, part=Ignored("x", "y")),
+    notes.FileMended(path=Path("f.yaml")),
+    notes.ServiceLeftOut(name=WEB),
+    notes.ObjectsKept(path=Path("f.yaml"), names=(WEB,)),
+    notes.ObjectsInNoFile(names=(WEB,)),
+]
+MISTAKES: dict[InputNote, str] = {
+    notes.PartIgnored(name=WEB, part=Ignored("x", "y", is_error=True)): "Service ns/web: x: y",
+    notes.PathUnreadable(problem="d: none"): "d: none; its objects stay as last read",
+    notes.FileUnreadable(path=Path("f.yaml"), problem="Permission denied", has_objects=True): (
+        "f.yaml: cannot be read: Permission denied; its objects stay as last read"
     ),
-    notes.PathUnreadable(problem="d: no such file or folder"): (f"d: no such file or folder; {STAY}", True),
-    notes.FileUnreadable(path=PATH, problem="Permission denied", has_objects=True): (
-        f"f.yaml: cannot be read: Permission denied; {STAY}",
-        True,
-    ),
-    notes.FileEmpty(path=PATH, has_objects=False): (
-        "f.yaml: empty; nothing is taken for deleted until it has any, or is deleted",
-        True,
-    ),
-    notes.StdinEmpty(): ("stdin: empty: nothing came in", True),
-    notes.FileMended(path=PATH): ("f.yaml: all of it can be used again", False),
-    notes.FolderEmpty(path=PATH): (
-        "f.yaml: no manifest in this folder (.yaml, .yml, .json; folders in it are not looked into)",
-        True,
-    ),
-    notes.FileBesideApi(path=PATH): ("f.yaml: not read: objects come from the API server", True),
-    notes.ServiceLeftOut(name=NAME): (f"left out: {NAME}, it has no clusterIP yet", False),
-    notes.ObjectsKept(path=PATH, names=(NAME, NAME)): (f"f.yaml: kept as last read: {NAME}, {NAME}", False),
-    notes.ObjectsInNoFile(names=(NAME,)): (f"in no file any more, but kept until all can be read: {NAME}", False),
+    notes.FileBesideApi(path=Path("f.yaml")): "f.yaml: not read: objects come from the API server",
 }
 
 
-@pytest.mark.parametrize(("note", "expected"), WORDS.items())
-def test_the_words_for_a_note(note: InputNote, expected: tuple[str, bool]) -> None:
-    assert (input_note_text(note), note.is_error) == expected
-
-
-def test_every_kind_of_note_has_words_here() -> None:
-    assert {type(note) for note in WORDS} == set(get_args(InputNote))
+def test_what_is_a_mistake_and_what_a_remark() -> None:
+    assert {note: input_note_text(note) for note in (*REMARKS, *MISTAKES) if note.is_error} == MISTAKES
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_a_broken_file_keeps_its_objects(folder: Folder) -> None:
     folder.write("a.yaml", as_yaml(service("a", clusterIP="10.96.0.9")) + "---\nkind: [\n")
     folder.write("c.yaml", service("c", clusterIP="10.96.0.8"))
     notes = [
-        f"{path}: document 2: not valid YAML: did not find expected node content (line 14, column 1)",
+        f"{path}: document 2: not valid YAML: did not find expected node content (line 16, column 1)",
         f"{path}: kept as last read: Service ns/b",
     ]
     assert folder.settled() == (["a.9", "c.8"], [], notes)

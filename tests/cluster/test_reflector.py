@@ -82,25 +82,6 @@ def test_streaming_lists_are_taken_compressed(api: ApiServer, connect_to: Connec
     lines.close()
 
 
-def test_pages_are_followed_to_the_last_and_begun_again_if_they_expire(
-    api: ApiServer, faults: Faults, follow: Follow
-) -> None:
-    for number in range(700):
-        api.create(endpoint_slice(f"s{number}", "10.244.0.5"))
-    told = follow(api, can_stream=False).wait_listed()
-    api.wait_watchers(1)
-    api.requests.clear()
-    faults.delay(200, verb="list")
-    faults.break_watches("expired")
-    assert api.requests.wait(2, "list"), "the first page, and then the second one"
-    faults.compact()
-    api.delete("EndpointSlice", "default", "s3")
-    wait_until(lambda: told.removed == ["s3"], "the deletion")
-    lists = [set(request.query) & {"limit", "continue"} for request in api.requests.requests("list")]
-    assert lists == [{"limit"}, {"limit", "continue"}, set()]
-    assert len(told.names()) == 699
-
-
 def test_what_is_not_for_this_proxy_is_not_told(api: ApiServer, follow: Follow) -> None:
     """`docs/reference/lifecycle.md` section 9."""
     headless = endpoint_slice("headless", "10.244.0.5")

@@ -9,7 +9,7 @@ from pykubeproxy.cluster import translate, wire
 from pykubeproxy.cluster.translate import BadObject, Ignored
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Protocol, Service, ServiceKey, service_ports
-from tests.builders import cidr, ip, port
+from tests.builders import cidr, port
 from tests.cluster.manifest_text import GONE, service
 
 V4, V6, OTHER_V4 = "10.96.1.4", "fd00:10:96::d", "10.96.1.5"
@@ -56,27 +56,10 @@ def test_example_a() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "families"),
-    [
-        # B: a node port left in the object.
-        ({"type": "ClusterIP", "ports": [{"port": 80, "nodePort": 123}]}, {Family.IPV4: 123}),
-        # D and E.
-        ({"type": "ExternalName", "clusterIP": "1.2.3.4"}, {}),
-        ({"clusterIP": "2000::1"}, {Family.IPV6: 0}),
-        *(({"clusterIP": value}, {}) for value in ("None", GONE, None, "")),
-        ({"metadata__labels": FOREIGN}, {}),
-    ],
-)
-def test_examples_b_d_e(fields: dict[str, Any], families: dict[Family, int]) -> None:
-    its = made(**fields)
-    assert {f: p.node_port for f in Family for p in service_ports(its, f)} == families
-
-
-@pytest.mark.parametrize(
     ("external_ips", "is_local"), [(["203.0.113.9"], True), (["localhost"], True), ([" "], True), ([], False)]
 )
 def test_any_external_ip_makes_the_traffic_policy_count(external_ips: list[str], *, is_local: bool) -> None:
-    """Example C; it need not even be an address."""
+    """Example C; it need not even be an address. Examples B, D and E are in tests/model."""
     its, _ = translated(service(type="ClusterIP", externalIPs=external_ips, externalTrafficPolicy="Local"))
     assert its.external_policy_local is is_local
 
@@ -209,15 +192,20 @@ def test_affinity(affinity: str, config: dict[str, Any] | None, seconds: int | N
     assert made(sessionAffinity=affinity, sessionAffinityConfig=config).affinity_seconds == seconds
 
 
-@pytest.mark.parametrize("mode", [None, "VIP", ""])
-def test_ingress_in_vip_mode_counts(mode: str | None) -> None:
-    its = made(status__loadBalancer={"ingress": [{"ip": "1.2.3.004", "ipMode": mode}, {"ip": "bogus"}, {"ip": ""}]})
-    assert its.load_balancer_ips == (ip("1.2.3.4"),)
-
-
-@pytest.mark.parametrize("status", [None, {}, {"loadBalancer": None}, {"loadBalancer": {"ingress": None}}])
-def test_no_ingress(status: dict[str, Any] | None) -> None:
-    assert translated({**service(), "status": status})[0].load_balancer_ips == ()
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [
+        *(
+            ({"loadBalancer": {"ingress": [{"ip": "1.2.3.004", "ipMode": it}]}}, ["1.2.3.4"])
+            for it in (None, "VIP", "")
+        ),
+        ({"loadBalancer": {"ingress": [{"ip": "bogus"}, {"ip": ""}]}}, []),
+        *((status, []) for status in (None, {}, {"loadBalancer": None}, {"loadBalancer": {"ingress": None}})),
+    ],
+)
+def test_ingress_in_vip_mode_counts(status: dict[str, Any] | None, found: list[str]) -> None:
+    its, _ = translated({**service(), "status": status})
+    assert [each.text for each in its.load_balancer_ips] == found
 
 
 def test_every_source_range_malformed_is_no_restriction() -> None:

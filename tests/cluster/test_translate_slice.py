@@ -13,7 +13,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import Protocol, ServiceKey
 from tests.builders import at, cidr, ip, slice_port
-from tests.cluster.manifest_text import GONE, endpoint_slice, node
+from tests.cluster.manifest_text import endpoint_slice, node
 
 OF_WEB = {"kubernetes.io/service-name": "web"}
 NO_NAME = "is not a DNS name (a-z, 0-9, '-' and '.', at most 253 characters)"
@@ -33,12 +33,14 @@ def made(**fields: Any) -> EndpointSlice:
 
 @pytest.mark.parametrize("labels", [OF_WEB, OF_WEB | {"endpointslice.kubernetes.io/managed-by": "me"}])
 def test_a_slice_whoever_manages_it(labels: dict[str, str]) -> None:
-    assert made(metadata__labels=labels) == EndpointSlice(
+    hints = {"forZones": [{"name": "zone-a"}, {"name": "zone-b"}], "forNodes": [{"name": "n1"}]}
+    endpoint = {"addresses": ["10.244.0.1"], "nodeName": "n1", "hints": hints}
+    assert made(metadata__labels=labels, endpoints=[endpoint]) == EndpointSlice(
         key=SliceKey("ns", "web-1"),
         service=ServiceKey("ns", "web"),
         family=Family.IPV4,
         ports=(slice_port("http", 8080),),
-        endpoints=(at("10.244.0.1", "n1"),),
+        endpoints=(at("10.244.0.1", "n1", zones=("zone-a", "zone-b"), nodes=("n1",)),),
     )
 
 
@@ -99,14 +101,6 @@ def test_ports() -> None:
     ]
     empty = made(ports=None, endpoints=None)
     assert (empty.ports, empty.endpoints) == ((), ())
-
-
-def test_hints() -> None:
-    hints = {"forZones": [{"name": "zone-a"}, {"name": "zone-b"}], "forNodes": [{"name": "n1"}]}
-    choices: list[dict[str, Any] | None] = [hints, None, {}, {"forZones": []}]
-    entries = [{"addresses": ["10.0.0.1"], "hints": its} for its in choices]
-    found = [(endpoint.zones, endpoint.nodes) for endpoint in made(endpoints=entries).endpoints]
-    assert found == [(("zone-a", "zone-b"), ("n1",)), ((), ()), ((), ()), ((), ())]
 
 
 @pytest.mark.parametrize("labels", [None, {}, {"kubernetes.io/service-name": ""}])
@@ -180,8 +174,8 @@ def node_of(**fields: Any) -> tuple[Node, list[str]]:
 
 def test_a_node() -> None:
     its = Node(name="n1", addresses=(ip("172.31.1.2"),), pod_cidrs=(cidr("10.244.0.0/24"),), zone="zone-a")
-    assert node_of() == (its, [])
-    assert node_of(metadata__labels={"failure-domain.beta.kubernetes.io/zone": "z"})[0].zone == ""
+    zone = {"topology.kubernetes.io/zone": "zone-a", "failure-domain.beta.kubernetes.io/zone": "zone-b"}
+    assert node_of(metadata__labels=zone, spec__podCIDRs=["10.244.0.0/24"]) == (its, [])
     with pytest.raises(BadObject, match=r"^metadata\.name: 'N 1' is not a DNS name"):
         node_of(metadata__name="N 1")
 
@@ -220,7 +214,7 @@ def test_pod_networks(spec: dict[str, Any] | None, cidrs: list[str]) -> None:
         ({}, False),
         ({"metadata__deletionTimestamp": "2020-01-01T00:00:00Z"}, True),
         ({"spec__taints": [{"key": "ToBeDeletedByClusterAutoscaler"}]}, True),
-        ({"spec__taints": [{"key": "node.kubernetes.io/unschedulable"}], "metadata__labels": GONE}, False),
+        ({"spec__taints": [{"key": "node.kubernetes.io/unschedulable"}]}, False),
     ],
 )
 def test_being_deleted(fields: dict[str, Any], *, leaving: bool) -> None:
