@@ -12,99 +12,80 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from typing import Any
 
 from tests.apiserver.wire import Ending, close, shut_down
 
-Serve = Callable[[socket.socket, tuple[str, int]], Ending]
+Serve = Callable[[socket.socket, Any], Ending]
 
-_HANDSHAKE_SECONDS = 10.0
 _DROP_SECONDS = 5.0
 
 
-class Listener:
+class Listener(ThreadingTCPServer):
     """Accepts connections at one address and has ``serve`` handle each in a thread of its own.
 
     ``context`` is what new connections are wrapped with; it may be replaced at any time.
     """
 
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 128
+
     def __init__(self, host: str, serve: Serve, context: ssl.SSLContext) -> None:
         """Bind to a free port, but do not listen yet. Raises OSError."""
         self.context = context
         self._serve = serve
-        with _bound(host, 0) as found:
-            self.port = int(found.getsockname()[1])
-            # Only a port that was asked for outlives the shutdown of the socket: ask for the one that was found.
-            self._socket = _bound(host, self.port)
-        self._lock = threading.Lock()
         self._acceptor: threading.Thread | None = None
-        self._connections: dict[threading.Thread, socket.socket] = {}
+        self._connections: set[socket.socket] = set()
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(self.address_family) as found:
+            found.bind((host, 0))
+            self.port = int(found.getsockname()[1])
+        # Only a port that was asked for outlives the shutdown of the socket: ask for the one that was found.
+        super().__init__((host, self.port), BaseRequestHandler, bind_and_activate=False)
+        self.server_bind()
 
     def open(self) -> None:
         """Listen; does nothing if it does already."""
-        with self._lock:
-            if self._acceptor is None:
-                self._socket.listen(128)
-                self._acceptor = threading.Thread(target=self._accept, name="apiserver-accept", daemon=True)
-                self._acceptor.start()
+        if self._acceptor is None:
+            self.server_activate()
+            self._acceptor = threading.Thread(target=self.serve_forever, args=(0.02,), name="apiserver", daemon=True)
+            self._acceptor.start()
 
     def refuse(self) -> None:
         """Stop listening: connections are refused. Those that exist go on."""
-        with self._lock:
-            acceptor, self._acceptor = self._acceptor, None
-        if acceptor is not None:
-            shut_down(self._socket)
-            acceptor.join(_DROP_SECONDS)
+        if self._acceptor is not None:
+            self.shutdown()
+            self._acceptor = None
+            shut_down(self.socket)
 
     def drop_connections(self) -> None:
         """Close every connection, and wait for their threads."""
         deadline = time.monotonic() + _DROP_SECONDS
         while self._connections and time.monotonic() < deadline:
-            with self._lock:
-                present = dict(self._connections)
-            for thread, sock in present.items():
+            for sock in tuple(self._connections):
                 shut_down(sock)
-                thread.join(0.5)
+            time.sleep(0.005)
 
     def close(self) -> None:
         """Close everything, for good."""
         self.refuse()
         self.drop_connections()
-        self._socket.close()
+        self.server_close()
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                sock, address = self._socket.accept()
-                thread = threading.Thread(target=self._attend, args=(address,), name="apiserver", daemon=True)
-                with self._lock:
-                    self._connections[thread] = sock
-                thread.start()
-
-    def _attend(self, address: tuple[str, int]) -> None:
-        me = threading.current_thread()
-        ending = Ending.CUT
-        # The client may go, or speak no TLS: there is nobody to tell.
-        with contextlib.suppress(OSError, ValueError):
-            ending = self._serve(self._secured(me), address)
-        with self._lock:
-            sock = self._connections[me]
-        close(sock, ending)
-        with self._lock:
-            del self._connections[me]
-
-    def _secured(self, me: threading.Thread) -> socket.socket:
-        plain = self._connections[me]
-        plain.settimeout(_HANDSHAKE_SECONDS)
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; the handshake is left to its own thread."""
+        plain, address = super().get_request()
         secured = self.context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
-        with self._lock:
-            self._connections[me] = secured
-        secured.do_handshake()
-        secured.settimeout(None)
-        return secured
+        self._connections.add(secured)
+        return secured, address
 
-
-def _bound(host: str, port: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    sock.bind((host, port))
-    return sock
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection to its end. The client may go, or speak no TLS: there is nobody to tell."""
+        ending = Ending.CUT
+        with contextlib.suppress(OSError, ValueError):
+            request.do_handshake()
+            ending = self._serve(request, client_address)
+        close(request, ending)
+        self._connections.discard(request)
