@@ -82,16 +82,3 @@ def _all_hold(selector: str, value_of: Callable[[str], str | None]) -> bool:
         if (found == value if equals else found is not None) is ("!" in key):
             return False
     return True
-
-
-def merged(target: Any, patch: Any) -> Any:
-    """Return ``target`` with a JSON merge patch (RFC 7386) applied."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result

@@ -19,7 +19,7 @@ from tests.apiserver.handler import Handler
 from tests.apiserver.journal import Journal
 from tests.apiserver.kubeconfig import Access, Auth
 from tests.apiserver.listener import Listener
-from tests.apiserver.objects import Defaults, JsonObject, merged, read_objects
+from tests.apiserver.objects import Defaults, JsonObject, read_objects
 from tests.apiserver.resources import Resource
 from tests.apiserver.store import Store, Version, key_of
 from tests.apiserver.watch import Watchers, whole
@@ -104,12 +104,16 @@ class ApiServer:
                 self.apply(obj)
 
     def patch(self, kind: str, namespace: str, name: str, patch: JsonObject) -> None:
-        """Change an object by a JSON merge patch."""
+        """Replace fields in parts of an object: ``{"spec": {"podCIDR": ...}}``; None takes a field away."""
         table = resources.named(kind).plural
         with self.store.changed:
             found = self.store.get(table, key_of(namespace, name))
             assert found is not None, name
-            self.store.put(table, merged(found.data(), patch))
+            obj = found.data()
+            for part, fields in patch.items():
+                merged = (obj.get(part) or {}) | fields
+                obj[part] = {key: value for key, value in merged.items() if value is not None}
+            self.store.put(table, obj)
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """Delete an object. KeyError if absent."""

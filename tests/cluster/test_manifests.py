@@ -249,6 +249,11 @@ def test_an_object_that_moves_to_another_file_stays(with_a: Folder) -> None:
     with_a.write("a.yaml", service("x"))
     with_a.write("b.yaml", node(), service("a"))
     assert with_a.settled() == (["x"], [], [])
+    with_a.write("b.yaml", "kind: [\n")
+    with_a.settled()
+    with_a.write("a.yaml", service("y"))
+    note = "in no file any more, but kept until all can be read: Service ns/x"
+    assert with_a.settled() == (["y"], [], [note]), "it may have moved to the one that cannot be read"
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,10 @@ def test_a_slow_trickle_is_no_silence(api: ApiServer, faults: Faults, follow: Fo
     told.wait_names("a", "b")
     assert time.monotonic() - begun > 1.0, "twice the silence allowed"
     assert api.requests.count() == 0, "the watch was left alone"
+    faults.clear()
+    faults.break_watches("end")
+    assert api.requests.wait(1, "watch")
+    assert told.reflector.error is None, "that one ends is no trouble if it has lasted for a while"
 
 
 @pytest.mark.parametrize("can_stream", [True, False])

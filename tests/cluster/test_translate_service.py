@@ -67,6 +67,7 @@ def test_any_external_ip_makes_the_traffic_policy_count(external_ips: list[str],
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
+        ({}, {}),
         ({"clusterIPs": [V4, V6]}, BOTH),
         ({"clusterIP": V6, "clusterIPs": [V6, V4]}, BOTH),
         ({"clusterIPs": [V4, V6], "ipFamilies": ["IPv4"]}, BOTH),
