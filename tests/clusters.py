@@ -14,12 +14,12 @@ from msgspec.structs import replace
 from pykubeproxy.model.endpoint import SlicePort
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Service, ServiceKey, ServiceType
-from pykubeproxy.model.snapshot import Object
+from pykubeproxy.model.snapshot import Object, identify
 from pykubeproxy.rules import spread, tree, trie
 from pykubeproxy.rules.spread import GROUPED_FROM
 from pykubeproxy.rules.trie import LEAF_SIZE
 from tests.builders import cidr, ip, port, service, slice_of, slice_port
-from tests.strategies import ZONES, services, slice_endpoints
+from tests.strategies import ZONES, clusters, services, slice_endpoints
 
 _likely = st.sampled_from([True, True, True, False])
 _seldom_zones = st.sampled_from([(), (), (), *((zone,) for zone in ZONES)])
@@ -44,6 +44,12 @@ def serving_clusters(draw: st.DrawFn, family: Family, least: int = 3, most: int 
     """Some Services, of which each has its slice."""
     keys = [ServiceKey("ns", f"s{number}") for number in range(draw(st.integers(least, most)))]
     return [obj for key in keys for obj in draw(served(key, family))]
+
+
+def mixed_clusters(family: Family) -> st.SearchStrategy[list[Object]]:
+    """Services that mostly work, beside any others; of objects with one name, the last."""
+    both = st.tuples(serving_clusters(family, 3, 6), clusters)
+    return both.map(lambda two: list({identify(obj): obj for part in two for obj in part}.values()))
 
 
 @contextmanager

@@ -30,6 +30,11 @@ class Client(NamedTuple):
     address: str
     interface: str
 
+    @property
+    def is_node(self) -> bool:
+        """True for the node's own processes."""
+        return not self.interface
+
 
 # What becomes of a packet: verdict, endpoint, whether masqueraded; and for which share of them.
 Fate = frozenset[tuple[Verdict, str | None, bool, Fraction]]
@@ -41,7 +46,7 @@ CLIENTS = {
         Client("203.0.113.9", "eth0"),
     ),
     Family.IPV6: (
-        Client("fd00:10::0:1", "veth1"),
+        Client("fd00:10::a0:1", "veth1"),
         Client(NODE_IPS[Family.IPV6], ""),
         Client("2001:db8:113::9", "eth0"),
     ),
@@ -87,12 +92,12 @@ def neighbours(of: Destination) -> Iterator[Destination]:
 class Walk:
     """Packets through one Ruleset, which must not change meanwhile."""
 
-    def __init__(self, ruleset: Ruleset) -> None:
-        self._tracer = Tracer(ruleset, ENVIRONMENT)
+    def __init__(self, ruleset: Ruleset, environment: Environment = ENVIRONMENT) -> None:
+        self._tracer = Tracer(ruleset, environment)
 
     def fate(self, destination: Destination, client: Client) -> Fate:
         """What becomes of a packet."""
-        found = self._tracer.trace(_packet(destination, client))
+        found = self._tracer.trace(packet(destination, client))
         assert sum(outcome.probability for outcome in found.outcomes) == 1
         assert not any(outcome.verdict is Verdict.UNDECIDED for outcome in found.outcomes)
         shares: dict[tuple[Verdict, str | None, bool], Fraction] = {}
@@ -108,13 +113,15 @@ class Walk:
 
 
 @cache
-def _packet(destination: Destination, client: Client) -> Packet:
+def packet(destination: Destination, client: Client) -> Packet:
+    """The packet for the tracer. A process that connects to localhost does so from there."""
+    to = ip(destination.address)
     return Packet(
-        source=ip(client.address),
-        destination=ip(destination.address),
+        source=to if to.is_loopback else ip(client.address),
+        destination=to,
         protocol=destination.protocol,
         source_port=40000,
         destination_port=destination.port,
-        from_node=not client.interface,
+        from_node=client.is_node,
         in_interface=client.interface or None,
     )

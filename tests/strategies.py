@@ -89,7 +89,7 @@ def slice_endpoints(
     nodes: st.SearchStrategy[tuple[str, ...]] = _some_nodes,
 ) -> st.SearchStrategy[SliceEndpoint]:
     """An endpoint; `likely` tells whether it is ready, and whether it serves."""
-    base = "10.0.{}.{}" if family is Family.IPV4 else "fd00:10::{}:{}"
+    base = "10.0.{}.{}" if family is Family.IPV4 else "fd00:10::a{}:{}"
     return st.builds(
         SliceEndpoint,
         address=st.builds(base.format, st.integers(0, 1), st.integers(1, 12)),
@@ -141,12 +141,13 @@ def rule_options(
     draw: st.DrawFn,
     dispatch: st.SearchStrategy[Dispatch] | None = None,
     reject_unused: st.SearchStrategy[RejectUnused] = st.sampled_from(RejectUnused),  # noqa: B008  a value
+    families: st.SearchStrategy[Family] = st.sampled_from(Family),  # noqa: B008  a value
 ) -> RuleOptions:
     """Settings of one node and family, consistent as `daemon.settings` makes them."""
-    family = draw(st.sampled_from(Family))
+    family = draw(families)
     layouts = st.sampled_from(Dispatch) if dispatch is None else dispatch
     is_localhost_open = family is Family.IPV4 and draw(flags)
-    local = {Family.IPV4: ("127.0.0.1", "192.168.0.2"), Family.IPV6: ("2001:db8::1",)}[family]
+    local = ("127.0.0.1", NODE_IPS[family]) if is_localhost_open else (NODE_IPS[family],)
     return RuleOptions(
         family=family,
         node_name="n1",

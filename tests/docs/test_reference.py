@@ -9,7 +9,7 @@ import pytest
 from docs import ROOT
 
 PAGES = sorted((ROOT / "docs" / "reference").glob("*.md"))
-FOLDERS = ("pykubeproxy", "tests", "e2e", "bench", "fuzz")
+FOLDERS = ("pykubeproxy", "tests", "e2e", "bench")
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _CITATION = re.compile(

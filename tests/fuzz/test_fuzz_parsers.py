@@ -5,15 +5,16 @@ Each target takes any bytes. It may raise the errors that it declares, and nothi
 
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzz.findings import Finding
+from tests.fuzz.parser_targets import Target, targets
 
 LONGEST = 1 << 16
 
@@ -34,16 +35,6 @@ LONGEST_SECONDS = 5.0
 MOST_BYTES = 1 << 30
 
 
-@dataclass(frozen=True)
-class Target:
-    """A parser: what it is called, what it reads, inputs that it accepts, and the errors that it may raise."""
-
-    name: str
-    read: Callable[[bytes], object]
-    seeds: tuple[bytes, ...] = field(repr=False)
-    errors: tuple[type[Exception], ...] = ()
-
-
 @st.composite
 def inputs(draw: st.DrawFn, seeds: tuple[bytes, ...]) -> bytes:
     """Bytes that are almost what a parser expects: valid inputs, cut, joined, repeated and spoilt; or noise."""
@@ -56,38 +47,13 @@ def inputs(draw: st.DrawFn, seeds: tuple[bytes, ...]) -> bytes:
     return bytes(data[:LONGEST])
 
 
-def check_parser(target: Target, data: bytes) -> None:
-    """Raises Finding if a target cannot bear an input."""
-    problem = complaint(target, data)
-    if problem:
-        raise Finding(f"{target.name}: {problem}\n  input: {data!r}")
-
-
-def complaint(target: Target, data: bytes) -> str:
-    """What is wrong with how a target takes an input; empty if nothing is."""
-    try:
-        with bounded():
-            target.read(data)
-    except target.errors as error:
-        # Errors reach users as one line.
-        return "" if len(str(error).splitlines()) <= 1 else f"{type(error).__name__} of several lines: {error!s:.300}"
-    except _Late:
-        return f"takes longer than {LONGEST_SECONDS:g} s"
-    except Exception as error:  # noqa: BLE001  what it is, is the question
-        return f"{type(error).__name__}: {error!s:.300}"
-    return ""
-
-
-class _Late(BaseException):
-    """An input took too long."""
-
-
 @contextmanager
 def bounded() -> Iterator[None]:
     """Ends whatever takes too long, and refuses memory to what wants too much of it."""
+    size = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     before = resource.getrlimit(resource.RLIMIT_AS)
     handler = signal.signal(signal.SIGVTALRM, _late)
-    resource.setrlimit(resource.RLIMIT_AS, (_address_space() + MOST_BYTES, before[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (size + MOST_BYTES, before[1]))
     signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_SECONDS)
     try:
         yield
@@ -98,8 +64,20 @@ def bounded() -> Iterator[None]:
 
 
 def _late(_number: int, _frame: FrameType | None) -> None:
-    raise _Late
+    # No parser takes it for an error in its input.
+    pytest.fail(f"takes longer than {LONGEST_SECONDS:g} s")
 
 
-def _address_space() -> int:
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+@pytest.mark.parametrize("target", targets(), ids=lambda target: target.name)
+@given(st.data())
+def test_parsers(target: Target, data: st.DataObject) -> None:
+    assert len(error_of(target, data.draw(inputs(target.seeds))).splitlines()) <= 1, "errors reach users as one line"
+
+
+def error_of(target: Target, data: bytes) -> str:
+    try:
+        with bounded():
+            target.read(data)
+    except target.errors as error:
+        return str(error)
+    return ""

@@ -6,7 +6,6 @@ line of its own, whatever it holds (`docs/reference/iptables-rules.md` section 1
 
 import re
 
-from fuzz.findings import Finding
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, Ruleset
 
 LONGEST_COMMENT = 255
@@ -43,6 +42,7 @@ _MATCHES = (
     r"-p (?:tcp|udp|sctp)",
     rf'-m comment --comment "(?P<comment>{"|".join(_COMMENTS)})"',
     r"-m (?:tcp|udp|sctp)(?: --dport [0-9]{1,5}(?::[0-9]{1,5})?)?",
+    r"-m nfacct --nfacct-name  localhost_nps_accepted_pkts",
     r"-m (?:addrtype --(?:dst|src)-type LOCAL|conntrack (?:! )?--ctstate [A-Z,]+)",
     rf"-m mark (?:! )?--mark {_MARK}/{_MARK}",
     r"-m statistic --mode random --probability [01]\.[0-9]{11}",
@@ -62,17 +62,16 @@ _PREFIX = re.compile(rf"-A (?P<chain>{_CHAIN}|[A-Z]+)(?: |$)", re.ASCII)
 
 
 def check_lines(ruleset: Ruleset) -> None:
-    """Raise Finding for the first line that says anything but what it should."""
+    """Fail for the first line that says anything but what it should."""
     for name, table in ruleset.tables.items():
         for chain, lines in table.chains.items():
             is_builtin = chain in BUILTIN_CHAINS[name]
-            if not is_builtin and (len(chain) > LONGEST_CHAIN or not re.fullmatch(_CHAIN, chain)):
-                raise Finding(f"{name} {chain!r} is no name for a chain of ours")
+            is_ours = len(chain) <= LONGEST_CHAIN and re.fullmatch(_CHAIN, chain)
+            assert is_builtin or is_ours, f"{name} {chain!r} is no name for a chain of ours"
             for line in lines:
-                if problem := _problem(line, chain):
-                    raise Finding(f"{name} {chain}: {problem}: {line!r}")
-                if (target := _jump(line)) and target not in table.chains:
-                    raise Finding(f"{name} {chain}: there is no chain {target}: {line!r}")
+                problem, target = _problem(line, chain), _jump(line)
+                assert not problem, f"{name} {chain}: {problem}: {line!r}"
+                assert not target or target in table.chains, f"{name} {chain}: there is no chain {target}: {line!r}"
 
 
 def _problem(line: str, chain: str) -> str:
