@@ -105,13 +105,6 @@ def _lost_packets(origin: Namespace) -> int:
     return int(dict(zip(names, values, strict=True))["TCPSynRetrans"])
 
 
-def is_in_sync(node: Namespace, flags: Sequence[str]) -> bool:
-    """True if the live rules are those that the objects in the API amount to, as `pykubeproxy diff` sees it."""
-    done = node.exec([sys.executable, "-m", "pykubeproxy", "diff", *flags], check=False, seconds=DIFF_SECONDS)
-    assert done.returncode in (0, 1), done.stderr
-    return done.returncode == 0
-
-
 def with_path(folder: str, *program: str) -> tuple[str, ...]:
     """The command line of a program that looks for others in this folder first."""
     return ("env", f"PATH={folder}{os.pathsep}{os.environ['PATH']}", *program)
@@ -127,6 +120,7 @@ class Bed:
         self.tools = (f"iptables-{backend}", f"ip6tables-{backend}")
         self.node = cluster.lab.nodes[NODE]
         self.client = cluster.lab.pods[f"client-{NODE}"]
+        self.flags = (f"--kubeconfig={cluster.kubeconfig}", f"--hostname-override={NODE}", f"--backend={backend}")
 
     @property
     def proxy(self) -> Proxy:
@@ -149,10 +143,16 @@ class Bed:
         """Create or change a Service, so that just these pods are behind it."""
         self.api.load(objects(number, pods, {}))
 
-    def wait_in_sync(self) -> None:
-        """Wait until the rules are as they should be, without any further change."""
-        flags = (f"--kubeconfig={self.cluster.kubeconfig}", f"--hostname-override={NODE}", f"--backend={self.backend}")
-        self.cluster.wait(lambda: is_in_sync(self.node, flags), "state in sync", SYNC_SECONDS)
+    def wait_in_sync(self, *flags: str) -> None:
+        """Wait until `pykubeproxy diff` finds nothing: the rules are as they should be, without any further change."""
+
+        def is_in_sync() -> bool:
+            command = [sys.executable, "-m", "pykubeproxy", "diff", *self.flags, *flags]
+            done = self.node.exec(command, check=False, seconds=DIFF_SECONDS)
+            assert done.returncode in (0, 1), done.stderr
+            return done.returncode == 0
+
+        self.cluster.wait(is_in_sync, "state in sync", SYNC_SECONDS)
 
     def wait_converged(self) -> None:
         """Wait until all that was asked for is in force: one more change, and with it everything before."""
@@ -252,28 +252,23 @@ class Churn:
     def __init__(self, api: ApiServer, rate: float) -> None:
         self._api = api
         self._rate = rate
-        self._random = Random(SEED)  # noqa: S311  it has to be repeatable
-        self._existing: set[int] = set()
         self.steps = 0
 
     def go_on(self, is_over: threading.Event) -> None:
-        """Change something so many times a second."""
-        begun = time.monotonic()
+        """So many times a second create a Service, give it other endpoints or ports, or delete it."""
+        begun, existing = time.monotonic(), set[int]()
+        random = Random(SEED)  # noqa: S311  it has to be repeatable
         while not is_over.wait(max(0.0, begun + self.steps / self._rate - time.monotonic())):
-            self._step()
-
-    def _step(self) -> None:
-        """Create a Service, give it other endpoints or ports, or delete it."""
-        self.steps += 1
-        number = self._random.choice(CHURNED)
-        if number in self._existing and self._random.random() < 0.2:
-            self._existing.discard(number)
-            for kind, its in (("Service", ""), ("EndpointSlice", "-ipv4"), ("EndpointSlice", "-ipv6")):
-                self._api.delete(kind, NAMESPACE, f"web-{number}{its}")
-            return
-        self._existing.add(number)
-        pods = self._random.sample(PODS, self._random.randint(0, 3))
-        self._api.load(objects(number, pods, {}, sessionAffinity=self._random.choice(["None", "ClientIP"])))
+            self.steps += 1
+            number = random.choice(CHURNED)
+            if number in existing and random.random() < 0.2:
+                existing.discard(number)
+                for kind, its in (("Service", ""), ("EndpointSlice", "-ipv4"), ("EndpointSlice", "-ipv6")):
+                    self._api.delete(kind, NAMESPACE, f"web-{number}{its}")
+                continue
+            existing.add(number)
+            pods = random.sample(PODS, random.randint(0, 3))
+            self._api.load(objects(number, pods, {}, sessionAffinity=random.choice(["None", "ClientIP"])))
 
 
 @contextmanager

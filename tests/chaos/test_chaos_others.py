@@ -3,7 +3,6 @@
 import fcntl
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -11,11 +10,10 @@ from ipaddress import ip_network
 from pathlib import Path
 from statistics import median
 
-from e2e.asking import Destination
+from e2e.asking import Destination, Fate, Resident
 from e2e.topology import Protocol
 from pykubeproxy.host.backend import Backend
 from tests.chaos.bed import IS_FULL, PODS, REPAIRED, Bed, churning, on_legacy, pods_themselves, web
-from tests.host.namespace import Namespace
 
 ROUNDS = 10 if IS_FULL else 1
 OTHER, IDLE = 5, 6
@@ -116,39 +114,26 @@ def test_what_cuts_connections_off_is_undone_and_pods_are_reached_meanwhile(
     figure("seconds until repaired", changed.seconds)
 
 
-class Client:
-    """Asks over one socket only; so its packets are one flow to the kernel, which is judged by the first of them."""
-
-    def __init__(self, destination: Destination) -> None:
-        family = socket.AF_INET if destination.address.version == 4 else socket.AF_INET6
-        self.socket = socket.socket(family, socket.SOCK_DGRAM)
-        self.socket.settimeout(0.1)
-        self.socket.connect((str(destination.address), destination.port))
-
-    def is_answered(self) -> bool:
-        try:
-            self.socket.send(b"/")
-            return bool(self.socket.recv(65535))
-        except OSError:
-            return False
-
-
 def test_a_udp_client_that_began_while_nat_was_flushed_is_answered(bed: Bed) -> None:
     bed.start()
     # After the first sync, in each family: one pass, and another a little later.
     passes = "kubeproxy_conntrack_reconciler_sync_duration_seconds_count"
     bed.cluster.wait(lambda: bed.metric(passes) >= 4, "a node that has looked through its flows")
-    pod = Namespace(bed.client.name)
+    bed.cluster.wait(lambda: bed.metric("pykubeproxy_conntrack_entries") > 0, "a count of its flows")
+    client = Resident(bed.client)
     destinations = [each for each in web() if each.protocol is Protocol.UDP]
+
+    def is_answered(destination: Destination) -> bool:
+        """On one socket; so its packets are one flow to the kernel, which is judged by the first of them."""
+        return client.put(destination, seconds=0.1, kept=True)[0].fate is Fate.ANSWERED
+
     os.kill(bed.pid, signal.SIGSTOP)
     for tool in bed.tools:
         bed.flush("nat", tool)
-    clients = [pod.run(partial(Client, each)) for each in destinations]
-    assert not any(client.is_answered() for client in clients), "there are no rules"
+    assert not any(is_answered(destination) for destination in destinations), "there are no rules"
     os.kill(bed.pid, signal.SIGCONT)
-    for client, destination in zip(clients, destinations, strict=True):
-        bed.cluster.wait(client.is_answered, f"answer from {destination}", seconds=20)
-        client.socket.close()
+    for destination in destinations:
+        bed.cluster.wait(partial(is_answered, destination), f"answer from {destination}", seconds=20)
     bed.wait_in_sync()
     assert {line["family"] for line in bed.proxy.told(REPAIRED)} == {"IPv4", "IPv6"}
 

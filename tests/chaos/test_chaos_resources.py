@@ -4,35 +4,19 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
 from e2e.cluster import RUN
-from pykubeproxy.host.conntrack_usage import conntrack_usage
-from pykubeproxy.host.conntrack_wire import DELETE, NEW, ORIGINAL, direction
-from pykubeproxy.host.netlink import NETFILTER, Netlink
-from pykubeproxy.host.nfnetlink import nfgenmsg
-from pykubeproxy.model.ip import Family
 from tests.apiserver import testing
 from tests.chaos.bed import PODS, Bed, churning, memory, on_any, web
-from tests.host.flows import CREATE_EXCLUSIVELY, UDP, connection, packed
-from tests.host.namespace import Namespace
 
 JUMPING_CLOCK = (sys.executable, str(Path(__file__).with_name("jumping_clock.py")), "run")
 AUDITED = "in sync; nothing to write"
 EVENTS, SERVICES = 10_000, 1000
-
-LARGEST_TABLE = 600_000
-# Shared address space (RFC 6598), from which nobody is here.
-FIRST_CLIENT = IPv4Address("100.64.0.0")
-ANYBODY = "198.18.0.1:53"
-FULL = "nf_conntrack: table full, dropping new connections"
-AGAIN = "nf_conntrack: the table is not full any more"
 
 
 def test_nobody_notices_that_it_may_open_no_more_files(bed: Bed) -> None:
@@ -127,54 +111,3 @@ def inject(bed: Bed, burst: int) -> None:
         for number in range(SERVICES):
             pod = f"10.244.{(burst + change) % 2}.{number % 200 + 20}"
             bed.api.inject(testing.endpoint_slice(f"many-{number}", pod))
-
-
-@contextmanager
-def full_table(node: Namespace, limit: int) -> Iterator[None]:
-    """During the block, the table of a node has as many connections as the kernel allows, which stay in it."""
-    clients = [(FIRST_CLIENT + number).packed for number in range(limit)]
-    sample = FIRST_CLIENT.packed
-    new = connection(f"{FIRST_CLIENT}:1024", ANYBODY, ANYBODY)
-    gone = nfgenmsg(Family.IPV4.address_family) + direction(
-        ORIGINAL, packed(f"{FIRST_CLIENT}:1024"), packed(ANYBODY), UDP
-    )
-
-    def send(kind: int, request: bytes, flags: int = 0) -> int:
-        """Ask the kernel on behalf of each client; return how often it refused."""
-        requests = [each.join(request.split(sample)) for each in clients]
-        with Netlink(NETFILTER) as netlink:
-            return len(netlink.batch("change connections", kind, requests, flags))
-
-    refused = node.run(lambda: send(NEW, new, CREATE_EXCLUSIVELY))
-    try:
-        assert 0 < refused < limit, "there is room for some, and not for all"
-        yield
-    finally:
-        node.run(lambda: send(DELETE, gone))
-
-
-@pytest.mark.night
-@on_any
-def test_a_full_table_of_connections_is_reported(bed: Bed, figure: Callable[[str, object], None]) -> None:
-    usage = conntrack_usage()
-    if usage is None or usage.limit > LARGEST_TABLE:
-        pytest.skip("this machine's table of connections is too large to be filled")
-    proxy = bed.start()
-    # Connections to the API server that are older than the rules come into the table with the next packet only.
-    bed.wait_converged()
-    synced = len(proxy.told("synced"))
-    with bed.traffic(web()) as sent:
-        with full_table(Namespace(bed.node.name), usage.limit):
-            bed.wait_told(FULL, "report")
-            bed.load(2, PODS[1])
-            bed.cluster.wait(lambda: len(proxy.told("synced")) >= synced + 2, "sync of both families")
-        bed.wait_told(AGAIN, "word of room")
-    assert sent.failures != []
-    assert [failure for failure in sent.failures if failure.failed.endswith("/kept")] == []
-    with bed.unharmed():
-        bed.wait_converged()
-        assert bed.metric("pykubeproxy_conntrack_dropped_packets_total") > 0
-        limit = bed.metric("pykubeproxy_conntrack_entries_limit")
-        assert bed.metric("pykubeproxy_conntrack_entries") < limit == usage.limit
-    assert (len(proxy.told(FULL)), len(proxy.told(AGAIN))) == (1, 1)
-    figure("connections that fill the table", usage.limit)

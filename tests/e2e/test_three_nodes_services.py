@@ -83,6 +83,8 @@ def test_hints_count_only_if_every_endpoint_has_one_and_the_zone_has_any(three_n
         try:
             move("zone-1")
             three_nodes.asker.until_all(far, ["a1"])
+            move(None)
+            three_nodes.asker.until_all(far, ["a1", "c1"])
         finally:
             move(ZONES["node-c"])
         three_nodes.asker.until_all(far, ["c1"])

@@ -124,10 +124,12 @@ def test_what_is_said(looks: list[tuple[int, int]], said: list[str]) -> None:
     assert [line["log_level"] for line in logs] == said
 
 
-def test_who_watches_hands_on_what_it_sees() -> None:
+def test_who_watches_tells_and_hands_on_what_it_sees() -> None:
     seen: SimpleQueue[ConntrackUsage] = SimpleQueue()
-    usage = ConntrackUsage(entries=1, limit=2, dropped=0)
+    usage = ConntrackUsage(entries=2, limit=2, dropped=0)
     watch = ConntrackWatch(seen.put, look=lambda: usage)
-    watch.start()
-    assert seen.get(timeout=10) == usage
+    with capture_logs() as logs:
+        watch.start()
+        assert seen.get(timeout=10) == usage
+    assert len(logs) == 1
     watch.join()
