@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from tests.chaos.bed import Bed, churning, meanwhile, memory
 
-SECONDS = float(os.environ.get("PYKUBEPROXY_SOAK_SECONDS", "20"))
+SECONDS = float(os.environ.get("PYKUBEPROXY_SOAK_SECONDS", "40"))
 RATE = 20
 SAMPLES = 120
 DISTURBANCES = 12
