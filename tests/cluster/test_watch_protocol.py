@@ -82,7 +82,7 @@ class TestStreamingList:
     @pytest.mark.parametrize(
         "said", [[], [added("a", 3)], [added("a", 3), bookmark(4)]], ids=["nothing", "some", "more"]
     )
-    @pytest.mark.parametrize("breaks", [*BREAKS, ENDED, SILENCE], ids=str)
+    @pytest.mark.parametrize("breaks", [*BREAKS, ENDED, SILENCE])
     def test_whatever_keeps_it_from_its_end_mark_leads_to_pages_at_once(self, said: list[Reply], breaks: Reply) -> None:
         talk = Talk().say(*said, breaks)
         assert talk.asks == (RequestList, FIRST_PAGE, not PAUSED)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pykubeproxy.flows.stale import FlowCheck, Frontend
+from pykubeproxy.flows.stale import FlowCheck, Frontend, address_of
 from pykubeproxy.model.ip import Family
 from tests.builders import ip
 from tests.flows.flows import flow, frontend
@@ -98,4 +98,5 @@ def test_a_newer_check_is_right_about_what_both_are_about() -> None:
 
 def test_frontends_are_packed_as_in_a_packet() -> None:
     assert frontend("10.96.0.10:53") == Frontend(b"\x0a\x60\x00\x0a\x00\x35")
+    assert address_of(frontend("10.96.0.10:53")) == "10.96.0.10"
     assert frontend(":30053") == Frontend(b"\x75\x65")

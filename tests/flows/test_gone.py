@@ -85,6 +85,9 @@ def test_it_is_gone_once_and_only_after_some_seconds() -> None:
     assert cluster.gone(GRACE_SECONDS - 0.1).is_empty
     found = cluster.gone(GRACE_SECONDS)
     assert found.endpoints[frontend("10.96.0.10:80")] == {frontend(f"{OLD}:80")}
+    assert found.family is Family.IPV4
+    on_any = found.on_node(None)
+    assert on_any.is_stale(flow("192.0.2.1:30080 -> 10.0.0.1:80")), "a node port may be on any address"
     assert cluster.gone().is_empty
     assert cluster.listed.next_at is None
 

@@ -36,22 +36,21 @@ def test_what_is_larger_may_do(met: list[int], *, only_raised: bool) -> None:
     assert [current for current in (4, 5, 6) if setting.is_met_by(current)] == met
 
 
-SIZES = [("nf_conntrack_max", 131072), (HASH_SIZE, 32768)]
-
-
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
         (
             {},
             [
-                *SIZES,
+                ("nf_conntrack_max", 131072),
+                (HASH_SIZE, 32768),
                 ("nf_conntrack_tcp_timeout_established", 86400),
                 ("nf_conntrack_tcp_timeout_close_wait", 3600),
             ],
         ),
         (
             {
+                "min": 131075,
                 "tcp_established_timeout": 5,
                 "tcp_close_wait_timeout": 6.9,
                 "tcp_be_liberal": True,
@@ -59,7 +58,8 @@ SIZES = [("nf_conntrack_max", 131072), (HASH_SIZE, 32768)]
                 "udp_stream_timeout": 8,
             },
             [
-                *SIZES,
+                ("nf_conntrack_max", 131075),
+                (HASH_SIZE, 32768),
                 ("nf_conntrack_tcp_timeout_established", 5),
                 ("nf_conntrack_tcp_timeout_close_wait", 6),
                 ("nf_conntrack_tcp_be_liberal", 1),
