@@ -94,6 +94,7 @@ class Talk:
         usual = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": "300"}
         if isinstance(self.step, StartWatch):
             assert usual.items() <= self.step.query.items()
+            assert self.step.is_list == ("sendInitialEvents" in self.step.query)
             return {key: text for key, text in self.step.query.items() if key not in usual}
         return self.step.query
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pykubeproxy.cluster import api_error
 from pykubeproxy.cluster.input_notes import input_note_text
 from pykubeproxy.cluster.watch_protocol import (
     PAGE_SIZE,
@@ -160,7 +161,21 @@ class TestWatch:
         assert talk.names() == (["b"], []), "nothing of that list is taken in"
 
     def test_who_may_only_watch_goes_on_without_that_look(self) -> None:
-        assert listed(version=10).say(BROKEN, refusal(403)).query == {"resourceVersion": "10"}
+        talk = listed(version=10).say(BROKEN, refusal(403))
+        assert (talk.query, talk.pauses) == ({"resourceVersion": "10"}, False)
+
+    @pytest.mark.parametrize(
+        ("heard", "says"),
+        [
+            ((MALFORMED,), "the API server sent a line that is no watch event"),
+            ((error(410), BROKEN, ListBody(b"{}")), "the API server sent something that is no list"),
+        ],
+    )
+    def test_what_nobody_can_read_is_named(self, heard: tuple[Reply, ...], says: str) -> None:
+        step = listed().say(*heard).step
+        assert isinstance(step, RequestList)
+        assert step.after is not None
+        assert (str(step.after), step.after.kind) == (says, api_error.MALFORMED)
 
     def test_an_unknown_type_of_event_is_ignored(self) -> None:
         talk = listed(version=10).say(event("NEWS", {"metadata": {"resourceVersion": "99"}}))
