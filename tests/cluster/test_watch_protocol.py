@@ -161,8 +161,7 @@ class TestWatch:
         assert talk.names() == (["b"], []), "nothing of that list is taken in"
 
     def test_who_may_only_watch_goes_on_without_that_look(self) -> None:
-        talk = listed(version=10).say(BROKEN, refusal(403))
-        assert (talk.query, talk.pauses) == ({"resourceVersion": "10"}, False)
+        assert listed(version=10).say(BROKEN, refusal(403)).asks == watch_from("10")
 
     @pytest.mark.parametrize(
         ("heard", "says"),
