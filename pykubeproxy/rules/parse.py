@@ -5,9 +5,10 @@ and lines that are already known are not kept a second time.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain
 
-from pykubeproxy.rules.ruleset import Lines, Ruleset, Table, is_builtin
+from pykubeproxy.rules.ruleset import Lines, Ruleset, Table, chain_line, is_builtin
 
 
 class DumpError(ValueError):
@@ -20,6 +21,8 @@ class DumpError(ValueError):
 
 
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
+# Expected lines that are compared at a time.
+_PORTION = 4096
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -39,21 +42,19 @@ def parse(lines: Iterable[str], known: Ruleset | None = None) -> Ruleset:
 
     Built-in chains may go without a chain line, as in input for iptables-restore.
 
-    Chains whose rules equal those of `known` share its tuples, which halves the memory of reading what is expected.
-    Comment lines and empty lines are skipped. Several dumps may follow each other, as for the tables one by one.
+    Chains whose rules equal those of `known` share its tuples, which halves the memory of reading what is expected, and
+    takes a fraction of the time where they come in the order of their names, as the tools print them. Comment lines and
+    empty lines are skipped. Several dumps may follow each other, as for the tables one by one.
     """
     ruleset = Ruleset(tables={})
-    reader = _TableReader(known or Ruleset(tables={}))
-    number = 0
-    for number, line in enumerate(lines, 1):
-        text = line.rstrip("\n")
-        rule = text.partition("] ")[2] or text if text.startswith("[") else text
-        if rule == reader.awaited:
-            reader.take_awaited()
-        elif reader.has_open_rule:
-            reader.continue_rule(text)
-        elif rule.startswith("-"):
-            reader.add_rule(number, rule)
+    numbered = _Lines(lines)
+    reader = _TableReader(known or Ruleset(tables={}), numbered)
+    for text in numbered:
+        number = numbered.number
+        if reader.has_open_rule:
+            reader.continue_rule(numbered.as_printed)
+        elif text.startswith("-"):
+            reader.add_rule(number, text)
         elif text == "COMMIT":
             name, table = reader.finish(number)
             if name in ruleset.tables:
@@ -62,7 +63,7 @@ def parse(lines: Iterable[str], known: Ruleset | None = None) -> Ruleset:
         else:
             _read_other(reader, number, text)
     if reader.name:
-        raise DumpError(number, f"the dump ends inside table {reader.name}: there is no COMMIT")
+        raise DumpError(numbered.number, f"the dump ends inside table {reader.name}: there is no COMMIT")
     return ruleset
 
 
@@ -79,65 +80,120 @@ def _read_other(reader: "_TableReader", number: int, text: str) -> None:
             raise DumpError(number, f"{text[:60]!r} is not a line of iptables-save")
 
 
+class _Lines:
+    """The lines of a dump, without their ends and rule counters.
+
+    `number` is that of the last one, from 1, and `as_printed` its text with its counters.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.number = 0
+        self.as_printed = ""
+        self._lines = iter(lines)
+        self._next: str | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line, self._next = (next(self._lines) if self._next is None else self._next), None
+        self.number += 1
+        self.as_printed = line.rstrip("\n")
+        return _without_counters(self.as_printed)
+
+    def skip(self, expected: Sequence[str], start: int) -> int:
+        """Skip lines as long as they are those `expected`, from index `start` on; return the index of the next one."""
+        position, portion = start, expected[start : start + _PORTION]
+        while portion and self._next is None:
+            begin = position
+            for wanted, line in zip(portion, self._lines, strict=False):
+                text = line.rstrip("\n")
+                if text != wanted and _without_counters(text) != wanted:
+                    self._next = line
+                    break
+                position += 1
+            portion = expected[position : position + _PORTION] if position > begin else ()
+        self.number += position - start
+        return position
+
+
+def _without_counters(text: str) -> str:
+    return text.partition("] ")[2] or text if text.startswith("[") else text
+
+
+class _Expected:
+    """What a table should hold, in the order in which the tools print it: chain lines and rules of our own chains.
+
+    `chains` are sorted by name, and `places` are their places there. `lines` has the line of each. `rules` has those of
+    all; the chain at a place has those from `begins[place]` to before `begins[place + 1]`.
+    """
+
+    def __init__(self, name: str, known: Ruleset) -> None:
+        self._known = known.chains(name)
+        self.chains = sorted(each for each in self._known if not is_builtin(name, each))
+        self.lines = [*map(chain_line, self.chains)]
+        self.places = {each: place for place, each in enumerate(self.chains)}
+        self.rules = [*chain.from_iterable(map(self._known.__getitem__, self.chains))]
+        self.begins = [0, *accumulate(len(self._known[each]) for each in self.chains)]
+
+    def rules_of(self, name: str) -> Lines:
+        """The rules of a chain, built-in ones included; empty if nothing is known of it."""
+        return self._known.get(name, ())
+
+
 class _TableReader:
     """Collects the chains and rules of one table, from its `*name` line to its COMMIT.
 
-    While the rules of a chain are those that are expected of it, they are only counted: in most dumps that is all.
+    What comes as expected is skipped in one go: in most dumps that is nearly all.
     """
 
-    def __init__(self, known: Ruleset) -> None:
+    def __init__(self, known: Ruleset, lines: _Lines) -> None:
         self.name = ""
         self.has_open_rule = False
-        self.awaited: str | None = None
-        """The next rule, if the chain goes on as expected; None if nothing is expected."""
         self._known = known
-        self._expected: Mapping[str, Lines] = {}
+        self._lines = lines
+        self._expected = _Expected("", known)
         self._table = Table(chains={}, policies={})
         self._chain = ""
-        self._expected_lines: Lines = ()
-        self._count = 0
-        self._others: list[str] = []
+        self._rules: list[str] = []
 
     def begin(self, number: int, name: str) -> None:
         if self.name:
             raise DumpError(number, f"table {name} begins before COMMIT of table {self.name}")
         self.name = name
         self._table = Table(chains={}, policies={})
-        self._expected = self._known.chains(name)
+        self._expected = _Expected(name, self._known)
 
     def add_chain(self, number: int, text: str) -> None:
-        chain, _, policy = text[1:].partition(" ")
+        name, _, policy = text[1:].partition(" ")
         if not self.name or not policy:
             raise DumpError(number, f"{text[:60]!r} is not a chain of a table")
-        self._table.chains[chain] = ()
+        self._table.chains[name] = ()
         if not policy.startswith("-"):
-            self._table.policies[chain] = policy
-
-    def take_awaited(self) -> None:
-        """The rule that was awaited has come."""
-        self._count += 1
-        self.awaited = self._expected_lines[self._count] if self._count < len(self._expected_lines) else None
+            self._table.policies[name] = policy
+        place = self._expected.places.get(name)
+        if place is not None:
+            end = self._lines.skip(self._expected.lines, place + 1)
+            self._table.chains.update(dict.fromkeys(self._expected.chains[place + 1 : end], ()))
 
     def add_rule(self, number: int, text: str) -> None:
         command, _, rest = text.partition(" ")
-        chain, _, _ = rest.partition(" ")
-        is_known = chain in self._table.chains or is_builtin(self.name, chain)
-        if command != "-A" or not is_known or not self.name:
+        name, _, _ = rest.partition(" ")
+        if command != "-A" or not self.name or not (name in self._table.chains or is_builtin(self.name, name)):
             raise DumpError(number, f"{text[:60]!r} is not a rule of a chain of table {self.name or '(none)'}")
-        if chain != self._chain:
+        if name != self._chain:
             self._end_chain()
-            self._begin_chain(chain)
-            if text == self.awaited:
-                self.take_awaited()
+            self._chain = name
+            if self._rules_begin_as_expected(text):
+                self._skip_expected()
                 return
-        self.awaited = None
-        self._others.append(text)
+        self._rules.append(text)
         self.has_open_rule = _is_open(text)
 
     def continue_rule(self, text: str) -> None:
         """Add a line to the last rule: other programs' comments may have line breaks in them."""
-        self._others[-1] += f"\n{text}"
-        self.has_open_rule = _is_open(self._others[-1])
+        self._rules[-1] += f"\n{text}"
+        self.has_open_rule = _is_open(self._rules[-1])
 
     def finish(self, number: int) -> tuple[str, Table]:
         if not self.name:
@@ -146,22 +202,39 @@ class _TableReader:
         name, self.name = self.name, ""
         return name, self._table
 
-    def _begin_chain(self, chain: str) -> None:
-        """Expect the rules of a chain, unless some of it have been there before: they come together, as a rule."""
-        self._chain = chain
-        self._expected_lines = () if self._table.chains.get(chain) else self._expected.get(chain, ())
-        self.awaited = self._expected_lines[0] if self._expected_lines else None
+    def _rules_begin_as_expected(self, text: str) -> bool:
+        """True if `text` is the first rule of this chain, and the one that is expected."""
+        if self._chain not in self._expected.places or self._table.chains[self._chain]:
+            return False
+        return self._expected.rules_of(self._chain)[:1] == (text,)
+
+    def _skip_expected(self) -> None:
+        """Skip what follows the first rule of a chain as expected; of the last chain, that may be a part."""
+        expected = self._expected
+        place = expected.places[self._chain]
+        begin, number = expected.begins[place], self._lines.number
+        end = self._lines.skip(expected.rules, begin + 1)
+        while place < len(expected.chains) and expected.begins[place] < end:
+            name, first, behind = expected.chains[place], expected.begins[place], expected.begins[place + 1]
+            if name not in self._table.chains:
+                text = expected.rules[first]
+                raise DumpError(number + first - begin, f"{text[:60]!r} is not a rule of a chain of table {self.name}")
+            if behind <= end and not self._table.chains[name]:
+                self._table.chains[name] = expected.rules_of(name)
+                self._chain = ""
+            else:
+                self._chain, self._rules = name, expected.rules[first : min(end, behind)]
+                if behind <= end:
+                    self._end_chain()
+            place += 1
 
     def _end_chain(self) -> None:
         """Store the rules collected for one chain."""
         if self._chain:
-            lines = self._expected_lines
-            if self._others or self._count < len(lines):
-                before = self._table.chains.get(self._chain, ())
-                lines = before + lines[: self._count] + tuple(self._others)
-            self._table.chains[self._chain] = lines
-        self._chain, self._expected_lines, self._count, self.awaited = "", (), 0, None
-        self._others.clear()
+            lines = self._table.chains.get(self._chain, ()) + tuple(self._rules)
+            wanted = self._expected.rules_of(self._chain)
+            self._table.chains[self._chain] = wanted if lines == wanted else lines
+        self._chain, self._rules = "", []
 
 
 def _is_open(rule: str) -> bool:

@@ -110,7 +110,7 @@ def test_generated_text_parses_back_to_itself(objects: list[Object], its: RuleOp
     assert parse(render(compiled)).tables == compiled.tables
 
 
-RULES = tuple(f"-A {chain} -s 10.0.0.{number}/32 -j RETURN" for chain in ("A", "B") for number in range(3))
+RULES = tuple(f"-A {chain} -s 10.0.0.{number}/32 -j RETURN" for chain in ("A", "AB", "B") for number in range(3))
 RULE_IN_COMMENT = '-A A -m comment --comment "one\n-A A -s 10.0.0.1/32 -j RETURN" -j RETURN'
 
 
@@ -124,6 +124,12 @@ def test_what_is_known_changes_nothing(live: list[str], known: list[str], counte
     assert parse(dump_of(live, prefix), parse(dump_of(known))) == parse(dump_of(live))
 
 
+def test_what_is_known_hides_no_mistake() -> None:
+    known = parse(dump_of(["-A A -j DROP", "-A A -j RETURN", "-A B -j DROP"]))
+    with pytest.raises(DumpError, match="line 5: '-A B -j DROP' is not a rule of a chain of table nat"):
+        parse("*nat\n:A - [0:0]\n-A A -j DROP\n-A A -j RETURN\n-A B -j DROP\nCOMMIT\n".splitlines(), known)
+
+
 def dump_of(rules: list[str], prefix: str = "") -> list[str]:
     text = "".join(f"{prefix}{rule}\n" for rule in rules)
-    return f"*nat\n:A - [0:0]\n:B - [0:0]\n{text}COMMIT\n".splitlines()
+    return f"*nat\n:A - [0:0]\n:AB - [0:0]\n:B - [0:0]\n{text}COMMIT\n".splitlines()
