@@ -28,6 +28,7 @@ MEASUREMENTS = (
     "trace",
     "conntrack",
     "peer",
+    "fleet",
 )
 PATH = click.Path(path_type=Path)
 

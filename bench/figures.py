@@ -14,6 +14,7 @@ class Unit(StrEnum):
     MEGABYTES = "megabytes"
     CORES = "cores"
     TIMES = "times"
+    COUNT = "count"
 
 
 class Floor(Struct, frozen=True, kw_only=True):
@@ -108,9 +109,11 @@ def written(value: float | None, unit: Unit) -> str:
         return ""
     match unit:
         case Unit.MEGABYTES:
-            return f"{value:.0f} MB"
+            return f"{value:.0f} MB" if value >= 10 else f"{1000 * value:.1f} kB" if value < 0.1 else f"{value:.2f} MB"
         case Unit.CORES:
             return f"{100 * value:.1f} %"
+        case Unit.COUNT:
+            return f"{value:,.0f}"
         case Unit.TIMES:
             return f"{value:.2f} x"
         case Unit.SECONDS:

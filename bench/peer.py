@@ -1,6 +1,8 @@
 """kube-proxy itself beside this program: the same cluster, API server, tools, and metrics, in one run.
 
-KUBE_PROXY_BIN names the program. What a sync takes, each program tells itself, by the metric that both have.
+KUBE_PROXY_BIN names the program, and KUBEBUILDER_ASSETS the folder with the etcd and kube-apiserver that both follow;
+without those, it is the test bed's server. What a sync takes, and when the first one ended, each program tells itself,
+by the metrics that both have.
 """
 
 import os
@@ -18,25 +20,29 @@ from msgspec import Struct
 from bench.figures import Figure, Floor, Unit
 from bench.harness import Run, quantile, settle, tool
 from bench.namespaces import run_in_fresh
+from bench.real_api import RealApiServer, open_api_server
 from bench.synthetic import CLUSTER_CIDR, Shape, documents, slice_documents, unassigned
 from e2e.proxies import UNMANAGED, plain_tools
 from pykubeproxy.host.backend import Backend
 from tests.apiserver.server import ApiServer
 
-FIRST, CHANGE, PEAK = "beside kube-proxy: first sync", "beside kube-proxy: one change", "beside kube-proxy: peak memory"
+START, FIRST = "beside kube-proxy: start to the end of the first sync", "beside kube-proxy: first sync"
+CHANGE, PEAK = "beside kube-proxy: one change", "beside kube-proxy: peak memory"
 
 _METRICS = "http://127.0.0.1:10249/metrics"
 _SYNCS = re.compile(
     r'^kubeproxy_sync_proxy_rules_duration_seconds_(sum|count)(?:\{ip_family="IPv4"\})? (\S+)$', re.MULTILINE
 )
+_ENDED = re.compile(r'^kubeproxy_sync_proxy_rules_last_timestamp_seconds(?:\{ip_family="IPv4"\})? (\S+)$', re.MULTILINE)
 _PATIENCE_SECONDS = 1800.0
 _QUIET_SECONDS = 3.0
 _NODE = ("--hostname-override", "node-0", "--cluster-cidr", CLUSTER_CIDR, "--proxy-mode", "iptables")
 
 
 class Measured(Struct, frozen=True, kw_only=True):
-    """Seconds in syncs until there were no more, seconds in the sync for one change, and memory in MB."""
+    """Seconds until the end of the first sync, in syncs until there were no more, and for one change; memory in MB."""
 
+    start: float
     first: float
     change: float
     peak_megabytes: float
@@ -52,6 +58,7 @@ def figures(run: Run) -> Iterator[Figure]:
         run.say(f"beside kube-proxy: {backend}, {shape}")
         ours, theirs = run_in_fresh(compare, shape, backend, (own, str(peer)), run.choose(3, 15))
         for measurement, unit, value, floor in (
+            (START, Unit.SECONDS, ours.start, theirs.start),
             (FIRST, Unit.SECONDS, ours.first, theirs.first),
             (CHANGE, Unit.SECONDS, ours.change, theirs.change),
             (PEAK, Unit.MEGABYTES, ours.peak_megabytes, theirs.peak_megabytes),
@@ -71,7 +78,7 @@ def compare(shape: Shape, backend: Backend, programs: Sequence[str], rounds: int
     """Measure one program after the other, in the namespace of the calling process."""
     with (
         tempfile.TemporaryDirectory(prefix="pykubeproxy-bench-") as name,
-        ApiServer(kubernetes_service=False) as server,
+        open_api_server() as server,
     ):
         folder = Path(name)
         server.kubeconfig(folder / "kubeconfig")
@@ -81,13 +88,14 @@ def compare(shape: Shape, backend: Backend, programs: Sequence[str], rounds: int
         return [_measure(program, server, shape, folder, rounds) for program in programs]
 
 
-def _measure(program: str, server: ApiServer, shape: Shape, folder: Path, rounds: int) -> Measured:
+def _measure(program: str, server: ApiServer | RealApiServer, shape: Shape, folder: Path, rounds: int) -> Measured:
     command = [program, "--kubeconfig", str(folder / "kubeconfig"), *_NODE, *UNMANAGED]
     environment = os.environ | {"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    begun = time.time()
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
-        first = _quiet(process, folder)
+        first, ended = _quiet(process, folder)
         changes = []
         for number in range(rounds):
             seconds, count = _syncs()
@@ -105,11 +113,15 @@ def _measure(program: str, server: ApiServer, shape: Shape, folder: Path, rounds
     settle()
     peak = re.search(r"VmHWM:\s+(\d+)", status)
     assert peak is not None
-    return Measured(first=first, change=quantile(changes, 0.5), peak_megabytes=int(peak[1]) / 1024)
+    return Measured(start=ended - begun, first=first, change=quantile(changes, 0.5), peak_megabytes=int(peak[1]) / 1024)
 
 
-def _quiet(process: "subprocess.Popen[bytes]", folder: Path) -> float:
-    """Wait until a program has synced and has nothing more to do; return the seconds that its syncs took."""
+def _quiet(process: "subprocess.Popen[bytes]", folder: Path) -> tuple[float, float]:
+    """Wait until a program has synced and has nothing more to do.
+
+    Returns the seconds that its syncs took, and when the first one ended, in seconds since 1970.
+    """
+    first_end = 0.0
     deadline = time.monotonic() + _PATIENCE_SECONDS
     last, since = (0.0, 0.0), time.monotonic()
     while not last[1] or time.monotonic() - since < _QUIET_SECONDS:
@@ -118,15 +130,26 @@ def _quiet(process: "subprocess.Popen[bytes]", folder: Path) -> float:
         time.sleep(0.1)
         now = _syncs()
         if now != last:
+            first_end = first_end or _last_sync()
             last, since = now, time.monotonic()
-    return last[0]
+    return last[0], first_end
 
 
 def _syncs() -> tuple[float, float]:
     """The seconds that IPv4 syncs have taken until now, and their number."""
     try:
-        with urllib.request.urlopen(_METRICS, timeout=60) as answer:
-            found = {kind: float(value) for kind, value in _SYNCS.findall(answer.read().decode())}
+        found = {kind: float(value) for kind, value in _SYNCS.findall(_metrics())}
     except OSError:
         return 0.0, 0.0
     return found.get("sum", 0.0), found.get("count", 0.0)
+
+
+def _last_sync() -> float:
+    """When the last IPv4 sync ended, in seconds since 1970."""
+    return max(map(float, _ENDED.findall(_metrics())))
+
+
+def _metrics() -> str:
+    with urllib.request.urlopen(_METRICS, timeout=60) as answer:
+        text: bytes = answer.read()
+    return text.decode()

@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.pyplot import close, subplots
 from msgspec import Struct
 
-from bench import first_sync, growth, latency, one_change
+from bench import first_sync, fleet, growth, latency, one_change
 from bench.figures import Figure, Unit, written
 from bench.synthetic import in_short
 
@@ -21,6 +21,10 @@ class Series(Struct, frozen=True, kw_only=True):
     dashed: bool = False
 
 
+SERVICES, FLEET = ("Services", Unit.SECONDS), ("nodes", Unit.MEGABYTES)
+"""What a chart has from left to right, and the unit of its lines."""
+
+
 def write_plots(figures: Sequence[Figure], folder: Path) -> list[Path]:
     """Draw every chart for which there are figures of more than one size; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -29,21 +33,21 @@ def write_plots(figures: Sequence[Figure], folder: Path) -> list[Path]:
         drawable = [each for each in series if len(each.points) > 1]
         if drawable:
             made.append(folder / f"{name}.svg")
-            _draw(title, drawable, made[-1])
+            _draw(title, drawable, made[-1], FLEET if name == "fleet" else SERVICES)
     return made
 
 
-def _draw(title: str, every: Sequence[Series], file: Path) -> None:
+def _draw(title: str, every: Sequence[Series], file: Path, axis: tuple[str, Unit]) -> None:
     """Both axes are logarithmic; the same figures give the same bytes."""
     with rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}):
         chart, axes = subplots(figsize=(7.6, 4.0), layout="constrained")
         for series in every:
             style = "--o" if series.dashed else "-o"
             axes.plot(*zip(*series.points, strict=True), style, label=series.name, markersize=4)
-        axes.set(title=title, xlabel="Services", xscale="log", yscale="log")
+        axes.set(title=title, xlabel=axis[0], xscale="log", yscale="log")
         axes.set_xticks(sorted({x for series in every for x, _ in series.points}), minor=False)
         axes.xaxis.set_major_formatter(lambda number, _: in_short(round(number)))
-        axes.yaxis.set_major_formatter(lambda value, _: _seconds(value))
+        axes.yaxis.set_major_formatter(lambda value, _: _short(value, axis[1]))
         axes.minorticks_off()
         axes.grid(alpha=0.3)
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
@@ -60,6 +64,9 @@ def _charts(figures: Sequence[Figure]) -> Iterator[tuple[str, str, list[Series]]
     series = [*_lines(change, "{}"), *_floors(change, "{}, minimal restore alone")]
     series += _lines(_like(figures, growth.STEP), "without the tool")
     yield "one-change", "One endpoint changes: event to kernel", series
+    fleets = _like(figures, f"{fleet.TITLE}: {fleet.START}")
+    series = [*_lines(fleets, "pykubeproxy"), *_floors(fleets, "kube-proxy")]
+    yield "fleet", "Bytes from the API server when all nodes start at once", series
     for name, way, title in (
         ("connect", "last Service", "connect() through the last Service, p50"),
         ("connect-no-service", "no Service, from the node", "connect() from the node to no Service, p50"),
@@ -88,6 +95,6 @@ def _floors(figures: dict[str, list[Figure]], name: str) -> Iterator[Series]:
         yield Series(name=name.format(backend), points=points, dashed=True)
 
 
-def _seconds(value: float) -> str:
-    number, unit = written(value, Unit.SECONDS).split(" ")
-    return f"{float(number):g} {unit}"
+def _short(value: float, unit: Unit) -> str:
+    number, symbol = written(value, unit).split(" ")
+    return f"{float(number):g} {symbol}"

@@ -27,7 +27,7 @@ PATIENCE_SECONDS = 300.0
 FIRST_LOOK = 40.0
 
 _SYNCED = ("synced", "in sync; nothing to write")
-_TICKS = os.sysconf("SC_CLK_TCK")
+TICKS = os.sysconf("SC_CLK_TCK")
 _WARM_UP = """
 import importlib, pkgutil, kubernetes.config, pykubeproxy
 for module in pkgutil.walk_packages(pykubeproxy.__path__, "pykubeproxy."):
@@ -137,7 +137,7 @@ class Daemon:
         status = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", (folder / "status").read_text(), re.MULTILINE))
         return Spent(
             # utime, stime, cutime, cstime: proc(5), fields 14 to 17.
-            cpu=sum(map(int, fields[11:15])) / _TICKS,
+            cpu=sum(map(int, fields[11:15])) / TICKS,
             megabytes=int(status["VmRSS"]) / 1024,
             peak_megabytes=int(status["VmHWM"]) / 1024,
         )

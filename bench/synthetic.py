@@ -54,8 +54,11 @@ def in_short(number: int) -> str:
 
 
 def cluster_ip(number: int) -> str:
-    """The cluster IP of a Service: scattered over a /16, as the API server's allocator does it."""
-    return str(IPv4Address(_SERVICE_NETWORK + (number * _STRIDE + 1) % _SERVICE_ADDRESSES))
+    """The cluster IP of a Service: scattered over a /16, as the API server's allocator does it.
+
+    Of the first 13,000, none is 10.96.0.1, the API server's own.
+    """
+    return str(IPv4Address(_SERVICE_NETWORK + (number * _STRIDE + 7) % _SERVICE_ADDRESSES))
 
 
 def pod_ip(number: int) -> str:
