@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pykubeproxy.host import leftovers, nft_tables
+from pykubeproxy.host import nft_tables
 from pykubeproxy.host.generations import UNKNOWN_CHANGE, GenerationMonitor, RulesetGeneration, current_generation
 from pykubeproxy.host.leftovers import find_leftovers
 from pykubeproxy.host.netlink import ACK, NETFILTER, Netlink, NetlinkError, attribute, nested
@@ -17,7 +17,7 @@ from pykubeproxy.host.nft_tables import delete_table, existing_tables, has_nftab
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.leftovers import Leftovers
 from pykubeproxy.model.nft_table import NftTable
-from tests.host.namespace import COMMAND_SECONDS, Namespace, namespace, needs_root
+from tests.host.namespace import COMMAND_SECONDS, Namespace, needs_root
 from tests.kernel.nftables import needs_nft
 
 pytestmark = needs_root
@@ -67,24 +67,6 @@ def test_a_change_is_announced_with_its_author_and_number(node: Namespace, comma
     ids = [generation.id for generation in generations]
     assert ids == list(range(before + 1, before + 1 + len(ids)))
     assert node.run(current_generation) == ids[-1]
-
-
-def test_a_large_restore_is_one_change(node: Namespace) -> None:
-    """Each of its rules is announced to the same group; none of that may reach us, or fill the buffer."""
-    rules = "".join(f"-A OUTPUT -d 10.0.{i // 250}.{i % 250}/32 -j ACCEPT\n" for i in range(3000))
-    run(node, *RULE)
-    with watching(node) as watch:
-        pid = run(node, *RESTORE, stdin=f"*nat\n{rules}COMMIT\n")
-        [generation] = announced(watch)
-    assert (generation.pid, generation.port) == (pid, pid)
-
-
-def test_reading_is_no_change_and_other_namespaces_do_not_matter(node: Namespace) -> None:
-    run(node, *RULE)
-    with namespace() as other, watching(node) as watch:
-        node.exec("iptables-nft-save")
-        run(other, *RULE)
-        assert watch.wait(0) == ()
 
 
 def test_a_process_in_another_pid_namespace(node: Namespace) -> None:
@@ -184,21 +166,6 @@ def test_deleting_is_one_change_of_the_ruleset_made_through_the_port_that_is_tol
     assert filled.run(lambda: delete_table(FIREWALLD)) is None
 
 
-@needs_nft
-def test_without_permission_no_table_is_found_or_deleted(filled: Namespace) -> None:
-    program = (
-        "from pykubeproxy.host.nft_tables import *; from pykubeproxy.model.nft_table import NftTable\n"
-        "empty = NftTable('inet', 'empty')\n"
-        "print(hooked_tables(('inet',), frozenset()), existing_tables(frozenset({empty})), has_nftables())\n"
-        "try: delete_table(empty)\n"
-        "except Exception as error: print(error)\n"
-    )
-    assert as_nobody(filled, program) == (
-        "() () True\n"
-        "cannot delete table inet empty: Operation not permitted (netlink): run as root, or with CAP_NET_ADMIN\n"
-    )
-
-
 @pytest.mark.parametrize(("number", "has"), [(93, False), (22, False), (1, True), (105, True)])
 def test_only_a_kernel_that_says_so_has_no_nftables(monkeypatch: pytest.MonkeyPatch, number: int, *, has: bool) -> None:
     assert has_nftables()
@@ -245,11 +212,3 @@ def test_ip_sets_of_kube_proxy_are_told_from_those_of_others(node: Namespace) ->
     node.run(lambda: create_sets(OURS, OF_KUBE_ROUTER, OURS_OF_IPV6, "caf\udce9"))
     left = node.run(lambda: find_leftovers(Family))
     assert (left.ip_sets, left.has_ipvs) == ((OURS_OF_IPV6, OURS), True)
-
-
-def test_the_interface_of_kube_proxy(node: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leftovers, "_has_virtual_services", lambda: True)
-    assert not node.run(lambda: find_leftovers(Family)).has_ipvs
-    node.exec("ip", "link", "add", "kube-ipvs0", "type", "veth", "peer", "name", "other")
-    left = node.run(lambda: find_leftovers(Family))
-    assert (left.interfaces, left.has_virtual_services) == (("kube-ipvs0",), True)

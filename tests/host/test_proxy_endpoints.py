@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -127,20 +126,6 @@ def test_the_configuration_file_says_where_to_ask(processes: list[ProxyProcess],
         processes.append(ProxyProcess(pid=os.getpid(), name="kube-proxy", command=("kube-proxy", f"--config={file}")))
         running = find_running()
     assert running.process == processes[0]
-
-
-def test_a_file_that_is_none_and_a_server_that_is_slow_keep_nobody_waiting(
-    processes: list[ProxyProcess], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    os.mkfifo(tmp_path / "fifo")
-    monkeypatch.setattr(proxy_endpoints, "_SECONDS", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        address = f"127.0.0.1:{silent.getsockname()[1]}"
-        command = ("kube-proxy", f"--config={tmp_path / 'fifo'}", f"--metrics-bind-address={address}")
-        processes.append(ProxyProcess(pid=os.getpid(), name="kube-proxy", command=command))
-        running = find_running()
-    assert running.answer is None
-    assert running.asked[0] == address
 
 
 @pytest.mark.parametrize("owner", [None, os.geteuid() + 1000])
