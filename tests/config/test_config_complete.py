@@ -91,19 +91,6 @@ def test_files_that_cannot_be_decoded(text: str, reason: str) -> None:
     assert "\n" not in message
 
 
-def test_example_c_of_the_reference() -> None:
-    flags = {"config": "f", "masquerade-all": "true", "hostname-override": " TEST-node "}
-    result = completed(flags, "iptables: {minSyncPeriod: 0s, syncPeriod: 5s}\nunknown: 1\n")
-    assert not result.config.iptables.masquerade_all
-    assert result.node_name == result.config.hostname_override == "test-node"
-    assert str(result.config.iptables.min_sync_period) == "1s"
-    assert str(result.config.iptables.sync_period) == "5s"
-    assert result.warnings == (
-        'Using lenient decoding as strict decoding failed: unknown field "unknown"',
-        "Ignored because --config is given: --masquerade-all",
-    )
-
-
 def test_beside_a_file_only_some_flags_count() -> None:
     counted = {"v": "4", "logging-format": "json", "vmodule": "a=1", "master": "https://1.2.3.4"}
     kept_quiet = {"config": "f", "cleanup": "true", "init-only": "true", "write-config-to": "x"}
@@ -174,21 +161,6 @@ def test_fatal(flags: dict[str, str], file: str | None, hostname: str, reason: s
 def test_server_addresses(flags: dict[str, str], file: str | None, healthz: str, metrics: str) -> None:
     config = completed(flags, file).config
     assert (config.healthz_bind_address, config.metrics_bind_address) == (healthz, metrics)
-
-
-@pytest.mark.parametrize(
-    ("flags", "file", "cidrs", "errors"),
-    [
-        ({"cluster-cidr": "10.0.0.0/8"}, None, ("10.0.0.0/8",), 0),
-        ({"cluster-cidr": "10.0.0.0/8, fd00::/8"}, None, ("10.0.0.0/8", " fd00::/8"), 1),
-        ({"cluster-cidr": "", "detect-local-mode": "NodeCIDR"}, None, ("",), 0),
-        ({}, "clusterCIDR: 10.0.0.0/8,fd00::/8", ("10.0.0.0/8", "fd00::/8"), 0),
-        ({"cluster-cidr": ""}, "clusterCIDR: ''", (), 0),
-    ],
-)
-def test_cluster_cidrs(flags: dict[str, str], file: str | None, cidrs: tuple[str, ...], errors: int) -> None:
-    result = completed(flags, file)
-    assert (result.cluster_cidrs, len(result.errors)) == (cidrs, errors)
 
 
 def test_flags_and_feature_gates_without_effect_are_a_warning_each() -> None:

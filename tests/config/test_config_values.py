@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from pykubeproxy.config import flag_types
 from pykubeproxy.config.addresses import without_secrets
 from pykubeproxy.config.duration import Duration, DurationOrNanoseconds
-from pykubeproxy.config.errors import ConfigError
 from pykubeproxy.config.flag_types import FlagType
 from pykubeproxy.config.gates import resolve
 from pykubeproxy.config.types import VModuleItem
@@ -161,13 +160,6 @@ def test_feature_gates() -> None:
     assert not any(changed.enabled(name) for name in SWITCHED_ON)
     assert all(changed.enabled(name) for name in (*LOCKED, "LoggingAlphaOptions"))
     assert resolve({"Zebra": True, "AntEater": False, "NativeHistograms": True}).unknown == ("AntEater", "Zebra")
-
-
-def test_feature_gates_that_are_locked() -> None:
-    with pytest.raises(ConfigError) as error:
-        resolve(dict.fromkeys(LOCKED, False))
-    each = [f"cannot set feature gate {name} to false, feature is locked to true" for name in sorted(LOCKED)]
-    assert str(error.value) == f"[{', '.join(each)}]"
 
 
 def test_whole_stages_give_way_to_single_gates() -> None:

@@ -13,12 +13,9 @@ from pykubeproxy.host.generations import UNKNOWN_CHANGE, GenerationMonitor, Rule
 from pykubeproxy.host.leftovers import find_leftovers
 from pykubeproxy.host.netlink import ACK, NETFILTER, Netlink, NetlinkError, attribute, nested
 from pykubeproxy.host.nft_rules import existing_chains
-from pykubeproxy.host.nft_tables import delete_table, existing_tables, has_nftables, hooked_tables
+from pykubeproxy.host.nft_tables import has_nftables
 from pykubeproxy.model.ip import Family
-from pykubeproxy.model.leftovers import Leftovers
-from pykubeproxy.model.nft_table import NftTable
 from tests.host.namespace import COMMAND_SECONDS, Namespace, needs_root
-from tests.kernel.nftables import needs_nft
 
 pytestmark = needs_root
 
@@ -105,67 +102,6 @@ def test_chains_are_found_by_family_table_and_name_and_by_nobody_without_rights(
     assert as_nobody(node, f"{imports}; print(len(existing_chains(Family.IPV4, 'nat', {asked})))") == "0\n"
 
 
-FAMILIES = ("ip", "ip6", "inet", "bridge", "netdev")
-FIREWALLD, EMPTY = NftTable("inet", "firewalld"), NftTable("inet", "empty")
-RULESET = """
-table inet firewalld {
-    chain in { type filter hook input priority 10; policy accept; ct state invalid drop; }
-    chain out { type filter hook forward priority 10; policy drop; }
-    chain jumped { accept; }
-}
-table inet empty {
-    chain in { type filter hook input priority 0; policy accept; }
-}
-table inet sleeping {
-    flags dormant
-    chain in { type filter hook input priority 0; policy drop; }
-}
-table inet no-hook { chain in { accept; }; }
-table ip nat { chain pre { type nat hook prerouting priority -100; counter; }; }
-table ip calico {
-    chain pre { type filter hook prerouting priority -300; counter; }
-    chain post { type filter hook postrouting priority 300; counter; }
-}
-table ip6 other { chain out { type route hook output priority 0; counter; }; }
-table bridge ports { chain through { type filter hook forward priority 0; counter; }; }
-table netdev cilium { chain lo { type filter hook ingress device lo priority 0; counter; }; }
-table arp ignored { chain in { type filter hook input priority 0; counter; }; }
-"""
-
-
-@pytest.fixture
-def filled(node: Namespace) -> Namespace:
-    node.exec("nft", "-f", "-", stdin=RULESET)
-    return node
-
-
-@needs_nft
-def test_tables_that_packets_pass_and_their_hooks(filled: Namespace) -> None:
-    own = frozenset({NftTable("ip", "nat"), NftTable("ip6", "nat")})
-    found = filled.run(lambda: hooked_tables(FAMILIES, own))
-    assert [str(table) for table in found] == [
-        "table bridge ports (hook forward)",
-        "table inet firewalld (hooks forward, input)",
-        "table ip calico (hooks postrouting, prerouting)",
-        "table ip6 other (hook output)",
-        "table netdev cilium (hook ingress)",
-    ]
-    of_some = filled.run(lambda: hooked_tables(("ip", "inet"), frozenset()))
-    assert [f"{table.family} {table.name}" for table in of_some] == ["inet firewalld", "ip calico", "ip nat"]
-
-
-@needs_nft
-def test_deleting_is_one_change_of_the_ruleset_made_through_the_port_that_is_told(filled: Namespace) -> None:
-    with watching(filled) as watch:
-        deletion = filled.run(lambda: delete_table(FIREWALLD))
-        (generation,) = announced(watch)
-    assert deletion is not None
-    assert generation.port == deletion.port
-    left = filled.run(lambda: existing_tables(frozenset({FIREWALLD, EMPTY, NftTable("ip", "empty")})))
-    assert left == (EMPTY,)
-    assert filled.run(lambda: delete_table(FIREWALLD)) is None
-
-
 @pytest.mark.parametrize(("number", "has"), [(93, False), (22, False), (1, True), (105, True)])
 def test_only_a_kernel_that_says_so_has_no_nftables(monkeypatch: pytest.MonkeyPatch, number: int, *, has: bool) -> None:
     assert has_nftables()
@@ -196,16 +132,6 @@ def create_sets(*names: str) -> None:
     with Netlink(NETFILTER) as netlink:
         if netlink.batch("create IP sets", CREATE_SET, bodies, flags=ACK | CREATE):
             pytest.skip("this kernel has no IP sets of the type hash:ip")
-
-
-@needs_nft
-def test_leftover_tables_of_the_families_that_are_asked_for(node: Namespace) -> None:
-    assert node.run(lambda: find_leftovers(Family)) == Leftovers()
-    for family in ("ip", "ip6", "inet"):
-        node.exec("nft", "add", "table", family, "kube-proxy")
-    both = (NftTable("ip", "kube-proxy"), NftTable("ip6", "kube-proxy"))
-    assert node.run(lambda: find_leftovers(Family)).tables == both
-    assert node.run(lambda: find_leftovers([Family.IPV6])).tables == both[1:]
 
 
 def test_ip_sets_of_kube_proxy_are_told_from_those_of_others(node: Namespace) -> None:

@@ -140,23 +140,6 @@ def test_statusz_for_people(pages: MetricsPages, clock: Ticking) -> None:
     ]
 
 
-def test_statusz_for_programs(pages: MetricsPages) -> None:
-    response = get(pages, "/statusz", accept="application/json;v=v1beta1;g=config.k8s.io;as=Statusz")
-    assert response.content_type == "application/json"
-    body = json.loads(response.body)
-    assert body.pop("goVersion").startswith("python3.")
-    assert body == {
-        "kind": "Statusz",
-        "apiVersion": "config.k8s.io/v1beta1",
-        "metadata": {"name": "kube-proxy"},
-        "startTime": "2026-11-22T12:34:28Z",
-        "uptimeSeconds": 0,
-        "binaryVersion": "1.37",
-        "emulationVersion": "1.37",
-        "paths": ["/configz", "/flagz", "/healthz", "/metrics", "/proxyMode"],
-    }
-
-
 def test_flagz(pages: MetricsPages) -> None:
     lines = get(pages, "/flagz").body.decode().splitlines()
     note = "Note: This shows flags and their defaults, not the effective configuration: see /configz."

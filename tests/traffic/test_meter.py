@@ -154,19 +154,6 @@ def test_endpoints_come_and_go_and_services_too() -> None:
     assert names(meter.take({Family.IPV4: reading(rules(db=()), {})}, 1.0)) == ["a/web:p80"]
 
 
-def test_families_are_told_apart() -> None:
-    six = compile_ruleset(
-        snapshot(service("a/web", "fd00::1"), slice_of("a/web", "fd00:1::1")), options(family=Family.IPV6)
-    )
-    meter = Meter()
-    meter.start({Family.IPV4: reading(RULES, {}), Family.IPV6: reading(six, {})})
-    now = {Family.IPV4: reading(RULES, {"10.0.0.1:80": 1}), Family.IPV6: reading(six, {"[fd00:1::1]:80": 3})}
-    assert [(rate.family, rate.service, rate.share) for rate in meter.take(now, 1.0).services] == [
-        (Family.IPV6, "a/web:p80", 0.75),
-        (Family.IPV4, "a/web:p80", 0.25),
-    ]
-
-
 any_reading = st.dictionaries(st.sampled_from(ALL), st.integers(0, 10_000))
 
 
