@@ -11,7 +11,7 @@ from pykubeproxy.daemon.follow import contention
 from pykubeproxy.daemon.messages import ForeignChange
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.ruleset import Lines
-from tests.daemon.fakes import Clock, FakeProxy, act_until, followed, loop_of
+from tests.daemon.fakes import Clock, FakeProxy, act_until, loop_of
 from tests.daemon.node import Daemon, Node
 from tests.kernel.machine import COMMAND
 from tests.kernel.objects import web, write
@@ -80,20 +80,6 @@ def test_other_programs_are_not_kept_waiting(clock: Clock, proxy: FakeProxy) -> 
         proxy.found = OTHERS
         loop.take(RIVAL)
         assert loop.time_to_next > 1
-
-
-def test_who_it_was_is_not_forgotten(clock: Clock, proxy: FakeProxy) -> None:
-    """A change that is noticed once more, and of which nothing else is known, is most likely the same."""
-    proxy.found = OTHERS
-    loop, recorder = followed(clock, proxy)
-    loop.act()
-    for _ in range(2):
-        clock.now += 1
-        for change in (ForeignChange(), RIVAL, ForeignChange()):
-            loop.take(change)
-            clock.now += 0.01
-        loop.act()
-    assert [sync.cause for sync in recorder.syncs] == [None, RIVAL, RIVAL]
 
 
 def test_it_ends_when_it_is_quiet_and_is_told_again_when_it_begins_again(clock: Clock, proxy: FakeProxy) -> None:

@@ -1,9 +1,8 @@
 """What the loop does when somebody has changed rules: what was noticed is not forgotten, and costs little."""
 
 from pykubeproxy.daemon.messages import ForeignChange, ObjectsListed
-from pykubeproxy.host.errors import HostError
 from tests.builders import service
-from tests.daemon.fakes import Clock, FakePoll, FakeProxy, act_until, changed, followed, loop_of
+from tests.daemon.fakes import Clock, FakePoll, FakeProxy, act_until, changed, followed
 
 T0 = 1000.0
 FIREWALLD = ForeignChange("firewalld", 7)
@@ -35,18 +34,6 @@ def test_a_change_that_comes_in_between_does_not_hide_it(clock: Clock, proxy: Fa
     assert recorder.syncs[-1].cause == FIREWALLD
 
 
-def test_a_look_that_fails_is_not_repeated_at_once(clock: Clock, proxy: FakeProxy) -> None:
-    loop = loop_of(clock, proxy)
-    loop.act()
-    proxy.failure = HostError("cannot read")
-    clock.now += 1
-    loop.take(FIREWALLD)
-    act_until(loop, clock, T0 + 20)
-    proxy.failure = None
-    act_until(loop, clock, T0 + 31)
-    assert proxy.syncs == [T0, T0 + 1, T0 + 31]
-
-
 def test_polls_are_asked_twice_a_second_from_the_first_sync_on(clock: Clock, proxy: FakeProxy) -> None:
     poll = FakePoll(due=T0 - 5)
     loop, recorder = followed(clock, proxy, wait_for=["Service"])
@@ -63,15 +50,3 @@ def test_polls_are_asked_twice_a_second_from_the_first_sync_on(clock: Clock, pro
     assert proxy.reads == [T0, T0 + 1.5]
     assert recorder.syncs[-1].cause == ForeignChange()
     assert poll.remembered == 2
-
-
-def test_polls_are_asked_before_a_sync_makes_them_forget(clock: Clock, proxy: FakeProxy) -> None:
-    loop, poll = loop_of(clock, proxy, min_interval=0.0), FakePoll(due=T0 + 0.5)
-    loop.poll(poll)
-    loop.act()
-    poll.answers = [True]
-    loop.take(changed(service()))
-    loop.act()
-    assert proxy.reads == [T0]
-    act_until(loop, clock, T0 + 0.4)
-    assert proxy.reads == [T0, T0 + 0.25]

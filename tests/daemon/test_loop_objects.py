@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Any
-from unittest.mock import Mock, call
 
 import pytest
 from msgspec.structs import replace
@@ -11,14 +10,12 @@ from structlog.testing import capture_logs
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ALL_KINDS, POD_CIDRS, FatalError, ObjectsChanged, ObjectsListed
 from pykubeproxy.daemon.sync.family import FamilyProxy
-from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
-from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import ObjectId
 from pykubeproxy.rules.options import RuleOptions
 from tests.builders import NODE, at, cidr, options, service, slice_of
-from tests.daemon.fakes import Clock, FakeProxy, Recorder, act_until, changed, followed, loop_of
+from tests.daemon.fakes import Clock, FakeProxy, Recorder, act_until, changed, loop_of
 from tests.memory_host import MemoryHost
 
 OptionsFor = Callable[[Node | None, Family], RuleOptions]
@@ -78,57 +75,6 @@ def test_other_nodes_and_other_news_of_this_one_are_no_reason_to_sync(zoned: Zon
     assert (len(recorder.changes), recorder.asked_times) == (3, 0)
 
 
-def test_followers_hear_when_a_sync_is_asked_for(clock: Clock, proxy: FakeProxy) -> None:
-    """Health-and-metrics.md section 3: before the first sync, only another topology asks for one."""
-    loop, recorder = followed(clock, proxy, options_for=zone_of_node, wait_for=ALL_KINDS)
-    loop.take(changed(service()))
-    assert recorder.asked_times == 0
-    loop.take(in_zone("east"))
-    assert recorder.asked_times == 1
-    loop.take(ObjectsListed(ALL_KINDS))
-    loop.act()
-    loop.take(changed(service("ns1/svc2", "172.30.0.42")))
-    assert recorder.asked_times == 2
-
-
-def test_what_was_touched_is_told_with_the_sync_and_only_once(clock: Clock, proxy: FakeProxy) -> None:
-    loop, recorder = followed(clock, proxy)
-    loop.take(changed(service()))
-    loop.take(changed(slice_of("ns1/other", "10.0.0.1")))
-    loop.sync()
-    loop.sync()
-    touched = {ServiceKey("ns1", "svc1"), ServiceKey("ns1", "other")}
-    assert [set(sync.touched) for sync in recorder.syncs] == [touched, set()]
-
-
-def test_addresses_are_looked_at_in_every_sync_where_rules_depend_on_them(clock: Clock, proxy: FakeProxy) -> None:
-    addresses: list[str] | None = ["192.0.2.1"]
-
-    def options_for(node: Node | None, family: Family) -> RuleOptions:
-        del node
-        if addresses is None:
-            raise HostError("no")
-        return options(family, node_port_addresses=tuple(addresses))
-
-    def answering() -> list[str]:
-        return list(proxy.options.node_port_addresses or ())
-
-    loop = loop_of(clock, proxy, options_for=options_for, follows_addresses=True)
-    loop.act()
-    assert answering() == ["192.0.2.1"]
-    addresses = ["192.0.2.2"]
-    loop.take(changed(service()))
-    act_until(loop, clock, clock.now + 1)
-    assert answering() == ["192.0.2.2"]
-    addresses = []
-    act_until(loop, clock, clock.now + 30)
-    assert answering() == [], "at the latest when the live rules are read"
-    addresses = None
-    loop.take(in_zone("west"))
-    act_until(loop, clock, clock.now + 30)
-    assert answering() == [], "what cannot be read stays as it was"
-
-
 def with_pods(node: Node | None, family: Family) -> RuleOptions:
     return replace(options(family), zone=str(node.pod_cidrs) if node else "")
 
@@ -164,25 +110,3 @@ def test_pod_networks_are_given_up_after_five_minutes(waiting: Loop, clock: Cloc
     with pytest.raises(FatalError) as ended:
         act_until(waiting, clock, clock.now + 0.2)
     assert str(ended.value) == why
-
-
-EARLY = call.prefetch(with_counters=False, early=True)
-
-
-@pytest.mark.parametrize(("seconds", "fetched"), [(1, [EARLY]), (60, [EARLY, call.forget()])], ids=["soon", "given up"])
-def test_rules_are_fetched_from_the_first_object_on_and_once_more_looked_at_before_compiling(
-    clock: Clock, seconds: float, fetched: list[object]
-) -> None:
-    host, calls = MemoryHost(), Mock()
-    host.prefetch, host.forget = calls.prefetch, calls.forget  # type: ignore[method-assign]
-    loop = loop_of(clock, FamilyProxy(options(), host), wait_for=ALL_KINDS)
-    assert calls.mock_calls == []
-    loop.take(changed(service()))
-    act_until(loop, clock, clock.now + seconds)
-    loop.take(changed(slice_of("ns1/svc1", "10.0.0.1")))
-    assert calls.mock_calls == fetched, "let go of where objects do not come"
-    loop.take(ObjectsListed(ALL_KINDS))
-    loop.act()
-    loop.take(changed(slice_of("ns1/svc1", "10.0.0.2")))
-    loop.act()
-    assert calls.mock_calls == [*fetched, call.prefetch(with_counters=False)]

@@ -5,9 +5,7 @@ import pytest
 from pykubeproxy.daemon.messages import ALL_KINDS, ObjectsListed
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
-from pykubeproxy.model.node import Node
-from pykubeproxy.rules.options import RuleOptions
-from tests.builders import options, service, slice_of
+from tests.builders import service
 from tests.daemon.fakes import Clock, FakeProxy, FakeShadow, act_until, changed, followed, loop_of
 
 T0 = 1000.0
@@ -84,27 +82,6 @@ def test_live_rules_are_read_now_and_then_at_little_cost(clock: Clock, proxy: Fa
     assert proxy.reads[4:] == [T0 + 120, T0 + 320, T0 + 520, T0 + 720], "1 % of the time, for both families together"
 
 
-def test_a_sync_that_does_not_read_does_not_put_reading_off(clock: Clock, proxy: FakeProxy) -> None:
-    loop = loop_of(clock, proxy)
-    loop.act()
-    for number in range(29):
-        clock.now += 1
-        loop.take(changed(slice_of("ns/web", f"10.0.0.{number}")))
-        loop.act()
-    act_until(loop, clock, T0 + 30)
-    assert proxy.reads == [T0, T0 + 30]
-    assert len(proxy.syncs) == 31
-
-
-@pytest.mark.parametrize("kind", [FakeProxy, FakeShadow])
-def test_reading_again_counts_as_asked_for(clock: Clock, kind: type[FakeProxy]) -> None:
-    """So a repair that hangs makes the node unhealthy; shadow mode repairs nothing."""
-    loop, recorder = followed(clock, kind(clock))
-    loop.act()
-    loop.audit()
-    assert recorder.asked_times == (kind is FakeProxy)
-
-
 def test_a_shadow_reads_no_more_often_than_it_may(clock: Clock) -> None:
     shadow = FakeShadow(clock)
     shadow.read_seconds = 2.0
@@ -113,19 +90,3 @@ def test_a_shadow_reads_no_more_often_than_it_may(clock: Clock) -> None:
     loop.take(changed(service()))
     act_until(loop, clock, T0 + 100)
     assert shadow.syncs == [T0, T0 + 20]
-
-
-def test_after_a_failure_the_node_is_looked_at_anew(clock: Clock, proxy: FakeProxy) -> None:
-    asked = []
-
-    def options_for(node: Node | None, family: Family) -> RuleOptions:
-        del node
-        asked.append(family)
-        return options(family)
-
-    loop = loop_of(clock, proxy, options_for=options_for)
-    proxy.failure = HostError("no such counter")
-    for end, expected in ((1, []), (31, [Family.IPV4])):
-        act_until(loop, clock, T0 + end)
-        assert asked == expected
-    assert len(proxy.syncs) == 2

@@ -103,16 +103,6 @@ def test_the_first_sync_looks_at_everything_and_then_only_what_changes_for_udp(b
     assert {socket_text(each) for each in bed.table.next().retired} == {f"{DNS}:53"}
 
 
-def test_everything_once_more_after_somebody_has_taken_rules_away(bed: Bed) -> None:
-    bed.sync(dns(), served_by("10.0.0.1"))
-    first = bed.table.next()
-    assert bed.loop.audit()
-    bed.host.restore(["*nat", ":KUBE-SERVICES - [0:0]", "COMMIT"])
-    assert bed.loop.audit()
-    assert shown(bed.table.next()) == shown(first), "flows that began meanwhile go past the endpoints"
-    assert bed.table.checks.empty(), "nothing was looked at while all was well"
-
-
 def test_what_a_failed_sync_was_for_is_looked_at_after_one_that_succeeds(bed: Bed) -> None:
     bed.sync(dns(), served_by("10.0.0.1"))
     bed.table.next()
@@ -137,30 +127,12 @@ def test_a_first_sync_that_fails_is_made_up_for(bed: Bed) -> None:
     assert check.retired == {pack_socket("172.30.0.99", 53)}, "of a Service that went while nobody looked"
 
 
-def test_checks_that_wait_are_done_as_one(bed: Bed) -> None:
-    bed.table.may_go_on.clear()
-    bed.sync(dns())
-    assert shown(bed.table.next()).keys() == {f"{DNS}:53"}
-    for name, address in (("ns/a", OTHER), ("ns/b", "172.30.0.12")):
-        bed.sync(dns(name, address))
-    bed.table.may_go_on.set()
-    assert shown(bed.table.next()).keys() == {f"{OTHER}:53", "172.30.0.12:53"}
-
-
 def test_each_is_done_once_more(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flows, "_AGAIN_AFTER", 0.01)
     bed.sync(dns())
     assert bed.table.next() == bed.table.next()
     bed.sync(dns("ns/more", OTHER))
     assert shown(bed.table.next()).keys() == {f"{OTHER}:53"}, "and not a third time"
-
-
-def test_what_has_been_given_can_be_waited_for_and_is_told(bed: Bed) -> None:
-    bed.table.answer = DeletionResult(deleted=3, refused={"Operation not permitted": 1})
-    bed.sync(dns())
-    bed.cleaner.finish()
-    assert bed.removals == [(Family.IPV4, bed.table.answer)]
-    assert bed.table.checks.qsize() == 1
 
 
 @pytest.mark.parametrize(

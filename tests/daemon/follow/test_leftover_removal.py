@@ -56,19 +56,6 @@ def test_each_family_after_its_own_first_sync_that_succeeds(kernel: Kernel) -> N
     assert removal.take_restore_runs() == ()
 
 
-def test_that_of_a_family_without_tools_goes_with_the_first(kernel: Kernel) -> None:
-    LeftoverRemoval(Family, (Family.IPV4,), is_dry=False).synced(finished())
-    assert sorted(kernel.deleted) == ["ip", "ip6"]
-
-
-def test_nobody_looks_again(kernel: Kernel) -> None:
-    kernel.refuses = True
-    removal = LeftoverRemoval((Family.IPV4,), (Family.IPV4,), is_dry=False)
-    for _ in range(3):
-        removal.synced(finished())
-    assert (kernel.asked, removal.take_restore_runs()) == (1, ())
-
-
 def test_shadow_mode_deletes_nothing_and_says_once_what_there_is_to_do(
     kernel: Kernel, capsys: pytest.CaptureFixture[str]
 ) -> None:

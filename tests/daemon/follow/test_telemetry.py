@@ -3,7 +3,6 @@
 from typing import Any
 from unittest.mock import create_autospec
 
-import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -24,8 +23,7 @@ from pykubeproxy.observe.servers import Servers
 from pykubeproxy.plan.diff import Plan
 from pykubeproxy.rules.service_traffic import HealthCheck
 from tests.builders import NODE, at, ip, service, slice_of, snapshot, traffic_of
-from tests.daemon.fakes import NOTHING_DONE, PLAN, REFUSED, Clock, FakeProxy, changed, finished, loop_of
-from tests.watched import watch
+from tests.daemon.fakes import NOTHING_DONE, PLAN, REFUSED, changed, finished
 
 WEB = ServiceKey("ns", "web")
 IPV4, IPV6 = {"ip_family": "IPv4"}, {"ip_family": "IPv6"}
@@ -109,17 +107,6 @@ def test_the_time_from_a_change_of_endpoints_to_rules(told: Told) -> None:
     assert told.value(PROGRAMMED, IPV6) is None
 
 
-def test_a_slice_that_goes_takes_all_times_of_its_service_and_family_along(told: Told) -> None:
-    loop = loop_of(Clock(), FakeProxy(Clock()), FakeProxy(Clock(), Family.IPV6))
-    loop.follow(told.telemetry)
-    parts = (("web", "a", "10.0.0.1"), ("web", "b", "10.0.0.2"), ("web", "c", "fd00::1"), ("other", "a", "10.0.0.3"))
-    for name, part, address in parts:
-        loop.take(changed(slice_of(f"ns/{name}", address, part=part, triggered_at=FUTURE)))
-    loop.take(changed(removed=[ObjectId("EndpointSlice", "ns", "web-b"), ObjectId("EndpointSlice", "ns", "none")]))
-    loop.act()
-    assert [told.value(PROGRAMMED, each) for each in (IPV4, IPV6)] == [1, 1]
-
-
 def test_what_no_sync_will_take_is_not_remembered() -> None:
     """A node with one family in a cluster with two; and a first sync that is long in coming."""
     times = ProgrammingTimes([Family.IPV4], 0.0)
@@ -140,16 +127,6 @@ def test_refusals_are_counted_by_kind(told: Told) -> None:
     assert told.values(*names, labels=IPV4) == [3, 2]
     told.sync(None)
     assert told.values(*names, labels=IPV4) == [3, 2], "a read that fails is no refused restore"
-
-
-def test_full_and_partial_syncs(told: Told) -> None:
-    told.sync(SyncResult(plan=PLAN, was_read=True))
-    told.sync(SyncResult(plan=PLAN))
-    told.sync(SyncResult(plan=Plan(), is_sectioned=True))
-    names = [f"{kind}_proxy_rules_duration_seconds_count" for kind in ("full", "partial")]
-    assert told.values(*names, labels=IPV4) == [1, 2]
-    assert told.value("pykubeproxy_adopted_chains", IPV4 | {"result": "added"}) == 1, "of the first sync only"
-    assert told.value("pykubeproxy_sectioned_restores_total", IPV4) == 1
 
 
 def test_drift_is_counted_by_culprit(told: Told) -> None:
@@ -180,15 +157,6 @@ def test_health_checks_are_served_once_they_change_and_again_while_they_cannot_b
     assert len(told.served) == 3
 
 
-def test_health_checks_that_are_served_already_cost_nothing(told: Told) -> None:
-    known = snapshot(balanced(), slice_of("ns/web", at("10.0.0.1", NODE)), service("ns/other"))
-    told.telemetry.synced(finished(snapshot=known, traffic=traffic_of(known, known.services)))
-    watch(told.telemetry._checks[Family.IPV4], "_checks")
-    watch(told.telemetry._local[Family.IPV4], "_dropped")
-    told.telemetry.synced(finished(traffic=traffic_of(known, known.put(slice_of("ns/other", "10.0.0.7")))))
-    assert len(told.served) == 1
-
-
 def test_health_checks_are_served_where_the_node_says(told: Told) -> None:
     def served_on(*objects: Object, family: Family = Family.IPV4) -> tuple[str, ...] | None:
         told.sync(NOTHING_DONE, *objects, family=family)
@@ -207,16 +175,6 @@ def test_health_checks_are_served_where_the_node_says(told: Told) -> None:
     with capture_logs() as logs:
         assert served_on(its) == ("192.0.2.2",), "what was known last"
     assert [line["error"] for line in logs if line["log_level"] == "warning"] == ["no netlink"]
-
-
-def test_a_shadow_tells_what_it_would_do_and_serves_nothing(told: Told) -> None:
-    told.change(slice_of("ns/web", "10.0.0.1", triggered_at=FUTURE), touched=(WEB,))
-    told.sync(SyncResult(plan=PLAN, was_read=True, is_written=False))
-    assert told.value("pykubeproxy_pending_chains", IPV4) == 1
-    assert told.values("proxy_rules_last_timestamp_seconds", labels=IPV4) == [None]
-    assert told.served == []
-    told.sync()
-    assert told.value(PROGRAMMED, IPV4) is None, "times are not kept"
 
 
 WRITTEN = SyncResult(plan=PLAN)
@@ -242,15 +200,3 @@ def test_the_log_of_a_sync(its: FinishedSync, lines: list[tuple[str, str]]) -> N
     with capture_logs() as logs:
         report(its)
     assert [(line["log_level"], line["event"].partition("; ")[0]) for line in logs if line["event"] != "chain"] == lines
-
-
-@pytest.mark.parametrize(("verbosity", "services"), [(1, []), (2, ["ns/db", "ns/web"])])
-def test_each_service_of_a_sync_is_logged_if_asked_for(
-    verbosity: int, services: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pykubeproxy.logger._verbosity", verbosity)
-    its = finished(WRITTEN, touched={ServiceKey("ns", "web"), ServiceKey("ns", "db")})
-    with capture_logs() as logs:
-        report(its)
-        report(msgspec.structs.replace(its, result=NOTHING_DONE))
-    assert [line["service"] for line in logs if line["event"] == "service"] == services

@@ -3,14 +3,11 @@
 import pytest
 
 from pykubeproxy.config.completed import complete
-from pykubeproxy.daemon.messages import FatalError
 from pykubeproxy.daemon.setup.config_check import ConfigProblem, config_problems, why_not_served
 from pykubeproxy.daemon.setup.rule_options import NodeFacts
-from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
-from tests.builders import NODE, cidr, ip
-from tests.daemon.fakes import Clock, FakeProxy, changed, loop_of
+from tests.builders import cidr, ip
 
 Flags = dict[str, object]
 IPV4, IPV6 = Family.IPV4, Family.IPV6
@@ -70,13 +67,6 @@ def test_addresses_of_the_wrong_family(
     assert why_not_served(its, facts(pods), primary, families) == why
 
 
-@pytest.mark.parametrize("primary", Family)
-def test_the_primary_family_must_have_tools(primary: Family) -> None:
-    others = tuple({*Family} - {primary})
-    why = why_not_served(complete({}, None, "n1"), facts(), primary, others)
-    assert why == f'no support for primary IP family "{primary}"'
-
-
 UNSET = (
     "nodePortAddresses is unset; NodePort connections will be accepted on all local IPs. "
     "Consider using `--nodeport-addresses primary,localhost`"
@@ -111,23 +101,3 @@ def test_node_ports_that_are_open_though_perhaps_they_should_not_be(
     its = complete({"nodeport-addresses": networks, "cluster-cidr": clusters}, None, "n1")
     found = list(config_problems(its, facts(pods, addresses), IPV4, BOTH))
     assert found == ([ConfigProblem(told)] if told else [])
-
-
-def test_it_is_asked_before_the_first_sync_and_never_again(clock: Clock, proxy: FakeProxy) -> None:
-    asked: list[Node | None] = []
-
-    def objection(node: Node | None) -> str | None:
-        asked.append(node)
-        return None if node is not None else "no node"
-
-    loop = loop_of(clock, proxy, why_not_served=objection)
-    with pytest.raises(FatalError, match="no node"):
-        loop.act()
-    assert proxy.syncs == []
-    its = Node(name=NODE)
-    loop.take(changed(its))
-    proxy.failure = HostError("no")
-    assert not loop.sync()
-    proxy.failure = None
-    assert loop.sync()
-    assert asked == [None, its]

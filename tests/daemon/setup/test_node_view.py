@@ -35,11 +35,6 @@ def test_nobody_knows_a_node_by_its_loopback_or_link_local_addresses(
     assert [its.node_ip.text for its in options if its.node_ip is not None] == expected
 
 
-def test_a_node_object_counts_as_it_is() -> None:
-    node = Node(name="n1", addresses=(ip("169.254.0.1"),))
-    assert view("10.0.0.5").options_for(node, Family.IPV4).node_ip == ip("169.254.0.1")
-
-
 def test_node_ports_on_given_addresses_include_loopback() -> None:
     its = view("127.0.0.1", "10.0.0.5", nodeport_addresses=("127.0.0.0/8", "10.0.0.0/24"))
     assert its.options_for(None, Family.IPV4).node_port_addresses == ("10.0.0.5", "127.0.0.1")
@@ -84,12 +79,3 @@ def test_the_routes_are_not_read_for_a_node_that_has_an_object(machine: Machine)
     for _ in range(3):
         ask(view(nodeport_addresses=("10.0.0.0/8",)), Node(name="n1", addresses=(ip("192.0.2.1"),)))
     assert machine.readings == 0
-
-
-def test_without_an_object_they_are_read_when_addresses_or_ways_out_change(machine: Machine) -> None:
-    its = view(nodeport_addresses=("10.0.0.0/8",))
-    for readings, machine.way_out, machine.address in ((1, FIRST, FIRST), (2, OTHER, FIRST), (3, OTHER, OTHER)):
-        for _ in range(3):
-            ask(its, None)
-        assert machine.readings == readings
-    assert its.options_for(None, Family.IPV4).node_ip == OTHER

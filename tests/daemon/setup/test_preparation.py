@@ -9,13 +9,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from pykubeproxy.config.completed import Completed, complete
-from pykubeproxy.daemon.setup import preparation
-from pykubeproxy.daemon.setup.preparation import PreparationError, prepare, protect_from_oom_killer
+from pykubeproxy.daemon.setup.preparation import PreparationError, prepare
 from pykubeproxy.daemon.setup.rule_options import NodeFacts
-from pykubeproxy.host.machine import OomScoreError
 from pykubeproxy.host.sysctl import Sysctls
 from pykubeproxy.model.ip import Family
-from tests.daemon.node import Node
 from tests.host.namespace import namespace, needs_root
 
 LOCALNET = "proc/sys/net/ipv4/conf/all/route_localnet"
@@ -52,13 +49,6 @@ def made(root: Path) -> dict[str, str]:
     return {name: (root / name).read_text().strip() for name in SETTINGS if (root / name).exists()}
 
 
-def test_settings_are_made_and_told(root: Path) -> None:
-    with capture_logs() as logs:
-        make(Sysctls(root))
-    assert made(root) == WANTED
-    assert [line["value"] for line in logs] == [86400, 3600, 1]
-
-
 @pytest.mark.parametrize(
     "less",
     [
@@ -72,11 +62,6 @@ def test_settings_are_made_and_told(root: Path) -> None:
 def test_localhost_stays_closed_where_node_ports_do_not_answer_there(root: Path, less: dict[str, Any]) -> None:
     make(Sysctls(root), **less)
     assert made(root) == WANTED | {LOCALNET: "0"}
-
-
-def test_a_daemon_for_ipv6_only_does_not_open_localhost(node: Node) -> None:
-    node.start("--family=ipv6").wait_synced(1)
-    assert node.inside(Path("/", LOCALNET).read_text) == "0\n"
 
 
 OTHER_TIME = "connections are remembered for another time than configured"
@@ -123,17 +108,3 @@ def test_a_namespace_has_the_machines_table(more: int) -> None:
         f"cannot set /{MOST} from {its} to {its + more}: this can only be done in the machine's first network namespace"
     )
     assert warnings[:1] == [(told, "when the table is full, packets of new connections are dropped")][:more]
-
-
-def test_being_killed_first_is_not_fatal_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
-    scores = []
-
-    def refuse(score: int) -> None:
-        scores.append(score)
-        raise OomScoreError("no")
-
-    monkeypatch.setattr(preparation, "set_oom_score_adj", refuse)
-    with capture_logs() as logs:
-        protect_from_oom_killer(completed(oom_score_adj=-500))
-    assert scores == [-500]
-    assert [(line["log_level"], line["why"]) for line in logs] == [("info", "no")]

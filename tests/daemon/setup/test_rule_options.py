@@ -15,7 +15,7 @@ from pykubeproxy.daemon.setup.rule_options import (
     rule_options,
 )
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
-from pykubeproxy.model.ip import IP, Family
+from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.rules.options import Dispatch, PodTraffic, RuleOptions
 from tests.builders import cidr, ip
@@ -91,11 +91,6 @@ def test_how_pods_are_told_apart(flags: dict[str, str], field: str, expected: li
     known = facts(pod_cidrs=(cidr("10.244.1.0/24"), cidr("10.244.2.0/24"), cidr("fd00:1::/64")))
     found = [its_options(family, completed(**flags), known).pod_traffic for family in Family]
     assert found == [PodTraffic(**{field: text}) if text else None for text in expected]
-
-
-@pytest.mark.parametrize("known", [facts(), NodeFacts()], ids=["without networks", "without an object"])
-def test_pods_of_a_node_that_has_no_networks_are_not_told_apart(known: NodeFacts) -> None:
-    assert its_options(IPV4, completed(**NODE_CIDR), known).pod_traffic is None
 
 
 NEXT = "192.168.1.0/24"
@@ -192,10 +187,3 @@ def test_plain_settings() -> None:
         node_name="test-node",
         node_ip=ip("192.168.1.2"),
     )
-
-
-def test_what_is_known_of_the_node() -> None:
-    known = replace(facts("192.168.0.2", zone="zone-a"), random_fully=False, conntrack_tcp_liberal=True)
-    found = rule_options(completed(), known, IPV6, OwnOptions(dispatch=Dispatch.TREE))
-    assert (found.zone, found.random_fully, found.conntrack_tcp_liberal) == ("zone-a", False, True)
-    assert (found.family, found.dispatch, found.node_ip) == (IPV6, Dispatch.TREE, IP(IPV6, "::1"))

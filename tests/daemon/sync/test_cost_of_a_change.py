@@ -16,7 +16,6 @@ from pykubeproxy.rules.options import Dispatch
 from tests.builders import options, port, service, slice_of
 from tests.daemon.fakes import Clock, changed, loop_of
 from tests.memory_host import MemoryHost
-from tests.watched import watch
 
 SMALL, LARGE = 100, 2000
 
@@ -54,15 +53,6 @@ class Cluster:
         """Take in a change, and sync."""
         self._loop.take(changed(*put, removed=map(identify, removed)))
         assert self._loop.sync()
-
-    def watch(self) -> None:
-        """Have everything watched that grows with the cluster."""
-        believed = self._proxy.believed
-        assert believed is not None
-        watch(self._loop.snapshot, "services", "_slices", "_slices_of")
-        watch(self._proxy._desired._compiler, "_kept")
-        for ruleset in (self._proxy.desired, believed):
-            watch(ruleset.tables["nat"], "chains")
 
     def cost(self, act: Callable[[], None]) -> Cost:
         """What it costs to do something."""
@@ -134,13 +124,3 @@ def test_a_service_costs_its_path_in_the_tree(what: str) -> None:
     small, large = cost_of(what, SMALL), cost_of(what, LARGE)
     assert large.lines <= small.lines * DEEPER
     assert large.calls <= small.calls * DEEPER
-
-
-def test_no_change_makes_anybody_go_through_what_there_is() -> None:
-    """Calls do not tell: one call copies or sorts a dictionary of any length."""
-    its = Cluster(SMALL)
-    its.watch()
-    for number in range(10):
-        its.change(put=objects(number, next(generations))[1:])
-        its.change(put=objects(60_000 + number))
-        its.change(removed=objects(60_000 + number))

@@ -11,8 +11,6 @@ from pykubeproxy.daemon.sync import progress
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.daemon.sync.progress import INTERVAL, Progress
 from pykubeproxy.model.ip import Family
-from pykubeproxy.plan.diff import ChainChange, Plan
-from pykubeproxy.plan.payload import Payload
 from pykubeproxy.rules.options import Dispatch
 from tests.builders import options, service, snapshot
 from tests.memory_host import MemoryHost
@@ -38,14 +36,6 @@ def test_the_share_that_has_been_taken_is_told_now_and_then_while_lines_are_take
         assert list(Progress(["-A X -j Y"] * 5000, of(5000), Family.IPV4, interval=3600.0)), "soon done"
     assert [log["done"] for log in logs] == ["0%", "25%", "50%", "75%"]
     assert all(log["event"] == "writing rules" and log["family"] == "IPv4" for log in logs)
-
-
-def test_a_plan_that_only_deletes_has_a_share_as_well() -> None:
-    names = (f"KUBE-SVC-{number:016}" for number in range(1100))
-    payload = Payload(Plan(chains=tuple(ChainChange(table="nat", chain=it, before=(), after=None) for it in names)))
-    with capture_logs() as logs:
-        assert list(Progress(payload, of(payload.line_count), Family.IPV4))
-    assert [log["done"] for log in logs] == ["0%", "47%", "93%"]
 
 
 def test_a_sync_tells_it() -> None:

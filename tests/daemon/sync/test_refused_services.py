@@ -112,14 +112,6 @@ def test_all_others_are_served(missing: Extension, dispatch: Dispatch, says: str
     assert bed.host.attempts <= len(EXTENSIONS) + 2
 
 
-@pytest.mark.parametrize(("says", "served"), [(MISSING, (WEB, TWO, PORT)), ("COMMIT", (WEB, PORT))])
-def test_several_that_are_missing(says: str, served: tuple[tuple[Object, ...], ...]) -> None:
-    """Where nobody tells which, all that may be are done without."""
-    bed = Bed("-m (recent|sctp)", *flat(ALL), says=says)
-    assert bed.proxy.sync().refused.services == len(ALL) - len(served)
-    assert bed.holds(*flat(served), its=options() if says == MISSING else without(options(), EXTENSIONS))
-
-
 def test_a_service_stays_as_it_was_in_every_table() -> None:
     """With endpoints at last, it would no longer be refused in filter; as nat cannot follow, that stays as well."""
     bed = Bed("", *WEB, STICKY[0])
@@ -153,22 +145,6 @@ def test_one_line_that_is_refused_for_another_reason(refuses: str) -> None:
     bed = Bed(refuses, *WEB, *STICKY, *other, says="Invalid argument")
     assert [refused.service for refused in bed.proxy.sync().refused.new] == [("ns", "sticky")]
     assert bed.holds(*WEB, *other)
-
-
-def test_what_belongs_to_no_service_fails_as_ever() -> None:
-    bed = Bed("-j MARK", *WEB)
-    with pytest.raises(RestoreError):
-        bed.proxy.sync()
-    assert bed.host.attempts <= 2
-
-
-def test_it_is_tried_again_when_it_changes() -> None:
-    bed = Bed("-m recent", *WEB, *STICKY)
-    bed.proxy.sync()
-    plain = service("ns/sticky", "172.30.0.2")
-    refused = bed.change(plain).refused
-    assert (refused.services, refused.back) == (0, (("ns", "sticky"),))
-    assert bed.holds(*WEB, plain, STICKY[1])
 
 
 def test_it_is_tried_again_at_a_pace() -> None:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from pykubeproxy.daemon.messages import ForeignChange, Message
 from pykubeproxy.daemon.watch import drift
-from pykubeproxy.daemon.watch.drift import DriftPoll, DriftWatch, LegacyPoll
+from pykubeproxy.daemon.watch.drift import DriftWatch, LegacyPoll
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.generations import UNKNOWN_CHANGE, RulesetGeneration
 from pykubeproxy.host.iptables import RestoreRun
@@ -36,47 +36,23 @@ class LegacyKernel:
         return its if table == "nat" else None
 
 
-@pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch) -> LegacyKernel:
-    its = LegacyKernel()
-    monkeypatch.setattr(drift, "table_info", its.info)
-    return its
-
-
-@pytest.fixture
-def poll(kernel: LegacyKernel) -> DriftPoll:
-    """It has remembered the table as it should be."""
-    del kernel
-    its = LegacyPoll([Family.IPV4])
+def test_tables_that_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel, its = LegacyKernel(), LegacyPoll([Family.IPV4])
+    monkeypatch.setattr(drift, "table_info", kernel.info)
     its.remember(BELIEVED)
     assert not its.ask()
-    return its
-
-
-@pytest.mark.parametrize("field", ["entries", "size"])
-def test_tables_that_change(poll: DriftPoll, kernel: LegacyKernel, field: str) -> None:
-    setattr(kernel, field, 1)
-    assert poll.ask()
-    assert poll.ask(), "until a sync has dealt with it"
-
-
-def test_what_was_changed_before_it_could_be_remembered(poll: DriftPoll, kernel: LegacyKernel) -> None:
-    """Between our own write and the look at what came of it, somebody may have been quicker."""
+    kernel.size = 1
+    assert its.ask()
+    assert its.ask(), "until a sync has dealt with it"
     kernel.entries -= 2
-    poll.remember(BELIEVED)
-    assert poll.ask()
-    poll.remember({Family.IPV4: None})
-    assert not poll.ask(), "nothing is believed of tables after a failure"
-
-
-def test_tables_that_cannot_be_asked_about_are_told_of_once(poll: DriftPoll, kernel: LegacyKernel) -> None:
+    its.remember(BELIEVED)
+    assert its.ask(), "changed between our own write and the look at what came of it"
+    its.remember({Family.IPV4: None})
+    assert not its.ask(), "nothing is believed of tables after a failure"
     kernel.refuses = True
     with capture_logs() as logs:
-        assert [poll.ask() for _ in range(3)] == [False] * 3
-        poll.remember(BELIEVED)
-    assert len(logs) == 1
-    kernel.refuses = False
-    assert not poll.ask()
+        assert [its.ask() for _ in range(3)] == [False] * 3
+    assert len(logs) == 1, "told once"
 
 
 class Watch(Iterator[RulesetGeneration]):

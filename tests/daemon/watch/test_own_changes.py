@@ -87,53 +87,8 @@ def test_announced(
     assert found == foreign
 
 
-def test_what_was_there_before_a_sync_has_been_seen_by_it(changes: Changes) -> None:
-    changes.announcements_begin()
-    changes.sync(10)
-    changes.number = 11
-    assert changes.begin()
-    assert not changes.announced(made(11, port=9))
-    assert changes.end(()) == ()
-    assert not changes.announced(made(11, port=9)), "a second look would be needless"
-
-
-def test_the_port_of_an_earlier_tool_is_anybodys(changes: Changes) -> None:
-    changes.announcements_begin()
-    changes.sync(12, WROTE)
-    changes.sync(14, RestoreRun(pid=6, commits=2))
-    assert not changes.announced(made(13, port=6, pid=1))
-    assert changes.announced(made(14, port=PORT))
-    assert changes.announced(made(15, port=PORT))
-
-
 def test_lost_announcements(changes: Changes) -> None:
     changes.announcements_begin()
     assert changes.sync(12, WROTE, during=(UNKNOWN_CHANGE,)) == (), "the number tells"
     assert changes.sync(15, WROTE, during=(UNKNOWN_CHANGE,)) == (UNKNOWN_CHANGE,)
     assert changes.announced(UNKNOWN_CHANGE)
-
-
-def test_announcements_that_begin_or_end_in_a_sync_or_after_a_change(changes: Changes) -> None:
-    changes.begin()
-    assert not changes.announcements_begin()
-    changes.number = 13
-    assert changes.end((WROTE,)) == (UNKNOWN_CHANGE,)
-    changes.begin()
-    changes.announcements_end()
-    changes.number = 14
-    assert changes.end(()) == (UNKNOWN_CHANGE,)
-    assert not changes.announcements_begin()
-    changes.announcements_end()
-    changes.number = 15
-    assert changes.announcements_begin()
-
-
-def test_a_kernel_that_does_not_tell(changes: Changes) -> None:
-    changes.number = None
-    assert not changes.begin()
-    assert changes.end((WROTE,)) == ()
-    assert not changes.is_changed()
-    changes.number = 5
-    changes.begin()
-    changes.number = None
-    assert changes.end(()) == (UNKNOWN_CHANGE,)

@@ -69,15 +69,6 @@ def test_each_command_is_named_at_a_doubling_pace(tools: FakeTools, what: str) -
         assert len(logs) == count
 
 
-def test_what_waits_for_a_reader_does_not_hang(tools: FakeTools) -> None:
-    """The tool that fetches rules beforehand is not waited for by anybody."""
-    tools.add("save", "*nat\nCOMMIT\n")
-    host = tools.host()
-    host.prefetch()
-    assert not running()
-    host.forget()
-
-
 def test_the_daemon_tells(node: Node, tmp_path: Path) -> None:
     go_on = tmp_path / "go-on"
     daemon = node.start(command=KUBE_PROXY, path=StandIns(tmp_path / "bin").waiting(go_on).path)

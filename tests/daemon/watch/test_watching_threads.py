@@ -1,6 +1,5 @@
 """Threads that look at something again and again: how they end, and what those of manifests and connections tell."""
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,42 +14,12 @@ from pykubeproxy.daemon.messages import Message, ObjectsChanged, ObjectsListed
 from pykubeproxy.daemon.watch.config_file import ConfigFileWatch
 from pykubeproxy.daemon.watch.conntrack_watch import ConntrackReport, ConntrackWatch
 from pykubeproxy.daemon.watch.manifest_watcher import ManifestWatcher
-from pykubeproxy.daemon.watch.periodic_thread import PeriodicThread
 from pykubeproxy.host.conntrack import ConntrackTable
 from pykubeproxy.model.conntrack_usage import ConntrackUsage
 from tests.cluster.manifest_text import as_yaml, service
-from tests.kernel.machine import wait_until
 
 # Seconds after which something will not come any more.
 PATIENCE = 20
-
-
-def running(name: str) -> bool:
-    return any(thread.name == name for thread in threading.enumerate())
-
-
-def test_it_goes_on_until_the_action_is_done() -> None:
-    left = iter([False, False, True, False])
-    PeriodicThread("until-done", 0.001, lambda: next(left)).start()
-    wait_until(lambda: not running("until-done"), "its end")
-    assert list(left) == [False]
-
-
-def test_stopping_waits_for_nobody_and_joining_does() -> None:
-    began, may_end = threading.Event(), threading.Event()
-
-    def slow() -> bool:
-        began.set()
-        return not may_end.wait(PATIENCE)
-
-    repeating = PeriodicThread("slow", 0.001, slow)
-    repeating.start()
-    assert began.wait(PATIENCE)
-    repeating.stop()
-    assert running("slow")
-    may_end.set()
-    repeating.join()
-    assert not running("slow")
 
 
 STOPS: dict[str, Callable[[Path], Callable[[], None]]] = {
