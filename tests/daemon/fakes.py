@@ -8,7 +8,6 @@ from pykubeproxy.daemon.follower import FinishedSync, Follower
 from pykubeproxy.daemon.loop import Loop
 from pykubeproxy.daemon.messages import ObjectsChanged
 from pykubeproxy.daemon.sync.family import FamilyProxy, SyncResult
-from pykubeproxy.daemon.watch.drift import BelievedEntries, DriftPoll
 from pykubeproxy.host.errors import HostError, RestoreError
 from pykubeproxy.host.protocol import Counted
 from pykubeproxy.model.ip import Family
@@ -96,32 +95,6 @@ class FakeProxy(FamilyProxy):
 
     def distrust(self) -> None:
         self._has_read = False
-
-
-class FakeShadow(FakeProxy):
-    """The same, but reading in every sync."""
-
-    always_reads = True
-
-
-class FakePoll(DriftPoll):
-    """Answers as it is told to."""
-
-    def __init__(self, due: float) -> None:
-        self.due = due
-        self.answers: list[bool] = []
-        self.remembered = 0
-
-    def begin(self) -> bool:
-        return bool(self.remembered) and self.ask()
-
-    def remember(self, believed: BelievedEntries) -> None:
-        del believed
-        self.remembered += 1
-
-    def ask(self) -> bool:
-        self.due += 0.5
-        return bool(self.answers) and self.answers.pop(0)
 
 
 class Recorder(Follower):

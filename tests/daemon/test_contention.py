@@ -30,34 +30,30 @@ def neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contention.Contention.__init__, "__defaults__", (lambda: ("kube-proxy (pid 12)",),))
 
 
-def contend(clock: Clock, proxy: FakeProxy, seconds: float, by: ForeignChange = RIVAL) -> tuple[list[float], list[str]]:
-    """Have another program undo each repair at once; return when it was repaired, and what was said of it."""
+def contend(clock: Clock, proxy: FakeProxy, seconds: float) -> tuple[list[float], list[str]]:
+    """Have another program undo each repair at once; return the pauses between repairs, and what was said of it."""
     loop = loop_of(clock, proxy)
     loop.act()
     with capture_logs() as logs:
         while clock.now < T0 + seconds:
-            loop.take(by)
+            loop.take(RIVAL)
             act_until(loop, clock, clock.now + 0.125)
     told = [line["process"] for line in logs if line["event"].startswith(CONTENDED)]
-    return [when - T0 for when in proxy.reads[1:]], told
+    return [after - before for before, after in itertools.pairwise(proxy.reads)], told
 
 
 def test_repairs_that_follow_each_other_slow_down_to_a_bound(clock: Clock, proxy: FakeProxy) -> None:
     proxy.found = OTHERS
-    repairs, told = contend(clock, proxy, 60)
-    gaps = [after - before for before, after in itertools.pairwise([0.0, *repairs])]
-    assert gaps[:9] == [0.25] * 4 + [1.0, 2.0, 4.0, 8.0, 10.0]
-    assert max(gaps) == 10.0
+    pauses, told = contend(clock, proxy, 60)
+    assert pauses[:9] == [0.25] * 4 + [1.0, 2.0, 4.0, 8.0, 10.0]
+    assert max(pauses) == 10.0
     assert told == ["kube-proxy (pid 12)"], "once"
 
 
-@pytest.mark.parametrize("found", [(), None])
-def test_what_was_taken_away_is_put_back_at_once(clock: Clock, proxy: FakeProxy, found: Lines | None) -> None:
-    """Connections fail without it. Of a chain that is as it was, there is nothing to say at all."""
-    proxy.found = found
-    repairs, told = contend(clock, proxy, 10)
-    assert len(repairs) == 40
-    assert not told
+def test_what_was_taken_away_is_put_back_at_once(clock: Clock, proxy: FakeProxy) -> None:
+    """Connections fail without it."""
+    proxy.found = ()
+    assert contend(clock, proxy, 10) == ([0.25] * 40, [])
 
 
 def test_other_programs_are_not_kept_waiting(clock: Clock, proxy: FakeProxy) -> None:
@@ -80,23 +76,6 @@ def test_other_programs_are_not_kept_waiting(clock: Clock, proxy: FakeProxy) -> 
         proxy.found = OTHERS
         loop.take(RIVAL)
         assert loop.time_to_next > 1
-
-
-def test_it_ends_when_it_is_quiet_and_is_told_again_when_it_begins_again(clock: Clock, proxy: FakeProxy) -> None:
-    """Single changes are undone at once, however often there is one."""
-    proxy.found = OTHERS
-    loop = loop_of(clock, proxy, retry_interval=1e9)
-    loop.act()
-    with capture_logs() as logs:
-        for changes in (6, *[1] * 20, 6):
-            clock.now += 31
-            loop.take(RIVAL)
-            assert loop.time_to_next == 0
-            for _ in range(changes):
-                loop.take(RIVAL)
-                clock.now += loop.time_to_next
-                loop.act()
-    assert len([line for line in logs if line["event"].startswith(CONTENDED)]) == 2
 
 
 def test_two_daemons_on_one_node(node: Node) -> None:

@@ -1,8 +1,10 @@
 """What the loop does when somebody has changed rules: what was noticed is not forgotten, and costs little."""
 
-from pykubeproxy.daemon.messages import ForeignChange, ObjectsListed
+from unittest.mock import Mock
+
+from pykubeproxy.daemon.messages import ForeignChange
 from tests.builders import service
-from tests.daemon.fakes import Clock, FakePoll, FakeProxy, act_until, changed, followed
+from tests.daemon.fakes import Clock, FakeProxy, act_until, changed, followed
 
 T0 = 1000.0
 FIREWALLD = ForeignChange("firewalld", 7)
@@ -34,19 +36,16 @@ def test_a_change_that_comes_in_between_does_not_hide_it(clock: Clock, proxy: Fa
     assert recorder.syncs[-1].cause == FIREWALLD
 
 
-def test_polls_are_asked_twice_a_second_from_the_first_sync_on(clock: Clock, proxy: FakeProxy) -> None:
-    poll = FakePoll(due=T0 - 5)
-    loop, recorder = followed(clock, proxy, wait_for=["Service"])
+def test_polls_are_asked_until_they_notice_something(clock: Clock, proxy: FakeProxy) -> None:
+    loop, recorder = followed(clock, proxy)
+    poll = Mock(due=T0 + 0.5, **{"begin.return_value": False, "ask.return_value": False})
     loop.poll(poll)
-    clock.now, poll.answers = T0 - 10, [True]
-    act_until(loop, clock, T0)
-    assert (poll.answers, proxy.syncs) == ([True], [])
-    loop.take(ObjectsListed(frozenset({"Service"})))
-    poll.due = T0 + 0.5
     loop.act()
-    assert poll.remembered == 1
-    poll.answers = [False, False, True]
-    act_until(loop, clock, T0 + 3)
-    assert proxy.reads == [T0, T0 + 1.5]
+    for when, notices in ((0.5, False), (1.0, True)):
+        clock.now, poll.ask.return_value = T0 + when, notices
+        loop.act()
+        poll.due += 0.5
+    act_until(loop, clock, T0 + 1.4)
+    assert proxy.reads == [T0, T0 + 1]
     assert recorder.syncs[-1].cause == ForeignChange()
-    assert poll.remembered == 2
+    assert poll.remember.call_count == 2

@@ -6,7 +6,7 @@ from pykubeproxy.daemon.messages import ALL_KINDS, ObjectsListed
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.model.ip import Family
 from tests.builders import service
-from tests.daemon.fakes import Clock, FakeProxy, FakeShadow, act_until, changed, followed, loop_of
+from tests.daemon.fakes import Clock, FakeProxy, act_until, changed, followed, loop_of
 
 T0 = 1000.0
 
@@ -80,13 +80,3 @@ def test_live_rules_are_read_now_and_then_at_little_cost(clock: Clock, proxy: Fa
     proxy.read_seconds, other.read_seconds = 1.5, 0.5
     act_until(loop, clock, T0 + 900)
     assert proxy.reads[4:] == [T0 + 120, T0 + 320, T0 + 520, T0 + 720], "1 % of the time, for both families together"
-
-
-def test_a_shadow_reads_no_more_often_than_it_may(clock: Clock) -> None:
-    shadow = FakeShadow(clock)
-    shadow.read_seconds = 2.0
-    loop = loop_of(clock, shadow)
-    loop.act()
-    loop.take(changed(service()))
-    act_until(loop, clock, T0 + 100)
-    assert shadow.syncs == [T0, T0 + 20]

@@ -1,6 +1,5 @@
 """Which UDP flows are looked for after which sync, and that they are looked for beside the loop."""
 
-import threading
 from collections.abc import Iterator
 from itertools import repeat
 from queue import Queue
@@ -34,13 +33,10 @@ class FakeTable(ConntrackTable):
         self.checks: Queue[FlowCheck] = Queue()
         self.answer = DeletionResult()
         self.failure: HostError | None = None
-        self.may_go_on = threading.Event()
-        self.may_go_on.set()
 
     def remove_stale(self, check: AnyCheck) -> DeletionResult:
         assert isinstance(check, FlowCheck)
         self.checks.put(check)
-        assert self.may_go_on.wait(SECONDS)
         if self.failure is not None:
             raise self.failure
         return self.answer
@@ -73,7 +69,6 @@ def bed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bed]:
     its = Bed()
     its.cleaner.start()
     yield its
-    its.table.may_go_on.set()
     its.cleaner.close()
 
 
@@ -101,6 +96,8 @@ def test_the_first_sync_looks_at_everything_and_then_only_what_changes_for_udp(b
     assert shown(bed.table.next()) == {f"{DNS}:53": set()}, "scaled to zero; nothing else was looked at"
     bed.sync(removed=(ObjectId("Service", "ns", "dns"),))
     assert {socket_text(each) for each in bed.table.next().retired} == {f"{DNS}:53"}
+    bed.cleaner.finish()
+    assert bed.removals[-1] == (Family.IPV4, bed.table.answer)
 
 
 def test_what_a_failed_sync_was_for_is_looked_at_after_one_that_succeeds(bed: Bed) -> None:

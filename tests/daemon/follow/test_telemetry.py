@@ -186,7 +186,7 @@ WRITTEN = SyncResult(plan=PLAN)
         (finished(SyncResult(plan=Plan(), was_read=True)), [("info", "in sync")]),
         (finished(), [("debug", "in sync")]),
         (finished(SyncResult(plan=Plan(), was_read=True), is_routine=True), [("debug", "in sync")]),
-        (finished(WRITTEN), [("info", "synced")]),
+        (finished(WRITTEN, touched={WEB, ServiceKey("ns", "db")}), [("info", "synced")]),
         (finished(SyncResult(plan=PLAN, is_written=False)), [("info", "would write")]),
         (finished(None), [("error", "sync failed")]),
         (
@@ -196,7 +196,10 @@ WRITTEN = SyncResult(plan=PLAN)
         (finished(WRITTEN, refused_plans=(PARTIAL,)), [("warning", "a change was refused"), ("info", "synced")]),
     ],
 )
-def test_the_log_of_a_sync(its: FinishedSync, lines: list[tuple[str, str]]) -> None:
+def test_the_log_of_a_sync(its: FinishedSync, lines: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pykubeproxy.logger._verbosity", 2)
     with capture_logs() as logs:
         report(its)
-    assert [(line["log_level"], line["event"].partition("; ")[0]) for line in logs if line["event"] != "chain"] == lines
+    told = [line for line in logs if line["event"] not in ("chain", "service")]
+    assert [(line["log_level"], line["event"].partition("; ")[0]) for line in told] == lines
+    assert [line["service"] for line in logs if line["event"] == "service"] == sorted(map(str, its.touched))

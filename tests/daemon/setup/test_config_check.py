@@ -30,20 +30,13 @@ def facts(pods: tuple[str, ...] = (), addresses: tuple[str, ...] = ()) -> NodeFa
 @pytest.mark.parametrize(
     ("flags", "pods", "primary", "families", "problem", "is_fatal"),
     [
-        ({}, (), IPV4, BOTH, "", False),
         ({}, (PODS4,), IPV4, (IPV4,), "", False),
-        (NODE_CIDR, (), IPV4, BOTH, "", False),
-        (NODE_CIDR, (PODS4,), IPV4, BOTH, "", False),
         (NODE_CIDR, (PODS6, PODS4), IPV4, (IPV4,), "", False),
         (NODE_CIDR, (PODS6,), IPV4, BOTH, f"IPv4-primary {ONLY_PODS6}", True),
         (NODE_CIDR | METRICS6, (PODS4,), IPV6, (IPV6,), f"IPv6-only {ONLY_PODS4}", True),
-        (METRICS6, (PODS4,), IPV6, (IPV6,), f"IPv6-only {ONLY_PODS4}", False),
-        ({}, (PODS6,), IPV4, BOTH, f"IPv4-primary {ONLY_PODS6}", False),
-        (CLUSTER6, (), IPV4, BOTH, f"IPv4-primary {ONLY_CLUSTER6}", False),
         (CLUSTER6, (), IPV4, (IPV4,), f"IPv4-only {ONLY_CLUSTER6}", True),
         (CLUSTER6 | NODE_CIDR, (PODS4,), IPV4, (IPV4,), f"IPv4-only {ONLY_CLUSTER6}", False),
         ({"cluster-cidr": "10.0.0.0/8,fd00::/64"}, (), IPV4, (IPV4,), "", False),
-        (METRICS6, (), IPV4, BOTH, "", False),
         (METRICS6, (), IPV4, (IPV4,), "IPv4-only but metricsBindAddress is IPv6", False),
         (
             METRICS6 | {"healthz-bind-address": "192.0.2.1:1"},
@@ -53,7 +46,6 @@ def facts(pods: tuple[str, ...] = (), addresses: tuple[str, ...] = ()) -> NodeFa
             "IPv6-only but healthzBindAddress is IPv4",
             False,
         ),
-        ({}, (), IPV6, (IPV6,), "IPv6-only but metricsBindAddress is IPv4", False),
         (UNSPECIFIED, (), IPV4, (IPV4,), "", False),
     ],
 )
@@ -81,17 +73,12 @@ NET4, NET6 = "192.0.2.0/24", "2001:db8::/64"
     ("networks", "clusters", "pods", "addresses", "told"),
     [
         ((), "", (), (), UNSET),
-        ((NET4,), "", (PODS4,), (), None),
         ((NET4,), "", (PODS4, PODS6), (), DUAL),
         ((NET4,), "10.0.0.0/8,fd00::/64", (), (), DUAL),
-        ((NET4, NET6), "", (PODS4, PODS6), (), None),
         ((NET6,), "", (), (), ONLY6),
-        (("primary",), "", (PODS4, PODS6), ("192.0.2.1", "2001:db8::1"), None),
         (("all",), "", (PODS4, PODS6), ("192.0.2.1",), None),
-        (("localhost",), "", (PODS4, PODS6), ("192.0.2.1",), None),
         # ::1 restricts the family of which the node has no address.
         (("primary", "localhost"), "", (PODS4, PODS6), ("192.0.2.1",), None),
-        (("primary", NET4), "", (PODS4, PODS6), ("192.0.2.1",), DUAL),
         (("primary",), "", (PODS4, PODS6), ("192.0.2.1",), DUAL),
     ],
 )

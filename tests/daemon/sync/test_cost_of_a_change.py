@@ -1,13 +1,10 @@
-"""What a change costs does not depend on the size of the cluster: counted in calls, lines and looks, not in time."""
+"""What a change costs does not depend on the size of the cluster: counted in calls and lines, not in time."""
 
 import sys
 from collections.abc import Callable, Iterable
-from functools import cache, partial
-from itertools import count
+from functools import partial
 from types import FrameType
 from typing import NamedTuple
-
-import pytest
 
 from pykubeproxy.daemon.sync.family import FamilyProxy
 from pykubeproxy.model.snapshot import Object, identify
@@ -70,57 +67,42 @@ class Cluster:
         return Cost(calls, self._sink.lines)
 
 
-def objects(number: int, generation: int = 0) -> list[Object]:
-    """A Service, each fifth with a node port, and its slice; its last endpoint is another one in each generation."""
+def objects(number: int, last_endpoint: int = 5) -> list[Object]:
+    """A Service, each fifth with a node port, and its slice."""
     spread = number * 40503 % 65536
     its = service(
         f"ns/s{number}",
         f"10.96.{spread >> 8}.{spread & 255}",
         ports=(port(node_port=30000 + number if number % 5 == 0 else 0),),
     )
-    addresses = [f"10.{128 + number // 250}.{number % 250}.{index}" for index in (1, 2, 3, 4, 5 + generation)]
+    addresses = [f"10.{128 + number // 250}.{number % 250}.{index}" for index in (1, 2, 3, 4, last_endpoint)]
     return [its, slice_of(f"ns/s{number}", *addresses)]
 
 
-@cache
-def cluster(services: int) -> Cluster:
-    return Cluster(services)
-
-
-generations = count(1)
-
-
-def cost_of(what: str, services: int) -> Cost:
-    """What it costs that an endpoint changes, that a Service comes, or that it goes; ten times.
+def costs(services: int) -> dict[str, Cost]:
+    """What it costs that an endpoint changes, that a Service comes, and that it goes; ten times.
 
     Where a Service happens to come, a chain may have to be divided.
     """
-    its = cluster(services)
-    costs = []
+    its, spent = Cluster(services), {what: Cost(0, 0) for what in ("endpoint", "comes", "goes")}
     for number in range(10):
-        changed_slice, newcomer = objects(number, next(generations))[1:], objects(60_000 + number)
-        if what == "goes":
-            its.change(put=newcomer)
+        changed_slice, newcomer = objects(number, last_endpoint=6)[1:], objects(60_000 + number)
         acts = {
             "endpoint": partial(its.change, put=changed_slice),
             "comes": partial(its.change, put=newcomer),
             "goes": partial(its.change, removed=newcomer),
         }
-        costs.append(its.cost(acts[what]))
-        if what == "comes":
-            its.change(removed=newcomer)
-    return Cost(calls=sum(cost.calls for cost in costs), lines=sum(cost.lines for cost in costs))
+        for what, act in acts.items():
+            cost, before = its.cost(act), spent[what]
+            spent[what] = Cost(before.calls + cost.calls, before.lines + cost.lines)
+    return spent
 
 
-def test_a_changed_endpoint_costs_the_same_in_any_cluster() -> None:
-    small, large = cost_of("endpoint", SMALL), cost_of("endpoint", LARGE)
+def test_a_changed_endpoint_costs_the_same_in_any_cluster_and_a_service_its_path_in_the_tree() -> None:
+    small, large = costs(SMALL), costs(LARGE)
     # In nat: three chains flushed or made, five rules in the Service's, two for the new endpoint, one chain deleted.
-    assert large.lines == small.lines <= 10 * 16
-    assert large.calls <= small.calls * 1.1
-
-
-@pytest.mark.parametrize("what", ["comes", "goes"])
-def test_a_service_costs_its_path_in_the_tree(what: str) -> None:
-    small, large = cost_of(what, SMALL), cost_of(what, LARGE)
-    assert large.lines <= small.lines * DEEPER
-    assert large.calls <= small.calls * DEEPER
+    assert large["endpoint"].lines == small["endpoint"].lines <= 10 * 16
+    assert large["endpoint"].calls <= small["endpoint"].calls * 1.1
+    for what in ("comes", "goes"):
+        assert large[what].lines <= small[what].lines * DEEPER
+        assert large[what].calls <= small[what].calls * DEEPER

@@ -45,7 +45,6 @@ ACTIONS: dict[str, Callable[[FakeTools], tuple[str, Callable[[], object], str]]]
     "restore": lambda tools: ("restore", lambda: tools.host().restore(["*nat", "COMMIT"]), ""),
     "save": lambda tools: ("save", tools.host().save, ""),
     "version": lambda _: ("iptables-nft", lambda: backend._version("iptables-nft"), VERSIONS[backend.Backend.NFT]),
-    "chains": lambda _: ("save", lambda: list(backend._chain_lines("save", "nat")), ""),
 }
 
 
@@ -63,10 +62,8 @@ def test_each_command_is_named_at_a_doubling_pace(tools: FakeTools, what: str) -
             assert {line["log_level"] for line in logs} == {"warning"}
             assert all(line["command"].split()[0] == name and line["pid"] and line["since"] for line in logs)
         watch.look()
-        assert logs[-1]["event"] == "a command has ended that took long"
-        count = len(logs)
         watch.look()
-        assert len(logs) == count
+        assert [line["event"] for line in logs[4:]] == ["a command has ended that took long"]
 
 
 def test_the_daemon_tells(node: Node, tmp_path: Path) -> None:
