@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from pykubeproxy.plan.diff import ChainChange, Plan, diff, diff_chains, is_owned
-from pykubeproxy.rules.ruleset import Ruleset, Table
+from pykubeproxy.rules.ruleset import Ruleset, Table, Unread
 
 SVC = "KUBE-SVC-AAAAAAAAAAAAAAAA"
 OLD = "KUBE-SVC-OLDOLDOLDOLDOLDO"
@@ -128,3 +128,9 @@ def test_only_the_chains_asked_for_and_in_an_order_of_its_own() -> None:
 )
 def test_is_owned(table: str, chain: str, *, owned: bool) -> None:
     assert is_owned(table, chain) is owned
+
+
+def test_what_nobody_can_read_may_lead_to_any_chain_of_its_table() -> None:
+    live = rules({OLD: ["-j DROP"]})
+    live.unread = {"nat": Unread(why="a map", leads_by_map=True)}
+    assert diff(rules({}), live) == Plan(chains=(change(OLD, ["-j DROP"], []),), kept=(("nat", OLD),))

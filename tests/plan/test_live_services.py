@@ -54,6 +54,14 @@ def test_a_service_whose_slices_are_unknown_keeps_its_endpoints(dispatch: Dispat
     live = compile_ruleset(snapshot(web, first, second), options(dispatch=dispatch))
     for known in (snapshot(web), snapshot(web, first), snapshot(first, second)):
         assert compile_ruleset(known, options(dispatch=dispatch), live_services(live)) == live
+    one = compile_ruleset(snapshot(web, first), options(dispatch=dispatch))
+    assert compile_ruleset(snapshot(web), options(dispatch=dispatch), live_services(one)) == one
+
+
+def test_a_tree_that_another_program_has_made_a_circle_is_read_to_its_end() -> None:
+    tree = "KUBE-SVC-10.96.0.0/12"
+    circle = f"*nat\n:KUBE-SERVICES - [0:0]\n:{tree} - [0:0]\n-A KUBE-SERVICES -j {tree}\n-A {tree} -j {tree}\nCOMMIT"
+    assert live_services(parse(circle.splitlines())) == {}
 
 
 def test_what_is_known_again_is_as_the_objects_say() -> None:

@@ -44,3 +44,4 @@ def test_all_parts_in_their_places() -> None:
     ]
     assert list(payload) == lines
     assert list(payload) == lines, "it can be asked for again"
+    assert payload.line_count == len(lines) - 2 * 3

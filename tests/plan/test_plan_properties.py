@@ -129,7 +129,9 @@ def test_cleanup_leaves_only_what_others_need(both: Both) -> None:
     live = both[1]
     plan, host = cleanup(live), MemoryHost(live.copy())
     host.restore(Payload(plan))
-    after = host.ruleset
+    after, believed = host.ruleset, live.copy()
+    apply(plan, believed)
+    assert contents(believed) == contents(after)
     ours = {chain for chain in contents(after) if chain[1] == CANARY or (is_owned(*chain) and chain[1] != FIREWALL)}
     assert ours == set(plan.kept)
     assert all(after.lines(*chain) == () for chain in ours)

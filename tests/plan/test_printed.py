@@ -42,6 +42,7 @@ def test_what_may_be_the_same_in_other_words(live: list[str], *, doubtful: bool)
 def learned(before: list[str], after: list[str]) -> tuple[PrintedForms, Plan, set[tuple[str, str]]]:
     """What is known after a Plan for the rules `before`, carried out, that has left those `after`."""
     forms, plan = PrintedForms(), diff(DESIRED, rules(*before))
+    forms.confirm(has_foreign_change=True)  # nothing was learned yet
     return forms, plan, forms.learn(plan, rules(*after))
 
 
@@ -55,9 +56,20 @@ def learned(before: list[str], after: list[str]) -> tuple[PrintedForms, Plan, se
         ([WRITTEN], [JUMP, PRINTED_JUMP, WRITTEN], set(), 0, True),
         ([WRITTEN], [ELSEWHERE, WRITTEN], set(), 0, False),
         ([PRINTED_JUMP, WRITTEN], [PRINTED_JUMP, PRINTED_JUMP, WRITTEN], {INPUT}, 1, True),
+        ([PRINTED_JUMP, WRITTEN], [PRINTED_JUMP, WRITTEN], {INPUT}, 0, True),
         ([WRITTEN], [PRINTED_JUMP, PRINTED_JUMP, WRITTEN], {INPUT}, 0, True),
     ],
-    ids=["chain", "was different", "leads elsewhere", "jump", "both forms", "no jump", "jump twice", "never before"],
+    ids=[
+        "chain",
+        "was different",
+        "leads elsewhere",
+        "jump",
+        "both forms",
+        "no jump",
+        "jump twice",
+        "replaced",
+        "never before",
+    ],
 )
 def test_what_looks_the_same_once_it_is_written(
     before: list[str], after: list[str], same: set[tuple[str, str]], twice: int, *, is_right: bool
@@ -76,14 +88,18 @@ def test_it_is_kept_unless_another_program_was_at_work(*, has_foreign_change: bo
     forms, _, _ = learned([PRINTED], [PRINTED_JUMP, PRINTED])
     forms.confirm(has_foreign_change=has_foreign_change)
     forms.confirm(has_foreign_change=True)  # that is about what came after
-    live = rules(PRINTED_JUMP, PRINTED)
+    found = [ELSEWHERE, PRINTED_JUMP, PRINTED]
+    live = rules(*found)
     forms.translate(live, DESIRED)
-    assert diff(DESIRED, live).is_empty is not has_foreign_change
+    assert live == (rules(*found) if has_foreign_change else rules(ELSEWHERE, JUMP, WRITTEN))
 
 
-def test_it_is_forgotten_once_something_else_is_wanted() -> None:
+def test_it_is_about_these_rules_and_forgotten_once_others_are_wanted() -> None:
     forms, _, _ = learned([JUMP, PRINTED], [JUMP, PRINTED])
-    forms.translate(rules(JUMP, PRINTED), rules(JUMP, OTHER_WAY))
+    live = rules(JUMP, OTHER_WAY)
+    forms.translate(live, DESIRED)
+    assert live == rules(JUMP, OTHER_WAY)
     live = rules(JUMP, PRINTED)
+    forms.translate(live, rules(JUMP, OTHER_WAY))
     forms.translate(live, DESIRED)
     assert live == rules(JUMP, PRINTED)

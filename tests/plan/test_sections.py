@@ -6,20 +6,20 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pykubeproxy.model.ip import Family
-from pykubeproxy.model.service import ServiceKey
+from pykubeproxy.model.service import ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.plan.cleanup import cleanup
-from pykubeproxy.plan.diff import ChainChange, Plan, diff
+from pykubeproxy.plan.diff import ChainChange, Plan, RuleDelete, diff
 from pykubeproxy.plan.payload import Payload
 from pykubeproxy.plan.sections import SECTION_SIZE, sections, whole
 from pykubeproxy.rules import names
 from pykubeproxy.rules.compile import compile_ruleset
-from pykubeproxy.rules.names import is_stale_candidate, service_hash
+from pykubeproxy.rules.names import ChainNames, is_stale_candidate, service_hash
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import ChainId, Lines, Ruleset, is_builtin
 from pykubeproxy.rules.text import RuleKind
-from tests.builders import options, port, service, slice_of, snapshot
+from tests.builders import options, port, service, service_port, slice_of, snapshot
 from tests.clusters import served, small_parts
 from tests.memory_host import MemoryHost
 from tests.packets import CLIENTS, UNRELATED, Walk, destinations
@@ -211,6 +211,24 @@ def test_what_goes_is_emptied_before_anything_is_deleted() -> None:
         ChainChange(table="nat", chain=f"KUBE-SVC-{i:016}", before=(f"-A KUBE-SVC-{i:016} -j X",), after=None)
         for i in range(10)
     ]
-    parts = list(sections(Plan(chains=tuple(gone)), 3))
+    jump = RuleDelete(table="nat", chain="OUTPUT", line="-A OUTPUT -j KUBE-SERVICES")
+    parts = list(sections(Plan(chains=tuple(gone), deletes=(jump,)), 3))
+    assert [part.deletes for part in parts if part.deletes] == [(jump,)]
     kinds = [{change.after for change in part.chains} for part in parts if part.chains]
     assert kinds == [{()}] * 4 + [{None}] * 4
+
+
+def test_a_service_that_loses_a_rule_changes_together_with_the_dispatch_chains() -> None:
+    """All others may change before."""
+
+    def rules(*endpoints: str, node_port: int = 0) -> Ruleset:
+        losing = service("ns/losing", "10.0.0.2", type=ServiceType.NODE_PORT, ports=(port(node_port=node_port),))
+        slices = (slice_of(name, *endpoints) for name in ("ns/other", "ns/losing"))
+        return compile_ruleset(snapshot(service("ns/other", "10.0.0.1"), losing, *slices), options())
+
+    plan = diff(rules("10.1.0.1", "10.1.0.2"), rules("10.1.0.1", node_port=30000))
+    where = {(each.table, each.chain): i for i, part in enumerate(sections(plan, 1)) for each in part.chains}
+    policies = {name: ("nat", ChainNames(service_port(f"ns/{name}")).cluster) for name in ("other", "losing")}
+    dispatch = where["nat", names.NODE_PORTS]
+    assert where[policies["losing"]] == dispatch
+    assert where[policies["other"]] < dispatch

@@ -8,6 +8,7 @@ from pykubeproxy.rules.names import service_hash
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.owners import Owners
 from pykubeproxy.rules.reading import title_of
+from pykubeproxy.rules.ruleset import Ruleset, Table
 from tests.builders import NODE, at, options, port, service, slice_of, snapshot
 
 
@@ -35,3 +36,9 @@ def test_an_endpoint_without_comments_belongs_to_what_leads_there() -> None:
     chains[endpoint] = tuple(line.replace(' -m comment --comment "ns1/svc1:p80"', "") for line in chains[endpoint])
     assert title_of("".join(chains[endpoint])) == ""
     assert Owners(ruleset).title(endpoint) == "ns1/svc1:p80"
+
+
+def test_a_chain_that_does_not_exist_is_nobodys() -> None:
+    assert Owners(Ruleset()).title("KUBE-SEP-AAAAAAAAAAAAAAAA") == ""
+    lost = Ruleset(tables={"nat": Table(chains={"KUBE-SVC-AAAAAAAAAAAAAAAA": ("-A X -j KUBE-SEP-AAAAAAAAAAAAAAAA",)})})
+    assert Owners(lost).title("KUBE-SEP-AAAAAAAAAAAAAAAA") == ""

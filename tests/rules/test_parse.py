@@ -42,6 +42,8 @@ def test_a_small_dump() -> None:
 
 SPLIT_RULE = '-A A -m comment --comment "one\nCOMMIT\n-A two \\" \\\\" -j DROP'
 
+BRACKETS = '-A A -m comment --comment "[1:60] -A A -j ACCEPT" -j DROP'
+
 
 @pytest.mark.parametrize(
     ("text", "chains"),
@@ -55,8 +57,9 @@ SPLIT_RULE = '-A A -m comment --comment "one\nCOMMIT\n-A two \\" \\\\" -j DROP'
             {"INPUT": ("-A INPUT -j DROP", "-A INPUT -j ACCEPT"), "FORWARD": ("-A FORWARD -j DROP",)},
         ),
         (f":A - [0:0]\n{SPLIT_RULE}\n-A A -j ACCEPT\n", {"A": (SPLIT_RULE, "-A A -j ACCEPT")}),
+        (f":A - [0:0]\n{BRACKETS}\n", {"A": (BRACKETS,)}),
     ],
-    ids=["rules-of-chains-mixed", "built-in-chains-not-declared", "comment-of-several-lines"],
+    ids=["rules-of-chains-mixed", "built-in-chains-not-declared", "comment-of-several-lines", "brackets"],
 )
 def test_forms_of_a_dump(text: str, chains: dict[str, Lines]) -> None:
     assert parse(f"*filter\n{text}COMMIT\n".split("\n")).tables["filter"].chains == chains
@@ -75,6 +78,7 @@ def test_known_chains_are_shared() -> None:
         ("*nat\n*filter\n", "line 2: table filter begins before COMMIT of table nat"),
         ("*nat\n:A - [0:0]\n", "line 2: the dump ends inside table nat: there is no COMMIT"),
         ("COMMIT\n", "line 1: COMMIT without a table"),
+        ("*nat\nCOMMIT\n*nat\nCOMMIT\n", "line 4: table nat is there twice; one dump is of one family"),
         (":A - [0:0]\n", "line 1: ':A - [0:0]' is not a chain of a table"),
         ("*nat\n:A\nCOMMIT\n", "line 2: ':A' is not a chain of a table"),
         ("*nat\n-A A -j DROP\nCOMMIT\n", "line 2: '-A A -j DROP' is not a rule of a chain of table nat"),

@@ -55,6 +55,10 @@ def test_only_the_unused_ports_of_a_cluster_ip_are_refused(family: Family, where
     ports = tuple(port(f"p{number}", number) for number in range(80, 100))
     cluster = snapshot(service("ns/a", address, ports=ports), slice_of("ns/a", PODS[family]))
     ruleset = compile_ruleset(cluster, refusing(family, where))
+    icmp, answer = ("icmp", "icmp") if family is Family.IPV4 else ("ipv6-icmp", "icmp6")
+    comment = f'-m comment --comment "{RuleKind.UNUSED_PORTS}"'
+    rule = f"-d {address}/{family.bits} ! -p {icmp} {comment} -j REJECT --reject-with {answer}-port-unreachable"
+    assert rules_for_unused_ports(ruleset) == [rule]
     for client in CLIENTS[family]:
         assert is_refused(ruleset, address, 79, client)
         assert is_refused(ruleset, address, 80, client, "udp")
