@@ -1,7 +1,5 @@
 """Requests to an API server that runs elsewhere."""
 
-from __future__ import annotations
-
 import http.client
 import ssl
 from contextlib import closing

@@ -23,20 +23,14 @@ the connection stays open.
 
 BREAK_KINDS: tuple[BreakKind, ...] = get_args(BreakKind)
 
-# fmt: off
-ListFault = Literal[
-    "refused", "error", "late-error", "status", "silent", "buffered", "unmarked-end", "unmarked-bookmark", "ignored",
-    "html", "uncompressed",
-]
-# fmt: on
+ListFault = Literal["refused", "error", "buffered", "unmarked-end", "unmarked-bookmark", "html", "uncompressed"]
 """How a streaming list does not come to its end mark.
 
 ``refused``: HTTP 422, as by older servers. ``error``: HTTP 200, and as the first line an ERROR event with code 500, as
-servers say whose etcd has no progress requests. ``late-error``: the same with code 429 behind some objects.
-``status``: HTTP 500. ``silent``: HTTP 200, and nothing more. ``buffered``: not even that, as behind a proxy that
+servers say whose etcd has no progress requests. ``buffered``: nothing, as behind a proxy that
 buffers. ``unmarked-end``: all objects, then the end in good order. ``unmarked-bookmark``: all objects, a bookmark
-without the annotation, then nothing. ``ignored``: the parameter is ignored, and only changes are sent. ``html``: HTTP
-200 and a page of a login form. ``uncompressed``: it comes to its end mark, but as servers before 1.37 send it.
+without the annotation, then nothing. ``html``: HTTP 200 and a page of a login form. ``uncompressed``: it comes to its
+end mark, but as servers before 1.37 send it.
 """
 
 LIST_FAULTS: tuple[ListFault, ...] = get_args(ListFault)
@@ -54,18 +48,12 @@ class Failure(Fault, kw_only=True):
     """An answer instead of the right one. ``retry_after`` is in seconds; ``body`` None means a Status object."""
 
     code: int
-    retry_after: int | None = None
+    retry_after: int = 0
     body: str | None = None
 
 
 class Truncation(Fault):
     """The answer is cut off in the middle of the body, and the connection closed."""
-
-
-class Delay(Fault, kw_only=True):
-    """The answer comes so much later."""
-
-    seconds: float
 
 
 class Stall(Fault):
@@ -101,33 +89,22 @@ class Faults:
         code: int,
         *,
         count: int | None = 1,
-        retry_after: int | None = None,
+        retry_after: int = 0,
         body: str | None = None,
         verb: str = "",
         resource: str = "",
     ) -> None:
-        """Answer the next ``count`` requests with this HTTP status; None: all until cleared.
-
-        A 429 has a plain-text body, as the server's own flow control sends it, others have a Status; ``body``
-        replaces either.
-        """
+        """Answer the next ``count`` requests with this HTTP status; None: all until cleared."""
         what = Failure(code=code, retry_after=retry_after, body=body, remaining=count, verb=verb, resource=resource)
         self._order(what)
 
     def truncate(self, *, count: int, verb: str = "") -> None:
-        """Cut the next ``count`` answers off in the middle of the body."""
         self._order(Truncation(remaining=count, verb=verb))
 
-    def delay(self, milliseconds: float, *, verb: str = "") -> None:
-        """Answer every request so much later, until cleared."""
-        self._order(Delay(seconds=milliseconds / 1000, verb=verb))
-
     def stall(self) -> None:
-        """Take requests and never answer them, until cleared."""
         self._order(Stall())
 
     def break_next_watches(self, how: BreakKind) -> None:
-        """Break every watch as soon as it begins, until cleared."""
         self._order(Break(how=how))
 
     def break_streaming_lists(self, how: ListFault) -> None:
@@ -141,7 +118,6 @@ class Faults:
     # Done at once.
 
     def break_watches(self, how: BreakKind = "close") -> None:
-        """Break all connected watches now."""
         self._server.watchers.break_all(how)
 
     def half_open(self) -> None:
@@ -163,7 +139,6 @@ class Faults:
             self._server.drop_connections()
 
     def accept(self) -> None:
-        """Take connections again."""
         self._server.listener.open()
 
     def restart(self, *, revision: int | None = None) -> None:
@@ -176,11 +151,9 @@ class Faults:
         self.accept()
 
     def present(self, certificates: pki.Pki) -> None:
-        """Present another certificate to new connections."""
         self._server.listener.context = pki.server_context(certificates)
 
     def untrusted_certificate(self) -> None:
-        """Present a certificate of an unknown authority to new connections."""
         self.present(pki.issue(pki.NAMES, "unknown-ca"))
 
     def clear(self) -> None:

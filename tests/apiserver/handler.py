@@ -17,12 +17,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
-from tests.apiserver.errors import ApiError, expired
-from tests.apiserver.faults import Break, Delay, Failure, ListFault, Stall, Truncation
+from tests.apiserver.faults import Break, Failure, ListFault, Stall, Truncation
 from tests.apiserver.journal import Request
 from tests.apiserver.objects import Selection
 from tests.apiserver.resources import Target, target_of
-from tests.apiserver.store import key_of
+from tests.apiserver.store import ApiError, expired, key_of
 from tests.apiserver.watch import Options, Stream, line, whole
 from tests.apiserver.wire import Ending, Wire
 
@@ -82,10 +81,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = _serve  # noqa: N815 - names of http.server
 
     def _suffers(self, verb: str, subject: str) -> bool:
-        """Whether a fault has taken the place of the answer."""
         faults = self.api.faults
-        if delay := faults.take(Delay, verb, subject):
-            self.wire.stopping.wait(delay.seconds)
         if faults.take(Stall, verb, subject):
             self.wire.wait_for_client_to_go()
             self._close(Ending.CUT)
@@ -93,15 +89,12 @@ class Handler(BaseHTTPRequestHandler):
         failure = faults.take(Failure, verb, subject)
         if failure is None:
             return False
-        phrase = http.HTTPStatus(failure.code).phrase
-        text = failure.body
-        if text is None and failure.code == http.HTTPStatus.TOO_MANY_REQUESTS:
-            text = "Too many requests, please try again later.\n"
-        if text is None:
-            error = ApiError(failure.code, phrase.replace(" ", ""), f"{phrase}: ordered by a test")
-            self._reply(failure.code, error.body(), retry_after=failure.retry_after or 0)
+        if failure.body is None:
+            phrase = http.HTTPStatus(failure.code).phrase
+            body = ApiError(failure.code, phrase.replace(" ", ""), f"{phrase}: ordered by a test").body()
+            self._reply(failure.code, body, retry_after=failure.retry_after)
         else:
-            self._reply(failure.code, text.encode(), content_type=_TEXT, retry_after=failure.retry_after or 0)
+            self._reply(failure.code, failure.body.encode(), content_type=_TEXT, retry_after=failure.retry_after)
         return True
 
     def _authenticate(self) -> None:
@@ -175,13 +168,8 @@ class Handler(BaseHTTPRequestHandler):
             api.watchers.discard(stream)
 
     def _fail_list(self, how: ListFault, stream: Stream) -> Ending:
-        """Send a streaming list that does not come to its end mark."""
         if how == "refused":
-            raise ApiError(
-                422, "Invalid", "sendInitialEvents is forbidden unless the WatchList feature gate is enabled"
-            )
-        if how == "status":
-            raise ApiError(500, "InternalError", "etcdserver: request timed out")
+            raise ApiError(422, "Invalid", "sendInitialEvents is forbidden unless WatchList is enabled")
         if how != "buffered":
             may_compress = how not in ("html", "uncompressed")
             self._begin_stream("text/html" if how == "html" else _JSON, may_compress=may_compress)
@@ -189,15 +177,13 @@ class Handler(BaseHTTPRequestHandler):
         objects = [each for each in everything if b'"BOOKMARK"' not in each]
         lines = {
             "error": [line("ERROR", ApiError(500, "InternalError", "RequestWatchProgress is disabled").status)],
-            "late-error": [*objects, line("ERROR", ApiError(429, "TooManyRequests", "too many requests").status)],
             "unmarked-end": objects,
-            "ignored": objects,
             "unmarked-bookmark": [*objects, stream.bookmark()],
             "html": [b"<html><form>Log in</form></html>\n"],
             "uncompressed": everything,
         }
         self.wire.send_chunk(b"".join(lines.get(how, [])))
-        if how in ("error", "late-error", "unmarked-end", "html"):
+        if how in ("error", "unmarked-end", "html"):
             self.wire.end_chunks()
             return Ending.KEEP
         self.wire.wait_for_client_to_go()
@@ -239,7 +225,6 @@ def _served(target: Target | None) -> Target:
 
 
 def _options(target: Target, query: Mapping[str, str]) -> Options:
-    """The parameters of a list or watch."""
     labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
     version = query.get("resourceVersion")
     return Options(

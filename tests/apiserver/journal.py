@@ -1,7 +1,5 @@
 """What clients have asked: one entry per request, so that a test can say "no busy loop"."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping
 
@@ -30,18 +28,15 @@ class Journal:
         self._requests: list[Request] = []
 
     def record(self, request: Request) -> None:
-        """Take note of a request."""
         with self._arrived:
             self._requests.append(request)
             self._arrived.notify_all()
 
     def requests(self, verb: str = "", resource: str = "") -> list[Request]:
-        """Return the requests of this verb and resource, oldest first."""
         with self._arrived:
             return [r for r in self._requests if verb in ("", r.verb) and resource in ("", r.resource)]
 
     def count(self, verb: str = "", resource: str = "") -> int:
-        """Return the number of requests of this verb and resource."""
         return len(self.requests(verb, resource))
 
     def wait(self, count: int, verb: str = "", resource: str = "") -> bool:
@@ -50,6 +45,5 @@ class Journal:
             return self._arrived.wait_for(lambda: self.count(verb, resource) >= count, 10.0)
 
     def clear(self) -> None:
-        """Forget all requests."""
         with self._arrived:
             self._requests.clear()

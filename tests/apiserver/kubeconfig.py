@@ -1,7 +1,5 @@
 """Kubeconfig files for a test server, with each of the ways in which a client can say who it is."""
 
-from __future__ import annotations
-
 import base64
 import json
 from pathlib import Path

@@ -4,8 +4,6 @@ A listening socket that is shut down refuses connections but keeps its port, and
 take the port while the server is "down".
 """
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import ssl
@@ -47,21 +45,18 @@ class Listener(ThreadingTCPServer):
         self.server_bind()
 
     def open(self) -> None:
-        """Listen; does nothing if it does already."""
         if self._acceptor is None:
             self.server_activate()
             self._acceptor = threading.Thread(target=self.serve_forever, args=(0.02,), name="apiserver", daemon=True)
             self._acceptor.start()
 
     def refuse(self) -> None:
-        """Stop listening: connections are refused. Those that exist go on."""
         if self._acceptor is not None:
             self.shutdown()
             self._acceptor = None
             shut_down(self.socket)
 
     def drop_connections(self) -> None:
-        """Close every connection, and wait for their threads."""
         deadline = time.monotonic() + _DROP_SECONDS
         while self._connections and time.monotonic() < deadline:
             for sock in tuple(self._connections):
@@ -69,7 +64,6 @@ class Listener(ThreadingTCPServer):
             time.sleep(0.005)
 
     def close(self) -> None:
-        """Close everything, for good."""
         self.refuse()
         self.drop_connections()
         self.server_close()

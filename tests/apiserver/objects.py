@@ -3,8 +3,6 @@
 Only what the clients of these tests look at is filled in, and nothing is checked.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import itertools
 from collections.abc import Callable, Iterator
@@ -37,7 +35,6 @@ class Defaults:
         self._node_ports = itertools.count(32000)
 
     def fill_in(self, kind: str, obj: JsonObject) -> None:
-        """Change the object in place."""
         if kind == "Service":
             self._fill_in_service(obj.setdefault("spec", {}))
         elif kind == "EndpointSlice":
@@ -68,7 +65,6 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     fields: str = ""
 
     def takes(self, version: Version | None) -> bool:
-        """Whether an object is selected; never if there is none."""
         if version is None or (self.namespace and version.namespace != self.namespace):
             return False
         return _all_hold(self.labels, version.labels.get) and _all_hold(self.fields, version.fields.get)

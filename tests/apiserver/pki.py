@@ -3,8 +3,6 @@
 Nothing stays on disk: the files that openssl and the ssl module need live as long as the call.
 """
 
-from __future__ import annotations
-
 import functools
 import ipaddress
 import ssl

@@ -3,8 +3,6 @@
 Source: "API Concepts" for the paths.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec
@@ -22,12 +20,10 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def api_version(self) -> str:
-        """``v1`` or ``group/v1``."""
         return f"{self.group}/v1" if self.group else "v1"
 
     @property
     def typed(self) -> JsonObject:
-        """Kind and apiVersion of an object."""
         return {"kind": self.kind, "apiVersion": self.api_version}
 
     def path(self, namespace: str = "", name: str = "") -> str:
@@ -55,7 +51,6 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def named(kind: str) -> Resource:
-    """Return the resource of a kind. KeyError if it is not served."""
     return {resource.kind: resource for resource in RESOURCES}[kind]
 
 

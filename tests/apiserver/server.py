@@ -13,7 +13,6 @@ from typing import Self
 import msgspec
 
 from tests.apiserver import kubeconfig, pki, resources
-from tests.apiserver.errors import ApiError
 from tests.apiserver.faults import Faults
 from tests.apiserver.handler import Handler
 from tests.apiserver.journal import Journal
@@ -21,7 +20,7 @@ from tests.apiserver.kubeconfig import Access, Auth
 from tests.apiserver.listener import Listener
 from tests.apiserver.objects import Defaults, JsonObject, read_objects
 from tests.apiserver.resources import Resource
-from tests.apiserver.store import Store, Version, key_of
+from tests.apiserver.store import ApiError, Store, Version, key_of
 from tests.apiserver.watch import Watchers, whole
 from tests.apiserver.wire import Ending
 
@@ -53,11 +52,9 @@ class ApiServer:
 
     @property
     def url(self) -> str:
-        """The address of the server."""
         return self.access.url
 
     def close(self) -> None:
-        """Stop the server, and leave nothing behind."""
         self._stop_watches()
         self.listener.close()
 
@@ -70,7 +67,6 @@ class ApiServer:
     # Objects: dicts with kind and apiVersion; ``namespace`` is empty for cluster-scoped kinds.
 
     def objects(self, kind: str) -> list[JsonObject]:
-        """Return all objects of a kind."""
         resource = resources.named(kind)
         return [_decoded(resource, each) for each in self.store.versions(resource.plural)[1]]
 
@@ -94,7 +90,6 @@ class ApiServer:
         return _decoded(resource, found) if obj == old else self._write(resource, obj)
 
     def apply(self, obj: JsonObject) -> JsonObject:
-        """Create an object, or replace the one of its name."""
         return self.replace(obj) if self._present(*_own(obj)) else self.create(obj)
 
     def load(self, source: Path | Iterable[JsonObject]) -> None:
@@ -116,7 +111,6 @@ class ApiServer:
             self.store.put(table, obj)
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
-        """Delete an object. KeyError if absent."""
         self.store.remove(resources.named(kind).plural, key_of(namespace, name))
 
     def inject(self, obj: JsonObject) -> None:
@@ -148,7 +142,6 @@ class ApiServer:
             self.create(resources.ENDPOINT_SLICES.typed | {"metadata": metadata | {"labels": labels}} | fields)
 
     def kubeconfig(self, path: Path, *, auth: Auth = "token", cluster: JsonObject | None = None) -> Path:
-        """Write a kubeconfig; return ``path``."""
         return kubeconfig.write(path, self.access, auth, cluster)
 
     def service_account(self, folder: Path) -> Path:

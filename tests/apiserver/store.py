@@ -14,12 +14,35 @@ from typing import Any
 
 import msgspec
 
-from tests.apiserver.errors import expired, too_new
-
 JsonObject = dict[str, Any]
 
 _FIELDS = (("metadata", "name"), ("metadata", "namespace"), ("spec", "clusterIP"))
 """What field selectors may ask for."""
+
+
+class ApiError(Exception):
+    """A failed request: what the server answers, and what the in-process API raises. ``retry_after`` is in seconds."""
+
+    def __init__(self, code: int, reason: str, message: str, *, retry_after: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after = retry_after
+        said = {"status": "Failure", "message": message, "reason": reason, "code": code}
+        self.status: JsonObject = {"kind": "Status", "apiVersion": "v1", "metadata": {}} | said
+
+    def body(self) -> bytes:
+        return msgspec.json.encode(self.status) + b"\n"
+
+
+def expired(wanted: int, oldest: int) -> ApiError:
+    """410: the history that the request needs is gone; the client lists anew."""
+    return ApiError(410, "Expired", f"too old resource version: {wanted} ({oldest})")
+
+
+def too_new(wanted: int, current: int) -> ApiError:
+    """504 for a list of a resource version that the server has not reached."""
+    message = f"Timeout: Too large resource version: {wanted}, current: {current}"
+    return ApiError(504, "Timeout", message, retry_after=1)
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +56,6 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     fields: dict[str, str]
 
     def data(self) -> JsonObject:
-        """Return a fresh copy of the object."""
         return dict(msgspec.json.decode(self.body))
 
     def at(self, revision: int) -> Version:
@@ -70,12 +92,10 @@ class Store:
         self._log: list[Change] = []
 
     def get(self, table: str, key: str) -> Version | None:
-        """Return the current version of an object, or None."""
         with self.changed:
             return self._tables[table].get(key)
 
     def versions(self, table: str) -> tuple[int, list[Version]]:
-        """Return the revision, and all objects in key order."""
         with self.changed:
             return self.revision, [version for _, version in sorted(self._tables[table].items())]
 
@@ -99,7 +119,6 @@ class Store:
             return version
 
     def remove(self, table: str, key: str) -> None:
-        """Delete an object. KeyError if absent."""
         with self.changed:
             self._commit(table, self._tables[table].pop(key), None)
 
@@ -109,7 +128,6 @@ class Store:
         self.changed.notify_all()
 
     def changes(self, table: str, after: int, until: int) -> list[Change]:
-        """Return the changes of the revisions later than ``after``, up to ``until``."""
         with self.changed:
             first, last = (bisect_right(self._log, revision, key=_revision_of) for revision in (after, until))
             return [change for change in self._log[first:last] if change.table == table]

@@ -1,7 +1,5 @@
 """Small objects for tests."""
 
-from __future__ import annotations
-
 from typing import Any
 
 JsonObject = dict[str, Any]

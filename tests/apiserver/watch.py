@@ -12,11 +12,10 @@ from typing import Any
 
 import msgspec
 
-from tests.apiserver.errors import ApiError
 from tests.apiserver.faults import BreakKind
 from tests.apiserver.objects import Selection
 from tests.apiserver.resources import Resource
-from tests.apiserver.store import Change, Store, Version
+from tests.apiserver.store import ApiError, Change, Store, Version
 from tests.apiserver.wire import Ending, Wire
 
 _BOOKMARK_INTERVAL = 60.0
@@ -44,7 +43,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def line(kind: str, obj: Any) -> bytes:
-    """Return one line of a watch."""
     return msgspec.json.encode({"type": kind, "object": obj}) + b"\n"
 
 
@@ -114,7 +112,6 @@ class Stream:
         return Ending.CUT
 
     def suffer(self, how: BreakKind) -> Ending:
-        """Break in this way."""
         if how == "half-open":
             self._wire.wait_for_client_to_go()
         if how in _LAST_LINES or how in _LAST_ERRORS:
@@ -151,18 +148,15 @@ class Watchers:
         self._streams: set[Stream] = set()
 
     def add(self, stream: Stream) -> None:
-        """A stream is up to date."""
         with self._changed:
             self._streams.add(stream)
             self._changed.notify_all()
 
     def discard(self, stream: Stream) -> None:
-        """A stream has ended."""
         with self._changed:
             self._streams.discard(stream)
 
     def count(self, resource: str = "") -> int:
-        """Return how many there are of a resource (plural name); empty: of all."""
         with self._changed:
             return sum(resource in ("", stream.resource.plural) for stream in self._streams)
 
@@ -172,7 +166,6 @@ class Watchers:
             return self._changed.wait_for(lambda: self.count(resource) >= count, timeout)
 
     def break_all(self, how: BreakKind) -> None:
-        """Break them. They count as gone at once."""
         with self._changed:
             streams, self._streams = self._streams, set()
         for stream in streams:

@@ -40,7 +40,6 @@ class Wire:
         self._compressor = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS) if on else None
 
     def send(self, data: bytes) -> None:
-        """Send all of it. Raises OSError if the client is gone."""
         size, interval = self._faults.trickling or (len(data), 0.0)
         for start in range(0, len(data), size or 1):
             self.sock.sendall(data[start : start + size])
@@ -54,12 +53,10 @@ class Wire:
         self.send(b"%x\r\n%s\r\n" % (len(data), data) if data else b"")
 
     def end_chunks(self) -> None:
-        """End a chunked body in good order."""
         rest = self._compressor.flush() if self._compressor is not None else b""
         self.send((b"%x\r\n%s\r\n" % (len(rest), rest) if rest else b"") + b"0\r\n\r\n")
 
     def wait_for_client_to_go(self) -> None:
-        """Say nothing until the client has closed the connection."""
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         while not self.client_is_gone():

@@ -63,7 +63,7 @@ def truncated(faults: Faults) -> None:
 
 
 def refused_watches(code: int, faults: Faults) -> None:
-    faults.fail(code, count=12, retry_after=1 if code == 429 else None)
+    faults.fail(code, count=12, retry_after=1 if code == 429 else 0)
 
 
 def garbage(body: str, faults: Faults) -> None:
@@ -83,7 +83,6 @@ OUTAGES: dict[str, Callable[[ApiServer], AbstractContextManager[None]]] = {
     "answers: nothing in it": partial(answers, partial(garbage, "")),
     "answers: some other object": partial(answers, partial(garbage, '{"kind":"Status","apiVersion":"v1"}')),
     "answers: byte by byte": partial(answers, lambda faults: faults.trickle(40, 0.001)),
-    "answers: late": partial(answers, lambda faults: faults.delay(500)),
     "answers: none": partial(answers, Faults.stall),
     "silence": silence,
 }

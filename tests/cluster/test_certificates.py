@@ -49,13 +49,6 @@ def test_a_bad_one_is_refused_and_nothing_is_said_to_it(
     assert api.requests.count() == 0, "no token was shown"
 
 
-def test_one_of_an_unknown_authority_is_refused(api: ApiServer, tmp_path: Path) -> None:
-    api.faults.untrusted_certificate()
-    with pytest.raises(ApiError, match="its certificate is not accepted: "):
-        get(api, tmp_path)
-    assert api.requests.count() == 0
-
-
 def test_a_good_one_is_accepted_by_its_address_or_the_name_that_is_asked_for(api: ApiServer, tmp_path: Path) -> None:
     assert get(api, tmp_path)
     assert get(api, tmp_path, pki.issue(OTHER), **{"tls-server-name": "api.example"})

@@ -17,8 +17,6 @@ from tests.apiserver.kubeconfig import Auth
 from tests.apiserver.server import ApiServer
 from tests.cluster.conftest import Connect
 
-INCLUSTER = "kubernetes.config.incluster_config"
-
 
 def get(session: Session) -> bytes:
     return session.get(SERVICES.path, {})
@@ -30,21 +28,6 @@ def test_every_way_to_say_who_we_are(api: ApiServer, connect_to: Connect, auth: 
     assert b'"ServiceList"' in get(connect_to(api, auth=auth).session())
     assert api.requests.requests()[0].headers["user-agent"] == user_agent()
     assert re.fullmatch(r"kube-proxy/v\d+\.\d+\.\d+ \(linux/[a-z0-9_]+\) kubernetes/\S+", user_agent())
-
-
-def test_nobody_in_particular_is_refused(api: ApiServer, connect_to: Connect) -> None:
-    with pytest.raises(ApiError, match="the API server answers 401: "):
-        get(connect_to(api, auth="none").session())
-
-
-def test_in_cluster(api: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = api.service_account(tmp_path / "account")
-    host, port = api.url.removeprefix("https://").rsplit(":", 1)
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
-    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
-    monkeypatch.setattr(f"{INCLUSTER}.SERVICE_TOKEN_FILENAME", str(folder / "token"))
-    monkeypatch.setattr(f"{INCLUSTER}.SERVICE_CERT_FILENAME", str(folder / "ca.crt"))
-    assert get(connect(ClientConnection()).session())
 
 
 def test_an_unverified_server_if_that_is_what_somebody_wants(

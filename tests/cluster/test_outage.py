@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import structlog
 
-from pykubeproxy.cluster.api_error import MALFORMED, ApiError
+from pykubeproxy.cluster.api_error import ApiError
 from pykubeproxy.cluster.outage import Outage, WatchFailures
 from tests.cluster.following import wait_until
 
@@ -70,6 +70,23 @@ def has_ended(thread: threading.Thread) -> bool:
     return not thread.is_alive()
 
 
+SOON = [1.0, 2.0, 4.0, 4.5]
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        *(([answer(status)] * 6, [*SOON, 4.5, 4.5]) for status in (429, 500, 503)),
+        ([answer(429, retry_after=17)], [17.0]),
+        *(([answer(status)] * 30, [*SOON, *[4.5] * 11, *[30.0] * 15]) for status in (401, 403)),
+    ],
+    ids=["busy", "internal", "unavailable", "as-asked", "unauthorized", "forbidden"],
+)
+def test_how_long_it_waits_after_an_answer(bed: Bed, errors: list[ApiError], expected: list[float]) -> None:
+    """A refusal is asked about soon for a minute, and then less often."""
+    assert bed.pauses(*errors) == expected
+
+
 class TestAway:
     def test_a_server_without_an_answer_is_tried_every_five_seconds_however_long_it_is_away(self, bed: Bed) -> None:
         assert bed.pauses(*[REFUSED] * 100) == [5.0] * 100
@@ -90,15 +107,6 @@ class TestAway:
         bed.pauses(REFUSED)
         bed.now += 7
         assert bed.pauses(REFUSED) == [0.0]
-
-    @pytest.mark.parametrize("status", [429, 500, 503])
-    def test_one_that_answers_is_asked_again_soon_and_never_after_more_than_five_seconds(
-        self, bed: Bed, status: int
-    ) -> None:
-        assert bed.pauses(*[answer(status)] * 6) == [1.0, 2.0, 4.0, 4.5, 4.5, 4.5]
-
-    def test_what_a_server_asks_for_is_honoured(self, bed: Bed) -> None:
-        assert bed.pauses(answer(429, retry_after=17)) == [17.0]
 
     def test_one_watch_tries_for_all_and_all_go_on_as_soon_as_one_is_answered(self, bed: Bed) -> None:
         probing, *others = map(bed.waiting, bed.watches)
@@ -121,13 +129,6 @@ class TestAway:
 
 
 class TestAnswered:
-    @pytest.mark.parametrize("status", [401, 403])
-    def test_a_refusal_is_asked_about_soon_for_a_minute_and_then_less_often(self, bed: Bed, status: int) -> None:
-        backoff = bed.pauses(*[answer(status)] * 30)
-        assert backoff[:4] == [1.0, 2.0, 4.0, 4.5]
-        assert max(backoff[:14]) == 4.5
-        assert backoff[-1] == 30.0
-
     def test_a_lost_history_is_listed_at_once_but_not_again_and_again(self, bed: Bed) -> None:
         first, second, third = bed.pauses(answer(403), answer(410), answer(410))
         assert (first, second) == (1.0, 0.0)
@@ -137,11 +138,9 @@ class TestAnswered:
         bed.pauses(*[answer(403)] * 50, REFUSED)
         bed.outage.answered()
         assert bed.pauses(answer(403)) == [1.0]
-
-    def test_nor_does_what_was_before_a_watch_that_has_worked_for_a_while(self, bed: Bed) -> None:
-        bed.pauses(*[ApiError("no list", kind=MALFORMED)] * 5)
+        bed.pauses(*[answer(403)] * 5)
         bed.watches[0].reset()
-        assert bed.pauses(answer(403)) == [1.0]
+        assert bed.pauses(answer(403)) == [1.0], "nor does what was before a watch that has worked for a while"
 
 
 @pytest.fixture

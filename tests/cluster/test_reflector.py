@@ -17,7 +17,7 @@ from tests.apiserver.faults import BREAK_KINDS, LIST_FAULTS, BreakKind, Faults, 
 from tests.apiserver.kubeconfig import Auth, write_token
 from tests.apiserver.server import ApiServer
 from tests.apiserver.testing import endpoint_slice, node, service
-from tests.cluster.conftest import Connect, Follow
+from tests.cluster.conftest import Follow
 from tests.cluster.following import BACKOFF, Following, threads, wait_until
 
 LOUD_BREAKS: list[BreakKind] = [kind for kind in BREAK_KINDS if kind != "half-open"]
@@ -48,6 +48,7 @@ def test_everything_is_told_before_it_is_said_to_be_listed(
     told = follow(api, can_stream=can_stream).wait_listed()
     assert told.listed == [("EndpointSlice", count)]
     assert len(told.changes) in pieces, "in one piece, or in few if it is long"
+    assert not can_stream or streams_asked(api) == [("watch", "true")], "it is compressed, so there is no need of pages"
 
 
 @pytest.mark.parametrize("how", LIST_FAULTS)
@@ -68,18 +69,6 @@ def test_one_object_need_not_be_compressed(api: ApiServer, faults: Faults, follo
     faults.break_streaming_lists("uncompressed")
     follow(api, own_node("node-a")).wait_listed()
     assert streams_asked(api) == [("watch", "true")]
-
-
-def test_streaming_lists_are_taken_compressed(api: ApiServer, connect_to: Connect) -> None:
-    api.create(endpoint_slice("a", "10.244.0.5"))
-    query = {"watch": "true", "allowWatchBookmarks": "true", "sendInitialEvents": "true"}
-    query |= {"resourceVersionMatch": "NotOlderThan"}
-    lines = connect_to(api).session().watch(ENDPOINT_SLICES.path, query, is_list=True)
-    assert lines.is_compressed
-    assert [b'"ADDED"' in line for line in lines.read()] == [True, False]
-    api.create(endpoint_slice("b", "10.244.0.6"))
-    assert len(lines.read()) == 1, "each event is read as it comes"
-    lines.close()
 
 
 def test_what_is_not_for_this_proxy_is_not_told(api: ApiServer, follow: Follow) -> None:
@@ -143,23 +132,6 @@ def test_a_half_open_watch_is_noticed(api: ApiServer, faults: Faults, follow: Fo
     told.wait_names("a")
 
 
-def test_a_slow_trickle_is_no_silence(api: ApiServer, faults: Faults, follow: Follow) -> None:
-    api.create(endpoint_slice("a", "10.244.0.5"))
-    told = follow(api, silence=0.5).wait_listed()
-    api.wait_watchers(1)
-    faults.trickle(size=1, interval=0.05)
-    api.requests.clear()
-    begun = time.monotonic()
-    api.create(endpoint_slice("b", "10.244.0.6"))
-    told.wait_names("a", "b")
-    assert time.monotonic() - begun > 1.0, "twice the silence allowed"
-    assert api.requests.count() == 0, "the watch was left alone"
-    faults.clear()
-    faults.break_watches("end")
-    assert api.requests.wait(1, "watch")
-    assert told.reflector.error is None, "that one ends is no trouble if it has lasted for a while"
-
-
 @pytest.mark.parametrize("can_stream", [True, False])
 @pytest.mark.parametrize("revision", [None, 3, 1_000_000])
 def test_a_restart_without_history(
@@ -201,14 +173,6 @@ def test_trouble_is_told_until_it_is_over(
     faults.clear()
     told.wait_names("a")
     wait_until(lambda: told.reflector.error is None, "the end of the trouble")
-
-
-def test_a_list_that_is_cut_off_is_asked_for_again(api: ApiServer, faults: Faults, follow: Follow) -> None:
-    for number in range(10):
-        api.create(endpoint_slice(f"s{number}", "10.244.0.5"))
-    faults.truncate(count=2, verb="list")
-    assert follow(api, can_stream=False).wait_listed().listed == [("EndpointSlice", 10)]
-    assert api.requests.count("list") == 3
 
 
 def test_retry_after_is_honoured(api: ApiServer, faults: Faults, follow: Follow) -> None:

@@ -2,7 +2,6 @@
 
 import json
 
-import msgspec
 import pytest
 
 from pykubeproxy.cluster.input_notes import input_note_text
@@ -44,16 +43,6 @@ def test_the_last_state_of_an_object_is_told_once() -> None:
     assert names(tracker.take()) == (["b"], ["a"])
 
 
-def test_a_list_removes_what_is_not_in_it_when_it_is_complete() -> None:
-    tracker = tracker_of(ENDPOINT_SLICES, *(encoded(name, 1) for name in "abc"))
-    tracker.begin_list()
-    tracker.put(encoded("a", 1))
-    tracker.put(encoded("c", 2))
-    assert names(tracker.take()) == (["c"], [])
-    tracker.end_list()
-    assert names(tracker.take()) == ([], ["b"])
-
-
 def test_a_slice_that_is_of_no_use_any_more_is_removed() -> None:
     tracker = tracker_of(ENDPOINT_SLICES, encoded("a", 1))
     tracker.put(encoded("a", 2, addressType="FQDN"))
@@ -93,12 +82,6 @@ def test_a_bad_object_is_noted_and_its_last_good_state_stays(bad: dict[str, obje
     assert [input_note_text(note) for note in change.notes] == [f"Service default/web: {problem}"]
     tracker.remove(service("web", 3, **bad))
     assert names(tracker.take()) == ([], ["web"])
-
-
-@pytest.mark.parametrize("data", [b"", b"{", b'{"metadata":', b'{"metadata":\x00}'])
-def test_what_is_no_json_is_refused(data: bytes) -> None:
-    with pytest.raises(msgspec.DecodeError):
-        Tracker(SERVICES).put(data)
 
 
 @pytest.mark.parametrize("data", [b"{}", b'{"metadata":{"name":5}}', b"[]", b'"text"', b'{"metadata":null}'])

@@ -110,11 +110,6 @@ def test_families_are_those_of_the_addresses_as_the_api_server_fills_them_in(
             "spec.ipFamilies[1]: IPv6 has no address in clusterIPs; nothing is served in it",
         ),
         (
-            {"clusterIPs": [V4, OTHER_V4]},
-            {Family.IPV4: V4},
-            f"spec.clusterIPs[1]: '{OTHER_V4}' is a second IPv4 address; only the first one is served",
-        ),
-        (
             {"clusterIPs": [V4, V6], "ipFamilyPolicy": "SingleStack"},
             BOTH,
             "spec.ipFamilyPolicy: SingleStack, but clusterIPs has 2 addresses; all are served",
@@ -125,16 +120,10 @@ def test_families_are_those_of_the_addresses_as_the_api_server_fills_them_in(
             "spec.ipFamilyPolicy: RequireDualStack, but there is one address; only that family is served",
         ),
         (
-            {"clusterIP": V4, "ipFamilyPolicy": "Both"},
-            {Family.IPV4: V4},
-            "spec.ipFamilyPolicy: 'Both' is not one of SingleStack, PreferDualStack, RequireDualStack",
-        ),
-        (
             {"clusterIPs": [V4, "None"]},
             {Family.IPV4: V4},
             "spec.clusterIPs: None beside an address; a Service is headless or has addresses",
         ),
-        ({"clusterIP": V4, "ipFamilies": ["IPX"]}, {}, "spec.ipFamilies[0]: 'IPX' is neither IPv4 nor IPv6"),
     ],
 )
 def test_what_contradicts_itself_about_addresses_is_said(
@@ -147,33 +136,12 @@ def test_what_contradicts_itself_about_addresses_is_said(
 
 def test_defaults() -> None:
     """A name may begin with a digit since Kubernetes v1.37; what section 11 says is ignored changes nothing."""
-    plain = Service(
-        key=ServiceKey("ns", "3scale"),
-        cluster_ip="10.96.0.1",
-        cluster_ips=("10.96.0.1",),
-        ip_families=("IPv4",),
-        ports=(port("", 80, 0, Protocol.TCP),),
-    )
-    unset: dict[str, Any] = {
-        "port": 80,
-        "protocol": None,
-        "name": None,
-        "nodePort": None,
-        "targetPort": "web",
-        "appProtocol": "h2c",
-    }
-    ignored: dict[str, Any] = {
-        "trafficDistribution": "PreferClose",
-        "loadBalancerClass": "x",
-        "allocateLoadBalancerNodePorts": False,
-        "publishNotReadyAddresses": True,
-        "selector": {"a": "b"},
-        "loadBalancerIP": "9.9.9.9",
-        "metadata__annotations": {"service.kubernetes.io/topology-mode": "Auto"},
-        "metadata__labels": {"app": "x"},
-    }
-    assert made(metadata__name="3scale", ports=[{"port": 80}]) == plain
-    assert made(metadata__name="3scale", ports=[unset], **ignored) == plain
+    addresses: dict[str, Any] = {"cluster_ip": V4, "cluster_ips": (V4,), "ip_families": ("IPv4",)}
+    plain = Service(key=ServiceKey("ns", "3scale"), ports=(port("", 80, 0, Protocol.TCP),), **addresses)
+    unset = {"port": 80, "protocol": None, "name": None, "nodePort": None, "targetPort": "web"}
+    ignored = {"trafficDistribution": "PreferClose", "loadBalancerIP": "9.9.9.9", "publishNotReadyAddresses": True}
+    assert made(metadata__name="3scale", clusterIP=V4, ports=[{"port": 80}]) == plain
+    assert made(metadata__name="3scale", clusterIP=V4, ports=[unset], **ignored) == plain
     assert made(ports=None).ports == ()
     dns = [{"name": "dns", "port": 53}, {"name": "dns", "port": 53, "protocol": "UDP"}]
     assert made(ports=dns).ports == (port("dns", 53), port("dns", 53, protocol=Protocol.UDP))

@@ -16,6 +16,7 @@ from tests.builders import at, cidr, ip, slice_port
 from tests.cluster.manifest_text import endpoint_slice, node
 
 OF_WEB = {"kubernetes.io/service-name": "web"}
+NO_LABEL = "is not a DNS label (a-z, 0-9 and '-', at most 63 characters)"
 NO_NAME = "is not a DNS name (a-z, 0-9, '-' and '.', at most 253 characters)"
 
 
@@ -114,11 +115,6 @@ def test_a_slice_of_another_kind_of_address(kind: str) -> None:
     assert translated(addressType=kind) == (None, [f"addressType: {kind!r} is neither IPv4 nor IPv6"])
 
 
-@pytest.mark.parametrize("value", ["", "anything"])
-def test_the_headless_label_counts_whatever_its_value(value: str) -> None:
-    assert made(metadata__labels=OF_WEB | {"service.kubernetes.io/headless": value}).is_headless
-
-
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
@@ -127,31 +123,14 @@ def test_the_headless_label_counts_whatever_its_value(value: str) -> None:
         ({"ports": [{"name": "x", "port": -1}]}, "ports[0].port: -1 is not within 1 to 65535"),
         ({"ports": [{"name": "x", "port": 65536}]}, "ports[0].port: 65536 is not within 1 to 65535"),
         ({"ports": [{"name": "x", "port": 1, "protocol": "x"}]}, "ports[0].protocol: 'x' is not one of TCP, UDP, SCTP"),
+        ({"metadata__namespace": "a b"}, f"metadata.namespace: 'a b' {NO_LABEL}"),
+        ({"ports": [{"name": "x\ny", "port": 80}]}, f"ports[0].name: 'x\\ny' {NO_LABEL}"),
     ],
 )
 def test_bad_slices(fields: dict[str, Any], problem: str) -> None:
     with pytest.raises(BadObject) as caught:
         translated(**fields)
     assert str(caught.value) == problem
-
-
-@pytest.mark.parametrize("fields", [{"metadata__namespace": "a b"}, {"ports": [{"name": "x\ny", "port": 80}]}])
-def test_words_that_no_rule_may_have(fields: dict[str, Any]) -> None:
-    with pytest.raises(BadObject, match="is not a DNS label"):
-        translated(**fields)
-
-
-def test_what_many_objects_repeat_is_kept_once() -> None:
-    """A cluster's endpoints name the same few nodes, zones and ports, tens of thousands of times."""
-    entry = {"addresses": ["10.0.0.1"], "nodeName": "node-1", "hints": {"forZones": [{"name": "zone-1"}]}}
-    content = msgspec.json.encode(endpoint_slice(endpoints=[entry]))
-    one, other = (translate.endpoint_slice(msgspec.json.decode(content, type=wire.EndpointSlice))[0] for _ in range(2))
-    assert one is not None
-    assert other is not None
-    assert one.key.namespace is other.key.namespace
-    assert one.ports[0].name is other.ports[0].name
-    assert one.endpoints[0].node_name is other.endpoints[0].node_name
-    assert one.endpoints[0].zones[0] is other.endpoints[0].zones[0]
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,23 @@
 """What is asked after what was heard. Pure: no server, no clock."""
 
+from random import Random
+
 import pytest
 
-from pykubeproxy.cluster import api_error
-from pykubeproxy.cluster.input_notes import input_note_text
+from pykubeproxy.cluster import api_error, watch_protocol
 from pykubeproxy.cluster.watch_protocol import (
     PAGE_SIZE,
+    TRANSITIONS,
     EventLine,
     ListBody,
     ReadEvent,
     Reply,
     RequestList,
     StartWatch,
+    Transition,
+    Trigger,
     Uncompressed,
+    WatchState,
 )
 from tests.cluster.talking import (
     BROKEN,
@@ -25,10 +30,8 @@ from tests.cluster.talking import (
     error,
     event,
     listed,
-    names,
     page,
     refusal,
-    slice_json,
 )
 
 MALFORMED = EventLine(b'{"type":"MODIFIED","object":\x00\xff this is no JSON')
@@ -63,10 +66,6 @@ class TestStreamingList:
         assert (talk.step, talk.tracker.has_listed) == (ReadEvent(), True)
         assert talk.names() == (["a", "b"], [])
         talk.say(deleted("a", 8))
-        assert talk.names() == ([], ["a"])
-
-    def test_what_is_deleted_before_the_list_is_complete_is_gone(self) -> None:
-        talk = Talk().say(added("a", 3), deleted("a", 4), bookmark(5, ends_list=True))
         assert talk.names() == ([], ["a"])
 
     @pytest.mark.parametrize("reply", [refusal(400), refusal(422), Uncompressed()], ids=["400", "422", "uncompressed"])
@@ -124,13 +123,6 @@ class TestPagedList:
         talk.say(page(9, ("a", 8)))
         assert talk.names() == (["a"], []), "the same version may be another object now"
 
-    def test_a_watch_that_is_told_so_lists_anew(self) -> None:
-        talk = listed(("a", 8), version=30).say(ENDED, TOO_NEW, added("a", 8), bookmark(9, ends_list=True))
-        assert talk.names() == (["a"], [])
-
-    def test_a_server_that_is_silent_from_the_start_is_asked_for_no_more_than_before(self) -> None:
-        assert paged(SILENCE).query == FIRST_PAGE
-
     @pytest.mark.parametrize("body", [b"<html>", b"{}", b'{"kind":"Status","metadata":{},"status":"Success"}', b"[]"])
     def test_something_that_is_no_list_is_trouble_and_removes_nothing(self, body: bytes) -> None:
         talk = paged(ListBody(body))
@@ -181,19 +173,6 @@ class TestWatch:
         assert talk.step == ReadEvent()
         assert talk.say(ENDED).query == {"resourceVersion": "10"}
 
-    def test_deleted_while_disconnected_and_made_again_is_put_once(self) -> None:
-        assert listed(("a", 3)).say(deleted("a", 11), added("a", 12)).names() == (["a"], [])
-
-    def test_a_bad_object_does_not_stop_the_others(self) -> None:
-        bad = event("MODIFIED", slice_json("a", 11, endpoints="many"))
-        talk = listed(("a", 3)).say(bad, added("b", 12))
-        change = talk.tracker.take()
-        assert names(change) == (["b"], [])
-        assert [input_note_text(note) for note in change.notes] == [
-            "EndpointSlice default/a: endpoints: Expected array | null, got str; skipped"
-        ]
-        assert talk.say(ENDED).query == {"resourceVersion": "12"}
-
 
 class TestLostHistory:
     @pytest.mark.parametrize("lost", [error(410), refusal(410)])
@@ -225,3 +204,34 @@ class TestLostHistory:
 
     def test_versions_that_are_no_numbers_are_not_compared(self) -> None:
         assert Talk().say(bookmark("abc", ends_list=True), BROKEN, page(5)).query == {"resourceVersion": "abc"}
+
+
+ERRORS: list[Reply] = [BROKEN, SILENCE, *map(refusal, (400, 403, 410, 500)), refusal(504, "Too large resource version")]
+LISTS: list[Reply] = [page(2), page(9, ("a", 8)), page(30, more="next"), *ERRORS]
+EVENTS: list[Reply] = [
+    *(added("a", 11), deleted("a", 12), bookmark(20), bookmark(25, ends_list=True), ENDED),
+    *(EventLine(b"{"), error(410), error(500), *ERRORS),
+]
+
+
+class Recorder(dict[tuple[WatchState, Trigger], Transition]):
+    """The table, which takes note of the rows that are looked up."""
+
+    def __init__(self) -> None:
+        super().__init__(TRANSITIONS)
+        self.used: set[tuple[WatchState, Trigger]] = set()
+
+    def __getitem__(self, row: tuple[WatchState, Trigger]) -> Transition:
+        self.used.add(row)
+        return super().__getitem__(row)
+
+
+def test_every_row_of_the_table_occurs_and_there_is_a_row_for_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Recorder()
+    monkeypatch.setattr(watch_protocol, "TRANSITIONS", table)
+    random = Random(1)  # noqa: S311  chance that can be repeated
+    for number in range(200):
+        talk = Talk(can_stream=number % 4 > 0)
+        for _ in range(50):
+            talk.say(random.choice(LISTS if isinstance(talk.step, RequestList) else EVENTS))
+    assert table.used == set(TRANSITIONS)

@@ -24,8 +24,8 @@ from e2e.proxies import UNMANAGED
 from pykubeproxy.model.endpoint import HEADLESS_LABEL, SERVICE_NAME_LABEL, EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import SERVICE_PROXY_NAME_LABEL, Service
-from tests.apiserver.errors import ApiError
 from tests.apiserver.server import ApiServer
+from tests.apiserver.store import ApiError
 from tests.builders import NODE_IPS
 from tests.clusters import mixed_clusters
 from tests.corpus import Example, canonical, host_addresses, rendered, sorted_dispatch, without_nfacct
