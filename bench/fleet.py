@@ -38,7 +38,7 @@ from bench.real_api import RealApiServer, open_api_server
 from bench.report import print_table
 from bench.synthetic import CLUSTER_CIDR, Shape, documents, slice_documents, unassigned
 from e2e.proxies import UNMANAGED
-from pykubeproxy.cluster.outage import Backoff
+from pykubeproxy.cluster.timeouts import Backoff
 from tests.apiserver import resources
 from tests.apiserver.client import Client
 from tests.apiserver.kubeconfig import Access

@@ -20,9 +20,10 @@ from urllib3.exceptions import HTTPError
 
 from pykubeproxy.cluster.access import Access, Credentials, find_access
 from pykubeproxy.cluster.api_error import MALFORMED, Aborted, ApiError, refused
-from pykubeproxy.cluster.connections import Sockets, Timeouts, register_sockets
+from pykubeproxy.cluster.connections import Sockets, register_sockets
 from pykubeproxy.cluster.limiter import Limiter
-from pykubeproxy.cluster.outage import Backoff, Outage
+from pykubeproxy.cluster.outage import Outage
+from pykubeproxy.cluster.timeouts import Backoff, Timeouts
 from pykubeproxy.cluster.unreachable import unreachable
 from pykubeproxy.config.release import KUBERNETES_VERSION, architecture, program_version
 from pykubeproxy.config.types import ClientConnection

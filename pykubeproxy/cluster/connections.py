@@ -6,30 +6,7 @@ import threading
 import weakref
 from typing import Any
 
-import msgspec
 import urllib3
-
-
-class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait for the API server, in seconds.
-
-    `silence` is the longest time in which nothing arrives, neither an answer nor a byte of one. A healthy server never
-    takes so long: it gives up any request that is no watch after 60 s (its --request-timeout), and sends a bookmark
-    over every watch once a minute. So the server of a watch that is silent for longer is gone, though its TCP peer, a
-    load balancer perhaps, may be alive and acknowledge every keepalive probe. Should a server send no bookmarks, then
-    nothing is lost either: the next watch goes on from the last version, and the rules are not touched.
-
-    `list_silence` is the same for a watch that begins with a list, until that is complete: a server sends it without a
-    pause, but a proxy on the way may hold it back for ever. A list in pages is asked for then, which costs little.
-
-    `connect` is short, since the kernel repeats an attempt that nobody answers after 1, 3 and 7 seconds: so a server
-    that is back is reached within two seconds.
-    """
-
-    connect: float = 5.0
-    silence: float = 75.0
-    list_silence: float = 3.0
-
 
 # A peer whose machine or network is gone answers no probe, and is noticed within 20 + 4 * 10 s. The user timeout says
 # the same for data that is not acknowledged (RFC 5482), where the kernel would go on for a quarter of an hour. Probes

@@ -5,26 +5,22 @@ document and field.
 """
 
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
 import msgspec
-import yaml
 
 from pykubeproxy.cluster import input_notes
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, NODES, SERVICES
 from pykubeproxy.cluster.translate import BadObject, Ignored
 from pykubeproxy.cluster.validation import field_first
-from pykubeproxy.config.yaml_limits import AliasLimit, DepthLimit
-from pykubeproxy.config.yaml_values import as_go_reads
 from pykubeproxy.model.snapshot import Object, ObjectId, identify
 
 DEFAULT_NAMESPACE = "default"
 
 # A document begins at a line `---`, which YAML allows nowhere else in the first column.
 _DOCUMENT_START = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
-_MERGE = "<<"
 _LINE = re.compile(r"[^\n]+")
 _RESOURCES = {resource.kind: resource for resource in (SERVICES, ENDPOINT_SLICES, NODES)}
 
@@ -40,24 +36,6 @@ class ManifestContent(msgspec.Struct, frozen=True, kw_only=True):
     is_broken: bool
     notes: tuple[input_notes.InputNote, ...]
     unread: tuple[str, ...] = ()
-
-
-@as_go_reads
-class _Loader(AliasLimit, DepthLimit, yaml.CSafeLoader):
-    """YAML as Kubernetes reads it, except that a duplicate key in a mapping is an error.
-
-    Mostly, the line `---` between two objects is missing then, and one of them would be lost silently.
-    """
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value != _MERGE:
-                if key.value in seen:
-                    problem = f"{key.value} is there twice: is a line --- missing?"
-                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def parse_manifest(text: str, where: str) -> ManifestContent:
@@ -231,7 +209,12 @@ def _load(document: str) -> object:
                 return {"kind": found.kind, "apiVersion": found.api_version, "items": found.items}
         with suppress(msgspec.DecodeError):  # YAML's flow style looks like JSON
             return msgspec.json.decode(document)
-    return yaml.load(document, Loader=_Loader)  # noqa: S506  a safe loader
+    # PyYAML takes long to load, and large manifests are in JSON.
+    import yaml  # noqa: PLC0415
+
+    from pykubeproxy.cluster.yaml_loader import Loader  # noqa: PLC0415
+
+    return yaml.load(document, Loader=Loader)  # noqa: S506  a safe loader
 
 
 def _name(content: dict[str, Any], kind: str, *, namespaced: bool) -> ObjectId | None:

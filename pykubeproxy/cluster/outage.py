@@ -24,29 +24,11 @@ import threading
 import time
 from collections.abc import Callable
 
-import msgspec
-
 from pykubeproxy import logger
 from pykubeproxy.cluster.api_error import ApiError
+from pykubeproxy.cluster.timeouts import Backoff
 
 log = logger.get()
-
-
-class Backoff(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait before a request is made again, in seconds.
-
-    `probe_interval` lies between two attempts to reach a server that gives no answer. The pause after an answer that is
-    no success doubles from `initial` to `maximum`, of which half is at random; for a watch that has been refused for
-    `refused_after` (its permissions are missing, for example), it doubles further, up to `refused_maximum`. A watch
-    that fails again within `stable_after` of working has never quite worked, and its failure is not logged anew.
-    """
-
-    probe_interval: float = 5.0
-    initial: float = 1.0
-    maximum: float = 4.5
-    refused_maximum: float = 30.0
-    refused_after: float = 60.0
-    stable_after: float = 10.0
 
 
 class WatchFailures:

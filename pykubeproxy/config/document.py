@@ -7,13 +7,9 @@ import json
 from typing import Any
 
 import msgspec
-import yaml
 
 from pykubeproxy.config.errors import ConfigError
-from pykubeproxy.config.yaml_limits import AliasLimit
-from pykubeproxy.config.yaml_values import as_go_reads
-
-_MERGE_TAG = "tag:yaml.org,2002:merge"
+from pykubeproxy.config.pairs import Pairs
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,46 +41,22 @@ def read_document(data: bytes) -> Document:
     return Document(fields=fields, duplicates=tuple(duplicates), more_documents=more)
 
 
-class _Pairs(list[tuple[Any, Any]]):
-    """A mapping as its (key, value) pairs, so that duplicate keys are still there."""
-
-
-@as_go_reads
-class _Loader(AliasLimit, yaml.SafeLoader):
-    """YAML as Kubernetes reads it, with mappings as pairs."""
-
-    def construct_pairs_of(self, node: yaml.MappingNode) -> _Pairs:
-        merged = any(key.tag == _MERGE_TAG for key, _ in node.value)
-        self.flatten_mapping(node)
-        pairs = self.construct_pairs(node, deep=True)
-        # A merged-in key that is then overridden is no duplicate.
-        return _Pairs({str(key): (key, value) for key, value in pairs}.values() if merged else pairs)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_pairs_of)
-
-
 def _parse(text: str) -> tuple[Any, bool]:
     """The first document, and whether there are more."""
     if text.lstrip().startswith("{"):
         try:
-            return json.loads(text, object_pairs_hook=_Pairs), False
+            return json.loads(text, object_pairs_hook=Pairs), False
         except ValueError:
             pass  # YAML's flow style also starts with a brace
-    try:
-        documents = yaml.load_all(text, _Loader)
-        return next(documents, None), next(documents, _Loader) is not _Loader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ConfigError(f"{where}{error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(" ".join(str(error).split())) from None
+    # PyYAML takes long to load, and a running proxy gives its configuration as JSON.
+    from pykubeproxy.config.yaml_pairs import first_document  # noqa: PLC0415
+
+    return first_document(text)
 
 
 def _settle(value: Any, path: str, duplicates: list[str]) -> Any:
     """Pairs as dicts, without nulls; adds the paths of duplicate keys to `duplicates`."""
-    if isinstance(value, _Pairs):
+    if isinstance(value, Pairs):
         fields: dict[str, Any] = {}
         for key, item in value:
             name = str(key)

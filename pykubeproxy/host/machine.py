@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
-
 from pykubeproxy.host.errors import HostError
 
 _ONLINE = Path("/sys/devices/system/cpu/online")
@@ -38,6 +36,9 @@ def set_oom_score_adj(score: int, path: Path = _OOM_SCORE_ADJ, sleep: Callable[[
 
     Source: proc(5), oom_score_adj.
     """
+    # It takes long to load, and only a daemon needs it.
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed  # noqa: PLC0415
+
     attempts = Retrying(
         stop=stop_after_attempt(2),
         wait=wait_fixed(0.1),

@@ -4,7 +4,6 @@ Source: `docs/reference/health-and-metrics.md` sections 2, 5 and 6. kube-proxy a
 the page that `explain.status.published` describes.
 """
 
-import http.client
 import io
 import os
 import socket
@@ -212,13 +211,10 @@ def _get(address: str, path: str, *also: HTTPStatus) -> bytes | None:
         return None
     place = (_LOOPBACK.get(parts[0], parts[0]), int(parts[1]))
     try:
-        received = _Received(_exchange(place, path, time.monotonic() + _SECONDS))
-        response = http.client.HTTPResponse(received)  # type: ignore[arg-type]
-        response.begin()
-        body = response.read()
-    except (OSError, http.client.HTTPException):
+        status, body = _read(_exchange(place, path, time.monotonic() + _SECONDS))
+    except OSError:
         return None
-    return body if response.status in (HTTPStatus.OK, *also) else None
+    return body if status in (HTTPStatus.OK, *also) else None
 
 
 def _exchange(place: tuple[str, int], path: str, deadline: float) -> bytes:
@@ -235,6 +231,19 @@ def _exchange(place: tuple[str, int], path: str, deadline: float) -> bytes:
                 break
             received += data
     return bytes(received)
+
+
+def _read(received: bytes) -> tuple[int, bytes]:
+    """The status and the body of an answer. Raises OSError if it is none."""
+    # This takes long to import, and is needed only where something answers.
+    from http.client import HTTPException, HTTPResponse  # noqa: PLC0415
+
+    response = HTTPResponse(_Received(received))  # type: ignore[arg-type]
+    try:
+        response.begin()
+        return response.status, response.read()
+    except HTTPException as error:
+        raise OSError(str(error)) from error
 
 
 class _Received:

@@ -8,6 +8,8 @@ import pytest
 
 START = "import pykubeproxy.cli.main, pykubeproxy.daemon.node_daemon, pykubeproxy.cli.run, sys; print(*sys.modules)"
 AT_EXIT = "import atexit, sys; atexit.register(lambda: print(*sys.modules))"
+OFFLINE = "import pykubeproxy.cli.status, pykubeproxy.cli.trace, sys; print(*sys.modules)"
+NOT_OFFLINE = {"urllib3", "http.client", "ssl", "yaml", "tenacity", "structlog", "rich", "difflib"}
 MAIN = f"{AT_EXIT}; from pykubeproxy.__main__ import main; main()"
 NOT_FOR_HELP = {"structlog", "msgspec", "yaml", "rich", "pykubeproxy.host", "pykubeproxy.cluster"}
 
@@ -16,6 +18,7 @@ NOT_FOR_HELP = {"structlog", "msgspec", "yaml", "rich", "pykubeproxy.host", "pyk
     ("program", "arguments", "needed", "unneeded"),
     [
         (START, (), "structlog", {"rich", "kubernetes"}),
+        (OFFLINE, (), "pykubeproxy.cli.trace", NOT_OFFLINE),
         *((MAIN, arguments, "pykubeproxy.cli.main", NOT_FOR_HELP) for arguments in ((), ("--help",), ("--version",))),
     ],
 )

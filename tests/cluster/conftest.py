@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from pykubeproxy.cluster.client import ApiClient, Observer, connect
-from pykubeproxy.cluster.connections import Timeouts
-from pykubeproxy.cluster.outage import Backoff
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, Resource
+from pykubeproxy.cluster.timeouts import Backoff, Timeouts
 from pykubeproxy.config.types import ClientConnection
 from tests.apiserver.faults import Faults
 from tests.apiserver.kubeconfig import Auth

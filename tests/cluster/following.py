@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 
 from pykubeproxy.cluster.client import ApiClient
-from pykubeproxy.cluster.outage import Backoff
 from pykubeproxy.cluster.reflector import Reflector
 from pykubeproxy.cluster.resources import Resource
 from pykubeproxy.cluster.source import ObjectChanges
+from pykubeproxy.cluster.timeouts import Backoff
 from pykubeproxy.model.snapshot import Object, ObjectId, identify
 
 SECONDS = 10.0

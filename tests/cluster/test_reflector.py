@@ -11,8 +11,8 @@ import msgspec
 import pytest
 import structlog
 
-from pykubeproxy.cluster.outage import Backoff
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
+from pykubeproxy.cluster.timeouts import Backoff
 from tests.apiserver.faults import BREAK_KINDS, LIST_FAULTS, BreakKind, Faults, ListFault
 from tests.apiserver.kubeconfig import Auth, write_token
 from tests.apiserver.server import ApiServer

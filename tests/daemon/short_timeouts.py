@@ -5,8 +5,7 @@ from functools import partial
 from unittest.mock import patch
 
 from pykubeproxy.cli import daemon_settings, kube_proxy, main
-from pykubeproxy.cluster.connections import Timeouts
-from pykubeproxy.cluster.outage import Backoff
+from pykubeproxy.cluster.timeouts import Backoff, Timeouts
 from pykubeproxy.daemon.setup.run_settings import DaemonTimeouts
 
 LITTLE = DaemonTimeouts(

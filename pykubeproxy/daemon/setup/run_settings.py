@@ -5,8 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from pykubeproxy.cluster.connections import Timeouts
-from pykubeproxy.cluster.outage import Backoff
+from pykubeproxy.cluster.timeouts import Backoff, Timeouts
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import IP, Family
