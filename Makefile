@@ -94,14 +94,14 @@ bench-quick: $(STAMP) ## the same on small clusters, and nothing is written; som
 	$(AS_ROOT) $(PEER) $(PY) -m bench --quick $(ARGS)
 
 chaos: ready ## every fault of tests/chaos in full, 100 kills among them; ten minutes (root or sudo)
-	@$(AS_ROOT) env PYKUBEPROXY_CHAOS=full $(PY) -m pytest tests/chaos $(ARGS)
-	@$(AS_ROOT) env PYKUBEPROXY_CHAOS_BACKEND=legacy $(PY) -m pytest -k any tests/chaos $(ARGS)
+	@$(AS_ROOT) env PYKUBEPROXY_CHAOS=full $(PY) -m pytest tests/chaos --junitxml=build/chaos.xml $(ARGS)
+	@$(AS_ROOT) env PYKUBEPROXY_CHAOS_BACKEND=legacy $(PY) -m pytest -k any tests/chaos --junitxml=build/chaos-legacy.xml $(ARGS)
 
 fuzz: ready ## 10,000 random clusters, and as many inputs of each parser, against what must hold for all; an hour or two (root or sudo)
 	@$(AS_ROOT) env $(PEER) HYPOTHESIS_PROFILE=fuzz $(PY) -m pytest tests/fuzz $(ARGS)
 
 soak: ready ## twenty changes a second for an hour, with each backend that is there (root or sudo)
-	@$(AS_ROOT) env PYKUBEPROXY_SOAK_SECONDS=3600 $(PY) -m pytest -v tests/chaos/test_soak.py $(ARGS)
+	@$(AS_ROOT) env PYKUBEPROXY_SOAK_SECONDS=3600 $(PY) -m pytest tests/chaos/test_soak.py --junitxml=build/soak.xml $(ARGS)
 
 promises: ready ## breaks each promise of docs/reliability.md on purpose, and shows that its test tells; half an hour (root or sudo)
 	@$(AS_ROOT) $(PY) -m tests.promises --document docs/reliability.md $(ARGS)

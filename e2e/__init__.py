@@ -7,8 +7,7 @@
 - lab: builds a topology out of namespaces, and takes it down again
 - pod_server: what runs in a pod: answers with its own name and the client's address
 - asking: asks once, many times, or all the time (client is what it runs)
-- cases: a test case as a value, the words in which it is written, and its judge
-- example_cases: the cases of examples/
+- cases, judging: the cases, the words in which they are written, and their judge
 - proxies: real proxy processes on nodes
 - cluster: a lab whose nodes follow an API server
 - three_nodes: every kind of Service, dual stack, on three nodes in two zones

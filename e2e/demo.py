@@ -9,17 +9,15 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
 import click
-from msgspec import Struct
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
@@ -33,9 +31,7 @@ from e2e.objects import JsonObject, read_manifests, services_by_name, topology_o
 from e2e.proxies import CLUSTER_CIDR, Proxy, launch, wait
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-COLUMNS = ("Service", "From", "To", "Answered by", "Client seen", "As expected")
 FILE_WIDTH = 132  # where the output is not a terminal
-PROMISE_SECONDS = 1.0
 CHANGE_SECONDS = 10.0
 SYNC_PAUSE_SECONDS = 1.0  # --iptables-min-sync-period: a change that comes sooner after another waits for its turn
 
@@ -50,13 +46,6 @@ ONE_ENDPOINT = """endpoints:
     conditions: {ready: true}"""
 
 progress = Console(stderr=True, highlight=False)
-
-
-class Change(Struct, frozen=True, kw_only=True):
-    """A change of a manifest on disk, and the seconds until all nodes' connections followed; None: they never did."""
-
-    what: str
-    seconds: float | None
 
 
 @click.command(epilog="Example: python -m e2e.demo -- --backend legacy")
@@ -85,13 +74,11 @@ def demonstrate(proxy_arguments: Sequence[str], output: Console, *, keep: bool) 
             say(f"starting a proxy on each of {', '.join(lab.nodes)}; {len(lab.pods)} pods are up")
             proxies = list(start_proxies(lab, source, Path(scratch), proxy_arguments))
             wait_until_programmed(proxies, services[PROBE], lab)
-            asking = f"asking {len(services)} Services in {len(EXAMPLE_CASES)} ways"
-            say(asking)
-            cases = track(EXAMPLE_CASES, asking, console=progress, transient=True, disable=not progress.is_terminal)
-            results = [run_case(lab, services, case) for case in cases]
+            say(f"asking {len(services)} Services in {len(EXAMPLE_CASES)} ways")
+            results = [run_case(lab, services, case) for case in EXAMPLE_CASES]
             say(f"changing {GROWING} under the running proxies")
             empty = resolve(lab.topology, services[GROWING_SERVICE], CLUSTER_IP)
-            changes = list(grow_and_shrink(proxies, source / GROWING, empty))
+            changes = dict(grow_and_shrink(proxies, source / GROWING, empty))
             is_as_expected = show(output, results, changes)
             if keep:
                 wait_for_interrupt(output, lab)
@@ -114,8 +101,8 @@ def all_nodes_see(proxies: Sequence[Proxy], destination: Destination, fate: Fate
     return all(ask(proxy.node, destination, seconds=1.0).fate is fate for proxy in proxies)
 
 
-def grow_and_shrink(proxies: Sequence[Proxy], manifest: Path, destination: Destination) -> Iterator[Change]:
-    """Gives the Service without endpoints its first one, then takes it away again; watches connections follow.
+def grow_and_shrink(proxies: Sequence[Proxy], manifest: Path, destination: Destination) -> Iterator[tuple[str, bool]]:
+    """Gives the Service without endpoints its first one, then takes it away again; tells whether connections follow.
 
     `destination` is the Service's cluster IP. Raises LabError if a proxy ends meanwhile.
     """
@@ -130,13 +117,13 @@ def grow_and_shrink(proxies: Sequence[Proxy], manifest: Path, destination: Desti
         new = manifest.parent.with_name(f"{manifest.name}.new")
         new.write_text(text)
         new.replace(manifest)
-        seconds: float | None = None
-        while seconds is None and time.monotonic() < started + CHANGE_SECONDS:
+        is_in_force = False
+        while not is_in_force and time.monotonic() < started + CHANGE_SECONDS:
             for proxy in proxies:
                 proxy.require_running()
-            if all_nodes_see(proxies, destination, fate):
-                seconds = time.monotonic() - started
-        yield Change(what=what, seconds=seconds)
+            is_in_force = all_nodes_see(proxies, destination, fate)
+        so = f"{'' if is_in_force else 'not '}in force on all nodes after {time.monotonic() - started:.2f} s"
+        yield f"{GROWING} was given {what}: {so}.", is_in_force
 
 
 def wait_for_interrupt(output: Console, lab: Lab) -> None:
@@ -150,22 +137,22 @@ def wait_for_interrupt(output: Console, lab: Lab) -> None:
         signal.pause()
 
 
-def show(output: Console, results: Sequence[Result], changes: Sequence[Change]) -> bool:
+def show(output: Console, results: Sequence[Result], changes: Mapping[str, bool]) -> bool:
     """Prints the table, what is wrong in it, the changes, and the sum; returns whether all is as expected."""
     output.print(table(results))
     for result in results:
         if result.complaint:
             where = f"{result.case.service}, {result.case.shows}, {result.case.origin} to {result.destination}"
             output.print(Text(f"{where}: {result.complaint}", style="red"), soft_wrap=True)
-    for change in changes:
-        output.print(sentence(change), highlight=False, soft_wrap=True)
-    good = [result.complaint is None for result in results] + [change.seconds is not None for change in changes]
+    for sentence, is_in_force in changes.items():
+        output.print(sentence, style="" if is_in_force else "red", highlight=False, soft_wrap=True)
+    good = [result.complaint is None for result in results] + list(changes.values())
     output.print(f"{sum(good)} of {len(good)} as expected.", style="green" if all(good) else "red", highlight=False)
     return all(good)
 
 
 def table(results: Sequence[Result]) -> Table:
-    rows = Table(*COLUMNS, box=SIMPLE_HEAD)
+    rows = Table("Service", "From", "To", "Answered by", "Client seen", "As expected", box=SIMPLE_HEAD)
     for service, group in groupby(results, key=lambda result: result.case.service):
         rows.add_section()
         rows.add_row(Text(service, style="bold"))
@@ -175,19 +162,11 @@ def table(results: Sequence[Result]) -> Table:
 
 
 def cells(result: Result) -> tuple[str, ...]:
-    """A result's row, in the order of COLUMNS."""
     replies = [outcome.reply for outcome in result.outcomes if outcome.reply is not None]
     answered_by = ", ".join(sorted({reply.pod for reply in replies})) or str(result.outcomes[-1].fate)
     seen = ", ".join(sorted({"own" if reply.client in result.own_addresses else "a node's" for reply in replies}))
     verdict = "NO" if result.complaint else "yes"
     return f"  {result.case.shows}", result.case.origin, str(result.destination), answered_by, seen, verdict
-
-
-def sentence(change: Change) -> str:
-    if change.seconds is None:
-        return f"[red]{GROWING} was given {change.what}: not in force after {CHANGE_SECONDS:g} s."
-    late = "" if change.seconds <= PROMISE_SECONDS else f" [yellow](later than the promised {PROMISE_SECONDS:g} s)[/]"
-    return f"{GROWING} was given {change.what}: in force on all nodes after {change.seconds:.2f} s{late}."
 
 
 def say(what: str) -> None:

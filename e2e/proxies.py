@@ -17,11 +17,12 @@ CLUSTER_CIDR = "10.244.0.0/16,fd00:10:244::/56"
 CONVERGENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.05
 
-# What a network namespace may not set, and no second's pause between two syncs.
-FLAGS = (
-    *("--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0"),
-    *("--iptables-min-sync-period=10ms", "--log-format=json"),
+UNMANAGED = (
+    *("--conntrack-max-per-core=0", "--conntrack-min=0"),
+    *("--conntrack-tcp-timeout-established=0s", "--conntrack-tcp-timeout-close-wait=0s"),
 )
+"""kube-proxy's flags for what belongs to the machine as a whole, and cannot be set from within a network namespace."""
+FLAGS = (*UNMANAGED, "--iptables-min-sync-period=10ms", "--log-format=json")
 
 
 def entries(log: Path, event: str, **fields: object) -> list[dict[str, Any]]:
@@ -77,15 +78,6 @@ def wait(
             ends = "; ".join(f"{proxy.node.spec.name}: {proxy.last_line}" for proxy in proxies)
             raise LabError(f"no {what} within {seconds:g} s: {ends}")
         time.sleep(PAUSE_SECONDS)
-
-
-UNMANAGED = (
-    "--conntrack-max-per-core=0",
-    "--conntrack-min=0",
-    "--conntrack-tcp-timeout-established=0s",
-    "--conntrack-tcp-timeout-close-wait=0s",
-)
-"""kube-proxy's flags for what belongs to the machine as a whole, and cannot be set from within a network namespace."""
 
 
 def plain_tools(folder: Path, backend: str) -> Path:

@@ -21,6 +21,7 @@ from e2e.topology import (
 WIRE = "wire0"
 POD_BRIDGE = "cni0"
 UPLINK = "eth0"
+BRIDGED = ("bridge/bridge-nf-call-iptables", "bridge/bridge-nf-call-ip6tables")
 
 Member = TypeVar("Member", Address, Network)
 
@@ -36,7 +37,8 @@ def connect_node(router: Namespace, node: Namespace, spec: NodeSpec, index: int,
     The router learns the load balancer addresses that lead to this node; pods and cluster IPs it never hears of.
     """
     _forward(node)
-    _see_bridged_packets(node)
+    # br_netfilter, where the machine has it, as kubelet's installation guide asks.
+    node.set_sysctls(1, [key for key in BRIDGED if (SYSCTLS / key).exists()])
     router.ip(
         [
             f"link add node{index} type veth peer name {UPLINK} netns {node.name}",
@@ -121,13 +123,6 @@ def _forward(namespace: Namespace) -> None:
     off += [ipv6.format(which, key) for which in both for key in ("accept_dad", "accept_ra", "disable_ipv6")]
     namespace.set_sysctls(0, [*off, "ipv4/icmp_ratelimit", "ipv6/icmp/ratelimit"])
     namespace.set_sysctls(1, ["ipv4/ip_forward", *(ipv6.format(which, "forwarding") for which in both)])
-
-
-def _see_bridged_packets(node: Namespace) -> None:
-    """Switches br_netfilter on where the machine has it, as kubelet's installation guide asks."""
-    keys = [f"bridge/bridge-nf-call-{tool}" for tool in ("iptables", "ip6tables")]
-    if all((SYSCTLS / key).exists() for key in keys):
-        node.set_sysctls(1, keys)
 
 
 def _bridge(name: str, number: int) -> Iterator[str]:

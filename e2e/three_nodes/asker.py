@@ -7,7 +7,7 @@ from typing import Any
 from e2e.asking import Destination, Fate, Outcome, Resident
 from e2e.cases import Target
 from e2e.cluster import Cluster
-from e2e.judging import ANSWER_SECONDS, SILENCE_SECONDS, resolve
+from e2e.judging import SILENCE_SECONDS, resolve
 from e2e.netns import LabError, Namespace
 from e2e.objects import NAMESPACE, JsonObject, Member, slices
 
@@ -41,12 +41,11 @@ class Asker:
         """Ask once, as `asking.ask` does."""
         return self.at(origin).put(destination, seconds=seconds)[0]
 
-    def who(self, origin: str, destination: Destination, *, seconds: float = SILENCE_SECONDS) -> str:
-        """The name of the pod that answers a new connection; or what becomes of it."""
-        return self.put(origin, destination, seconds=seconds)[0].who
-
-    def who_keeps(self, origin: str, destination: Destination, *, seconds: float = ANSWER_SECONDS) -> str:
-        return self.put(origin, destination, seconds=seconds, kept=True)[0].who
+    def who(
+        self, origin: str, destination: Destination, *, seconds: float = SILENCE_SECONDS, kept: bool = False
+    ) -> str:
+        """The name of the pod that answers a new connection, or one on the kept socket; or what becomes of it."""
+        return self.put(origin, destination, seconds=seconds, kept=kept)[0].who
 
     def until_all(self, questions: Collection[Question], pods: Collection[str]) -> None:
         """Wait until new connections are answered by all of these pods and no other. Raises LabError.
@@ -58,7 +57,7 @@ class Asker:
 
     def until_all_keep(self, questions: Collection[Question], pod: str) -> None:
         """Wait until this pod answers on every kept socket, all of which are used on meanwhile. Raises LabError."""
-        self._wait(lambda origin, where: {self.who_keeps(origin, where, seconds=AGAIN_SECONDS)}, questions, {pod})
+        self._wait(lambda origin, where: {self.who(origin, where, seconds=AGAIN_SECONDS, kept=True)}, questions, {pod})
 
     def _answering(self, origin: str, destination: Destination, wanted: set[str]) -> set[str]:
         """Who answers, asked until that is clear; the first one that is not wanted is enough."""

@@ -94,7 +94,6 @@ OBJECTS: tuple[JsonObject, ...] = (
     *(node(spec, zone=ZONES[spec.name]) for spec in NODES),
     *_with(service("web", 10, _http(), _dns()), members(*PODS)),
     *_several(),
-    *_with(service("database", 12, port(HTTP, HTTP), clusterIP="None", clusterIPs=["None"]), members("a1", "c1")),
     *_with(service("shop", 13, _http(30013), _dns(30043), **_NODE_PORTS), members("a1", "b1")),
     *_with(service("store", 14, _http(30014), _dns(30044), vips=_vips(*_ips(14)), **_BALANCED), members("a2", "c1")),
     *_with(service("office", 15, _http(30015), _dns(30045), vips=_vips(*_ips(15)), **_RESTRICTED), members("a1", "b1")),

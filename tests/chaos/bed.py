@@ -10,11 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from random import Random
 
 import pytest
+from msgspec import Struct
 
 from e2e.asking import Destination, Tally, ask, steady_traffic
 from e2e.cluster import RUN, Cluster, open_cluster
@@ -227,56 +229,45 @@ def memory(pid: int, field: str = "VmRSS") -> int:
 def meanwhile(do: Callable[[threading.Event], None]) -> Iterator[None]:
     """During the block, something is done in a thread, until the event is set; an error in it is raised at the end."""
     is_over = threading.Event()
-    errors: list[Exception] = []
-
-    def run() -> None:
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(do, is_over)
         try:
-            do(is_over)
-        except Exception as error:  # noqa: BLE001  it is raised where the block ends
-            errors.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
-    if errors:
-        raise errors[0]
+            yield
+        finally:
+            is_over.set()
+    done.result()
 
 
-class Churn:
-    """Changes to some Services, one after the other: at random, and the same way for the same seed."""
+class Churn(Struct):
+    """How many changes there were so far."""
 
-    def __init__(self, api: ApiServer, rate: float) -> None:
-        self._api = api
-        self._rate = rate
-        self.steps = 0
-
-    def go_on(self, is_over: threading.Event) -> None:
-        """So many times a second create a Service, give it other endpoints or ports, or delete it."""
-        begun, existing = time.monotonic(), set[int]()
-        random = Random(SEED)  # noqa: S311  it has to be repeatable
-        while not is_over.wait(max(0.0, begun + self.steps / self._rate - time.monotonic())):
-            self.steps += 1
-            number = random.choice(CHURNED)
-            if number in existing and random.random() < 0.2:
-                existing.discard(number)
-                for kind, its in (("Service", ""), ("EndpointSlice", "-ipv4"), ("EndpointSlice", "-ipv6")):
-                    self._api.delete(kind, NAMESPACE, f"web-{number}{its}")
-                continue
-            existing.add(number)
-            pods = random.sample(PODS, random.randint(0, 3))
-            self._api.load(objects(number, pods, {}, sessionAffinity=random.choice(["None", "ClientIP"])))
+    steps: int = 0
 
 
 @contextmanager
 def churning(api: ApiServer, rate: float = 50) -> Iterator[Churn]:
-    """During the block, Services change so many times a second; a failure in it tells the seed."""
-    churn = Churn(api, rate)
+    """During the block, so many times a second a Service is created, deleted, or gets other endpoints or ports.
+
+    At random, and the same way for the same seed, which a failure tells.
+    """
+    churn, existing, random = Churn(), set[int](), Random(SEED)  # noqa: S311  it has to be repeatable
+
+    def go_on(is_over: threading.Event) -> None:
+        begun = time.monotonic()
+        while not is_over.wait(max(0.0, begun + churn.steps / rate - time.monotonic())):
+            churn.steps += 1
+            number = random.choice(CHURNED)
+            if number in existing and random.random() < 0.2:
+                existing.discard(number)
+                for kind, its in (("Service", ""), ("EndpointSlice", "-ipv4"), ("EndpointSlice", "-ipv6")):
+                    api.delete(kind, NAMESPACE, f"web-{number}{its}")
+                continue
+            existing.add(number)
+            pods = random.sample(PODS, random.randint(0, 3))
+            api.load(objects(number, pods, {}, sessionAffinity=random.choice(["None", "ClientIP"])))
+
     try:
-        with meanwhile(churn.go_on):
+        with meanwhile(go_on):
             yield churn
     except BaseException as error:
         error.add_note(f"PYKUBEPROXY_CHAOS_SEED={SEED}")

@@ -40,7 +40,7 @@ def restoring(pid: int) -> list[int]:
     return found
 
 
-def test_nobody_notices_kills(bed: Bed, figure: Callable[[str, object], None]) -> None:
+def test_nobody_notices_kills(bed: Bed, record_property: Callable[[str, object], None]) -> None:
     random = Random(SEED)  # noqa: S311  it has to be repeatable
     moments: Counter[str] = Counter()
     bed.start()
@@ -56,11 +56,11 @@ def test_nobody_notices_kills(bed: Bed, figure: Callable[[str, object], None]) -
         bed.cluster.wait_synced()
         bed.wait_in_sync()
         bed.wait_converged()
-    figure("kills survived", dict(moments))
-    figure("connections while killing", sent.asked)
+    record_property("kills survived", dict(moments))
+    record_property("connections while killing", sent.asked)
 
 
-def test_nobody_notices_that_restores_are_killed(bed: Bed, figure: Callable[[str, object], None]) -> None:
+def test_nobody_notices_that_restores_are_killed(bed: Bed, record_property: Callable[[str, object], None]) -> None:
     random = Random(SEED)  # noqa: S311  it has to be repeatable
     kills: list[float] = []
 
@@ -82,8 +82,8 @@ def test_nobody_notices_that_restores_are_killed(bed: Bed, figure: Callable[[str
         bed.wait_converged()
     noticed = sum(len(proxy.told(event)) for event in ("sync failed", "a change was refused"))
     assert noticed, "some were killed before they were done"
-    figure("restores killed, and of these before they were done", (len(kills), noticed))
-    figure("connections while restores were killed", sent.asked)
+    record_property("restores killed, and of these before they were done", (len(kills), noticed))
+    record_property("connections while restores were killed", sent.asked)
 
 
 @on_nft

@@ -85,18 +85,18 @@ class Changed:
         return [line["by"] for line in self.bed.proxy.told(REPAIRED)]
 
 
-def test_nobody_notices_what_does_not_concern_them(bed: Bed, figure: Callable[[str, object], None]) -> None:
+def test_nobody_notices_what_does_not_concern_them(bed: Bed, record_property: Callable[[str, object], None]) -> None:
     changed = Changed(bed)
     with bed.unharmed() as sent:
         for what in ROUNDS * list(HARMLESS.values()):
             changed.do(what)
     bed.wait_converged()
-    figure("seconds until repaired", changed.seconds)
-    figure("connections meanwhile", sent.asked)
+    record_property("seconds until repaired", changed.seconds)
+    record_property("connections meanwhile", sent.asked)
 
 
 def test_what_cuts_connections_off_is_undone_and_pods_are_reached_meanwhile(
-    bed: Bed, figure: Callable[[str, object], None]
+    bed: Bed, record_property: Callable[[str, object], None]
 ) -> None:
     changed = Changed(bed)
     with bed.traffic(pods_themselves()) as direct:
@@ -111,7 +111,7 @@ def test_what_cuts_connections_off_is_undone_and_pods_are_reached_meanwhile(
     assert direct.failures == []
     late = [each for each in through.failures if each.at - each.after > healed]
     assert late == [], "who asks after it was repaired is answered"
-    figure("seconds until repaired", changed.seconds)
+    record_property("seconds until repaired", changed.seconds)
 
 
 def test_a_udp_client_that_began_while_nat_was_flushed_is_answered(bed: Bed) -> None:

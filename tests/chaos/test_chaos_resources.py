@@ -79,7 +79,7 @@ def test_nobody_notices_that_the_clock_jumps(
 
 
 @on_any
-def test_nobody_notices_ten_thousand_events(bed: Bed, figure: Callable[[str, object], None]) -> None:
+def test_nobody_notices_ten_thousand_events(bed: Bed, record_property: Callable[[str, object], None]) -> None:
     bed.start()
     most, seconds = [], []
     with bed.unharmed() as sent:
@@ -93,9 +93,9 @@ def test_nobody_notices_ten_thousand_events(bed: Bed, figure: Callable[[str, obj
             most.append(memory(bed.pid, "VmHWM"))
         bed.wait_converged()
     assert most[2] < 1.3 * most[0], "what has been taken in takes no memory any more"
-    figure("seconds until 10,000 events are in force", seconds)
-    figure("peak memory in MB after each burst", [round(each / 1e6) for each in most])
-    figure("connections meanwhile", sent.asked)
+    record_property("seconds until 10,000 events are in force", seconds)
+    record_property("peak memory in MB after each burst", [round(each / 1e6) for each in most])
+    record_property("connections meanwhile", sent.asked)
 
 
 def inject(bed: Bed, burst: int) -> None:

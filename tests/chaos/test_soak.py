@@ -5,11 +5,8 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-
-from msgspec import Struct
 
 from tests.chaos.bed import Bed, churning, meanwhile, memory
 
@@ -20,26 +17,13 @@ DISTURBANCES = 12
 GROWTH = 1.05
 
 
-class Sample(Struct, frozen=True, kw_only=True):
-    """What a process holds: resident memory in bytes, threads, open files."""
-
-    memory: int
-    threads: int
-    files: int
-
-
-def look(bed: Bed) -> Sample:
-    threads, files = (len(list(Path("/proc", str(bed.pid), name).iterdir())) for name in ("task", "fd"))
-    return Sample(memory=memory(bed.pid), threads=threads, files=files)
-
-
-def test_nothing_grows_and_nothing_is_lost(bed: Bed, figure: Callable[[str, object], None]) -> None:
+def test_nothing_grows_and_nothing_is_lost(bed: Bed, record_property: Callable[[str, object], None]) -> None:
     bed.start()
-    samples: list[Sample] = []
+    held: list[int] = []
 
     def watch(is_over: threading.Event) -> None:
         while not is_over.wait(SECONDS / SAMPLES):
-            samples.append(look(bed))
+            held.append(memory(bed.pid))
 
     def disturb(is_over: threading.Event) -> None:
         """What happens in a long life happens now and then: watches end, others change the rules."""
@@ -56,19 +40,17 @@ def test_nothing_grows_and_nothing_is_lost(bed: Bed, figure: Callable[[str, obje
     with bed.unharmed() as sent:
         change_for(SECONDS / DISTURBANCES, bed)
         before = at_rest(bed)
-        with ExitStack() as stack:
-            for each in (watch, disturb):
-                stack.enter_context(meanwhile(each))
+        with meanwhile(watch), meanwhile(disturb):
             steps = change_for(SECONDS, bed)
         after = at_rest(bed)
         bed.wait_converged()
     # In the first quarter the program is warming up; the middle of the second one is held against that of the last.
-    quarter = len(samples) // 4
-    early, late = (median(each.memory for each in its) for its in (samples[quarter : 2 * quarter], samples[-quarter:]))
-    figure("changes a second", round(steps / SECONDS, 1))
-    figure("connections, none of which failed", sent.asked)
-    figure("memory in MB, beginning and end, and its growth", (early / 1e6, late / 1e6, late / early))
-    figure("threads and open files, before and after", (before, after))
+    quarter = len(held) // 4
+    early, late = median(held[quarter : 2 * quarter]), median(held[-quarter:])
+    record_property("changes a second", round(steps / SECONDS, 1))
+    record_property("connections, none of which failed", sent.asked)
+    record_property("memory in MB, beginning and end, and its growth", (early / 1e6, late / 1e6, late / early))
+    record_property("threads and open files, before and after", (before, after))
     assert quarter >= 2, "too few samples to compare"
     assert steps > RATE * SECONDS / 2, "there were changes all the time"
     assert late < GROWTH * early
@@ -91,6 +73,7 @@ def at_rest(bed: Bed) -> tuple[int, int]:
     bed.wait_in_sync()
     samples = []
     for _ in range(SAMPLES):
-        samples.append(look(bed))
+        samples.append([len(list(Path("/proc", str(bed.pid), name).iterdir())) for name in ("task", "fd")])
         time.sleep(0.02)
-    return min(each.threads for each in samples), min(each.files for each in samples)
+    threads, files = map(min, zip(*samples, strict=True))
+    return threads, files

@@ -16,16 +16,6 @@ from e2e.three_nodes.services import OBJECTS, topology
 needs_a_lab = pytest.mark.skipif(missing() is not None, reason=f"no lab can be built here: {missing()}")
 
 
-class Combination(Struct, frozen=True, kw_only=True):
-    """Which iptables tools, and which layout of the chains that find a packet's Service."""
-
-    backend: str
-    dispatch: str
-
-    def __str__(self) -> str:
-        return f"{self.backend}-{self.dispatch}"
-
-
 class ThreeNodes(Struct, frozen=True, kw_only=True):
     """The running cluster, and a client in each place from which something is asked."""
 
@@ -34,20 +24,11 @@ class ThreeNodes(Struct, frozen=True, kw_only=True):
     backend: str
 
 
-ALL = tuple(Combination(backend=each, dispatch=layout) for each in ("nft", "legacy") for layout in ("tree", "linear"))
-
 # That both layouts mean the same is proven purely, and that both tools print the same by the golden corpus: two
-# combinations have every tool and every layout, the others wait for the night.
-BY_DAY = (ALL[0], ALL[-1])
-
-on_every_combination = pytest.mark.parametrize(
-    "three_nodes",
-    [each if each in BY_DAY else pytest.param(each, marks=pytest.mark.night) for each in ALL],
-    indirect=True,
-    scope="session",
-    ids=str,
+# combinations have every tool and every layout.
+on_both_tools_and_layouts = pytest.mark.parametrize(
+    "three_nodes", ["nft-tree", "legacy-linear"], indirect=True, scope="session"
 )
-on_both_tools_and_layouts = pytest.mark.parametrize("three_nodes", BY_DAY, indirect=True, scope="session", ids=str)
 
 
 @contextmanager
@@ -67,8 +48,10 @@ def open_three_nodes(
         yield ThreeNodes(cluster=cluster, asker=Asker(cluster), backend=backend)
 
 
-def has_rule(cluster: Cluster, node: str, *words: str) -> bool:
-    """Whether a node has a rule, of either family and in either backend's tables, with all these words."""
-    tools = ("iptables-nft-save", "ip6tables-nft-save", "iptables-legacy-save", "ip6tables-legacy-save")
-    dumps = (cluster.lab.nodes[node].exec([tool]).stdout for tool in tools)
+def has_rule(nodes: ThreeNodes, node: str, *words: str) -> bool:
+    """Whether a node has a rule, of either family, with all these words."""
+    dumps = [
+        nodes.cluster.lab.nodes[node].exec([f"{tool}-{nodes.backend}-save"]).stdout
+        for tool in ("iptables", "ip6tables")
+    ]
     return any(all(word in line for word in words) for dump in dumps for line in dump.splitlines())

@@ -4,12 +4,12 @@ import pytest
 
 from e2e.cluster import Cluster
 from e2e.proxies import CLUSTER_CIDR
-from tests.e2e.combinations import Combination, ThreeNodes, open_three_nodes
+from tests.e2e.combinations import ThreeNodes, open_three_nodes
 
 
 @pytest.fixture(scope="session")
 def three_nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeNodes]:
-    its: Combination = request.param
-    flags = (f"--cluster-cidr={CLUSTER_CIDR}", f"--backend={its.backend}", f"--dispatch={its.dispatch}")
-    with open_three_nodes(its.backend, tmp_path_factory.mktemp(f"three-nodes-{its}"), Cluster.start, flags) as made:
+    backend, dispatch = request.param.split("-")
+    flags = (f"--cluster-cidr={CLUSTER_CIDR}", f"--backend={backend}", f"--dispatch={dispatch}")
+    with open_three_nodes(backend, tmp_path_factory.mktemp("three-nodes"), Cluster.start, flags) as made:
         yield made

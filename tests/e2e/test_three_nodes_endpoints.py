@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 
+import pytest
 from msgspec.structs import replace
 
 from e2e.asking import steady_traffic
@@ -12,6 +13,7 @@ from e2e.cases import (
     DROPPED,
     FAMILIES,
     NODE_B,
+    NODES,
     POD_A,
     POD_B,
     POD_C,
@@ -22,19 +24,19 @@ from e2e.cases import (
 from e2e.objects import Member, port, service
 from e2e.three_nodes.asker import Exposed, Question, exposed
 from e2e.three_nodes.services import DNS, HTTP, members
-from tests.e2e.combinations import ThreeNodes, has_rule, needs_a_lab, on_every_combination
+from tests.e2e.combinations import ThreeNodes, has_rule, needs_a_lab, on_both_tools_and_layouts
 
-pytestmark = [needs_a_lab, on_every_combination]
+pytestmark = [needs_a_lab, on_both_tools_and_layouts]
 
 A1, A2, B1, C1 = members("a1", "a2", "b1", "c1")
 
 
-def terminating(member: Member) -> Member:
-    return replace(member, ready=False, serving=True, terminating=True)
-
-
 def in_both_families(of: Exposed, *ways: tuple[str, Target]) -> list[Question]:
     return [(origin, of.at(replace(target, family=family))) for origin, target in ways for family in FAMILIES]
+
+
+def terminating(member: Member) -> Member:
+    return replace(member, ready=False, serving=True, terminating=True)
 
 
 # What a rolling update does to endpoints, and who must then answer where only those of node-a count.
@@ -48,44 +50,36 @@ ROLLOUT = (
 )
 
 
-def rolls_out(nodes: ThreeNodes, its: Exposed, local: list[Question], others: list[Question], seen: set[str]) -> None:
-    """Meanwhile no request fails, local ones are answered by node-a's endpoints, and all by these pods at the end."""
-    origins = (local[0][0], others[0][0])
-    nodes.asker.until_all(local, ["a1"])
-    with ExitStack() as traffic:
-        tallies = [
-            traffic.enter_context(steady_traffic({nodes.asker.place(origin): [where for _, where in questions]}))
-            for origin, questions in zip(origins, (local, others), strict=True)
-        ]
-        for endpoints, pod in ROLLOUT:
-            its.serve(*endpoints)
-            nodes.asker.until_all(local, [pod])
-    assert [tally.failures for tally in tallies] == [[], []]
-    assert [tally.pods for tally in tallies] == [{"a1", "a2"}, seen]
-    its.serve(B1, C1)
-    nodes.asker.until_all(local, [DROPPED.fate])
-
-
-def test_no_request_fails_in_a_rolling_update_with_external_traffic_policy_local(three_nodes: ThreeNodes) -> None:
+@pytest.mark.parametrize(
+    ("policy", "local", "elsewhere", "others"),
+    [
+        ("externalTrafficPolicy", (CLIENT, node_port("node-a")), (POD_C, CLUSTER_IP), {"a1", "a2", "b1", "c1"}),
+        ("internalTrafficPolicy", (POD_A, CLUSTER_IP), (POD_B, CLUSTER_IP), {"b1"}),
+    ],
+    ids=["external", "internal"],
+)
+def test_no_request_fails_in_a_rolling_update_with_policy_local(
+    three_nodes: ThreeNodes, policy: str, local: tuple[str, Target], elsewhere: tuple[str, Target], others: set[str]
+) -> None:
     """A node's last endpoint serves while it terminates; so do all, where there are no others."""
-    made = service("rollout", 101, port(80, HTTP, node_port=30061), type="NodePort", externalTrafficPolicy="Local")
+    asker = three_nodes.asker
+    made = service("rollout", 101, port(80, HTTP, node_port=30061), type="NodePort")
+    made["spec"][policy] = "Local"
     with exposed(three_nodes.cluster, made, A1, B1) as rollout:
-        outside, inside = ((CLIENT, node_port("node-a")),), ((POD_C, CLUSTER_IP),)
-        rolls_out(
-            three_nodes,
-            rollout,
-            in_both_families(rollout, *outside),
-            in_both_families(rollout, *inside),
-            {"a1", "a2", "b1", "c1"},
-        )
-
-
-def test_no_request_fails_in_a_rolling_update_with_internal_traffic_policy_local(three_nodes: ThreeNodes) -> None:
-    """The same within the cluster: who asks on a node is served by that node's endpoints, even if all terminate."""
-    made = service("inner", 105, port(80, HTTP), internalTrafficPolicy="Local")
-    with exposed(three_nodes.cluster, made, A1, B1) as inner:
-        near, far = (in_both_families(inner, (origin, CLUSTER_IP)) for origin in (POD_A, POD_B))
-        rolls_out(three_nodes, inner, near, far, {"b1"})
+        near, far = (in_both_families(rollout, way) for way in (local, elsewhere))
+        asker.until_all(near, ["a1"])
+        with ExitStack() as traffic:
+            tallies = [
+                traffic.enter_context(steady_traffic({asker.place(asked[0][0]): [where for _, where in asked]}))
+                for asked in (near, far)
+            ]
+            for endpoints, pod in ROLLOUT:
+                rollout.serve(*endpoints)
+                asker.until_all(near, [pod])
+        assert [tally.failures for tally in tallies] == [[], []]
+        assert [tally.pods for tally in tallies] == [{"a1", "a2"}, others]
+        rollout.serve(B1, C1)
+        asker.until_all(near, [DROPPED.fate])
 
 
 def test_a_changed_selector_moves_all_traffic_and_loses_none(three_nodes: ThreeNodes) -> None:
@@ -122,9 +116,7 @@ def test_services_that_come_and_go_disturb_no_other(three_nodes: ThreeNodes) -> 
             asker.until_all([(POD_B, each.at(CLUSTER_IP_V6)) for each in churned[::2]], ["b1", "c1"])
             for each in churned[::2]:
                 each.delete()
-            cluster.wait(
-                lambda: not any(has_rule(cluster, each, "churn-") for each in cluster.lab.nodes), "clean rules"
-            )
+            cluster.wait(lambda: not any(has_rule(three_nodes, each, "churn-") for each in NODES), "clean rules")
         assert tally.failures == []
 
 
@@ -142,7 +134,9 @@ def test_a_flow_follows_its_endpoint_through_replacement_and_zero(three_nodes: T
         three_nodes.asker.until_all_keep(asked, "a1")
         flow.serve(A1, B1, C1)
         three_nodes.asker.until_all([(POD_A, flow.at(CLUSTER_IP))], ["a1", "b1", "c1"])
-        assert {three_nodes.asker.who_keeps(*each) for each in asked * 3} == {"a1"}, "it stays with what is still there"
+        assert {three_nodes.asker.who(*each, kept=True) for each in asked * 3} == {"a1"}, (
+            "it stays with what is still there"
+        )
         flow.serve()
         three_nodes.asker.until_all_keep(asked, REFUSED.fate)
         flow.serve(B1)

@@ -7,9 +7,9 @@ import contextlib
 import socket
 import struct
 import sys
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,14 +33,11 @@ SECONDS = 15.0
 ASKING = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 RUDE: dict[str, bytes] = {
     "nothing": b"",
-    "garbage": bytes(range(256)) * 64,
     "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x7f" * 500,
-    "huge-request-line": b"GET /" + b"a" * 2_000_000 + b" HTTP/1.1\r\n\r\n",
     "huge-header": b"GET / HTTP/1.1\r\nHost: " + b"y" * 2_000_000 + b"\r\n\r\n",
     "huge-body": b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n" + b"z" * 2_000_000,
     "endless-chunks": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nz\r\n" * 100_000,
     "pipelined": ASKING * 1000,
-    "many-ranges": b"GET /flagz HTTP/1.1\r\nHost: x\r\nAccept: " + b"a/b;q=0.1," * 1500 + b"\r\n\r\n",
     "many-parameters": b"GET /healthz?" + b"a&" * 7000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     "escapes": b"GET /%0a%0d%1b[2J%00%ff HTTP/1.1\r\nHost: x\r\n\r\n",
 }
@@ -119,22 +116,17 @@ def test_rude_requests_are_refused_and_harm_nobody(node: Node, daemon: Daemon) -
 def say(port: int, data: bytes) -> bytes:
     """Send all that the server takes, and return what it says until it closes the connection."""
     received = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as sock, contextlib.suppress(ConnectionError):
-        sender = threading.Thread(target=send, args=(sock, data))
-        sender.start()
-        try:
-            deadline = time.monotonic() + SECONDS
-            while time.monotonic() < deadline and (piece := sock.recv(65536)):
+    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as sock, ThreadPoolExecutor(1) as sender:
+        sender.submit(send, sock, data)
+        with contextlib.suppress(ConnectionError):
+            while piece := sock.recv(65536):
                 received += piece
-        finally:
-            sender.join()
     return received
 
 
 def send(sock: socket.socket, data: bytes) -> None:
-    with contextlib.suppress(OSError):
-        sock.sendall(data)
-        sock.shutdown(socket.SHUT_WR)
+    sock.sendall(data)
+    sock.shutdown(socket.SHUT_WR)
 
 
 def break_off(port: int, times: int) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -47,11 +48,7 @@ IN_SLICES = (
     *("ports 0 name", "ports 0 port", "ports 0 protocol"),
 )
 
-OPTIONS = {
-    *("-A", "-d", "-s", "-p", "-m", "-j", "!", "--dport", "--comment", "--mark", "--to-destination", "--reject-with"),
-    *("--set-xmark", "--random-fully", "--mode", "--probability", "--src-type", "--dst-type", "--ctstate"),
-    *("--limit-iface-in", "--xor-mark", "--on-ip", "--icmp-type"),
-}
+OPTION = re.compile(r"!|--?[a-z-]+|-[A-Z]")
 VALUE = re.compile(r"[A-Za-z0-9:][A-Za-z0-9./:_,-]*")
 COMMENT = re.compile(r"[a-zA-Z0-9 ./:;>,-]+")
 LONGEST_LINE = 3000
@@ -92,9 +89,10 @@ def is_as_ours(line: str) -> bool:
     if line.startswith(":"):
         return re.fullmatch(r":[A-Za-z0-9./:-]{1,28} (ACCEPT|-) \[\d+:\d+\]", line) is not None
     words = shlex.split(line)
-    texts = [words[i + 1] for i, word in enumerate(words) if word == "--comment"]
-    values = [word for word in words if word not in OPTIONS and word not in texts]
-    return all(COMMENT.fullmatch(text) for text in texts) and all(VALUE.fullmatch(word) for word in values)
+    return all(
+        (COMMENT if before == "--comment" else VALUE).fullmatch(word) or OPTION.fullmatch(word)
+        for before, word in pairwise(("", *words))
+    )
 
 
 def check_rules(node: Node) -> None:
