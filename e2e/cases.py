@@ -313,12 +313,6 @@ CASES: tuple[Case, ...] = (
         ("at an external IP", CLIENT, named("http", EXTERNAL_IP), REFUSED),
     ),
     *of_both_families(
-        "default/stream",
-        ("a pod", POD_A, HTTP, own("a1", "c1")),
-        ("a node", NODE_B, HTTP, by("a1", "c1")),
-        ("from outside", CLIENT, node_port("node-b"), masqueraded("a1", "c1")),
-    ),
-    *of_both_families(
         "default/crowd",
         ("forty endpoints a pod", POD_A, HTTP, own(*ALL)),
         ("from a node", NODE_C, HTTP, by(*ALL)),

@@ -25,7 +25,6 @@ import time
 from contextlib import suppress
 from typing import Any
 
-STREAMS = {"TCP": socket.IPPROTO_TCP, "SCTP": socket.IPPROTO_SCTP}
 REPORT_ERRORS = {  # IP_RECVERR and IPV6_RECVERR of linux/in.h and linux/in6.h
     socket.AF_INET: (socket.IPPROTO_IP, 11, 1),
     socket.AF_INET6: (socket.IPPROTO_IPV6, 25, 1),
@@ -67,7 +66,7 @@ class Client:
             # It hears of errors: else "no route" stays untold, and looks like silence.
             made.setsockopt(*REPORT_ERRORS[family])
         else:
-            made = socket.socket(family, socket.SOCK_STREAM, STREAMS[self.protocol])
+            made = socket.socket(family, socket.SOCK_STREAM)
         try:
             made.settimeout(self.seconds)
             made.connect((self.address, self.port))
@@ -101,18 +100,13 @@ class Client:
 
 
 def answer_questions() -> None:
-    kept: dict[tuple[str, int], Client] = {}
+    kept: dict[tuple[str, str, int], Client] = {}
     for line in sys.stdin:
         question = json.loads(line)
-        client = Client(
-            question["protocol"],
-            question["address"],
-            question["port"],
-            seconds=question["seconds"],
-            is_kept=question["kept"],
-        )
+        where = question["protocol"], question["address"], question["port"]
+        client = Client(*where, seconds=question["seconds"], is_kept=question["kept"])
         if client.is_kept:
-            client = kept.setdefault((client.address, client.port), client)
+            client = kept.setdefault(where, client)
             client.seconds = question["seconds"]
         print(json.dumps([outcome(client) for _ in range(question["times"])]), flush=True)
 

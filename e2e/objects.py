@@ -22,7 +22,6 @@ from e2e.topology import (
     PodSpec,
     Protocol,
     Topology,
-    VirtualAddress,
     client_pod,
 )
 
@@ -152,7 +151,7 @@ def topology_of(objects: Sequence[JsonObject]) -> Topology:
         pods=(*_pod_specs(of_kind(objects, "EndpointSlice")), *map(client_pod, nodes)),
         outsiders=OUTSIDERS,
         virtual_addresses=tuple(
-            VirtualAddress(address=address, node=nodes[0].name)
+            address
             for service in of_kind(objects, "Service")
             for address in (*virtual_addresses(service, ("VIP",)), *external_addresses(service))
         ),

@@ -1,6 +1,6 @@
 """What runs in a pod: `python pod_server.py POD TCP/8080 UDP/53 …` answers every question with one line of JSON.
 
-Over TCP and SCTP (one-to-one sockets) it speaks HTTP/1.1, over UDP each datagram is a question. It serves IPv4 and
+Over TCP it speaks HTTP/1.1, over UDP each datagram is a question. It serves IPv4 and
 IPv6, prints `ready` once all ports are open, and ends when its standard input does. Standard library only.
 
 The answer: {"pod": …, "client": the client's address as seen in here, "path": … or the datagram's text, "port": 8080}.
@@ -16,15 +16,11 @@ from ipaddress import IPv6Address
 from typing import Any, cast
 
 Answer = Callable[[str, str], bytes]
-NUMBERS = {"TCP": socket.IPPROTO_TCP, "UDP": socket.IPPROTO_UDP, "SCTP": socket.IPPROTO_SCTP}
 
 
 def plain(address: str) -> str:
-    """An address as people write it: without a zone, IPv4 as IPv4 even where it came in through an IPv6 socket."""
-    bare = address.partition("%")[0]
-    if ":" not in bare:
-        return bare
-    parsed = IPv6Address(bare)
+    """An address as people write it: without a zone, IPv4 as IPv4 though it came in through an IPv6 socket."""
+    parsed = IPv6Address(address.partition("%")[0])
     return str(parsed.ipv4_mapped or parsed)
 
 
@@ -67,14 +63,11 @@ class Echo(asyncio.DatagramProtocol):
 
 
 def listening_socket(protocol: str, port: int) -> socket.socket:
-    """A socket for both IP families, or for IPv4 where the machine has no IPv6."""
-    kind = socket.SOCK_DGRAM if protocol == "UDP" else socket.SOCK_STREAM
-    family, everywhere = (socket.AF_INET6, "::") if socket.has_dualstack_ipv6() else (socket.AF_INET, "0.0.0.0")
-    opened = socket.socket(family, kind, NUMBERS[protocol])
-    if family == socket.AF_INET6:
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    """A socket for both IP families."""
+    opened = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM if protocol == "UDP" else socket.SOCK_STREAM)
+    opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    opened.bind((everywhere, port))
+    opened.bind(("::", port))
     return opened
 
 

@@ -54,20 +54,14 @@ class OutsiderSpec(Struct, frozen=True, kw_only=True):
     listeners: tuple[Listener, ...] = ()
 
 
-class VirtualAddress(Struct, frozen=True, kw_only=True):
-    """A load balancer address or external IP: the router sends what is meant for it to this node."""
-
-    address: Address
-    node: str
-
-
 class Topology(Struct, frozen=True, kw_only=True):
     """The whole lab. Every node and outsider needs a distinct name, every pod a node that exists."""
 
     nodes: tuple[NodeSpec, ...]
     pods: tuple[PodSpec, ...]
     outsiders: tuple[OutsiderSpec, ...]
-    virtual_addresses: tuple[VirtualAddress, ...] = ()
+    virtual_addresses: tuple[Address, ...] = ()
+    """Load balancer addresses and external IPs: the router sends what is meant for them to the first node."""
 
 
 WIRE_NETWORKS: tuple[Network, ...] = (ip_network("172.31.0.0/24"), ip_network("fd00:31::/64"))

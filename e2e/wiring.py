@@ -7,16 +7,7 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from e2e.netns import SYSCTLS, Namespace
-from e2e.topology import (
-    WIRE_NETWORKS,
-    Address,
-    Network,
-    NodeSpec,
-    OutsiderSpec,
-    PodSpec,
-    Topology,
-    gateway,
-)
+from e2e.topology import WIRE_NETWORKS, Address, Network, NodeSpec, OutsiderSpec, PodSpec, Topology, gateway
 
 WIRE = "wire0"
 POD_BRIDGE = "cni0"
@@ -44,9 +35,9 @@ def connect_node(router: Namespace, node: Namespace, spec: NodeSpec, index: int,
             f"link add node{index} type veth peer name {UPLINK} netns {node.name}",
             f"link set node{index} master {WIRE} up",
             *(
-                f"route add {virtual.address} via {_of_family(spec.addresses, virtual.address.version)}"
-                for virtual in topology.virtual_addresses
-                if virtual.node == spec.name
+                f"route add {address} via {_of_family(spec.addresses, address.version)}"
+                for address in topology.virtual_addresses
+                if spec == topology.nodes[0]
             ),
         ]
     )

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from e2e.objects import JsonObject, Member, node, port, service, services_by_name, slices, topology_of
 from e2e.topology import CLIENT, Listener, OutsiderSpec, PodSpec, Protocol, Topology, node_spec
 
-HTTP, DNS, STREAM = 8080, 5353, 9000
+HTTP, DNS = 8080, 5353
 CROWD_PORTS = range(8100, 8140)  # four pods with forty ports each: more endpoints than one chain takes
 HEALTH_PORT = 32060
 
@@ -115,21 +115,13 @@ OBJECTS: tuple[JsonObject, ...] = (
     ),
     *_with(service("nearby", 23, _http(), trafficDistribution="PreferSameNode"), _hinted(also_nodes=True)),
     *_with(service("soon", 24, _http(30024), _dns(30054), vips=_vips(*_ips(24)), **_SOON), ()),
-    *_with(
-        service("stream", 25, port(9, STREAM, protocol="SCTP", node_port=30025), **_NODE_PORTS), members("a1", "c1")
-    ),
     *_crowd(),
 )
 
 SERVICES = services_by_name(OBJECTS)
 
 
-def topology(*, sctp: bool) -> Topology:
-    """The lab for all this; without `sctp`, pods do not serve what the kernel cannot speak."""
+def topology() -> Topology:
     built = topology_of(OBJECTS)
     balancer = replace(BALANCER, listeners=(Listener(protocol=Protocol.TCP, port=80),))
-    pods = tuple(
-        replace(pod, listeners=tuple(each for each in pod.listeners if sctp or each.protocol is not Protocol.SCTP))
-        for pod in built.pods
-    )
-    return replace(built, pods=pods, outsiders=(*built.outsiders, balancer))
+    return replace(built, outsiders=(*built.outsiders, balancer))

@@ -77,8 +77,6 @@ class Faults:
         self._lock = threading.Lock()
         self._orders: list[Fault] = []
         self.list_fault: ListFault | None = None
-        self.expired_as_http = False
-        """Answer a watch of lost history with HTTP 410, instead of HTTP 200 and an ERROR event as real servers do."""
         self.trickling: tuple[int, float] | None = None
         """Bytes that are sent at a time, and the seconds between two such times."""
 
@@ -161,7 +159,6 @@ class Faults:
         with self._lock:
             self._orders.clear()
         self.list_fault = None
-        self.expired_as_http = False
         self.trickling = None
         self.present(self._server.access.pki)
         self.accept()

@@ -149,8 +149,6 @@ class Handler(BaseHTTPRequestHandler):
         try:
             lines = stream.first(api.patience)
         except ApiError as error:
-            if api.faults.expired_as_http:
-                raise
             gone = error
         self._begin_stream(_JSON, may_compress=options.send_initial_events)
         if gone is not None:

@@ -48,9 +48,8 @@ def answers(order: Callable[[Faults], None], api: ApiServer, times: int = 2, ver
     assert api.requests.wait(times, verb), "it keeps asking"
 
 
-def no_history(faults: Faults, *, as_http: bool) -> None:
+def no_history(faults: Faults) -> None:
     """Every watch is told that its history is lost."""
-    faults.expired_as_http = as_http
     faults.break_streaming_lists("refused")
     faults.break_next_watches("expired")
 
@@ -72,13 +71,10 @@ OUTAGES: dict[str, Callable[[ApiServer], AbstractContextManager[None]]] = {
     **{f"watches: {how}": partial(watches_break, how) for how in BREAK_KINDS if how != "half-open"},
     "restart with lost history": restart,
     "restart from a backup": partial(restart, revision=5),
-    "410 storm, as events": partial(answers, partial(no_history, as_http=False), times=10, verb="watch"),
-    "410 storm, as answers": partial(answers, partial(no_history, as_http=True), times=10, verb="watch"),
-    **{f"answers: {code}": partial(answers, partial(refused_watches, code)) for code in (403, 429, 500, 503)},
+    "410 storm": partial(answers, no_history, times=10, verb="watch"),
+    **{f"answers: {code}": partial(answers, partial(refused_watches, code)) for code in (403, 410, 429, 500, 503)},
     "answers: HTML with 200": partial(answers, partial(garbage, HTML)),
     "answers: half a list": partial(answers, truncated),
-    "answers: not JSON": partial(answers, partial(garbage, '{"kind": "ServiceList", "items": [')),
-    "answers: nothing in it": partial(answers, partial(garbage, "")),
     "answers: some other object": partial(answers, partial(garbage, '{"kind":"Status","apiVersion":"v1"}')),
     "answers: byte by byte": partial(answers, lambda faults: faults.trickle(40, 0.001)),
     "answers: none": partial(answers, Faults.stall),
@@ -86,7 +82,7 @@ OUTAGES: dict[str, Callable[[ApiServer], AbstractContextManager[None]]] = {
 }
 # One outage of each sort; the others wait for the full run.
 BY_DAY = (
-    *("watches: expired", "restart with lost history", "410 storm, as events", "answers: 429", "silence"),
+    *("watches: expired", "restart with lost history", "410 storm", "answers: 429", "silence"),
     *("answers: HTML with 200", "answers: half a list", "answers: byte by byte"),
 )
 

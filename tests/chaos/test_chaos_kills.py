@@ -41,8 +41,7 @@ def restoring(pid: int) -> list[int]:
 
 
 def test_nobody_notices_kills(bed: Bed, record_property: Callable[[str, object], None]) -> None:
-    random = Random(SEED)  # noqa: S311  it has to be repeatable
-    moments: Counter[str] = Counter()
+    random, moments = Random(SEED), Counter[str]()  # noqa: S311  it has to be repeatable
     bed.start()
     with bed.unharmed() as sent:
         with churning(bed.api) as churn:

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Struct
 
 from e2e.cluster import Cluster, open_cluster
-from e2e.lab import has_sctp, missing
+from e2e.lab import missing
 from e2e.three_nodes.asker import Asker
 from e2e.three_nodes.services import OBJECTS, topology
 
@@ -40,7 +40,7 @@ def open_three_nodes(
         pytest.skip(lack)
     if shutil.which(f"iptables-{backend}") is None:
         pytest.skip(f"there is no iptables-{backend}")
-    with open_cluster(topology(sctp=has_sctp()), folder, flags) as cluster:
+    with open_cluster(topology(), folder, flags) as cluster:
         cluster.api.load(OBJECTS)
         for node in cluster.lab.nodes:
             start(cluster, node)

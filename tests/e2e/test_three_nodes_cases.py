@@ -8,7 +8,6 @@ import pytest
 from e2e.asking import Fate, ask
 from e2e.cases import CASES, CLIENT, CLUSTER_IP, CLUSTER_IP_V6, NODE_B, NODE_C, POD_A, Case, Target, named, node_port
 from e2e.judging import Result, resolve, run_case, run_side_by_side
-from e2e.lab import has_sctp
 from e2e.three_nodes.services import CROWD_PORTS, PODS, SERVICES
 from tests.e2e.combinations import ThreeNodes, needs_a_lab, on_both_tools_and_layouts
 
@@ -28,8 +27,6 @@ def failures(three_nodes: ThreeNodes) -> dict[Case, Result]:
 
 @pytest.mark.parametrize("case", ANSWERED, ids=str)
 def test_answered(three_nodes: ThreeNodes, case: Case) -> None:
-    if case.service == "default/stream" and not has_sctp():
-        pytest.skip("this kernel has no SCTP")
     ways = (ask, three_nodes.asker.ask)
     assert run_case(three_nodes.cluster.lab, SERVICES, case, ways).complaint is None
 

@@ -21,13 +21,10 @@ from tests.daemon.node import HEALTHZ, METRICS, NAME, Daemon, Node
 CHECK = 32066
 PORTS = (HEALTHZ, METRICS, CHECK)
 SIEGE = Path(__file__).with_name("siege.py")
-HELD = 200
-"""Connections that are held open at the same time, to each port."""
-ROOM = 256
-"""Connections that all servers together have room for."""
+HELD = 200  # connections that are held open at the same time, to each port
+ROOM = 256  # connections that all servers together have room for
 ASKED = 20
-BOUND = 5.0
-"""Seconds: what kubelet waits for the answer to a probe, as manifests/overlays/replace has it."""
+BOUND = 5.0  # what kubelet waits for the answer to a probe, as manifests/overlays/replace has it
 SECONDS = 15.0
 
 ASKING = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -21,14 +21,11 @@ TEXTS = (
     f"{MARK}\n-A INPUT -j ACCEPT",
     f"{MARK}\nCOMMIT\n*nat\n-F\nCOMMIT",
     f'{MARK}" -j ACCEPT -m comment --comment "',
-    f"{MARK} -j ACCEPT",
     f"{MARK}'; iptables -F #",
-    f"--{MARK}",
     f"${{{MARK}}}$({MARK})`{MARK}`",
     f"{MARK}\x00\r\x1b[2J\x1b]0;{MARK}\x07\x9b",
     f"\u202e{MARK}\u2028\u2029\u0085\ufeff",
     f"{MARK}\u0435\u0456\U0001f4a9",
-    f"..%2f..%2f{MARK}",
     f"\n2026-11-22T00:00:00Z [info     ] {MARK}",
     f'", "event": "{MARK}',
     f"{MARK} " * 2000,
@@ -124,12 +121,6 @@ def test_no_word_of_it_is_in_a_rule_and_others_are_served(node: Node, log_format
     daemon.wait(lambda: daemon.get("/healthz", HEALTHZ)[0] == 200, "health")
     assert MARK not in daemon.get("/metrics")[1].decode().lower()
 
-    for kind in ("Service", "EndpointSlice"):
-        for obj in api.objects(kind):
-            if obj["metadata"]["name"] not in ("good", "kubernetes"):
-                api.delete(kind, obj["metadata"]["namespace"], obj["metadata"]["name"])
-    served(node, daemon, "10.244.0.7")
-    assert "10.244.6.6" not in node.dump(NFT4) + node.dump(NFT6)
     daemon.end()
     check_log(daemon.log, log_format, len(bad))
 

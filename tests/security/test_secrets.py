@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from e2e.proxies import FLAGS
 from tests.apiserver import kubeconfig, testing
 from tests.apiserver.kubeconfig import Auth
 from tests.apiserver.server import ApiServer
@@ -48,11 +49,9 @@ def changed(path: Path, kind: str, **fields: object) -> Path:
 
 def start(node: Node, config: Path, *flags: str) -> Daemon:
     """The daemon with this kubeconfig, as talkative as it can be, its temporary files in a folder of their own."""
-    tmp = node.folder / "tmp"
-    tmp.mkdir()
-    command = (*SHORT_TIMEOUTS, f"--kubeconfig={config}", f"--hostname-override={NAME}")
-    settled = ("--conntrack-max-per-core=0", "--iptables-min-sync-period=10ms", "--log-format=json")
-    return node.run("env", f"TMPDIR={tmp}", *command, *settled, *VERBOSE, *flags)
+    (node.folder / "tmp").mkdir()
+    command = ("env", f"TMPDIR={node.folder / 'tmp'}", *SHORT_TIMEOUTS, f"--kubeconfig={config}")
+    return node.run(*command, f"--hostname-override={NAME}", *FLAGS, *VERBOSE, *flags)
 
 
 def check(daemon: Daemon, node: Node, secrets: set[str]) -> None:
