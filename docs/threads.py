@@ -1,4 +1,4 @@
-"""The threads of the daemon, and what passes between them and the loop; tests compare this list with the code.
+"""The threads of the daemon, and what passes between them and the loop; a test compares their names with the code.
 
 The main thread runs the loop and owns everything that follows it. Other threads reach it through one queue
 (`daemon.messages`), and three of them get work from it through a queue of their own. Besides what is listed here, any

@@ -65,18 +65,6 @@ def test_rules_of_kube_proxy_need_no_change(example: Example, tmp_path: Path) ->
     assert (restore.exit_code, restore.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
-def test_the_family_shows_in_the_addresses_where_there_is_no_header(family: str, tmp_path: Path) -> None:
-    text = SAMPLE.saved(family)
-    only = diff(SAMPLE, *files(tmp_path, text), arguments=("--family", family))
-    assert (only.exit_code, only.stdout, only.stderr) == (0, SAME, "")
-    other = files(tmp_path, text.replace("-j KUBE-MARK-MASQ", "-j RETURN", 1))
-    for output in ("text", "restore"):
-        result = diff(SAMPLE, *other, arguments=("--output", output))
-        assert result.exit_code == 1
-        assert result.stdout.startswith(f"# {family}\n")
-
-
 FILTER, NAT = tables(PLAIN)
 BOTH_FAMILIES = "".join(header + SAMPLE.saved(family) for family, header in HEADERS.items())
 EXPECTED = "and no other is compared; the whole output of iptables-save is expected"

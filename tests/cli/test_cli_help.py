@@ -42,13 +42,6 @@ def test_the_proxys_configuration_is_folded(command: str) -> None:
     assert "\n  --masquerade-all" in CliRunner().invoke(kube_proxy, ["--help"]).stdout
 
 
-@pytest.mark.parametrize("command", ["status", "check", "diff", "trace", "services", "top", "version"])
-def test_what_is_asked_for_often_has_a_short_option(command: str) -> None:
-    text = CliRunner().invoke(main, [command, "--help"]).stdout
-    assert "\n  -o, --output [text|" in text
-    assert ("\n  -n, --namespace " in text) is (command in ("services", "top"))
-
-
 def test_the_version() -> None:
     short = CliRunner().invoke(main, ["--version"])
     lines = CliRunner().invoke(main, ["version"]).stdout.splitlines()
@@ -84,19 +77,10 @@ def test_colors(
     assert ("\x1b[" in result.stdout) is expected, result.output
 
 
-@pytest.mark.parametrize(
-    ("shell", "expected"),
-    [
-        ("bash", "complete -o nosort -F"),
-        ("zsh", "#compdef pykubeproxy"),
-        ("fish", "complete --no-files --command pykubeproxy"),
-    ],
-)
-def test_a_script_that_completes_for_a_shell(shell: str, expected: str) -> None:
-    result = CliRunner().invoke(main, ["completion", shell])
-    assert result.exit_code == 0, result.output
-    assert expected in result.stdout
-    assert f"_PYKUBEPROXY_COMPLETE={shell}_complete" in result.stdout
+def test_a_script_that_completes_for_a_shell() -> None:
+    script = CliRunner().invoke(main, ["completion", "zsh"]).stdout
+    assert script.startswith("#compdef pykubeproxy")
+    assert "_PYKUBEPROXY_COMPLETE=zsh_complete" in script
 
 
 @pytest.mark.parametrize(
@@ -104,10 +88,7 @@ def test_a_script_that_completes_for_a_shell(shell: str, expected: str) -> None:
     [
         ("pykubeproxy st", "plain,status"),
         ("pykubeproxy diff --no-s", "plain,--no-summary"),
-        ("pykubeproxy diff --live du", "file,du"),
         ("pykubeproxy render -f ex", "file,ex"),
-        ("pykubeproxy diff --config ku", "file,ku"),
-        ("pykubeproxy run --kubeconfig ku", "file,ku"),
         ("pykubeproxy completion z", "plain,zsh"),
     ],
 )

@@ -196,15 +196,6 @@ def many(path: Path, count: int) -> Path:
     return path
 
 
-def test_the_tree_is_told_in_one_line_per_service(tmp_path: Path) -> None:
-    objects, live = many(tmp_path / "objects.yaml", 40), tmp_path / "live.save"
-    live.write_text(rendered(objects, "--dispatch", "linear"))
-    assert diff(objects, live, "--dispatch", "linear").stdout == f"{SAME}\n"
-    lines = diff(objects, live).stdout.splitlines()
-    assert sum(line.endswith(": only its dispatch differs") for line in lines) == 40
-    assert lines[-1].startswith("Plan: 40 Services (ports: 0 new, 40 changed, 0 removed); ")
-
-
 def test_very_many_services_are_only_counted(tmp_path: Path) -> None:
     live = tmp_path / "live.save"
     live.write_text("*filter\nCOMMIT\n*nat\nCOMMIT\n")

@@ -178,17 +178,6 @@ def test_the_flags_of_kubectl_are_handed_on(kubectl: StandIn) -> None:
     ]
 
 
-def test_who_may_not_list_nodes_sees_those_with_a_proxy(kubectl: StandIn) -> None:
-    kubectl.nodes({"a": says(kubectl, "a", WELL)})
-    kubectl.answer("get-nodes", "echo 'Error from server (Forbidden): nodes is forbidden' >&2; exit 1")
-    result = run("status")
-    assert result.exit_code == 0
-    assert result.stderr == (
-        "note: a node without a pod of the proxy is not seen: "
-        "kubectl get nodes: Error from server (Forbidden): nodes is forbidden\n"
-    )
-
-
 def assert_fails(result: Result, expected: str) -> None:
     assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert result.stderr.startswith("Error: ")
@@ -267,23 +256,6 @@ def test_what_nodes_print_alike_is_printed_once(kubectl: StandIn) -> None:
     assert calls(kubectl)[-1] == ("proxy-d", "pykubeproxy diff --output text --family ipv4")
 
 
-def test_documents_of_several_nodes_are_one(kubectl: StandIn) -> None:
-    kubectl.nodes({"a": echo('{"services": []}'), "b": echo("[", 1)})
-    result = run("services", "-nshop", "--output", "json", "--live-no-file")
-    document = json.loads(result.stdout)
-    assert [node["document"] for node in document["nodes"]] == [{"services": []}, None]
-    assert document["nodes"][1]["noAnswer"]["kind"] == "NotUnderstood"
-    assert result.exit_code == document["exitStatus"] == 2
-    assert calls(kubectl)[-1][1] == "pykubeproxy services --output json --namespace shop --live-no-file"
-
-
-def test_top_measures_once_and_waits_for_it(kubectl: StandIn) -> None:
-    kubectl.nodes({"a": echo("busy"), "b": echo("idle")})
-    result = run("top", "--interval", "30", "--namespace", "shop")
-    assert (result.exit_code, result.stdout) == (0, "a\nbusy\n\nb\nidle\n")
-    assert calls(kubectl)[-1][1] == "pykubeproxy top --output text --interval 30 --namespace shop --once"
-
-
 @pytest.mark.parametrize(
     ("arguments", "where", "command"),
     [
@@ -310,6 +282,27 @@ def test_trace_runs_on_the_node_of_a_pod_with_its_address(
     assert calls(kubectl) == [(where, f"pykubeproxy trace --output text {command}")]
 
 
+def test_documents_of_several_nodes_are_one(kubectl: StandIn) -> None:
+    kubectl.nodes({"a": echo('{"services": []}'), "b": echo("[", 1)})
+    result = run("services", "-nshop", "--output", "json", "--live-no-file")
+    document = json.loads(result.stdout)
+    assert [node["document"] for node in document["nodes"]] == [{"services": []}, None]
+    assert document["nodes"][1]["noAnswer"]["kind"] == "NotUnderstood"
+    assert result.exit_code == document["exitStatus"] == 2
+    assert calls(kubectl)[-1][1] == "pykubeproxy services --output json --namespace shop --live-no-file"
+
+
+def test_who_may_not_list_nodes_sees_those_with_a_proxy(kubectl: StandIn) -> None:
+    kubectl.nodes({"a": says(kubectl, "a", WELL)})
+    kubectl.answer("get-nodes", "echo 'Error from server (Forbidden): nodes is forbidden' >&2; exit 1")
+    result = run("status")
+    assert result.exit_code == 0
+    assert result.stderr == (
+        "note: a node without a pod of the proxy is not seen: "
+        "kubectl get nodes: Error from server (Forbidden): nodes is forbidden\n"
+    )
+
+
 def test_escapes_that_a_node_prints_do_not_reach_the_terminal(kubectl: StandIn) -> None:
     kubectl.nodes({"a": r"printf '\033[2Jbad\n'; printf '\033[2Jworse\n' >&2"})
     assert run("diff").stdout == "a\n\\x1b[2Jworse\n\\x1b[2Jbad\n"
@@ -329,11 +322,6 @@ def test_top_of_one_node_is_live_on_a_terminal(kubectl: StandIn) -> None:
     call = next(call for call in kubectl.calls() if "exec" in call)
     assert call.startswith("exec --stdin --tty --namespace kube-system proxy-a ")
     assert call.endswith("-- pykubeproxy top --interval 1")
-
-
-def test_the_name_is_the_one_that_kubectl_gives_it() -> None:
-    helped = subprocess.run([*PLUGIN, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert helped.stdout.startswith("Usage: kubectl pykubeproxy [OPTIONS] COMMAND")
 
 
 def test_ctrl_c_ends_the_plugin_and_what_it_started(kubectl: StandIn, fifo: Path) -> None:

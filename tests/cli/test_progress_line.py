@@ -2,14 +2,11 @@
 
 import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from io import StringIO
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from pykubeproxy.cli.main import main
 from pykubeproxy.cli.progress import progress
 
 LONGEST_WAIT_SECONDS = 30
@@ -54,27 +51,3 @@ def test_what_is_quick_or_goes_to_a_pipe_is_done_without_a_word(
     with progress("reading the rules"):
         assert threading.active_count() == before + is_terminal
     assert stream.getvalue() == ""
-
-
-@pytest.mark.parametrize(
-    ("command", "expected"),
-    [
-        ("diff -f examples", ["reading the objects", "reading the dumps", "comparing the rules"]),
-        ("services", ["reading the dumps"]),
-        ("trace --from 10.244.1.7 --to 10.96.0.1:80", ["reading the dumps"]),
-    ],
-)
-def test_commands_name_what_may_take_long(
-    command: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "dump").write_text("*nat\nCOMMIT\n")
-    named = []
-
-    def name(doing: str) -> AbstractContextManager[None]:
-        named.append(doing)
-        return nullcontext()
-
-    for module in ("inputs", "dumps", "diff"):
-        monkeypatch.setattr(f"pykubeproxy.cli.{module}.progress", name)
-    assert CliRunner().invoke(main, [*command.split(), "--live", str(tmp_path / "dump")]).exit_code < 2
-    assert named == expected

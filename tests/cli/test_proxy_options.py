@@ -79,11 +79,3 @@ def test_every_flag_has_an_option_and_completes() -> None:
     _, flags = invoke(*(f"--{flag.name}={flag.shown(flag.default).strip('[]')}" for flag in FLAGS))
     assert flags == {flag.name: flag.default for flag in FLAGS}
     assert complete(flags, None, "node").config == complete({}, None, "node").config
-
-
-def test_help_names_defaults_and_hides_deprecated_flags() -> None:
-    output = " ".join(invoke("--help")[0].output.split())
-    assert "--iptables-masquerade-bit INT" in output
-    assert "(default 14)" in output
-    assert "No effect: pykubeproxy works in iptables mode only." in output
-    assert "--healthz-port" not in output

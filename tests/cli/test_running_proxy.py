@@ -101,13 +101,6 @@ def test_what_is_given_by_hand_wins() -> None:
     assert said == "configuration of the running proxy (pid 4711)\n", "and nothing of flags that are ignored"
 
 
-def test_of_kube_proxy_what_it_has() -> None:
-    node, said = ask(running(None))
-    assert (node.completed.cluster_cidrs, node.completed.node_name) == (("10.244.0.0/16",), "node-a")
-    assert node.own_options == OwnOptions(), "what run would do in its place"
-    assert said == "configuration of the running kube-proxy (pid 12)\n"
-
-
 def test_a_configuration_file_given_by_hand_is_all_there_is(tmp_path: Path) -> None:
     file = tmp_path / "file"
     kind = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n"

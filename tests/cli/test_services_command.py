@@ -44,20 +44,6 @@ def test_a_name_that_no_rule_has() -> None:
     assert "note: ns1/hl has no rules: headless (clusterIP: None): clients reach its pods directly" in headless
 
 
-def test_objects_are_compared() -> None:
-    same = services("nodeport", *objects("nodeport"))
-    assert same.exit_code == 0
-    assert same.stdout.endswith("\nThe rules have the Services that the objects have.\n")
-    other = services("nodeport", *objects("session-affinity"))
-    assert other.exit_code == 1
-    assert other.stdout.split("\n\n")[1:] == [
-        "1 in the objects, but not in the IPv4 rules:\n  ns1/aff:http",
-        "1 in the IPv4 rules, but not in the objects:\n  ns1/np:http\n",
-    ]
-    (unequal,) = json.loads(services("nodeport", *objects("session-affinity"), "-o", "json").stdout)["unequal"]
-    assert unequal == {"family": "IPv4", "onlyInObjects": ["ns1/aff:http"], "onlyInRules": ["ns1/np:http"]}
-
-
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

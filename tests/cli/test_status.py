@@ -72,18 +72,6 @@ def test_json_has_values_and_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert document["state"]["kernel"]["connections"] == {"entries": 100, "limit": 1000, "dropped": 0}
 
 
-def test_the_addresses_of_the_proxy_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str]] = []
-
-    def read(metrics: str, health: str) -> NodeState:
-        asked.append((metrics, health))
-        return WELL
-
-    monkeypatch.setattr(status, "read_state", read)
-    CliRunner().invoke(main, ["status", "--metrics-bind-address=1.2.3.4", "--healthz-bind-address=1.2.3.4:5"])
-    assert asked == [("1.2.3.4", "1.2.3.4:5")]
-
-
 MOVE_SCREEN = """\
 node-a: 1 thing is wrong
 ✔ version       Linux 6.1.0-18-amd64

@@ -8,28 +8,10 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from pykubeproxy.cli.top_output import as_json, as_screen, as_text
-from pykubeproxy.cli.top_view import Key, Sort, TopView, keys_in
-from pykubeproxy.explain.service_view_words import refusal_reason_text
+from pykubeproxy.cli.top_view import Sort, TopView, keys_in
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.refusals import RefusalReason
 from pykubeproxy.traffic.rates import EndpointRate, Rates, RefusalRate, ServiceRate
-
-
-@pytest.mark.parametrize(
-    ("typed", "keys"),
-    [
-        ("q", ["q"]),
-        ("/web\r", ["/", "w", "e", "b", Key.ENTER]),
-        ("\x1b[A\x1bOA\x1b[B", [Key.UP, Key.UP, Key.DOWN]),
-        ("\x1b[5~\x1b[6~", [Key.PAGE_UP, Key.PAGE_DOWN]),
-        ("\x1b", [Key.ESCAPE]),
-        ("a\x7fb", ["a", Key.BACKSPACE, "b"]),
-        ("\x1b[1;5Cs", ["s"]),
-        ("\x01\x00", []),
-    ],
-)
-def test_what_a_terminal_sends(typed: str, keys: list[str]) -> None:
-    assert list(keys_in(typed)) == keys
 
 
 @pytest.mark.parametrize(
@@ -121,12 +103,6 @@ def test_order_and_filter(view: TopView, expected: list[str]) -> None:
     assert [each.service for each in view.arranged(its, 20).services] == expected
 
 
-def test_one_interval_alone_changes_no_places() -> None:
-    for last in ((), (4, 5)):
-        its = [service("ns/a", history=(5, 4, 5, *last[:1])), service("ns/b", history=(4, 4, 4, *last[1:]))]
-        assert [each.service for each in TopView().arranged(rates(*its), 20).services] == ["ns/a", "ns/b"]
-
-
 @pytest.mark.parametrize(
     ("limit", "shown"),
     [
@@ -174,10 +150,6 @@ def test_a_table() -> None:
     ]
 
 
-def test_each_reason_has_words() -> None:
-    assert len({refusal_reason_text(reason) for reason in RefusalReason}) == len(RefusalReason)
-
-
 def test_a_limit_says_what_it_leaves_out() -> None:
     assert text(rates()) == ["0 new connections in 2.0 s, 0.0/s; 0 busy of 1,234 Service ports with 5,678 endpoints"]
     assert text(SOME, limit=1)[4:] == ["  ... and 1 more endpoints", "... and 2 more Services"]
@@ -200,17 +172,6 @@ def test_a_screen_is_full_and_ends_with_the_keys(height: int) -> None:
     assert (len(lines), lines[-1]) == (height, KEYS)
     nothing, _ = screen(TopView(), height=height, its=None)
     assert (len(nothing), nothing[0], nothing[-1]) == (height, "measuring ...", KEYS)
-
-
-def test_what_is_scrolled_away() -> None:
-    top, _ = screen(TopView(), height=6)
-    lines, first = screen(TopView(first=2), height=6)
-    # A column is as wide as what is seen of it.
-    assert [line.split() for line in lines[:3]] == [line.split() for line in (*top[:2], top[4])]
-    assert first == 2
-    lines, first = screen(TopView(first=100), height=6)
-    assert lines[4].startswith("  [fd00::2]:80")
-    assert first == 6, "the last lines fill the screen"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 """What cannot be traced is told in one line that says what would be right, with an exit status above 1."""
 
-from pathlib import Path
-
 import pytest
 from click.testing import Result
 
-from tests.cli.tracing import EXAMPLES, POD, example, trace
+from tests.cli.tracing import POD, example, trace
 from tests.corpus import GOLDEN
 
 
@@ -91,81 +89,8 @@ def test_by_a_dump_alone_pods_have_no_names() -> None:
     assert_one_error(result, "add --source api or -f, or give its IP address")
 
 
-UNSERVED = {
-    "type ExternalName is DNS only": "type: ExternalName\n  externalName: example.org\n",
-    "it has no clusterIP": "ports: [{port: 80}]\n",
-    "label service.kubernetes.io/service-proxy-name hands it to another proxy": "clusterIP: 10.96.0.10\n",
-}
-
-
-@pytest.mark.parametrize(("why", "spec"), UNSERVED.items(), ids=UNSERVED.keys())
-def test_a_service_for_which_there_are_no_rules(why: str, spec: str, tmp_path: Path) -> None:
-    file = tmp_path / "service.yaml"
-    labels = "{service.kubernetes.io/service-proxy-name: x}" if "label" in why else "{}"
-    file.write_text(
-        f"apiVersion: v1\nkind: Service\nmetadata: {{name: odd, namespace: ns1, labels: {labels}}}\nspec:\n  {spec}"
-    )
-    result = trace(POD, "ns1/odd", "-f", str(file), "-f", str(EXAMPLES / "cluster-ip.yaml"), "--family", "ipv4")
-    assert_one_error(result, f"ns1/odd has no rules: {why}")
-
-
 def test_what_depends_on_an_address_of_the_node_that_nobody_told() -> None:
     dump = dump_of("loadbalancer-source-ranges")
     assert_one_error(trace("node", "198.51.100.7:80", *dump), OWN_IP, "--host-address")
     assert trace("node", "198.51.100.7:80", *dump, "--host-address", "172.31.1.2").exit_code == 0
     assert trace("node", "ns1/lb", *dump).exit_code == 0, "most things do not depend on it"
-
-
-RESTRICTED = """\
-apiVersion: v1
-kind: Service
-metadata: {name: lb, namespace: default}
-spec: {type: LoadBalancer, clusterIP: "CLUSTER_IP", ports: [{port: 80}], loadBalancerSourceRanges: ["RANGE"]}
-status: {loadBalancer: {ingress: [{ip: "ADDRESS"}]}}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: lb-1, namespace: default, labels: {kubernetes.io/service-name: lb}}
-addressType: FAMILY
-ports: [{name: "", port: 8080, protocol: TCP}]
-endpoints: [{addresses: ["ENDPOINT"]}]
-"""
-IPV4 = ("10.96.0.50", "10.244.0.11", "192.0.2.1", "192.0.2.1:80", "192.0.2.0/24", "198.51.100.0/24")
-IPV6 = ("fd00:96::50", "fd00:10::11", "2001:db8::1", "[2001:db8::1]:80", "2001:db8::/64", "fd00:99::/64")
-
-
-@pytest.mark.parametrize(("family", "addresses"), [("IPv4", IPV4), ("IPv6", IPV6)])
-def test_an_address_for_documentation_is_judged_only_if_it_is_the_node_s_own(
-    family: str, addresses: tuple[str, ...], tmp_path: Path
-) -> None:
-    """In place of an address of the node that nobody told, one of those is made up, of which no rule knows."""
-    cluster_ip, endpoint, address, target, inside, outside = addresses
-    file = tmp_path / "lb.yaml"
-    asked = ("node", target, "-f", str(file), "--family", family.lower())
-    text = RESTRICTED.replace("CLUSTER_IP", cluster_ip).replace("ENDPOINT", endpoint).replace("FAMILY", family)
-    for ranges in (inside, outside):
-        file.write_text(text.replace("ADDRESS", address).replace("RANGE", ranges))
-        assert_one_error(trace(*asked), OWN_IP)
-    result = trace(*asked, "--host-address", address)
-    assert (result.exit_code, "not in loadBalancerSourceRanges" in result.stdout) == (1, True), result.output
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (
-            "# Table `filter' is incompatible, use 'nft' tool.\n*nat\nCOMMIT\n",
-            "line 1: table filter is not in this dump",
-        ),
-        ("<html></html>\n", "line 1: '<html></html>' is not a line of iptables-save"),
-    ],
-)
-def test_a_dump_that_cannot_be_used(text: str, expected: str, tmp_path: Path) -> None:
-    dump = tmp_path / "dump"
-    dump.write_text(text)
-    assert_one_error(trace(POD, "10.0.0.1:80", "--live", str(dump)), f"{dump}: {expected}")
-
-
-def test_the_family_that_is_asked_for_is_what_a_dump_is_taken_for() -> None:
-    dump = GOLDEN / "dual-stack/ipv6.save"
-    assert trace("10.0.0.9", "10.0.0.1:80", "--live", str(dump), "--family", "ipv4").exit_code in (0, 1)

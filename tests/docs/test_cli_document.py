@@ -138,24 +138,6 @@ def test_ctrl_c_in_every_command(command: str, monkeypatch: pytest.MonkeyPatch) 
     assert (result.exit_code, result.stdout, result.stderr.strip()) == (130, "", "Error: interrupted")
 
 
-@pytest.mark.parametrize("program", ["main", "kube_proxy"])
-def test_ctrl_c_while_a_program_is_loaded(program: str) -> None:
-    """The finder of modules interrupts the process as soon as click is asked for."""
-    script = f"""
-import os, signal, sys
-from importlib.abc import MetaPathFinder
-class Finder(MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name == "click":
-            os.kill(os.getpid(), signal.SIGINT)
-sys.meta_path.insert(0, Finder())
-from pykubeproxy.__main__ import {program}
-{program}()
-"""
-    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (run.returncode, run.stdout, run.stderr) == (130, "", "Error: interrupted\n")
-
-
 @pytest.mark.parametrize("command", PROGRAMS)
 def test_a_mistake_in_every_command(command: str) -> None:
     result = invoke(command, "--no-such")

@@ -15,7 +15,7 @@ from pykubeproxy.explain.client_notes import (
     client_notes,
 )
 from pykubeproxy.explain.cluster_view import ClusterView
-from pykubeproxy.explain.finding_words import absence_text, finding_text, known_names_text
+from pykubeproxy.explain.finding_words import absence_text, finding_text
 from pykubeproxy.explain.service_causes import NoLocalEndpoints, NoReadyEndpoints, NotInSourceRanges, TrafficPolicy
 from pykubeproxy.model.endpoint import SliceEndpoint
 from pykubeproxy.model.ip import Family
@@ -101,25 +101,20 @@ def test_ways_to_endpoints_that_are_none() -> None:
         assert finding_text(known.why_stale(port, endpoint)) == f"; stale rules: {why}"
 
 
-def test_addresses_that_objects_know() -> None:
-    known = view(service(), slice_of("ns1/svc1", at("10.0.1.1")))
-    at_address = known.service_at(service().cluster_ip)
-    assert at_address is not None
-    assert str(at_address.key) == "ns1/svc1"
-    assert known.service_at("10.0.1.1") is None
-    assert (known.is_endpoint("10.0.1.1"), known.is_endpoint("10.0.1.2")) == (True, False)
-
-
 def test_why_a_service_has_no_rules() -> None:
     known = view(
         service("ns1/headless", "None"),
         slice_of("ns1/headless", "10.0.1.1", "10.0.1.2"),
         service("ns1/dns", "", type=ServiceType.EXTERNAL_NAME),
+        service("ns1/pending", ""),
+        service("ns1/theirs", has_foreign_proxy=True),
         service(),
     )
     for name, why in {
         "ns1/headless": "ask for 10.0.1.1:80, 10.0.1.2:80",
         "ns1/dns": "ns1/dns has no rules: type ExternalName is DNS only",
+        "ns1/pending": "ns1/pending has no rules: it has no clusterIP",
+        "ns1/theirs": "label service.kubernetes.io/service-proxy-name hands it to another proxy",
         "ns1/svc1:other": "ns1/svc1 has no port other: its ports are p80 (80/tcp)",
         "ns1/svc1": "but not in these rules",
     }.items():
@@ -127,12 +122,6 @@ def test_why_a_service_has_no_rules() -> None:
         assert found is not None
         assert why in absence_text(found)
     assert known.why_absent("ns1/nothing") is None
-
-
-def test_close_names() -> None:
-    assert known_names_text("ns1/wbe", ["ns1/web", "ns2/other"]) == "; did you mean ns1/web?"
-    assert known_names_text("zzz/zzz", ["a/b", "c/d"]) == "; they know a/b, c/d"
-    assert known_names_text("ns1/web", []) == "; they know no Service at all"
 
 
 NODES = (
@@ -181,7 +170,3 @@ def test_an_odd_client_is_told_with_what_was_probably_meant(
 )
 def test_a_client_that_is_not_odd(fields: dict[str, Any]) -> None:
     assert notes(**fields) == []
-
-
-def test_where_nothing_is_known_no_client_is_odd() -> None:
-    assert list(client_notes(packet(source="10.1.1.5", in_interface="eth9"), (), None, None, is_for_service=True)) == []

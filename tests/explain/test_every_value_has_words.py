@@ -12,8 +12,8 @@ from pykubeproxy.cli.diff_json import DiffDocument
 from pykubeproxy.explain import service_causes
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.chain_diff import OrderProblem
-from pykubeproxy.explain.change_words import change_text, change_texts, order_text
-from pykubeproxy.explain.changes import OnlyOrderDiffers, RefusalBegan, ServiceChange, TrafficKind
+from pykubeproxy.explain.change_words import change_text, order_text
+from pykubeproxy.explain.changes import ServiceChange
 from pykubeproxy.explain.event_words import event_text, question_text, routing_failure_text
 from pykubeproxy.explain.finding_words import absence_text, finding_text
 from pykubeproxy.explain.findings import Absence, Finding
@@ -21,7 +21,7 @@ from pykubeproxy.explain.node_answer_words import no_answer_text
 from pykubeproxy.explain.node_answers import NoAnswer, NodeStatus
 from pykubeproxy.explain.service_view import ServiceView, UnequalServices
 from pykubeproxy.explain.status.node_state import NodeState
-from pykubeproxy.explain.status.observations import Level, Observation, Topic
+from pykubeproxy.explain.status.observations import Level, Observation
 from pykubeproxy.explain.status.observations.of_kernel import NftablesLeft
 from pykubeproxy.explain.status.observations.of_proxy import ApiAway, BothBackendsUsed
 from pykubeproxy.explain.status.words import duration_text, words
@@ -31,7 +31,6 @@ from pykubeproxy.netfilter.causes import Cause
 from pykubeproxy.netfilter.events import Event
 from pykubeproxy.netfilter.questions import Question
 from pykubeproxy.netfilter.routing import RoutingFailure
-from pykubeproxy.rules.routing import Refusal
 from tests.documented import DOCS, assert_documented, leaves, structs_in
 
 WORDS: dict[Any, Callable[[Any], str]] = {
@@ -119,10 +118,6 @@ def test_an_observation_has_advice_where_it_is_not_well_and_its_topic_and_level_
     assert f" | {kind.topic} | {kind.level} | " in row
 
 
-def test_there_is_something_to_say_on_each_topic() -> None:
-    assert {kind.topic for kind in leaves(Observation)} == set(Topic)
-
-
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -157,19 +152,3 @@ def test_what_others_have_said_cannot_drive_a_terminal() -> None:
 def test_every_problem_of_order_has_words_and_is_documented() -> None:
     assert [problem for problem in OrderProblem if f"`{problem}`" not in (DOCS / "diff-json.md").read_text()] == []
     assert len({order_text(problem) for problem in OrderProblem}) == len(OrderProblem)
-
-
-def test_what_two_changes_have_in_common_is_said_once() -> None:
-    internal, external = (
-        RefusalBegan(traffic, Refusal.NO_ENDPOINTS, has_lost_endpoints=True) for traffic in TrafficKind
-    )
-    other = RefusalBegan(TrafficKind.EXTERNAL, Refusal.NO_LOCAL_ENDPOINTS, has_lost_endpoints=True)
-    assert list(change_texts([internal, external, OnlyOrderDiffers()])) == [
-        "no endpoints any more: refused",
-        "only the order of its rules differs",
-    ]
-    assert list(change_texts([internal])) == ["no endpoints any more: refused"]
-    assert list(change_texts([internal, other])) == [
-        "no endpoints any more: refused at the cluster IP",
-        "no local endpoints any more: dropped without an answer from outside",
-    ]

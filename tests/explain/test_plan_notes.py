@@ -3,11 +3,10 @@
 import pytest
 
 from pykubeproxy.explain.chain_diff import OrderProblem, chain_diff
-from pykubeproxy.explain.notes import ipvs_removal, ipvs_text
-from pykubeproxy.explain.staying import disordered_jumps, kept_rules, repeated_jumps, stale_chains
-from pykubeproxy.explain.summary import Summary, summarize
+from pykubeproxy.explain.notes import ipvs_removal
+from pykubeproxy.explain.staying import disordered_jumps, repeated_jumps
 from pykubeproxy.model.leftovers import Leftovers
-from pykubeproxy.plan.diff import ChainChange, Plan, RuleDelete, RuleInsert, diff
+from pykubeproxy.plan.diff import ChainChange
 from pykubeproxy.rules.reading import target_of
 from pykubeproxy.rules.ruleset import Lines, Ruleset, Table
 from pykubeproxy.rules.skeleton import JUMPS
@@ -93,54 +92,6 @@ def test_of_what_is_there_twice_only_our_jumps_are_told() -> None:
     assert [(jump.chain, jump.rule, jump.count) for jump in repeated_jumps(twice)] == [("FORWARD", FORWARD[0], 2)]
 
 
-def test_only_rules_of_others_in_tables_that_are_written_to_are_kept() -> None:
-    assert not list(kept_rules(live("mangle", "FORWARD", "-A FORWARD -j X")))
-    assert not list(kept_rules(live("filter", "FORWARD", *FORWARD)))
-    (kept,) = kept_rules(live("nat", "DOCKER", "-A DOCKER -j X"))
-    assert (kept.table, kept.chain, kept.rules) == ("nat", "DOCKER", ("-A DOCKER -j X",))
-
-
-def test_a_stale_chain_stays_for_the_rules_that_lead_there() -> None:
-    leads = f"-A OUTPUT -d 192.0.2.1/32 -g {STALE}"
-    names_only = f'-A OUTPUT -m comment --comment "not to {STALE}" -j X'
-    found = live("nat", "OUTPUT", names_only, leads)
-    found.tables["nat"].chains[STALE] = ()
-    found.tables["filter"] = Table(chains={"OUTPUT": (leads,)})
-    (stale,) = stale_chains(diff(Ruleset(), found), tuple(kept_rules(found)))
-    assert (stale.table, stale.chain, stale.used_by) == ("nat", STALE, (leads,))
-
-
-INSERT = RuleInsert(table="nat", chain="OUTPUT", position=1, line="x")
-DELETE = RuleDelete(table="nat", chain="OUTPUT", line="x")
-ELSEWHERE = RuleInsert(table="filter", chain="OUTPUT", position=1, line="x")
-
-
-@pytest.mark.parametrize(
-    ("plan", "chains", "rules"),
-    [
-        (Plan(), (0, 0, 0), (0, 0)),
-        (Plan(chains=(change(None, "ab"),)), (1, 0, 0), (2, 0)),
-        (Plan(chains=(change(None, ""),)), (1, 0, 0), (0, 0)),
-        (Plan(chains=(change("ab", None),)), (0, 0, 1), (0, 2)),
-        (Plan(chains=(change("abc", "acd"),)), (0, 1, 0), (1, 1)),
-        (Plan(chains=(change("ab", "ba"),)), (0, 1, 0), (0, 0)),
-        (Plan(chains=(change("a", "aaa"),)), (0, 1, 0), (2, 0)),
-        (Plan(inserts=(INSERT, INSERT, ELSEWHERE)), (0, 2, 0), (3, 0)),
-        (Plan(inserts=(INSERT,), deletes=(DELETE,)), (0, 1, 0), (1, 1)),
-        (Plan(chains=(change(None, "a"), change("a", None), change("a", "b"))), (1, 1, 1), (2, 2)),
-    ],
-)
-def test_counts(plan: Plan, chains: tuple[int, int, int], rules: tuple[int, int]) -> None:
-    found = summarize(plan)
-    assert (found.chains_added, found.chains_changed, found.chains_removed) == chains
-    assert (found.rules_added, found.rules_removed) == rules
-
-
-def test_counts_of_families_add_up() -> None:
-    both = summarize(Plan(chains=(change(None, "ab"),))) + summarize(Plan(chains=(change("a", None),)))
-    assert both == Summary(chains_added=1, chains_removed=1, rules_added=2, rules_removed=1)
-
-
 LINK, SETS = ("kube-ipvs0",), ("KUBE-6-LOOP-BACK", "KUBE-CLUSTER-IP")
 
 
@@ -158,9 +109,3 @@ LINK, SETS = ("kube-ipvs0",), ("KUBE-6-LOOP-BACK", "KUBE-CLUSTER-IP")
 def test_virtual_services_are_only_cleared_with_kube_proxys_interface(leftovers: Leftovers, command: str) -> None:
     """The words for tables of other programs are seen where `diff` prints them."""
     assert ipvs_removal(leftovers) == command
-
-
-def test_all_that_ipvs_mode_left_is_named() -> None:
-    assert ipvs_text(Leftovers(interfaces=LINK, ip_sets=SETS)).startswith(
-        "left by kube-proxy's ipvs mode: interface kube-ipvs0; IP sets KUBE-6-LOOP-BACK, KUBE-CLUSTER-IP; to remove"
-    )

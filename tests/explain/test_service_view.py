@@ -24,7 +24,7 @@ from pykubeproxy.model.service import ServiceType
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import Ruleset
-from tests.builders import NODE, at, cidr, ip, port, service, slice_of, snapshot
+from tests.builders import at, cidr, ip, port, service, slice_of, snapshot
 from tests.explain.comparison import (
     BALANCED,
     FIRST,
@@ -92,16 +92,6 @@ def test_one_service(
     assert [*refusal_texts(view), *note_texts(view)] == says
 
 
-def test_which_endpoints_are_local() -> None:
-    here, _ = web(FIRST, **LOCAL)
-    view = view_of((here, slice_of("ns1/svc1", at(FIRST, NODE), at(SECOND, "other-node"))))
-    assert view.endpoints == (
-        ServiceEndpoint(endpoint=f"{FIRST}:80", is_local=True),
-        ServiceEndpoint(endpoint=f"{SECOND}:80", is_local=False),
-    )
-    assert endpoint_count_text(view) == "2 (1 local)"
-
-
 def test_pods_and_nodes_of_endpoints_are_those_of_the_same_service() -> None:
     """Another Service has another pod at the same address, as in the host's network."""
     objects, known = web(FIRST, SECOND), at(FIRST, "node-a", pod="ns1/web-1")
@@ -113,14 +103,6 @@ def test_pods_and_nodes_of_endpoints_are_those_of_the_same_service() -> None:
         ServiceEndpoint(endpoint=f"{SECOND}:80", is_local=None),
     )
     assert list(map(endpoint_text, view.endpoints)) == [f"{FIRST}:80  # ns1/web-1 on node-a", f"{SECOND}:80"]
-
-
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [("172.30.0.41", True), ("192.0.2.1", True), (FIRST, True), ("10.0.1.11", False), ("192.168.0.2", False)],
-)
-def test_what_is_at_an_address(address: str, *, expected: bool) -> None:
-    assert view_of(web(FIRST, **BALANCED)).is_at(ip(address)) is expected
 
 
 def test_objects_say_why_it_is_refused() -> None:

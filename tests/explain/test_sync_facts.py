@@ -1,3 +1,5 @@
+"""Each fact of a sync has a line of its own in the log."""
+
 from typing import get_args
 
 import pytest
@@ -37,9 +39,3 @@ def test_every_kind_of_fact_has_words_of_its_own() -> None:
 )
 def test_only_a_few_services_are_named(count: int, named: str) -> None:
     assert log_line(facts.ServicesAccepted(services=SERVICES[:count])).values == {"services": named}
-
-
-def test_a_missing_module_is_named_only_if_it_is_known() -> None:
-    assert "missing_module" not in log_line(facts.ServicesSetAside(services=SERVICES, error="no")).values
-    known = log_line(facts.ServicesSetAside(services=SERVICES, error="no", module="xt_sctp")).values
-    assert known["missing_module"] == "xt_sctp"

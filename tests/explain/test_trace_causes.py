@@ -89,7 +89,6 @@ RULES = "\n".join(
     ]
 )
 HEALTH = 'KUBE-NODEPORTS -p tcp -m comment --comment "ns1/lb health check node port" -m tcp --dport 31000 -j ACCEPT'
-UNREACHED = RULES.replace("PREROUTING -j KUBE-SERVICES", "PREROUTING -p udp -j KUBE-SERVICES")
 
 
 def ending(address: str, port: int, *objects: Object, rules: str = RULES, listening: tuple[int, ...] = ()) -> Outcome:
@@ -135,12 +134,6 @@ def test_lost(address: str, port: int, why: str) -> None:
 )
 def test_not_lost(address: str, port: int) -> None:
     assert ending(address, port).verdict is Verdict.ACCEPT
-
-
-def test_rules_that_are_not_reached() -> None:
-    found = ending("10.96.0.10", 80, rules=UNREACHED)
-    assert found.verdict is Verdict.LOST
-    assert cause_text(found.cause).startswith("no rule redirects what comes for 80/tcp (ns1/web:http) at 10.96.0.10;")
 
 
 def test_somebody_listens_at_a_node_port_that_is_no_service_s() -> None:

@@ -11,7 +11,6 @@ from pykubeproxy.web.messages import (
     BadRequest,
     Request,
     Response,
-    can_become_request,
     json_response,
     media_ranges,
     parse_head,
@@ -111,14 +110,6 @@ def test_end_of_head(data: bytes, parts: tuple[bytes, bytes] | None) -> None:
     assert split_head(data) == parts
 
 
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [(b"", True), (b"\r\n", True), (b"G", True), (b"\x16\x03\x01", False), (b"\0", False), (b"\r\n\xff", False)],
-)
-def test_what_requests_begin_with(data: bytes, *, expected: bool) -> None:
-    assert can_become_request(data) is expected
-
-
 def test_sends_an_answer() -> None:
     sent = serialize(json_response(b"{}"), date="Sun, 22 Nov 2026 12:34:34 GMT", closes=False)
     assert sent == (
@@ -139,13 +130,6 @@ def test_sends_the_last_answer_without_its_body_to_head() -> None:
         b"HTTP/1.1 503 Service Unavailable\r\n"
         b"Content-Type: a/b\r\nX-Y: z\r\nDate: now\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"
     )
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"), [("", False), ("verbose", True), ("verbose=false", True), ("a=verbose", False)]
-)
-def test_query_parameter(query: str, *, expected: bool) -> None:
-    assert Request(method="GET", path="/", query=query).asks("verbose") is expected
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,14 @@ import http.client
 import socket
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
 from itertools import pairwise
 
 import pytest
 
 from pykubeproxy.web.connection import ClientLimits
 from pykubeproxy.web.messages import Request, Response, text_response
-from pykubeproxy.web.server import ConnectionLimits, Listener, WebThread
+from pykubeproxy.web.server import ConnectionLimits, Listener
 from tests.observe.client import (
     ask,
     descriptors,
@@ -68,13 +66,6 @@ def test_a_short_body_is_read_of_a_put_only_and_no_other_hurts(method: bytes, bo
         assert received.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"Connection: close" in received
         assert received.endswith(b"\r\n\r\n" + read)
-
-
-def test_a_request_in_pieces() -> None:
-    with served(echo) as port, dialled(port) as sock:
-        for byte in b"GET /slow HTTP/1.0\r\n\r\n":
-            sock.sendall(bytes([byte]))
-        assert read_all(sock).endswith(b"GET /slow")
 
 
 def test_an_answer_that_takes_many_writes() -> None:
@@ -180,24 +171,6 @@ def test_a_client_that_asks_outlives_those_that_do_not() -> None:
         asking.close()
 
 
-def test_one_listener_cannot_use_up_the_room_of_all() -> None:
-    with running(connection_limits=ConnectionLimits(per_listener=4, total=6)) as web, ExitStack() as held:
-        ports = [listening(web, echo).port for _ in range(3)]
-        before = descriptors()
-        for _ in range(10):
-            for port in ports:
-                held.enter_context(dialled(port))
-        eventually(lambda: len(descriptors() - before) == 30 + 6, "six are held open, and all others were closed")
-        assert [ask(port, "/").status for port in ports] == [200] * 3
-
-
-def test_many_clients_at_once() -> None:
-    paths = [f"/{number}/{turn}" for number in range(40) for turn in range(5)]
-    with served(echo) as port, ThreadPoolExecutor(40) as clients:
-        bodies = list(clients.map(lambda path: ask(port, path).body, paths))
-    assert bodies == [f"GET {path}" for path in paths]
-
-
 class Exhausted:
     """A listening socket whose first accepts find no descriptor left."""
 
@@ -259,32 +232,6 @@ def test_a_removed_listener_takes_its_connections_along() -> None:
             assert not is_listening(gone.port)
             other.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert other.recv(1000).startswith(b"HTTP/1.1 200")
-
-
-def test_a_thread_that_never_started_stops_as_well() -> None:
-    before = descriptors()
-    web = WebThread()
-    with pytest.raises(RuntimeError, match="not running"):
-        web.call(lambda: 1)
-    web.stop()
-    assert descriptors() == before
-
-
-def test_call_hands_over_what_happens() -> None:
-    with running() as web:
-        assert web.call(threading.current_thread).name == "web"
-        with pytest.raises(ZeroDivisionError):
-            web.call(lambda: 1 // 0)
-        assert web.call(lambda: 2) == 2
-
-
-def test_timers_run_in_order_while_nobody_asks() -> None:
-    ran: list[int] = []
-    with running() as web:
-        for number, seconds in ((3, 0.09), (1, 0.01), (2, 0.05)):
-            web.call(partial(web.later, seconds, partial(ran.append, number)))
-        eventually(lambda: len(ran) == 3, "all timers ran")
-    assert ran == [1, 2, 3]
 
 
 def test_an_idle_thread_uses_no_cpu() -> None:

@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from pykubeproxy.explain.status import nftables_move as seen
-from pykubeproxy.explain.status.assessment import assess, exit_status
-from pykubeproxy.explain.status.nftables_move import AddressUse, MoveFacts, RuleFacts, assess_move, version_of
+from pykubeproxy.explain.status.assessment import assess
+from pykubeproxy.explain.status.nftables_move import AddressUse, MoveFacts, RuleFacts, assess_move
 from pykubeproxy.explain.status.node_state import NodeState, ProxyProcess, Setting
-from pykubeproxy.explain.status.observations import Level, Observation, Topic
+from pykubeproxy.explain.status.observations import Level, Observation
 from pykubeproxy.explain.status.observations import of_kernel as kernel
 from pykubeproxy.explain.status.observations import of_proxy as proxy
 from pykubeproxy.explain.status.observations import of_rules as rules
@@ -51,7 +51,6 @@ SHADOWS: dict[str, Any] = {"program": "pykubeproxy 0.1.0", "pid": 9, "seconds": 
 ONLY_IPV6 = {Family.IPV4: (), Family.IPV6: ("nft",)}
 UNSYNCED = tuple(replace(its, synced_at=None) for its in FAMILIES)
 
-OF_A_MOVE = {each.topic for each in assess_move(MOVE)}
 NO_PROXY = proxy.NoProxyRuns(asked=(METRICS,))
 NOT_COMPARED = rules.RulesNotCompared()
 NOT_LOOKED_AT = [kernel.TablesNotLookedAt(), kernel.LeftoversNotLookedAt()]
@@ -197,45 +196,6 @@ def test_what_is_not_well(state: NodeState, expected: list[Observation]) -> None
     assert [each for each in assess(state) if each.level is not Level.OK] == expected
 
 
-@pytest.mark.parametrize(
-    ("observations", "status"),
-    [
-        ([], 0),
-        ([kernel.TableUnknown()], 0),
-        (NOT_LOOKED_AT, 0),
-        ([rules.RulesNotLookedAt()], 2),
-        ([NO_PROXY, rules.RulesNotLookedAt()], 1),
-    ],
-)
-def test_exit_status(observations: list[Observation], status: int) -> None:
-    """The level of each kind stands in docs/status-json.md, which is tested."""
-    assert exit_status([*assess(WELL), *observations]) == status
-
-
-def test_all_that_is_said_of_a_node_that_is_well() -> None:
-    observations = assess(WELL)
-    topics = [topic for topic in Topic if topic not in OF_A_MOVE]
-    assert [each.topic for each in observations] == topics, "one line for each, in this order"
-    syncs = (FamilyTime("IPv4", 3.0, 0.012), FamilyTime("IPv6", 3.0, 0.012))
-    for expected in (
-        proxy.ProxyRuns(program="pykubeproxy 0.1.0", pid=4711, seconds=7200),
-        proxy.FollowsApi(server="https://10.0.0.1:6443"),
-        proxy.BackendUsed(backend="nft", families=BOTH, tools=("iptables-nft 1.8.9", "ip6tables-nft 1.8.9")),
-        proxy.NodeKnown(name="node-a", addresses=("192.0.2.1", "2001:db8::1")),
-        proxy.FamiliesServed(families=BOTH, services=10),
-        rules.LastSyncs(times=syncs),
-        rules.InSync(families=BOTH),
-        rules.NoDrift(seconds=3600),
-    ):
-        assert expected in observations
-
-
-def test_the_pid_is_the_one_that_this_command_sees() -> None:
-    (runs, *_) = assess(replace(WELL, process=None))
-    assert isinstance(runs, proxy.ProxyRuns)
-    assert runs.pid == 1, "the proxy's own, if its process cannot be told"
-
-
 def test_a_family_that_is_not_served_is_explained_unless_nobody_wants_it() -> None:
     def served(state: NodeState) -> proxy.FamiliesServed:
         return next(each for each in assess(state) if isinstance(each, proxy.FamiliesServed))
@@ -300,10 +260,3 @@ def test_a_node_on_which_a_move_to_nftables_mode_changes_nothing() -> None:
 )
 def test_what_a_move_to_nftables_mode_would_change(facts: MoveFacts, expected: Observation) -> None:
     assert expected in assess_move(facts)
-
-
-@pytest.mark.parametrize(
-    ("release", "version"), [("6.1.0-18-amd64", (6, 1)), ("5.13", (5, 13)), ("10.0-rc1", (10, 0)), ("?", (0, 0))]
-)
-def test_the_version_of_a_kernel(release: str, version: tuple[int, int]) -> None:
-    assert version_of(release) == version
