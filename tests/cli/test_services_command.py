@@ -44,20 +44,6 @@ def test_a_name_that_no_rule_has() -> None:
     assert "note: ns1/hl has no rules: headless (clusterIP: None): clients reach its pods directly" in headless
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("nodeport-local-no-local-endpoints", "dropped from outside (1 packet): no local endpoints"),
-        ("nodeport-no-endpoints", "refused (2 packets): no endpoints"),
-        ("loadbalancer-source-ranges", "203.0.113.0/24 (1 packet from elsewhere dropped)"),
-    ],
-)
-def test_a_dump_with_counters_says_how_much_is_refused(tmp_path: Path, name: str, expected: str) -> None:
-    counted = (GOLDEN / name / "ipv4.save").read_text().replace("\n-A", "\n[1:60] -A")
-    (tmp_path / "dump").write_text(counted)
-    assert expected in CliRunner().invoke(main, ["services", "--live", str(tmp_path / "dump")]).stdout
-
-
 def test_while_objects_cannot_be_read_none_counts_as_missing_and_many_names_are_shortened(tmp_path: Path) -> None:
     manifest = "kind: Service\nmetadata: {{name: {}, namespace: ns}}\napiVersion: v1\nspec: {}\n"
     many = [
@@ -70,12 +56,3 @@ def test_while_objects_cannot_be_read_none_counts_as_missing_and_many_names_are_
     *_, missing = result.stdout.split("\n\n")
     lines = missing.splitlines()
     assert (lines[0], lines[10:]) == ("12 in the objects, but not in the IPv4 rules:", ["  ns/s7", "  ... and 2 more"])
-
-
-def test_a_dump_without_a_table(tmp_path: Path) -> None:
-    whole = (GOLDEN / "nodeport" / "ipv4.save").read_text()
-    nat = tmp_path / "nat"
-    nat.write_text("*nat" + whole.partition("*nat")[2].partition("COMMIT")[0] + "COMMIT\n")
-    result = CliRunner().invoke(main, ["services", "--live", str(nat)])
-    assert result.stderr == f"note: {nat} has no table filter (ipv4)\n"
-    assert "ns1/np:http" in result.stdout

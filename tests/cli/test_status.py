@@ -8,9 +8,8 @@ from msgspec.structs import replace
 
 from pykubeproxy.cli import status
 from pykubeproxy.cli.main import main
-from pykubeproxy.explain.status.nftables_move import RuleFacts
 from pykubeproxy.explain.status.node_state import NodeState
-from tests.explain.status.nodes import IDLE, KERNEL, MOVE, PROCESS, WELL, with_source
+from tests.explain.status.nodes import IDLE, KERNEL, PROCESS, WELL, with_source
 
 SCREEN = """\
 node-a: all well
@@ -70,27 +69,3 @@ def test_json_has_values_and_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert first["says"].startswith("none runs here")
     assert first["advice"]
     assert document["state"]["kernel"]["connections"] == {"entries": 100, "limit": 1000, "dropped": 0}
-
-
-MOVE_SCREEN = """\
-node-a: 1 thing is wrong
-✔ version       Linux 6.1.0-18-amd64
-✔ node ports    there are none
-✔ localhost     nobody uses node ports on 127.0.0.0/8
-✔ odd packets   no packet of an unknown connection was dropped
-✔ firewall      no rule of the proxy opens it
-✘ other rules   lead to chains that will not be there any more: IPv4 nat: -A PREROUTING -j KUBE-MARK-MASQ
-                → see which program writes them, and whether it knows nftables mode
-✔ options       none loses its effect
-"""
-
-
-def test_what_a_move_to_nftables_mode_would_change(monkeypatch: pytest.MonkeyPatch) -> None:
-    rules = RuleFacts(foreign_rules=("IPv4 nat: -A PREROUTING -j KUBE-MARK-MASQ",))
-    monkeypatch.setattr(status, "read_move", lambda _metrics, _health: replace(MOVE, rules=rules))
-    result = CliRunner().invoke(main, ["check", "--for", "nftables"])
-    assert (result.exit_code, result.stdout) == (1, MOVE_SCREEN)
-    document = json.loads(CliRunner().invoke(main, ["check", "--for", "nftables", "--output", "json"]).stdout)
-    assert (document["node"], document["exitStatus"]) == ("node-a", 1)
-    assert document["state"]["rules"]["foreignRules"] == list(rules.foreign_rules)
-    assert {"kind": "OthersLeadHere", "level": "bad"}.items() <= document["observations"][5].items()

@@ -4,7 +4,6 @@ import json
 from io import StringIO
 
 import pytest
-from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from pykubeproxy.cli.top_output import as_json, as_screen, as_text
@@ -101,22 +100,6 @@ def test_order_and_filter(view: TopView, expected: list[str]) -> None:
     listed = {"ns/b": (1, 3), "ns/a": (4, 0), "ns/refused": (0, 0), "ns/busy": (0, 5)}
     its = rates(*(service(name, history=each, refused=9 * (name == "ns/refused")) for name, each in listed.items()))
     assert [each.service for each in view.arranged(its, 20).services] == expected
-
-
-@pytest.mark.parametrize(
-    ("limit", "shown"),
-    [
-        (20, ["", "10.0.0.9:79", "10.0.0.9:80", "10.0.0.10:80", "[fd00::1]:80"]),
-        (2, ["10.0.0.10:80", "[fd00::1]:80"]),
-    ],
-)
-def test_endpoints_are_in_the_order_of_their_addresses(limit: int, shown: list[str]) -> None:
-    """If not all can be shown, those with the most connections are."""
-    busy = {"10.0.0.10:80": 3, "10.0.0.9:80": 1, "10.0.0.9:79": 2, "[fd00::1]:80": 9, "": 0}
-    endpoints = tuple(endpoint(address, 0, rate) for address, rate in busy.items())
-    (only,) = TopView().arranged(rates(replace(service("ns/a"), endpoints=endpoints)), limit).services
-    assert len(only.endpoints) == len(busy)
-    assert [each.endpoint for each in only.endpoints[:limit]] == shown
 
 
 SOME = rates(service("ns/dns:dns", 6, 2), service("ns/web", 2, refused=2.0), service("ns/quiet:p", 0, 0))

@@ -6,11 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from pykubeproxy.cli.inputs import read_objects
 from pykubeproxy.cli.main import main
-from pykubeproxy.cluster.input_notes import FileBesideApi
-from pykubeproxy.cluster.source import ObjectChanges
-from pykubeproxy.config.completed import complete
 from pykubeproxy.model.ip import Family
 from tests.corpus import GOLDEN
 from tests.kernel.objects import web, write
@@ -92,12 +88,6 @@ def test_an_empty_stdin_is_no_cluster_without_services(dump: Path) -> None:
     refused = run(*arguments, stdin="")
     assert (refused.exit_code, refused.stderr) == (2, "Error: nothing to work with: stdin: empty: nothing came in\n")
     assert run(*arguments, "--allow-empty", stdin="").exit_code == 1
-
-
-def test_files_beside_the_api_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pykubeproxy.daemon.watch.api_source.list_objects", lambda _: ObjectChanges())
-    read = read_objects(("web.yaml", "api"), complete({}, None, "node-a"))
-    assert read.notes == (FileBesideApi(path=Path("web.yaml")),)
 
 
 REFUSED = "cannot list objects: http://127.0.0.1:1: Connection refused"

@@ -4,18 +4,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from docs import ROOT
 
-PAGES = sorted((ROOT / "docs" / "reference").glob("*.md"))
 FOLDERS = ("pykubeproxy", "tests", "e2e", "bench")
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _CITATION = re.compile(
     rf"docs/reference/([\w.-]+?\.md)`?(?:,? (?:sections? )?({_NUMBER}(?:(?:, | and |-| to ){_NUMBER})*))?", re.ASCII
 )
-_LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def sources() -> Iterator[Path]:
@@ -27,12 +23,6 @@ def citations() -> Iterator[tuple[Path, str, tuple[str, ...]]]:
     for path in sources():
         for page, numbers in _CITATION.findall(re.sub(r"\s*\n\s*(?:# )?", " ", path.read_text())):
             yield path, page, tuple(re.findall(_NUMBER, numbers))
-
-
-def headings(text: str) -> set[str]:
-    """The anchors of a page, as GitHub makes them of its headings."""
-    titles = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def has_section(page: Path, number: str) -> bool:
@@ -50,14 +40,3 @@ def test_each_citation_leads_to_a_section() -> None:
     ]
     assert [each for each in cited if not has_section(ROOT / "docs" / "reference" / each[1], each[2])] == []
     assert len(cited) > 100
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    for link in _LINK.findall(page.read_text()):
-        if link.startswith("https://"):
-            continue
-        name, _, anchor = link.partition("#")
-        target = page.parent / name if name else page
-        assert target.exists(), link
-        assert not anchor or anchor in headings(target.read_text()), link

@@ -1,21 +1,16 @@
 """A trace on one screen: without the steps that changed nothing, similar branches joined, each question asked once."""
 
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pykubeproxy.explain.condensed import CondensedNode, condense, is_arrival, service_of
-from pykubeproxy.explain.undecided import steps_of_all
 from pykubeproxy.netfilter import Action, Trace
 from pykubeproxy.netfilter import trace as simulate
 from pykubeproxy.rules.compile import compile_ruleset
-from pykubeproxy.rules.parse import parse
 from tests.builders import options, service, slice_of, snapshot
 from tests.netfilter.asking import NODE, packet
-
-CALICO = Path(__file__).parents[1] / "netfilter/foreign/calico.save"
 
 
 def traced(count: int, **fields: Any) -> Trace:
@@ -61,10 +56,3 @@ def test_jumps_that_came_back_are_left_out() -> None:
 )
 def test_the_service_is_named(count: int, destination: str, name: str) -> None:
     assert service_of(traced(count, destination=destination).outcomes[0].path) == name
-
-
-def test_the_steps_are_those_of_services() -> None:
-    ruleset = parse(CALICO.read_text().splitlines())
-    tree = simulate(ruleset, packet(source="10.244.0.9", destination="10.96.0.10"), NODE).tree
-    places = [(step.hook, step.table) for step in steps_of_all(condense(tree))]
-    assert places == [*[("PREROUTING", "nat")] * 4, ("ROUTING", ""), ("POSTROUTING", "nat")]

@@ -123,12 +123,9 @@ def test_an_observation_has_advice_where_it_is_not_well_and_its_topic_and_level_
     [
         (0.0004, "0 ms"),
         (0.012, "12 ms"),
-        (0.9996, "1000 ms"),
         (1.4, "1 s"),
-        (75, "1 min 15 s"),
         (3600, "1 h"),
         (11_520, "3 h 12 min"),
-        (86_400 * 5 + 59, "5 d"),
     ],
 )
 def test_lengths_of_time(seconds: float, text: str) -> None:

@@ -49,14 +49,6 @@ def test_pod_and_node_stand_where_the_packet_goes() -> None:
         assert text.count("(ns1/web-2 on node-b)") == times
 
 
-def test_a_page_opens_and_closes_every_rule() -> None:
-    text = as_html(traced(*ADDRESSES), {})
-    assert text.startswith("<!DOCTYPE html>")
-    assert text.count("<details") == text.count("</details>") > 10
-    assert "-A KUBE-SERVICES -d 10.96.0.1/32 -p tcp" in text
-    assert "33.3% = 1/3" in text
-
-
 def test_what_others_wrote_is_escaped() -> None:
     ruleset = compile_ruleset(snapshot(service("ns1/svc1", "10.96.0.1"), slice_of("ns1/svc1", *ADDRESSES)), options())
     chains = ruleset.tables["nat"].chains
@@ -88,10 +80,3 @@ def test_an_open_question_is_no_share() -> None:
         assert question.format("if -i cni0") in text
         assert question.format("if not -i cni0") in text
         assert "100%</text>" not in text
-
-
-def test_a_client_that_affinity_remembers_is_told_of() -> None:
-    found = traced(*ADDRESSES, affinity_seconds=60)
-    for text in (as_svg(found, {}), as_html(found, {}), as_mermaid(found, {})):
-        assert "a client that session affinity remembers goes where it went before" in text
-    assert "affinity remembers" not in as_svg(traced(*ADDRESSES), {})
