@@ -103,14 +103,10 @@ class Recorder(Follower):
     def __init__(self) -> None:
         self.syncs: list[FinishedSync] = []
         self.changes: list[ObjectChanges] = []
-        self.asked_times = 0
 
     def objects_changed(self, change: ObjectChanges, touched: object) -> None:
         del touched
         self.changes.append(change)
-
-    def sync_requested(self) -> None:
-        self.asked_times += 1
 
     def synced(self, sync: FinishedSync) -> None:
         self.syncs.append(sync)

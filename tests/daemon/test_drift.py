@@ -13,7 +13,6 @@ from tests.kernel.machine import Kind, why_without
 from tests.kernel.stand_ins import StandIns
 
 REPAIRED = "rules were changed by another program; repaired"
-FULL_SYNCS = 'kubeproxy_sync_full_proxy_rules_duration_seconds_count{ip_family="IPv4"}'
 
 
 @pytest.fixture(params=Backend)
@@ -25,15 +24,10 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture
-def tools(tmp_path: Path) -> StandIns:
-    return StandIns(tmp_path / "bin").watching()
-
-
-@pytest.fixture
-def daemon(node: Node, kind: Kind, tools: StandIns) -> Daemon:
-    """It works with rules for one Service with one endpoint, and logs to the journal of `tools` when it writes."""
+def daemon(node: Node, kind: Kind) -> Daemon:
+    """It works with rules for one Service with one endpoint."""
     node.serve("10.244.0.5")
-    return node.start(f"--backend={kind.backend}", path=tools.path).wait_synced()
+    return node.start(f"--backend={kind.backend}").wait_synced()
 
 
 def damages(kind: Kind, service_chain: str) -> dict[str, list[list[str]]]:
@@ -76,24 +70,6 @@ def test_every_damage_is_repaired_and_told(node: Node, kind: Kind, daemon: Daemo
     daemon.wait(lambda: jumps.items() <= node.chains(kind)["nat"].items(), "all jumps")
 
 
-def test_what_others_do_elsewhere_is_none_of_its_business(
-    node: Node, kind: Kind, daemon: Daemon, tools: StandIns
-) -> None:
-    calls = len(tools.calls)
-    if kind.backend is Backend.LEGACY:
-        # Of other tables nothing is noticed, so let there be something to look at.
-        foreign = [["-t", "nat", "-N", "DOCKER"], ["-t", "nat", "-A", "PREROUTING", "-j", "DOCKER"]]
-    else:
-        foreign = [["-t", "mangle", "-A", "PREROUTING", "-j", "ACCEPT"], ["-t", "nat", "-N", "DOCKER"]]
-    for command in foreign:
-        looks = daemon.metrics()[FULL_SYNCS]
-        node.machine.iptables(kind, *command)
-        daemon.wait(lambda looks=looks: daemon.metrics()[FULL_SYNCS] > looks, "a look")  # type: ignore[misc]
-    assert "DOCKER" in node.machine.dump(kind)
-    assert len(tools.calls) == calls, "nothing is written"
-    assert not daemon.told(REPAIRED)
-
-
 # As process sys.argv[1] of a PID namespace of its own, which a process of a container may well be, run the rest.
 AS_PROCESS = """
 import os, sys
@@ -130,13 +106,3 @@ def test_a_change_between_our_first_write_and_the_watch(node: Node, tmp_path: Pa
     daemon = node.start("--backend=nft", "--family=ipv4", path=tools.path).wait_synced(1)
     daemon.wait_told(REPAIRED)
     daemon.wait(lambda: WEB in node.dump(NFT4), "the repair")
-
-
-def test_our_own_writes_are_not_looked_at_again(node: Node) -> None:
-    node.serve("10.244.0.5")
-    daemon = node.start("--backend=nft", "--family=ipv4").wait_synced(1)
-    looks = daemon.metrics()[FULL_SYNCS]
-    for number in range(6, 10):
-        node.move(f"10.244.0.{number}")
-        daemon.wait(lambda number=number: node.sends_to(f"10.244.0.{number}:8080"), "a write")  # type: ignore[misc]
-    assert daemon.metrics()[FULL_SYNCS] == looks

@@ -19,7 +19,6 @@ def test_a_refused_restore_is_tried_again(node: Node, tmp_path: Path) -> None:
     daemon = node.start("--iptables-sync-period=1s", path=tools.path)
     daemon.wait_told("sync failed; the rules in force stay, and it is tried again", 2, family="IPv4")
     assert "No chain/target/match by that name" in daemon.told("sync failed")[0]["error"]
-    assert daemon.get("/livez", HEALTHZ)[0] == 200, "nobody has asked for anything since it began"
     node.move("10.244.0.6")
     daemon.wait(lambda: daemon.get("/livez", HEALTHZ)[0] == 503, "a change has waited for two sync periods")
     report = json.loads(daemon.get("/livez", HEALTHZ)[1])

@@ -6,7 +6,6 @@ import pytest
 
 from pykubeproxy.daemon.follow import leftovers
 from pykubeproxy.daemon.follow.leftovers import LeftoverRemoval
-from pykubeproxy.host.netlink import NetlinkError
 from pykubeproxy.host.nft_tables import TableDeletion
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.leftovers import Leftovers
@@ -17,11 +16,10 @@ PORT = 77
 
 
 class Kernel:
-    """Has a table of each family, and notes which are deleted; `refuses` has it delete none."""
+    """Has a table of each family, and notes which are deleted."""
 
     def __init__(self) -> None:
         self.deleted: list[str] = []
-        self.refuses = False
         self.asked = 0
 
     def find(self, families: Iterable[Family]) -> Leftovers:
@@ -30,8 +28,6 @@ class Kernel:
         return Leftovers(tables=tables, interfaces=("kube-ipvs0",))
 
     def delete(self, table: NftTable) -> TableDeletion:
-        if self.refuses:
-            raise NetlinkError("delete it", 1)
         self.deleted.append(table.family)
         return TableDeletion(PORT)
 

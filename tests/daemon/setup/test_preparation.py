@@ -1,5 +1,6 @@
 """Kernel settings before the first sync: docs/reference/lifecycle.md section 8, on folders that stand for /proc and
-/sys."""
+/sys.
+"""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -72,7 +73,6 @@ CONNTRACK = "could not set conntrack parameters from kube-proxy configuration: "
     ("broken", "problem", "consequence"),
     [
         (ESTABLISHED, CONNTRACK, OTHER_TIME),
-        (CLOSE_WAIT, CONNTRACK, OTHER_TIME),
         (LOCALNET, "unable to create proxier: ", "node ports do not answer on 127.0.0.1"),
     ],
 )

@@ -1,5 +1,6 @@
 """From configuration and node to rule options: docs/reference/iptables-rules.md sections 11 and 12,
-docs/reference/lifecycle.md section 6."""
+docs/reference/lifecycle.md section 6.
+"""
 
 from typing import Any
 
@@ -108,7 +109,7 @@ NODE_PORTS = [
 
 
 @pytest.mark.parametrize(("configured", "localhost", "ipv4", "is_open", "ipv6"), NODE_PORTS)
-def test_node_port_addresses(
+def test_where_node_ports_and_health_checks_are_answered(
     *,
     configured: tuple[str, ...],
     localhost: bool,
@@ -122,15 +123,9 @@ def test_node_port_addresses(
     assert (second.node_port_addresses, second.localhost_node_ports) == (ipv6, False)
     assert localhost_node_ports(its, facts("192.168.0.2")) is is_open
 
-
-@pytest.mark.parametrize(("configured", "localhost", "ipv4", "is_open", "ipv6"), NODE_PORTS)
-def test_health_checks_are_answered_where_node_ports_are_and_on_loopback_addresses_too(
-    *, configured: tuple[str, ...], localhost: bool, ipv4: object, is_open: bool, ipv6: tuple[str, ...] | None
-) -> None:
-    del ipv4, is_open
+    # Health checks are answered where node ports are, and on loopback addresses too.
     known = facts("192.168.0.2", "2001:db8::1")
     open_ = its_options(IPV4, completed(nodeport_addresses=configured, iptables_localhost_nodeports=True))
-    its = completed(nodeport_addresses=configured, iptables_localhost_nodeports=localhost)
     assert health_check_addresses(its, known, IPV4) == open_.node_port_addresses
     loopback = ("::1",) if {"localhost", "::1/128"} & {*configured} else ()
     assert health_check_addresses(its, known, IPV6) == (None if ipv6 is None else (*ipv6, *loopback))

@@ -1,16 +1,21 @@
 """One family: what the kernel is believed to hold moves only when a restore succeeded."""
 
-from collections.abc import Iterable
+from itertools import count, islice
+from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
+from pykubeproxy.daemon.sync import progress
 from pykubeproxy.daemon.sync.family import FamilyProxy, ShadowProxy
+from pykubeproxy.daemon.sync.progress import INTERVAL, Progress
 from pykubeproxy.host.errors import LockTimeout
+from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.plan.diff import diff
 from pykubeproxy.rules.compile import compile_ruleset
-from pykubeproxy.rules.options import RuleOptions
+from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.ruleset import Ruleset
 from tests.builders import options, port, service, slice_of, snapshot
 from tests.daemon.fakes import REFUSED, FailingHost
@@ -43,17 +48,6 @@ def proxy(host: FailingHost) -> FamilyProxy:
 
 def is_in_sync(host: MemoryHost, objects: Snapshot, its: RuleOptions | None = None) -> bool:
     return diff(compile_ruleset(objects, its or options()), host.save()).is_empty
-
-
-def test_the_first_sync_reads_and_writes_and_the_second_has_nothing_to_do(host: FailingHost) -> None:
-    its = FamilyProxy(options(), host)
-    its.update(cluster(), [WEB, DB])
-    assert host.reads == 0
-    first = its.sync()
-    assert (first.was_read, first.is_written, first.drifted) == (True, True, ())
-    assert is_in_sync(host, cluster())
-    second = its.sync()
-    assert (second.was_read, second.plan.is_empty, host.written[1:]) == (False, True, [[]])
 
 
 def test_a_refused_plan_is_made_anew_from_the_live_rules(host: FailingHost, proxy: FamilyProxy) -> None:
@@ -113,33 +107,18 @@ def test_a_shadow_never_writes(host: FailingHost) -> None:
     assert (host.written, host.ruleset.tables) == ([], {})
 
 
-class RivalHost(MemoryHost):
-    """A host on which another program puts its rules back after each restore of ours, while `is_contended`."""
-
-    is_contended = True
-
-    def __init__(self, rules: Ruleset) -> None:
-        super().__init__(rules.copy())
-        self._rules = rules
-
-    def restore(self, lines: Iterable[str]) -> None:
-        super().restore(lines)
-        if self.is_contended:
-            self.ruleset = self._rules.copy()
-
-
-def test_rules_that_another_program_put_back_do_not_pass_for_ours() -> None:
+def test_rules_that_another_program_put_back_do_not_pass_for_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """They look like our own in another form: only what the kernel announces, a little later, shows the difference."""
-    own, others = options(), options(masquerade_bit=15)
-    host = RivalHost(compile_ruleset(cluster(), others))
-    proxy = FamilyProxy(own, host)
-    proxy.update(cluster(), cluster().services)
-    proxy.sync()
-    host.is_contended = False
-    proxy.has_foreign_change = True
-    proxy.distrust()
-    proxy.sync()
-    assert diff(proxy.desired, host.ruleset).is_empty
+    host = MemoryHost(compile_ruleset(cluster(), options(masquerade_bit=15)))
+    its = FamilyProxy(options(), host)
+    its.update(cluster(), [WEB, DB])
+    with monkeypatch.context() as rival:
+        rival.setattr(host, "restore", list)
+        its.sync()
+    its.has_foreign_change = True
+    its.distrust()
+    its.sync()
+    assert is_in_sync(host, cluster())
 
 
 @pytest.fixture
@@ -172,3 +151,23 @@ def test_what_is_refused_on_the_way_is_found_out_as_ever(host: FailingHost, many
     assert [(one.error, one.is_full) for one in its.refused_plans] == [(REFUSED, True)]
     assert is_in_sync(host, objects)
     assert host.reads == 3
+
+
+def test_the_share_that_has_been_taken_is_told_now_and_then_while_lines_are_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a clock that goes on by more than the interval whenever somebody looks at it."""
+    ticks = count(step=INTERVAL + 1)
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    with capture_logs() as logs:
+        lines = iter(Progress(["-A X -j Y"] * 4096, lambda taken: taken / 4096, Family.IPV4))
+        assert len(list(islice(lines, 2048))) == 2048
+        assert [log["done"] for log in logs] == ["0%", "25%"]
+        assert len(list(lines)) == 2048
+    assert [log["done"] for log in logs] == ["0%", "25%", "50%", "75%"]
+    objects = snapshot(*(service(f"ns/s{number}", f"10.96.{number >> 8}.{number & 255}") for number in range(1500)))
+    proxy = FamilyProxy(options(dispatch=Dispatch.TREE), MemoryHost())
+    proxy.update(objects, objects.services)
+    with capture_logs() as logs:
+        proxy.sync()
+    assert {log["event"] for log in logs} == {"writing rules"}

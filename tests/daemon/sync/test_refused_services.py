@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from functools import partial
 from itertools import pairwise
 from typing import NoReturn
 
@@ -16,7 +15,7 @@ from pykubeproxy.model.service import Protocol
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.plan.diff import diff
 from pykubeproxy.plan.refused import EXTENSIONS, Extension, without
-from pykubeproxy.plan.sections import Split, sections, whole
+from pykubeproxy.plan.sections import whole
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from tests.builders import options, port, service, slice_of, slice_port, snapshot
@@ -77,14 +76,12 @@ def flat(groups: Iterable[tuple[Object, ...]]) -> list[Object]:
 class Bed:
     """A host that refuses rules, and a proxy for some objects."""
 
-    def __init__(
-        self, refuses: str, *objects: Object, says: str = MISSING, its: RuleOptions | None = None, split: Split = whole
-    ) -> None:
+    def __init__(self, refuses: str, *objects: Object, says: str = MISSING, its: RuleOptions | None = None) -> None:
         self.host = PickyHost()
         self.host.refuses, self.host.says = refuses, says
         self.objects = snapshot(*objects)
         self.clock = Clock()
-        self.proxy = FamilyProxy(its or options(), self.host, split, self.clock)
+        self.proxy = FamilyProxy(its or options(), self.host, whole, self.clock)
         self.proxy.update(self.objects, self.objects.services)
 
     def change(self, *objects: Object) -> SyncResult:
@@ -120,22 +117,6 @@ def test_a_service_stays_as_it_was_in_every_table() -> None:
     moved = slice_of("ns/web", "10.0.0.9")
     assert bed.change(STICKY[1], moved).refused.services == 1
     assert bed.holds(WEB[0], moved, STICKY[0])
-
-
-@pytest.mark.parametrize("split", [whole, partial(sections, size=3)])
-def test_many_cost_no_more_than_one(split: Split) -> None:
-    names = {f"ns/s{number}": number for number in range(1, 100)}
-    services = [service(name, f"172.30.1.{number}", affinity_seconds=60) for name, number in names.items()]
-    slices = [slice_of(name, f"10.0.1.{number}") for name, number in names.items()]
-    bed = Bed("-m recent", *WEB, *services, *slices, split=split)
-    assert bed.proxy.sync().refused.services == 99
-    assert bed.host.attempts <= 3
-    assert bed.holds(*WEB)
-    # Nor does the next one that needs what is known to be missing.
-    attempts, moved = bed.host.attempts, slice_of("ns/web", "10.0.0.9")
-    bed.change(slice_of("ns/s1", "10.0.1.1", "10.0.1.200"), moved)
-    assert bed.host.attempts == attempts + 1
-    assert bed.holds(WEB[0], moved)
 
 
 @pytest.mark.parametrize("refuses", ["--to-destination 10.0.0.2:", "-d 172.30.0.2/32"])

@@ -79,16 +79,12 @@ def test_a_server_that_anybody_could_pose_as_is_warned_of_once(threads: Threads,
     assert warnings == ([("https://10.0.0.1", weakness)] if weakness else [])
 
 
-def test_a_node_that_does_not_exist_is_told_of(threads: Threads) -> None:
-    threads.source()
+def test_a_shadow_writes_no_events_and_a_node_that_does_not_exist_is_told_of(threads: Threads) -> None:
+    threads.source(emits_events=False).emit(starting(NODE))
     with capture_logs() as logs:
         threads.tell["Node"].on_change(ObjectChanges())
         threads.tell["Node"].on_listed("Node")
     assert [line["log_level"] for line in logs] == ["error"]
-
-
-def test_a_shadow_writes_no_events(threads: Threads) -> None:
-    threads.source(emits_events=False).emit(starting(NODE))
     assert not threads.recorder.mock_calls
 
 
