@@ -24,10 +24,15 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture
-def daemon(node: Node, kind: Kind) -> Daemon:
-    """It works with rules for one Service with one endpoint."""
+def tools(tmp_path: Path) -> StandIns:
+    return StandIns(tmp_path / "bin").watching()
+
+
+@pytest.fixture
+def daemon(node: Node, kind: Kind, tools: StandIns) -> Daemon:
+    """It works with rules for one Service with one endpoint, and logs to the journal of `tools` when it writes."""
     node.serve("10.244.0.5")
-    return node.start(f"--backend={kind.backend}").wait_synced()
+    return node.start(f"--backend={kind.backend}", path=tools.path).wait_synced()
 
 
 def damages(kind: Kind, service_chain: str) -> dict[str, list[list[str]]]:
