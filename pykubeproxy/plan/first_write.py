@@ -49,7 +49,8 @@ class FirstWrite:
         self._live = live
         self._split = split
         self._rest = Plan()
-        self._changes: dict[ChainId, ChainChange] = {}
+        self._changes: list[ChainChange] = []
+        self._rewritten: dict[str, ChainChange] = {}
 
     def __iter__(self) -> Iterator[str]:
         if self._split is whole:
@@ -70,9 +71,12 @@ class FirstWrite:
     @property
     def plan(self) -> Plan:
         """All that was written, as one Plan, after the last line was taken."""
-        for change in self._rest.chains:
-            self._add(change)
-        return replace(self._rest, chains=tuple(change for _, change in sorted(self._changes.items())))
+        self._add(self._rest)
+        written = (
+            replace(self._rewritten[change.chain], before=change.before) if change.chain in self._rewritten else change
+            for change in self._changes
+        )
+        return replace(self._rest, chains=tuple(sorted(written, key=_name)))
 
     def _nat_lines(self) -> Iterator[str]:
         for part in self._parts(PART_SIZE):
@@ -96,12 +100,17 @@ class FirstWrite:
     def _part(self, chains: Iterable[ChainId]) -> Plan:
         plan = diff_chains(self._desired, self._live, chains)
         apply(plan, self._live)
-        for change in plan.chains:
-            self._add(change)
+        self._add(plan)
         return plan
 
-    def _add(self, change: ChainChange) -> None:
-        """Remember a change; that of a chain which was written before is one with the earlier one."""
-        chain = (change.table, change.chain)
-        earlier = self._changes.get(chain)
-        self._changes[chain] = change if earlier is None else replace(change, before=earlier.before)
+    def _add(self, plan: Plan) -> None:
+        """Remember what is written; a chain of a Service that was there before has been written by an earlier part."""
+        for change in plan.chains:
+            if change.before is not None and names.service_hash(change.chain):
+                self._rewritten[change.chain] = change
+            else:
+                self._changes.append(change)
+
+
+def _name(change: ChainChange) -> ChainId:
+    return change.table, change.chain
