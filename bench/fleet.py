@@ -40,8 +40,7 @@ from bench.synthetic import CLUSTER_CIDR, Shape, documents, slice_documents, una
 from e2e.proxies import UNMANAGED
 from pykubeproxy.cluster.timeouts import Backoff
 from tests.apiserver import resources
-from tests.apiserver.client import Client
-from tests.apiserver.kubeconfig import Access
+from tests.apiserver.kubeconfig import Access, Client
 from tests.apiserver.server import ApiServer
 
 TITLE = "fleet"

@@ -23,8 +23,7 @@ from e2e.netns import Namespace
 from e2e.proxies import UNMANAGED
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.generations import GenerationMonitor
-from tests.apiserver.client import Client
-from tests.apiserver.kubeconfig import Access
+from tests.apiserver.kubeconfig import Access, Client
 from tests.apiserver.resources import ENDPOINT_SLICES
 from tests.apiserver.server import ApiServer
 

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from bench.synthetic import Document
 from tests.apiserver import kubeconfig, pki, resources
-from tests.apiserver.client import Client
-from tests.apiserver.kubeconfig import Access
+from tests.apiserver.kubeconfig import Access, Client
 from tests.apiserver.server import ApiServer
 
 NODE = {

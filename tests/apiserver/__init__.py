@@ -5,6 +5,5 @@
         api.kubeconfig(tmp_path / "kubeconfig")
         api.faults.break_watches("reset")
 
-It speaks HTTP and the watch protocol as a real server does, and breaks them in every way. It checks no objects, has no
-RBAC, and knows only the kinds that a proxy reads and writes.
+It checks no objects, has no RBAC, and knows only the kinds that a proxy reads and writes.
 """

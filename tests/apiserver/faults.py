@@ -80,8 +80,6 @@ class Faults:
         self.trickling: tuple[int, float] | None = None
         """Bytes that are sent at a time, and the seconds between two such times."""
 
-    # Ordered for later requests.
-
     def fail(
         self,
         code: int,
@@ -112,8 +110,6 @@ class Faults:
     def trickle(self, size: int, interval: float) -> None:
         """Send everything ``size`` bytes at a time, ``interval`` seconds apart, until cleared."""
         self.trickling = (size, interval)
-
-    # Done at once.
 
     def break_watches(self, how: BreakKind = "close") -> None:
         self._server.watchers.break_all(how)

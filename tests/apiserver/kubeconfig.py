@@ -1,9 +1,13 @@
-"""Kubeconfig files for a test server, with each of the ways in which a client can say who it is."""
+"""Ways to a test server from elsewhere: kubeconfig files for each way to say who one is, and a client with a token."""
 
 import base64
+import http.client
 import json
+import ssl
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 import yaml
@@ -24,6 +28,25 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     pki: Pki
     token: str
+
+
+class Client:
+    """Requests with a bearer token, one connection each."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._context = ssl.create_default_context(cadata=access.pki.authority.decode())
+
+    def request(self, method: str, path: str, body: Any) -> Any:
+        """Send a request, and return the decoded JSON of the answer. AssertionError if it is refused."""
+        host = urlsplit(self._access.url).netloc
+        headers = {"Authorization": f"Bearer {self._access.token}", "Content-Type": "application/json"}
+        with closing(http.client.HTTPSConnection(host, timeout=10.0, context=self._context)) as connection:
+            connection.request(method, path, msgspec.json.encode(body), headers)
+            response = connection.getresponse()
+            answer = response.read()
+        assert response.status < http.HTTPStatus.BAD_REQUEST, answer
+        return msgspec.json.decode(answer)
 
 
 def write(path: Path, access: Access, auth: Auth = "token", cluster: JsonObject | None = None) -> Path:

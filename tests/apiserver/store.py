@@ -137,25 +137,17 @@ class Store:
         if after < self._compacted:
             raise expired(after, self._compacted)
 
-    def compact(self) -> int:
-        """Lose all history: every revision that a client has seen so far is too old from now on. Returns the new one.
-
-        Takes one revision, as a write to some other resource would; otherwise a client that is up to date would still
-        be. As with a real server, watches that are open go on.
-        """
+    def compact(self) -> None:
+        """Lose all history, for clients that are up to date, too; as with a real server, open watches go on."""
         with self.changed:
             self.revision += 1
             self._compacted = self.revision
             self.pages.clear()
             self.changed.notify_all()
-            return self.revision
 
     def rebase(self, revision: int) -> None:
-        """Lose all history and go on from another revision, higher or lower, with the same objects.
-
-        Going back to a lower revision is what restoring a backup does; objects that carry a higher resourceVersion
-        are given one that fits. Nobody may be watching.
-        """
+        """Lose all history and go on from another revision; from a lower one, as after the restore of a backup, objects
+        with a higher resourceVersion are given one that fits. Nobody may be watching."""
         with self.changed:
             for table in self._tables.values():
                 for key, version in table.items():

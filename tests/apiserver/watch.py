@@ -18,7 +18,6 @@ from tests.apiserver.resources import Resource
 from tests.apiserver.store import ApiError, Change, Store, Version
 from tests.apiserver.wire import Ending, Wire
 
-_BOOKMARK_INTERVAL = 60.0
 _LOOK_INTERVAL = 0.1
 """Seconds between two looks whether the client is still there."""
 _LAST_LINES = {
@@ -93,8 +92,7 @@ class Stream:
 
     def run(self) -> Ending:
         """Send what happens in the store until the watch ends. Raises OSError if the client goes while sending."""
-        now = time.monotonic()
-        deadline, bookmark_at = now + (self._options.timeout or 3600.0), now + _BOOKMARK_INTERVAL
+        deadline = time.monotonic() + (self._options.timeout or 3600.0)
         while not self._wire.client_is_gone():
             with self._store.changed:
                 self._store.changed.wait_for(self._has_news, _LOOK_INTERVAL)
@@ -106,9 +104,6 @@ class Stream:
                 return self.suffer(how)
             if time.monotonic() >= deadline:
                 return self.suffer("end")
-            if time.monotonic() >= bookmark_at and self._options.bookmarks:
-                bookmark_at += _BOOKMARK_INTERVAL
-                self._wire.send_chunk(self.bookmark())
         return Ending.CUT
 
     def suffer(self, how: BreakKind) -> Ending:

@@ -39,16 +39,13 @@ class Following:
         self.listed.append((kind, len(self.objects)))
 
     def names(self) -> set[str]:
-        """The names of the objects that are there now, beside the one that the server has by itself."""
         return {name.name for name in self.objects} - {"kubernetes"}
 
     def wait_listed(self) -> "Following":
-        """Wait for the first full list."""
         wait_until(lambda: bool(self.listed), "the list")
         return self
 
     def wait_names(self, *names: str) -> "Following":
-        """Wait until just these objects are there."""
         wait_until(lambda: self.names() == set(names), f"{names}")
         return self
 

@@ -197,20 +197,10 @@ class TestMistakes:
         assert problem in str(caught.value)
         assert "\n" not in str(caught.value)
 
-    @pytest.mark.parametrize(
-        ("cluster", "problem"),
-        [
-            *(
-                ({"server": server}, f"server: '{server}' is not a URL such as https://10.0.0.1:6443")
-                for server in ("", "10.0.0.1", "10.0.0.1:6443")
-            ),
-            ({"certificate-authority": "/no/ca.crt"}, "File does not exist: /no/ca.crt"),
-        ],
-    )
-    def test_a_cluster_that_cannot_be_used(self, home: Home, cluster: dict[str, Any], problem: str) -> None:
-        with pytest.raises(AccessError) as caught:
-            home.find(**cluster)
-        assert str(caught.value) == f"kubeconfig {home.path}: {problem}"
+    @pytest.mark.parametrize("server", ["", "10.0.0.1", "10.0.0.1:6443"])
+    def test_a_server_that_is_no_url(self, home: Home, server: str) -> None:
+        with pytest.raises(AccessError, match=f"^kubeconfig {home.path}: server: '{server}' is not a URL such as "):
+            home.find(server=server)
 
 
 class TestCredentials:

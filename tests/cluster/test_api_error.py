@@ -12,7 +12,6 @@ from pykubeproxy.cluster.api_error import READ_TIMEOUT, refused
 from pykubeproxy.cluster.unreachable import unreachable
 
 STATUS = b'{"kind":"Status","code":%d,"reason":"R","message":"not\\nnow","details":{"retryAfterSeconds":7}}'
-TOO_NEW = b"Timeout: Too large resource version: 9, current: 4"
 
 
 @pytest.mark.parametrize(
@@ -29,26 +28,6 @@ def test_what_an_answer_says(status: int, body: bytes, header: str | None, text:
     error = refused(status, body, header) if header else refused(status, body)
     assert str(error) == f"the API server answers {status}: {text}"
     assert (error.status, error.kind, error.retry_after) == (status, f"status {status}", retry_after)
-
-
-@pytest.mark.parametrize(
-    ("status", "text", "properties"),
-    [
-        (0, STATUS % 410, {"is_expired"}),  # an error event has its status inside
-        (400, b"", {"is_unsupported"}),
-        (401, b"", {"is_unauthorized"}),
-        (403, b"", {"is_forbidden"}),
-        (410, b"", {"is_expired"}),
-        (422, b"", {"is_unsupported"}),
-        (504, TOO_NEW, {"is_too_new"}),
-        (504, b"Timeout", set()),
-        (500, TOO_NEW, set()),
-    ],
-)
-def test_what_an_answer_means(status: int, text: bytes, properties: set[str]) -> None:
-    names = {"is_unsupported", "is_unauthorized", "is_forbidden", "is_expired", "is_too_new"}
-    error = refused(status, text)
-    assert {name for name in names if getattr(error, name)} == properties
 
 
 POOL = urllib3.HTTPConnectionPool("api", 6443)

@@ -2,16 +2,14 @@
 
 import re
 import time
-from pathlib import Path
 
 import pytest
 
-from pykubeproxy.cluster.api_error import Aborted, ApiError
-from pykubeproxy.cluster.client import Session, connect, user_agent
+from pykubeproxy.cluster.api_error import ApiError
+from pykubeproxy.cluster.client import Session, user_agent
 from pykubeproxy.cluster.connections import SOCKET_OPTIONS
 from pykubeproxy.cluster.limiter import Limiter
 from pykubeproxy.cluster.resources import SERVICES
-from pykubeproxy.config.types import ClientConnection
 from tests.apiserver.faults import Faults
 from tests.apiserver.kubeconfig import Auth
 from tests.apiserver.server import ApiServer
@@ -71,21 +69,6 @@ def test_an_answer_is_not_followed_elsewhere(api: ApiServer, faults: Faults, con
     assert api.requests.count() == 1
 
 
-def test_nothing_is_sent_after_an_abort(api: ApiServer, connect_to: Connect) -> None:
-    session = connect_to(api).session()
-    session.abort()
-    with pytest.raises(Aborted):
-        get(session)
-    assert api.requests.count() == 0
-
-
-def test_a_token_with_a_line_break_inside_is_trouble(api: ApiServer, tmp_path: Path) -> None:
-    path = api.kubeconfig(tmp_path / "config")
-    path.write_text(path.read_text().replace(api.access.token, '"two\\nlines"'))
-    with pytest.raises(ApiError):
-        get(connect(ClientConnection(kubeconfig=str(path), qps=-1)).session())
-
-
 @pytest.mark.parametrize("by", ["kubeconfig", "environment"])
 def test_requests_go_to_the_proxy(
     api: ApiServer, connect_to: Connect, monkeypatch: pytest.MonkeyPatch, by: str
@@ -97,40 +80,3 @@ def test_requests_go_to_the_proxy(
         monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(ApiError, match=f"^the proxy before {api.url}: Connection refused$"):
         get(connect_to(api, cluster={"proxy-url": proxy} if by == "kubeconfig" else {}).session())
-
-
-class Heard:
-    """What an observer is told."""
-
-    def __init__(self) -> None:
-        self.answered: list[tuple[str, str, str]] = []
-        self.took: list[tuple[str, str]] = []
-
-    def api_answered(self, host: str, method: str, code: str) -> None:
-        self.answered.append((host, method, code))
-
-    def api_request_took(self, host: str, method: str, seconds: float) -> None:
-        assert 0 <= seconds < 60
-        self.took.append((host, method))
-
-
-def test_an_observer_is_told_of_every_request(api: ApiServer, faults: Faults, connect_to: Connect) -> None:
-    heard = Heard()
-    cluster = {"server": api.url.replace("https://", "https://me:secret@")}
-    session = connect_to(api, cluster=cluster, observer=heard).session()
-    get(session)
-    session.watch(SERVICES.path, {"watch": "true"}).close()
-    for status in (403, 500):
-        faults.fail(status)
-        with pytest.raises(ApiError):
-            get(session)
-    with pytest.raises(ApiError):
-        session.post("/apis/events.k8s.io/v1/namespaces/default/events", {})
-    faults.refuse()
-    with pytest.raises(ApiError):
-        get(session)
-    host = api.url.removeprefix("https://")
-    codes = (("GET", "200"), ("GET", "200"), ("GET", "403"), ("GET", "500"), ("POST", "422"), ("GET", "<error>"))
-    assert heard.answered == [(host, *each) for each in codes], "the password is not part of the host"
-    # As in client-go, not that of a watch: it says how long the watch was, not how slow the server is.
-    assert heard.took == [(host, method) for method in ("GET", "GET", "GET", "POST", "GET")]

@@ -51,10 +51,6 @@ def written(api: ApiServer) -> list[str]:
     ("event", "expected"),
     [
         (events.starting("n"), ("Normal", "Starting", "", "default", NODE)),
-        (
-            events.healthz_failed("n", "in use"),
-            ("Warning", "FailedToStartProxierHealthcheck", "in use", "default", NODE),
-        ),
         (events.metrics_failed("n", "é" * 2000), ("Warning", "FailedToStartMetricServer", "é" * 512, "default", NODE)),
         (
             events.health_check_failed("n", ServiceKey("ns", "web"), 30000, "in use"),

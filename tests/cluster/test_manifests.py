@@ -197,15 +197,6 @@ def test_a_folder_that_goes_takes_nothing_with_it(folder: Folder) -> None:
     assert objects.settled() == ([], [], [note]), "that is another time"
 
 
-def test_a_file_that_was_named_and_goes_takes_nothing_with_it(folder: Folder) -> None:
-    path = folder.write("a.yaml", service("a"))
-    folder.load(path)
-    path.unlink()
-    assert folder.settled() == ([], [], [f"{path}: no such file or folder; its objects stay as last read"])
-    folder.write("a.yaml", service("b"))
-    assert folder.settled() == (["b"], ["a"], [])
-
-
 def test_a_path_that_is_not_there_is_an_error_at_once(folder: Folder) -> None:
     with pytest.raises(SourceError, match=r"/nowhere: no such file or folder$"):
         folder.load(folder.path / "nowhere")

@@ -103,11 +103,6 @@ class TestAway:
         busiest = max(sum(begun <= at < begun + 1 for at in attempts) for begun in range(100, 120))
         assert busiest <= NODES / bed.outage.backoff.probe_interval + 1
 
-    def test_an_attempt_that_takes_long_is_followed_at_once(self, bed: Bed) -> None:
-        bed.pauses(REFUSED)
-        bed.now += 7
-        assert bed.pauses(REFUSED) == [0.0]
-
     def test_one_watch_tries_for_all_and_all_go_on_as_soon_as_one_is_answered(self, bed: Bed) -> None:
         probing, *others = map(bed.waiting, bed.watches)
         bed.now += 5

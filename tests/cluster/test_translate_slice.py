@@ -1,5 +1,4 @@
-"""EndpointSlices and Nodes from the wire: docs/reference/endpoints.md sections 1 and 3, docs/reference/lifecycle.md
-section 6."""
+"""EndpointSlices and Nodes from the wire: docs/reference/endpoints.md sections 1, 3 and lifecycle.md section 6."""
 
 from typing import Any
 

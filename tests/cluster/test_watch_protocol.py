@@ -1,38 +1,121 @@
-"""What is asked after what was heard. Pure: no server, no clock."""
+"""What is asked after what was heard, and what is told of it. Pure: no server, no clock."""
 
+import json
 from random import Random
 
 import pytest
 
-from pykubeproxy.cluster import api_error, watch_protocol
+from pykubeproxy.cluster.api_error import READ_TIMEOUT, ApiError, refused
+from pykubeproxy.cluster.input_notes import input_note_text
+from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, Resource
+from pykubeproxy.cluster.source import ObjectChanges
+from pykubeproxy.cluster.tracker import Tracker
 from pykubeproxy.cluster.watch_protocol import (
     PAGE_SIZE,
-    TRANSITIONS,
+    Command,
     EventLine,
     ListBody,
     ReadEvent,
     Reply,
+    RequestFailed,
     RequestList,
     StartWatch,
-    Transition,
-    Trigger,
     Uncompressed,
-    WatchState,
+    WatchEnded,
+    WatchProtocol,
 )
-from tests.cluster.talking import (
-    BROKEN,
-    ENDED,
-    SILENCE,
-    Talk,
-    added,
-    bookmark,
-    deleted,
-    error,
-    event,
-    listed,
-    page,
-    refusal,
-)
+from pykubeproxy.model.snapshot import ObjectId, identify
+
+BROKEN = RequestFailed(ApiError("broken off", kind="broken"))
+SILENCE = RequestFailed(ApiError("no answer in time", kind=READ_TIMEOUT))
+ENDED = WatchEnded()
+
+
+def slice_json(name: str, version: int | str, **fields: object) -> dict[str, object]:
+    labels = {"kubernetes.io/service-name": name}
+    metadata = {"name": name, "namespace": "default", "resourceVersion": str(version), "labels": labels}
+    return {"metadata": metadata, "addressType": "IPv4"} | fields
+
+
+def event(kind: str, obj: object) -> EventLine:
+    return EventLine(json.dumps({"type": kind, "object": obj}).encode())
+
+
+def added(name: str, version: int) -> EventLine:
+    return event("ADDED", slice_json(name, version))
+
+
+def deleted(name: str, version: int) -> EventLine:
+    return event("DELETED", slice_json(name, version))
+
+
+def bookmark(version: int | str, *, ends_list: bool = False) -> EventLine:
+    annotations = {"annotations": {"k8s.io/initial-events-end": "true"}} if ends_list else {}
+    return event("BOOKMARK", {"metadata": {"resourceVersion": str(version)} | annotations})
+
+
+def error(code: int) -> EventLine:
+    return event("ERROR", {"kind": "Status", "code": code, "message": "no"})
+
+
+def page(version: int, *objects: tuple[str, int], more: str = "") -> ListBody:
+    metadata = {"resourceVersion": str(version)} | ({"continue": more} if more else {})
+    items = [slice_json(name, each) for name, each in objects]
+    return ListBody(json.dumps({"metadata": metadata, "items": items or None}).encode())
+
+
+def refusal(status: int, text: str = "no") -> RequestFailed:
+    return RequestFailed(refused(status, text.encode()))
+
+
+def names(change: ObjectChanges) -> tuple[list[str], list[str]]:
+    """The names of what was put and of what was removed."""
+    return sorted(identify(obj).name for obj in change.put), sorted(name.name for name in change.removed)
+
+
+class Talk:
+    """A conversation: `say` something, look at the `step` that follows, `names` what has changed since then."""
+
+    def __init__(self, *, can_stream: bool = True) -> None:
+        self.tracker = Tracker(ENDPOINT_SLICES)
+        self._protocol = WatchProtocol(self.tracker, can_stream=can_stream, watch_seconds=lambda: 300)
+
+    @property
+    def step(self) -> Command:
+        """What the protocol asks for next."""
+        return self._protocol.command
+
+    def say(self, *heard: Reply) -> "Talk":
+        for each in heard:
+            self._protocol.take(each)
+        return self
+
+    def names(self) -> tuple[list[str], list[str]]:
+        return names(self.tracker.take())
+
+    @property
+    def query(self) -> dict[str, str]:
+        """What the step asks for, but for what every watch asks for."""
+        assert isinstance(self.step, RequestList | StartWatch), self.step
+        usual = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": "300"}
+        if isinstance(self.step, StartWatch):
+            assert usual.items() <= self.step.query.items()
+            assert self.step.is_list == ("sendInitialEvents" in self.step.query)
+            return {key: text for key, text in self.step.query.items() if key not in usual}
+        return self.step.query
+
+    @property
+    def asks(self) -> tuple[type, dict[str, str], bool]:
+        """What kind of request the step is, what it asks for, and whether it comes after a pause for trouble."""
+        return type(self.step), self.query, not isinstance(self.step, ReadEvent) and self.step.after is not None
+
+
+def listed(*objects: tuple[str, int], version: int = 10) -> Talk:
+    """A conversation that has come to the end of its first list."""
+    talk = Talk().say(*(added(name, each) for name, each in objects), bookmark(version, ends_list=True))
+    talk.names()
+    return talk
+
 
 MALFORMED = EventLine(b'{"type":"MODIFIED","object":\x00\xff this is no JSON')
 BREAKS = [
@@ -155,19 +238,6 @@ class TestWatch:
     def test_who_may_only_watch_goes_on_without_that_look(self) -> None:
         assert listed(version=10).say(BROKEN, refusal(403)).asks == watch_from("10")
 
-    @pytest.mark.parametrize(
-        ("heard", "says"),
-        [
-            ((MALFORMED,), "the API server sent a line that is no watch event"),
-            ((error(410), BROKEN, ListBody(b"{}")), "the API server sent something that is no list"),
-        ],
-    )
-    def test_what_nobody_can_read_is_named(self, heard: tuple[Reply, ...], says: str) -> None:
-        step = listed().say(*heard).step
-        assert isinstance(step, RequestList)
-        assert step.after is not None
-        assert (str(step.after), step.after.kind) == (says, api_error.MALFORMED)
-
     def test_an_unknown_type_of_event_is_ignored(self) -> None:
         talk = listed(version=10).say(event("NEWS", {"metadata": {"resourceVersion": "99"}}))
         assert talk.step == ReadEvent()
@@ -214,24 +284,94 @@ EVENTS: list[Reply] = [
 ]
 
 
-class Recorder(dict[tuple[WatchState, Trigger], Transition]):
-    """The table, which takes note of the rows that are looked up."""
-
-    def __init__(self) -> None:
-        super().__init__(TRANSITIONS)
-        self.used: set[tuple[WatchState, Trigger]] = set()
-
-    def __getitem__(self, row: tuple[WatchState, Trigger]) -> Transition:
-        self.used.add(row)
-        return super().__getitem__(row)
-
-
-def test_every_row_of_the_table_occurs_and_there_is_a_row_for_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = Recorder()
-    monkeypatch.setattr(watch_protocol, "TRANSITIONS", table)
+def test_there_is_a_row_in_the_table_for_whatever_happens() -> None:
     random = Random(1)  # noqa: S311  chance that can be repeated
+    steps: set[type[Command]] = set()
     for number in range(200):
         talk = Talk(can_stream=number % 4 > 0)
         for _ in range(50):
             talk.say(random.choice(LISTS if isinstance(talk.step, RequestList) else EVENTS))
-    assert table.used == set(TRANSITIONS)
+            steps.add(type(talk.step))
+    assert steps == {RequestList, StartWatch, ReadEvent}
+
+
+# The tracker: from wire objects to changes.
+
+
+def encoded(name: str, version: int, **fields: object) -> bytes:
+    return json.dumps(slice_json(name, version, **fields)).encode()
+
+
+def service(name: str, version: int, **spec: object) -> bytes:
+    metadata = {"name": name, "namespace": "default", "resourceVersion": str(version)}
+    return json.dumps({"metadata": metadata, "spec": {"clusterIP": "10.96.0.7"} | spec}).encode()
+
+
+def tracker_of(resource: Resource, *objects: bytes) -> Tracker:
+    """A tracker that has told of these objects."""
+    tracker = Tracker(resource)
+    for obj in objects:
+        tracker.put(obj)
+    tracker.take()
+    return tracker
+
+
+def test_the_last_state_of_an_object_is_told_once() -> None:
+    tracker = Tracker(ENDPOINT_SLICES)
+    assert tracker.put(encoded("a", 1)) == "1"
+    tracker.put(encoded("b", 2))
+    assert names(tracker.take()) == (["a", "b"], [])
+    tracker.put(encoded("a", 1))
+    assert tracker.remove(encoded("never there", 3)) == "3"
+    assert tracker.take().is_empty
+    tracker.remove(encoded("a", 3))
+    tracker.remove(encoded("b", 4))
+    tracker.put(encoded("b", 5))
+    assert names(tracker.take()) == (["b"], ["a"])
+
+
+def test_a_slice_that_is_of_no_use_any_more_is_removed() -> None:
+    tracker = tracker_of(ENDPOINT_SLICES, encoded("a", 1))
+    tracker.put(encoded("a", 2, addressType="FQDN"))
+    change = tracker.take()
+    assert change.removed == (ObjectId("EndpointSlice", "default", "a"),)
+    assert [(input_note_text(note), note.is_error) for note in change.notes] == [
+        ("EndpointSlice default/a: addressType: 'FQDN' is neither IPv4 nor IPv6; left out", False)
+    ]
+
+
+def test_parts_that_are_left_out_are_noted_once_per_version() -> None:
+    tracker = Tracker(SERVICES)
+    for version in (1, 1, 2):
+        tracker.put(service("web", version, externalIPs=["192.0.2.999"]))
+    change = tracker.take()
+    note = "Service default/web: spec.externalIPs[0]: '192.0.2.999' is not an IP address; left out"
+    assert (len(change.put), [input_note_text(it) for it in change.notes]) == (1, [note, note])
+
+
+@pytest.mark.parametrize(
+    ("bad", "problem"),
+    [
+        ({"clusterIP": "x"}, "spec.clusterIP: 'x' is not an IP address, \"None\" or empty; skipped"),
+        ({"ports": [{"port": "http"}]}, "spec.ports[0].port: Expected int, got str; skipped"),
+    ],
+)
+def test_a_bad_object_is_noted_and_its_last_good_state_stays(bad: dict[str, object], problem: str) -> None:
+    tracker = tracker_of(SERVICES, service("web", 1))
+    assert tracker.put(service("web", 2, **bad)) == "2"
+    tracker.begin_list()
+    tracker.put(service("web", 2, **bad))
+    tracker.end_list()
+    change = tracker.take()
+    assert (change.put, change.removed) == ((), ())
+    assert [input_note_text(note) for note in change.notes] == [f"Service default/web: {problem}"]
+    tracker.remove(service("web", 3, **bad))
+    assert names(tracker.take()) == ([], ["web"])
+
+
+@pytest.mark.parametrize("data", [b"{}", b'{"metadata":{"name":5}}', b"[]", b'"text"', b'{"metadata":null}'])
+def test_what_has_no_name_is_noted(data: bytes) -> None:
+    tracker = Tracker(SERVICES)
+    assert tracker.put(data) == ""
+    change = tracker.take()
+    assert (change.put, len(change.notes)) == ((), 1)
