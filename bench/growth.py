@@ -45,7 +45,7 @@ def figures(run: Run) -> Iterator[Figure]:
         value=after.median / before.median,
         cpu=after.cpu / before.cpu,
         floor=Floor(what="none", value=1.0),
-        target=Target(text="≤ 1.5 x", limit=1.5),
+        target=Target(text="≤ 1.1 x", limit=1.1),
     )
 
 

@@ -14,8 +14,10 @@ PEAK = "peak memory (RSS)"
 RESTING = "memory at rest (RSS)"
 IDLE = "CPU when idle"
 
-_LIMIT = Target(text="≤ 150 MB", limit=150.0)
-_TARGET_SHAPE = Shape(10_000, 5)
+_LIMITS = {
+    (10, "manifests"): Target(text="≤ 45 MB", limit=45.0),
+    (10_000, "API"): Target(text="≤ 120 MB", limit=120.0),
+}
 
 
 def figures(run: Run) -> Iterator[Figure]:
@@ -38,7 +40,7 @@ def at_rest(run: Run, program: Daemon, shape: Shape, source: str, backend: str =
         program.idle(FIRST_LOOK)
     idle = program.idle(run.choose(3.0, 15.0))
     spent = program.spent()
-    limit = _LIMIT if shape == _TARGET_SHAPE else None
+    limit = _LIMITS.get((shape.services, source))
     for measurement, unit, value, target in (
         (PEAK, Unit.MEGABYTES, spent.peak_megabytes, limit),
         (RESTING, Unit.MEGABYTES, spent.megabytes, None),

@@ -45,9 +45,10 @@ class Ended(Struct, frozen=True, kw_only=True):
 
 
 class Spent(Struct, frozen=True, kw_only=True):
-    """What a running process has used until now: CPU seconds with its children's, and memory in MB."""
+    """What a running process has used until now: CPU seconds, with its children's and its own, and memory in MB."""
 
     cpu: float
+    own_cpu: float
     megabytes: float
     peak_megabytes: float
 
@@ -138,6 +139,7 @@ class Daemon:
         return Spent(
             # utime, stime, cutime, cstime: proc(5), fields 14 to 17.
             cpu=sum(map(int, fields[11:15])) / TICKS,
+            own_cpu=sum(map(int, fields[11:13])) / TICKS,
             megabytes=int(status["VmRSS"]) / 1024,
             peak_megabytes=int(status["VmHWM"]) / 1024,
         )
