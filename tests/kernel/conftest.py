@@ -1,11 +1,16 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from pykubeproxy.host.backend import Backend
 from tests.kernel.machine import IPV4_KINDS, KINDS, KINDS_BY_DAY, Kind, Machine, machine, why_no_machine, why_without
+from tests.kernel.node import Node
 
 BY_DAY_AND_NIGHT = [kind if kind in KINDS_BY_DAY else pytest.param(kind, marks=pytest.mark.night) for kind in KINDS]
+IPV4_BY_DAY_AND_NIGHT = [
+    kind if kind.backend is Backend.NFT else pytest.param(kind, marks=pytest.mark.night) for kind in IPV4_KINDS
+]
 
 
 @pytest.fixture(name="machine")
@@ -17,17 +22,10 @@ def fixture_machine() -> Iterator[Machine]:
         yield fresh
 
 
-@pytest.fixture(
-    params=[kind if kind in KINDS_BY_DAY else pytest.param(kind, marks=pytest.mark.night) for kind in KINDS], ids=str
-)
+@pytest.fixture(params=BY_DAY_AND_NIGHT, ids=str)
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Each family with each backend that this machine has."""
     return _available(request.param)
-
-
-IPV4_BY_DAY_AND_NIGHT = [
-    kind if kind.backend is Backend.NFT else pytest.param(kind, marks=pytest.mark.night) for kind in IPV4_KINDS
-]
 
 
 @pytest.fixture(params=IPV4_BY_DAY_AND_NIGHT, ids=str)
@@ -36,10 +34,16 @@ def kind4(request: pytest.FixtureRequest) -> Kind:
     return _available(request.param)
 
 
-@pytest.fixture(params=[kind for kind in KINDS if kind not in IPV4_KINDS], ids=str)
-def kind6(request: pytest.FixtureRequest) -> Kind:
-    """The same for IPv6 alone."""
-    return _available(request.param)
+@pytest.fixture(name="node")
+def fixture_node(machine: Machine, kind: Kind, tmp_path: Path) -> Node:
+    """A node of each kind."""
+    return Node(machine, kind, tmp_path)
+
+
+@pytest.fixture(name="node4")
+def fixture_node4(machine: Machine, kind4: Kind, tmp_path: Path) -> Node:
+    """A node of each kind for IPv4."""
+    return Node(machine, kind4, tmp_path)
 
 
 def _available(kind: Kind) -> Kind:

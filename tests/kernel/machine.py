@@ -60,10 +60,15 @@ class Machine(Namespace, frozen=True, kw_only=True):
     """A namespace with nothing in it but a loopback interface; commands of the project are run as its users do."""
 
     def pykubeproxy(
-        self, *arguments: str, stdin: str = "", path: str | None = None, seconds: float = 60.0
+        self,
+        *arguments: str,
+        path: str | None = None,
+        only_path: Path | None = None,
+        before: Sequence[str] = (),
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command of the project to its end; `path` is put in front of PATH."""
-        return self.exec([*_environment(path), *COMMAND, *arguments], stdin=stdin, check=False, seconds=seconds)
+        """Run a command of the project to its end, `before` it another; `path` is put in front of PATH."""
+        paths = _environment(path) if only_path is None else ("/usr/bin/env", f"PATH={only_path}")
+        return self.exec([*before, *paths, *COMMAND, *arguments], check=False, seconds=60.0)
 
     def once(self, source: Path, *arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run `pykubeproxy run --once`."""

@@ -3,16 +3,15 @@
 So connections through any number of Services and endpoints can be made, counted, and told apart.
 """
 
-import errno
-import selectors
 import socket
+import socketserver
 import struct
 import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
+from e2e import netns
 from pykubeproxy.model.ip import Family
 from tests.host.namespace import Namespace
 from tests.kernel.machine import Machine
@@ -24,6 +23,8 @@ POD_PORT = 8080
 # much is waited for only where nobody must answer: as long as it takes a connection that finds somebody after all.
 ANSWER_SECONDS = 10.0
 SILENCE_SECONDS = 0.5
+
+NODE_ADDRESSES = {Family.IPV4: "192.168.0.2", Family.IPV6: "2001:db8::2"}
 
 # Addresses of the node, and what becomes of packets that nobody answers: they leave by an interface that swallows them,
 # without asking for neighbours first, whose absence would be told.
@@ -43,7 +44,6 @@ _ADDRESS_FAMILY = {Family.IPV4: socket.AF_INET, Family.IPV6: socket.AF_INET6}
 _CLOSE_AT_ONCE = struct.pack("ii", 1, 0)
 
 REFUSED, SILENT = "refused", "silent"
-_REFUSALS = (errno.ECONNREFUSED, errno.EPERM)  # the latter where the node's own packet is not even sent
 
 Place = tuple[str, int]
 
@@ -69,111 +69,62 @@ class Client:
     def __init__(self, machine: Machine, family: Family) -> None:
         self.machine = machine
         self._family = _ADDRESS_FAMILY[family]
-        self._namespace = Namespace(machine.name)
+        self.namespace = Namespace(machine.name)
 
     def ask(self, places: Collection[Place], *, seconds: float = ANSWER_SECONDS) -> dict[Place, str]:
         """Connect to all at once: who answered, by address; or that it was refused, or nobody answered in time."""
-        return self._namespace.run(lambda: self._ask(places, seconds))
+        with ThreadPoolExecutor(len(places), initializer=netns.enter, initargs=(self.machine.name,)) as clients:
+            return dict(zip(places, clients.map(lambda place: self._ask(place, seconds), places), strict=True))
 
-    def connect_often(self, places: Collection[Place], is_enough: Callable[[int], bool]) -> Counter[tuple[Place, str]]:
-        """Connect to one place after the other, round and round, until it is enough; return where, and who answered.
+    def connect(self, *addresses: str, times: int) -> None:
+        """Connect so many times to port 80 of each, and be answered. Raises OSError."""
+        self.namespace.run(lambda: [self._connect((address, 80)) for _ in range(times) for address in addresses])
 
-        Raises OSError.
-        """
+    def _ask(self, place: Place, seconds: float) -> str:
+        try:
+            return self._connect(place, seconds)
+        except TimeoutError:
+            return SILENT
+        except (ConnectionRefusedError, PermissionError):  # the latter where the node's own packet is not even sent
+            return REFUSED
 
-        def act() -> Counter[tuple[Place, str]]:
-            answers: Counter[tuple[Place, str]] = Counter()
-            while not is_enough(answers.total()):
-                answers.update((place, self._connect(place)) for place in places)
-            return answers
-
-        return self._namespace.run(act)
-
-    def lost_packets(self) -> int:
-        """How many first packets of connections had to be sent again."""
-        lines = self.machine.exec(["cat", "/proc/net/netstat"]).stdout.splitlines()
-        names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
-        return int(dict(zip(names, values, strict=True))["TCPSynRetrans"])
-
-    def _connect(self, place: Place) -> str:
+    def _connect(self, place: Place, seconds: float = ANSWER_SECONDS) -> str:
         with socket.socket(self._family) as client:
-            client.settimeout(ANSWER_SECONDS)
+            client.settimeout(seconds)
             client.connect(place)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CLOSE_AT_ONCE)
             return client.recv(100).decode()
 
-    def _ask(self, places: Collection[Place], seconds: float) -> dict[Place, str]:
-        answers = dict.fromkeys(places, SILENT)
-        with ExitStack() as closing, selectors.DefaultSelector() as waiting:
-            for place in places:
-                client = closing.enter_context(socket.socket(self._family))
-                client.setblocking(False)
-                if client.connect_ex(place) in _REFUSALS:
-                    answers[place] = REFUSED
-                else:
-                    waiting.register(client, selectors.EVENT_READ, (place, client))
-            deadline = time.monotonic() + seconds
-            while waiting.get_map() and (left := deadline - time.monotonic()) > 0:
-                for key, _ in waiting.select(left):
-                    place, client = key.data
-                    answers[place] = _answer(client)
-                    waiting.unregister(client)
-        return answers
+
+class _Server(socketserver.TCPServer):
+    allow_reuse_address = True
+    request_queue_size = 1000
+
+    def __init__(self, family: socket.AddressFamily) -> None:
+        self.address_family = family
+        super().__init__(("", POD_PORT), _TellWhere)
 
 
-class ServiceNode(Client):
-    """The node: its server, and a client beside it."""
-
-    def __init__(self, machine: Machine, family: Family) -> None:
-        super().__init__(machine, family)
-        self._listening: socket.socket = self._namespace.run(self._listen)
-        self._is_closing = threading.Event()
-        self._server = threading.Thread(target=self._serve)
-        self._server.start()
-
-    def close(self) -> None:
-        """End the server."""
-        self._is_closing.set()
-        self._server.join()
-        self._listening.close()
-
-    def _listen(self) -> socket.socket:
-        made = socket.socket(self._family)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(("", POD_PORT))
-        made.listen(1000)
-        made.settimeout(0.05)
-        return made
-
-    def _serve(self) -> None:
-        while not self._is_closing.is_set():
-            try:
-                connection, _ = self._listening.accept()
-            except TimeoutError:
-                continue
-            with connection:
-                connection.sendall(connection.getsockname()[0].encode())
-
-
-def _answer(client: socket.socket) -> str:
-    error = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if error:
-        assert error in _REFUSALS, errno.errorcode[error]
-        return REFUSED
-    return client.recv(100).decode()
+class _TellWhere(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        self.request.sendall(self.request.getsockname()[0].encode())
 
 
 @contextmanager
-def service_node(machine: Machine, family: Family) -> Iterator[ServiceNode]:
-    """A machine made such a node."""
+def service_node(machine: Machine, family: Family) -> Iterator[Client]:
+    """Make a machine such a node; gives a client on it."""
     machine.ip(_NODE)
     machine.set_sysctls(0, ["ipv4/icmp_ratelimit", "ipv6/icmp/ratelimit"])
     machine.set_sysctls(10_000, ["ipv4/icmp_msgs_per_sec", "ipv4/icmp_msgs_burst"])
-    node = ServiceNode(machine, family)
-    try:
-        yield node
-    finally:
-        node.close()
+    client = Client(machine, family)
+    with client.namespace.run(lambda: _Server(_ADDRESS_FAMILY[family])) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield client
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextmanager

@@ -96,28 +96,30 @@ exit 0""")
         """Print rules in other words: `edits` are those of sed, made to what the iptables-save tools print."""
         for kind in KINDS:
             if real := shutil.which(f"{kind.program}-save"):
-                stand_in = self.folder / f"{kind.program}-save"
                 script = " ".join(f"-e '{edit}'" for edit in edits)
-                stand_in.write_text(f'#!/bin/sh\n{real} "$@" >{self.folder}/$$ && sed {script} {self.folder}/$$\n')
-                stand_in.chmod(stat.S_IRWXU)
+                body = f'{real} "$@" >{self.folder}/$$ && sed {script} {self.folder}/$$'
+                put_script(self.folder / f"{kind.program}-save", body)
         return self
 
     def _install(self, action: str) -> "StandIns":
         for kind in KINDS:
             tool = f"{kind.program}-restore"
             if real := shutil.which(tool):
-                stand_in = self.folder / tool
-                stand_in.write_text(f'#!/bin/sh\nreal={real}\necho "{tool} $*" >>{self._log}\n{action}\n')
-                stand_in.chmod(stat.S_IRWXU)
+                put_script(self.folder / tool, f'real={real}\necho "{tool} $*" >>{self._log}\n{action}')
         return self
+
+
+def put_script(path: Path, body: str) -> None:
+    """Make a program, in a folder that need not be there."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(stat.S_IRWXU | stat.S_IXGRP | stat.S_IRGRP)
 
 
 def host_in(machine: Machine, kind: Kind, folder: Path) -> IptablesHost:
     """A host of this process whose tools are started in the machine, by way of scripts in a folder."""
     paths = {}
     for what in ("save", "restore"):
-        script = folder / what
-        script.write_text(f'#!/bin/sh\nexec {" ".join(machine.argv([f"{kind.program}-{what}"]))} "$@"\n')
-        script.chmod(stat.S_IRWXU)
-        paths[what] = str(script)
+        paths[what] = str(folder / what)
+        put_script(folder / what, f'exec {" ".join(machine.argv([f"{kind.program}-{what}"]))} "$@"')
     return IptablesHost(Tools(family=kind.family, backend=kind.backend, version=(1, 8, 9), **paths))

@@ -1,126 +1,160 @@
 """Which iptables tools are used: those that the node's other programs use, and never a silent second set."""
 
-import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.model.ip import Family
-from tests.kernel.machine import Kind, Machine, why_without
+from tests.kernel.machine import IPV4_KINDS, Kind, Machine, why_without
 from tests.kernel.objects import web, write
+from tests.kernel.stand_ins import put_script
 
 PROXY = "*nat\n:KUBE-SERVICES - [0:0]\nCOMMIT\n"
 HINT = "*mangle\n:KUBE-IPTABLES-HINT - [0:0]\nCOMMIT\n"
+BOTH = {kind.backend: kind for kind in IPV4_KINDS}
 
 
-@pytest.fixture(name="both", autouse=True)
-def fixture_both() -> dict[Backend, Kind]:
-    kinds = {backend: Kind(family=Family.IPV4, backend=backend) for backend in Backend}
-    for kind in kinds.values():
+@pytest.fixture(name="source")
+def fixture_source(tmp_path: Path) -> Path:
+    for kind in BOTH.values():
         if lack := why_without(kind):
             pytest.skip(lack)
-    return kinds
+    return write(tmp_path / "objects.json", web(Family.IPV4))
 
 
 @pytest.mark.parametrize("backend", Backend)
 @pytest.mark.parametrize("document", [HINT, PROXY], ids=["kubelets-hint", "chains-of-a-proxy"])
 def test_the_backend_in_use_is_found_and_the_other_one_left_alone(
-    machine: Machine, both: dict[Backend, Kind], backend: Backend, document: str, tmp_path: Path
+    machine: Machine, backend: Backend, document: str, source: Path
 ) -> None:
-    machine.load(both[backend], document)
-    assert f"IPv4 backend in use: {backend}\n" in machine.pykubeproxy("version").stdout
-    assert machine.once(write(tmp_path / "objects.json", web(Family.IPV4)), "--family", "ipv4").returncode == 0
-    assert "10.244.0.1:8080" in machine.dump(both[backend])
+    machine.load(BOTH[backend], document)
+    versions = machine.pykubeproxy("version").stdout
+    assert f"IPv4 backend in use: {backend}\n" in versions
+    assert "IPv6 backend in use: nft\n" in versions
+    assert machine.once(source, "--family", "ipv4").returncode == 0
+    assert "10.244.0.1:8080" in machine.dump(BOTH[backend])
     if backend is Backend.NFT:
         assert machine.loaded_tables() == ""
     else:
-        assert "KUBE-" not in machine.dump(both[Backend.NFT])
+        assert "KUBE-" not in machine.dump(BOTH[Backend.NFT])
 
 
-def test_a_hint_counts_for_more_than_the_default(machine: Machine, both: dict[Backend, Kind]) -> None:
-    machine.load(both[Backend.LEGACY], HINT)
-    versions = machine.pykubeproxy("version").stdout
-    assert "IPv4 backend in use: legacy\n" in versions
-    assert "IPv6 backend in use: nft\n" in versions
-
-
-def test_looking_loads_no_legacy_tables(machine: Machine, tmp_path: Path) -> None:
-    source = write(tmp_path / "objects.json", web(Family.IPV4))
-    for command in (["version"], ["diff", "-f", str(source)], ["run", "--once", "--source", str(source)], ["cleanup"]):
+def test_looking_loads_no_legacy_tables(machine: Machine, source: Path) -> None:
+    top = ["top", "--once", "--interval", "0.1"]
+    commands = (["version"], top, ["diff", "-f", str(source)], ["run", "--once", "--source", str(source)], ["cleanup"])
+    for command in commands:
         assert machine.pykubeproxy(*command).returncode in (0, 1)
         assert machine.loaded_tables() == "", command
 
 
 @pytest.mark.parametrize("command", ["run", "diff"])
-def test_two_proxies_with_two_backends_are_refused(
-    machine: Machine, both: dict[Backend, Kind], command: str, tmp_path: Path
-) -> None:
-    for kind in both.values():
-        machine.load(kind, PROXY)
-    refused = machine.pykubeproxy(command, "--source", str(write(tmp_path / "objects.json", [])))
-    assert refused.returncode == 2
-    assert refused.stderr.startswith("Error: both iptables backends hold KUBE-* chains (IPv4): ")
-    assert refused.stderr.count("\n") == 1
-    assert "cleanup --backend legacy" in refused.stderr
-
-
-@pytest.mark.parametrize("command", ["run", "diff"])
 @pytest.mark.parametrize("chosen", Backend)
-def test_a_backend_beside_the_one_in_use_is_refused(
-    machine: Machine, both: dict[Backend, Kind], chosen: Backend, command: str, tmp_path: Path
+def test_a_backend_beside_the_one_in_use_is_refused_until_that_is_cleaned(
+    machine: Machine, chosen: Backend, command: str, source: Path
 ) -> None:
-    used = next(kind for backend, kind in both.items() if backend is not chosen)
-    machine.load(used, PROXY)
-    source = str(write(tmp_path / "objects.json", web(Family.IPV4)))
-    refused = machine.pykubeproxy(command, "--source", source, *both[chosen].flags)
+    used = next(backend for backend in Backend if backend is not chosen)
+    machine.load(BOTH[used], PROXY)
+    refused = machine.pykubeproxy(command, "--source", str(source), *BOTH[chosen].flags)
     assert refused.returncode == 2
-    assert refused.stderr.startswith(f"Error: the {used.backend} backend holds KUBE-* chains (IPv4)")
+    assert refused.stderr.startswith(f"Error: the {used} backend holds KUBE-* chains (IPv4)")
     assert refused.stderr.count("\n") == 1
-    assert f"use --backend {used.backend}, " in refused.stderr
-    assert "KUBE-" not in machine.dump(both[chosen])
-
-
-@pytest.mark.parametrize("chosen", Backend)
-def test_after_the_advised_cleanup_the_chosen_backend_is_accepted(
-    machine: Machine, both: dict[Backend, Kind], chosen: Backend, tmp_path: Path
-) -> None:
-    used = next(kind for backend, kind in both.items() if backend is not chosen)
-    machine.load(used, PROXY)
-    assert machine.pykubeproxy("cleanup", "--backend", used.backend).returncode == 0
-    source = write(tmp_path / "objects.json", web(Family.IPV4))
-    assert machine.once(source, *both[chosen].flags).returncode == 0
-    assert "10.244.0.1:8080" in machine.dump(both[chosen])
+    assert f"use --backend {used}, " in refused.stderr
+    assert "KUBE-" not in machine.dump(BOTH[chosen])
+    assert machine.pykubeproxy("cleanup", "--backend", used).returncode == 0
+    assert machine.once(source, *BOTH[chosen].flags).returncode == 0
+    assert "10.244.0.1:8080" in machine.dump(BOTH[chosen])
 
 
 def test_a_kernel_without_legacy_tables_is_served_by_the_nft_tools(
-    machine: Machine, both: dict[Backend, Kind], tmp_path: Path
+    machine: Machine, source: Path, tmp_path: Path
 ) -> None:
     """CONFIG_NETFILTER_XTABLES_LEGACY is off, and the plain names stand for the legacy tools."""
     folder = tmp_path / "bin"
-    folder.mkdir()
     for program in ("iptables", "ip6tables"):
-        _program(folder / program, f'exec {program}-legacy "$@"')
+        put_script(folder / program, f'exec {shutil.which(f"{program}-legacy")} "$@"')
         for tool in ("save", "restore"):
             complaint = f"{program}-{tool}: Cannot initialize: Table does not exist (do you need to insmod?)"
-            _program(folder / f"{program}-legacy-{tool}", f"echo '{complaint}' >&2; exit 1")
-    source = write(tmp_path / "objects.json", web(Family.IPV4))
+            put_script(folder / f"{program}-legacy-{tool}", f"echo '{complaint}' >&2; exit 1")
     # Asked for by name, they are not replaced by others.
-    refused = machine.once(source, *both[Backend.LEGACY].flags, path=str(folder))
+    refused = machine.once(source, *BOTH[Backend.LEGACY].flags, path=str(folder))
     assert refused.returncode == 2
     assert "Table does not exist" in refused.stderr
     done = machine.once(source, "--conntrack-max-per-core=0", path=str(folder))
     assert done.returncode == 0, done.stderr
-    said = (done.stdout + done.stderr).splitlines()
-    assert len([line for line in said if "the kernel does not support the default iptables tools" in line]) == len(
-        Family
-    )
-    assert "10.244.0.1:8080" in machine.dump(both[Backend.NFT])
-    asked = ("diff", "-f", str(source), "--output", "json")
-    assert json.loads(machine.pykubeproxy(*asked, path=str(folder)).stdout)["changed"] is False
+    told = (done.stdout + done.stderr).count("the kernel does not support the default iptables tools")
+    assert told == len(Family)
+    assert "10.244.0.1:8080" in machine.dump(BOTH[Backend.NFT])
+    assert machine.pykubeproxy("diff", "-f", str(source), path=str(folder)).returncode == 0
     assert "IPv4 backend in use: nft\n" in machine.pykubeproxy("version", path=str(folder)).stdout
 
 
-def _program(path: Path, body: str) -> None:
-    path.write_text(f"#!/bin/sh\n{body}\n")
-    path.chmod(0o755)
+# Every command that needs the node's rules, and what is advised to those who may not read them.
+EXAMPLES = str(Path(__file__).parents[2] / "examples")
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+COMMANDS = {
+    ("run", "--source", EXAMPLES): "",
+    ("run", "--once", "--source", EXAMPLES): "",
+    ("diff", "-f", EXAMPLES): "diff reads this node's rules: run it with sudo, or give --live FILE; ",
+    ("cleanup",): "cleanup reads this node's rules: run it with sudo; ",
+    ("top", "--once"): "top reads this node's rules: run it with sudo; ",
+    ("services",): "services reads this node's rules: run it with sudo, or give --live FILE; ",
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_without_iptables(machine: Machine, command: tuple[str, ...], tmp_path: Path) -> None:
+    refused = machine.pykubeproxy(*command, only_path=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert only_line(refused.stderr).startswith("Error: iptables is not installed: ")
+    told = machine.pykubeproxy("version", only_path=tmp_path)
+    assert "IPv4 backend in use: unknown: iptables is not installed" in told.stdout
+
+
+@pytest.mark.parametrize("without", [NOBODY, ("setpriv", "--bounding-set", "-net_admin,-net_raw")])
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_without_rights(machine: Machine, kind4: Kind, command: tuple[str, ...], without: tuple[str, ...]) -> None:
+    if machine.pykubeproxy("version", before=without).returncode:
+        pytest.skip("this project's folder or its Python cannot be read by other users")
+    if kind4.backend is Backend.LEGACY and without is not NOBODY:
+        pytest.skip("the legacy tools do not tell root that it lacks a capability")
+    machine.load(kind4, PROXY)
+    refused = machine.pykubeproxy(*command, *kind4.flags, before=without)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    complaint = only_line(refused.stderr)
+    expected = tuple(f"Error: {COMMANDS[command]}{kind4.program}-{tool}: " for tool in ("save", "restore"))
+    assert complaint.startswith(expected)
+    assert complaint.endswith(": run as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
+
+
+@pytest.mark.parametrize("broken", Family)
+@pytest.mark.parametrize("primary", Family)
+def test_tools_that_do_not_work_are_done_without_if_they_are_not_of_the_primary_family(
+    machine: Machine, tmp_path: Path, broken: Family, primary: Family
+) -> None:
+    program = Kind(family=broken, backend=Backend.NFT).program.removesuffix("-nft")
+    for name in (f"{program}-nft-restore", f"{program}-restore", f"{program}-legacy-restore"):
+        put_script(tmp_path / name, "echo no such table >&2; exit 1")
+    address = "10.99.0.1" if primary is Family.IPV4 else "fd00:99::1"
+    dual_stack = ("--hostname-override=node-x", "--host-address", address)
+    told = machine.once(Path(EXAMPLES), *dual_stack, path=str(tmp_path))
+    other = next(family for family in Family if family is not broken)
+    assert f"without={broken}" in told.stderr
+    if primary is not broken:
+        assert told.returncode == 0, told.stderr
+        assert f"family={other}" in told.stderr
+        assert f"family={broken}" not in told.stderr
+    else:
+        assert told.returncode == 2
+        assert told.stderr.splitlines()[-1] == f'Error: no support for primary IP family "{primary}"'
+        assert "KUBE-" not in machine.dump(Kind(family=other, backend=Backend.NFT))
+    refused = machine.once(Path(EXAMPLES), *dual_stack, "--family", broken.lower(), path=str(tmp_path))
+    assert refused.returncode == 2
+    assert "no such table" in only_line(refused.stderr)
+
+
+def only_line(text: str) -> str:
+    lines = text.splitlines()
+    assert len(lines) == 1, text
+    return lines[0]

@@ -1,13 +1,11 @@
-"""What other programs have put into the kernel stays as it is, and where it is."""
+"""What other programs have put into the kernel stays as it is, and where it is; chains of our own go in time."""
 
 import re
-import shutil
-from pathlib import Path
 
 import pytest
 
-from tests.kernel.machine import Kind, Machine
-from tests.kernel.objects import web, write
+from tests.kernel.node import Node
+from tests.kernel.objects import cluster_ip, entry_chain
 
 OTHERS = """\
 *mangle
@@ -54,125 +52,46 @@ OURS = (
 )
 
 JUMPS = {
-    "INPUT": ["KUBE-FIREWALL", "KUBE-PROXY-FIREWALL", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES"],
-    "FORWARD": ["KUBE-PROXY-FIREWALL", "KUBE-FORWARD", "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES"],
-    "OUTPUT": ["KUBE-FIREWALL", "KUBE-PROXY-FIREWALL", "KUBE-SERVICES"],
+    ("filter", "INPUT"): ["KUBE-FIREWALL", "KUBE-PROXY-FIREWALL", "KUBE-NODEPORTS", "KUBE-EXTERNAL-SERVICES", "ACCEPT"],
+    ("filter", "FORWARD"): ["KUBE-PROXY-FIREWALL", "KUBE-FORWARD", "KUBE-SERVICES", "KUBE-EXTERNAL-SERVICES"],
+    ("filter", "OUTPUT"): ["KUBE-FIREWALL", "KUBE-PROXY-FIREWALL", "KUBE-SERVICES"],
+    ("nat", "PREROUTING"): ["KUBE-SERVICES", "CNI-HOSTPORT-DNAT"],
+    ("nat", "POSTROUTING"): ["KUBE-POSTROUTING", "MASQUERADE"],
 }
 
 
-def test_other_programs_rules_survive_a_sync_and_a_cleanup(machine: Machine, kind: Kind, tmp_path: Path) -> None:
-    machine.load(kind, OTHERS, "--counters")
-    before = of_others(machine, kind)
-    source = write(tmp_path / "objects.json", web(kind.family))
-    assert machine.once(source, *kind.flags).returncode == 0
-    assert machine.chain(kind, "nat", "KUBE-SERVICES")
-    assert of_others(machine, kind) == before
-    write(source, web(kind.family, 2))
-    assert machine.once(source, *kind.flags).returncode == 0
-    assert of_others(machine, kind) == before
-    assert machine.pykubeproxy("cleanup", *kind.flags).returncode == 0
-    assert of_others(machine, kind) == before
+def test_other_programs_rules_survive_and_ours_come_first_in_the_order_of_kube_proxy(node: Node) -> None:
+    node.load(OTHERS, "--counters")
+    before = of_others(node)
+    for number in (1, 2):
+        node.write(node.web(number))
+        node.sync()
+        assert node.served() == {number}
+        assert of_others(node) == before
+    if node.kind.mask == "/32":
+        for place, jumps in JUMPS.items():
+            assert targets(node, *place)[: len(jumps)] == jumps
+    assert node.ask("cleanup").returncode == 0
+    assert of_others(node) == before
 
 
-def test_jumps_come_first_in_the_order_of_kube_proxy(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
-    machine.load(kind4, OTHERS)
-    assert machine.once(write(tmp_path / "objects.json", []), *kind4.flags).returncode == 0
-    live = machine.rules(kind4)
-    for chain, jumps in JUMPS.items():
-        assert targets(live.lines("filter", chain) or ())[: len(jumps)] == jumps
-    assert targets(live.lines("nat", "PREROUTING") or ()) == ["KUBE-SERVICES", "CNI-HOSTPORT-DNAT"]
-    assert targets(live.lines("nat", "POSTROUTING") or ()) == ["KUBE-POSTROUTING", "MASQUERADE"]
-
-
-def test_missing_jumps_come_back_in_order_between_other_rules(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
-    source = write(tmp_path / "objects.json", [])
-    assert machine.once(source, *kind4.flags).returncode == 0
-    # Of four jumps, the second and the fourth are left, with somebody else's rules before, between and behind them.
-    machine.load(
-        kind4,
-        """\
-*filter
--D FORWARD 3
--D FORWARD 1
--I FORWARD 1 -p tcp -m tcp --dport 1 -j ACCEPT
--I FORWARD 3 -p tcp -m tcp --dport 2 -j ACCEPT
--A FORWARD -p tcp -m tcp --dport 3 -j ACCEPT
-COMMIT
-""",
-    )
-    before = machine.chain(kind4, "filter", "FORWARD") or ()
-    assert targets(before) == ["ACCEPT", "KUBE-FORWARD", "ACCEPT", "KUBE-EXTERNAL-SERVICES", "ACCEPT"]
-    assert machine.once(source, *kind4.flags).returncode == 0
-    after = machine.chain(kind4, "filter", "FORWARD") or ()
-    assert [target for target in targets(after) if target != "ACCEPT"] == JUMPS["FORWARD"]
-    assert [rule for rule in after if rule in before] == list(before)
-    assert machine.pykubeproxy("diff", "-f", str(source), *kind4.flags).returncode == 0
-
-
-def test_kubelets_firewall_chain_is_left_alone_where_it_is_not_ours(
-    machine: Machine, kind: Kind, tmp_path: Path
-) -> None:
-    machine.load(
-        kind, "*filter\n:KUBE-FIREWALL - [0:0]\n-A KUBE-FIREWALL -m mark --mark 0x8000/0x8000 -j DROP\nCOMMIT\n"
-    )
-    before = machine.chain(kind, "filter", "KUBE-FIREWALL")
-    source = write(tmp_path / "objects.json", [])
-    assert machine.once(source, *kind.flags, "--iptables-localhost-nodeports=false").returncode == 0
-    assert machine.chain(kind, "filter", "KUBE-FIREWALL") == before
-    assert machine.once(source, *kind.flags).returncode == 0
-    after = machine.chain(kind, "filter", "KUBE-FIREWALL") or ()
-    if kind.family == "IPv6":
+def test_kubelets_firewall_chain_is_left_alone_where_it_is_not_ours(node: Node) -> None:
+    node.load("*filter\n:KUBE-FIREWALL - [0:0]\n-A KUBE-FIREWALL -m mark --mark 0x8000/0x8000 -j DROP\nCOMMIT\n")
+    before = node.chain("filter", "KUBE-FIREWALL")
+    node.write()
+    node.sync("--iptables-localhost-nodeports=false")
+    assert node.chain("filter", "KUBE-FIREWALL") == before
+    node.sync()
+    after = node.chain("filter", "KUBE-FIREWALL") or ()
+    if node.kind.mask == "/128":
         assert after == before
     else:
         assert [rule.split(" -m ")[0] for rule in after] == ["-A KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8"]
 
 
-def test_comments_of_other_programs_may_hold_anything(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
-    comments = (b"caf\xe9", b"two\nlines", b"a\rb", b'quote " and \\', b"x\n-A INPUT -j DROP\nCOMMIT")
-    for comment in comments:
-        # Made by a shell, since an argument of Namespace.exec must be text.
-        octal = "".join(f"\\{byte:03o}" for byte in comment)
-        rule = f"""{kind4.program} -t nat -A OUTPUT -m comment --comment "$(printf '{octal}')" -j RETURN"""
-        machine.exec(["sh", "-c", rule])
-    source = write(tmp_path / "objects.json", web(kind4.family))
-    first = machine.once(source, *kind4.flags)
-    assert first.returncode == 0, first.stderr
-    second = machine.once(source, *kind4.flags)
-    assert second.returncode == 0
-    assert "nothing to write" in second.stderr
-    count = machine.exec(["sh", "-c", f"{kind4.program}-save -t nat | grep -ac '^-A OUTPUT'"]).stdout
-    assert int(count) == len(comments) + 1
-
-
-def test_jumps_into_a_table_that_iptables_cannot_print_are_not_inserted_again_and_again(
-    machine: Machine, tmp_path: Path
-) -> None:
-    if not shutil.which("nft"):
-        pytest.skip("there is no nft: install the package nftables")
-    machine.exec(
-        ["nft", "-f", "-"],
-        stdin="""\
-table ip nat {
-    chain PREROUTING {
-        type nat hook prerouting priority -100;
-        meta mark set jhash ip saddr mod 2
-    }
-}
-""",
-    )
-    source = write(tmp_path / "objects.json", [])
-    for _ in range(3):
-        run = machine.once(source, "--family", "ipv4", "--backend", "nft")
-        assert run.returncode == 0, run.stderr
-        assert "iptables cannot print all rules of a table" in run.stderr
-    listed = machine.exec(["nft", "list", "chain", "ip", "nat", "PREROUTING"]).stdout
-    assert listed.count("jump KUBE-SERVICES") == 1
-    assert "jhash ip saddr" in listed
-
-
-def of_others(machine: Machine, kind: Kind) -> list[str]:
+def of_others(node: Node) -> list[str]:
     """Everything that is not a Service proxy's, with the rules' counters."""
-    dump = re.sub(r"^(:\S+ \w+) .*", r"\1", machine.dump(kind, "-c"), flags=re.MULTILINE).splitlines()
+    dump = re.sub(r"^(:\S+ \w+) .*", r"\1", node.dump("-c"), flags=re.MULTILINE).splitlines()
     theirs = [line for line in dump if not is_ours(line)]
     assert len(theirs) >= len(OTHERS.splitlines())
     return theirs
@@ -183,5 +102,32 @@ def is_ours(line: str) -> bool:
     return any(word.lstrip(":").startswith(OURS) for word in words)
 
 
-def targets(rules: tuple[str, ...]) -> list[str]:
-    return [rule.split(" -j ")[-1].split()[0] for rule in rules]
+def targets(node: Node, table: str, chain: str) -> list[str]:
+    return [rule.split(" -j ")[-1].split()[0] for rule in node.chain(table, chain) or ()]
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["once", "running"])
+def test_a_stale_chain_in_use_by_others_is_emptied_and_goes_later(node: Node, *, is_running: bool) -> None:
+    node.write(node.web(1), node.web(2))
+    node.sync()
+    if is_running:
+        node.start()
+        node.wait_for_log("in sync")
+    chain = entry_chain(node.rules(), cluster_ip(node.family, 2))
+    foreign = ("PREROUTING", "-p", "tcp", "-m", "tcp", "--dport", "9", "-j", chain)
+    node.iptables("-t", "nat", "-A", *foreign)
+
+    node.write(node.web(1), node.web(3))
+    if is_running:
+        node.wait_for(1, 3)
+    else:
+        node.sync()
+    live = node.rules()
+    assert live.lines("nat", chain) == ()
+    assert f"-A {' '.join(foreign)}" in (live.lines("nat", "PREROUTING") or ())
+    assert node.diff().returncode == 0
+
+    node.iptables("-t", "nat", "-D", *foreign)
+    if not is_running:
+        node.sync()
+        assert node.chain("nat", chain) is None

@@ -1,13 +1,11 @@
 """The host in memory, on which other tests rely, takes and refuses what a kernel takes and refuses."""
 
-from pathlib import Path
-
 import pytest
 
 from pykubeproxy.host.errors import RestoreError
 from pykubeproxy.rules.ruleset import Ruleset, is_builtin
 from tests.corpus import GOLDEN, GOLDEN_NODE, Example, host_addresses, rendered
-from tests.kernel.machine import Kind, Machine
+from tests.kernel.node import Node
 from tests.kernel.stand_ins import host_in
 from tests.memory_host import MemoryHost
 
@@ -38,12 +36,11 @@ INPUTS = {
 
 
 @pytest.mark.parametrize("body", INPUTS.values(), ids=INPUTS.keys())
-def test_both_take_or_refuse_the_same(machine: Machine, kind4: Kind, body: list[str], tmp_path: Path) -> None:
-    real, imagined = host_in(machine, kind4, tmp_path), MemoryHost()
-    for host in (real, imagined):
-        host.restore(START)
+def test_both_take_or_refuse_the_same(node4: Node, body: list[str]) -> None:
+    real, imagined = host_in(node4.machine, node4.kind, node4.folder), MemoryHost()
     outcomes = []
     for host in (real, imagined):
+        host.restore(START)
         try:
             host.restore(["*nat", *body, "COMMIT"])
         except RestoreError:
@@ -55,9 +52,9 @@ def test_both_take_or_refuse_the_same(machine: Machine, kind4: Kind, body: list[
 
 
 @pytest.mark.parametrize("name", ["dual-stack", "session-affinity", "loadbalancer-source-ranges"])
-def test_both_hold_the_same_of_a_real_payload(machine: Machine, kind: Kind, name: str, tmp_path: Path) -> None:
-    document = rendered(Example(GOLDEN / name), *host_addresses(GOLDEN_NODE))[kind.family.lower()].splitlines()
-    real, imagined = host_in(machine, kind, tmp_path), MemoryHost()
+def test_both_hold_the_same_of_a_real_payload(node: Node, name: str) -> None:
+    document = rendered(Example(GOLDEN / name), *host_addresses(GOLDEN_NODE))[node.family.lower()].splitlines()
+    real, imagined = host_in(node.machine, node.kind, node.folder), MemoryHost()
     for host in (real, imagined):
         host.restore(document)
     assert chains(imagined.save()) == chains(real.save())

@@ -1,24 +1,26 @@
-"""What `check` finds in the kernel of a node on which no Service proxy runs, and beside one that follows files."""
+"""What `check` finds in the kernel of a node, with and without a proxy; and the kubectl plugin on two of them."""
 
 import json
-import subprocess
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
-from pykubeproxy.model.ip import Family
-from tests.kernel.machine import COMMAND, IPV4_KINDS, Kind, Machine, wait_until, why_without
-from tests.kernel.nftables import leave_tables, load, needs_nft
-from tests.kernel.objects import web, write
+from pykubeproxy.cli.kubectl_plugin import main
+from tests.cli.stand_in_kubectl import PYKUBEPROXY, StandIn
+from tests.kernel.machine import IPV4_KINDS, Machine, wait_until
+from tests.kernel.machine import machine as another_machine
+from tests.kernel.node import Node
 
-FIREWALLD = "table inet firewalld {\n chain f {\n type filter hook forward priority 10\n ct state invalid drop\n }\n}\n"
 NO_CONNTRACK = ("--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0")
 
 
-def check(machine: Machine, *command: str) -> dict[str, dict[str, Any]]:
+def check(machine: Machine, *before: str) -> dict[str, dict[str, Any]]:
     """What is observed, by its kind."""
-    run = machine.exec([*command, *COMMAND, "check", "--output", "json"], check=False)
+    run = machine.pykubeproxy("check", "--output", "json", before=before)
     assert run.stderr == ""
     document = json.loads(run.stdout)
     assert document["exitStatus"] == run.returncode
@@ -33,65 +35,71 @@ def test_a_fresh_node(machine: Machine) -> None:
     assert machine.loaded_tables() == before, "no table is loaded by looking"
 
 
-def test_rules_that_nothing_keeps_up_to_date(machine: Machine, kind: Kind, tmp_path: Path) -> None:
-    source = write(tmp_path / "objects.json", web(kind.family))
-    assert machine.once(source, *kind.flags).returncode == 0
-    found = check(machine)
-    assert found["RulesWithoutProxy"]["families"] == [kind.family]
-    assert "BothBackendsUsed" not in found
-
-
-def test_rules_in_both_backends(machine: Machine) -> None:
-    for kind in IPV4_KINDS:
-        if lack := why_without(kind):
-            pytest.skip(lack)
-        machine.load(kind, "*nat\n:KUBE-SERVICES - [0:0]\nCOMMIT\n")
-    assert check(machine)["BothBackendsUsed"]["family"] == "IPv4"
-
-
-@needs_nft
-def test_other_tables_and_leftovers(machine: Machine) -> None:
-    load(machine, FIREWALLD)
-    leave_tables(machine, "ip")
-    found = check(machine)
-    assert found["NftablesLeft"]["tables"] == [{"family": "ip", "table": "kube-proxy", "hooks": []}]
-    assert found["NativeTables"]["tables"] == [{"family": "inet", "table": "firewalld", "hooks": ["forward"]}]
-
-
-def test_a_proxy_that_follows_files(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
-    source = tmp_path / "objects"
-    source.mkdir()
-    write(source / "web.json", web(Family.IPV4))
-    process = machine.start(source, tmp_path / "log", *kind4.flags, *NO_CONNTRACK)
-    try:
-        wait_until(lambda: "InSync" in check(machine), "the first sync")
-        found = check(machine, "env", "PATH=/nowhere")
-        assert found["ProxyRuns"]["pid"] == process.pid, "no tool is run to find that out"
-        assert found["FollowsManifests"]["path"] == str(source)
-        assert found["BackendUsed"]["backend"] == kind4.backend
-        assert found["FamiliesServed"] == {
-            **found["FamiliesServed"],
-            "families": ["IPv4"],
-            "services": 1,
-            "whyNotIpv6": "",
-        }
-        (source / "web.json").write_text("{")
-        wait_until(lambda: "ObjectsUnread" in check(machine), "what cannot be read")
-        assert "web.json" in check(machine)["ObjectsUnread"]["says"]
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def test_diff_takes_everything_from_the_proxy_that_follows_files(machine: Machine, kind4: Kind, tmp_path: Path) -> None:
-    source = write(tmp_path / "objects.json", web(Family.IPV4))
+def test_a_proxy_that_follows_files(node4: Node) -> None:
+    node4.write(node4.web())
     flags = ("--dispatch=linear", "--cluster-cidr=10.244.0.0/16", "--hostname-override=node-x", *NO_CONNTRACK)
-    process: subprocess.Popen[str] = machine.start(source, tmp_path / "log", *kind4.flags, *flags)
-    try:
-        wait_until(lambda: "InSync" in check(machine), "the first sync")
-        same = machine.pykubeproxy("diff")
-        assert (same.returncode, same.stdout) == (0, "No changes. The node matches the cluster.\n"), same.stderr
-        assert same.stderr == f"configuration of the running proxy (pid {process.pid})\n"
-    finally:
-        process.terminate()
-        process.wait(10)
+    process = node4.start(*flags)
+    wait_until(lambda: "InSync" in check(node4.machine), "the first sync")
+    found = check(node4.machine, "env", "PATH=/nowhere")
+    assert found["ProxyRuns"]["pid"] == process.pid, "no tool is run to find that out"
+    assert found["FollowsManifests"]["path"] == str(node4.source)
+    assert found["BackendUsed"]["backend"] == node4.kind.backend
+    served = {"families": ["IPv4"], "services": 1, "whyNotIpv6": ""}
+    assert {name: found["FamiliesServed"][name] for name in served} == served
+
+    same = node4.machine.pykubeproxy("diff")
+    assert (same.returncode, same.stdout) == (0, "No changes. The node matches the cluster.\n"), same.stderr
+    assert same.stderr == f"configuration of the running proxy (pid {process.pid})\n"
+
+    node4.source.write_text("{")
+    wait_until(lambda: "ObjectsUnread" in check(node4.machine), "what cannot be read")
+    assert node4.source.name in check(node4.machine)["ObjectsUnread"]["says"]
+
+
+def kubectl_plugin(*arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments])
+
+
+@pytest.fixture
+def other() -> Iterator[Machine]:
+    with another_machine() as made:
+        yield made
+
+
+@pytest.mark.parametrize("kind4", IPV4_KINDS[:1], indirect=True, ids=str)
+def test_the_plugin_on_a_node_with_a_proxy_and_one_without(
+    node4: Node, other: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for kubectl exec enters their network namespaces."""
+    node4.write(node4.web())
+    assert other.once(node4.source, *node4.kind.flags).returncode == 0
+    enter = 'exec ip netns exec {} sh -c {} sh "$@"'
+    StandIn(tmp_path, monkeypatch).nodes(
+        {name: enter.format(its.name, shlex.quote(PYKUBEPROXY)) for name, its in (("a", node4.machine), ("b", other))}
+    )
+    node4.start(*NO_CONNTRACK)
+
+    def node_a() -> dict[str, object]:
+        result = kubectl_plugin("status", "-o", "json", "--node", "a")
+        status: dict[str, object] = json.loads(result.stdout)["nodes"][0]["status"]
+        return status
+
+    wait_until(lambda: node_a()["inSync"] == "yes", "the first sync")
+    assert (node_a()["drift"], node_a()["backends"]) == ([], [node4.kind.backend])
+    both = kubectl_plugin("status")
+    assert both.exit_code == 1
+    head, _, first, second, *concerns = both.stdout.splitlines()
+    assert head.startswith("2 nodes: 2 answered, 1 in sync")
+    assert first.split()[1:4] == ["a", "yes", "none"]
+    assert second.split()[:3] == ["✘", "b", "no"]
+    assert any("nothing keeps them up to date" in line and line.startswith("✘ b: rules: ") for line in concerns)
+
+    assert kubectl_plugin("diff", "--node", "a").exit_code == 0
+    listed = json.loads(kubectl_plugin("services", "-n", "default", "-o", "json").stdout)
+    names = [[each["title"] for each in node["document"]["services"]] for node in listed["nodes"]]
+    assert names == [["default/web-1:http"]] * 2
+    traced = kubectl_plugin("trace", "--node", "a", "--from", "10.244.9.9", "--to", "default/web-1", "-o", "json")
+    assert traced.exit_code == 1
+    assert "this node does not forward packets" in traced.stdout
+    measured = json.loads(kubectl_plugin("top", "--interval", "0.1", "-o", "json").stdout)
+    assert [node["document"]["known"]["services"] for node in measured["nodes"]] == [1, 1]

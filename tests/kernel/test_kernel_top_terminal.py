@@ -14,7 +14,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.kernel.machine import COMMAND, DEADLINE_SECONDS, Kind, Machine
+from tests.kernel.machine import COMMAND, DEADLINE_SECONDS
+from tests.kernel.node import Node
 
 ROWS, COLUMNS = 24, 100
 ENTER, LEAVE = b"\x1b[?1049h", b"\x1b[?1049l"
@@ -24,18 +25,14 @@ HEADING = b"0 busy of 0 Service ports"
 class Terminal:
     """A terminal, and one program that has it as its own."""
 
-    def __init__(self, command: list[str], **environment: str) -> None:
+    def __init__(self, command: list[str], term: str) -> None:
         self._ours, self._its = pty.openpty()
         fcntl.ioctl(self._its, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self._before = termios.tcgetattr(self._its)
-        # setsid -c makes it the controlling terminal, so that Ctrl-C is for the program.
-        self.process = subprocess.Popen(
-            ["setsid", "--ctty", *command],
-            stdin=self._its,
-            stdout=self._its,
-            stderr=self._its,
-            env={**os.environ, "TERM": "xterm-256color", **environment},
-        )
+        # setsid --ctty makes it the controlling terminal, so that Ctrl-C is for the program.
+        argv = ["setsid", "--ctty", *command]
+        environment = {**os.environ, "TERM": term}
+        self.process = subprocess.Popen(argv, stdin=self._its, stdout=self._its, stderr=self._its, env=environment)
         self.seen = b""
 
     def see(self, text: bytes) -> None:
@@ -66,47 +63,34 @@ class Terminal:
 
 
 @contextmanager
-def top(machine: Machine, kind: Kind, **environment: str) -> Iterator[Terminal]:
-    terminal = Terminal(machine.argv([*COMMAND, "top", "--interval", "0.1", *kind.flags]), **environment)
+def top(node: Node, term: str = "xterm-256color") -> Iterator[Terminal]:
+    command = [*COMMAND, "top", "--interval", "0.1", *node.kind.flags]
+    terminal = Terminal(node.machine.argv(command), term)
     try:
+        terminal.see(HEADING)
         yield terminal
     finally:
         terminal.close()
 
 
-@pytest.mark.parametrize("key", [b"q", b"xQ", b"\x03"], ids=["q", "Q", "Ctrl-C"])
-def test_a_key_ends_it(machine: Machine, kind4: Kind, key: bytes) -> None:
-    with top(machine, kind4) as terminal:
-        terminal.see(HEADING)
+@pytest.mark.parametrize(
+    ("key", "status"),
+    [(b"q", 0), (b"xQ", 0), (b"\x03", 0), (signal.SIGTERM, 128 + signal.SIGTERM)],
+    ids=["q", "Q", "Ctrl-C", "SIGTERM"],
+)
+def test_a_key_or_a_signal_ends_it_and_gives_the_terminal_back(
+    node4: Node, key: bytes | signal.Signals, status: int
+) -> None:
+    with top(node4) as terminal:
         assert ENTER in terminal.seen
         assert LEAVE not in terminal.seen
-        terminal.press(key)
-        assert terminal.end() == 0
+        if isinstance(key, bytes):
+            terminal.press(key)
+        else:
+            terminal.process.send_signal(key)
+        assert terminal.end() == status
 
 
-def test_keys_change_what_is_seen(machine: Machine, kind4: Kind) -> None:
-    with top(machine, kind4) as terminal:
-        terminal.see(b"q quits   s sorts: connections")
-        for keys, last_line in (
-            (b"s", b"s sorts: refused"),
-            (b" ", b"(paused)"),
-            (b"/qs", b"/qs_"),
-            (b"\r", b"filters: qs"),
-        ):
-            terminal.press(keys)
-            terminal.see(last_line)
-        terminal.press(b"q")
-        assert terminal.end() == 0
-
-
-def test_a_signal_ends_it_and_gives_the_terminal_back(machine: Machine, kind4: Kind) -> None:
-    with top(machine, kind4) as terminal:
-        terminal.see(HEADING)
-        terminal.process.send_signal(signal.SIGTERM)
-        assert terminal.end() == 128 + signal.SIGTERM
-
-
-def test_a_terminal_that_can_do_nothing_gets_plain_text(machine: Machine, kind4: Kind) -> None:
-    with top(machine, kind4, TERM="dumb") as terminal:
-        terminal.see(HEADING)
+def test_a_terminal_that_can_do_nothing_gets_plain_text(node4: Node) -> None:
+    with top(node4, term="dumb") as terminal:
         assert b"\x1b[" not in terminal.seen

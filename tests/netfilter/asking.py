@@ -100,9 +100,4 @@ def reason_of(outcome: Outcome) -> str:
     return cause_text(service_cause(outcome.cause))
 
 
-def rules_met(outcome: Outcome) -> list[str]:
-    """The rules on the way, each as table, hook and the rule without its `-A`."""
-    return [f"{step.table} {step.hook}: {step.rule.removeprefix('-A ')}" for step in outcome.path if step.rule]
-
-
 NEW, ESTABLISHED, RELATED, INVALID, UNTRACKED = ConnectionState

@@ -127,11 +127,6 @@ class CorpusLab:
         """The node's rules."""
         return self._node.exec(f"{tool}-save", *options)
 
-    def flows_of(self, attempt: Attempt) -> str:
-        """The connections to the same port that the node knows of, for whoever wonders what became of one."""
-        which = ("-f", f"ipv{self._version}", "-p", attempt.protocol, "--orig-port-dst", str(attempt.port))
-        return self._node.exec("conntrack", "-L", *which)
-
     def send(self, attempts: Sequence[Attempt]) -> list[Seen]:
         """Make all attempts at once; what became of each."""
         seen: dict[int, Seen] = {}

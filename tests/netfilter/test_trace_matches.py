@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from pykubeproxy.model.route import Route, RouteKind
-from pykubeproxy.netfilter import Environment
+from pykubeproxy.netfilter import ConnectionState, Environment
 from pykubeproxy.netfilter.matches.statistic import read_probability
 from pykubeproxy.rules.text import probability
 from tests.builders import cidr
-from tests.netfilter.asking import ESTABLISHED, INVALID, NEW, RELATED, UNTRACKED, meet
+from tests.netfilter.asking import ESTABLISHED, INVALID, RELATED, UNTRACKED, meet
 
 Asked = dict[str, Any]
 
@@ -19,17 +19,13 @@ OWN: Asked = {"source": "10.0.0.1", "from_node": True}
 MASQUERADED: Asked = {"state": {"source": None}}
 
 ADDRESSES: list[tuple[str, Asked, object]] = [
-    ("-s 10.244.0.9", {}, True),
     ("-s 10.244.0.0/16", {}, True),
     ("-s 10.245.0.0/16", {}, False),
     ("! -s 10.244.0.0/16", {}, False),
     ("! -s 10.245.0.0/16", {}, True),
     ("-s 10.0.0.9/255.0.0.255", {}, True),
     ("-s 10.0.0.8/255.0.0.255", {}, False),
-    ("-d 10.96.0.1/32", {}, True),
-    ("-d 10.96.0.2/32", {}, False),
     ("-s 10.244.0.0/16 -d 10.96.0.2/32", {}, False),
-    ("-m iprange --src-range 10.244.0.5-10.244.0.9", {}, True),
     ("-m iprange --src-range 10.244.0.5-10.244.0.8", {}, False),
     ("-m iprange ! --dst-range 10.96.0.0-10.96.0.255", {}, False),
     ("-m iprange --dst-range 10.96.0.1", {}, True),
@@ -41,6 +37,21 @@ ADDRESSES: list[tuple[str, Asked, object]] = [
     ("-s 10.0.0.1/32", MASQUERADED, "-s 10.0.0.1/32"),
     ("-m iprange ! --src-range 10.0.0.1-10.0.0.2", MASQUERADED, "not --src-range 10.0.0.1-10.0.0.2"),
     ("-m addrtype --src-type LOCAL", MASQUERADED, True),
+    # What no connection of a lab goes to; IPv6 addresses have several types at once.
+    ("-m addrtype --dst-type LOCAL,BROADCAST", {"destination": "10.0.0.255"}, True),
+    ("-m addrtype --dst-type LOCAL", {"destination": "10.0.0.255"}, False),
+    ("-m addrtype --dst-type BROADCAST", {"destination": "255.255.255.255"}, True),
+    ("-m addrtype --dst-type BROADCAST", {"destination": "127.255.255.255"}, True),
+    ("-m addrtype --dst-type LOCAL", {"destination": "127.1.2.3"}, True),
+    ("-m addrtype --dst-type MULTICAST", {"destination": "224.0.0.1"}, True),
+    ("-m addrtype --dst-type UNICAST", {"destination": "224.0.0.1"}, False),
+    ("-m addrtype --dst-type UNICAST", {**IPV6, "destination": "fd00::1"}, True),
+    ("-m addrtype --dst-type MULTICAST", {**IPV6, "destination": "ff02::1"}, True),
+    (
+        "-m addrtype --dst-type LOCAL --limit-iface-in",
+        {"destination": "10.0.0.1", "in_interface": None},
+        "10.0.0.1 is an address of the packet's interface",
+    ),
     ("-m addrtype --src-type LOCAL", {**OWN, "source": "10.0.0.7", "environment": Environment()}, True),
 ]
 
@@ -48,31 +59,14 @@ SOME_FLAGS = "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN"
 ICMP: Asked = {"protocol": "icmp", "destination_port": None}
 
 TRANSPORT: list[tuple[str, Asked, object]] = [
-    ("-p tcp", {}, True),
-    ("-p tcp", {"protocol": "udp"}, False),
     ("! -p tcp", {"protocol": "udp"}, True),
-    ("-p 6", {}, True),
     ("-p gre", {"protocol": "47"}, True),
-    ("-p all", {"protocol": "udp"}, True),
     ("-p chaos", {}, "-p chaos"),
-    ("-p tcp -m tcp", {}, True),
-    ("-p tcp --dport 80", {}, True),
-    ("-p tcp -m tcp --dport 81", {}, False),
-    ("-p tcp -m tcp ! --dport 80", {}, False),
-    ("-p tcp -m tcp --dport 80:90", {}, True),
-    ("-p tcp -m tcp --dport 81:90", {}, False),
-    ("-p tcp -m tcp --dport :80", {}, True),
-    ("-p tcp -m tcp --dport 81:", {}, False),
     *((f"-p {each} -m {each} --dport 80", {"protocol": each}, True) for each in ("udp", "sctp", "dccp", "udplite")),
-    ("-p tcp -m tcp --sport 40000", {"source_port": 40000}, True),
     ("-p tcp -m tcp ! --sport 1024:65535", {"source_port": 40000}, False),
     ("-p tcp -m tcp --sport 1024:65535", {}, "--sport 1024:65535"),
     ("-p tcp -m tcp ! --sport 53", {}, "not --sport 53"),
-    ("-p tcp -m tcp --sport 0:65535", {}, True),
     ("-p tcp -m multiport --dports 22,70:90", {}, True),
-    ("-p tcp -m multiport --dports 22,443", {}, False),
-    ("-p tcp -m multiport ! --dports 22,443", {}, True),
-    ("-p tcp -m multiport --sports 40000", {"source_port": 40000}, True),
     ("-p tcp -m multiport --ports 1,2", {"source_port": 40000}, False),
     ("-p tcp -m multiport --ports 80,53", {}, True),
     ("-p tcp -m multiport --ports 81,53", {}, "--ports 81,53"),
@@ -104,25 +98,24 @@ MARKED: Asked = {"mark": 0x4001, "state": {"connection_mark": 0x4001}}
 BEFORE_CONNTRACK: Asked = {"state": {"tracking": None}}
 
 CONNECTION: list[tuple[str, Asked, object]] = [
+    *((f"-m conntrack --ctstate {each}", {"ctstate": each}, True) for each in ConnectionState),
+    *((f"-m conntrack --ctstate {each}", {}, each is ConnectionState.NEW) for each in ConnectionState),
+    ("-m conntrack --ctstate INVALID", {"ctstate": UNTRACKED}, False),
+    ("-m conntrack --ctstate DNAT", TRANSLATED, True),
+    ("-m conntrack --ctstate DNAT", {"state": {"dnat": "10.96.0.1:80"}}, False),
+    ("-m conntrack --ctstate SNAT", TRANSLATED, False),
+    ("-m conntrack --ctstate SNAT", {"state": {"source": "10.0.0.1"}}, True),
+    ("-m conntrack --ctstate SNAT", {"ctstate": UNTRACKED, "state": {"source": "10.0.0.1"}}, False),
     ("-m conntrack --ctstate DNAT", {"ctstate": ESTABLISHED}, "--ctstate DNAT"),
     ("-m conntrack --ctstate RELATED,ESTABLISHED,DNAT", {"ctstate": ESTABLISHED}, True),
     ("-m conntrack --ctstate SNAT", MASQUERADED, "--ctstate SNAT"),
     ("-m conntrack --ctstate INVALID", BEFORE_CONNTRACK, True),
     ("-m conntrack --ctstate NEW", BEFORE_CONNTRACK, False),
-    ("-m state --state NEW", {}, True),
-    ("-m state ! --state NEW", {}, False),
-    ("-m conntrack --ctorigdst 10.96.0.0/16", TRANSLATED, True),
-    ("-m conntrack ! --ctorigdst 10.96.0.0/16", TRANSLATED, False),
-    ("-m conntrack --ctorigsrc 10.244.0.9", TRANSLATED, True),
-    ("-m conntrack --ctorigdstport 80", TRANSLATED, True),
-    ("-m conntrack --ctorigdstport 8080", TRANSLATED, False),
     ("-m conntrack --ctorigsrcport 40000", TRANSLATED, True),
-    ("-m conntrack --ctreplsrc 10.244.1.7", TRANSLATED, True),
     ("-m conntrack --ctreplsrcport 8080", TRANSLATED, True),
     ("-m conntrack --ctrepldst 10.244.0.9", TRANSLATED, True),
     ("-m conntrack --ctrepldstport 1:39999", TRANSLATED, False),
     ("-m conntrack --ctproto 6", {}, True),
-    ("-m conntrack --ctdir ORIGINAL", {}, True),
     ("-m conntrack --ctdir REPLY", {}, False),
     ("-m conntrack ! --ctstatus ASSURED", {}, True),
     ("-m conntrack --ctstate NEW,DNAT --ctproto 17", {}, False),
@@ -134,7 +127,6 @@ CONNECTION: list[tuple[str, Asked, object]] = [
     ("-m conntrack ! --ctproto 17", {"ctstate": UNTRACKED}, False),
     # A new connection has no helper, a related one may have.
     ("-m helper --helper ftp", {}, False),
-    ("-m helper ! --helper ftp", {}, True),
     ("-m helper --helper ftp", {"ctstate": RELATED}, "-m helper --helper ftp"),
     *(
         (f"-m {module} {text}", MARKED, expected)
@@ -157,11 +149,7 @@ HALF = "-m statistic --mode random --probability 0.50000000000"
 FROM_POD: Asked = {"in_interface": "cni0"}
 
 OTHERS: list[tuple[str, Asked, object]] = [
-    ("-i cni0", FROM_POD, True),
-    ("! -i cni0", FROM_POD, False),
-    ("-i cn+", FROM_POD, True),
     ("-i cni0+", FROM_POD, True),
-    ("-i veth+", FROM_POD, False),
     ("-o eth0", FROM_POD, False),
     ("! -i cni0", {}, "not -i cni0"),
     ("-i cni0", OWN, False),
@@ -170,7 +158,6 @@ OTHERS: list[tuple[str, Asked, object]] = [
     ("-m nfacct --nfacct-name  localhost_nps_accepted_pkts", {}, True),
     ("-f", {}, False),
     ("! -f", {}, True),
-    ("-m pkttype --pkt-type unicast", {}, True),
     ("-m pkttype ! --pkt-type multicast", {}, True),
     ("-m pkttype --pkt-type multicast", {"destination": "224.0.0.251"}, True),
     ("-m pkttype --pkt-type broadcast", {"destination": "10.0.0.255"}, True),
@@ -221,70 +208,6 @@ OTHERS: list[tuple[str, Asked, object]] = [
 @pytest.mark.parametrize(("match", "asked", "expected"), [*ADDRESSES, *TRANSPORT, *CONNECTION, *OTHERS])
 def test_matches(match: str, asked: Asked, expected: object) -> None:
     assert meet(match, **asked) == expected
-
-
-@pytest.mark.parametrize(
-    ("states", "packet_state", "changes", "expected"),
-    [
-        ("NEW", NEW, {}, True),
-        ("NEW", ESTABLISHED, {}, False),
-        ("RELATED,ESTABLISHED", ESTABLISHED, {}, True),
-        ("RELATED,ESTABLISHED", RELATED, {}, True),
-        ("RELATED,ESTABLISHED", NEW, {}, False),
-        ("INVALID", INVALID, {}, True),
-        ("UNTRACKED", UNTRACKED, {}, True),
-        ("INVALID", UNTRACKED, {}, False),
-        ("RELATED,ESTABLISHED,DNAT", NEW, {}, False),
-        ("RELATED,ESTABLISHED,DNAT", NEW, DNATED, True),
-        ("DNAT", NEW, {"dnat": "10.96.0.1:80"}, False),
-        ("SNAT", NEW, DNATED, False),
-        ("SNAT", NEW, {"source": "10.0.0.1"}, True),
-        ("SNAT", UNTRACKED, {"source": "10.0.0.1"}, False),
-    ],
-)
-def test_connection_states(states: str, packet_state: Any, changes: dict[str, Any], *, expected: bool) -> None:
-    assert meet(f"-m conntrack --ctstate {states}", ctstate=packet_state, state=changes) is expected
-    assert meet(f"-m conntrack ! --ctstate {states}", ctstate=packet_state, state=changes) is not expected
-
-
-@pytest.mark.parametrize(
-    ("family", "address", "types", "expected"),
-    [
-        ("4", "10.0.0.1", "LOCAL", True),
-        ("4", "10.0.0.2", "LOCAL", False),
-        ("4", "10.0.0.2", "UNICAST", True),
-        ("4", "10.0.0.1", "UNICAST", False),
-        ("4", "10.0.0.255", "BROADCAST", True),
-        ("4", "10.0.0.255", "LOCAL", False),
-        ("4", "10.0.0.255", "LOCAL,BROADCAST", True),
-        ("4", "255.255.255.255", "BROADCAST", True),
-        ("4", "127.1.2.3", "LOCAL", True),
-        ("4", "127.255.255.255", "BROADCAST", True),
-        ("4", "224.0.0.1", "MULTICAST", True),
-        ("4", "224.0.0.1", "UNICAST", False),
-        # IPv6 addresses have several types at once.
-        ("6", "fd00::1", "LOCAL", True),
-        ("6", "fd00::1", "UNICAST", True),
-        ("6", "fd00::2", "LOCAL", False),
-        ("6", "::1", "LOCAL", True),
-        ("6", "ff02::1", "MULTICAST", True),
-        ("6", "ff02::1", "UNICAST", False),
-    ],
-)
-def test_address_types(family: str, address: str, types: str, *, expected: bool) -> None:
-    assert meet(f"-m addrtype --dst-type {types}", family, destination=address) is expected
-    assert meet(f"-m addrtype ! --dst-type {types}", family, destination=address) is not expected
-    assert meet(f"-m addrtype --src-type {types}", family, source=address) is expected
-
-
-@pytest.mark.parametrize(
-    ("device", "expected"),
-    [("eth0", True), ("cni0", False), (None, "10.0.0.1 is an address of the packet's interface")],
-)
-def test_a_local_address_may_have_to_be_on_the_interface(device: str | None, expected: object) -> None:
-    match = "-m addrtype --dst-type LOCAL --limit-iface-in"
-    assert meet(match, destination="10.0.0.1", in_interface=device) == expected
-    assert meet(match, destination="10.0.0.2", in_interface=device) is False
 
 
 def test_unknown_addresses_leave_it_open() -> None:

@@ -8,7 +8,6 @@ import pytest
 from pykubeproxy.explain.event_words import question_text
 from pykubeproxy.model.route import Route, RouteKind
 from pykubeproxy.netfilter import Environment, Outcome, Packet, Verdict, local_address
-from pykubeproxy.netfilter.routing import PrefixMap
 from tests.builders import cidr, ip
 from tests.netfilter.asking import NODE, follow, only, packet, reason_of
 
@@ -88,33 +87,10 @@ def test_an_address_that_may_be_the_node_s_own_is_a_fork() -> None:
     assert sent("10.0.9.8", doubting).verdict is Verdict.ACCEPT
 
 
-@pytest.mark.parametrize(
-    ("text", "network", "broadcast"),
-    [
-        ("10.0.0.7", "10.0.0.7/32", None),
-        ("10.0.0.7/24", "10.0.0.7/32", "10.0.0.255"),
-        ("10.0.0.7/31", "10.0.0.7/32", None),
-        ("127.0.0.0/8", "127.0.0.0/8", None),
-        ("fd00::7/64", "fd00::7/128", None),
-        ("fd00::/64", "fd00::/64", None),
-    ],
-)
-def test_addresses_as_people_and_interfaces_write_them(text: str, network: str, broadcast: str | None) -> None:
-    made = local_address(text, "eth0")
-    assert (made.cidr, made.interface) == (cidr(network), "eth0")
-    assert made.broadcast == (ip(broadcast) if broadcast else None)
-
-
 @pytest.mark.parametrize("text", ["", "node-0", "10.0.0.0/33", "10.0.0.1/", "10.0.0"])
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(ValueError, match=r"neither an IP address nor a network|not a prefix length"):
         local_address(text)
-
-
-def test_prefixes_of_any_length() -> None:
-    prefixes = PrefixMap(32, [(cidr(text), text) for text in ("0.0.0.0/0", "10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32")])
-    found = [prefixes.find(ip(text).number) for text in ("10.1.2.3", "10.1.2.4", "10.2.0.0", "11.0.0.0")]
-    assert found == ["10.1.2.3/32", "10.1.0.0/16", "10.0.0.0/8", "0.0.0.0/0"]
 
 
 def test_packets_that_make_no_sense_are_refused() -> None:

@@ -68,29 +68,6 @@ def test_where_both_sides_agree_it_is_decided(rules: str, verdict: Verdict) -> N
     assert (found.verdict, found.alternatives) == (verdict, ())
 
 
-@pytest.mark.parametrize(
-    ("rules", "certain"),
-    [
-        (f"INPUT {HALF} -j REJECT\nINPUT {GEOIP} -j DROP", REJECT),
-        (f"INPUT {GEOIP} -j one\none {HALF} -j DROP", ACCEPT),
-        (f"INPUT {GEOIP} {HALF} -j DROP", ACCEPT),
-    ],
-)
-def test_only_the_share_that_depends_on_it_is_undecided(rules: str, certain: Verdict) -> None:
-    found = {each.verdict: each for each in filtered(rules).outcomes}
-    assert {verdict: each.probability for verdict, each in found.items()} == dict.fromkeys(
-        (certain, UNDECIDED), Fraction(1, 2)
-    )
-    assert sides(found[UNDECIDED]) == {True: [(DROP, Fraction(1, 2))], False: [(ACCEPT, Fraction(1, 2))]}
-
-
-def test_questions_within_questions() -> None:
-    found = only(filtered(f"INPUT {GEOIP} -j DROP\nINPUT {LIMIT} -j ACCEPT\nINPUT -j REJECT"))
-    inner = found.alternatives[1].outcomes[0]
-    assert (inner.verdict, reason_of(inner)) == (UNDECIDED, f"cannot decide: {LIMIT}")
-    assert sides(inner) == certainly(ACCEPT, REJECT)
-
-
 def test_the_path_leads_to_the_question() -> None:
     found = only(filtered(f"INPUT -j MARK --set-mark 0x1\nINPUT {GEOIP} -j DROP"))
     assert [step.action for step in found.path] == [Action.ROUTE, Action.MARK]
@@ -104,19 +81,6 @@ def test_the_path_leads_to_the_question() -> None:
 def test_what_the_alternatives_have_in_common_is_told() -> None:
     dump = {"nat": "PREROUTING -p tcp -j DNAT --to-destination 10.1.0.5:80", "filter": f"FORWARD {GEOIP} -j DROP"}
     assert only(follow(dump=dump)).dnat == "10.1.0.5:80"
-
-
-def test_whose_address_it_is_may_be_unknown() -> None:
-    found = only(filtered("INPUT -j DROP", Environment()))
-    assert reason_of(found) == "cannot decide: 10.0.0.1 is an address of this node"
-    assert sides(found) == certainly(DROP, ACCEPT)
-    # The routing decision knows what a rule has asked.
-    dump = {
-        "mangle": "PREROUTING -m addrtype --dst-type LOCAL -j MARK --set-mark 0x1",
-        "filter": "FORWARD -m mark --mark 0x1 -j DROP",
-    }
-    asked = only(follow(Environment(), dump=dump))
-    assert {each.verdict for side in asked.alternatives for each in side.outcomes} == {ACCEPT}
 
 
 def test_many_questions_come_to_an_end() -> None:
@@ -146,14 +110,6 @@ def leaves(root: TraceNode) -> Iterator[TraceNode]:
             yield node
 
 
-def test_a_way_without_branches_is_a_tree_of_one_node() -> None:
-    tree = follow(dump={"filter": "FORWARD -j one\none -j DROP"}).tree
-    assert tree.children == ()
-    assert [step.action for step in tree.steps] == [Action.ROUTE, Action.JUMP, Action.DROP]
-    assert tree.result is not None
-    assert tree.result.verdict is DROP
-
-
 def test_a_random_choice_has_a_branch_for_each_endpoint() -> None:
     found = service(5)
     assert [event_text(step.event) for step in found.tree.steps] == ["→ KUBE-SERVICES", "→ SVC"]
@@ -162,13 +118,6 @@ def test_a_random_choice_has_a_branch_for_each_endpoint() -> None:
     results = [leaf.result for leaf in leaves(found.tree)]
     assert [result.dnat for result in results if result] == [f"10.1.0.{number}:80" for number in range(1, 6)]
     assert [step.probability for step in found.outcomes[2].path] == [Fraction(1)] * 2 + [Fraction(1, 5)] * 5
-
-
-def test_a_question_has_two_branches_with_everything_each() -> None:
-    tree = follow(dump={"filter": f"FORWARD {GEOIP} -j DROP"}).tree
-    assert [child.probability for child in tree.children] == [1, 1]
-    assert {child.steps[0].action for child in tree.children} == {Action.UNDECIDED}
-    assert {leaf.result.verdict for leaf in leaves(tree) if leaf.result} == {DROP, ACCEPT}
 
 
 def test_a_thousand_endpoints() -> None:
