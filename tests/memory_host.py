@@ -11,18 +11,7 @@ from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, TABLES, Lines, Ruleset, Ta
 
 # Targets that are not chains, as far as a Service proxy's rules and those around them use them.
 _TARGETS = {
-    "ACCEPT",
-    "DROP",
-    "RETURN",
-    "REJECT",
-    "DNAT",
-    "SNAT",
-    "MASQUERADE",
-    "MARK",
-    "LOG",
-    "REDIRECT",
-    "CONNMARK",
-    "CT",
+    *("ACCEPT", "DROP", "RETURN", "REJECT", "DNAT", "SNAT", "MASQUERADE", "MARK", "LOG", "REDIRECT", "CONNMARK", "CT"),
     "",
 }
 

@@ -53,12 +53,6 @@ def test_of_duplicates_the_last_one_counts(text: str, fields: dict[str, Any], du
     assert set(document.duplicates) == duplicates
 
 
-def test_further_documents_are_noted_and_not_read() -> None:
-    assert read_document(b"mode: a\n---\nmode: b\n") == Document(
-        fields={"mode": "a"}, duplicates=(), more_documents=True
-    )
-
-
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -124,17 +118,6 @@ TEXTS = (
 def test_words_that_are_text(loader: type[Any], text: str) -> None:
     assert load(f"a: {text}\n", loader) == {"a": text}
     assert load(f"- {text}\n", loader) == [text]
-
-
-@LOADERS
-def test_what_is_only_called_a_number(loader: type[Any]) -> None:
-    assert math.isnan(load("a: .nan\n", loader)["a"])
-    with pytest.raises(ValueError, match="soon"):
-        load("a: !!int soon\n", loader)
-
-
-def test_loaders_of_others_stay_as_they_are() -> None:
-    assert yaml.safe_load("a: 1:20\n") == {"a": 80}
 
 
 @given(st.lists(st.integers(0, 0xFFFF), min_size=8, max_size=8))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from pykubeproxy.explain.status.node_state import ProxyProcess
 from pykubeproxy.host.listeners import listening_ports
 from pykubeproxy.host.machine import OomScoreError, online_cpus, set_oom_score_adj
 from pykubeproxy.host.processes import other_service_proxies, service_proxies
@@ -153,34 +152,6 @@ def test_the_service_proxies_of_this_network(proc: Path) -> None:
         (11, "kube-proxy", True, started),
         (12, "pykubeproxy", True, None),
     ]
-
-
-def test_without_root_the_network_of_others_is_not_known(proc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stat = Path.stat
-
-    def refusing(path: Path) -> os.stat_result:
-        if path.name == "net" and path.parts[-3] != "thread-self":
-            raise PermissionError(13, "Permission denied", str(path))
-        return stat(path)
-
-    monkeypatch.setattr(Path, "stat", refusing)
-    assert [(process.pid, process.is_here) for process in service_proxies(proc)] == [(11, None), (12, None), (16, None)]
-    assert other_service_proxies(proc) == ()
-
-
-@pytest.mark.parametrize(
-    ("command", "value"),
-    [
-        (("kube-proxy", "--metrics-bind-address=/c"), "/c"),
-        (("kube-proxy", "--metrics-bind-address", "/c", "-v", "2"), "/c"),
-        (("kube-proxy", "--metrics-bind-address=/a", "--metrics-bind-address=/b"), "/b"),
-        (("kube-proxy", "--metrics-bind-address-hard=1s"), None),
-        (("kube-proxy", "--metrics-bind-address"), ""),
-        (("kube-proxy", "--metrics_bind_address=1.2.3.4:5_6"), "1.2.3.4:5_6"),
-    ],
-)
-def test_a_flag_of_a_command_line(command: tuple[str, ...], value: str | None) -> None:
-    assert ProxyProcess(pid=1, name="kube-proxy", command=command).value_of("metrics-bind-address") == value
 
 
 def test_a_socket_that_waits_for_anybody(tmp_path: Path) -> None:

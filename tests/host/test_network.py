@@ -6,14 +6,13 @@ import pytest
 
 from pykubeproxy.host.interfaces import (
     InterfaceAddress,
-    default_node_ips,
     interface_addresses,
     local_addresses,
     node_ip,
     why_no_ipv6,
 )
 from pykubeproxy.host.routes import KernelRoute, kernel_routes, routes
-from pykubeproxy.model.ip import IP, Family
+from pykubeproxy.model.ip import Family
 from pykubeproxy.model.route import Route, RouteKind
 from tests.builders import cidr, ip
 from tests.host.namespace import Namespace, needs_root
@@ -23,10 +22,6 @@ def add(node: Namespace, device: str, *addresses: str) -> None:
     for address in addresses:
         extra = ["nodad"] if ":" in address else []
         node.exec("ip", "address", "add", *address.split(), "dev", device, *extra)
-
-
-def known_by() -> tuple[IP, ...]:
-    return default_node_ips(interface_addresses())
 
 
 def address(text: str, prefix: int, device: str, *, is_global: bool = True, is_steady: bool = True) -> InterfaceAddress:
@@ -48,18 +43,6 @@ def test_what_is_known_of_each_address(linked_node: Namespace) -> None:
     }
     distinct = {"127.0.0.1", "::1", "10.1.0.1", "10.1.0.9", "fd00:1::1", "fe80::1", "10.2.0.1"}
     assert sorted(each.text for each in linked_node.run(local_addresses)) == sorted(distinct)
-
-
-@needs_root
-def test_the_nodes_own_addresses(linked_node: Namespace) -> None:
-    assert linked_node.run(known_by) == ()
-    add(linked_node, "eth0", "10.1.0.1/24", "fd00:1::1/64")
-    assert linked_node.run(known_by) == (ip("10.1.0.1"), ip("fd00:1::1"))
-    add(linked_node, "eth1", "10.2.0.1/24", "fd00:2::1/64")
-    linked_node.exec("ip", "route", "add", "default", "via", "10.2.0.254")
-    linked_node.exec("ip", "-6", "route", "add", "default", "via", "fd00:2::254")
-    linked_node.exec("ip", "route", "add", "default", "via", "10.1.0.254", "metric", "10")
-    assert linked_node.run(known_by) == (ip("10.2.0.1"), ip("fd00:2::1"))
 
 
 LINK_LOCAL = address("169.254.0.1", 16, "eth2", is_global=False)

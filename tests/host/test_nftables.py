@@ -8,17 +8,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from pykubeproxy.host import leftovers, nft_tables
+from pykubeproxy.host import nft_tables
 from pykubeproxy.host.generations import UNKNOWN_CHANGE, GenerationMonitor, RulesetGeneration, current_generation
 from pykubeproxy.host.leftovers import find_leftovers
 from pykubeproxy.host.netlink import ACK, NETFILTER, Netlink, NetlinkError, attribute, nested
 from pykubeproxy.host.nft_rules import existing_chains
-from pykubeproxy.host.nft_tables import delete_table, existing_tables, has_nftables, hooked_tables
+from pykubeproxy.host.nft_tables import has_nftables
 from pykubeproxy.model.ip import Family
-from pykubeproxy.model.leftovers import Leftovers
-from pykubeproxy.model.nft_table import NftTable
-from tests.host.namespace import COMMAND_SECONDS, Namespace, namespace, needs_root
-from tests.kernel.nftables import needs_nft
+from tests.host.namespace import COMMAND_SECONDS, Namespace, needs_root
 
 pytestmark = needs_root
 
@@ -69,24 +66,6 @@ def test_a_change_is_announced_with_its_author_and_number(node: Namespace, comma
     assert node.run(current_generation) == ids[-1]
 
 
-def test_a_large_restore_is_one_change(node: Namespace) -> None:
-    """Each of its rules is announced to the same group; none of that may reach us, or fill the buffer."""
-    rules = "".join(f"-A OUTPUT -d 10.0.{i // 250}.{i % 250}/32 -j ACCEPT\n" for i in range(3000))
-    run(node, *RULE)
-    with watching(node) as watch:
-        pid = run(node, *RESTORE, stdin=f"*nat\n{rules}COMMIT\n")
-        [generation] = announced(watch)
-    assert (generation.pid, generation.port) == (pid, pid)
-
-
-def test_reading_is_no_change_and_other_namespaces_do_not_matter(node: Namespace) -> None:
-    run(node, *RULE)
-    with namespace() as other, watching(node) as watch:
-        node.exec("iptables-nft-save")
-        run(other, *RULE)
-        assert watch.wait(0) == ()
-
-
 def test_a_process_in_another_pid_namespace(node: Namespace) -> None:
     """As in a container: the kernel names the pid of the machine, the program knows only its own."""
     with watching(node) as watch:
@@ -123,82 +102,6 @@ def test_chains_are_found_by_family_table_and_name_and_by_nobody_without_rights(
     assert as_nobody(node, f"{imports}; print(len(existing_chains(Family.IPV4, 'nat', {asked})))") == "0\n"
 
 
-FAMILIES = ("ip", "ip6", "inet", "bridge", "netdev")
-FIREWALLD, EMPTY = NftTable("inet", "firewalld"), NftTable("inet", "empty")
-RULESET = """
-table inet firewalld {
-    chain in { type filter hook input priority 10; policy accept; ct state invalid drop; }
-    chain out { type filter hook forward priority 10; policy drop; }
-    chain jumped { accept; }
-}
-table inet empty {
-    chain in { type filter hook input priority 0; policy accept; }
-}
-table inet sleeping {
-    flags dormant
-    chain in { type filter hook input priority 0; policy drop; }
-}
-table inet no-hook { chain in { accept; }; }
-table ip nat { chain pre { type nat hook prerouting priority -100; counter; }; }
-table ip calico {
-    chain pre { type filter hook prerouting priority -300; counter; }
-    chain post { type filter hook postrouting priority 300; counter; }
-}
-table ip6 other { chain out { type route hook output priority 0; counter; }; }
-table bridge ports { chain through { type filter hook forward priority 0; counter; }; }
-table netdev cilium { chain lo { type filter hook ingress device lo priority 0; counter; }; }
-table arp ignored { chain in { type filter hook input priority 0; counter; }; }
-"""
-
-
-@pytest.fixture
-def filled(node: Namespace) -> Namespace:
-    node.exec("nft", "-f", "-", stdin=RULESET)
-    return node
-
-
-@needs_nft
-def test_tables_that_packets_pass_and_their_hooks(filled: Namespace) -> None:
-    own = frozenset({NftTable("ip", "nat"), NftTable("ip6", "nat")})
-    found = filled.run(lambda: hooked_tables(FAMILIES, own))
-    assert [str(table) for table in found] == [
-        "table bridge ports (hook forward)",
-        "table inet firewalld (hooks forward, input)",
-        "table ip calico (hooks postrouting, prerouting)",
-        "table ip6 other (hook output)",
-        "table netdev cilium (hook ingress)",
-    ]
-    of_some = filled.run(lambda: hooked_tables(("ip", "inet"), frozenset()))
-    assert [f"{table.family} {table.name}" for table in of_some] == ["inet firewalld", "ip calico", "ip nat"]
-
-
-@needs_nft
-def test_deleting_is_one_change_of_the_ruleset_made_through_the_port_that_is_told(filled: Namespace) -> None:
-    with watching(filled) as watch:
-        deletion = filled.run(lambda: delete_table(FIREWALLD))
-        (generation,) = announced(watch)
-    assert deletion is not None
-    assert generation.port == deletion.port
-    left = filled.run(lambda: existing_tables(frozenset({FIREWALLD, EMPTY, NftTable("ip", "empty")})))
-    assert left == (EMPTY,)
-    assert filled.run(lambda: delete_table(FIREWALLD)) is None
-
-
-@needs_nft
-def test_without_permission_no_table_is_found_or_deleted(filled: Namespace) -> None:
-    program = (
-        "from pykubeproxy.host.nft_tables import *; from pykubeproxy.model.nft_table import NftTable\n"
-        "empty = NftTable('inet', 'empty')\n"
-        "print(hooked_tables(('inet',), frozenset()), existing_tables(frozenset({empty})), has_nftables())\n"
-        "try: delete_table(empty)\n"
-        "except Exception as error: print(error)\n"
-    )
-    assert as_nobody(filled, program) == (
-        "() () True\n"
-        "cannot delete table inet empty: Operation not permitted (netlink): run as root, or with CAP_NET_ADMIN\n"
-    )
-
-
 @pytest.mark.parametrize(("number", "has"), [(93, False), (22, False), (1, True), (105, True)])
 def test_only_a_kernel_that_says_so_has_no_nftables(monkeypatch: pytest.MonkeyPatch, number: int, *, has: bool) -> None:
     assert has_nftables()
@@ -231,25 +134,7 @@ def create_sets(*names: str) -> None:
             pytest.skip("this kernel has no IP sets of the type hash:ip")
 
 
-@needs_nft
-def test_leftover_tables_of_the_families_that_are_asked_for(node: Namespace) -> None:
-    assert node.run(lambda: find_leftovers(Family)) == Leftovers()
-    for family in ("ip", "ip6", "inet"):
-        node.exec("nft", "add", "table", family, "kube-proxy")
-    both = (NftTable("ip", "kube-proxy"), NftTable("ip6", "kube-proxy"))
-    assert node.run(lambda: find_leftovers(Family)).tables == both
-    assert node.run(lambda: find_leftovers([Family.IPV6])).tables == both[1:]
-
-
 def test_ip_sets_of_kube_proxy_are_told_from_those_of_others(node: Namespace) -> None:
     node.run(lambda: create_sets(OURS, OF_KUBE_ROUTER, OURS_OF_IPV6, "caf\udce9"))
     left = node.run(lambda: find_leftovers(Family))
     assert (left.ip_sets, left.has_ipvs) == ((OURS_OF_IPV6, OURS), True)
-
-
-def test_the_interface_of_kube_proxy(node: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leftovers, "_has_virtual_services", lambda: True)
-    assert not node.run(lambda: find_leftovers(Family)).has_ipvs
-    node.exec("ip", "link", "add", "kube-ipvs0", "type", "veth", "peer", "name", "other")
-    left = node.run(lambda: find_leftovers(Family))
-    assert (left.interfaces, left.has_virtual_services) == (("kube-ipvs0",), True)

@@ -61,13 +61,6 @@ def test_of_duplicates_the_better_condition_counts(
             assert (endpoint.zones, endpoint.is_local) == ((f"z{index}",), index == 0)
 
 
-@pytest.mark.parametrize(("terminating", "kept"), [(False, "z1"), (True, "z0")])
-def test_of_duplicates_in_one_condition_the_one_counts_that_kube_proxy_takes(kept: str, *, terminating: bool) -> None:
-    entries = [at("10.0.0.1", zones=(zone,), ready=False, terminating=terminating) for zone in ("z0", "z1")]
-    (endpoint,) = merge_slices([slice_of("ns/svc", *entries)], "n1")[P80]
-    assert endpoint.zones == (kept,)
-
-
 @pytest.mark.parametrize(
     ("node", "own", "local"),
     [("n1", "n1", True), ("", "n1", False), ("", "", False), ("N1", "n1", False)],

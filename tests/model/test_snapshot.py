@@ -19,13 +19,6 @@ def addresses(cluster: Snapshot, key: ServiceKey, family: Family = Family.IPV4) 
     return [endpoint.ip for endpoints in by_port.values() for endpoint in endpoints]
 
 
-def test_identify() -> None:
-    assert identify(service("ns/web")) == ObjectId("Service", "ns", "web")
-    assert identify(slice_of("ns/web")) == ObjectId("EndpointSlice", "ns", "web-a")
-    assert identify(Node(name="n1")) == ObjectId("Node", "", "n1")
-    assert [str(identify(obj)) for obj in (service("ns/web"), Node(name="n1"))] == ["Service ns/web", "Node n1"]
-
-
 def test_an_object_that_is_new_changed_or_gone_touches_its_service_once() -> None:
     """A slice does so whether or not there is the Service; a Node touches none."""
     cluster = Snapshot()
@@ -46,16 +39,6 @@ def test_a_slice_that_changes_hands_touches_both_services() -> None:
     cluster = snapshot(before)
     assert cluster.put(after) == {WEB, DB}
     assert (addresses(cluster, WEB), addresses(cluster, DB)) == ([], ["10.0.0.1"])
-
-
-def test_slices_of_one_service_and_family_are_merged() -> None:
-    cluster = snapshot(
-        slice_of("ns/web", "10.0.0.2"),
-        slice_of("ns/web", "10.0.0.1", part="b"),
-        slice_of("ns/web", "fd00::1", part="c"),
-        slice_of("other/web", "10.0.0.3"),
-    )
-    assert addresses(cluster, WEB) == ["10.0.0.1", "10.0.0.2"]
 
 
 @given(st.lists(events, max_size=25))

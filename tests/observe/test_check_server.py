@@ -66,16 +66,6 @@ def assert_answers(sock: socket.socket) -> None:
     assert sock.recv(4096).startswith(b"HTTP/1.1 200")
 
 
-def test_one_service(server: Served) -> None:
-    port = free_port()
-    for count, status in ((0, 503), (18, 200), (1, 200), (0, 503)):
-        assert server.serve({ONE: (port, count)}, LOCAL) == ()
-        assert seen(port) == (status, "ns/one", str(count), count)
-    assert ask(port, "/", method="POST").headers["Content-Type"] == "application/json"
-    server.serve({}, LOCAL)
-    assert not is_listening(port)
-
-
 def test_several_services_come_and_go(server: Served) -> None:
     ports = [free_port() for _ in range(5)]
     server.serve({ONE: (ports[0], 1), TWO: (ports[1], 2), THREE: (ports[2], 0)}, LOCAL)

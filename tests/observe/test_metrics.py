@@ -1,6 +1,5 @@
 """Metrics: their names, types, labels, buckets and help texts as the reference has them, and what each call changes."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.plan.diff import ChainChange, Plan, RuleInsert
 from pykubeproxy.rules.ruleset import Ruleset, Table
 from pykubeproxy.rules.service_traffic import Dropped
-from pykubeproxy.traffic.connections import Limits
 
 V4, V6 = Family.IPV4, Family.IPV6
 DOCUMENT = (Path(__file__).parents[2] / "docs/reference/health-and-metrics.md").read_text()
@@ -164,21 +162,6 @@ def test_feature_gates(metrics: Metrics) -> None:
     assert 'kubernetes_feature_enabled{name="AllowServiceExternalIPs",stage=""} 0' in lines
     assert 'kubernetes_feature_enabled{name="NativeHistograms",stage="BETA"} 1' in lines
     assert 'kubernetes_feature_enabled{name="MultiCIDRServiceAllocator",stage=""} 1' in lines
-
-
-def test_services_and_endpoints_with_connections_are_limited() -> None:
-    metrics = Metrics(Limits(services=2, endpoints=1))
-    metrics.counters_read(V4, {rule(number): 100 for number in (1, 2)}, dict)
-    metrics.counters_read(V4, {rule(number): 110 for number in (1, 2, 3)}, dict)
-    port = 'ip_family="IPv4",namespace="ns",port="http",protocol="TCP"'
-    other = 'ip_family="IPv4",namespace="",port="",protocol="",service="_other"'
-    assert {re.sub("_new_connections_total", "", line) for line in lines_of(metrics, "pykubeproxy_")} == {
-        f'pykubeproxy_service{{{port},service="svc1"}} 10',
-        f'pykubeproxy_service{{{port},service="svc2"}} 10',
-        f"pykubeproxy_service{{{other}}} 110",
-        f'pykubeproxy_endpoint{{endpoint="10.0.0.1:80",{port},service="svc1"}} 10',
-        f'pykubeproxy_endpoint{{endpoint="",{other}}} 120',
-    }
 
 
 def test_a_sync_that_rewrites_a_chain_starts_its_counter_anew(metrics: Metrics) -> None:

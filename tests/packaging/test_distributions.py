@@ -4,8 +4,6 @@ Takes what pip takes: an index of packages. Without one the tests are skipped, b
 """
 
 import os
-import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -74,71 +72,3 @@ def test_an_empty_environment_can_install_the_wheel_and_run(distributions: Distr
     assert ":KUBE-SERVICES - [0:0]" in said("pykubeproxy", "render", "-f", PROJECT / "examples", "--family", "ipv4")
     assert "--config" in said("kube-proxy", "--help")
     assert "--kubeconfig" in said("kubectl-pykubeproxy", "--help")
-
-
-def test_the_version_is_that_of_the_tag_or_what_the_builder_says(tmp_path: Path) -> None:
-    (tmp_path / "pykubeproxy").mkdir()
-    (tmp_path / "pyproject.toml").write_bytes((PROJECT / "pyproject.toml").read_bytes())
-
-    def version(**env: str) -> str:
-        return uv("tool", "run", "--with", "hatch-vcs", "hatchling", "version", folder=tmp_path, env=env).strip()
-
-    def git(*arguments: str) -> None:
-        person = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.com")
-        subprocess.run(["git", *person, *arguments], cwd=tmp_path, check=True)
-
-    assert version(SETUPTOOLS_SCM_PRETEND_VERSION="1.2.3") == "1.2.3"
-    assert version() == "0.0.0", "there is no git"
-    git("init", "--quiet")
-    git("add", ".")
-    git("commit", "--quiet", "--message", "First")
-    assert re.fullmatch(r"0\.0\.1\.dev1\+g[0-9a-f]+", version()), "no tag"
-    git("tag", "v1.2.3")
-    assert version() == "1.2.3"
-    git("commit", "--quiet", "--allow-empty", "--message", "Second")
-    assert re.fullmatch(r"1\.2\.4\.dev1\+g[0-9a-f]+", version()), "after the tag"
-
-
-# What a release says of itself, and when there is none.
-CHANGELOG = """# Changelog
-
-## [Unreleased]
-
-## [1.2.0] - 2027-01-31
-
-### Added
-
-- A thing.
-
-## [1.1.0] - 2026-12-31
-
-- Another one.
-"""
-
-
-@pytest.mark.parametrize(
-    ("tag", "old", "new", "complaint"),
-    [
-        ("v1.2.0", "", "", ""),
-        ("v1.1.0", "", "", "there is no dist/pykubeproxy-1.1.0-py3-none-any.whl"),
-        ("v1.2.0", "[1.2.0] - 2027-01-31", "[1.2.0]", "no heading '## [1.2.0] - YYYY-MM-DD'"),
-        ("v1.2.0", "[1.2.0]", "[1x2.0]", "no heading '## [1.2.0] - YYYY-MM-DD'"),
-        ("v1.2.0", "## [Unreleased]\n", "## [Unreleased]\n\n- Not yet said.\n", "changes under Unreleased"),
-        ("v1.2.0", "### Added\n\n- A thing.\n", "", "says nothing of 1.2.0"),
-    ],
-    ids=["ready", "other code", "no date", "no version", "unreleased", "nothing"],
-)
-def test_the_section_of_the_version_is_printed_or_it_is_told_what_is_not_ready(
-    tmp_path: Path, tag: str, old: str, new: str, complaint: str
-) -> None:
-    """In a folder like this project's just before the tag v1.2.0."""
-    (tmp_path / "hack").mkdir()
-    shutil.copy(PROJECT / "hack/release-notes", tmp_path / "hack")
-    (tmp_path / "dist").mkdir()
-    for name in ("pykubeproxy-1.2.0-py3-none-any.whl", "pykubeproxy-1.2.0.tar.gz"):
-        (tmp_path / "dist" / name).touch()
-    (tmp_path / "CHANGELOG.md").write_text(CHANGELOG.replace(old, new) if old else CHANGELOG)
-    done = subprocess.run([tmp_path / "hack/release-notes", tag], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == ((1, "") if complaint else (0, "### Added\n\n- A thing.\n"))
-    assert complaint in done.stderr
-    assert bool(done.stderr) is bool(complaint)

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.reading import chain_of
 from pykubeproxy.traffic.connections import (
     OTHER_ENDPOINTS,
@@ -21,10 +20,7 @@ from pykubeproxy.traffic.connections import (
     PortName,
     RefusedName,
     Totals,
-    rule_owners,
 )
-from pykubeproxy.traffic.counters import sends_to_endpoint
-from tests.builders import options, port, service, slice_of, slice_port, snapshot
 
 WEB = PortName("ns1", "web", "http", "TCP")
 DNS = PortName("ns1", "dns", "", "UDP")
@@ -131,21 +127,6 @@ def test_without_comments_the_rules_tell_the_service() -> None:
     assert asked == 1
 
 
-def test_owners_are_those_of_the_compiled_chains() -> None:
-    cluster = snapshot(
-        service("ns1/web", "172.30.0.1", ports=(port("http", 80), port("https", 443))),
-        service("ns1/dns", "172.30.0.2", ports=(port("", 53),)),
-        slice_of("ns1/web", "10.0.0.1", "10.0.0.2", ports=(slice_port("http", 8080), slice_port("https", 8443))),
-        slice_of("ns1/dns", "10.0.0.3", ports=(slice_port("", 53),)),
-    )
-    ruleset = compile_ruleset(cluster, options())
-    by_rule = dict(rule_owners(cluster, options(), ruleset))
-    assert all(sends_to_endpoint(rule) for rule in by_rule)
-    assert {chain_of(rule) for rule in by_rule} == {each for each in ruleset.tables["nat"].chains if "-SEP-" in each}
-    https, dns = WEB._replace(port="https"), DNS._replace(protocol="TCP")
-    assert Counter(by_rule.values()) == {WEB: 2, https: 2, dns: 1}
-
-
 def test_the_place_of_what_went_first_is_given_up_first() -> None:
     totals: Totals[str] = Totals(2)
     for names in ("ab", "b", ""):
@@ -159,25 +140,6 @@ def test_the_place_of_what_went_first_is_given_up_first() -> None:
     totals.add("d", 8)
     totals.add("e", 9)
     assert totals.series("rest") == {"c": 7, "d": 8, "rest": 9}
-
-
-def test_what_comes_back_keeps_its_place() -> None:
-    totals: Totals[str] = Totals(1)
-    totals.add("a", 1)
-    totals.exist("b")
-    totals.exist("ab")
-    totals.add("b", 5)
-    totals.add("a", 1)
-    assert totals.series("rest") == {"a": 2, "rest": 5}
-
-
-def test_no_more_names_are_kept_than_could_be_shown() -> None:
-    totals: Totals[str] = Totals(2)
-    totals.add("z", 1)
-    totals.exist("abcdz")
-    assert totals.series("rest") == {"z": 1}, "there is no room for all that are silent"
-    totals.exist("az")
-    assert totals.series("rest") == {"z": 1, "a": 0}
 
 
 KEYS = [dnat(f"KUBE-SEP-{n}", f"ns1/svc{n % 3}:p{n % 2}", f"10.0.0.{n}:80") for n in range(8)]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from pykubeproxy.rules.ruleset import Ruleset, Table
+from pykubeproxy.rules.ruleset import Ruleset
 from pykubeproxy.traffic.connections import RefusedName, refused_name
 from pykubeproxy.traffic.counters import CounterReader, Increases, Reading, drops_invalid, sends_to_endpoint
 
@@ -56,12 +56,6 @@ def test_reads_the_rules_that_count_something() -> None:
     assert read(DUMP.splitlines()) == read(DUMP.splitlines(keepends=True)) == {SEP_A: 34, INVALID: 7}
     assert read([*DUMP.splitlines(), *DUMP.splitlines()]) == {SEP_A: 34, INVALID: 7}, "what is read again counts once"
     assert read(line.partition("] ")[2] or line for line in DUMP.splitlines()) == {}, "without counters"
-
-
-def test_known_texts_are_shared() -> None:
-    known = Ruleset(tables={"nat": Table(chains={"KUBE-SEP-A": ("x", SEP_A)})})
-    (text,) = [text for text in read(DUMP.splitlines(), known) if text.startswith("-A KUBE-SEP-A ")]
-    assert text is SEP_A
 
 
 @pytest.mark.parametrize(

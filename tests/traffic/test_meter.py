@@ -16,7 +16,7 @@ from pykubeproxy.rules.refusals import RefusalReason, reason_of
 from pykubeproxy.rules.ruleset import Ruleset
 from pykubeproxy.traffic.counters import sends_to_endpoint
 from pykubeproxy.traffic.meter import WINDOW, LiveRules, Meter
-from pykubeproxy.traffic.rates import Rates, RefusalRate, ServiceRate, next_reading, share
+from pykubeproxy.traffic.rates import Rates, RefusalRate, ServiceRate, next_reading
 from tests.builders import options, port, service, slice_of, snapshot
 
 ENDPOINTS = {"a/web": ("10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"), "b/db": ("10.0.1.1:80", "10.0.1.2:80")}
@@ -154,19 +154,6 @@ def test_endpoints_come_and_go_and_services_too() -> None:
     assert names(meter.take({Family.IPV4: reading(rules(db=()), {})}, 1.0)) == ["a/web:p80"]
 
 
-def test_families_are_told_apart() -> None:
-    six = compile_ruleset(
-        snapshot(service("a/web", "fd00::1"), slice_of("a/web", "fd00:1::1")), options(family=Family.IPV6)
-    )
-    meter = Meter()
-    meter.start({Family.IPV4: reading(RULES, {}), Family.IPV6: reading(six, {})})
-    now = {Family.IPV4: reading(RULES, {"10.0.0.1:80": 1}), Family.IPV6: reading(six, {"[fd00:1::1]:80": 3})}
-    assert [(rate.family, rate.service, rate.share) for rate in meter.take(now, 1.0).services] == [
-        (Family.IPV6, "a/web:p80", 0.75),
-        (Family.IPV4, "a/web:p80", 0.25),
-    ]
-
-
 any_reading = st.dictionaries(st.sampled_from(ALL), st.integers(0, 10_000))
 
 
@@ -189,23 +176,8 @@ def test_rates_are_never_negative_and_shares_make_a_whole(packets: list[Packets]
         )
 
 
-@given(st.lists(any_reading, min_size=2, max_size=5))
-def test_of_growing_counters_nothing_is_lost(packets: list[Packets]) -> None:
-    growing = [
-        {endpoint: sum(each.get(endpoint, 0) for each in packets[: number + 1]) for endpoint in ALL}
-        for number in range(len(packets))
-    ]
-    total = sum(sum(each.values()) for each in packets[1:])
-    assert sum(rates.connections for rates in measured(*growing)) == total
-
-
 @given(st.floats(0, 1e4), st.floats(0, 1e4), st.floats(0.1, 3600))
 def test_reading_takes_at_most_half_of_the_time(began: float, takes: float, interval: float) -> None:
     again = next_reading(began, began + takes, interval)
     assert again >= began + interval
     assert again - began >= 1.999 * takes
-
-
-def test_shares() -> None:
-    assert share(1, 4) == 0.25
-    assert share(0, 0) is None

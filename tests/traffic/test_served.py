@@ -11,8 +11,9 @@ from pykubeproxy.model.service import Service
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.parse import parse
+from pykubeproxy.rules.reading import chain_of
 from pykubeproxy.rules.ruleset import Ruleset, Table
-from pykubeproxy.traffic.connections import chain_owners
+from pykubeproxy.traffic.connections import chain_owners, rule_owners
 from pykubeproxy.traffic.served import Served
 from tests.builders import options, service, slice_of, snapshot
 from tests.corpus import GOLDEN, Example, examples
@@ -44,6 +45,9 @@ def test_agrees_with_the_objects_and_shares_make_a_whole(
     ruleset = compile_ruleset(cluster, its)
     served, owners = Served(form(ruleset)), dict(chain_owners(cluster, its))
     chains = {chain for chain in ruleset.tables["nat"].chains if chain.startswith("KUBE-SEP-")}
+    assert {chain_of(rule): owner for rule, owner in rule_owners(cluster, its, ruleset)} == {
+        chain: owners[chain] for chain in chains
+    }
     for chain in chains:
         port, owner = served.ports[served.owner(chain)], owners[chain]
         title = f"{owner.namespace}/{owner.service}{':' if owner.port else ''}{owner.port}"
