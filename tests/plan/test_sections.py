@@ -232,3 +232,13 @@ def test_a_service_that_loses_a_rule_changes_together_with_the_dispatch_chains()
     dispatch = where["nat", names.NODE_PORTS]
     assert where[policies["losing"]] == dispatch
     assert where[policies["other"]] < dispatch
+
+
+def test_endpoints_whose_policy_chains_stay_change_too() -> None:
+    chains = [f"KUBE-SEP-{letter * 16}" for letter in "AB"]
+    changes = [
+        ChainChange(table="nat", chain=chain, before=(f"-A {chain} -j X",), after=(f"-A {chain} -j Y",))
+        for chain in chains
+    ]
+    parts = sections(Plan(chains=tuple(changes)), 1)
+    assert [change for part in parts for change in part.chains] == changes
