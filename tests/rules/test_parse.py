@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import RuleOptions
-from pykubeproxy.rules.parse import DumpError, parse
+from pykubeproxy.rules.parse import DumpError, parse, words
 from pykubeproxy.rules.ruleset import Lines, Table, render
 from tests.builders import snapshot
 from tests.corpus import GOLDEN, Example, examples
@@ -112,6 +112,19 @@ def test_a_dump_is_printed_as_it_was_read(example: Example) -> None:
 def test_generated_text_parses_back_to_itself(objects: list[Object], its: RuleOptions) -> None:
     compiled = compile_ruleset(snapshot(*objects), its)
     assert parse(render(compiled)).tables == compiled.tables
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ('-A X --a "b c" -j Y', ["-A", "X", "--a", "b c", "-j", "Y"]),
+        ('-A X --a "b c" --d "e f" -j Y', ["-A", "X", "--a", "b c", "--d", "e f", "-j", "Y"]),
+        (r'-A X --a "b\\" -j Y', ["-A", "X", "--a", "b\\", "-j", "Y"]),
+        (r'-A X --a "b \" c" -j Y', ["-A", "X", "--a", 'b " c', "-j", "Y"]),
+    ],
+)
+def test_words_of_a_rule(rule: str, expected: list[str]) -> None:
+    assert words(rule) == expected
 
 
 RULES = tuple(f"-A {chain} -s 10.0.0.{number}/32 -j RETURN" for chain in ("A", "AB", "B") for number in range(3))
