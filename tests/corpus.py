@@ -7,7 +7,6 @@ reading rules cannot hide one in writing them.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -62,7 +61,6 @@ def examples(*roots: Path) -> list[Example]:
     return list(found.values())
 
 
-@cache
 def rendered(example: Example, *arguments: str) -> dict[str, str]:
     """What `pykubeproxy render` prints for an example, by family."""
     result = CliRunner().invoke(render, ["-f", example.objects, *example.flags, *arguments])
