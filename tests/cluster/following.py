@@ -1,8 +1,6 @@
 """A reflector together with somebody who listens to it, for tests."""
 
 import threading
-import time
-from collections.abc import Callable
 
 from pykubeproxy.cluster.client import ApiClient
 from pykubeproxy.cluster.reflector import Reflector
@@ -10,8 +8,8 @@ from pykubeproxy.cluster.resources import Resource
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.cluster.timeouts import Backoff
 from pykubeproxy.model.snapshot import Object, ObjectId, identify
+from tests.kernel.machine import wait_until
 
-SECONDS = 10.0
 BACKOFF = Backoff(probe_interval=0.1, initial=0.04, maximum=0.1, stable_after=0.5)
 
 
@@ -53,14 +51,6 @@ class Following:
         """Wait for trouble that has this text in it; return it whole."""
         wait_until(lambda: text in str(self.reflector.error), text)
         return str(self.reflector.error)
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Poll for something that nobody tells of."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come"
-        time.sleep(0.005)
 
 
 def threads(prefix: str) -> list[str]:

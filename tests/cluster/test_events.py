@@ -15,7 +15,7 @@ from pykubeproxy.model.service import ServiceKey
 from tests.apiserver.faults import Faults
 from tests.apiserver.server import ApiServer
 from tests.cluster.conftest import Connect
-from tests.cluster.following import wait_until
+from tests.kernel.machine import wait_until
 
 WHEN = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
 NODE = {"kind": "Node", "apiVersion": "v1", "name": "n"}

@@ -8,7 +8,7 @@ import structlog
 
 from pykubeproxy.cluster.api_error import ApiError
 from pykubeproxy.cluster.outage import Outage, WatchFailures
-from tests.cluster.following import wait_until
+from tests.kernel.machine import wait_until
 
 REFUSED = ApiError("refused", kind="errno 111")
 NODES = 5000

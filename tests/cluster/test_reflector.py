@@ -16,7 +16,8 @@ from tests.apiserver.faults import BREAK_KINDS, LIST_FAULTS, BreakKind, Faults, 
 from tests.apiserver.server import ApiServer
 from tests.apiserver.testing import endpoint_slice, node, service
 from tests.cluster.conftest import Follow
-from tests.cluster.following import BACKOFF, Following, threads, wait_until
+from tests.cluster.following import BACKOFF, Following, threads
+from tests.kernel.machine import wait_until
 
 LOUD_BREAKS: list[BreakKind] = [kind for kind in BREAK_KINDS if kind != "half-open"]
 LONG_BACKOFF = Backoff(probe_interval=60.0, initial=60.0, maximum=60.0)

@@ -2,7 +2,6 @@
 
 import shutil
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +11,6 @@ from pykubeproxy.host import nft_tables
 from pykubeproxy.host.generations import UNKNOWN_CHANGE, GenerationMonitor, RulesetGeneration, current_generation
 from pykubeproxy.host.leftovers import find_leftovers
 from pykubeproxy.host.netlink import ACK, NETFILTER, Netlink, NetlinkError, attribute, nested
-from pykubeproxy.host.nft_rules import existing_chains
 from pykubeproxy.host.nft_tables import has_nftables
 from pykubeproxy.model.ip import Family
 from tests.host.namespace import COMMAND_SECONDS, Namespace, needs_root
@@ -21,7 +19,6 @@ pytestmark = needs_root
 
 NAT = ("iptables-nft", "-t", "nat")
 RULE = (*NAT, "-A", "OUTPUT", "-j", "ACCEPT")
-RESTORE = ("iptables-nft-restore", "--noflush")
 
 
 @contextmanager
@@ -43,11 +40,6 @@ def run(node: Namespace, *command: str, stdin: str = "") -> int:
 
 def announced(watch: GenerationMonitor) -> tuple[RulesetGeneration, ...]:
     return watch.wait(COMMAND_SECONDS)
-
-
-def as_nobody(node: Namespace, program: str) -> str:
-    """What a Python program prints that has no rights."""
-    return node.exec("setpriv", "--reuid", "65534", "--clear-groups", sys.executable, "-c", program)
 
 
 @pytest.mark.parametrize("command", [RULE, (*NAT, "-F"), ("nft", "flush", "ruleset")], ids=" ".join)
@@ -83,23 +75,6 @@ def test_lost_announcements_are_an_unknown_change(node: Namespace) -> None:
         assert not UNKNOWN_CHANGE.is_known
         pid = run(node, *RULE)
         assert announced(watch)[-1].port == pid
-
-
-CHAINS = "*nat\n:KUBE-SERVICES - [0:0]\n:KUBE-SERVICES-OF-MINE - [0:0]\n-A PREROUTING -j KUBE-SERVICES\nCOMMIT\n"
-
-
-def test_chains_are_found_by_family_table_and_name_and_by_nobody_without_rights(node: Namespace) -> None:
-    asked = ("KUBE-SERVICES", "KUBE-SERVICE", "PREROUTING")
-
-    def found(family: Family = Family.IPV4, table: str = "nat") -> frozenset[str]:
-        return node.run(lambda: existing_chains(family, table, asked))
-
-    assert found() == frozenset()
-    node.exec(*RESTORE, stdin=CHAINS)
-    assert found() == {"KUBE-SERVICES", "PREROUTING"}
-    assert found(Family.IPV6) == found(table="mangle") == frozenset()
-    imports = "from pykubeproxy.host.nft_rules import existing_chains; from pykubeproxy.model.ip import Family"
-    assert as_nobody(node, f"{imports}; print(len(existing_chains(Family.IPV4, 'nat', {asked})))") == "0\n"
 
 
 @pytest.mark.parametrize(("number", "has"), [(93, False), (22, False), (1, True), (105, True)])

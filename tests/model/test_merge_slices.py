@@ -6,19 +6,9 @@ import pytest
 
 from pykubeproxy.model.endpoint import PortKey, merge_slices
 from pykubeproxy.model.service import Protocol
-from tests.builders import at, slice_of, slice_port
+from tests.builders import at, slice_of
 
 P80 = PortKey("p80", Protocol.TCP)
-
-
-def test_ports_are_told_apart_by_name_and_protocol() -> None:
-    ports = (slice_port("dns", 53), slice_port("dns", 153), slice_port("dns", 53, Protocol.UDP), slice_port("", 80))
-    merged = merge_slices([slice_of("ns/svc", "10.0.0.1", ports=ports)], "n1")
-    assert {key: [e.text for e in endpoints] for key, endpoints in merged.items()} == {
-        PortKey("dns", Protocol.TCP): ["10.0.0.1:153", "10.0.0.1:53"],
-        PortKey("dns", Protocol.UDP): ["10.0.0.1:53"],
-        PortKey("", Protocol.TCP): ["10.0.0.1:80"],
-    }
 
 
 def test_nothing_comes_of_no_ports_or_no_endpoints_or_headless_slices() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pykubeproxy.model.ip import Family
-from pykubeproxy.model.service import Protocol, ServiceType, Unserved, cluster_ip_of, service_ports, why_unserved
+from pykubeproxy.model.service import ServiceType, Unserved, cluster_ip_of, service_ports, why_unserved
 from tests.builders import cidr, port, service, service_port
 
 IPV4, IPV6 = Family.IPV4, Family.IPV6
@@ -54,17 +54,6 @@ def test_the_cluster_ip_of_each_family(
     for family, text in zip((IPV4, IPV6), expected, strict=True):
         assert cluster_ip_of(its, family) == text
         assert [each.cluster_ip for each in service_ports(its, family)] == ([] if text is None else [text])
-
-
-def test_one_port_each_in_the_order_of_the_object() -> None:
-    specs = (port("dns", 53, protocol=Protocol.UDP), port("", 53), port("sctp", 53, 30053, Protocol.SCTP))
-    its = service_ports(service("kube-system/dns", "10.96.0.10", ports=specs, affinity_seconds=10800), IPV4)
-    assert [(each.title, each.name, each.protocol, each.port, each.node_port) for each in its] == [
-        ("kube-system/dns:dns", "dns", "UDP", 53, 0),
-        ("kube-system/dns", "", "TCP", 53, 0),
-        ("kube-system/dns:sctp", "sctp", "SCTP", 53, 30053),
-    ]
-    assert {each.affinity_seconds for each in its} == {10800}
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ import http.client
 import itertools
 import os
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,14 +65,6 @@ def is_listening(port: int, host: str = "127.0.0.1") -> bool:
             return True
     except ConnectionError:
         return False
-
-
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"never came about: {what}"
-        time.sleep(0.005)
 
 
 def free_port() -> int:

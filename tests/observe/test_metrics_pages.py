@@ -150,23 +150,6 @@ def test_flagz(pages: MetricsPages) -> None:
     assert (body["kind"], body["flags"]["healthz-bind-address"]) == ("Flagz", "0.0.0.0:10256")
 
 
-@pytest.mark.parametrize("page", ["/statusz", "/flagz"])
-@pytest.mark.parametrize(
-    ("method", "accept", "status"),
-    [
-        ("GET", "", 200),
-        ("GET", "text/html,application/xhtml+xml,*/*;q=0.8", 200),
-        ("GET", "application/json", 406),
-        ("GET", "application/json;v=v1alpha1;g=config.k8s.io;as=Statusz", 406),
-        ("POST", "", 405),
-    ],
-)
-def test_negotiation(pages: MetricsPages, page: str, method: str, accept: str, status: int) -> None:
-    response = get(pages, page, method, accept=accept)
-    assert (response.status, response.content_type) == (status, TEXT)
-    assert (("Allow", "GET, HEAD") in response.headers) is (status == 405)
-
-
 def test_the_status_is_read_back_as_it_was(pages: MetricsPages) -> None:
     response = get(pages, PATH)
     assert (response.status, response.content_type) == (200, "application/json")

@@ -14,7 +14,8 @@ from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.pages import HealthPages, MetricsPages
 from pykubeproxy.observe.servers import Addresses, ServerFailed, Servers
-from tests.observe.client import ask, descriptors, eventually, free_port, is_listening
+from tests.kernel.machine import wait_until
+from tests.observe.client import ask, descriptors, free_port, is_listening
 
 
 def _no_status() -> ProxyStatus:
@@ -109,7 +110,7 @@ def test_a_port_that_is_taken_is_tried_again() -> None:
             # The other server does not wait for it.
             assert ask(port_of(servers, "metrics"), "/healthz").status == 200
             taken.close()
-            eventually(lambda: servers.port("healthz") == port, "the port was free, and has been taken")
+            wait_until(lambda: servers.port("healthz") == port, "the port was free, and has been taken")
             assert ask(port, "/livez").status == 200
 
 

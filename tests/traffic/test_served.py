@@ -16,7 +16,7 @@ from pykubeproxy.rules.ruleset import Ruleset, Table
 from pykubeproxy.traffic.connections import chain_owners, rule_owners
 from pykubeproxy.traffic.served import Served
 from tests.builders import options, service, slice_of, snapshot
-from tests.corpus import GOLDEN, Example, examples
+from tests.corpus import GOLDEN
 from tests.strategies import clusters, rule_options
 
 _OF_ENDPOINT = re.compile(r'-m comment --comment "[^"]*(?: -> [^"]*)?" ')
@@ -56,17 +56,6 @@ def test_agrees_with_the_objects_and_shares_make_a_whole(
     for port in served.ports.values():
         expected = [port.expected(chain) for chain in port.endpoint_chains]
         assert abs(sum(share for share in expected if share is not None) - 1) < 1e-9
-
-
-@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
-@pytest.mark.parametrize("example", examples(GOLDEN), ids=str)
-def test_all_that_kube_proxy_wrote_has_a_name(example: Example, family: str) -> None:
-    ruleset = parse(example.saved(family).splitlines())
-    served = Served(ruleset)
-    for chain in ruleset.tables["nat"].chains:
-        if chain.startswith("KUBE-SEP-"):
-            assert "/" in served.ports[served.owner(chain)].title
-            assert ":" in served.target(chain)[1]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -12,11 +12,11 @@ import pytest
 from pykubeproxy.web.connection import ClientLimits
 from pykubeproxy.web.messages import Request, Response, text_response
 from pykubeproxy.web.server import ConnectionLimits, Listener
+from tests.kernel.machine import wait_until
 from tests.observe.client import (
     ask,
     descriptors,
     dialled,
-    eventually,
     is_listening,
     listening,
     read_all,
@@ -131,7 +131,7 @@ def test_limits_end_a_connection(limits: ClientLimits, request_line: bytes, byte
                 assert sock.recv(bytes_read)
             else:
                 read_all(sock)
-            eventually(lambda: len(descriptors() - serving) == 1, "only our own side of the connection is open")
+            wait_until(lambda: len(descriptors() - serving) == 1, "only our own side of the connection is open")
             assert ask(port, "/").status == 200
     assert descriptors() == before
 

@@ -5,7 +5,10 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import click
@@ -14,8 +17,12 @@ import pytest
 import yaml
 
 from pykubeproxy.cli.kube_proxy import main as kube_proxy
+from pykubeproxy.cluster.client import connect
 from pykubeproxy.config.completed import check, complete
-from pykubeproxy.config.types import LocalMode
+from pykubeproxy.config.types import ClientConnection, LocalMode
+from pykubeproxy.daemon.messages import Message
+from pykubeproxy.daemon.watch.api_source import ApiSource
+from tests.apiserver.server import ApiServer
 from tests.manifests.reading import FOLDER, KIND, REPLACE, SHADOW, JsonObject, containers, main, objects, pod, the
 
 OVERLAYS = pytest.mark.parametrize("overlay", [REPLACE, SHADOW, KIND])
@@ -76,12 +83,6 @@ def test_a_release_has_the_overlays_with_its_own_image(overlay: str) -> None:
     (mine,) = {container["image"] for container in containers(overlay)}
     expected = yaml.safe_dump_all(objects(overlay)).replace(mine, image)
     assert list(yaml.safe_load_all(done.stdout)) == list(yaml.safe_load_all(expected))
-
-
-def test_in_kind_the_way_to_the_api_server_is_there() -> None:
-    (config_map,) = [obj for obj in objects(KIND) if obj not in objects(REPLACE)]
-    assert {"configMapRef": {"name": config_map["metadata"]["name"]}} in containers(KIND)[0]["envFrom"]
-    assert config_map["data"].keys() == {"KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"}
 
 
 @pytest.fixture
@@ -187,3 +188,48 @@ def test_the_shadows_configuration_is_kube_proxys_but_for_ports_of_its_own(tmp_p
     original, shadow = (complete({}, text, hostname="node-a").config for text in (KUBEADM, shadow_file))
     ports = {"healthz_bind_address": "0.0.0.0:10276", "metrics_bind_address": "127.0.0.1:10269"}
     assert shadow == msgspec.structs.replace(original, **ports)
+
+
+Permission = tuple[str, str, str]  # API group, resource, verb
+
+WATCHED = ("services", "endpointslices", "nodes")
+
+
+def allowed() -> Iterator[Permission]:
+    for rule in the("ClusterRole")["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                yield from ((group, resource, verb) for verb in rule["verbs"])
+
+
+def asked(folder: Path, *, can_stream: bool) -> set[Permission]:
+    """What a run of the daemon's source of objects asks for until it follows everything and has written an Event."""
+    with ApiServer() as server:
+        settings = ClientConnection(kubeconfig=str(server.kubeconfig(folder / "kubeconfig")), qps=-1)
+        inbox: SimpleQueue[Message] = SimpleQueue()
+        source = ApiSource(connect(settings), "node-a", "host-a", inbox, can_stream=can_stream)
+        with ExitStack() as stopping:
+            stopping.callback(source.stop)
+            source.start()
+            for resource in WATCHED:
+                assert server.requests.wait(1, "watch", resource)
+            assert server.requests.wait(1, "create", "events")
+        return {(_group(request.path), request.resource, request.verb) for request in server.requests.requests()}
+
+
+def _group(path: str) -> str:
+    """The API group in /apis/GROUP/v1/…; none in /api/v1/…."""
+    return path.split("/")[2] if path.startswith("/apis/") else ""
+
+
+@pytest.fixture
+def needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> set[Permission]:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where the client writes the kubeconfig's certificates
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return asked(tmp_path, can_stream=True) | asked(tmp_path, can_stream=False)
+
+
+def test_the_role_allows_exactly_what_is_asked_for_and_nothing_twice(needed: set[Permission]) -> None:
+    assert sorted(allowed()) == sorted(needed)
