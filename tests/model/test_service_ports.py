@@ -7,7 +7,7 @@ import pytest
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceType, Unserved, cluster_ip_of, service_ports, why_unserved
-from tests.builders import cidr, port, service, service_port
+from tests.builders import cidr, ip, port, service, service_port
 
 IPV4, IPV6 = Family.IPV4, Family.IPV6
 
@@ -90,3 +90,33 @@ def test_which_endpoints_the_policies_need(*, internal_local: bool, external_loc
     policies = {internal_local, external_local} if accessible else {internal_local}
     assert its.uses_local_endpoints is (True in policies)
     assert its.uses_cluster_endpoints is (False in policies or accessible)
+
+
+@pytest.mark.parametrize(
+    ("kind", "external_ips", "local"),
+    [
+        (ServiceType.LOAD_BALANCER, (), True),
+        (ServiceType.NODE_PORT, (), True),
+        (ServiceType.CLUSTER_IP, (), False),
+        (ServiceType.CLUSTER_IP, ("203.0.113.9",), True),
+        (ServiceType.CLUSTER_IP, ("2001:db8::9",), True),
+    ],
+)
+def test_the_external_policy_needs_an_outside(kind: ServiceType, external_ips: tuple[str, ...], *, local: bool) -> None:
+    fields: dict[str, Any] = {"type": kind, "external_ips": tuple(map(ip, external_ips))}
+    assert service_port(external_traffic_local=True, **fields).external_policy_local is local
+    assert service_port(external_traffic_local=False, **fields).external_policy_local is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "local", "expected"),
+    [
+        (ServiceType.LOAD_BALANCER, True, 31000),
+        (ServiceType.LOAD_BALANCER, False, 0),
+        (ServiceType.NODE_PORT, True, 0),
+        (ServiceType.CLUSTER_IP, True, 0),
+    ],
+)
+def test_only_local_load_balancers_have_health_checks(kind: ServiceType, *, local: bool, expected: int) -> None:
+    its = service_port(type=kind, external_traffic_local=local, health_check_node_port=31000)
+    assert its.health_check_node_port == expected
