@@ -53,8 +53,9 @@ def figures(run: Run) -> Iterator[Figure]:
     peer = os.environ.get("KUBE_PROXY_BIN")
     # This program with kube-proxy's own command line.
     own = str(Path(sys.executable).with_name("kube-proxy"))
-    shape = Shape(run.choose(1000, 10_000), 5)
     for backend in run.backends if peer else ():
+        # With the nft tools, kube-proxy would take seven minutes for 10,000.
+        shape = Shape(run.choose(1000, 3000 if backend is Backend.NFT else 10_000), 5)
         run.say(f"beside kube-proxy: {backend}, {shape}")
         ours, theirs = run_in_fresh(compare, shape, backend, (own, str(peer)), run.choose(3, 15))
         for measurement, unit, value, floor in (
