@@ -4,6 +4,7 @@ Rules are read and written by these two tools only, and never added one by one, 
 at all.
 """
 
+import fcntl
 import os
 import re
 import subprocess
@@ -37,6 +38,10 @@ LOCK_WAIT = 5
 
 # Seconds in which iptables-save has read and printed a few rules.
 _SHORT_WAIT = 0.05
+
+# Bytes of input that may wait for a tool: as much as Linux allows everybody by default (pipe(7)). While the tool works
+# them off, the next lines are made.
+_PIPE_BYTES = 1024 * 1024
 
 # Lines written to a tool at a time.
 _BLOCK = 1000
@@ -323,6 +328,9 @@ def _feed(command: list[str], text: Iterator[bytes], writes: list[RestoreRun]) -
         except OSError as error:
             raise _not_started(command[0], error) from None
         assert process.stdin is not None
+        # A kernel that refuses keeps to 64 KiB.
+        with suppress(OSError):
+            fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         commits = 0
         with waited_for(command, process.pid):
             # A tool that ends early breaks the pipe, and says why.
