@@ -5,7 +5,8 @@ and lines that are already known are not kept a second time.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 
 from pykubeproxy.rules.ruleset import Lines, Ruleset, Table, chain_line, is_builtin
@@ -101,12 +102,15 @@ class _Lines:
         self.as_printed = line.rstrip("\n")
         return _without_counters(self.as_printed)
 
-    def skip(self, expected: Sequence[str], start: int) -> int:
-        """Skip lines as long as they are those `expected`, from index `start` on; return the index of the next one."""
+    def skip(self, expected: Sequence[str], start: int, printed: Callable[[str], str] = str) -> int:
+        """Skip lines as long as they are those `expected`, from index `start` on; return the index of the next one.
+
+        `printed` makes the line of what is expected.
+        """
         position, portion = start, expected[start : start + _PORTION]
         while portion and self._next is None:
             begin = position
-            for wanted, line in zip(portion, self._lines, strict=False):
+            for wanted, line in zip(map(printed, portion), self._lines, strict=False):
                 text = line.rstrip("\n")
                 if text != wanted and _without_counters(text) != wanted:
                     self._next = line
@@ -122,19 +126,22 @@ def _without_counters(text: str) -> str:
 
 
 class _Expected:
-    """What a table should hold, in the order in which the tools print it: chain lines and rules of our own chains.
+    """What a table should hold, in the order in which the tools print it: our own chains and their rules.
 
-    `chains` are sorted by name, and `places` are their places there. `lines` has the line of each. `rules` has those of
-    all; the chain at a place has those from `begins[place]` to before `begins[place + 1]`.
+    `chains` are sorted by name. `rules` has those of all; the chain at a place has those from `begins[place]` to before
+    `begins[place + 1]`.
     """
 
     def __init__(self, name: str, known: Ruleset) -> None:
         self._known = known.chains(name)
         self.chains = sorted(each for each in self._known if not is_builtin(name, each))
-        self.lines = [*map(chain_line, self.chains)]
-        self.places = {each: place for place, each in enumerate(self.chains)}
         self.rules = [*chain.from_iterable(map(self._known.__getitem__, self.chains))]
         self.begins = [0, *accumulate(len(self._known[each]) for each in self.chains)]
+
+    def place_of(self, name: str) -> int | None:
+        """The place of a chain; None if it is none of our own."""
+        place = bisect_left(self.chains, name)
+        return place if place < len(self.chains) and self.chains[place] == name else None
 
     def rules_of(self, name: str) -> Lines:
         """The rules of a chain, built-in ones included; empty if nothing is known of it."""
@@ -171,9 +178,9 @@ class _TableReader:
         self._table.chains[name] = ()
         if not policy.startswith("-"):
             self._table.policies[name] = policy
-        place = self._expected.places.get(name)
+        place = self._expected.place_of(name)
         if place is not None:
-            end = self._lines.skip(self._expected.lines, place + 1)
+            end = self._lines.skip(self._expected.chains, place + 1, chain_line)
             self._table.chains.update(dict.fromkeys(self._expected.chains[place + 1 : end], ()))
 
     def add_rule(self, number: int, text: str) -> None:
@@ -204,14 +211,14 @@ class _TableReader:
 
     def _rules_begin_as_expected(self, text: str) -> bool:
         """True if `text` is the first rule of this chain, and the one that is expected."""
-        if self._chain not in self._expected.places or self._table.chains[self._chain]:
+        if self._expected.place_of(self._chain) is None or self._table.chains[self._chain]:
             return False
         return self._expected.rules_of(self._chain)[:1] == (text,)
 
     def _skip_expected(self) -> None:
         """Skip what follows the first rule of a chain as expected; of the last chain, that may be a part."""
         expected = self._expected
-        place = expected.places[self._chain]
+        place = bisect_left(expected.chains, self._chain)
         begin, number = expected.begins[place], self._lines.number
         end = self._lines.skip(expected.rules, begin + 1)
         while place < len(expected.chains) and expected.begins[place] < end:
