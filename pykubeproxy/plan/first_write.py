@@ -71,7 +71,6 @@ class FirstWrite:
     @property
     def plan(self) -> Plan:
         """All that was written, as one Plan, after the last line was taken."""
-        self._add(self._rest)
         written = (
             replace(self._rewritten[change.chain], before=change.before) if change.chain in self._rewritten else change
             for change in self._changes
@@ -96,6 +95,7 @@ class FirstWrite:
         yield self._part(waiting)
         self._rest = diff(self._desired, self._live)
         apply(self._rest, self._live)
+        self._add(self._rest)
 
     def _part(self, chains: Iterable[ChainId]) -> Plan:
         plan = diff_chains(self._desired, self._live, chains)

@@ -214,19 +214,25 @@ class FamilyProxy:
         write = FirstWrite(self._desired.compile_in_steps(), self._desired.compiled, live, self._split)
         try:
             self._host.restore(Progress(write, lambda _: write.done_steps / services, self.options.family))
-        except LockTimeout:
-            raise
         except HostError as error:
+            # What is half compiled would be lost.
+            write.finish()
+            if isinstance(error, LockTimeout):
+                raise
             self.refused_plans += (RefusedPlan(error, is_full=True),)
             return None
-        finally:
-            write.finish()
         plan = write.plan
         self.believed, self._entries = live, entries_after(plan, entries)
         self._desired.changed = set()
-        if is_doubtful(plan, found):
+        if not self.has_foreign_change and is_doubtful(plan, found):
             self._learn(plan, found)
-        return SyncResult(plan=plan, was_read=True, read_seconds=seconds, is_sectioned=self._split is not whole)
+        return SyncResult(
+            plan=plan,
+            was_read=True,
+            read_seconds=seconds,
+            is_sectioned=self._split is not whole,
+            refused=self._desired.set_aside.take_report(),
+        )
 
     def _plan_changes(self, believed: Ruleset) -> Plan | None:
         """The Plan for the chains that have changed since the last sync; None if any chain may have."""

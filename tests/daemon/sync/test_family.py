@@ -1,5 +1,6 @@
 """One family: what the kernel is believed to hold moves only when a restore succeeded."""
 
+from collections.abc import Iterable
 from itertools import count, islice
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.plan.diff import diff
+from pykubeproxy.plan.sections import sections
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch, RuleOptions
 from pykubeproxy.rules.ruleset import Ruleset
@@ -151,6 +153,26 @@ def test_what_is_refused_on_the_way_is_found_out_as_ever(host: FailingHost, many
     assert [(one.error, one.is_full) for one in its.refused_plans] == [(REFUSED, True)]
     assert is_in_sync(host, objects)
     assert host.reads == 3
+
+
+def test_what_the_tool_did_not_take_is_compiled_and_written_by_the_next_sync(host: FailingHost) -> None:
+    where = [f"{number >> 8}.{number & 255}" for number in range(600)]
+    objects = snapshot(*(service(f"ns/s{at}", f"10.96.{at}") for at in where))
+    for at in where:
+        objects.put(slice_of(f"ns/s{at}", f"10.1.{at}"))
+    its = FamilyProxy(options(), host, sections)
+    its.update(objects, objects.services)
+
+    def take_some(lines: Iterable[str]) -> None:
+        assert len(list(islice(lines, 50))) == 50
+        raise LockTimeout("iptables-restore", "another program has held the xtables lock")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(host, "restore", take_some)
+        with pytest.raises(LockTimeout):
+            its.sync()
+    assert its.sync().was_read
+    assert is_in_sync(host, objects)
 
 
 def test_the_share_that_has_been_taken_is_told_now_and_then_while_lines_are_taken(
