@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
+from pykubeproxy.cli.errors import with_errors
+from pykubeproxy.cli.help import node_command
 from pykubeproxy.cli.status import show, show_move, status_options
 
 _NFTABLES = "nftables"
 
 
-@click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy check --output json")
+@node_command("pykubeproxy check --output json")
 @status_options
 @click.option(
     "--for", "wanted", type=click.Choice([_NFTABLES]), help="What a move to this mode of kube-proxy would change here."

@@ -4,7 +4,8 @@ import sys
 
 import click
 
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, DIFFERENT, FAILED, fail, print_stderr, with_errors
+from pykubeproxy.cli.errors import DIFFERENT, FAILED, fail, print_stderr, with_errors
+from pykubeproxy.cli.help import node_command
 from pykubeproxy.cli.notes import note_ipvs
 from pykubeproxy.cli.options import our_options
 from pykubeproxy.cli.progress import READING_RULES, progress
@@ -15,7 +16,7 @@ from pykubeproxy.explain.summary import summarize
 from pykubeproxy.host.processes import service_proxies
 
 
-@click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy cleanup --dry-run")
+@node_command("pykubeproxy cleanup --dry-run")
 @click.option("--dry-run", "is_dry", is_flag=True, help="Only say what would be removed: exits with 1 if there is any.")
 @click.option("--force", is_flag=True, help="Clean up although a Service proxy runs here, which will undo it.")
 @our_options

@@ -3,12 +3,13 @@
 import click
 from click.shell_completion import get_completion_class
 
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
+from pykubeproxy.cli.errors import with_errors
+from pykubeproxy.cli.help import node_command
 
 _PROGRAM = "pykubeproxy"
 
 
-@click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy completion bash")
+@node_command("pykubeproxy completion bash")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @with_errors
 def completion(shell: str) -> None:

@@ -9,9 +9,10 @@ from pykubeproxy.cli.color import color_option
 from pykubeproxy.cli.diff_json import as_json
 from pykubeproxy.cli.diff_text import FamilyDiff, NodeDiff, as_text
 from pykubeproxy.cli.dumps import comparable, not_compared, read_dumps
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, DIFFERENT, print_stderr, with_errors
+from pykubeproxy.cli.errors import DIFFERENT, print_stderr, with_errors
 from pykubeproxy.cli.external_diff import external_command, run_external_diff
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
+from pykubeproxy.cli.help import node_command
 from pykubeproxy.cli.inputs import compile_for, print_notes_on_input, read_config, read_objects, require_node
 from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_other_tables, note_unread
 from pykubeproxy.cli.options import STRICT, complete_files, object_options, our_options
@@ -36,10 +37,7 @@ from pykubeproxy.plan.sections import Split, whole
 from pykubeproxy.rules.ruleset import Ruleset
 
 
-@click.command(
-    context_settings=dict(CONTEXT_SETTINGS),
-    epilog="Example: pykubeproxy diff -f examples/ --dispatch linear",
-)
+@node_command("pykubeproxy diff -f examples/ --dispatch linear")
 @object_options
 @STRICT
 @click.option(

@@ -3,25 +3,19 @@
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
 
+from pykubeproxy.cli.help import GroupedHelp
 from pykubeproxy.cli.interrupts import INTERRUPTED, raise_interrupts
 from pykubeproxy.logger import DEBUG_VERBOSITY, before_first_line
 from pykubeproxy.model.errors import ReportedError
 
 _R = TypeVar("_R")
-
-CONTEXT_SETTINGS: Mapping[str, Any] = {
-    "help_option_names": ["-h", "--help"],
-    "token_normalize_func": lambda name: name.replace("_", "-"),
-    "max_content_width": 120,
-}
-"""For commands with these options: kube-proxy takes `_` for `-` in flag names."""
 
 DIFFERENT = 1
 """The exit status of `diff` where there is a difference."""
@@ -136,7 +130,7 @@ def _ending_on_broken_pipe() -> Iterator[None]:
         sys.exit(BROKEN_PIPE)
 
 
-class OneLineErrors(click.Command):
+class OneLineErrors(GroupedHelp):
     """A command that ends the process, with one line on stderr if its arguments are wrong."""
 
     usage_status: int | None = None
@@ -175,3 +169,11 @@ class OneLineErrors(click.Command):
 
 class OneLineGroup(OneLineErrors, click.Group):
     """A command with subcommands, whose errors are one line on stderr."""
+
+    command_class = GroupedHelp
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, with the whole of the first sentence on each."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, its.get_short_help_str(sys.maxsize)) for name, its in self.commands.items()])

@@ -13,7 +13,8 @@ import msgspec
 
 from pykubeproxy.cli.cleanup import clean_up
 from pykubeproxy.cli.daemon_settings import DRY_RUN, LOG_FORMAT, read_settings
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, KUBE_PROXY_FAILED, OneLineErrors, with_errors
+from pykubeproxy.cli.errors import KUBE_PROXY_FAILED, OneLineErrors, with_errors
+from pykubeproxy.cli.help import CONTEXT_SETTINGS
 from pykubeproxy.cli.inputs import read_config
 from pykubeproxy.cli.options import our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags

@@ -37,7 +37,7 @@ _OPTIONS = (
     click.option("--timeout", type=SecondsParam(), metavar="DURATION", help="For each answer.  [default: 30s]"),
 )
 PROXY_NAMESPACE_OPTION = click.option(
-    "-n", "--namespace", metavar="NAME", help=f"Where the proxies' pods are.  [default: {NAMESPACE}]"
+    "-n", "--namespace", "proxy_namespace", metavar="NAME", help=f"Where the proxies' pods are.  [default: {NAMESPACE}]"
 )
 NODES_OPTION = click.option("--node", "nodes", multiple=True, metavar="NAME", help="Only this node. Repeatable.")
 REST = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF THE COMMAND]")
@@ -55,13 +55,13 @@ def cluster_options(command: Callable[..., _R]) -> Callable[..., _R]:
 
     @functools.wraps(command)
     def with_cluster(*args: Any, nodes: tuple[str, ...] = (), **kwargs: Any) -> _R:
-        names = (*_FLAGS, "namespace", "selector", "timeout")
+        names = (*_FLAGS, "proxy_namespace", "selector", "timeout")
         here = {name: kwargs.pop(name, None) for name in names}
         before = click.get_current_context().find_root().params
         given = {name: before.get(name) if value is None else value for name, value in here.items()}
         cluster = Cluster(
             flags=tuple(f"--{flag}={given[flag]}" for flag in _FLAGS if given[flag] is not None),
-            namespace=given["namespace"] or NAMESPACE,
+            namespace=given["proxy_namespace"] or NAMESPACE,
             selector=given["selector"] or SELECTOR,
             nodes=nodes,
             seconds=given["timeout"] or 30.0,

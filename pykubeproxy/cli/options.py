@@ -80,7 +80,7 @@ _OPTIONS = (
     click.option(
         "--end-established-tcp",
         is_flag=True,
-        help="Forget TCP connections to endpoints that are gone for good, so that clients get a reset. For run.",
+        help="Forget TCP connections to endpoints that are gone for good, so that clients get a reset.",
     ),
     click.option(
         "--backend",

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pykubeproxy.cli.help import HELP_ALL, FoldedOption
 from pykubeproxy.cli.options import complete_files
 from pykubeproxy.config.flag_table import FLAGS
 from pykubeproxy.config.flag_types import FILE
@@ -13,8 +14,6 @@ from pykubeproxy.config.flags import Flag, FlagCategory
 
 _GIVEN = "pykubeproxy.flags"
 _PROBLEMS = "pykubeproxy.flags.problems"
-
-_ALL_SHOWN = "pykubeproxy.flags.all-shown"
 
 _R = TypeVar("_R")
 
@@ -38,7 +37,7 @@ def kube_proxy_flags(*, leave_out: Collection[str] = ()) -> Callable[[Callable[.
 
         decorated: Callable[..., _R] = with_flags
         if leave_out:
-            decorated = _HELP_ALL(decorated)
+            decorated = HELP_ALL(decorated)
         for flag in reversed(FLAGS):
             if flag.name not in leave_out:
                 decorated = _option(flag)(decorated)
@@ -65,7 +64,7 @@ def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
     bare: dict[str, Any] = {} if flag.type.bare is None else {"is_flag": False, "flag_value": flag.type.bare}
     return click.option(
         *_declarations(flag),
-        cls=_Flag if flag.type.bare is None else _Switch,
+        cls=FoldedOption if flag.type.bare is None else _Switch,
         type=str,
         metavar=flag.type.metavar,
         multiple=True,
@@ -78,34 +77,7 @@ def _option(flag: Flag) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
     )
 
 
-class _Flag(click.Option):
-    """An option that help shows only where it is asked for all options, or in a command that has no --help-all."""
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """The option and its description, or None."""
-        is_folded = any(param.name == "help_all" for param in ctx.command.params) and _ALL_SHOWN not in ctx.meta
-        return None if is_folded else super().get_help_record(ctx)
-
-
-def _show_all(ctx: click.Context, param: click.Parameter, is_asked: bool) -> None:
-    del param
-    if is_asked:
-        ctx.meta[_ALL_SHOWN] = True
-        click.echo(ctx.get_help())
-        ctx.exit()
-
-
-_HELP_ALL = click.option(
-    "--help-all",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_show_all,
-    help="Show also the options of the proxy's configuration: kube-proxy's (--config, --cluster-cidr, ...).",
-)
-
-
-class _Switch(_Flag):
+class _Switch(FoldedOption):
     """An option whose value can only follow `=`, as in Go: in `--masquerade-all true`, `true` is an argument.
 
     kube-proxy refuses such an argument. click would take it for the option's value.

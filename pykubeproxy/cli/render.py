@@ -2,7 +2,8 @@
 
 import click
 
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
+from pykubeproxy.cli.errors import with_errors
+from pykubeproxy.cli.help import node_command
 from pykubeproxy.cli.inputs import compile_for, print_notes_on_input, read_config, read_objects
 from pykubeproxy.cli.options import STRICT, object_options, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
@@ -10,10 +11,7 @@ from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.rules.ruleset import render as render_lines
 
 
-@click.command(
-    context_settings=dict(CONTEXT_SETTINGS),
-    epilog="Example: pykubeproxy render -f examples/ --family ipv4 | iptables-restore --noflush",
-)
+@node_command("pykubeproxy render -f examples/ --family ipv4 | iptables-restore --noflush")
 @object_options
 @STRICT
 @our_options

@@ -5,7 +5,8 @@ import sys
 import click
 
 from pykubeproxy.cli.daemon_settings import DRY_RUN, LOG_FORMAT, read_settings
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, NOT_IN_SYNC, fail, with_errors
+from pykubeproxy.cli.errors import NOT_IN_SYNC, fail, with_errors
+from pykubeproxy.cli.help import node_command
 from pykubeproxy.cli.options import API, complete_files, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.daemon.messages import NotInSync
@@ -15,10 +16,7 @@ from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.observe.logs import LogFormat
 
 
-@click.command(
-    context_settings=dict(CONTEXT_SETTINGS),
-    epilog="Example: pykubeproxy run --source examples/ --hostname-override node-a --cluster-cidr 10.244.0.0/16",
-)
+@node_command("pykubeproxy run --source examples/ --hostname-override node-a --cluster-cidr 10.244.0.0/16")
 @click.option(
     "--source",
     default=API,

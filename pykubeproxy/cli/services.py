@@ -7,8 +7,9 @@ import click
 
 from pykubeproxy.cli.color import color_option
 from pykubeproxy.cli.dumps import comparable, missing_tables, read_dumps
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, DIFFERENT, print_stderr, with_errors
+from pykubeproxy.cli.errors import DIFFERENT, print_stderr, with_errors
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
+from pykubeproxy.cli.help import node_command
 from pykubeproxy.cli.inputs import print_notes, read_config, read_objects_if_any
 from pykubeproxy.cli.notes import note_unread
 from pykubeproxy.cli.options import AddressParam, complete_files, object_options, our_options
@@ -32,10 +33,7 @@ from pykubeproxy.traffic.counters import CounterReader
 _JSON = "json"
 
 
-@click.command(
-    context_settings=dict(CONTEXT_SETTINGS),
-    epilog="Example: pykubeproxy services default/web --live dump.txt",
-)
+@node_command("pykubeproxy services default/web --live dump.txt")
 @click.argument("services", nargs=-1, metavar="[NS/NAME[:PORT]]...")
 @click.option("-n", "--namespace", metavar="NAME", help="Only the Services of this namespace.")
 @click.option("--address", type=AddressParam(), help="Only Services that have this address, or an endpoint there.")

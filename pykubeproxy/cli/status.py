@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 import click
 
 from pykubeproxy.cli.color import color_option
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
+from pykubeproxy.cli.errors import with_errors
+from pykubeproxy.cli.help import node_command
 from pykubeproxy.cli.nftables_reading import read_move
 from pykubeproxy.cli.status_output import as_json, as_text
 from pykubeproxy.cli.status_reading import read_state
@@ -62,7 +63,7 @@ def status_options(command: Callable[..., _R]) -> Callable[..., _R]:
     return color_option(command)
 
 
-@click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy status")
+@node_command("pykubeproxy status")
 @status_options
 @with_errors
 def status(**options: Any) -> None:

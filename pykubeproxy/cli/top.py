@@ -9,7 +9,8 @@ import click
 from rich.console import Console, RenderableType
 
 from pykubeproxy.cli.color import color_option
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, print_stderr, with_errors
+from pykubeproxy.cli.errors import print_stderr, with_errors
+from pykubeproxy.cli.help import node_command
 from pykubeproxy.cli.options import our_options
 from pykubeproxy.cli.running_proxy import options_of_node
 from pykubeproxy.cli.top_output import as_json, as_screen, as_text
@@ -51,10 +52,7 @@ class _IntervalType(click.ParamType[float]):
         return seconds
 
 
-@click.command(
-    context_settings=dict(CONTEXT_SETTINGS),
-    epilog="Example: pykubeproxy top --once --interval 10 --namespace default",
-)
+@node_command("pykubeproxy top --once --interval 10 --namespace default")
 @click.option("--once", is_flag=True, help="Measure one interval, print it, and exit.")
 @click.option(
     "--interval",

@@ -7,8 +7,9 @@ import click
 import msgspec
 
 from pykubeproxy.cli.color import color_option
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
+from pykubeproxy.cli.errors import with_errors
 from pykubeproxy.cli.garbage_collection import without_garbage_collection
+from pykubeproxy.cli.help import node_command
 from pykubeproxy.cli.notes import note_other_tables
 from pykubeproxy.cli.options import complete_files, object_options, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
@@ -41,10 +42,7 @@ _Drawn = Callable[[Trace, Mapping[str, AddressHolder]], str]
 _PICTURES: Mapping[str, _Drawn] = {"mermaid": as_mermaid, "svg": as_svg, "html": as_html}
 
 
-@click.command(
-    context_settings=dict(CONTEXT_SETTINGS),
-    epilog="Example: pykubeproxy trace --from 10.244.1.7 --to default/web:http",
-)
+@node_command("pykubeproxy trace --from 10.244.1.7 --to default/web:http")
 @click.option("--from", "client", required=True, metavar="IP|pod/NS/NAME|node", help="The client.")
 @click.option(
     "--to",

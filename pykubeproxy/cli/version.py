@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS, with_errors
+from pykubeproxy.cli.errors import with_errors
+from pykubeproxy.cli.help import node_command
 from pykubeproxy.config.release import KUBERNETES_VERSION, program_version
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host.backend import Backend, Tools
@@ -31,7 +32,7 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     families: dict[str, FamilyVersions]
 
 
-@click.command(context_settings=dict(CONTEXT_SETTINGS), epilog="Example: pykubeproxy version --output json")
+@node_command("pykubeproxy version --output json")
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
 )

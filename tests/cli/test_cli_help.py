@@ -1,6 +1,7 @@
 """Help, the version, completion, and colours: what all commands have in common."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 from pykubeproxy.cli.kube_proxy import main as kube_proxy
+from pykubeproxy.cli.kubectl_plugin import main as plugin
 from pykubeproxy.cli.main import main
 
 ROOT = Path(__file__).parents[2]
+OWN = {
+    *("--host-address", "--family", "--dispatch", "--commit", "--reject-unused-ports", "--end-established-tcp"),
+    "--backend",
+}
 COMMANDS = main.list_commands(click.Context(main))
 
 
@@ -29,17 +35,43 @@ def test_help_shows_an_example_and_the_list_of_commands_says_what_each_does(comm
     assert f" {command} {found.get_short_help_str(1000)}" in " ".join(alone.stdout.split())
 
 
-@pytest.mark.parametrize("command", ["run", "render", "diff", "trace", "services"])
-def test_the_proxys_configuration_is_folded(command: str) -> None:
-    short = CliRunner().invoke(main, [command, "--help"]).stdout
-    whole = CliRunner().invoke(main, [command, "--help-all"]).stdout
-    for flag in ("--host-address", "--family", "--dispatch", "--backend"):
-        assert f"\n  {flag} " in short, flag
-        assert f"\n  {flag} " in whole, flag
-    assert "\n  --cluster-cidr " in whole
-    assert "\n  --masquerade-all" in whole
-    assert "\n  --masquerade-all" not in short
+@pytest.mark.parametrize(
+    ("command", "headings", "shown"),
+    [
+        ("run", "How it runs, Rules and objects, Output, The proxy, Help", OWN),
+        ("render", "Rules and objects, The proxy, Help", OWN - {"--commit", "--end-established-tcp", "--backend"}),
+        ("diff", "Rules and objects, Output, The proxy, Help", OWN - {"--end-established-tcp"}),
+        ("trace", "Packet, Rules and objects, Output, The proxy, Help", OWN - {"--commit", "--end-established-tcp"}),
+        ("services", "Rules and objects, Output, The proxy, Help", {"--family", "--backend"}),
+        ("top", "How it runs, Rules and objects, Output, The proxy, Help", {"--family", "--backend"}),
+        ("status", "Output, The proxy, Help", set()),
+    ],
+)
+def test_options_stand_under_headings_and_the_proxys_configuration_is_folded(
+    command: str, headings: str, shown: set[str]
+) -> None:
+    short = CliRunner().invoke(main, [command, "--help"], terminal_width=80).stdout
+    assert re.findall(r"^(\S.*):$", short, re.MULTILINE) == headings.split(", ")
+    assert OWN & set(re.findall(r"^  (--\S+)", short, re.MULTILINE)) == shown
+    assert max(map(len, short.splitlines())) <= 80
+    whole = CliRunner().invoke(main, [command, "--help-all"])
+    if "--help-all" in short:
+        assert OWN | {"--cluster-cidr", "--masquerade-all"} <= set(
+            re.findall(r"^  (--\S+)", whole.stdout, re.MULTILINE)
+        )
+        assert "--masquerade-all" not in short
+    else:
+        assert whole.exit_code == 2
+
+
+def test_a_proxy_in_place_of_kube_proxy_shows_all_options() -> None:
     assert "\n  --masquerade-all" in CliRunner().invoke(kube_proxy, ["--help"]).stdout
+
+
+def test_the_plugin_tells_its_own_options_from_those_of_a_cluster() -> None:
+    text = CliRunner().invoke(plugin, ["trace", "--help"], prog_name="kubectl-pykubeproxy").stdout
+    assert re.findall(r"^(\S.*):$", text, re.MULTILINE) == ["Packet", "Cluster and nodes", "Output", "Help"]
+    assert "  trace     Explain what happens to a packet on a node.\n" in CliRunner().invoke(plugin, ["--help"]).stdout
 
 
 def test_the_version() -> None:

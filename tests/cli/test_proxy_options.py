@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from pykubeproxy.cli.errors import CONTEXT_SETTINGS
+from pykubeproxy.cli.help import CONTEXT_SETTINGS
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.config.completed import complete
 from pykubeproxy.config.duration import Duration
