@@ -28,13 +28,15 @@ def read_settings(
     flags: dict[str, object],
     *,
     manifests: str | None = None,
+    allow_empty: bool = False,
     is_dry: bool,
     is_kube_proxy: bool = False,
     log_format: LogFormat | None,
 ) -> RunSettings:
     """The daemon's settings; sets up logging as they say. Raises ConfigError.
 
-    `manifests` is a file or folder of objects; None for the API server. `is_dry` writes nothing. `is_kube_proxy` is set
+    `manifests` is a file or folder of objects; None for the API server. With `allow_empty` they may have no Service at
+    first, and no rules stay for that reason. `is_dry` writes nothing. `is_kube_proxy` is set
     for the command `kube-proxy`, which stands in for the real one. `log_format` None leaves it to the configuration.
     """
     # Read first: whatever is written to the file from now on counts as a change.
@@ -52,6 +54,7 @@ def read_settings(
         completed=completed,
         own_options=own_options,
         manifests=manifests,
+        allow_empty=allow_empty,
         is_dry=is_dry,
         config_file=config_file,
         flags=dict(texts(FLAGS, flags)),

@@ -15,7 +15,7 @@ from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.help import node_command
 from pykubeproxy.cli.inputs import compile_for, print_notes_on_input, read_config, read_objects, require_node
 from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_other_tables, note_unread
-from pykubeproxy.cli.options import STRICT, complete_files, object_options, our_options
+from pykubeproxy.cli.options import ALLOW_EMPTY, STRICT, complete_files, object_options, our_options
 from pykubeproxy.cli.progress import READING_RULES, progress
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.running_proxy import NodeConfig, config_of_node
@@ -46,7 +46,7 @@ from pykubeproxy.rules.ruleset import Ruleset
     default=None,
     help="With text: only numbers by namespace, or each Service (default: numbers if more than 200 Services differ).",
 )
-@click.option("--allow-empty", is_flag=True, help="Allow for removing all Services because no Service was read.")
+@ALLOW_EMPTY
 @click.option(
     "--live",
     "dumps",

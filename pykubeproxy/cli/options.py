@@ -34,6 +34,9 @@ class AddressParam(click.ParamType[IP]):
 STRICT = click.option(
     "--strict", "is_strict", is_flag=True, help="Fail if anything of the objects given could not be used."
 )
+ALLOW_EMPTY = click.option(
+    "--allow-empty", is_flag=True, help="Allow for removing all Services because no Service was read."
+)
 
 
 def complete_files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -7,7 +7,7 @@ import click
 from pykubeproxy.cli.daemon_settings import DRY_RUN, LOG_FORMAT, read_settings
 from pykubeproxy.cli.errors import NOT_IN_SYNC, fail, with_errors
 from pykubeproxy.cli.help import node_command
-from pykubeproxy.cli.options import API, complete_files, our_options
+from pykubeproxy.cli.options import ALLOW_EMPTY, API, complete_files, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.daemon.messages import NotInSync
 from pykubeproxy.daemon.run import run as run_daemon
@@ -25,6 +25,7 @@ from pykubeproxy.observe.logs import LogFormat
     show_default=True,
     help="Where objects come from: the API server, or a file or folder of manifests, watched for changes.",
 )
+@ALLOW_EMPTY
 @click.option(
     "--once",
     is_flag=True,
@@ -37,6 +38,7 @@ from pykubeproxy.observe.logs import LogFormat
 @with_errors
 def run(
     source: str,
+    allow_empty: bool,
     once: bool,
     is_dry: bool,
     log_format: LogFormat | None,
@@ -48,7 +50,9 @@ def run(
     SIGTERM leaves the rules in force. Exits with 2 after an error.
     """
     manifests = None if source == API else source
-    settings = read_settings(own_options, flags, manifests=manifests, is_dry=is_dry, log_format=log_format)
+    settings = read_settings(
+        own_options, flags, manifests=manifests, allow_empty=allow_empty, is_dry=is_dry, log_format=log_format
+    )
     if once:
         try:
             sys.exit(0 if run_once(settings) else NOT_IN_SYNC)

@@ -68,9 +68,9 @@ class KnownObjects:
         read something counts no object as gone.
         """
         if unread and not self.unread:
-            log.warning("some objects cannot be read; nothing is removed until they can", unread="; ".join(unread))
+            log.warning("not all objects are known; nothing is removed until they are", unread="; ".join(unread))
         elif self.unread and not unread:
-            log.info("all objects can be read again; what is gone is removed")
+            log.info("all objects are known; what is gone is removed")
         self.unread = unread
         was_complete, self._was_complete = self._was_complete, self._was_complete or not unread
         return not was_complete

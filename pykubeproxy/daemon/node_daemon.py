@@ -156,7 +156,8 @@ class Daemon:
     def _open_source(self) -> ManifestWatcher | ApiSource:
         """The source of objects, not yet started. Raises SourceError."""
         if self._settings.manifests is not None:
-            return ManifestWatcher(Manifests([self._settings.manifests]), self.loop.inbox)
+            manifests = Manifests([self._settings.manifests])
+            return ManifestWatcher(manifests, self.loop.inbox, allow_empty=self._settings.allow_empty)
         completed, timeouts = self._settings.completed, self._settings.timeouts
         self._api = ApiSource(
             connect(self._config.client_connection, completed.master, timeouts.api, timeouts.backoff, self._metrics),

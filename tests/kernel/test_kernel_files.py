@@ -75,7 +75,7 @@ def test_a_start_removes_nothing(
     result = node4.once("--dispatch", after, source=folder)
     assert result.returncode == 1
     assert "odd.json" in result.stderr
-    assert "nothing is removed until they can" in result.stderr
+    assert "nothing is removed until they are" in result.stderr
     assert node4.served() == {1, 2, 3, 4}
     assert f"--to-destination {pod_ip(node4.family, 7)}:8080" in node4.dump(), "what is known has changed"
 
@@ -96,7 +96,7 @@ def test_what_is_gone_goes_once_all_can_be_read(node4: Node, folder: Path) -> No
     assert node4.served() == {1, 2, 3, 5}
     (folder / "odd.json").unlink()
     node4.wait_for(1)
-    assert node4.log.read_text().count("nothing is removed until they can") == 1
+    assert node4.log.read_text().count("nothing is removed until they are") == 1
 
 
 def test_with_nothing_usable_once_is_an_error(node4: Node, folder: Path) -> None:
@@ -113,3 +113,20 @@ def test_with_nothing_usable_once_is_an_error(node4: Node, folder: Path) -> None
     missing = node4.once(source=folder / "no-such")
     assert missing.returncode == 2
     assert missing.stderr.endswith(f"Error: {folder}/no-such: no such file or folder\n")
+
+
+def test_an_empty_folder_takes_nothing_away_at_the_start(node4: Node, folder: Path) -> None:
+    """Nobody means to remove all Services by naming a folder that is not filled yet; who deletes the last one does."""
+    node4.sync(source=folder)
+    empty = node4.folder / "empty"
+    empty.mkdir()
+    refused = node4.once(source=empty)
+    assert (refused.returncode, "no Service was found" in refused.stderr) == (1, True)
+    node4.start(source=empty)
+    node4.wait_for_log("nothing is removed until they are")
+    assert node4.served() == {1, 2, 3}
+    write(empty / "web.json", node4.web(2), node4.web(4))
+    node4.wait_for(2, 4)
+    (empty / "web.json").unlink()
+    node4.wait_for()
+    node4.sync("--allow-empty", source=empty)

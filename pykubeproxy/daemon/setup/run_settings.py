@@ -61,14 +61,15 @@ class DaemonTimeouts(msgspec.Struct, frozen=True, kw_only=True):
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What `run` is asked to do.
 
-    `manifests` is None to follow the API server. `is_dry` is shadow mode: nothing is ever written. `config_file` is
-    the configuration file with what was read from it, if there is one; `flags` are all flags and their values;
-    `timeouts` says how long to wait for others.
+    `manifests` is None to follow the API server; with `allow_empty`, they may well have no Service at first. `is_dry`
+    is shadow mode: nothing is ever written. `config_file` is the configuration file with what was read from it, if
+    there is one; `flags` are all flags and their values; `timeouts` says how long to wait for others.
     """
 
     completed: Completed
     own_options: OwnOptions
     manifests: str | None = None
+    allow_empty: bool = False
     is_dry: bool = False
     config_file: tuple[Path, bytes] | None = None
     flags: dict[str, str] = {}

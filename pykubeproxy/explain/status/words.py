@@ -104,7 +104,7 @@ def _of_objects(observation: Observation) -> Words:
             hint = f"see that the API server is reached, and allows to list and watch {named}; {_SEE_LOG}"
             return Words(f"nothing is synced yet: it waits for {named}", hint)
         case of_proxy.ObjectsUnread(unread=unread):
-            says = f"not all can be read, so nothing is removed: {'; '.join(unread)}"
+            says = f"not all are known, so nothing is removed: {'; '.join(unread)}"
             return Words(says, "mend or remove what is named; it is read again as soon as it changes")
     raise TypeError(observation)
 
