@@ -35,7 +35,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 def config_of_node(flags: Mapping[str, object], own_options: OwnOptions, objects: tuple[str, ...] = ()) -> NodeConfig:
     """The flags, and for all others the configuration of the running proxy; a note names it. Raises ConfigError."""
-    running = None if flags.get("config") else find_running()
+    running = None if flags.get("config") else _find_running()
     if running is None or running.answer is None:
         return NodeConfig(completed=read_config(flags), own_options=own_options, objects=objects)
     title = _title(running)
@@ -58,7 +58,7 @@ def config_of_node(flags: Mapping[str, object], own_options: OwnOptions, objects
 
 def options_of_node(own_options: OwnOptions) -> OwnOptions:
     """The options given, and for all others those of the running proxy; a note names it if they differ."""
-    running = find_running()
+    running = _find_running()
     if running.answer is None or running.answer.status is None or not running.answer.is_trusted:
         return own_options
     found = _own_options(own_options, running.answer.status)
@@ -67,11 +67,22 @@ def options_of_node(own_options: OwnOptions) -> OwnOptions:
     return found
 
 
+def _find_running() -> RunningProxy:
+    """The proxy that runs here; a note says so if there is one that does not answer."""
+    running = find_running()
+    silent = [each for each in running.processes if each.is_here] if running.answer is None else []
+    for each in silent[:1]:
+        why = "is stopped" if each.is_stopped else "does not answer"
+        advice = "what follows is by the command line alone; `pykubeproxy status` says more"
+        print_stderr(f"note: {each.name} (pid {each.pid}) {why}: {advice}")
+    return running
+
+
 def _title(running: RunningProxy) -> str:
     """`the running proxy (pid 4711)`."""
     assert running.answer is not None
     status = running.answer.status
-    pid = running.process.pid if running.process is not None else status.pid if status is not None else None
+    pid = running.process.pid if running.process is not None else None
     return f"the running {'kube-proxy' if status is None else 'proxy'}{'' if pid is None else f' (pid {pid})'}"
 
 

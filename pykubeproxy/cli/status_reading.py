@@ -43,6 +43,8 @@ def read_state(metrics: str = "", health: str = "") -> NodeState:
         process=running.process,
         answer=running.answer,
         asked=running.asked,
+        silent=running.silent,
+        foreign=running.foreign,
         tools=tools,
         tools_problem=problem,
         why_no_ipv6=why_no_ipv6,

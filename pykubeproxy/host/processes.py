@@ -13,8 +13,9 @@ _SERVICE_PROXIES = {"kube-proxy": None, "pykubeproxy": "run", "kube-router": Non
 # An interpreter or a wrapper comes before the program itself.
 _BEFORE_THE_PROGRAM = 2
 
-# proc_pid_stat(5): when the process was started, in clock ticks since boot; counted behind the program's name.
-_START_TIME = 19
+# proc_pid_stat(5), counted behind the program's name: what the process does, and when it was started, in clock ticks
+# since boot.
+_STATE, _START_TIME = 0, 19
 
 
 def other_service_proxies(proc: Path = Path("/proc")) -> tuple[str, ...]:
@@ -40,12 +41,14 @@ def _service_proxies(proc: Path) -> Iterator[ProxyProcess]:
             command = (proc / str(pid) / "cmdline").read_text(errors="replace").split("\0")[:-1]
             name = _service_proxy(command)
             if name is not None:
+                fields = _stat(proc / str(pid))
                 yield ProxyProcess(
                     pid=pid,
                     name=name,
                     command=tuple(command),
-                    started_at=_started_at(proc, pid),
+                    started_at=_started_at(proc, fields),
                     is_here=_is_in(proc / str(pid), own),
+                    state="".join(fields[_STATE : _STATE + 1]),
                 )
 
 
@@ -66,10 +69,17 @@ def _is_in(process: Path, namespace: int) -> bool | None:
         return None
 
 
-def _started_at(proc: Path, pid: int) -> float | None:
-    """When a process was started, in seconds since 1970; None if /proc does not show it."""
+def _stat(process: Path) -> list[str]:
+    """The fields of proc_pid_stat(5) behind the program's name; none if they cannot be read."""
     try:
-        fields = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        return (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _started_at(proc: Path, fields: list[str]) -> float | None:
+    """When a process with these fields was started, in seconds since 1970; None if /proc does not show it."""
+    try:
         booted = next(line for line in (proc / "stat").read_text().splitlines() if line.startswith("btime "))
         return int(booted.split()[1]) + int(fields[_START_TIME]) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError, StopIteration):

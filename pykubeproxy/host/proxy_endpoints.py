@@ -5,14 +5,18 @@ the page that `explain.status.published` describes.
 """
 
 import io
+import math
 import os
 import socket
 import struct
+import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -26,20 +30,33 @@ from pykubeproxy.host.processes import service_proxies
 from pykubeproxy.model.ip import IP, parse_ip
 
 _COMPONENT = "kubeproxy.config.k8s.io"
-_SECONDS = 2.0
+_SECONDS = 1.0
+"""For all servers that may be a proxy's, and again for all pages of the one that is."""
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  what is listened on, and where it is asked
 
-_MOST_BYTES = 64 * 1024 * 1024
+_MOST_BYTES = 8 * 1024 * 1024
 _MOST_CONFIG_BYTES = 1024 * 1024
+_LONGEST_MODE = 32
 _CHUNK = 256 * 1024
 _ALL_ADDRESSES = ("0" * 8, "0" * 32)
+
+_R = TypeVar("_R")
+
+
+class _SilentError(OSError):
+    """A server that takes a connection, and does not answer in time."""
+
+
+class _ForeignError(OSError):
+    """An answer that none of a Service proxy's servers gives."""
 
 
 class RunningProxy(msgspec.Struct, frozen=True, kw_only=True):
     """The proxies on this node. `process` is the one that gave the `answer`; either is None if it is not known.
 
     `config` is the configuration in force, as a configuration file would have it; empty if nothing answered. `asked`
-    are the addresses at which nothing answered.
+    are the addresses at which no proxy answered: one that takes connections in silence is in `silent` as well, and one
+    that answers as no proxy does in `foreign`.
     """
 
     processes: tuple[ProxyProcess, ...] = ()
@@ -47,6 +64,8 @@ class RunningProxy(msgspec.Struct, frozen=True, kw_only=True):
     answer: ProxyAnswer | None = None
     config: bytes = b""
     asked: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
 class _Servers(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,36 +76,51 @@ class _Servers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_running(metrics: str = "", health: str = "") -> RunningProxy:
-    """The proxy that runs here; the addresses of its servers, if they are given, are believed."""
+    """The proxy that runs here; the addresses of its servers, if they are given, are believed.
+
+    Takes little more than two seconds, whatever those servers do.
+    """
     processes = service_proxies()
-    asked = []
-    for process, servers in _candidates(processes, metrics, health):
-        # Where nobody has said that there is one, no packet is sent to find out: it would be counted by rules.
-        is_guess = process is None and not metrics
-        config = None if is_guess and not _listeners(servers.metrics) else _config(servers.metrics)
-        if config is None:
-            asked.append(servers.metrics)
-            continue
-        return RunningProxy(
-            processes=processes,
-            process=process or (processes[0] if len(processes) == 1 else None),
-            answer=_answer(servers.metrics, health or str(config.get("healthzBindAddress") or servers.health)),
-            config=msgspec.json.encode(config),
-        )
-    return RunningProxy(processes=processes, asked=tuple(dict.fromkeys(asked)))
+    candidates = tuple(_candidates(processes, metrics, health))
+    deadline = time.monotonic() + _SECONDS
+    found = _at_once(
+        [
+            partial(_config_or_error, servers.metrics, deadline, is_guess=process is None and not metrics)
+            for process, servers in candidates
+        ]
+    )
+    for (process, servers), config in zip(candidates, found, strict=True):
+        if isinstance(config, dict):
+            return RunningProxy(
+                processes=processes,
+                process=process or (processes[0] if len(processes) == 1 else None),
+                answer=_answer(servers.metrics, health or str(config.get("healthzBindAddress") or servers.health)),
+                config=msgspec.json.encode(config),
+            )
+    asked = {servers.metrics: error for (_, servers), error in zip(candidates, found, strict=True)}
+    return RunningProxy(
+        processes=processes,
+        asked=tuple(asked),
+        silent=tuple(address for address, error in asked.items() if isinstance(error, _SilentError)),
+        foreign=tuple(address for address, error in asked.items() if isinstance(error, _ForeignError)),
+    )
 
 
 def _candidates(
     processes: Iterable[ProxyProcess], metrics: str, health: str
 ) -> Iterator[tuple[ProxyProcess | None, _Servers]]:
     """The processes to ask, with their servers: shadow mode comes last, and after it the default addresses."""
+    known = set()
     for process in sorted(processes, key=lambda each: each.is_shadow):
-        yield process, _servers_of(process, metrics, health)
+        servers = _servers_of(process, metrics, health)
+        known.add(servers.metrics)
+        # A stopped process takes connections, but does not answer.
+        if not process.is_stopped:
+            yield process, servers
     for address in ("127.0.0.1", "::1") if not metrics else (metrics,):
-        yield (
-            None,
-            _Servers(metrics=with_port(address, METRICS_PORT), health=with_port(health or address, HEALTHZ_PORT)),
-        )
+        place = with_port(address, METRICS_PORT)
+        if place not in known:
+            yield None, _Servers(metrics=place, health=with_port(health or address, HEALTHZ_PORT))
 
 
 def _servers_of(process: ProxyProcess, metrics: str, health: str) -> _Servers:
@@ -118,41 +152,54 @@ def _config_file(process: ProxyProcess) -> Mapping[str, str]:
     return {"metricsBindAddress": config.metrics_bind_address, "healthzBindAddress": config.healthz_bind_address}
 
 
-def _config(address: str) -> dict[str, Any] | None:
-    """The configuration that a metrics server shows; None if no proxy answers there."""
+def _config_or_error(address: str, deadline: float, *, is_guess: bool) -> dict[str, Any] | OSError:
+    """The configuration that a metrics server shows, or why there is none."""
+    # Where nobody has said that there is one, no packet is sent to find out: it would be counted by rules.
+    if is_guess and not _listeners(address):
+        return ConnectionRefusedError()
     try:
-        shown = msgspec.json.decode(_get(address, "/configz") or b"null")
-    except msgspec.DecodeError:
-        return None
-    config = shown.get(_COMPONENT) if isinstance(shown, dict) else None
-    return config if isinstance(config, dict) else None
+        status, body = _read(_exchange(address, "/configz", deadline))
+        shown = msgspec.json.decode(body)
+    except OSError as error:
+        return error
+    except (msgspec.DecodeError, RecursionError):
+        return _ForeignError()
+    config = shown.get(_COMPONENT) if isinstance(shown, dict) and status == HTTPStatus.OK else None
+    return config if isinstance(config, dict) else _ForeignError()
 
 
 def _answer(address: str, health_address: str) -> ProxyAnswer:
-    status, owner = _status(address), owner_of(address)
+    deadline, owner = time.monotonic() + _SECONDS, owner_of(address)
+    its, health = _at_once(
+        [
+            partial(_get, address, PATH, deadline),
+            partial(_get, health_address, "/healthz", deadline, HTTPStatus.SERVICE_UNAVAILABLE),
+        ]
+    )
+    status = _status(its)
     return ProxyAnswer(
         address=address,
         owner=owner,
         is_trusted=owner is not None and owner in (0, os.geteuid()),
         status=status,
-        metrics=_metrics(address) if status is None else None,
+        metrics=_metrics(address, deadline) if status is None else None,
         health_address=health_address,
-        health=_health(health_address),
+        health=_health(health_address, health),
     )
 
 
-def _status(address: str) -> ProxyStatus | None:
+def _status(page: bytes | None) -> ProxyStatus | None:
     """What one of ours says of itself; None for another proxy, and for a version that says it in another way."""
     try:
-        return msgspec.json.decode(_get(address, PATH) or b"null", type=ProxyStatus | None)
-    except msgspec.DecodeError:
+        return msgspec.json.decode(page or b"null", type=ProxyStatus | None)
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 
-def _health(address: str) -> Health | None:
+def _health(address: str, page: bytes | None) -> Health | None:
     try:
-        fields = msgspec.json.decode(_get(address, "/healthz", HTTPStatus.SERVICE_UNAVAILABLE) or b"null")
-    except msgspec.DecodeError:
+        fields = msgspec.json.decode(page or b"null")
+    except (msgspec.DecodeError, RecursionError):
         return None
     if not isinstance(fields, dict):
         return None
@@ -161,13 +208,14 @@ def _health(address: str) -> Health | None:
     return Health(address=address, is_healthy=is_healthy, is_eligible=bool(fields.get("nodeEligible", True)))
 
 
-def _metrics(address: str) -> KubeProxyMetrics:
+def _metrics(address: str, deadline: float) -> KubeProxyMetrics:
     """What kube-proxy's metrics say. Only the few lines that matter are read."""
+    page, mode = _at_once([partial(_get, address, path, deadline) for path in ("/metrics", "/proxyMode")])
     build, started_at, failures = "unknown", None, 0
     synced_at: dict[str, float] = {}
     sums: dict[str, float] = {}
     counts: dict[str, float] = {}
-    for name, labels, value in _samples((_get(address, "/metrics") or b"").decode(errors="replace")):
+    for name, labels, value in _samples(page or b""):
         family = labels.get("ip_family", "")
         match name.removeprefix("kubeproxy_sync_proxy_rules_"):
             case "kubernetes_build_info":
@@ -184,7 +232,7 @@ def _metrics(address: str) -> KubeProxyMetrics:
                 failures += int(value)
     return KubeProxyMetrics(
         version=build,
-        mode=(_get(address, "/proxyMode") or b"").decode(errors="replace"),
+        mode=(mode or b"")[:_LONGEST_MODE].decode(errors="replace"),
         started_at=started_at,
         synced_at=synced_at,
         mean_seconds={family: its / counts[family] for family, its in sums.items() if counts.get(family)},
@@ -192,45 +240,74 @@ def _metrics(address: str) -> KubeProxyMetrics:
     )
 
 
-def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
-    """The samples of the text format that are about the build, the process and syncs."""
+def _samples(page: bytes) -> Iterator[tuple[str, dict[str, str], float]]:
+    """The samples of the text format that are about the build, the process and syncs, up to one that is malformed."""
     # Like prometheus_client itself, this takes long to import, and only kube-proxy is asked for its metrics.
     from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415
 
     wanted = ("kubernetes_build_info", "process_start_time_seconds", "kubeproxy_sync_proxy_rules_")
-    lines = (line for line in text.splitlines(keepends=True) if line.startswith(wanted) and "_bucket{" not in line)
-    for family in text_string_to_metric_families("".join(lines)):
-        for sample in family.samples:
-            yield sample.name, sample.labels, sample.value
+    text = page.decode(errors="replace").splitlines(keepends=True)
+    lines = (line for line in text if line.startswith(wanted) and "_bucket{" not in line)
+    with suppress(ValueError):
+        for family in text_string_to_metric_families("".join(lines)):
+            for sample in family.samples:
+                if math.isfinite(sample.value):
+                    yield sample.name, sample.labels, sample.value
 
 
-def _get(address: str, path: str, *also: HTTPStatus) -> bytes | None:
+def _at_once(asks: Iterable[Callable[[], _R]]) -> list[_R]:
+    """What each of these returns, all called at the same time: none may raise."""
+    found: dict[int, _R] = {}
+
+    def keep(place: int, ask: Callable[[], _R]) -> None:
+        found[place] = ask()
+
+    threads = [
+        threading.Thread(target=keep, args=(place, ask), name=f"ask-{place}", daemon=True)
+        for place, ask in enumerate(asks)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [found[place] for place in range(len(threads))]
+
+
+def _get(address: str, path: str, deadline: float, *also: HTTPStatus) -> bytes | None:
     """The body at a path, if the answer has status 200 or one of `also`; None if there is no such answer in time."""
-    parts = split_host_port(address)
-    if parts is None or not is_port(parts[1]):
-        return None
-    place = (_LOOPBACK.get(parts[0], parts[0]), int(parts[1]))
     try:
-        status, body = _read(_exchange(place, path, time.monotonic() + _SECONDS))
+        status, body = _read(_exchange(address, path, deadline))
     except OSError:
         return None
     return body if status in (HTTPStatus.OK, *also) else None
 
 
-def _exchange(place: tuple[str, int], path: str, deadline: float) -> bytes:
+def _exchange(address: str, path: str, deadline: float) -> bytes:
     """All that a server answers until it closes the connection. Raises OSError, also after the `deadline`."""
+    parts = split_host_port(address)
+    if parts is None or not is_port(parts[1]):
+        raise ConnectionRefusedError
+    place = (_LOOPBACK.get(parts[0], parts[0]), int(parts[1]))
     request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     received = bytearray()
-    with socket.create_connection(place, _SECONDS) as connection:
-        connection.sendall(request.encode())
-        while len(received) < _MOST_BYTES:
-            # However slowly it comes: nobody keeps a command waiting for long.
-            connection.settimeout(max(deadline - time.monotonic(), 0.001))
-            data = connection.recv(_CHUNK)
-            if not data:
-                break
-            received += data
+    with socket.create_connection(place, _left(deadline)) as connection:
+        try:
+            connection.sendall(request.encode())
+            while data := connection.recv(_CHUNK):
+                received += data
+                if len(received) > _MOST_BYTES:
+                    raise _ForeignError
+                # However slowly it comes: nobody keeps a command waiting for long.
+                connection.settimeout(_left(deadline))
+        except TimeoutError:
+            raise _SilentError from None
+        except ConnectionError:
+            raise _ForeignError from None
     return bytes(received)
+
+
+def _left(deadline: float) -> float:
+    return max(deadline - time.monotonic(), 0.001)
 
 
 def _read(received: bytes) -> tuple[int, bytes]:
@@ -242,8 +319,8 @@ def _read(received: bytes) -> tuple[int, bytes]:
     try:
         response.begin()
         return response.status, response.read()
-    except HTTPException as error:
-        raise OSError(str(error)) from error
+    except (HTTPException, ValueError) as error:
+        raise _ForeignError(str(error)) from error
 
 
 class _Received:

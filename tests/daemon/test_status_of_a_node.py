@@ -67,8 +67,8 @@ def test_from_well_to_gone(node: Node) -> None:
         stopped = check(node)
     finally:
         daemon.process.send_signal(signal.SIGCONT)
-    assert stopped.outcome[1] == {"ProxyDoesNotAnswer", "NoAddress"}, "this machine has none, and nobody else tells"
-    assert f"(pid {daemon.process.pid})" in stopped.kinds["ProxyDoesNotAnswer"]["process"]
+    assert stopped.outcome[1] == {"ProxyStuck", "NoAddress"}, "this machine has none, and nobody else tells"
+    assert f"(pid {daemon.process.pid})" in stopped.kinds["ProxyStuck"]["process"]
     daemon.end()
     assert check(node).outcome == (1, {"NoProxyRuns", "RulesWithoutProxy", "NoAddress"})
     assert check(node, *NOBODY).outcome[0] in {1, 2}, "proxies of other namespaces are seen, and only root knows where"

@@ -35,4 +35,6 @@ def is_look(call: ast.Call) -> bool:
 
 def test_all_threads_that_are_started_are_in_the_list() -> None:
     names = {name for path in PACKAGE.rglob("*.py") for call in calls(path) if (name := started(call))}
+    # Commands ask the servers of a proxy at the same time.
+    names.remove("ask-*")
     assert names == {thread.name for thread in THREADS} - {"MainThread"}

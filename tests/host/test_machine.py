@@ -133,7 +133,7 @@ def proc(tmp_path: Path) -> Path:
     add(tmp_path, "16", ["kube-proxy"])
     (tmp_path / "16/ns/net").touch()
     (tmp_path / "17").mkdir()
-    (tmp_path / "11/stat").write_text(f"11 (kube (proxy) S) {'0 ' * 19}{TICKS} 0\n")
+    (tmp_path / "11/stat").write_text(f"11 (kube (proxy) S) T {'0 ' * 18}{TICKS} 0\n")
     return tmp_path
 
 
@@ -148,9 +148,9 @@ def test_the_service_proxies_of_this_network(proc: Path) -> None:
         "/usr/bin/python3 /opt/bin/pykubeproxy run --source x (pid 12)",
     )
     started = BOOTED + TICKS / os.sysconf("SC_CLK_TCK")
-    assert [(each.pid, each.name, each.is_here, each.started_at) for each in service_proxies(proc)] == [
+    assert [(each.pid, each.name, each.is_stopped, each.started_at) for each in service_proxies(proc)] == [
         (11, "kube-proxy", True, started),
-        (12, "pykubeproxy", True, None),
+        (12, "pykubeproxy", False, None),
     ]
 
 

@@ -2,8 +2,11 @@
 
 import json
 import os
+import socket
+import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -98,13 +101,61 @@ def test_one_of_ours(page: str, status: ProxyStatus | None) -> None:
     assert answer.metrics is None or status is None
 
 
-@pytest.mark.parametrize("page", [(200, "hello"), (200, "[1]"), (200, '{"other": {}}'), (500, "{}")])
+@pytest.mark.parametrize(
+    "page", [(200, "hello"), (200, "[1]"), (200, "[" * 100_000), (200, '{"other": {}}'), (500, "{}")]
+)
 def test_a_server_that_is_no_proxy(page: tuple[int, str]) -> None:
     with serving({"/configz": page}) as address:
         running = find_running(address)
-    assert (running.answer, running.config, running.asked) == (None, b"", (address,))
+    assert (running.answer, running.config, running.asked, running.foreign) == (None, b"", (address,), (address,))
     for none in ("nonsense", "127.0.0.1:http", "127.0.0.1:99999"):
         assert find_running(none).answer is None
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "then", "kind"),
+    [
+        (b"", "waits", "silent"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "waits", "silent"),
+        (HEAD + b"Content-Length: 9\r\n\r\n{", "waits", "silent"),
+        (HEAD + b"Content-Length: 9\r\n\r\n{", "closes", "foreign"),
+        (b"\xff\0\r\n" * 100, "closes", "foreign"),
+        (HEAD + b"\r\n" + bytes(9_000_000), "closes", "foreign"),
+    ],
+)
+def test_servers_that_keep_nobody_waiting(
+    sent: bytes, then: str, kind: str, processes: list[ProxyProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five that are asked at the same time, and one which is not asked, since its process is stopped."""
+    monkeypatch.setattr(proxy_endpoints, "_SECONDS", 0.5)
+
+    def answer(server: socket.socket) -> None:
+        with suppress(OSError):
+            connections.append(server.accept()[0])
+            connections[-1].sendall(sent)
+            if then == "closes":
+                connections[-1].close()
+
+    connections: list[socket.socket] = []
+    with ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(6)]
+        addresses = [f"127.0.0.1:{server.getsockname()[1]}" for server in servers]
+        for server, address, state in zip(servers, addresses, "SSSSST", strict=True):
+            command = ("kube-proxy", f"--metrics-bind-address={address}")
+            processes.append(ProxyProcess(pid=len(processes) + 1, name="kube-proxy", command=command, state=state))
+            threading.Thread(target=answer, args=(server,), daemon=True).start()
+        began = time.monotonic()
+        running = find_running()
+        took = time.monotonic() - began
+        for connection in connections:
+            connection.close()
+    assert running.answer is None
+    assert set(addresses[:5]) == set(getattr(running, kind))
+    assert addresses[5] not in running.asked
+    assert took < 2.4, "one after the other they would take longer"
 
 
 def test_the_command_line_says_where_to_ask_and_one_in_charge_comes_first(processes: list[ProxyProcess]) -> None:

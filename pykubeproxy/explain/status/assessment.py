@@ -21,6 +21,9 @@ _FULL = 0.95
 _IPTABLES, _NFTABLES, _IPVS = "iptables", "nftables", "ipvs"
 _LINEAR = "linear"
 
+# proc_pid_stat(5): an uninterruptible sleep.
+_WAITS_IN_KERNEL = "D"
+
 
 def assess(state: NodeState) -> tuple[Observation, ...]:
     """All there is to say, in the order of the screen."""
@@ -45,15 +48,24 @@ def _of_proxy(state: NodeState) -> Iterator[Observation]:
             yield of_proxy.OtherOwner(address=state.answer.address, owner=state.answer.owner)
         if (mode := _mode(state.answer)) != _IPTABLES:
             yield of_proxy.OtherMode(mode=mode)
-    elif not state.processes:
-        yield of_proxy.NoProxyRuns(asked=state.asked)
     else:
-        process = state.processes[0]
-        kind = of_proxy.ProxyMayBeElsewhere if process.is_here is None else of_proxy.ProxyDoesNotAnswer
-        yield kind(process=process.title, asked=state.asked)
+        yield from _unanswered(state)
+    for each in state.processes:
+        if each.is_stopped or (each.state == _WAITS_IN_KERNEL and state.answer is None):
+            yield of_proxy.ProxyStuck(process=each.title, pid=each.pid, state=each.state)
     writers = [process.title for process in state.processes if process.is_here and not process.is_shadow]
     if len(writers) > 1:
         yield of_proxy.SeveralProxies(processes=tuple(writers))
+
+
+def _unanswered(state: NodeState) -> Iterator[Observation]:
+    """What there is to say if no proxy answers; nothing of those that cannot."""
+    asked, silent, foreign = state.asked, state.silent, state.foreign
+    if not state.processes:
+        yield of_proxy.NoProxyRuns(asked=asked, silent=silent, foreign=foreign)
+    for process in [each for each in state.processes if not each.is_stopped and each.state != _WAITS_IN_KERNEL][:1]:
+        kind = of_proxy.ProxyMayBeElsewhere if process.is_here is None else of_proxy.ProxyDoesNotAnswer
+        yield kind(process=process.title, asked=asked, silent=silent, foreign=foreign)
 
 
 def _running(state: NodeState, answer: ProxyAnswer) -> Observation:
@@ -68,9 +80,11 @@ def _running(state: NodeState, answer: ProxyAnswer) -> Observation:
     if answer.status.is_shadow:
         others = [process for process in state.processes if not process.is_shadow]
         kind = of_proxy.ShadowRuns if others else of_proxy.OnlyShadowRuns
+    # One in a container may be of another PID namespace, and its pid there is somebody else's here.
+    is_seen = any(each.pid == answer.status.pid for each in state.processes)
     return kind(
         program=answer.status.program,
-        pid=answer.status.pid if pid is None else pid,
+        pid=answer.status.pid if pid is None and is_seen else pid,
         seconds=_since(state, answer.status.started_at),
     )
 

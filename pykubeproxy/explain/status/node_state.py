@@ -17,7 +17,8 @@ from pykubeproxy.model.nft_table import NftTable
 class ProxyProcess(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A process of a Service proxy. `name` is its program's (`kube-proxy`), `started_at` None if that is not known.
 
-    `is_here` tells whether it is in this network namespace; None if only root may know.
+    `is_here` tells whether it is in this network namespace; None if only root may know. `state` is the letter of
+    proc_pid_stat(5) for what it does, such as S while it sleeps and T while it is stopped; empty if that is not known.
     """
 
     pid: int
@@ -25,11 +26,17 @@ class ProxyProcess(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     command: tuple[str, ...]
     started_at: float | None = None
     is_here: bool | None = True
+    state: str = ""
 
     @property
     def is_shadow(self) -> bool:
         """True for a proxy that only says what it would do."""
         return "--dry-run" in self.command
+
+    @property
+    def is_stopped(self) -> bool:
+        """True if a signal (T) or a debugger (t) keeps it from running."""
+        return self.state in ("T", "t")
 
     @property
     def title(self) -> str:
@@ -124,7 +131,8 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """All that `status` knows, as of `time`; `node_name` and `addresses` unless the proxy tells them itself.
 
     `processes` are the Service proxies that run, `process` the one that gave the `answer`, if one can be told.
-    `asked` are the addresses at which there was no answer. `tools_problem` says why there are no `tools`.
+    `asked` are the addresses at which no proxy answered: those that take connections in silence are also `silent`, and
+    those that answer as no proxy does `foreign`. `tools_problem` says why there are no `tools`.
     """
 
     time: float
@@ -134,6 +142,8 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     process: ProxyProcess | None = None
     answer: ProxyAnswer | None = None
     asked: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
     tools: tuple[ToolsFound, ...] = ()
     tools_problem: str = ""
     why_no_ipv6: str = ""

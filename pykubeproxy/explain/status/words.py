@@ -52,14 +52,6 @@ def _of_proxy(observation: Observation) -> Words:  # noqa: PLR0911  one case for
             return Words(says, f"{_SEE_DIFF} for what it would do")
         case of_proxy.ProxyRuns():
             return Words(_process(observation))
-        case of_proxy.NoProxyRuns(asked=asked):
-            start = "start one, such as `pykubeproxy run`; on a cluster: `kubectl -n kube-system get pods -o wide`"
-            return Words(f"none runs here{_no_answer(asked, ', and ')}", start)
-        case of_proxy.ProxyDoesNotAnswer(process=process, asked=asked):
-            hint = "is it only starting? Else give the address of its metrics server with --metrics-bind-address"
-            return Words(f"{process} runs{_no_answer(asked, ', but ')}", hint)
-        case of_proxy.ProxyMayBeElsewhere(process=process, asked=asked):
-            return Words(f"{process} runs, perhaps in another network namespace{_no_answer(asked, '; ')}", _AS_ROOT)
         case of_proxy.SeveralProxies(processes=processes):
             says = f"{len(processes)} Service proxies write rules here: {'; '.join(processes)}"
             return Words(says, "stop all but one: they undo each other's work")
@@ -70,6 +62,27 @@ def _of_proxy(observation: Observation) -> Words:  # noqa: PLR0911  one case for
         case of_proxy.OtherMode(mode=mode):
             command = "ipvsadm -Ln" if mode == "ipvs" else "nft list ruleset"
             return Words(f"it works in {mode} mode, of which little is known here", f"for its rules see `{command}`")
+    return _of_no_answer(observation)
+
+
+def _of_no_answer(observation: Observation) -> Words:
+    match observation:
+        case of_proxy.NoProxyRuns():
+            start = "start one, such as `pykubeproxy run`; on a cluster: `kubectl -n kube-system get pods -o wide`"
+            return Words(f"none runs here{_no_answer(observation, ', and ')}", start)
+        case of_proxy.ProxyDoesNotAnswer(process=process):
+            hint = "is it only starting? Else give the address of its metrics server with --metrics-bind-address"
+            return Words(f"{process} runs{_no_answer(observation, ', but ')}", hint)
+        case of_proxy.ProxyMayBeElsewhere(process=process):
+            says = f"{process} runs, perhaps in another network namespace{_no_answer(observation, '; ')}"
+            return Words(says, _AS_ROOT)
+        case of_proxy.ProxyStuck(process=process, pid=pid, state="T"):
+            return Words(f"{process} does not answer: it is stopped", f"`kill -CONT {pid}`")
+        case of_proxy.ProxyStuck(process=process, state="t"):
+            return Words(f"{process} does not answer: a debugger has stopped it", "end the debugger")
+        case of_proxy.ProxyStuck(process=process, pid=pid, state=state):
+            says = f"{process} does not answer: it waits within the kernel (state {state})"
+            return Words(says, f"`cat /proc/{pid}/stack` shows for what: often a disk or a network file system")
     raise TypeError(observation)
 
 
@@ -286,8 +299,15 @@ def _process(runs: of_proxy.ProxyRuns) -> str:
     return f"{runs.program}{pid}{'' if runs.seconds is None else f', for {duration_text(runs.seconds)}'}"
 
 
-def _no_answer(asked: Sequence[str], joint: str) -> str:
-    return f"{joint}nothing answers at {' or '.join(asked)}" if asked else ""
+def _no_answer(
+    found: of_proxy.NoProxyRuns | of_proxy.ProxyDoesNotAnswer | of_proxy.ProxyMayBeElsewhere, joint: str
+) -> str:
+    """What happened at the addresses that were asked, behind a `joint`."""
+    nobody = [address for address in found.asked if address not in (*found.silent, *found.foreign)]
+    parts = [f"nothing answers at {' or '.join(nobody)}"] if nobody else []
+    parts += [f"{address} takes connections, and does not answer in time" for address in found.silent]
+    parts += [f"what answers at {address} is no Service proxy" for address in found.foreign]
+    return f"{joint}{'; '.join(parts)}" if parts else ""
 
 
 def _time(time: FamilyTime, *, is_mean: bool) -> str:

@@ -168,6 +168,13 @@ CASES: list[tuple[NodeState, list[Observation]]] = [
         replace(IDLE, processes=(PROCESS,)),
         [proxy.ProxyDoesNotAnswer(process="pykubeproxy run (pid 4711)", asked=(METRICS,)), rules.NoRules()],
     ),
+    *(
+        (
+            replace(IDLE, processes=(replace(PROCESS, state=letter),)),
+            [proxy.ProxyStuck(process="pykubeproxy run (pid 4711)", pid=4711, state=letter), rules.NoRules()],
+        )
+        for letter in "TtD"
+    ),
     (
         also(replace(IDLE, processes=(replace(PROCESS, is_here=None),)), **UNSEEN),
         [

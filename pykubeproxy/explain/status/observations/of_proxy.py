@@ -26,30 +26,49 @@ class OnlyShadowRuns(ProxyRuns, frozen=True, kw_only=True):
     level = Level.BAD
 
 
-class NoProxyRuns(Observation, frozen=True, kw_only=True):
-    """No Service proxy is to be seen, and none answers at the addresses `asked`."""
+class Unanswered(Observation, frozen=True, kw_only=True):
+    """No proxy answers at the addresses `asked`; `silent` and `foreign` are as in NodeState."""
 
     topic = Topic.PROXY
-    level = Level.BAD
     asked: tuple[str, ...]
+    silent: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
-class ProxyDoesNotAnswer(Observation, frozen=True, kw_only=True):
+class NoProxyRuns(Unanswered, frozen=True, kw_only=True):
+    """No Service proxy is to be seen, and none answers at the addresses `asked`.
+
+    Of these, `silent` ones take connections and send nothing, and `foreign` ones answer as no proxy does.
+    """
+
+    level = Level.BAD
+
+
+class ProxyDoesNotAnswer(Unanswered, frozen=True, kw_only=True):
     """A Service proxy runs here, but its metrics server does not answer at the addresses `asked`."""
 
+    level = Level.BAD
+    process: str
+
+
+class ProxyMayBeElsewhere(Unanswered, frozen=True, kw_only=True):
+    """A Service proxy runs that does not answer, and only root may know whether it is in this network namespace."""
+
+    level = Level.UNKNOWN
+    process: str
+
+
+class ProxyStuck(Observation, frozen=True, kw_only=True):
+    """A Service proxy is here, and cannot go on.
+
+    By its `state` (proc_pid_stat(5)) a signal has stopped it (T) or a debugger (t), or it waits within the kernel (D).
+    """
+
     topic = Topic.PROXY
     level = Level.BAD
     process: str
-    asked: tuple[str, ...]
-
-
-class ProxyMayBeElsewhere(Observation, frozen=True, kw_only=True):
-    """A Service proxy runs that does not answer, and only root may know whether it is in this network namespace."""
-
-    topic = Topic.PROXY
-    level = Level.UNKNOWN
-    process: str
-    asked: tuple[str, ...]
+    pid: int
+    state: str
 
 
 class SeveralProxies(Observation, frozen=True, kw_only=True):
