@@ -1,6 +1,6 @@
 """What commands work with: the configuration, objects, and the rules that both amount to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from pykubeproxy.cluster.input_notes import (
     input_note_text,
 )
 from pykubeproxy.cluster.manifests import STDIN, Manifests, SourceError
+from pykubeproxy.cluster.resources import FOLLOWED, Resource
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed, check, complete
 from pykubeproxy.config.errors import ConfigError
@@ -66,8 +67,16 @@ def print_warnings(completed: Completed) -> None:
         print_stderr(warning)
 
 
-def read_objects(files: tuple[str, ...], completed: Completed, *, allow_empty: bool = False) -> ObjectChanges:
+def read_objects(
+    files: tuple[str, ...],
+    completed: Completed,
+    *,
+    allow_empty: bool = False,
+    resources: Sequence[Resource] = FOLLOWED,
+) -> ObjectChanges:
     """The objects in `files` (and folders); those of the API server if there is no file, or `api` is one of them.
+
+    Of files, those of the kinds in `resources` are read; of the API server, those that a proxy follows.
 
     Raises SourceError, also if no object could be read and there were mistakes, or only folders without manifests, or
     an empty stdin; `allow_empty` allows for those two.
@@ -75,7 +84,7 @@ def read_objects(files: tuple[str, ...], completed: Completed, *, allow_empty: b
     if files and API not in files:
         # Somebody may be typing at stdin.
         with nullcontext() if STDIN in files else progress("reading the objects"):
-            change = Manifests(files).load()
+            change = Manifests(files, resources).load()
         mistakes = [
             input_note_text(note)
             for note in change.notes
@@ -110,10 +119,12 @@ def print_notes_on_input(changes: ObjectChanges, *, is_strict: bool) -> None:
         raise SourceError(f"--strict: {count} {'thing' if count == 1 else 'things'} of the input could not be used")
 
 
-def read_objects_if_any(files: tuple[str, ...], completed: Completed) -> ObjectChanges | None:
+def read_objects_if_any(
+    files: tuple[str, ...], completed: Completed, resources: Sequence[Resource] = FOLLOWED
+) -> ObjectChanges | None:
     """The objects, for commands that go on without them: None, and a note, if the API server is away."""
     if files and API not in files:
-        return read_objects(files, completed)
+        return read_objects(files, completed, resources=resources)
     from pykubeproxy.daemon.watch.api_source import ApiAway, list_objects  # noqa: PLC0415  takes long to import
 
     try:

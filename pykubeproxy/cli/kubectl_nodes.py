@@ -9,7 +9,7 @@ import msgspec
 from pykubeproxy.cli.errors import print_stderr
 from pykubeproxy.cluster.kubectl import LIMIT, AnswerTooLong, Kubectl, KubectlError, NoAnswerInTime, Printed
 from pykubeproxy.cluster.manifests import SourceError
-from pykubeproxy.cluster.proxy_pods import ClientPod, ProxyPod, UnreadablePods, read_client_pod, read_proxy_pods
+from pykubeproxy.cluster.proxy_pods import ProxyPod, UnreadablePods, read_client_pod, read_proxy_pods
 from pykubeproxy.explain.node_answers import (
     CommandFailed,
     ExecFailed,
@@ -22,6 +22,7 @@ from pykubeproxy.explain.node_answers import (
     TookTooLong,
 )
 from pykubeproxy.explain.suggestions import did_you_mean
+from pykubeproxy.model.pod import Pod
 from pykubeproxy.model.printable import printable
 
 _PROGRAM = "pykubeproxy"
@@ -95,7 +96,7 @@ async def find_proxies(cluster: Cluster) -> dict[str, ProxyPod | NoAnswer]:
     return {node: _running(pods[node]) if node in pods else none for node in sorted(cluster.nodes or known)}
 
 
-async def find_client(cluster: Cluster, namespace: str, name: str) -> ClientPod:
+async def find_client(cluster: Cluster, namespace: str, name: str) -> Pod:
     """The pod of this name. Raises SourceError."""
     command = ("get", "pod", name, "--namespace", namespace, "--output", "json")
     printed = await _listed(Kubectl(cluster.flags), cluster, command)

@@ -41,6 +41,7 @@ from pykubeproxy.cli.kubectl_output import (
 from pykubeproxy.cluster.kubectl import Kubectl
 from pykubeproxy.explain.node_answer_words import no_answer_text
 from pykubeproxy.explain.node_answers import NoAnswer, SyncState, read_status
+from pykubeproxy.model.ip import Family
 
 _JSON = "json"
 _POD = "pod/"
@@ -187,16 +188,16 @@ def _find_source(cluster: Cluster, client: str, arguments: Sequence[str]) -> tup
     if len(parts) != 2 or not all(parts):
         raise click.UsageError(f"--from {client}: write it as pod/NAMESPACE/NAME")
     pod = asyncio.run(find_client(cluster, *parts))
-    if not pod.node:
+    if not pod.node_name:
         fail(f"{client} is not on any node yet")
     if pod.is_on_host_network:
-        return "node", pod.node
+        return "node", pod.node_name
     # The destination tells the family; a name of a Service means the primary one.
     wants_ipv6 = any(word.startswith("[") or word in ("ipv6", "--family=ipv6") for word in arguments)
-    addresses = [ip for ip in pod.ips if ":" in ip] if wants_ipv6 else pod.ips
+    addresses = [ip.text for ip in pod.ips if ip.family is Family.IPV6 or not wants_ipv6]
     if not addresses:
         fail(f"{client} has no {'IPv6 ' if wants_ipv6 else ''}address")
-    return addresses[0], pod.node
+    return addresses[0], pod.node_name
 
 
 def _namespace(only: str | None) -> tuple[str, ...]:

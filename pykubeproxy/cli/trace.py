@@ -14,6 +14,7 @@ from pykubeproxy.cli.notes import note_other_tables
 from pykubeproxy.cli.options import complete_files, object_options, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.trace_json import as_json
+from pykubeproxy.cli.trace_lookups import learn_addresses
 from pykubeproxy.cli.trace_packet import (
     TraceQuery,
     check_endpoint,
@@ -104,6 +105,7 @@ def trace(
     destination = find_destination(query, rules)
     sender = read_client(client, destination, rules)
     packet = make_packet(sender, destination, in_interface)
+    learn_addresses(rules, packet)
     around = environment(rules, packet)
     note_client(rules, packet)
     traced = _traced(rules, packet, around, seen_at)

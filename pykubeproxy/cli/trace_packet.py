@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from pykubeproxy.cli.errors import print_stderr
+from pykubeproxy.cli.trace_lookups import learn_pod
 from pykubeproxy.cli.trace_rules import Rules, own_address
 from pykubeproxy.explain.client_notes import client_note_text, client_notes
 from pykubeproxy.explain.finding_words import absence_text
@@ -23,6 +24,7 @@ from pykubeproxy.explain.suggestions import did_you_mean
 from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.rtnetlink import device_names
 from pykubeproxy.model.ip import IP, Family, parse_cidr, parse_ip
+from pykubeproxy.model.pod import Pod
 from pykubeproxy.netfilter import Packet
 from pykubeproxy.netfilter.causes import Cause
 from pykubeproxy.rules.reading import networks_of, title_in
@@ -162,7 +164,16 @@ def read_client(text: str, destination: Destination, rules: Rules) -> Client:
         if known is None:
             return Client(address=_unused_address(rules, destination.address), is_node=True, is_known=False)
         return Client(address=known, is_node=True)
-    ip = _pod_address(text, destination.address.family, rules) if text.startswith(_POD) else parse_ip(text)
+    if text.startswith(_POD):
+        pod = _find_pod(text, destination.address.family, rules)
+        if pod.is_on_host_network and pod.node_name == rules.node_name:
+            return read_client(NODE, destination, rules)
+        family = destination.address.family
+        ip = next((each for each in pod.ips if each.family is family), None)
+        if ip is None:
+            raise click.UsageError(f"--from {text}: this pod has no {family} address now; has it started, or ended?")
+        return Client(address=ip)
+    ip = parse_ip(text)
     if ip is None:
         raise click.UsageError(f"--from {text}: neither an IP address, nor pod/NAMESPACE/NAME, nor the word node")
     if ip.family is not destination.address.family:
@@ -173,19 +184,20 @@ def read_client(text: str, destination: Destination, rules: Rules) -> Client:
     return Client(address=ip)
 
 
-def _pod_address(text: str, family: Family, rules: Rules) -> IP | None:
-    """The address of `pod/namespace/name` in a family. Raises click.UsageError if objects do not tell."""
+def _find_pod(text: str, family: Family, rules: Rules) -> Pod:
+    """The pod of `pod/namespace/name`, by the objects, or by the API server. Raises click.UsageError."""
     cluster = rules.cluster(family)
     if cluster is None:
         raise click.UsageError(f"--from {text}: rules name no pods; add --source api or -f, or give its IP address")
-    pod = text.removeprefix(_POD)
-    address = cluster.address_of_pod(pod)
-    if address is None:
-        hint = did_you_mean(pod, cluster.pods())
+    name = text.removeprefix(_POD)
+    why = learn_pod(rules, name) if cluster.pod(name) is None else ""
+    pod = cluster.pod(name)
+    if pod is None:
+        hint = did_you_mean(name, cluster.pod_names()) or "; give its IP address"
         raise click.UsageError(
-            f"--from {text}: no {family} endpoint is a pod of this name{hint or '; give its IP address'}"
+            f"--from {text}: no {family} endpoint is a pod of this name{why and f', and {why}'}{hint}"
         )
-    return parse_ip(address)
+    return pod
 
 
 def _unused_address(rules: Rules, destination: IP) -> IP:

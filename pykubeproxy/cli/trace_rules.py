@@ -1,6 +1,7 @@
 """The rules that `trace` follows a packet through: of this node, of a dump, or compiled from objects."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -11,6 +12,7 @@ from pykubeproxy.cli.notes import OtherTables, find_other_tables, note_unread
 from pykubeproxy.cli.options import API
 from pykubeproxy.cli.progress import READING_RULES, progress
 from pykubeproxy.cli.running_proxy import config_of_node, options_of_node
+from pykubeproxy.cluster.resources import ALL
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
@@ -29,6 +31,9 @@ from pykubeproxy.netfilter import Environment, Packet, local_address
 from pykubeproxy.plan.sysctls import FORWARDING
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, Ruleset
 
+if TYPE_CHECKING:
+    from pykubeproxy.cluster.lookups import Lookups
+
 # All that a packet may meet; iptables-save of one table each.
 _TABLES = tuple(BUILTIN_CHAINS)
 
@@ -40,7 +45,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """The rules of each family, and what is known of the node that they are from, and of its cluster.
 
     `addresses` are the node's own, `snapshot` holds the objects; each is None if nothing is known. `other_tables` are
-    those that the kernel of this node holds besides.
+    those that the kernel of this node holds besides. `api` answers questions about single
+    addresses, if the objects are the API server's.
     """
 
     rulesets: Mapping[Family, Ruleset]
@@ -49,6 +55,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     node_name: str = ""
     is_this_node: bool = False
     other_tables: OtherTables = OtherTables()
+    api: "Lookups | None" = None
 
     def of(self, family: Family) -> Ruleset:
         """The rules of one family. Raises SaveError if there are none."""
@@ -83,7 +90,7 @@ def read_rules(
         completed, own_options = config.completed, config.own_options
     else:
         completed = read_config(flags)
-    change = read_objects_if_any(objects, completed)
+    change = read_objects_if_any(objects, completed, ALL)
     if change is None:
         return _read_live(dumps, own_options, family)
     print_notes(change.notes)
@@ -96,7 +103,19 @@ def read_rules(
         snapshot.put(obj)
     node = snapshot.nodes.get(completed.node_name)
     addresses = rules.addresses or (node.addresses if node is not None else None)
-    return msgspec.structs.replace(rules, addresses=addresses, snapshot=snapshot, node_name=completed.node_name)
+    return msgspec.structs.replace(
+        rules,
+        addresses=addresses,
+        snapshot=snapshot,
+        node_name=completed.node_name,
+        api=_lookups(completed) if API in objects else None,
+    )
+
+
+def _lookups(completed: Completed) -> "Lookups":
+    from pykubeproxy.cluster.lookups import Lookups  # noqa: PLC0415  takes long to import
+
+    return Lookups(completed)
 
 
 def _read_live(dumps: tuple[str, ...], own_options: OwnOptions, family: Family | None) -> Rules:
@@ -181,6 +200,10 @@ def _looks_local(ruleset: Ruleset, packet: Packet) -> bool:
 def _is_in_cluster(rules: Rules, ip: IP) -> bool:
     """True for addresses that are known as those of Services or endpoints, which are hardly the node's own."""
     address, ruleset, known = ip.text, rules.of(ip.family), rules.cluster(ip.family)
-    if known is not None and (known.service_at(address) is not None or known.is_endpoint(address)):
+    if known is not None and (
+        known.service_at(address) is not None
+        or known.is_endpoint(address)
+        or any(network.contains(ip) for network in known.service_networks())
+    ):
         return True
     return bool(services_at(ruleset, address)) or is_endpoint(ruleset, address)

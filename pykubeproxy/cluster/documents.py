@@ -5,14 +5,14 @@ document and field.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from pykubeproxy.cluster import input_notes
-from pykubeproxy.cluster.resources import ENDPOINT_SLICES, NODES, SERVICES
+from pykubeproxy.cluster.resources import FOLLOWED, Resource
 from pykubeproxy.cluster.translate import BadObject, Ignored
 from pykubeproxy.cluster.validation import field_first
 from pykubeproxy.model.snapshot import Object, ObjectId, identify
@@ -22,7 +22,6 @@ DEFAULT_NAMESPACE = "default"
 # A document begins at a line `---`, which YAML allows nowhere else in the first column.
 _DOCUMENT_START = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)
 _LINE = re.compile(r"[^\n]+")
-_RESOURCES = {resource.kind: resource for resource in (SERVICES, ENDPOINT_SLICES, NODES)}
 
 
 class ManifestContent(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,9 +37,9 @@ class ManifestContent(msgspec.Struct, frozen=True, kw_only=True):
     unread: tuple[str, ...] = ()
 
 
-def parse_manifest(text: str, where: str) -> ManifestContent:
-    """Read all objects of a manifest; `where`, the file's name, begins every note."""
-    reader = _ManifestReader(where)
+def parse_manifest(text: str, where: str, resources: Sequence[Resource] = FOLLOWED) -> ManifestContent:
+    """Read all objects of a manifest that are of these kinds; `where`, the file's name, begins every note."""
+    reader = _ManifestReader(where, resources)
     for number, (line, document) in enumerate(_documents(text), 1):
         reader.read(document, number, line)
     return ManifestContent(
@@ -72,13 +71,14 @@ def _is_content(line: str) -> bool:
 class _ManifestReader:
     """Collects the objects of one manifest."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, resources: Sequence[Resource]) -> None:
         self.objects: dict[ObjectId, Object] = {}
         self.bad: set[ObjectId] = set()
         self.notes: list[input_notes.InputNote] = []
         self.unread: list[str] = []
         self.is_broken = False
         self._where = where
+        self._resources = {resource.kind: resource for resource in resources}
 
     def read(self, document: str, number: int, line: int = 0) -> None:
         """Read document `number`, which has `line` lines of the file before it."""
@@ -106,9 +106,9 @@ class _ManifestReader:
         version = content.get("apiVersion") or list_version
         if not isinstance(kind, str) or not kind:
             self._break(place, "kind: not set; Service, EndpointSlice, Node or List is expected")
-        elif kind == "List" or (kind.removesuffix("List") in _RESOURCES and kind.endswith("List")):
+        elif kind == "List" or (kind.removesuffix("List") in self._resources and kind.endswith("List")):
             self._take_list(content, place, kind.removesuffix("List"), version)
-        elif kind not in _RESOURCES:
+        elif kind not in self._resources:
             self.notes.append(input_notes.UnusedKind(place=place, kind=kind))
         else:
             self._take_object(content, place, kind, version)
@@ -130,7 +130,7 @@ class _ManifestReader:
         with suppress(msgspec.DecodeError, BadObject):
             head = msgspec.json.decode(item, type=_Head)
             kind, version = head.kind or listed_as, head.api_version or list_version
-            resource, name = _RESOURCES.get(kind), ObjectId(kind, head.metadata.namespace, head.metadata.name)
+            resource, name = self._resources.get(kind), ObjectId(kind, head.metadata.namespace, head.metadata.name)
             is_named = bool(name.name) and bool(name.namespace) is (resource is not None and resource.is_namespaced)
             if resource is not None and version == resource.api_version and is_named:
                 self._keep(name, place, *resource.translate(msgspec.json.decode(item, type=resource.wire)))
@@ -146,7 +146,7 @@ class _ManifestReader:
             self._take(content, place, listed_as, list_version)
 
     def _take_object(self, content: dict[str, Any], place: str, kind: str, version: object) -> None:
-        resource = _RESOURCES[kind]
+        resource = self._resources[kind]
         name = _name(content, kind, namespaced=resource.is_namespaced)
         if name is None:
             self._break(place, f"{kind}: metadata.name: not set")

@@ -7,7 +7,7 @@ stay as they were last read, and no object of any file counts as deleted: it may
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import msgspec
 
 from pykubeproxy.cluster import input_notes
 from pykubeproxy.cluster.documents import ManifestContent, parse_manifest
+from pykubeproxy.cluster.resources import FOLLOWED, Resource
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.model.errors import ReportedError
 from pykubeproxy.model.snapshot import Object, ObjectId
@@ -57,10 +58,14 @@ class _File(msgspec.Struct):
 
 
 class Manifests:
-    """The objects of some files and folders. `poll` returns what has changed since the call before."""
+    """The objects of some files and folders, of the kinds in `resources`.
 
-    def __init__(self, paths: Iterable[str]) -> None:
+    `poll` returns what has changed since the call before.
+    """
+
+    def __init__(self, paths: Iterable[str], resources: Sequence[Resource] = FOLLOWED) -> None:
         self._paths = [Path(path) for path in paths]
+        self._resources = resources
         self._files: dict[Path, _File] = {}
         self._seen: dict[Path, _Signature] = {}
         self._current: dict[ObjectId, Object] = {}
@@ -169,7 +174,7 @@ class Manifests:
         if not text.strip():
             # A command whose output should have come in has failed, perhaps. No object may be what is meant, too.
             self._notes.append(input_notes.StdinEmpty())
-        parsed = parse_manifest(text, place)
+        parsed = parse_manifest(text, place, self._resources)
         if file.unread and not parsed.unread:
             self._notes.append(input_notes.FileMended(path=path))
         kept = dict(_still_valid(file.objects, parsed))

@@ -9,6 +9,9 @@ from typing import TypeVar
 
 import msgspec
 
+from pykubeproxy.cluster import translate, wire
+from pykubeproxy.model.pod import Pod
+
 _T = TypeVar("_T")
 
 PROXY_CONTAINER = "kube-proxy"
@@ -34,7 +37,6 @@ class _Container(_Wire, frozen=True):
 class _Spec(_Wire, frozen=True):
     containers: tuple[_Container, ...]
     node_name: str | None = None
-    host_network: bool | None = None
 
 
 class _Waiting(_Wire, frozen=True):
@@ -53,15 +55,10 @@ class _ContainerStatus(_Wire, frozen=True):
     state: _ContainerState = _ContainerState()
 
 
-class _PodIP(_Wire, frozen=True):
-    ip: str
-
-
 class _Status(_Wire, frozen=True):
     phase: str = "Unknown"
     reason: str | None = None
     container_statuses: tuple[_ContainerStatus, ...] | None = None
-    pod_ips: tuple[_PodIP, ...] | None = msgspec.field(name="podIPs", default=None)
 
 
 class _Pod(_Wire, frozen=True):
@@ -92,14 +89,6 @@ class ProxyPod(msgspec.Struct, frozen=True, kw_only=True):
     why_not_running: str = ""
 
 
-class ClientPod(msgspec.Struct, frozen=True, kw_only=True):
-    """A pod that sends packets: its node, and its addresses; both are empty before it is placed, or started."""
-
-    node: str
-    ips: tuple[str, ...]
-    is_on_host_network: bool
-
-
 def read_proxy_pods(document: bytes) -> dict[str, ProxyPod]:
     """The pod to ask on each node, by the node's name, from a list of pods. Raises UnreadablePods.
 
@@ -110,14 +99,12 @@ def read_proxy_pods(document: bytes) -> dict[str, ProxyPod]:
     return {pod.spec.node_name or "": _proxy_pod(pod) for pod in sorted(pods, key=_preference)}
 
 
-def read_client_pod(document: bytes) -> ClientPod:
+def read_client_pod(document: bytes) -> Pod:
     """A single pod. Raises UnreadablePods."""
-    pod = _decode(document, _Pod)
-    return ClientPod(
-        node=pod.spec.node_name or "",
-        ips=tuple(each.ip for each in pod.status.pod_ips or ()),
-        is_on_host_network=bool(pod.spec.host_network),
-    )
+    try:
+        return translate.pod(_decode(document, wire.Pod))[0]
+    except translate.BadObject as error:
+        raise UnreadablePods(str(error)) from None
 
 
 def _decode(document: bytes, kind: type[_T]) -> _T:

@@ -1,4 +1,6 @@
-"""The three kinds of objects that come from the API server: where they are, which of them, and how they are read.
+"""The kinds of objects that are read: where they are in the API, which of them, and how they are read.
+
+A proxy follows three of them. The others only add names to what it shows.
 
 Selectors: `docs/reference/lifecycle.md` section 9.
 """
@@ -35,8 +37,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_namespaced(self) -> bool:
-        """False for Nodes, which are in no namespace."""
-        return self.kind != "Node"
+        """False for Nodes and ServiceCIDRs, which are in no namespace."""
+        return self.kind not in ("Node", "ServiceCIDR")
 
     @property
     def is_one_object(self) -> bool:
@@ -70,6 +72,20 @@ ENDPOINT_SLICES = Resource(
     translate=translate.endpoint_slice,
 )
 NODES = Resource(kind="Node", plural="nodes", selectors={}, wire=wire.Node, translate=translate.node)
+PODS = Resource(kind="Pod", plural="pods", selectors={}, wire=wire.Pod, translate=translate.pod)
+SERVICE_CIDRS = Resource(
+    kind="ServiceCIDR",
+    plural="servicecidrs",
+    group="networking.k8s.io",
+    selectors={},
+    wire=wire.ServiceCIDR,
+    translate=translate.service_cidr,
+)
+
+FOLLOWED = (SERVICES, ENDPOINT_SLICES, NODES)
+"""The kinds that rules are made of."""
+
+ALL = (*FOLLOWED, PODS, SERVICE_CIDRS)
 
 
 def own_node(name: str) -> Resource:

@@ -28,11 +28,13 @@ from pykubeproxy.model.endpoint import (
 )
 from pykubeproxy.model.ip import CIDR, IP, Family, parse_cidr, parse_ip
 from pykubeproxy.model.node import ZONE_LABEL, Node
+from pykubeproxy.model.pod import Pod, PodKey
 from pykubeproxy.model.service import (
     SERVICE_PROXY_NAME_LABEL,
     PortSpec,
     Protocol,
     Service,
+    ServiceCIDR,
     ServiceKey,
     ServiceType,
 )
@@ -40,6 +42,9 @@ from pykubeproxy.model.service import (
 AUTOSCALER_TAINT = "ToBeDeletedByClusterAutoscaler"
 DEFAULT_AFFINITY_SECONDS = 10800
 MAX_AFFINITY_SECONDS = 86400
+
+_ENDED = ("Succeeded", "Failed")
+"""The phases of a pod whose addresses may be those of others by now."""
 
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", re.ASCII)
@@ -148,6 +153,27 @@ def node(obj: wire.Node) -> tuple[Node, tuple[Ignored, ...]]:
         or any(taint.key == AUTOSCALER_TAINT for taint in spec.taints or ()),
     )
     return translated, tuple(ignored)
+
+
+def pod(obj: wire.Pod) -> tuple[Pod, tuple[Ignored, ...]]:
+    """A Pod, and what was left out of it. Raises BadObject."""
+    spec, status = obj.spec or wire.PodSpec(), obj.status or wire.PodStatus()
+    ignored: list[Ignored] = []
+    addresses = () if status.phase in _ENDED else [each.ip for each in status.pod_ips or ()]
+    translated = Pod(
+        key=PodKey(_namespace(obj.metadata), _dns_subdomain(obj.metadata.name, "metadata.name")),
+        node_name=shared(spec.node_name or ""),
+        ips=tuple(_ips(addresses, "status.podIPs", ignored)),
+        is_on_host_network=bool(spec.host_network),
+    )
+    return translated, tuple(ignored)
+
+
+def service_cidr(obj: wire.ServiceCIDR) -> tuple[ServiceCIDR, tuple[Ignored, ...]]:
+    """A ServiceCIDR, and what was left out of it. Raises BadObject."""
+    ignored: list[Ignored] = []
+    cidrs = tuple(_cidrs((obj.spec.cidrs if obj.spec else None) or (), "spec.cidrs", ignored))
+    return ServiceCIDR(name=_dns_subdomain(obj.metadata.name, "metadata.name"), cidrs=cidrs), tuple(ignored)
 
 
 # Services
@@ -267,7 +293,7 @@ def _slice_endpoints(
         yield SliceEndpoint(
             address=address.text,
             node_name=shared(endpoint.node_name or ""),
-            pod=_pod(endpoint.target_ref),
+            pod=_target_pod(endpoint.target_ref),
             ready=conditions.ready is not False,
             serving=conditions.serving is not False,
             terminating=conditions.terminating is True,
@@ -276,7 +302,7 @@ def _slice_endpoints(
         )
 
 
-def _pod(target: wire.TargetRef | None) -> str:
+def _target_pod(target: wire.TargetRef | None) -> str:
     """The pod behind an endpoint, as `namespace/name`; "" if it is another object, or none, or has no valid name."""
     if target is None or target.kind != "Pod":
         return ""

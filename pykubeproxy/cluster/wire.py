@@ -1,6 +1,7 @@
 """The parts of Kubernetes API objects that a proxy reads, as msgspec structs: small, and decoded straight from bytes.
 
-Field names and nullability follow the API reference for Service v1, EndpointSlice discovery.k8s.io/v1 and Node v1.
+Field names and nullability follow the API reference for Service v1, EndpointSlice discovery.k8s.io/v1, Node v1, Pod v1
+and ServiceCIDR networking.k8s.io/v1.
 Unknown fields are skipped while decoding. `null` stands for "not given" wherever the API allows it.
 """
 
@@ -136,3 +137,32 @@ class Node(_Wire):
     metadata: Metadata
     spec: NodeSpec | None = None
     status: NodeStatus | None = None
+
+
+class PodSpec(_Wire):
+    node_name: str | None = None
+    host_network: bool | None = None
+
+
+class PodIP(_Wire):
+    ip: str = ""
+
+
+class PodStatus(_Wire):
+    phase: str | None = None
+    pod_ips: list[PodIP] | None = msgspec.field(default=None, name="podIPs")
+
+
+class Pod(_Wire):
+    metadata: Metadata
+    spec: PodSpec | None = None
+    status: PodStatus | None = None
+
+
+class ServiceCIDRSpec(_Wire):
+    cidrs: list[str] | None = None
+
+
+class ServiceCIDR(_Wire):
+    metadata: Metadata
+    spec: ServiceCIDRSpec | None = None

@@ -31,7 +31,8 @@ from pykubeproxy.explain.findings import (
 )
 from pykubeproxy.explain.service_causes import NoLocalEndpoints, NoReadyEndpoints, NotInSourceRanges
 from pykubeproxy.model.endpoint import Endpoint, EndpointSlice, PortKey, SliceEndpoint, entries_by_port, host_port
-from pykubeproxy.model.ip import IP, Family
+from pykubeproxy.model.ip import CIDR, IP, Family, parse_ip
+from pykubeproxy.model.pod import Pod, PodKey
 from pykubeproxy.model.service import Service, ServiceKey, ServicePort, Unserved, service_ports, why_unserved
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.model.topology import usable_endpoints
@@ -139,28 +140,42 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
         return self.node_name in self.snapshot.nodes or self.node_name in self._homes.values()
 
     def home_of(self, address: IP) -> str:
-        """The node of a pod, by its endpoints or by the nodes' pod networks; "" if the objects do not tell."""
+        """The node of a pod, by EndpointSlices, Pods or the nodes' pod networks; "" if they do not tell."""
         if address.text in self._homes:
             return self._homes[address.text]
         nodes = self.snapshot.nodes.values()
         return next((node.name for node in nodes if any(cidr.contains(address) for cidr in node.pod_cidrs)), "")
 
-    def address_of_pod(self, pod: str) -> str | None:
-        """The address of a pod (`namespace/name`) that is an endpoint of the family; None if none is."""
+    def pod(self, name: str) -> Pod | None:
+        """The pod `namespace/name`: the Pod object, or what is known of one that is an endpoint of the family."""
+        key = PodKey(*name.split("/", 1)) if "/" in name else None
+        if key is None or key in self.snapshot.pods:
+            return None if key is None else self.snapshot.pods[key]
         slices = (each for each in self.snapshot.slices() if each.family is self.family)
-        return next((its.address for each in slices for its in each.endpoints if its.pod == pod), None)
+        found = next((its for each in slices for its in each.endpoints if its.pod == name), None)
+        ip = parse_ip(found.address) if found is not None else None
+        return None if found is None or ip is None else Pod(key=key, node_name=found.node_name, ips=(ip,))
 
-    def pods(self) -> set[str]:
-        """The pods that are endpoints, as `namespace/name`."""
-        return {its.pod for each in self.snapshot.slices() for its in each.endpoints if its.pod}
+    def pod_names(self) -> set[str]:
+        """The pods that there are, or that are endpoints, as `namespace/name`."""
+        endpoints = {its.pod for each in self.snapshot.slices() for its in each.endpoints if its.pod}
+        return endpoints.union(map(str, self.snapshot.pods))
 
     def holders(self) -> dict[str, AddressHolder]:
-        """Who has which address, by the EndpointSlices and the Nodes."""
+        """Who has which address, by the EndpointSlices, the Pods and the Nodes."""
         nodes = {
             ip.text: AddressHolder(node=node.name) for node in self.snapshot.nodes.values() for ip in node.addresses
         }
-        endpoints = (its for each in self.snapshot.slices() for its in each.endpoints if its.pod or its.node_name)
-        return nodes | {its.address: AddressHolder(pod=its.pod, node=its.node_name) for its in endpoints}
+        endpoints = (its for each in self.snapshot.slices() for its in each.endpoints)
+        return nodes | self.pod_holders() | {its.address: holder for its in endpoints if (holder := _holder(its))}
+
+    def pod_holders(self) -> dict[str, AddressHolder]:
+        """Who has which address, by the Pods alone. Of one that has its node's, only the node is named."""
+        return {
+            ip.text: AddressHolder(pod="" if pod.is_on_host_network else str(pod.key), node=pod.node_name)
+            for pod in self.snapshot.pods.values()
+            for ip in pod.ips
+        }
 
     def endpoint_holders(self, name: str) -> dict[str, AddressHolder]:
         """Who has which endpoint of a Service (`namespace/name[:port]`), by address, where its EndpointSlices tell.
@@ -168,13 +183,19 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
         Pods in the host's network share its address: which of them is meant, only the Service tells.
         """
         endpoints = (its for each in self._slices(ServiceKey.of_title(name)) for its in each.endpoints)
-        return {its.address: AddressHolder(pod=its.pod, node=its.node_name) for its in endpoints}
+        return {its.address: holder for its in endpoints if (holder := _holder(its))}
+
+    def service_networks(self) -> tuple[CIDR, ...]:
+        """The networks of the family that are for cluster IPs, by the ServiceCIDRs; none if none is known."""
+        cidrs = (cidr for each in self.snapshot.service_cidrs.values() for cidr in each.cidrs)
+        return tuple(cidr for cidr in cidrs if cidr.family is self.family)
 
     @property
     def _homes(self) -> dict[str, str]:
-        """The nodes of endpoints by address."""
+        """The nodes of pods by address."""
         endpoints = (its for slice_ in self.snapshot.slices() for its in slice_.endpoints)
-        return {its.address: its.node_name for its in endpoints if its.node_name}
+        pods = {address: holder.node for address, holder in self.pod_holders().items() if holder.pod and holder.node}
+        return pods | {its.address: its.node_name for its in endpoints if its.node_name}
 
     def is_endpoint(self, address: str) -> bool:
         """True for an address that an EndpointSlice lists."""
@@ -227,6 +248,12 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
             for endpoint in each.endpoints
             for port in each.ports
         )
+
+
+def _holder(endpoint: SliceEndpoint) -> AddressHolder | None:
+    """Who has the address of an endpoint; None if its EndpointSlice does not tell."""
+    is_told = endpoint.pod or endpoint.node_name
+    return AddressHolder(pod=endpoint.pod, node=endpoint.node_name) if is_told else None
 
 
 def _port_name(name: str, protocol: str) -> str:

@@ -31,6 +31,7 @@ from pykubeproxy.explain.service_lookup import (
     node_ports,
     services_at,
 )
+from pykubeproxy.model.ip import CIDR
 from pykubeproxy.model.service import Unserved
 from pykubeproxy.netfilter.causes import Arrives, Cause
 from pykubeproxy.netfilter.events import Delivered, Sent
@@ -78,8 +79,8 @@ class UnservedDestination:
             return _Assessment(found, is_lost=not is_node)
         if self._cluster is not None and (named := self._in_objects(self._cluster)) is not None:
             return _Assessment(named, is_lost=not (is_node or _is_of_another_proxy(named)))
-        network = cluster_ip_network(self._ruleset)
-        if network is None or not network.contains(self._packet.destination) or self._is_endpoint or is_node:
+        network = self._service_network
+        if network is None or self._is_endpoint or is_node:
             return None
         return _Assessment(NoServiceAt(self._address, network.text), is_lost=True)
 
@@ -122,6 +123,13 @@ class UnservedDestination:
         service = cluster.service_at(self._address)
         absence = cluster.why_absent(str(service.key)) if service is not None else None
         return AddressOf(self._address, absence.service, absence) if absence is not None else None
+
+    @property
+    def _service_network(self) -> CIDR | None:
+        """The network for cluster IPs that the destination is in: one of the ServiceCIDRs, or what the rules prove."""
+        known = self._cluster.service_networks() if self._cluster is not None else ()
+        networks = known or (cluster_ip_network(self._ruleset),)
+        return next((each for each in networks if each is not None and each.contains(self._packet.destination)), None)
 
     @property
     def _is_endpoint(self) -> bool:

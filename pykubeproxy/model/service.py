@@ -48,6 +48,16 @@ class ServiceKey(NamedTuple):
         return cls(namespace, rest.partition(":")[0])
 
 
+class ServiceCIDR(msgspec.Struct, frozen=True, kw_only=True):
+    """A ServiceCIDR object: networks whose addresses are for cluster IPs alone, at most one of each family.
+
+    Source: https://kubernetes.io/docs/reference/kubernetes-api/networking-resources/service-cidr-v1/.
+    """
+
+    name: str
+    cidrs: tuple[CIDR, ...] = ()
+
+
 class PortSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One entry of `spec.ports`. `name` is empty for an unnamed port, `node_port` 0 where there is none."""
 

@@ -1,4 +1,4 @@
-"""The cluster as known now: Services, EndpointSlices and Nodes, found by name.
+"""The cluster as known now: Services, EndpointSlices and Nodes, found by name; Pods and ServiceCIDRs, where asked for.
 
 One thread owns the Snapshot. Each change returns the Services that it touches, so that compiling rules takes time in
 proportion to the change, not to the cluster.
@@ -10,16 +10,17 @@ from typing import NamedTuple
 from pykubeproxy.model.endpoint import Endpoint, EndpointSlice, PortKey, SliceKey, merge_slices
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
-from pykubeproxy.model.service import Service, ServiceKey
+from pykubeproxy.model.pod import Pod, PodKey
+from pykubeproxy.model.service import Service, ServiceCIDR, ServiceKey
 
-Object = Service | EndpointSlice | Node
+Object = Service | EndpointSlice | Node | Pod | ServiceCIDR
 Touched = frozenset[ServiceKey]
 
 NOTHING: Touched = frozenset()
 
 
 class ObjectId(NamedTuple):
-    """What names an object of the cluster; `namespace` is empty for a Node."""
+    """What names an object of the cluster; `namespace` is empty for a Node or a ServiceCIDR."""
 
     kind: str
     namespace: str
@@ -31,17 +32,22 @@ class ObjectId(NamedTuple):
 
 def identify(obj: Object) -> ObjectId:
     """The kind and name of an object."""
-    if isinstance(obj, Node):
-        return ObjectId("Node", "", obj.name)
+    if isinstance(obj, Node | ServiceCIDR):
+        return ObjectId(type(obj).__name__, "", obj.name)
     return ObjectId(type(obj).__name__, *obj.key)
 
 
 class Snapshot:
-    """Services, EndpointSlices and Nodes. `services` and `nodes` are for reading; `put` and `remove` change them."""
+    """The objects that are known. `services`, `nodes`, `pods` and `service_cidrs` are for reading.
+
+    `put` and `remove` change them.
+    """
 
     def __init__(self) -> None:
         self.services: dict[ServiceKey, Service] = {}
         self.nodes: dict[str, Node] = {}
+        self.pods: dict[PodKey, Pod] = {}
+        self.service_cidrs: dict[str, ServiceCIDR] = {}
         self._slices: dict[SliceKey, EndpointSlice] = {}
         # Nearly all Services have one slice: for each a dictionary would take more memory than the slice.
         self._slices_of: dict[ServiceKey, tuple[EndpointSlice, ...]] = {}
@@ -55,7 +61,11 @@ class Snapshot:
                 return self._put_slice(obj)
             case Node():
                 self.nodes[obj.name] = obj
-                return NOTHING
+            case Pod():
+                self.pods[obj.key] = obj
+            case ServiceCIDR():
+                self.service_cidrs[obj.name] = obj
+        return NOTHING
 
     def remove(self, name: ObjectId) -> Touched:
         """Forget an object; an unknown one is ignored. Return the Services whose rules may change."""
@@ -65,9 +75,13 @@ class Snapshot:
                 return frozenset({key}) if self.services.pop(key, None) is not None else NOTHING
             case "EndpointSlice":
                 return self._remove_slice(SliceKey(name.namespace, name.name))
+            case "Pod":
+                self.pods.pop(PodKey(name.namespace, name.name), None)
+            case "ServiceCIDR":
+                self.service_cidrs.pop(name.name, None)
             case _:
                 self.nodes.pop(name.name, None)
-                return NOTHING
+        return NOTHING
 
     def endpoints(self, key: ServiceKey, family: Family, node_name: str) -> dict[PortKey, tuple[Endpoint, ...]]:
         """All endpoints of a Service in one family, by port, whether or not there is such a Service."""

@@ -39,7 +39,9 @@ NODES = Resource(plural="nodes", kind="Node", namespaced=False)
 EVENTS = Resource(group="events.k8s.io", plural="events", kind="Event")
 SERVICE_CIDRS = Resource(group="networking.k8s.io", plural="servicecidrs", kind="ServiceCIDR", namespaced=False)
 
-RESOURCES = (SERVICES, ENDPOINT_SLICES, NODES, EVENTS, SERVICE_CIDRS)
+PODS = Resource(plural="pods", kind="Pod")
+
+RESOURCES = (SERVICES, ENDPOINT_SLICES, NODES, EVENTS, SERVICE_CIDRS, PODS)
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ import msgspec
 
 JsonObject = dict[str, Any]
 
-_FIELDS = (("metadata", "name"), ("metadata", "namespace"), ("spec", "clusterIP"))
+_FIELDS = (("metadata", "name"), ("metadata", "namespace"), ("spec", "clusterIP"), ("status", "podIP"))
 """What field selectors may ask for."""
 
 

@@ -93,7 +93,7 @@ def pod(
     deleted: str | None = None,
 ) -> dict[str, Any]:
     """A pod of the DaemonSet, as the API has it."""
-    metadata = {"name": name or f"proxy-{node}", "namespace": "kube-system", "creationTimestamp": created}
+    metadata = {"name": name or f"proxy-{node}".strip("-"), "namespace": "kube-system", "creationTimestamp": created}
     states = {"sidecar": {"ready": True, "state": RUNNING}, "kube-proxy": {"ready": ready, "state": state}}
     return {
         "apiVersion": "v1",

@@ -108,7 +108,7 @@ class Telemetry(Follower):
                     self._health.saw_node(obj)
             elif isinstance(obj, Service):
                 self._service_changed(obj.key, touched)
-            else:
+            elif isinstance(obj, EndpointSlice):
                 is_change = obj.service in touched
                 if is_change:
                     self._times.changed(obj)
