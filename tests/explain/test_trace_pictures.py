@@ -61,7 +61,7 @@ def test_what_others_wrote_is_escaped() -> None:
 
 def test_a_flowchart_names_only_boxes_that_it_has() -> None:
     lines = as_mermaid(traced(*ADDRESSES), {}).splitlines()
-    assert lines[0] == "flowchart TD"
+    assert lines[1] == "flowchart TD"
     boxes = set(re.findall(r"(p\d+)[(\[]", "\n".join(lines)))
     edges = re.findall(r"^    (p\d+) -.*?--?> (p\d+)", "\n".join(lines), flags=re.MULTILINE)
     assert len(edges) > 5
@@ -80,3 +80,17 @@ def test_an_open_question_is_no_share() -> None:
         assert question.format("if -i cni0") in text
         assert question.format("if not -i cni0") in text
         assert "100%</text>" not in text
+
+
+def test_many_open_questions_stand_once_and_in_one_column() -> None:
+    asked = follow(
+        dump={
+            "nat": "PREROUTING -m set --match-set a src -j DNAT --to-destination 10.0.1.1",
+            "filter": "FORWARD -m set --match-set b dst -j DROP",
+        }
+    )
+    for draw in (as_svg, as_html, as_mermaid):
+        text = draw(asked, {})
+        assert "depends on 2 questions" in text
+        assert "if 2: dropped by rule 1 of chain FORWARD" in " ".join(re.sub(r"<[^>]*>", " ", text).split())
+    assert 'width="800"' in as_svg(asked, {})

@@ -7,6 +7,7 @@ from pykubeproxy.explain.cluster_view import AddressHolder
 from pykubeproxy.explain.condensed import BranchCondition, CondensedNode
 from pykubeproxy.explain.pictures.cards import (
     Card,
+    End,
     ResultText,
     cards,
     css_class,
@@ -46,19 +47,21 @@ main{max-width:1100px;margin:0 auto;padding:28px}h1{font-size:24px;margin:0}h2{f
 border-radius:10px;padding:8px 14px;margin:6px 0}
 .case{margin-left:24px}.bar{flex:0 0 120px;height:10px;border-radius:5px;background:var(--edge);overflow:hidden}
 .bar i{display:block;height:100%}
-.share{flex:0 0 110px;font-variant-numeric:tabular-nums}.v{font-weight:700;flex:0 0 90px}
+.share{flex:0 0 110px;font-variant-numeric:tabular-nums}.v{font-weight:700;flex:0 0 100px;white-space:nowrap}
 .accept{color:var(--accept)}.refuse{color:var(--refuse)}.undecided,.mark{color:var(--mark)}.lost{color:var(--lost)}
 .rewrite{color:var(--rewrite)}.route{color:var(--route)}
 i.accept{background:#16a34a}i.refuse{background:#dc2626}i.undecided{background:#d97706}i.lost{background:#eab308}
 details{background:var(--card);border:1px solid var(--edge);border-radius:10px;margin:8px 0;padding:6px 14px}
 summary{cursor:pointer;font-weight:600}.branch{border-left:4px solid #3b82f6}
 .step{margin:4px 0 4px 18px;padding:2px 10px;border:0;background:none}.step>summary{font-weight:400}
-.rule{display:block;overflow-x:auto;white-space:pre;color:var(--dim);padding:4px 0}
-figure{margin:16px 0;overflow:auto;border-radius:16px}figure svg{max-width:100%;height:auto;display:block}
-h1,.end,summary,p{overflow-wrap:anywhere}
+.rule{display:block;white-space:pre-wrap;color:var(--dim);padding:4px 0}
+figure{margin:0;overflow:auto}figure svg{max-width:100%;height:auto;display:block;margin:0 auto}.narrow{display:none}
+h1,.end,summary,p,.rule{overflow-wrap:anywhere}
 @media(max-width:600px){main{padding:14px}.end{flex-wrap:wrap;gap:4px 10px}.case,.step{margin-left:8px}
-h1{font-size:19px}figure svg{max-width:none}}
+h1{font-size:19px}figure{margin:0 -14px}.wide{display:none}.narrow{display:block}}
 """
+
+_ONLY_WIDE = "Where there is more room, a picture stands here; the steps below say the same."
 
 
 def as_html(traced: Trace, holders: Mapping[str, AddressHolder]) -> str:
@@ -69,9 +72,9 @@ def as_html(traced: Trace, holders: Mapping[str, AddressHolder]) -> str:
         f"<h1>{title}</h1>",
         f'<div class="dim">{escape(shown.service)}</div>',
         *([f'<div class="dim">{escape(shown.note)}</div>'] if shown.note else []),
-        *_outcomes(traced.outcomes, result_text),
+        *(map(_end, shown.ends) if shown.ends else _outcomes(traced.outcomes, result_text)),
         "<h2>The way as a picture</h2>",
-        f"<figure>{as_svg(traced, holders)}</figure>",
+        *_drawing(as_svg(traced, holders, heading=False), is_wide=_has_columns(shown.tree)),
         '<h2>Step by step <span class="dim">(a step opens to show its rule)</span></h2>',
         *_node(shown.tree, result_text),
     ]
@@ -79,6 +82,25 @@ def as_html(traced: Trace, holders: Mapping[str, AddressHolder]) -> str:
     head = f"{meta}<title>{title}</title><style>{_STYLE}</style>"
     return "\n".join(
         ["<!DOCTYPE html>", f'<html lang="en"><head>{head}</head><body><main>', *body, "</main></body></html>"]
+    )
+
+
+def _drawing(svg: str, *, is_wide: bool) -> Iterator[str]:
+    """The drawing; columns side by side could not be read on a narrow screen, where a line stands for them."""
+    yield f'<figure class="{"wide" if is_wide else "all"}">{svg}</figure>'
+    if is_wide:
+        yield f'<p class="dim narrow">{_ONLY_WIDE}</p>'
+
+
+def _has_columns(node: CondensedNode) -> bool:
+    return len(node.branches) > 1 or any(map(_has_columns, node.branches))
+
+
+def _end(end: End) -> str:
+    style = verdict_class(end.verdict)
+    return (
+        f'<div class="end"><span class="v {style}">{end.verdict}</span>'
+        f"<span>{'<br>'.join(map(escape, end.lines))}</span></div>"
     )
 
 

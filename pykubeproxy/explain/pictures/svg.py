@@ -9,6 +9,7 @@ from pykubeproxy.explain.condensed import SimilarBranch
 from pykubeproxy.explain.pictures import layout
 from pykubeproxy.explain.pictures.cards import (
     Card,
+    End,
     Picture,
     css_class,
     endpoint_order,
@@ -16,22 +17,23 @@ from pykubeproxy.explain.pictures.cards import (
     result_texts,
     verdict_class,
 )
-from pykubeproxy.explain.pictures.layout import COLUMN, Column, lay_out
-from pykubeproxy.explain.words import branch_label, short_step_text, step_comment, step_text, sum_text
+from pykubeproxy.explain.pictures.layout import COLUMN, Column, Row, lay_out
+from pykubeproxy.explain.words import branch_label, step_text, sum_text
 from pykubeproxy.model.share import percent
 from pykubeproxy.netfilter.outcome import Outcome, Verdict
-from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
-from pykubeproxy.rules import names
 
-_MARGIN = 40
-_HEADER = 132
+_MARGIN = 20
+_HEADER = 112
 _LEAST_WIDTH = 760
+
+# How wide a character is at most, on average: in the title, and in the line below it.
+_TITLE, _SUBTITLE = 14, 7.5
 
 # Text has a contrast of 4.5 to 1 at least (WCAG 2.2, 1.4.3), in the light and in the dark.
 _STYLE = """
 text{font-family:Inter,'Segoe UI',Roboto,'Helvetica Neue',Arial,'DejaVu Sans',sans-serif;fill:#0f172a}
-.m{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:12px}
+.m{font-family:ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:12px;white-space:pre}
 .h1{font-size:24px;font-weight:700}.h2{font-size:14px;fill:#475569}
 .ct{font-size:12px;font-weight:700;fill:#fff;letter-spacing:.06em}.n{font-size:11px;fill:#475569}
 .chain{fill:#475569}.v{font-size:14px;font-weight:700;fill:#fff}.r{font-size:12px;fill:#fff}.s{font-size:13px;font-weight:700}
@@ -53,36 +55,43 @@ _COLORS = {Verdict.DROP: "#dc2626", Verdict.REJECT: "#dc2626", Verdict.UNDECIDED
 _SHADES = ("#16a34a", "#22c55e", "#4ade80", "#86efac")
 
 
-def as_svg(traced: Trace, holders: Mapping[str, AddressHolder]) -> str:
-    """A drawing that works offline: no script, no font, nothing to load."""
+def as_svg(traced: Trace, holders: Mapping[str, AddressHolder], *, heading: bool = True) -> str:
+    """A drawing that works offline: no script, no font, nothing to load. `heading`: with client and destination."""
     shown = picture(traced)
-    root = lay_out(shown.tree, result_texts(traced, holders))
-    width = max(root.width + 2 * _MARGIN, _LEAST_WIDTH)
-    height = _HEADER + root.height + _MARGIN
+    root = lay_out(shown.tree, result_texts(traced, holders), shown.ends)
+    title, subtitle = _titles(shown)
+    least = max(_LEAST_WIDTH, _TITLE * len(title), int(_SUBTITLE * len(subtitle))) if heading else 0
+    width = max(root.width, least) + 2 * _MARGIN
+    top = _HEADER if heading else _MARGIN
+    height = top + root.height + _MARGIN
     body = [
         f'<rect width="{width}" height="{height}" rx="16" class="bg"/>',
-        *_header(shown, traced.outcomes, width),
-        *_column(root, (width - root.width) / 2, _HEADER),
+        *(_header(title, subtitle, traced.outcomes, width) if heading else ()),
+        *_column(root, (width - root.width) / 2, top),
     ]
-    label = escape(f"How a packet travels: {shown.client} to {shown.destination}")
+    label = escape(f"How a packet travels: {title}")
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{label}">'
     return "\n".join([opening, f"<style>{_STYLE}</style>", *body, "</svg>"])
 
 
-def _header(shown: Picture, outcomes: tuple[Outcome, ...], width: int) -> Iterator[str]:
-    """Client and destination, and one bar that all outcomes divide among them."""
-    yield _text(_MARGIN, 52, f"{shown.client} → {shown.destination}", "h1")
+def _titles(shown: Picture) -> tuple[str, str]:
     subtitle = shown.service or "a packet's way through netfilter"
-    yield _text(_MARGIN, 76, f"{subtitle} · {shown.note}" if shown.note else subtitle, "h2")
+    return f"{shown.client} → {shown.destination}", f"{subtitle} · {shown.note}" if shown.note else subtitle
+
+
+def _header(title: str, subtitle: str, outcomes: tuple[Outcome, ...], width: int) -> Iterator[str]:
+    """Client and destination, and one bar that all outcomes divide among them."""
+    yield _text(_MARGIN, 38, title, "h1")
+    yield _text(_MARGIN, 62, subtitle, "h2")
     at, whole = float(_MARGIN), width - 2 * _MARGIN
     for number, outcome in enumerate(outcomes):
         part = float(outcome.probability) * whole
         color = _SHADES[number % len(_SHADES)] if outcome.verdict is Verdict.ACCEPT else _COLORS[outcome.verdict]
-        title = escape(f"{percent(outcome.probability)} {outcome.verdict}: {cause_text(outcome.cause)}")
+        words = escape(f"{percent(outcome.probability)} {outcome.verdict}: {cause_text(outcome.cause)}")
         yield (
-            f'<rect x="{at:.1f}" y="92" width="{max(part - 2, 1):.1f}" height="10" rx="3" fill="{color}">'
-            f"<title>{title}</title></rect>"
+            f'<rect x="{at:.1f}" y="76" width="{max(part - 2, 1):.1f}" height="10" rx="3" fill="{color}">'
+            f"<title>{words}</title></rect>"
         )
         at += part
 
@@ -92,17 +101,17 @@ def _column(column: Column, left: float, top: float) -> Iterator[str]:
     middle = left + column.width / 2
     x, y = middle - COLUMN / 2, top
     bottom = top
-    for number, card in enumerate(column.cards):
+    for number, (card, rows) in enumerate(column.cards):
         if number:
             yield _line(middle, y - layout.BETWEEN, y)
-        yield from _card(card, x, y)
-        bottom = y + layout.card_height(card)
+        yield from _card(card, rows, x, y)
+        bottom = y + layout.card_height(rows)
         y = bottom + layout.BETWEEN
-    if column.result:
-        if column.cards:
-            yield _line(middle, bottom, y)
-        yield from _result(column, x, y)
-        y += layout.result_height(column.result) + layout.BETWEEN
+    for number, end in enumerate(column.ends):
+        if column.cards and not number:
+            yield _line(middle, y - layout.BETWEEN, y)
+        yield from _end(end, x, y)
+        y += layout.end_height(end) + layout.BETWEEN
     if column.node.similar:
         yield from _similar(column.node.similar, x, y)
     yield from _branches(column, left, middle, bottom)
@@ -125,22 +134,22 @@ def _branches(column: Column, left: float, middle: float, bottom: float) -> Iter
 
 
 def _pill(middle: float, y: float, words: str) -> Iterator[str]:
-    label = _cut(words, 50)
+    label = _cut(words, 40)
     width = 22 + 8 * len(label)
     yield (f'<rect x="{middle - width / 2:.1f}" y="{y - 13:.1f}" width="{width}" height="24" rx="12" class="pill"/>')
     yield _text(middle, y + 4, label, "s", anchor="middle")
 
 
-def _card(card: Card, x: float, y: float) -> Iterator[str]:
-    height = layout.card_height(card)
+def _card(card: Card, rows: tuple[Row, ...], x: float, y: float) -> Iterator[str]:
+    height = layout.card_height(rows)
     color = _HOOKS.get(card.hook, "#475569")
     yield f'<rect class="card" x="{x:.1f}" y="{y:.1f}" width="{COLUMN}" height="{height}" rx="10"/>'
     yield f'<path d="{_top_corners(x, y)}" fill="{color}"/>'
     yield _text(x + 14, y + 18, card.title.upper(), "ct")
-    row = y + layout.HEADING + 14
-    for step in card.steps:
-        yield from _row(step, x + 14, row)
-        row += layout.ROW + (layout.NOTE if step_comment(step) else 0)
+    at = y + layout.HEADING + 14
+    for row in rows:
+        yield from _row(row, x + 14, at)
+        at += row.height
 
 
 def _top_corners(x: float, y: float) -> str:
@@ -150,32 +159,32 @@ def _top_corners(x: float, y: float) -> str:
     )
 
 
-def _row(step: Step, x: float, y: float) -> Iterator[str]:
+def _row(row: Row, x: float, y: float) -> Iterator[str]:
     """A step; the whole rule shows where a pointer rests on it."""
+    style = css_class(row.step)
     yield "<g>"
-    yield f"<title>{escape(step.rule or step_text(step))}</title>"
-    yield f'<circle class="{css_class(step)}" cx="{x + 4:.1f}" cy="{y - 4:.1f}" r="4"/>'
-    chain = f"{names.shortened(step.chain)} " if step.chain else ""
-    does = _cut(short_step_text(step), 51 - len(chain))
-    yield (
-        f'<text class="m {css_class(step)}" x="{x + 16:.1f}" y="{y:.1f}"><tspan class="chain" font-weight="400">'
-        f"{escape(chain)}</tspan>{' ' if chain else ''}{escape(does)}</text>"
-    )
-    if step_comment(step):
-        yield _text(x + 16, y + 15, _cut(step_comment(step), 66), "n")
+    yield f"<title>{escape(row.step.rule or step_text(row.step))}</title>"
+    yield f'<circle class="{style}" cx="{x + 4:.1f}" cy="{y - 4:.1f}" r="4"/>'
+    first, *others = row.lines
+    chain = f'<tspan class="chain" font-weight="400">{escape(row.chain)} </tspan>' if row.chain else ""
+    yield f'<text class="m {style}" x="{x + 16:.1f}" y="{y:.1f}">{chain}{escape(first)}</text>'
+    for line in others:
+        y += layout.LINE
+        yield _text(x + 16, y, line, f"m {style}")
+    for line in row.note:
+        y += layout.NOTE
+        yield _text(x + 16, y, line, "n")
     yield "</g>"
 
 
-def _result(column: Column, x: float, y: float) -> Iterator[str]:
-    result = column.node.result
-    assert result is not None
-    style = verdict_class(result.verdict)
-    height = layout.result_height(column.result)
+def _end(end: End, x: float, y: float) -> Iterator[str]:
+    style = verdict_class(end.verdict)
+    height = layout.end_height(end)
     yield f'<rect class="{style}" x="{x:.1f}" y="{y:.1f}" width="{COLUMN}" height="{height}" rx="10"/>'
     sign = {"accept": "✔", "refuse": "✘", "undecided": "?", "lost": "!"}[style]
-    yield _text(x + 16, y + 22, f"{sign} {result.verdict}", "v")
-    for number, line in enumerate(column.result):
-        yield _text(x + 16, y + 42 + 17 * number, line, "r")
+    yield _text(x + 16, y + 22, f"{sign} {end.verdict}", "v")
+    for number, line in enumerate(end.lines):
+        yield _text(x + 16, y + 42 + layout.LINE * number, line, "r")
 
 
 def _similar(similar: tuple[SimilarBranch, ...], x: float, y: float) -> Iterator[str]:
