@@ -35,8 +35,8 @@ from pykubeproxy.plan.live_services import live_services
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.ruleset import Ruleset
 
-# Seconds that an API server may fail before a command goes on without it.
-_PATIENCE = 2.0
+PATIENCE = 2.0
+"""Seconds that an API server may fail before a command goes on without it."""
 
 
 def read_config(flags: Mapping[str, object]) -> Completed:
@@ -67,6 +67,26 @@ def print_warnings(completed: Completed) -> None:
         print_stderr(warning)
 
 
+def open_manifests(
+    files: tuple[str, ...], resources: Sequence[Resource], *, allow_empty: bool = False
+) -> tuple[Manifests, ObjectChanges]:
+    """Files and folders, to be polled, and the objects that are in them now. Raises SourceError as `read_objects`."""
+    manifests = Manifests(files, resources)
+    # Somebody may be typing at stdin.
+    with nullcontext() if STDIN in files else progress("reading the objects"):
+        change = manifests.load()
+    mistakes = [
+        input_note_text(note)
+        for note in change.notes
+        if note.is_error and not (allow_empty and isinstance(note, (FolderEmpty, StdinEmpty)))
+    ]
+    if mistakes and not change.put:
+        # An empty cluster would make `diff` propose to remove all rules.
+        more = f" (the first of {len(mistakes)} mistakes)" if len(mistakes) > 1 else ""
+        raise SourceError(f"nothing to work with: {mistakes[0]}{more}")
+    return manifests, change
+
+
 def read_objects(
     files: tuple[str, ...],
     completed: Completed,
@@ -82,19 +102,7 @@ def read_objects(
     an empty stdin; `allow_empty` allows for those two.
     """
     if files and API not in files:
-        # Somebody may be typing at stdin.
-        with nullcontext() if STDIN in files else progress("reading the objects"):
-            change = Manifests(files, resources).load()
-        mistakes = [
-            input_note_text(note)
-            for note in change.notes
-            if note.is_error and not (allow_empty and isinstance(note, (FolderEmpty, StdinEmpty)))
-        ]
-        if mistakes and not change.put:
-            # An empty cluster would make `diff` propose to remove all rules.
-            more = f" (the first of {len(mistakes)} mistakes)" if len(mistakes) > 1 else ""
-            raise SourceError(f"nothing to work with: {mistakes[0]}{more}")
-        return change
+        return open_manifests(files, resources, allow_empty=allow_empty)[1]
     # The client of the API server takes long to import, and most commands do without.
     from pykubeproxy.daemon.watch.api_source import list_objects  # noqa: PLC0415
 
@@ -128,7 +136,7 @@ def read_objects_if_any(
     from pykubeproxy.daemon.watch.api_source import ApiAway, list_objects  # noqa: PLC0415  takes long to import
 
     try:
-        return list_objects(completed, _PATIENCE)
+        return list_objects(completed, PATIENCE)
     except ApiAway as error:
         print_stderr(f"note: {error}; what follows is by the rules alone")
         return None

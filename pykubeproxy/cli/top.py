@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import click
 from rich.console import Console, RenderableType
@@ -11,10 +11,12 @@ from rich.console import Console, RenderableType
 from pykubeproxy.cli.color import color_option
 from pykubeproxy.cli.errors import print_stderr, with_errors
 from pykubeproxy.cli.help import node_command
-from pykubeproxy.cli.options import our_options
-from pykubeproxy.cli.running_proxy import options_of_node
+from pykubeproxy.cli.options import API, object_options, our_options
+from pykubeproxy.cli.proxy_options import kube_proxy_flags
+from pykubeproxy.cli.running_proxy import config_of_node, options_of_node
+from pykubeproxy.cli.top_names import names_from
 from pykubeproxy.cli.top_output import as_json, as_screen, as_text
-from pykubeproxy.cli.top_reading import LiveReader, Measurement
+from pykubeproxy.cli.top_reading import LiveReader, Measurement, Wait
 from pykubeproxy.cli.top_screen import Screen
 from pykubeproxy.cli.top_view import TopView
 from pykubeproxy.config.duration import Duration
@@ -72,11 +74,20 @@ class _IntervalType(click.ParamType[float]):
     metavar="N",
     help="At most so many Services, and endpoints of each (default: 20 in text, all in JSON).",
 )
+@object_options
 @color_option
 @our_options
+@kube_proxy_flags(leave_out=("version", "write-config-to", "cleanup", "init-only"))
 @with_errors
 def top(
-    once: bool, interval: float, output: str, namespace: str | None, limit: int | None, own_options: OwnOptions
+    once: bool,
+    interval: float,
+    output: str,
+    namespace: str | None,
+    limit: int | None,
+    objects: tuple[str, ...],
+    own_options: OwnOptions,
+    flags: dict[str, object],
 ) -> None:
     """Show new connections per second: to which Services, to which of their endpoints, and how evenly.
 
@@ -84,36 +95,48 @@ def top(
     Only busy Services are shown. SHARE is of all connections for a Service, and of its Service's for an endpoint;
     EXPECTED is what it should be if the client makes no difference, 1/n of the n endpoints behind the cluster IP.
     What rules refuse or drop has lines of its own; a client that gets no answer tries again, and each packet counts.
+    Objects (-f, --source api) add the pods and nodes of endpoints.
     On a terminal the table is live, with its keys in the last line, and ends with q or Ctrl-C; elsewhere one table
     follows the other.
     """
-    tools = find_tools(options_of_node(own_options))
+    completed = None
+    if API in objects:
+        config = config_of_node(flags, own_options, objects)
+        completed, own_options = config.completed, config.own_options
+    else:
+        own_options = options_of_node(own_options)
+    tools = find_tools(own_options)
     for its in tools.values():
         backends.check(its)
     try:
-        measuring = Measurement(LiveReader(tools), namespace)
-        if namespace is not None and namespace not in (known := measuring.namespaces()):
-            print_stderr(_unknown(namespace, known))
-        if once:
-            _print(next(measuring.intervals(interval, _sleep)), output, limit)
-        elif output == "text" and _has_terminal():
-            _watch(measuring, interval, limit)
-        else:
-            _print_all(measuring.intervals(interval, _sleep), output, limit)
+        with names_from(objects, completed) as names:
+            measuring = Measurement(LiveReader(tools), namespace)
+            if namespace is not None and namespace not in (known := measuring.namespaces()):
+                print_stderr(_unknown(namespace, known))
+
+            def measured(wait: Wait) -> Iterator[Rates]:
+                return map(names.add_to, measuring.intervals(interval, wait))
+
+            if once:
+                _print(next(measured(_sleep)), output, limit)
+            elif output == "text" and _has_terminal():
+                _watch(measured, limit)
+            else:
+                _print_all(measured(_sleep), output, limit)
     except KeyboardInterrupt:
         # Without --once, an interrupt is the usual end.
         if once:
             raise
 
 
-def _watch(measuring: Measurement, interval: float, limit: int | None) -> None:
+def _watch(measured: Callable[[Wait], Iterator[Rates]], limit: int | None) -> None:
     console = _console()
 
     def draw(rates: Rates | None, view: TopView) -> tuple[RenderableType, int]:
         return as_screen(rates, view, limit, console.width, console.height)
 
     with Screen(console, draw) as screen:
-        for rates in measuring.intervals(interval, screen.wait):
+        for rates in measured(screen.wait):
             screen.show(rates)
 
 

@@ -19,18 +19,21 @@ VERSION = 1
 
 _FEW = 20
 
-_TITLES = ("SERVICE, ENDPOINT", "PROTO", "CONN/S", "SHARE", "EXPECTED")
+_TITLES = ("SERVICE, ENDPOINT", "POD", "NODE", "PROTO", "CONN/S", "SHARE", "EXPECTED")
+_LEFT = _TITLES[:4]
 _HISTORY = "HISTORY"
 _GAP = 2
 
-# The columns that a narrow terminal goes without, besides the history, which is the first to go.
+# The columns that a narrow terminal goes without: some before the history, which is next to go, and some after it.
+_SPARED_FIRST = ("NODE", "POD")
 _SPARED = ("EXPECTED", "PROTO")
 
 
 class _Row(NamedTuple):
-    """A line of the table: a cell for each of _TITLES but the first, and what the bars of the history show.
+    """A line of the table: a cell for each of _TITLES, and what the bars of the history show.
 
-    `top` is what the highest bar stands for, if it is not the largest of `history`.
+    `cells` are those behind `name`, `pod` and `node`. `top` is what the highest bar stands for, if it is not the
+    largest of `history`.
     """
 
     name: str
@@ -39,6 +42,13 @@ class _Row(NamedTuple):
     top: float = 0.0
     style: str = ""
     bars: str = "cyan"
+    pod: str = ""
+    node: str = ""
+
+    @property
+    def by_title(self) -> dict[str, str]:
+        """The cells by the titles of their columns."""
+        return dict(zip(_TITLES, (self.name, self.pod, self.node, *self.cells), strict=True))
 
 
 def as_json(rates: Rates, time: str, limit: int | None) -> str:
@@ -118,14 +128,14 @@ def _table(rows: Sequence[_Row], columns: Mapping[str, int], bars: int) -> Table
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for title, width in columns.items():
         is_name = title == _TITLES[0]
-        justify: Literal["left", "right"] = "left" if is_name or title == "PROTO" else "right"
+        justify: Literal["left", "right"] = "left" if title in _LEFT else "right"
         heading = Text(title, no_wrap=True, overflow="ellipsis")
         # Of all columns, rich narrows only those that it may wrap: the names, which are cut instead.
         table.add_column(heading, justify=justify, no_wrap=not is_name, min_width=None if is_name else width)
     if bars:
         table.add_column(_HISTORY, justify="right", no_wrap=True)
     for row in rows:
-        cells = dict(zip(_TITLES, (row.name, *row.cells), strict=True))
+        cells = row.by_title
         shown = [Text(cells[title], style=row.style, no_wrap=True, overflow="ellipsis") for title in columns]
         table.add_row(*shown, *((Text(sparkline(row.history[-bars:], row.top), style=row.bars),) if bars else ()))
     return table
@@ -134,19 +144,25 @@ def _table(rows: Sequence[_Row], columns: Mapping[str, int], bars: int) -> Table
 def _columns(rows: Sequence[_Row], width: int) -> tuple[Mapping[str, int], int]:
     """The columns that fit, with their widths, and how many intervals of the history do; 0 if it has no column.
 
-    Names are cut only where nothing else can go.
+    Names of Services are cut only where nothing else can go; pods and nodes have columns if any is known.
     """
-    needed = {
-        title: max(len(title), *map(len, column))
-        for title, column in zip(_TITLES, zip(*((row.name, *row.cells) for row in rows), strict=True), strict=True)
-    }
-    room = width - sum(needed.values()) - len(needed) * _GAP
+    cells = [row.by_title for row in rows]
+    needed = {title: max(len(title), *(len(each[title]) for each in cells)) for title in _TITLES}
+    for title in _SPARED_FIRST:
+        if not any(each[title] for each in cells) or _room(needed, width) < len(_HISTORY):
+            del needed[title]
+    room = _room(needed, width)
     if room >= len(_HISTORY):
         return needed, room
     for title in _SPARED:
         if sum(needed.values()) + (len(needed) - 1) * _GAP > width:
             del needed[title]
     return needed, 0
+
+
+def _room(columns: Mapping[str, int], width: int) -> int:
+    """What is left for the history beside these columns."""
+    return width - sum(columns.values()) - len(columns) * _GAP
 
 
 def _rows(services: Iterable[ServiceRate], most: int) -> Iterator[_Row]:
@@ -170,7 +186,9 @@ def _service_rows(service: ServiceRate, most: int) -> Iterator[_Row]:
     top = max((rate for endpoint in service.endpoints for rate in endpoint.history), default=0.0)
     for endpoint in service.endpoints[:most]:
         cells = "", _number(endpoint.rate), _percent(endpoint.share), _percent(endpoint.expected)
-        yield _Row(f"  {endpoint.endpoint}", cells, _beside(service.history, endpoint.history), top)
+        pod = endpoint.pod.removeprefix(f"{service.service.partition('/')[0]}/")
+        history = _beside(service.history, endpoint.history)
+        yield _Row(f"  {endpoint.endpoint}", cells, history, top, pod=pod, node=endpoint.node)
     if len(service.endpoints) > most:
         yield _Row(f"  ... and {len(service.endpoints) - most} more endpoints")
 
@@ -221,10 +239,12 @@ def _service_fields(service: ServiceRate, limit: int | None) -> dict[str, object
 
 
 def _endpoint_fields(endpoint: EndpointRate) -> dict[str, object]:
+    names = {"pod": endpoint.pod, "node": endpoint.node}
     return {
         "endpoint": endpoint.endpoint,
         "connections": endpoint.connections,
         "rate": endpoint.rate,
         "share": endpoint.share,
         "expectedShare": endpoint.expected,
+        **{field: name for field, name in names.items() if name},
     }

@@ -10,7 +10,8 @@ class EndpointRate(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint, as `ip:port`. Its share is of its Service port's connections, None where there were none.
 
     `expected` is None for an endpoint that traffic to the cluster IP never gets to. `history` is connections per
-    second in the last intervals, the latest last.
+    second in the last intervals, the latest last. `pod` (`namespace/name`) and `node` are "" if they are not known:
+    rules do not name them.
     """
 
     endpoint: str
@@ -19,6 +20,8 @@ class EndpointRate(msgspec.Struct, frozen=True, kw_only=True):
     share: float | None
     expected: float | None
     history: tuple[float, ...]
+    pod: str = ""
+    node: str = ""
 
 
 class RefusalRate(msgspec.Struct, frozen=True, kw_only=True):

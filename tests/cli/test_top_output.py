@@ -4,6 +4,7 @@ import json
 from io import StringIO
 
 import pytest
+from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from pykubeproxy.cli.top_output import as_json, as_screen, as_text
@@ -173,10 +174,16 @@ def test_the_last_line(view: TopView, last: str) -> None:
 LONG = "namespace-of-some-length/name-of-some-length:port"
 
 
+def named(its: ServiceRate) -> ServiceRate:
+    return replace(its, endpoints=tuple(replace(each, pod="ns/web-1", node="node-b") for each in its.endpoints))
+
+
 @pytest.mark.parametrize(
     ("width", "titles", "is_cut"),
     [
-        (120, ["PROTO", "CONN/S", "SHARE", "EXPECTED", "HISTORY"], False),
+        (120, ["POD", "NODE", "PROTO", "CONN/S", "SHARE", "EXPECTED", "HISTORY"], False),
+        (105, ["POD", "PROTO", "CONN/S", "SHARE", "EXPECTED", "HISTORY"], False),
+        (99, ["PROTO", "CONN/S", "SHARE", "EXPECTED", "HISTORY"], False),
         (90, ["PROTO", "CONN/S", "SHARE", "EXPECTED"], False),
         (78, ["PROTO", "CONN/S", "SHARE"], False),
         (68, ["CONN/S", "SHARE"], False),
@@ -184,7 +191,7 @@ LONG = "namespace-of-some-length/name-of-some-length:port"
     ],
 )
 def test_which_columns_a_narrow_terminal_goes_without(width: int, titles: list[str], *, is_cut: bool) -> None:
-    lines = text(rates(service(LONG, 10)), width=width)
+    lines = text(rates(named(service(LONG, 10))), width=width)
     assert all(len(line) <= width for line in lines)
     assert lines[1].split()[2:] == titles
     assert lines[2].startswith("namespace-of")
@@ -206,3 +213,8 @@ def test_json_of_one_interval() -> None:
     refused = [{"reason": "no_local_endpoints", "connections": 4, "rate": 2.0}]
     counts = {"connections": 2, "rate": 1.0, "share": 0.2, "refused": refused, "more": 0}
     assert web == {**name, **counts, "endpoints": [only]}
+    some = rates(named(SOME.services[1]))
+    assert json.loads(as_json(some, "", 1))["services"][0]["endpoints"] == [
+        {**only, "pod": "ns/web-1", "node": "node-b"}
+    ]
+    assert "  [fd00::1]:80                 web-1  node-b" in text(some)[4]
