@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from pykubeproxy.explain.chain_diff import ChainAction, ChainDiff
-from pykubeproxy.explain.change_words import change_texts, order_text, unused_ports_texts
+from pykubeproxy.explain.change_words import change_texts, fixed_rules_texts, order_text, unused_ports_texts
 from pykubeproxy.explain.notes import MissingTables
 from pykubeproxy.explain.plan import Explanation, ServicePortDiff
 from pykubeproxy.explain.service_counts import ServiceCounts, count_by_namespace, count_services
@@ -110,6 +110,9 @@ def _family(diff: FamilyDiff) -> Iterator[str]:
     unused = "; ".join(unused_ports_texts(explanation.unused_ports))
     if unused:
         yield f"{click.style('ports that no Service has', bold=True)}: {unused}"
+    fixed = "; ".join(fixed_rules_texts(explanation.fixed_rules))
+    if fixed:
+        yield f"{click.style('for all Services', bold=True)}: {fixed}"
     others = (text for chain in explanation.other_chains for text in _chain(chain))
     yield from _headed(click.style("chains of no Service", bold=True), others)
     missing = map(_missing_jump, explanation.missing_jumps)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pykubeproxy.explain import changes
 from pykubeproxy.explain.chain_diff import OrderProblem
 from pykubeproxy.explain.changes import TrafficKind
+from pykubeproxy.explain.fixed_rules import FixedRule, FixedRuleChange
 from pykubeproxy.explain.plan import UnusedPorts
 from pykubeproxy.model.share import percent
 from pykubeproxy.rules.routing import Refusal
@@ -23,6 +24,16 @@ _STILL_REFUSED = {
     Refusal.NO_ENDPOINTS: "other nodes have no endpoints any more either: now refused",
     Refusal.NO_LOCAL_ENDPOINTS: "endpoints again, but no local ones: now dropped without an answer",
 }
+_FIXED = {
+    FixedRule.MARKS: "connections to be masqueraded are marked",
+    FixedRule.MASQUERADES: "connections are masqueraded if they are marked",
+    FixedRule.RANDOM_PORTS: "masquerading chooses source ports at random",
+    FixedRule.ACCEPTS_MARKED: "forwarded packets are accepted if they are marked",
+    FixedRule.DROPS_INVALID: "packets of unknown connections are dropped",
+    FixedRule.PROTECTS_LOOPBACK: "connections from elsewhere to 127.0.0.0/8 are dropped",
+    FixedRule.NODE_PORTS: "node ports are served at",
+}
+_MARKS = (FixedRule.MARKS, FixedRule.MASQUERADES, FixedRule.ACCEPTS_MARKED)
 _ORDER = {
     OrderProblem.SAME_RULES: "the same rules in another order",
     OrderProblem.OTHER_RULES: "the rules that stay come in another order",
@@ -103,6 +114,30 @@ def unused_ports_texts(unused: UnusedPorts) -> Iterator[str]:
         if addresses:
             named = ", ".join(addresses) if len(addresses) <= _MOST_NAMED else f"{len(addresses)} addresses"
             yield f"{verb} at {named}"
+
+
+def fixed_rules_texts(found: Sequence[FixedRuleChange]) -> Iterator[str]:
+    """What changes for all Services. A mark that is another one everywhere is said once."""
+    marks = [change for change in found if change.rule in _MARKS]
+    values = {(change.before, change.after) for change in marks}
+    is_one = len(marks) == len(_MARKS) and len(values) == 1 and all(next(iter(values)))
+    if is_one:
+        yield f"connections to be masqueraded are marked {marks[0].after} (before: {marks[0].before})"
+    yield from (_fixed_rule_text(change) for change in found if not (is_one and change in marks))
+
+
+def _fixed_rule_text(change: FixedRuleChange) -> str:
+    """`packets of unknown connections are dropped`, with the value if there is one to tell."""
+    text, before, after = _FIXED[change.rule], _fixed_value(change.before), _fixed_value(change.after)
+    if not change.after:
+        return f"no longer: {text} {before}".rstrip()
+    return f"{text} {after} (before: {before})" if before else f"{text} {after}".rstrip()
+
+
+def _fixed_value(value: str) -> str:
+    if value.startswith("! "):
+        return f"all local addresses but {value.removeprefix('! ')}"
+    return {"yes": "", "all": "all local addresses"}.get(value, value)
 
 
 def order_text(problem: OrderProblem) -> str:

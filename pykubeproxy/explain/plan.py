@@ -11,6 +11,7 @@ import msgspec
 
 from pykubeproxy.explain.chain_diff import ChainDiff, chain_diff
 from pykubeproxy.explain.changes import OnlyDispatchDiffers, OnlyOrderDiffers, ServiceChange
+from pykubeproxy.explain.fixed_rules import FixedRuleChange, fixed_rule_changes
 from pykubeproxy.explain.service_changes import service_changes
 from pykubeproxy.explain.service_port_state import ServicePortState, states
 from pykubeproxy.explain.staying import (
@@ -50,15 +51,16 @@ class UnusedPorts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Explanation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What a Plan changes in the rules of one IP family, and what it leaves.
 
-    `other_chains` belong to no Service. `missing_jumps` are inserted into built-in chains; `disordered_jumps` and
-    `repeated_jumps` stay as they are. `kept_rules` are other programs' rules, and `stale_chains` stay because of them.
-    `unread` has the tables of which some rules could not be read.
+    `fixed_rules` is what changes for all Services; `other_chains` belong to none. `missing_jumps` are inserted into
+    built-in chains; `disordered_jumps` and `repeated_jumps` stay as they are. `kept_rules` are other programs' rules,
+    and `stale_chains` stay because of them. `unread` has the tables of which some rules could not be read.
     """
 
     summary: Summary = Summary()
 
     service_ports: tuple[ServicePortDiff, ...] = ()
     unused_ports: UnusedPorts = UnusedPorts()
+    fixed_rules: tuple[FixedRuleChange, ...] = ()
     other_chains: tuple[ChainDiff, ...] = ()
     missing_jumps: tuple[RuleInsert, ...] = ()
     disordered_jumps: tuple[DisorderedJumps, ...] = ()
@@ -91,6 +93,7 @@ def explain(plan: Plan, desired: Ruleset, live: Ruleset) -> Explanation:
             for title in chains
         ),
         unused_ports=_unused_ports(other),
+        fixed_rules=tuple(fixed_rule_changes(plan.chains)),
         other_chains=tuple(other),
         missing_jumps=plan.inserts,
         disordered_jumps=tuple(disordered_jumps(live)),

@@ -94,6 +94,31 @@ def test_what_changes_for_ports_that_no_service_has(live: Path, tmp_path: Path) 
     assert diff(EXAMPLE, other).stdout.splitlines()[1] == "ports that no Service has: no longer refused at 10.96.0.10"
 
 
+NOT_LOOPBACK = "node ports are served at all local addresses but 127.0.0.0/8"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "flag", "said"),
+    [
+        ("", "", "--iptables-masquerade-bit=15", ["connections to be masqueraded are marked 0x8000 (before: 0x4000)"]),
+        ("--set-xmark 0x4000/0x4000", "", "-v=0", ["connections to be masqueraded are marked 0x4000"]),
+        (" --random-fully", "", "-v=0", ["masquerading chooses source ports at random"]),
+        ("-A KUBE-FORWARD", "-A KUBE-FORWARD -p icmp -j ACCEPT\n-A KUBE-FORWARD", "-v=0", []),
+        (
+            "",
+            "",
+            "--iptables-localhost-nodeports=false",
+            ["node ports are served at all local addresses but 127.0.0.0/8"],
+        ),
+    ],
+)
+def test_what_changes_for_all_services(live: Path, before: str, after: str, flag: str, said: list[str]) -> None:
+    live.write_text(live.read_text().replace(before, after, 1))
+    lines = diff(EXAMPLE, live, flag).stdout.splitlines()
+    found = [line.removeprefix("for all Services: ") for line in lines if line.startswith("for all Services")]
+    assert [text.removesuffix(" (before: all local addresses)") for text in found] == said
+
+
 def swapped(text: str, word: str) -> str:
     """With the first line that has a word behind the next one."""
     lines = text.splitlines(keepends=True)
