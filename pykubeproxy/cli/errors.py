@@ -51,7 +51,7 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
         try:
             return command(*args, **kwargs)
         except ReportedError as error:
-            fail(f"{_advice(error)}{error}", status)
+            fail(_reported(error), status)
         except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception as error:
@@ -64,15 +64,17 @@ def with_errors(command: Callable[..., _R], status: int = FAILED) -> Callable[..
     return guarded
 
 
-def _advice(error: ReportedError) -> str:
-    """What goes before an error of somebody who is not root, in commands that read the rules of a node once."""
+def _reported(error: ReportedError) -> str:
+    """The text of an error; for want of rights, with the advice of commands that read the rules of a node once."""
     context = click.get_current_context(silent=True)
     if not error.needs_root or context is None:
-        return ""
-    reads = f"{context.info_name} reads this node's rules: run it with sudo"
-    if any(option.name == "dumps" for option in context.command.params):
-        return f"{reads}, or give --live FILE; "
-    return f"{reads}; " if context.info_name in _LIVE_ONLY else ""
+        return str(error)
+    has_dumps = any(option.name == "dumps" for option in context.command.params)
+    if not has_dumps and context.info_name not in _LIVE_ONLY:
+        return str(error)
+    # Root may lack what it needs in a container.
+    advice = "run it with sudo" if os.geteuid() else "it needs CAP_NET_ADMIN and CAP_NET_RAW"
+    return f"{context.info_name} reads this node's rules: {advice}{', or give --live FILE' * has_dumps}; {error.what}"
 
 
 def _log_as_notes() -> None:

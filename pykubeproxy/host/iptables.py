@@ -28,6 +28,7 @@ from pykubeproxy.host.errors import (
     ToolMissing,
 )
 from pykubeproxy.host.generations import current_generation
+from pykubeproxy.host.machine import may_change_network
 from pykubeproxy.host.partial import PartialReader, WrittenChains, counted_lines
 from pykubeproxy.host.protocol import Counted
 from pykubeproxy.rules.parse import DumpError, parse
@@ -55,6 +56,7 @@ _ENCODING_ERRORS = "backslashreplace"
 # Parts of the tools' messages that are left out of errors: their name, and the place in the input.
 _PROGRAM_NAME = re.compile(r"^(?:ip6?tables[\w-]* v[\d.]+ \([\w]+\): ?|ip6?tables[\w-]*: )+")
 _NOT_PERMITTED = re.compile(r"Permission denied|you must be root")
+_NO_TABLE = re.compile(r"unable to initialize table")
 _PLACE_ONLY = re.compile(r"(?:Error occurred at )?line:? \d+(?: failed)?\.?")
 
 
@@ -371,15 +373,22 @@ def _not_started(tool: str, error: OSError) -> HostError:
 
 
 def _failed(kind: type[HostError], command: list[str], complaint: str) -> HostError:
-    if _NOT_PERMITTED.search(complaint):
-        return NotPermitted(f"{command[0]}: {complaint}: run as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
+    if _is_not_permitted(complaint):
+        return NotPermitted(
+            f"{command[0]}: {complaint.rstrip('.')}", "run as root, or with CAP_NET_ADMIN and CAP_NET_RAW"
+        )
     return kind(f"{' '.join(command)}: {complaint}")
+
+
+def _is_not_permitted(said: str) -> bool:
+    """True if the tool was refused for lack of rights; to root, iptables-legacy-restore does not say so."""
+    return bool(_NOT_PERMITTED.search(said) or (_NO_TABLE.search(said) and not may_change_network()))
 
 
 def _restore_error(tool: str, status: int, said: str, lines: Iterable[str]) -> HostError:
     """The error for the messages of a tool. Its versions name the failing line in different forms."""
     complaint = _complaint(said) or f"exit status {status}"
-    if _NOT_PERMITTED.search(said):
+    if _is_not_permitted(said):
         return _failed(RestoreError, [tool], complaint)
     if status == _RESOURCE_PROBLEM and "xtables lock" in said:
         return LockTimeout(tool, f"another program has held the xtables lock for {LOCK_WAIT} s")

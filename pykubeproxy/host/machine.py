@@ -1,4 +1,4 @@
-"""The CPUs and the kernel of the machine, and the OOM score of this process.
+"""The CPUs and the kernel of the machine, and the rights and the OOM score of this process.
 
 Source: `docs/reference/lifecycle.md` section 8.
 """
@@ -6,11 +6,14 @@ Source: `docs/reference/lifecycle.md` section 8.
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from pykubeproxy.host.errors import HostError
 
 _ONLINE = Path("/sys/devices/system/cpu/online")
+_STATUS = Path("/proc/self/status")
+_CAP_NET_ADMIN = 12
 _OOM_SCORE_ADJ = Path("/proc/self/oom_score_adj")
 
 
@@ -29,6 +32,14 @@ def online_cpus(path: Path = _ONLINE) -> int:
 def kernel_release() -> str:
     """The release of the kernel, such as `6.1.0-18-amd64`."""
     return os.uname().release
+
+
+def may_change_network(path: Path = _STATUS) -> bool:
+    """True if this process has CAP_NET_ADMIN (capabilities(7)), or if that cannot be found out."""
+    with suppress(OSError, ValueError, IndexError):
+        capabilities = int(path.read_text().partition("\nCapEff:")[2].split()[0], 16)
+        return bool(capabilities & 1 << _CAP_NET_ADMIN)
+    return True
 
 
 def set_oom_score_adj(score: int, path: Path = _OOM_SCORE_ADJ, sleep: Callable[[float], None] = time.sleep) -> None:

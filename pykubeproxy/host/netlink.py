@@ -64,8 +64,14 @@ class NetlinkError(HostError):
 
     def __init__(self, what: str, number: int | None) -> None:
         self.number = number or 0
-        hint = ": run as root, or with CAP_NET_ADMIN" if number in (errno.EPERM, errno.EACCES) else ""
-        super().__init__(f"cannot {what}: {os.strerror(self.number)} (netlink){hint}")
+        self.needs_root = number in (errno.EPERM, errno.EACCES)
+        self._what = f"cannot {what}: {os.strerror(self.number)} (netlink)"
+        super().__init__(f"{self._what}: run as root, or with CAP_NET_ADMIN" if self.needs_root else self._what)
+
+    @property
+    def what(self) -> str:
+        """The text without the advice on rights."""
+        return self._what
 
 
 class BufferOverrun(NetlinkError):

@@ -70,6 +70,6 @@ def _write_error(path: Path, what: str, error: OSError) -> HostError:
     if error.errno == errno.EOPNOTSUPP or (is_refused and path.stat().st_mode & _ANYBODY_WRITES == 0):
         return InitialNamespaceOnly(f"{what}: this can only be done in the machine's first network namespace")
     if is_refused:
-        why = f"{error.strerror}: set it beforehand, or run --init-only in a privileged init container"
-        return NotPermitted(f"{what}: {why}")
+        advice = "set it beforehand, or run --init-only in a privileged init container"
+        return NotPermitted(f"{what}: {error.strerror}", advice)
     return SysctlError(f"{what}: {error.strerror}")

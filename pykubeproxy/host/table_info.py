@@ -87,7 +87,7 @@ def _socket(family: Family, table: str) -> socket.socket:
 def _error(family: Family, table: str, number: int) -> HostError:
     what = f"cannot ask about the legacy {family} table {table}: {os.strerror(number)}"
     if isinstance(OSError(number, what), PermissionError):
-        return NotPermitted(f"{what}: run as root, or with CAP_NET_ADMIN")
+        return NotPermitted(what, "run as root, or with CAP_NET_ADMIN")
     return TableInfoError(what)
 
 

@@ -6,3 +6,8 @@ class ReportedError(Exception):
 
     needs_root = False
     """True where the same command works for root."""
+
+    @property
+    def what(self) -> str:
+        """The text without advice on what rights are needed."""
+        return str(self)

@@ -138,8 +138,9 @@ def test_who_is_not_root_is_told_how_to_be(
     command: str, place: str, advice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise NotPermitted("iptables-save: Permission denied")
+        raise NotPermitted("iptables-save: Permission denied", "run as root")
 
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setattr(f"pykubeproxy.cli.{place}", refuse)
     result = CliRunner().invoke(main, command.split())
     assert (result.exit_code, result.stderr.count("Error")) == (2, 1)
