@@ -58,7 +58,8 @@ def top_of_a_busy_node() -> str:
         seconds=1.0,
         connections=sum(each.connections for each in services),
         services=services,
-        known_services=11,
+        known_ports=11,
+        known_services=9,
         known_endpoints=21,
     )
     console = Console(width=_COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")

@@ -64,7 +64,11 @@ def as_json(rates: Rates, time: str, limit: int | None) -> str:
         "connections": rates.connections,
         "rate": rates.rate,
         "refused": rates.refused,
-        "known": {"services": rates.known_services, "endpoints": rates.known_endpoints},
+        "known": {
+            "services": rates.known_services,
+            "servicePorts": rates.known_ports,
+            "endpoints": rates.known_endpoints,
+        },
         "services": [_service_fields(service, limit) for service in busy[:limit]],
         "more": len(busy) - len(busy[:limit]),
     }
@@ -118,7 +122,7 @@ def _heading(rates: Rates) -> str:
     return (
         f"{rates.connections:,} new connections in {rates.seconds:.1f} s, {_number(rates.rate)}/s; "
         f"{f'{rates.refused:,} refused; ' if rates.refused else ''}"
-        f"{len(rates.services):,} busy of {rates.known_services:,} Service ports "
+        f"{len(rates.services):,} busy of {rates.known_ports:,} Service ports "
         f"with {rates.known_endpoints:,} endpoints"
     )
 

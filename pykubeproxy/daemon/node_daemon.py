@@ -230,6 +230,7 @@ class Daemon:
             dispatch=own_options.dispatch,
             commit=own_options.commit,
             reject_unused=own_options.reject_unused,
+            end_established_tcp=own_options.end_established_tcp,
         )
 
     def _log_start(self) -> None:

@@ -52,20 +52,19 @@ class Meter:
                     found[what] = found.get(what, 0) + packets
         self._histories.add(_per_second(counts, seconds))
         total = sum(map(_connections, counts.values()))
+        known = list(self._known())
+        served = [(family, hashed) for family, hashed in known if hashed in self._families[family].served.ports]
         services = [
-            self._service(key, counts.get(key, {}), total, seconds)
-            for key in self._known()
-            if self._histories.has_any(key)
+            self._service(key, counts.get(key, {}), total, seconds) for key in known if self._histories.has_any(key)
         ]
         return Rates(
             seconds=seconds,
             connections=total,
             refused=sum(sum(found.values()) for found in counts.values()) - total,
             services=tuple(sorted(services, key=_service_order)),
-            known_services=sum(hashed in self._families[family].served.ports for family, hashed in self._known()),
-            known_endpoints=sum(
-                len(self._families[family].endpoint_chains(hashed)) for family, hashed in self._known()
-            ),
+            known_ports=len(served),
+            known_services=len({self._families[family].title(hashed).partition(":")[0] for family, hashed in served}),
+            known_endpoints=sum(len(self._families[family].endpoint_chains(hashed)) for family, hashed in served),
         )
 
     def namespaces(self) -> set[str]:

@@ -53,6 +53,8 @@ class ServiceRate(msgspec.Struct, frozen=True, kw_only=True):
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """One interval: its length, what was counted in it, the busy Services, and how many the rules serve in all.
 
+    `known_ports` counts ServicePorts, once in each IP family; `known_services` the Services that they belong to.
+
     `refused` are connections that got to no endpoint, and are not among `connections`. Services are sorted by both,
     endpoints by connections, then by what they had before, then by name.
     """
@@ -61,6 +63,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     connections: int
     services: tuple[ServiceRate, ...]
     refused: int = 0
+    known_ports: int
     known_services: int
     known_endpoints: int
 

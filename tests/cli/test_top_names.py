@@ -17,7 +17,7 @@ from tests.apiserver.server import ApiServer
 NOTHING: dict[str, Any] = {"connections": 1, "rate": 1.0, "share": 1.0, "history": ()}
 ENDPOINTS = tuple(EndpointRate(endpoint=f"10.244.0.{its}:80", expected=1.0, **NOTHING) for its in (1, 2))
 WEB = ServiceRate(family=Family.IPV4, service="default/web:http", protocol="TCP", endpoints=ENDPOINTS, **NOTHING)
-RATES = Rates(seconds=1.0, connections=1, services=(WEB,), known_services=1, known_endpoints=1)
+RATES = Rates(seconds=1.0, connections=1, services=(WEB,), known_ports=1, known_services=1, known_endpoints=1)
 
 
 def slice_of(pod: str) -> dict[str, Any]:

@@ -82,7 +82,8 @@ def rates(*services: ServiceRate) -> Rates:
         connections=sum(each.connections for each in services),
         refused=sum(refusal.connections for each in services for refusal in each.refusals),
         services=services,
-        known_services=1234,
+        known_ports=1234,
+        known_services=1000,
         known_endpoints=5678,
     )
 
@@ -205,7 +206,7 @@ def test_json_of_one_interval() -> None:
     document = json.loads(line)
     dns, web = document.pop("services")
     time = {"version": 1, "time": "2026-01-01T00:00:00Z", "seconds": 2.0}
-    known = {"known": {"services": 1234, "endpoints": 5678}, "more": 0}
+    known = {"known": {"services": 1000, "servicePorts": 1234, "endpoints": 5678}, "more": 0}
     assert document == {**time, "connections": 10, "rate": 5.0, "refused": 4, **known}
     assert dns["service"] == "ns/dns:dns"
     name = {"service": "ns/web", "namespace": "ns", "name": "web", "port": "", "family": "ipv6", "protocol": "UDP"}

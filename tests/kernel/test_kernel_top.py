@@ -70,7 +70,7 @@ def totals(documents: Iterable[dict[str, Any]]) -> dict[str, int]:
 def test_our_tree(node: Node, count: int) -> None:
     node.write(node.web(1, endpoints=range(1, count + 1)), node.web(2))
     node.sync()
-    known = f'"known":{{"services":2,"endpoints":{count + 2}}}'
+    known = f'"known":{{"services":2,"servicePorts":2,"endpoints":{count + 2}}}'
     with watching(node, "--output", "json", first=known) as (top, client):
         client.connect(cluster_ip(node.family, 1), times=TIMES)
         documents = top.documents(TIMES)
@@ -84,7 +84,8 @@ def test_our_tree(node: Node, count: int) -> None:
 def test_the_rules_of_kube_proxy(node4: Node) -> None:
     name = "clusterip-three-endpoints"
     node4.load(as_kube_proxy_leaves_it(without_nfacct((GOLDEN / name / "ipv4.save").read_text()), name))
-    with watching(node4, "--output", "json", first='"known":{"services":1,"endpoints":3}') as (top, client):
+    known = '"known":{"services":1,"servicePorts":1,"endpoints":3}'
+    with watching(node4, "--output", "json", first=known) as (top, client):
         client.connect("10.96.1.1", times=TIMES)
         documents = top.documents(TIMES)
     assert totals(documents) == {"ns1/web:http": TIMES}

@@ -8,6 +8,7 @@ from pykubeproxy.explain.status.observations import Level, Observation, Topic, o
 from pykubeproxy.explain.status.observations.of_rules import FamilyTime
 from pykubeproxy.explain.status.published import FamilySync, ObjectSource, ProxyStatus, Repair
 from pykubeproxy.model.ip import Family, parse_ip
+from pykubeproxy.rules.options import RejectUnused
 
 # What is this long ago, in seconds, is of no interest any more; what happens so often in a minute goes on and on.
 _OF_LATE = 3600.0
@@ -109,6 +110,8 @@ def _of_answer(state: NodeState) -> Iterator[Observation]:
         yield of_proxy.Healthy(address=answer.health_address)
     if answer.status is not None:
         yield of_proxy.Configured(file=answer.status.config_file)
+        if options := tuple(_options_on(answer.status)):
+            yield of_proxy.OptionsOn(options=options)
         yield _objects(state, answer.status.source)
         yield of_proxy.LayoutUsed(dispatch=answer.status.dispatch, commit=answer.status.commit)
         yield from _syncs(state, answer.status)
@@ -118,6 +121,13 @@ def _of_answer(state: NodeState) -> Iterator[Observation]:
         if _mode(answer) == _IPTABLES:
             yield of_proxy.LayoutUsed(dispatch=_LINEAR, commit="")
             yield from _mean_syncs(state, answer.metrics)
+
+
+def _options_on(status: ProxyStatus) -> Iterator[str]:
+    if status.reject_unused != RejectUnused.NONE:
+        yield f"--reject-unused-ports {status.reject_unused}"
+    if status.end_established_tcp:
+        yield "--end-established-tcp"
 
 
 def _objects(state: NodeState, source: ObjectSource) -> Observation:

@@ -87,8 +87,8 @@ class ObjectSource(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class ProxyStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A running proxy: what it is, how it was configured beyond /configz, and how far it is.
 
-    `config_file` is empty if there is none. `only_family`, `host_addresses`, `dispatch`, `commit`, `reject_unused` and
-    `master` are the command line's. `repairs` are the last MOST_REPAIRS, the newest last.
+    `config_file` is empty if there is none. `only_family`, `host_addresses`, `dispatch`, `commit`, `reject_unused`,
+    `end_established_tcp` and `master` are the command line's. `repairs` are the last MOST_REPAIRS, the newest last.
     """
 
     version: int = 1
@@ -106,6 +106,7 @@ class ProxyStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     dispatch: str
     commit: str
     reject_unused: str = "none"
+    end_established_tcp: bool = False
     source: ObjectSource = ObjectSource()
     families: tuple[FamilySync, ...] = ()
     repairs: tuple[Repair, ...] = ()

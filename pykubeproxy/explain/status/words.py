@@ -100,6 +100,8 @@ def _of_answer(observation: Observation) -> Words:
             return Words(f"nobody answers /healthz at {address or 'any address'}", hint)
         case of_proxy.Configured(file=file):
             return Words(file or "command line only")
+        case of_proxy.OptionsOn(options=options):
+            return Words(f"with {_and(options)}")
     raise TypeError(observation)
 
 

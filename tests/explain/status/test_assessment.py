@@ -222,6 +222,12 @@ def test_what_kube_proxy_says_of_its_syncs() -> None:
     assert proxy.LayoutUsed(dispatch="linear", commit="") in observations
 
 
+def test_options_that_are_on_are_told() -> None:
+    state = with_status(reject_unused="all", end_established_tcp=True)
+    assert proxy.OptionsOn(options=("--reject-unused-ports all", "--end-established-tcp")) in list(assess(state))
+    assert not any(isinstance(each, proxy.OptionsOn) for each in assess(WELL))
+
+
 MOVE_RULES = RuleFacts(node_ports=2, other_addresses=3, localhost_packets=0)
 PLAIN = replace(MOVE, rules=replace(MOVE_RULES, other_addresses=0))
 MOVE_OPTIONS = ("iptables.syncPeriod",)

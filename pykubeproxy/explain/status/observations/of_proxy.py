@@ -136,6 +136,14 @@ class Configured(Observation, frozen=True, kw_only=True):
     file: str
 
 
+class OptionsOn(Observation, frozen=True, kw_only=True):
+    """Options that kube-proxy does not have, and that are off by default, are on; as on the command line."""
+
+    topic = Topic.CONFIGURATION
+    level = Level.OK
+    options: tuple[str, ...]
+
+
 class FollowsManifests(Observation, frozen=True, kw_only=True):
     """Objects come from files."""
 
