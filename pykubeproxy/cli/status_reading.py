@@ -40,6 +40,7 @@ def read_state(metrics: str = "", health: str = "") -> NodeState:
         node_name=(config.hostname_override if config is not None else "") or host_name(),
         addresses=() if status is not None else _addresses(),
         processes=running.processes,
+        writer_address=running.writer_address,
         process=running.process,
         answer=running.answer,
         asked=running.asked,

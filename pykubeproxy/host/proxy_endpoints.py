@@ -56,7 +56,8 @@ class RunningProxy(msgspec.Struct, frozen=True, kw_only=True):
 
     `config` is the configuration in force, as a configuration file would have it; empty if nothing answered. `asked`
     are the addresses at which no proxy answered: one that takes connections in silence is in `silent` as well, and one
-    that answers as no proxy does in `foreign`.
+    that answers as no proxy does in `foreign`. If shadow mode answered, `writer_address` is where a proxy that writes
+    does, the process of which may be hidden from a container; empty if none does.
     """
 
     processes: tuple[ProxyProcess, ...] = ()
@@ -66,6 +67,7 @@ class RunningProxy(msgspec.Struct, frozen=True, kw_only=True):
     asked: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    writer_address: str = ""
 
 
 class _Servers(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,11 +93,18 @@ def find_running(metrics: str = "", health: str = "") -> RunningProxy:
     )
     for (process, servers), config in zip(candidates, found, strict=True):
         if isinstance(config, dict):
+            answer = _answer(servers.metrics, health or str(config.get("healthzBindAddress") or servers.health))
+            others = (
+                its.metrics
+                for (owner, its), shown in zip(candidates, found, strict=True)
+                if not owner and isinstance(shown, dict)
+            )
             return RunningProxy(
                 processes=processes,
                 process=process or (processes[0] if len(processes) == 1 else None),
-                answer=_answer(servers.metrics, health or str(config.get("healthzBindAddress") or servers.health)),
+                answer=answer,
                 config=msgspec.json.encode(config),
+                writer_address=_writer(others) if _is_shadow(answer.status) else "",
             )
     asked = {servers.metrics: error for (_, servers), error in zip(candidates, found, strict=True)}
     return RunningProxy(
@@ -104,6 +113,16 @@ def find_running(metrics: str = "", health: str = "") -> RunningProxy:
         silent=tuple(address for address, error in asked.items() if isinstance(error, _SilentError)),
         foreign=tuple(address for address, error in asked.items() if isinstance(error, _ForeignError)),
     )
+
+
+def _is_shadow(status: ProxyStatus | None) -> bool:
+    return status is not None and status.is_shadow
+
+
+def _writer(addresses: Iterable[str]) -> str:
+    """The first of some proxies that is not in shadow mode; empty if there is none."""
+    deadline = time.monotonic() + _SECONDS
+    return next((each for each in addresses if not _is_shadow(_status(_get(each, PATH, deadline)))), "")
 
 
 def _candidates(

@@ -169,6 +169,18 @@ def test_the_command_line_says_where_to_ask_and_one_in_charge_comes_first(proces
     assert running.answer.address == charge
 
 
+def test_besides_shadow_mode_the_proxy_that_writes_is_found(
+    processes: list[ProxyProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = msgspec.json.encode(msgspec.structs.replace(STATUS, is_shadow=True)).decode()
+    with serving({"/configz": configz(), PATH: (200, page)}) as shadow, serving({"/configz": configz()}) as writer:
+        for its, default, expected in ((shadow, writer, writer), (f"0.0.0.0:{shadow.rpartition(':')[2]}", shadow, "")):
+            command = ("pykubeproxy", "run", f"--metrics-bind-address={its}", "--dry-run")
+            processes[:] = [ProxyProcess(pid=1, name="pykubeproxy", command=command)]
+            monkeypatch.setattr(proxy_endpoints, "METRICS_PORT", int(default.rpartition(":")[2]))
+            assert find_running().writer_address == expected
+
+
 def test_the_configuration_file_says_where_to_ask(processes: list[ProxyProcess], tmp_path: Path) -> None:
     file = tmp_path / "config"
     with serving({"/configz": configz()}) as address:

@@ -79,7 +79,7 @@ def _running(state: NodeState, answer: ProxyAnswer) -> Observation:
         return of_proxy.ProxyRuns(program=f"kube-proxy {version}", pid=pid, seconds=seconds)
     kind = of_proxy.ProxyRuns
     if answer.status.is_shadow:
-        others = [process for process in state.processes if not process.is_shadow]
+        others = state.writer_address or [process for process in state.processes if not process.is_shadow]
         kind = of_proxy.ShadowRuns if others else of_proxy.OnlyShadowRuns
     # One in a container may be of another PID namespace, and its pid there is somebody else's here.
     is_seen = any(each.pid == answer.status.pid for each in state.processes)

@@ -132,7 +132,8 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `processes` are the Service proxies that run, `process` the one that gave the `answer`, if one can be told.
     `asked` are the addresses at which no proxy answered: those that take connections in silence are also `silent`, and
-    those that answer as no proxy does `foreign`. `tools_problem` says why there are no `tools`.
+    those that answer as no proxy does `foreign`. Where shadow mode answered, `writer_address` is that of a proxy that
+    writes, if one answers. `tools_problem` says why there are no `tools`.
     """
 
     time: float
@@ -144,6 +145,7 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     asked: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
+    writer_address: str = ""
     tools: tuple[ToolsFound, ...] = ()
     tools_problem: str = ""
     why_no_ipv6: str = ""

@@ -45,7 +45,7 @@ def duration_text(seconds: float) -> str:
 def _of_proxy(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
     match observation:
         case of_proxy.OnlyShadowRuns():
-            says = f"{_process(observation)}, in shadow mode: nothing writes rules"
+            says = f"{_process(observation)}, in shadow mode: no proxy that writes rules is to be seen"
             return Words(says, "run it without --dry-run, or start kube-proxy again")
         case of_proxy.ShadowRuns():
             says = f"{_process(observation)}, in shadow mode: another proxy writes the rules"

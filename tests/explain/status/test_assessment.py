@@ -123,6 +123,11 @@ CASES: list[tuple[NodeState, list[Observation]]] = [
         replace(with_status(is_shadow=True), processes=(KUBE_PROXY, SHADOW), process=SHADOW),
         [proxy.ShadowRuns(**SHADOWS)],
     ),
+    # In a container, other processes may be hidden.
+    (
+        replace(with_status(is_shadow=True), processes=(SHADOW,), process=SHADOW, writer_address=METRICS),
+        [proxy.ShadowRuns(**SHADOWS)],
+    ),
     (
         replace(
             with_status(is_shadow=True, families=(replace(FAMILIES[0], pending_chains=4, pending_rules=9),)),

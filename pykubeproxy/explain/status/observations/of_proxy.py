@@ -21,7 +21,7 @@ class ShadowRuns(ProxyRuns, frozen=True, kw_only=True):
 
 
 class OnlyShadowRuns(ProxyRuns, frozen=True, kw_only=True):
-    """A proxy in shadow mode answers, and no other one is to be seen: nothing writes rules."""
+    """A proxy in shadow mode answers, and no other one is to be seen, which would write rules."""
 
     level = Level.BAD
 
