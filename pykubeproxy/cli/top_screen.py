@@ -22,6 +22,9 @@ from pykubeproxy.traffic.rates import Rates
 Draw = Callable[[Rates | None, TopView], tuple[RenderableType, int]]
 """Makes what is to be seen, and says how many lines are scrolled away; before the first interval there are no rates."""
 
+_PATIENCE = 120
+"""Seconds after which a terminal that takes no output is given up, and the process ends."""
+
 
 class Screen:
     """The whole terminal; at the end it is as it was before, also after an interrupt or SIGTERM."""
@@ -71,7 +74,10 @@ class Screen:
     def _refresh(self) -> None:
         picture, first = self._draw(self._rates, self._view)
         self._view = replace(self._view, first=first)
+        # A terminal at the other end of `kubectl exec` may go away unnoticed: then writing to it takes for ever.
+        signal.alarm(_PATIENCE)
         self._live.update(picture, refresh=True)
+        signal.alarm(0)
 
 
 def _typed(keyboard: int) -> str:
