@@ -80,14 +80,15 @@ async def find_proxies(cluster: Cluster) -> dict[str, ProxyPod | NoAnswer]:
     pods, names = await asyncio.gather(*listing, return_exceptions=True)
     if isinstance(pods, BaseException):
         raise pods
+    unknown = "there is no such node"
     if isinstance(names, BaseException):
         # Not everybody may list nodes.
         print_stderr(f"note: a node without a pod of the proxy is not seen: {names}")
-        names = ()
+        names, unknown = (), "no pod of the proxy is on a node of this name"
     known = {*pods, *names}
     for node in cluster.nodes:
         if node not in known:
-            raise SourceError(f"--node {node}: there is no such node{did_you_mean(node, known)}")
+            raise SourceError(f"--node {node}: {unknown}{did_you_mean(node, known)}")
     if not pods:
         raise SourceError(
             f"no pod has the labels {cluster.selector} in namespace {cluster.namespace}; see --selector, --namespace"
@@ -118,9 +119,9 @@ def exec_command(pod: ProxyPod, command: Sequence[str], *flags: str) -> tuple[st
 
 
 def _running(pod: ProxyPod) -> ProxyPod | NoAnswer:
-    if not pod.why_not_running:
+    if pod.not_running is None:
         return pod
-    return ProxyNotRunning(namespace=pod.namespace, pod=pod.name, container=pod.container, reason=pod.why_not_running)
+    return ProxyNotRunning(namespace=pod.namespace, pod=pod.name, **msgspec.structs.asdict(pod.not_running))
 
 
 async def _answer(

@@ -1,5 +1,6 @@
 """What nodes answered, for people and for programs."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -19,6 +20,8 @@ VERSION = 1
 _TITLES = ("NODE", "IN SYNC", "DRIFT", "PROXY", "BACKEND")
 _WORST_FIRST: Mapping[str, int] = {Level.BAD: 0, Level.UNKNOWN: 1, Level.NOTE: 2}
 _MOST_CONCERNS = 20
+# A number, or a length of time (`1 min 35 s`).
+_NUMBER = re.compile(r"\d[\d,.]*( (d|h|min|ms|s)\b( \d+ (h|min|s)\b)?)?")
 
 Statuses = Mapping[str, NodeStatus | NoAnswer]
 
@@ -124,19 +127,27 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)).rstrip()
 
 
+def _without_numbers(concern: Concern) -> Concern:
+    """The same for nodes that say the same, but for how long, how often or how much."""
+    says, advice = (_NUMBER.sub("0", text) for text in (concern.says, concern.advice))
+    return msgspec.structs.replace(concern, says=says, advice=advice)
+
+
 def _concern_lines(statuses: Statuses) -> Iterator[str]:
-    nodes: defaultdict[Concern, list[str]] = defaultdict(list)
+    alike: defaultdict[Concern, dict[str, Concern]] = defaultdict(dict)
     for node, status in statuses.items():
         if isinstance(status, NodeStatus):
             for concern in status.concerns:
-                nodes[concern].append(node)
-    if not nodes:
+                alike[_without_numbers(concern)].setdefault(node, concern)
+    if not alike:
         return
     yield ""
-    ordered = sorted(nodes, key=lambda each: _WORST_FIRST.get(each.level, 0))
-    for each in ordered[:_MOST_CONCERNS]:
-        where = printable(nodes_text(nodes[each], len(statuses)))
-        yield f"{sign(each.level)} {where}: {printable(f'{each.topic}: {each.says}')}"
+    ordered = sorted(alike.values(), key=lambda each: _WORST_FIRST.get(next(iter(each.values())).level, 0))
+    for nodes in ordered[:_MOST_CONCERNS]:
+        first, each = next(iter(nodes.items()))
+        where = nodes_text(list(nodes), len(statuses))
+        figures = f" (the numbers of {first})" if len({its.says for its in nodes.values()}) > 1 else ""
+        yield f"{sign(each.level)} {printable(f'{where}: {each.topic}: {each.says}{figures}')}"
         if each.advice:
             yield f"  → {printable(each.advice)}"
     if len(ordered) > _MOST_CONCERNS:

@@ -253,4 +253,5 @@ def _require_json(document: bytes) -> None:
 
 
 def _print(lines: Iterable[str]) -> None:
-    click.echo("\n".join(lines))
+    if text := "\n".join(lines):
+        click.echo(text)

@@ -17,6 +17,10 @@ _T = TypeVar("_T")
 PROXY_CONTAINER = "kube-proxy"
 """The container of the proxy in a pod that has several."""
 
+_SCHEDULED = "PodScheduled"
+# The reason of a container that the runtime could not start, and which has printed nothing.
+_NEVER_STARTED = "StartError"
+
 
 class _Wire(msgspec.Struct, rename="camel", frozen=True):
     """Common settings of what is decoded here. `null` stands for "not given" wherever the API allows it."""
@@ -32,33 +36,74 @@ class _Metadata(_Wire, frozen=True):
 class _Container(_Wire, frozen=True):
     name: str
     image: str = ""
+    restart_policy: str | None = None
 
 
 class _Spec(_Wire, frozen=True):
     containers: tuple[_Container, ...]
+    init_containers: tuple[_Container, ...] | None = None
     node_name: str | None = None
+    affinity: object = None
 
 
-class _Waiting(_Wire, frozen=True):
+class _Why(_Wire, frozen=True):
     reason: str | None = None
+    message: str | None = None
+    exit_code: int | None = None
 
 
 class _ContainerState(_Wire, frozen=True):
     running: dict[str, object] | None = None
-    waiting: _Waiting | None = None
-    terminated: _Waiting | None = None
+    waiting: _Why | None = None
+    terminated: _Why | None = None
 
 
 class _ContainerStatus(_Wire, frozen=True):
     name: str
     ready: bool = False
+    started: bool | None = None
     state: _ContainerState = _ContainerState()
+    last_state: _ContainerState = _ContainerState()
+
+
+class _Condition(_Why, frozen=True):
+    type: str = ""
+    status: str = ""
+
+
+class _Field(_Wire, frozen=True):
+    key: str
+    values: tuple[str, ...]
+
+
+class _Term(_Wire, frozen=True):
+    match_fields: tuple[_Field, ...]
+
+
+class _Terms(_Wire, frozen=True):
+    node_selector_terms: tuple[_Term, ...]
+
+
+class _NodeAffinity(_Wire, frozen=True):
+    required: _Terms = msgspec.field(name="requiredDuringSchedulingIgnoredDuringExecution")
+
+
+class _Affinity(_Wire, frozen=True):
+    node_affinity: _NodeAffinity
+
+    def required_node(self) -> str:
+        """The node for which a DaemonSet has made the pod."""
+        fields = (each for term in self.node_affinity.required.node_selector_terms for each in term.match_fields)
+        return next((each.values[0] for each in fields if each.key == "metadata.name" and each.values), "")
 
 
 class _Status(_Wire, frozen=True):
     phase: str = "Unknown"
     reason: str | None = None
+    message: str | None = None
+    conditions: tuple[_Condition, ...] | None = None
     container_statuses: tuple[_ContainerStatus, ...] | None = None
+    init_container_statuses: tuple[_ContainerStatus, ...] | None = None
 
 
 class _Pod(_Wire, frozen=True):
@@ -75,18 +120,27 @@ class UnreadablePods(ValueError):
     """What was printed describes no pods."""
 
 
-class ProxyPod(msgspec.Struct, frozen=True, kw_only=True):
-    """A pod with a Service proxy in one of its containers.
+class NotRunning(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a container does not run: the API's `reason` (`CrashLoopBackOff`; before one of an init container, `Init:`).
 
-    `why_not_running` is empty if the container runs, be it ready or not; else the API's reason (`CrashLoopBackOff`).
+    `container` is the one to blame; it `has_log` if it has run. `message` is empty if there is none.
     """
+
+    container: str
+    reason: str
+    message: str = ""
+    has_log: bool = False
+
+
+class ProxyPod(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod with a Service proxy in one of its containers; `not_running` is None if it runs, be it ready or not."""
 
     node: str
     namespace: str
     name: str
     container: str
     image: str
-    why_not_running: str = ""
+    not_running: NotRunning | None = None
 
 
 def read_proxy_pods(document: bytes) -> dict[str, ProxyPod]:
@@ -95,8 +149,8 @@ def read_proxy_pods(document: bytes) -> dict[str, ProxyPod]:
     While a pod is replaced there may be two on a node: one that runs is preferred, one that is not being deleted, one
     that is ready, and the younger one, in this order.
     """
-    pods = [pod for pod in _decode(document, _PodList).items if pod.spec.node_name and pod.spec.containers]
-    return {pod.spec.node_name or "": _proxy_pod(pod) for pod in sorted(pods, key=_preference)}
+    pods = [pod for pod in _decode(document, _PodList).items if _node(pod.spec) and pod.spec.containers]
+    return {_node(pod.spec): _proxy_pod(pod) for pod in sorted(pods, key=_preference)}
 
 
 def read_client_pod(document: bytes) -> Pod:
@@ -118,7 +172,7 @@ def _preference(pod: _Pod) -> tuple[bool, bool, bool, str]:
     """A key that sorts the pod to ask behind all others of its node."""
     status = _status_of(pod, _container(pod.spec.containers).name)
     return (
-        not _why_not_running(pod),
+        _not_running(pod) is None,
         pod.metadata.deletion_timestamp is None,
         status is not None and status.ready,
         pod.metadata.creation_timestamp or "",
@@ -128,13 +182,23 @@ def _preference(pod: _Pod) -> tuple[bool, bool, bool, str]:
 def _proxy_pod(pod: _Pod) -> ProxyPod:
     container = _container(pod.spec.containers)
     return ProxyPod(
-        node=pod.spec.node_name or "",
+        node=_node(pod.spec),
         namespace=pod.metadata.namespace,
         name=pod.metadata.name,
         container=container.name,
         image=container.image,
-        why_not_running=_why_not_running(pod),
+        not_running=_not_running(pod),
     )
+
+
+def _node(spec: _Spec) -> str:
+    """The node that a pod is on, or that a DaemonSet has made it for; empty if there is none."""
+    if spec.node_name:
+        return spec.node_name
+    try:
+        return msgspec.convert(spec.affinity, _Affinity).required_node()
+    except msgspec.ValidationError:
+        return ""
 
 
 def _container(containers: Sequence[_Container]) -> _Container:
@@ -146,11 +210,39 @@ def _status_of(pod: _Pod, container: str) -> _ContainerStatus | None:
     return next((each for each in pod.status.container_statuses or () if each.name == container), None)
 
 
-def _why_not_running(pod: _Pod) -> str:
-    status = _status_of(pod, _container(pod.spec.containers).name)
+def _not_running(pod: _Pod) -> NotRunning | None:
+    container = _container(pod.spec.containers).name
+    status = _status_of(pod, container)
     if status is None or status.state == _ContainerState():
-        return pod.status.reason or pod.status.phase
+        unscheduled = (
+            each for each in pod.status.conditions or () if each.type == _SCHEDULED and each.status != "True"
+        )
+        why = next(unscheduled, pod.status)
+        return NotRunning(container=container, reason=why.reason or pod.status.phase, message=why.message or "")
     if status.state.running is not None:
-        return ""
-    why = status.state.waiting or status.state.terminated
-    return (why.reason if why is not None else None) or pod.status.phase
+        return None
+    blocking = _unfinished(pod)
+    return _why(status, "") if blocking is None else _why(blocking, "Init:")
+
+
+def _unfinished(pod: _Pod) -> _ContainerStatus | None:
+    """The init container that the others wait for, if there is one."""
+    sidecars = {each.name for each in pod.spec.init_containers or () if each.restart_policy == "Always"}
+    for each in pod.status.init_container_statuses or ():
+        ended = each.state.terminated
+        if not (each.started if each.name in sidecars else ended is not None and ended.exit_code == 0):
+            return each
+    return None
+
+
+def _why(status: _ContainerStatus, prefix: str) -> NotRunning:
+    """Of a container that waits after an end, the end says more than that it waits."""
+    waiting, ended = status.state.waiting, status.state.terminated or status.last_state.terminated
+    now = waiting or ended or _Why()
+    reason = "Running" if status.state.running is not None else now.reason or "unknown"
+    return NotRunning(
+        container=status.name,
+        reason=f"{prefix}{reason}",
+        message=" ".join(((ended or now).message or "").split()),
+        has_log=status.state.running is not None or (ended is not None and ended.reason != _NEVER_STARTED),
+    )

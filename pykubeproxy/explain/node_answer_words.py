@@ -8,6 +8,8 @@ from pykubeproxy.explain.status.words import duration_text
 from pykubeproxy.model.printable import printable
 
 _NAMED = 3
+# What the API server says if it cannot reach a kubelet, which is what runs commands in pods.
+_TO_KUBELET = "error dialing backend"
 
 
 def no_answer_text(reason: NoAnswer) -> str:
@@ -19,8 +21,12 @@ def _no_answer_text(reason: NoAnswer) -> str:  # noqa: PLR0911  one case for eac
     match reason:
         case answers.NoProxyPod(namespace=namespace, selector=selector):
             return f"no pod there has the labels {selector} in namespace {namespace}"
-        case answers.ProxyNotRunning(namespace=namespace, pod=pod, container=container, reason=why):
-            return f"{pod} does not run: {why}; try `kubectl logs -n {namespace} {pod} -c {container} --previous`"
+        case answers.ProxyNotRunning(namespace=namespace, pod=pod, container=container, reason=why, message=message):
+            says = f"{why}: {message.rstrip('.')}" if message else why
+            more = (
+                f"logs -n {namespace} {pod} -c {container}" if reason.has_log else f"describe pod -n {namespace} {pod}"
+            )
+            return f"{pod} does not run: {says}; see `kubectl {more}`"
         case answers.NoSuchProgram(pod=pod, image=image):
             return f"{pod} has no pykubeproxy in its image {image}"
         case answers.TookTooLong(pod=pod, seconds=seconds):
@@ -28,7 +34,8 @@ def _no_answer_text(reason: NoAnswer) -> str:  # noqa: PLR0911  one case for eac
         case answers.PrintedTooMuch(pod=pod, limit=limit):
             return f"{pod} printed more than {limit >> 20} MiB"
         case answers.ExecFailed(pod=pod, error=error):
-            return f"kubectl exec in {pod}: {error}"
+            hint = "; is the node's kubelet up?" if _TO_KUBELET in error else ""
+            return f"kubectl exec in {pod}: {error}{hint}"
         case answers.CommandFailed(pod=pod, status=status, error=error):
             return f"{pod}: {error}" if error else f"{pod}: the command ended with exit status {status}"
         case answers.NotUnderstood(pod=pod, error=error):

@@ -24,12 +24,17 @@ class NoProxyPod(NoAnswer, frozen=True, kw_only=True):
 
 
 class ProxyNotRunning(NoAnswer, frozen=True, kw_only=True):
-    """The proxy's container in `pod` does not run; `reason` is the API's (`CrashLoopBackOff`)."""
+    """The proxy in `pod` does not run; `reason` and `message` are the API's (`CrashLoopBackOff`), of `container`.
+
+    `container` is the proxy's, or an init container that it waits for; it `has_log` if it has run.
+    """
 
     namespace: str
     pod: str
     container: str
     reason: str
+    message: str = ""
+    has_log: bool = False
 
 
 class NoSuchProgram(NoAnswer, frozen=True, kw_only=True):

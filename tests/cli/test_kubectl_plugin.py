@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -17,7 +19,7 @@ from pykubeproxy.cli.kubectl_plugin import main
 from pykubeproxy.cli.status_output import as_json
 from pykubeproxy.explain.status.assessment import assess
 from pykubeproxy.explain.status.node_state import NodeState
-from tests.cli.stand_in_kubectl import StandIn, pod
+from tests.cli.stand_in_kubectl import RUNNING, StandIn, pod
 from tests.explain.status.nodes import TROUBLED, WELL, with_kube_proxy
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +81,8 @@ def test_nodes_that_are_well(when: str, bold: str, kubectl: StandIn, monkeypatch
 
 def test_what_is_not_well_stands_below_the_table_once(kubectl: StandIn) -> None:
     """What one node says is seen in docs/kubectl-plugin.md."""
-    states = {"a": TROUBLED, "b": TROUBLED, "c": with_kube_proxy()}
+    later = msgspec.structs.replace(TROUBLED, time=TROUBLED.time + 7)
+    states = {"a": TROUBLED, "b": later, "c": with_kube_proxy()}
     kubectl.nodes({node: says(kubectl, node, state) for node, state in states.items()})
     result = run("status")
     assert result.exit_code == 1
@@ -87,6 +90,8 @@ def test_what_is_not_well_stands_below_the_table_once(kubectl: StandIn) -> None:
     assert head == "3 nodes: 3 answered, 0 in sync, 2 with something wrong"
     assert lines[3].split()[:4] == ["✔", "c", "unknown", "-"]
     assert "✘ a, b: rules: the node refuses the IPv4 rules of shop/cart: Couldn't load match `recent'" in lines
+    server = "API server https://10.0.0.1:6443 cannot be followed for"
+    assert f"✘ a, b: objects: {server} 1 min 35 s: connect: Connection refused (the numbers of a)" in lines
     marks = [line[0] for line in lines[5:] if line[0] in "✘!?"]
     assert marks == sorted(marks, key="✘?!".index)
 
@@ -105,6 +110,10 @@ SILENT = {
     "slow": ("cat {fifo} | cat", "proxy-x did not answer within 2 s; --timeout gives it more"),
     "no program": (None, "proxy-x has no pykubeproxy in its image registry.example.com/kube-proxy:1"),
     "killed": ("exit 137", "proxy-x: the command ended with exit status 137"),
+    "no kubelet": (
+        "echo 'error: error dialing backend: dial tcp: i/o timeout' >&2; kill -9 $PPID",
+        "kubectl exec in proxy-x: error dialing backend: dial tcp: i/o timeout; is the node's kubelet up?",
+    ),
     "an error": ("echo 'Error: no such thing' >&2; exit 2", "proxy-x: no such thing"),
     "garbage": ("head -c 1000 /dev/urandom", OTHERWISE),
     "other version": (
@@ -132,14 +141,58 @@ def test_a_node_that_does_not_answer_has_a_line_and_the_others_are_shown(
     assert_unread(fifo)
 
 
-def test_a_container_that_does_not_run_is_not_asked(kubectl: StandIn) -> None:
-    pods = [pod("a", state=WAITING, ready=False), pod("b", ready=False)]
-    kubectl.nodes({"a": "exit 3", "b": says(kubectl, "b", WELL), "c": None}, pods)
+State = dict[str, Any]
+
+
+def not_running(state: State, last: State | None = None, init: State | None = None) -> dict[str, Any]:
+    """A pod of node a, with states as kubelet reports them."""
+    found = pod("a", state=state, ready=False)
+    found["status"]["containerStatuses"][1]["lastState"] = last or {}
+    found["spec"]["initContainers"] = [{"name": "sidecar", "restartPolicy": "Always"}, {"name": "init"}]
+    found["status"]["initContainerStatuses"] = [
+        {"name": "sidecar", "started": True, "state": RUNNING},
+        {"name": "init", "state": init or {"terminated": {"exitCode": 0, "reason": "Completed"}}},
+    ]
+    return found
+
+
+def unscheduled() -> dict[str, Any]:
+    """A pod that a DaemonSet has made for node a, which has no room for it."""
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["a"]}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    why = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "1 Insufficient cpu."}
+    spec = {"affinity": {"nodeAffinity": required}, "containers": [{"name": "kube-proxy"}]}
+    return {**pod(""), "spec": spec, "status": {"phase": "Pending", "conditions": [why]}}
+
+
+ENDED = {"terminated": {"exitCode": 1, "reason": "Error"}}
+NEVER_STARTED = {"terminated": {"exitCode": 128, "reason": "StartError", "message": "exec: /x:\nno such file"}}
+INITIALIZING = {"waiting": {"reason": "PodInitializing"}}
+NO_CONFIG = {"waiting": {"reason": "CreateContainerConfigError", "message": 'configmap "x" not found'}}
+LOGS, DESCRIBE = "see `kubectl logs -n kube-system proxy-a -c", "see `kubectl describe pod -n kube-system proxy-a`"
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        (not_running(WAITING, ENDED), f"CrashLoopBackOff; {LOGS} kube-proxy`"),
+        (not_running(ENDED), f"Error; {LOGS} kube-proxy`"),
+        (not_running(WAITING, NEVER_STARTED), f"CrashLoopBackOff: exec: /x: no such file; {DESCRIBE}"),
+        (not_running(NO_CONFIG), f'CreateContainerConfigError: configmap "x" not found; {DESCRIBE}'),
+        (not_running(INITIALIZING, init=ENDED), f"Init:Error; {LOGS} init`"),
+        (not_running(INITIALIZING, init=RUNNING), f"Init:Running; {LOGS} init`"),
+        (
+            not_running(INITIALIZING, init=NO_CONFIG),
+            f'Init:CreateContainerConfigError: configmap "x" not found; {DESCRIBE}',
+        ),
+        (not_running(INITIALIZING), f"PodInitializing; {DESCRIBE}"),
+        (unscheduled(), "Unschedulable: 1 Insufficient cpu; see `kubectl describe pod -n kube-system proxy`"),
+    ],
+)
+def test_a_container_that_does_not_run_is_not_asked(kubectl: StandIn, state: object, why: str) -> None:
+    kubectl.nodes({"a": "exit 3", "b": says(kubectl, "b", WELL), "c": None}, [state, pod("b", ready=False)])
     _, _, first, second, third = run("status").stdout.splitlines()
-    assert first == (
-        "? a     no answer: proxy-a does not run: CrashLoopBackOff; "
-        "try `kubectl logs -n kube-system proxy-a -c kube-proxy --previous`"
-    )
+    assert first.partition(" does not run: ")[2] == why
     assert second.startswith("✔ b "), "it runs, though it is not ready"
     assert third == "? c     no answer: no pod there has the labels k8s-app=kube-proxy in namespace kube-system"
     assert [where for where, _ in calls(kubectl)] == ["proxy-b"]
@@ -247,6 +300,7 @@ def test_what_nodes_print_alike_is_printed_once(kubectl: StandIn) -> None:
     result = run("diff", "--family", "ipv4")
     assert result.stdout == "a, c\nNo difference.\n\nb\na difference\n"
     assert (result.exit_code, result.stderr) == (2, "d: no answer: proxy-d: broken\n")
+    assert run("diff", "--node", "d").stdout == ""
     assert run("diff", "--node", "a", "--node", "b").exit_code == 1
     assert run("diff", "--node", "a").exit_code == 0
     assert calls(kubectl)[-1] == ("proxy-d", "pykubeproxy diff --output text --family ipv4")
@@ -297,6 +351,7 @@ def test_who_may_not_list_nodes_sees_those_with_a_proxy(kubectl: StandIn) -> Non
         "note: a node without a pod of the proxy is not seen: "
         "kubectl get nodes: Error from server (Forbidden): nodes is forbidden\n"
     )
+    assert "Error: --node b: no pod of the proxy is on a node of this name" in run("status", "--node", "b").stderr
 
 
 def test_escapes_that_a_node_prints_do_not_reach_the_terminal(kubectl: StandIn) -> None:
