@@ -29,9 +29,9 @@ def learn_pod(rules: Rules, name: str) -> str:
 
 
 def learn_addresses(rules: Rules, packet: Packet) -> None:
-    """Ask whose the packet's source is, and its destination if that is no Service's; and which networks Services have.
+    """Ask for the pods that have the packet's source and its destination, and for the networks of cluster IPs.
 
-    What the objects tell is not asked for.
+    What the objects tell already is not asked for, and nothing about a destination that rules have as a Service's.
     """
     if not packet.from_node:
         _learn_holder(rules, packet.source)
@@ -56,10 +56,8 @@ def _is_known(rules: Rules, address: IP) -> bool:
         address.is_loopback
         or address in (rules.addresses or ())
         or cluster is None
-        or cluster.is_node(address)
-        or cluster.is_endpoint(address.text)
         or cluster.service_at(address.text) is not None
-        or address.text in cluster.pod_holders()
+        or address.text in cluster.holders()
     )
 
 

@@ -14,7 +14,7 @@ import yaml
 from pykubeproxy.cluster.api_error import refused
 from pykubeproxy.cluster.documents import parse_manifest
 from pykubeproxy.cluster.input_notes import input_note_text
-from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
+from pykubeproxy.cluster.resources import ALL, ENDPOINT_SLICES, SERVICES, own_node
 from pykubeproxy.cluster.tracker import Tracker
 from pykubeproxy.cluster.watch_protocol import EventLine, ListBody, RequestList, WatchEnded, WatchProtocol
 from pykubeproxy.config.completed import check, complete
@@ -112,7 +112,7 @@ def _dumps() -> tuple[bytes, ...]:
 
 
 def _manifest(data: bytes) -> None:
-    parsed = parse_manifest(_text(data), "f")
+    parsed = parse_manifest(_text(data), "f", ALL)
     assert all(input_note_text(note).isprintable() for note in parsed.notes)
     _check_rules(snapshot(*parsed.objects.values()))
 
