@@ -16,6 +16,7 @@ from pykubeproxy.rules import names, text
 from pykubeproxy.rules.fragment import leads_to_services
 from pykubeproxy.rules.owners import Owners
 from pykubeproxy.rules.reading import kind_of, read, title_of
+from pykubeproxy.rules.refusals import naming_rules
 from pykubeproxy.rules.routing import Refusal
 from pykubeproxy.rules.ruleset import Ruleset
 from pykubeproxy.rules.text import RuleKind
@@ -73,8 +74,10 @@ class ServiceView(_Value, frozen=True):
     `has_all_endpoints` is False where rules lead to the endpoints of this node only, so that others are not known.
     A traffic policy that rules do not show is not in `policies`. `affinity_seconds` is None without session affinity,
     `source_ranges` where the addresses of the load balancer are open to all; `packets_out_of_range` were dropped since
-    their rule was written, None if it is not known how many. `is_dispatched` is False if no rule leads
-    from the cluster IP to the chains of the ServicePort, which then are left over.
+    their rule was written, None if it is not known how many. `packets_to_unused_ports` of its addresses were refused;
+    only the first of several ServicePorts at an address has them, and None is as before, or without such a rule.
+    `is_dispatched` is False if no rule leads from the cluster IP to the chains of the ServicePort, which then are left
+    over.
     """
 
     title: str
@@ -88,6 +91,7 @@ class ServiceView(_Value, frozen=True):
     affinity_seconds: int | None
     source_ranges: tuple[str, ...] | None
     packets_out_of_range: int | None
+    packets_to_unused_ports: int | None
     refused: tuple[RefusedTraffic, ...]
     is_served_outside: bool
     is_dispatched: bool
@@ -129,7 +133,7 @@ def service_views(
     """
     chains = _chains(ruleset)
     found = states(ruleset, Owners(ruleset), chains)
-    packets = _refused_packets(counters or {})
+    packets = _refused_packets(counters or {}, ruleset)
     return [_view(title, family, found[title], cluster, packets) for title in sorted(chains)]
 
 
@@ -164,15 +168,18 @@ def _chains(ruleset: Ruleset) -> dict[str, list[str]]:
     return found
 
 
-def _refused_packets(counters: Mapping[str, int]) -> dict[tuple[str, TrafficKind | RuleKind], int]:
-    """How many packets were refused, by ServicePort, and by kind of traffic or for their source."""
+def _refused_packets(counters: Mapping[str, int], ruleset: Ruleset) -> dict[tuple[str, TrafficKind | RuleKind], int]:
+    """How many packets were refused, by ServicePort, and by kind of traffic, or for their source or port."""
     found: dict[tuple[str, TrafficKind | RuleKind], int] = {}
+    naming = naming_rules(counters, ruleset)
     for rule, packets in counters.items():
         kind = kind_of(rule)
         if kind in (RuleKind.NO_ENDPOINTS, RuleKind.NO_LOCAL_ENDPOINTS):
             key: tuple[str, TrafficKind | RuleKind] = title_of(rule), traffic_of(read(rule))
         elif kind is RuleKind.NOT_IN_SOURCE_RANGES:
             key = title_of(rule), kind
+        elif rule in naming:
+            key = title_of(naming[rule]), RuleKind.UNUSED_PORTS
         else:
             continue
         found[key] = found.get(key, 0) + packets
@@ -200,6 +207,7 @@ def _view(
         affinity_seconds=state.affinity_seconds,
         source_ranges=None if state.source_ranges is None else tuple(sorted(state.source_ranges)),
         packets_out_of_range=packets.get((title, RuleKind.NOT_IN_SOURCE_RANGES)),
+        packets_to_unused_ports=packets.get((title, RuleKind.UNUSED_PORTS)),
         refused=tuple(_refused(title, state, cluster, packets)),
         is_served_outside=TrafficKind.EXTERNAL in state.served or TrafficKind.EXTERNAL in state.refusals,
         is_dispatched=state.is_dispatched,

@@ -22,6 +22,7 @@ _REASONS = {
     RefusalReason.NO_ENDPOINTS: "refused: no endpoints",
     RefusalReason.NO_LOCAL_ENDPOINTS: "dropped: no local endpoints",
     RefusalReason.NOT_IN_SOURCE_RANGES: "dropped: not in loadBalancerSourceRanges",
+    RefusalReason.UNUSED_PORT: "refused: no Service has this port",
 }
 _WHERE = {TrafficKind.INTERNAL: " at the cluster IP", TrafficKind.EXTERNAL: " from outside"}
 _VERBS = {Refusal.NO_ENDPOINTS: "refused", Refusal.NO_LOCAL_ENDPOINTS: "dropped"}
@@ -76,7 +77,7 @@ def refusal_reason_text(reason: RefusalReason) -> str:
 
 
 def note_texts(view: ServiceView) -> Iterator[str]:
-    """What is not as with most ServicePorts: traffic policies, session affinity, source ranges."""
+    """What is not as with most ServicePorts: traffic policies, session affinity, source ranges, use of other ports."""
     for policy, value in sorted(view.policies.items()):
         if value == LOCAL:
             yield f"{policy} {LOCAL}"
@@ -86,6 +87,8 @@ def note_texts(view: ServiceView) -> Iterator[str]:
         packets = view.packets_out_of_range
         others = "" if packets is None else f" ({_packets_text(packets)} from elsewhere dropped)"
         yield f"load balancer open only to {', '.join(view.source_ranges) or 'nobody'}{others}"
+    if view.packets_to_unused_ports:
+        yield f"{_packets_text(view.packets_to_unused_ports)} to unused ports refused"
     if not view.is_dispatched:
         yield "left over: no rule leads there from a cluster IP"
 

@@ -164,9 +164,12 @@ class Metrics:
         """The kernel's table of connections was looked at; `dropped` counts packets since boot."""
         self._table.saw(entries, limit, dropped)
 
-    def counters_read(self, family: Family, reading: Reading, owners: Owners) -> None:
-        """The counters of the rules were read, before any sync that comes after. `reading` is kept."""
-        self._connections[family].take(reading, owners)
+    def counters_read(self, family: Family, reading: Reading, owners: Owners, rules: Ruleset) -> None:
+        """The counters of the rules were read, before any sync that comes after. `reading` is kept.
+
+        `rules` are those that there should be.
+        """
+        self._connections[family].take(reading, owners, rules)
 
     def healthz_answered(self, status: int) -> None:
         """/healthz was asked for."""

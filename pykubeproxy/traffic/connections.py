@@ -15,7 +15,7 @@ from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.names import ChainNames
 from pykubeproxy.rules.options import RuleOptions
 from pykubeproxy.rules.reading import endpoint_of, read, title_of
-from pykubeproxy.rules.refusals import reason_of
+from pykubeproxy.rules.refusals import RefusalReason, naming_rules, reason_of
 from pykubeproxy.rules.ruleset import ChainId, Ruleset
 from pykubeproxy.traffic.counters import Increases, Reading, drops_invalid, sends_to_endpoint
 
@@ -53,6 +53,8 @@ OTHER_REFUSED = RefusedName("", OTHER, "")
 
 Owners = Callable[[], Iterable[tuple[str, PortName]]]
 """Tells the Service port of each rule that sends to an endpoint. Asked only where those have no comments."""
+
+_NO_RULES = Ruleset()
 
 _Name = TypeVar("_Name", bound=Hashable)
 
@@ -139,10 +141,10 @@ class ConnectionCounter:
         """These chains, as (table, name), have just been written anew."""
         self._increases.rewritten(chains)
 
-    def take(self, reading: Reading, owners: Owners) -> None:
-        """Count what is new in a complete reading, which is kept."""
+    def take(self, reading: Reading, owners: Owners, rules: Ruleset = _NO_RULES) -> None:
+        """Count what is new in a complete reading, which is kept. `rules` tell which Services addresses belong to."""
         if reading.keys() != self._names.keys():
-            self._learn(reading, owners)
+            self._learn(reading, owners, rules)
         for rule, packets in self._increases.take(reading):
             counted = self._names[rule]
             if isinstance(counted, PortName):
@@ -159,9 +161,9 @@ class ConnectionCounter:
             invalid=self._invalid,
         )
 
-    def _learn(self, reading: Reading, owners: Owners) -> None:
+    def _learn(self, reading: Reading, owners: Owners, rules: Ruleset) -> None:
         """Find out what the rules of a reading count."""
-        self._names = _names_of(reading, self._names, owners)
+        self._names = _names_of(reading, self._names, owners) | dict(_names_of_unused_ports(reading, rules))
         self._endpoints.exist(_endpoint(rule, port) for rule, port in self._names.items() if isinstance(port, PortName))
         self._services.exist(port for port in self._names.values() if isinstance(port, PortName))
         self._refused.exist(name for name in self._names.values() if isinstance(name, RefusedName))
@@ -216,12 +218,20 @@ def _names_of(
     return names
 
 
+def _names_of_unused_ports(reading: Reading, rules: Ruleset) -> Iterator[tuple[str, RefusedName]]:
+    """The Services at whose addresses rules for unused ports count; not of those at which there is none any more."""
+    for rule, naming in naming_rules(reading, rules).items():
+        yield rule, _refused(title_of(naming), RefusalReason.UNUSED_PORT)
+
+
 def refused_name(rule: str) -> RefusedName | None:
-    """What a rule counts if it refuses connections to a Service; None for any other rule."""
-    reason = reason_of(rule)
-    if reason is None:
-        return None
-    return RefusedName(*ServiceKey.of_title(title_of(rule)), reason.value)
+    """What a rule counts if it refuses connections to the Service that it names; None for any other rule."""
+    reason, title = reason_of(rule), title_of(rule)
+    return None if reason is None or not title else _refused(title, reason)
+
+
+def _refused(title: str, reason: RefusalReason) -> RefusedName:
+    return RefusedName(*ServiceKey.of_title(title), reason.value)
 
 
 def _endpoint(rule: str, port: PortName) -> EndpointName:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules import names
-from pykubeproxy.rules.reading import chain_of, read
-from pykubeproxy.rules.refusals import RefusalReason, reason_of
+from pykubeproxy.rules.reading import RuleView, chain_of, read
+from pykubeproxy.rules.refusals import RefusalReason, naming_rules, reason_of
 from pykubeproxy.rules.ruleset import Lines, Ruleset
 from pykubeproxy.traffic.counters import Increases, Reading
 from pykubeproxy.traffic.rates import EndpointRate, Rates, RefusalRate, ServiceRate, share
@@ -133,10 +133,14 @@ class _FamilyMeter:
         if _chains(live.rules) != _chains(self._rules):
             self.served = Served(live.rules)
         self._rules = live.rules
-        for rule, packets in self._increases.take(live.counters):
+        increases = list(self._increases.take(live.counters))
+        naming = naming_rules((rule for rule, _ in increases), live.rules)
+        for rule, packets in increases:
             reason = reason_of(rule)
             if reason is not None:
-                yield self._refused_port(rule), reason, packets
+                view = read(naming.get(rule, rule))
+                if view.title:
+                    yield self._refused_port(view), reason, packets
             elif (hashed := self.served.owner(chain_of(rule))) in self.served.ports:
                 yield hashed, chain_of(rule), packets
 
@@ -161,9 +165,8 @@ class _FamilyMeter:
         chains = self.endpoint_chains(hashed)
         return self.served.target(next(iter(chains)))[0] if chains else self._refused[hashed][1]
 
-    def _refused_port(self, rule: str) -> str:
-        """The hash of the Service port whose connections a rule refuses."""
-        view = read(rule)
+    def _refused_port(self, view: RuleView) -> str:
+        """The hash of the Service port that a rule names whose connections are refused."""
         hashed = names.port_hash(view.title, view.protocol)
         self._refused[hashed] = view.title, view.protocol.upper()
         return hashed

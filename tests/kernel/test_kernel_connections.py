@@ -104,6 +104,10 @@ def test_unused_ports_are_refused_if_that_is_asked_for(node: Node) -> None:
         assert client.ask([*used, *unused]) == used | dict.fromkeys(unused, REFUSED)
         assert its.ask(unused[:1]) == {unused[0]: REFUSED}
         assert node.diff(*refusing).returncode == 0
+        (view,) = node.document("services")["services"]
+        # An IPv6 client tries again when it is refused by ICMP.
+        assert (packets := view["packetsToUnusedPorts"]) >= 3
+        assert view["says"] == [f"{packets} packets to unused ports refused"]
         node.sync()
         assert client.ask(unused, seconds=SILENCE_SECONDS) == dict.fromkeys(unused, SILENT)
 

@@ -77,8 +77,8 @@ def use_all(metrics: Metrics) -> None:
     metrics.dropped_without_local_endpoints(V4, Dropped(internal=1, external=2))
     metrics.programmed(V4, 0.3)
     metrics.conntrack_reconciled(V4, seconds=0.1, deleted=7)
-    metrics.counters_read(V4, {INVALID: 5, rule(1): 100, REFUSING: 100}, dict)
-    metrics.counters_read(V4, {INVALID: 8, rule(1): 103, REFUSING: 104}, dict)
+    metrics.counters_read(V4, {INVALID: 5, rule(1): 100, REFUSING: 100}, dict, Ruleset())
+    metrics.counters_read(V4, {INVALID: 8, rule(1): 103, REFUSING: 104}, dict, Ruleset())
     metrics.connections_tracked(entries=1, limit=2, dropped=3)
     metrics.healthz_answered(503)
     metrics.livez_answered(200)
@@ -165,9 +165,9 @@ def test_feature_gates(metrics: Metrics) -> None:
 
 
 def test_a_sync_that_rewrites_a_chain_starts_its_counter_anew(metrics: Metrics) -> None:
-    metrics.counters_read(V4, {rule(1): 100}, dict)
+    metrics.counters_read(V4, {rule(1): 100}, dict, Ruleset())
     rewritten = ChainChange(table="nat", chain="KUBE-SEP-1", before=(rule(1),), after=(rule(1),))
     metrics.synced(V4, Plan(chains=(rewritten,)), seconds=1, is_full=False)
-    metrics.counters_read(V4, {rule(1): 130}, dict)
+    metrics.counters_read(V4, {rule(1): 130}, dict, Ruleset())
     (line,) = lines_of(metrics, "pykubeproxy_service_new")
     assert line.endswith(" 130")

@@ -11,9 +11,11 @@ from pykubeproxy.model.endpoint import EndpointSlice
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import Service, ServiceType
 from pykubeproxy.rules.compile import compile_ruleset
-from pykubeproxy.rules.reading import endpoint_of
+from pykubeproxy.rules.options import Dispatch, RejectUnused
+from pykubeproxy.rules.reading import endpoint_of, read
 from pykubeproxy.rules.refusals import RefusalReason, reason_of
 from pykubeproxy.rules.ruleset import Ruleset
+from pykubeproxy.traffic.connections import ConnectionCounter, Limits, RefusedName
 from pykubeproxy.traffic.counters import sends_to_endpoint
 from pykubeproxy.traffic.meter import WINDOW, LiveRules, Meter
 from pykubeproxy.traffic.rates import Rates, RefusalRate, ServiceRate, next_reading
@@ -104,6 +106,7 @@ def test_one_namespace(namespace: str, told: list[str], connections: int, servic
 
 
 NOBODY, NOT_HERE = RefusalReason.NO_ENDPOINTS, RefusalReason.NO_LOCAL_ENDPOINTS
+UNUSED = RefusalReason.UNUSED_PORT
 
 
 @pytest.mark.parametrize("namespace", [None, "a"])
@@ -141,6 +144,29 @@ def test_what_is_refused(namespace: str | None) -> None:
     for _ in range(WINDOW):
         last = meter.take(live(103, 9, 8), 1.0)
     assert last.services == ()
+
+
+def test_what_is_refused_at_unused_ports_counts_with_the_first_port_of_the_service() -> None:
+    two = service("a/dns", "172.30.0.3", ports=(port("udp", 53), port("tcp", 54)))
+    ruleset = compile_ruleset(
+        snapshot(two, service("a/web", "172.30.0.1")),
+        options(dispatch=Dispatch.TREE, reject_unused=RejectUnused.CLUSTER_IPS),
+    )
+    unused = {
+        read(line).address: line
+        for lines in ruleset.tables["filter"].chains.values()
+        for line in lines
+        if reason_of(line) is UNUSED
+    }
+    gone = unused["172.30.0.1"].replace("172.30.0.1", "172.30.0.9")
+    counters = {unused["172.30.0.3"]: 3, gone: 5}
+    meter, counter = Meter(), ConnectionCounter(Limits())
+    meter.start({Family.IPV4: LiveRules(ruleset, {})})
+    (dns,) = meter.take({Family.IPV4: LiveRules(ruleset, counters)}, 1.0).services
+    assert (dns.service, [(its.reason, its.connections) for its in dns.refusals]) == ("a/dns:tcp", [(UNUSED, 3)])
+    for reading in ({}, counters):
+        counter.take(reading, dict, ruleset)
+    assert counter.counts.refused == {RefusedName("a", "dns", "unused_port"): 3}
 
 
 def test_endpoints_come_and_go_and_services_too() -> None:

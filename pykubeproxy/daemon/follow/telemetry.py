@@ -169,6 +169,7 @@ class Telemetry(Follower):
                 family,
                 result.counters,
                 lambda: rule_owners(sync.snapshot, sync.proxy.options, sync.proxy.desired),
+                sync.proxy.desired,
             )
         self._metrics.planned(family, result.plan, sync.proxy.rule_counts)
         if result.drifted:
