@@ -9,6 +9,7 @@ from pykubeproxy.explain.notes import ipvs_text, other_table_text, unread_text
 from pykubeproxy.host.backend import Backend
 from pykubeproxy.host.leftovers import find_leftovers
 from pykubeproxy.host.nft_tables import hooked_tables
+from pykubeproxy.host.table_info import tables_with_rules
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.leftovers import Leftovers
 from pykubeproxy.model.nft_table import INET, LINK_FAMILIES, OF_FAMILY, NftTable
@@ -18,8 +19,8 @@ from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, Ruleset
 class OtherTables(msgspec.Struct, frozen=True, kw_only=True):
     """What a kernel holds beside the rules of iptables.
 
-    Packets pass through the tables of nftables that are `not_looked_at`. `leftovers` are kube-proxy's. A node that is
-    only known by a dump, or by objects, has neither.
+    Packets pass through the tables of nftables, and of the legacy tools, that are `not_looked_at`. `leftovers` are
+    kube-proxy's. A node that is only known by a dump, or by objects, has neither.
     """
 
     not_looked_at: tuple[NftTable, ...] = ()
@@ -31,7 +32,10 @@ def find_other_tables(backends: Mapping[Family, Backend]) -> OtherTables:
     shown = [OF_FAMILY[family] for family, backend in backends.items() if backend is Backend.NFT]
     own = frozenset(NftTable(family, table) for family in shown for table in BUILTIN_CHAINS)
     families = (*(OF_FAMILY[family] for family in backends), INET, *LINK_FAMILIES)
-    return OtherTables(not_looked_at=hooked_tables(families, without=own), leftovers=find_leftovers(backends))
+    legacy = [each for family, its in backends.items() if its is Backend.NFT for each in tables_with_rules(family)]
+    return OtherTables(
+        not_looked_at=(*hooked_tables(families, without=own), *legacy), leftovers=find_leftovers(backends)
+    )
 
 
 def note_other_tables(others: OtherTables) -> None:

@@ -1,7 +1,8 @@
 """`services`: what the rules of a node know of Services."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 
 import click
 
@@ -12,12 +13,14 @@ from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.help import node_command
 from pykubeproxy.cli.inputs import print_notes, read_config, read_objects_if_any
 from pykubeproxy.cli.notes import note_unread
-from pykubeproxy.cli.options import AddressParam, complete_files, object_options, our_options
+from pykubeproxy.cli.options import API, AddressParam, complete_files, object_options, our_options
 from pykubeproxy.cli.progress import READING_RULES, progress
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.running_proxy import config_of_node, options_of_node
 from pykubeproxy.cli.services_output import as_json, as_pages, as_table
+from pykubeproxy.cluster.api_error import ApiError
 from pykubeproxy.cluster.source import ObjectChanges
+from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.daemon.setup.tools import check_tools, find_tools
 from pykubeproxy.explain.cluster_view import ClusterView
@@ -26,6 +29,7 @@ from pykubeproxy.explain.notes import MissingTables, no_table_text
 from pykubeproxy.explain.service_view import ServiceView, UnequalServices, service_views, unequal_services
 from pykubeproxy.host.iptables import IptablesHost
 from pykubeproxy.model.ip import IP, Family
+from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
 from pykubeproxy.rules.ruleset import Ruleset
 from pykubeproxy.traffic.counters import CounterReader
@@ -72,8 +76,9 @@ def services(
     ones; else with 1, and with more than 1 if something went wrong.
     """
     counters = {family: CounterReader(Ruleset()) for family in Family}
-    rules, changes, node_name = _read(objects, dumps, own_options, flags, counters)
+    rules, changes, completed = _read(objects, dumps, own_options, flags, counters)
     snapshot = _snapshot(changes) if changes is not None else None
+    node_name = completed.node_name if completed is not None else ""
     clusters = {
         family: ClusterView(snapshot=snapshot, family=family, node_name=node_name) if snapshot is not None else None
         for family in rules
@@ -88,7 +93,11 @@ def services(
             print_stderr("note: not all objects can be read, so nothing is said of Services that only the rules have")
     found = sorted((view for its in views.values() for view in its), key=lambda view: (view.title, view.family))
     shown = [view for view in found if _is_wanted(view, services, namespace, address)]
-    missing = _note_missing(services, found, [its for its in clusters.values() if its is not None])
+    known = {name for view in found for name in (view.title, view.service)}
+    missing = [name for name in services if name not in known]
+    if snapshot is not None and completed is not None and API in objects:
+        _learn(snapshot, completed, missing)
+    _note_missing(missing, known, [its for its in clusters.values() if its is not None])
     _print(shown, unequal, output, is_whole=bool(services))
     is_filtered = bool(services or namespace or address)
     sys.exit(DIFFERENT if missing or unequal or (is_filtered and not shown) else 0)
@@ -100,10 +109,10 @@ def _read(
     own_options: OwnOptions,
     flags: dict[str, object],
     counters: Mapping[Family, CounterReader],
-) -> tuple[Mapping[Family, Ruleset], ObjectChanges | None, str]:
-    """The rules by family, the objects (None without any), and the node's name. Raises HostError, SourceError."""
+) -> tuple[Mapping[Family, Ruleset], ObjectChanges | None, Completed | None]:
+    """The rules by family, the objects and the configuration (None without any). Raises HostError, SourceError."""
     if not objects:
-        return _read_rules(dumps, own_options if dumps else options_of_node(own_options), counters), None, ""
+        return _read_rules(dumps, own_options if dumps else options_of_node(own_options), counters), None, None
     if dumps:
         completed = read_config(flags)
     else:
@@ -111,9 +120,9 @@ def _read(
         completed, own_options = config.completed, config.own_options
     changes = read_objects_if_any(objects, completed)
     if changes is None:
-        return _read_rules(dumps, own_options, counters), None, ""
+        return _read_rules(dumps, own_options, counters), None, None
     print_notes(changes.notes)
-    return _read_rules(dumps, own_options, counters), changes, completed.node_name
+    return _read_rules(dumps, own_options, counters), changes, completed
 
 
 def _snapshot(changes: ObjectChanges) -> Snapshot:
@@ -149,15 +158,22 @@ def _is_wanted(view: ServiceView, wanted: Sequence[str], namespace: str | None, 
     )
 
 
-def _note_missing(wanted: Sequence[str], found: Sequence[ServiceView], clusters: Sequence[ClusterView]) -> bool:
-    """Print which of the Services asked for are not in the rules, and why as far as objects tell; True if any."""
-    known = {name for view in found for name in (view.title, view.service)}
-    missing = [name for name in wanted if name not in known]
+def _learn(snapshot: Snapshot, completed: Completed, missing: Sequence[str]) -> None:
+    """Ask the API server for Services that no proxy follows, such as headless ones; without an answer, none is said."""
+    from pykubeproxy.cluster.lookups import Lookups  # noqa: PLC0415  takes long to import
+
+    for name in missing:
+        with suppress(ApiError):
+            for obj in Lookups(completed).service(ServiceKey.of_title(name)):
+                snapshot.put(obj)
+
+
+def _note_missing(missing: Sequence[str], known: Collection[str], clusters: Sequence[ClusterView]) -> None:
+    """Print why Services that were asked for are not in the rules, as far as objects tell."""
     for name in missing:
         absences = [absence_text(its) for cluster in clusters if (its := cluster.why_absent(name))]
         unknown = f"no Service {name} in these rules{known_names_text(name, known)}"
         print_stderr(f"note: {absences[0] if absences else unknown}")
-    return bool(missing)
 
 
 def _print(

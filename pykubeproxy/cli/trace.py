@@ -29,6 +29,7 @@ from pykubeproxy.cli.trace_rules import Rules, environment, read_rules
 from pykubeproxy.cli.trace_text import as_text
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.explain.cluster_view import AddressHolder
+from pykubeproxy.explain.next_step import next_step_text
 from pykubeproxy.explain.pictures.html import as_html
 from pykubeproxy.explain.pictures.mermaid import as_mermaid
 from pykubeproxy.explain.pictures.svg import as_svg
@@ -121,6 +122,8 @@ def trace(
     if output == "text":
         text = as_text(traced, again, unseen, holders, every_step=every_step)
         click.echo(text)
+        if rules.is_this_node and (hint := next_step_text(traced, rules.of(packet.family))):
+            click.echo(f"hint: {hint}", err=True)
     else:
         click.echo(as_json(traced, unseen, holders) if output == "json" else _PICTURES[output](traced, holders))
     # 0 only if the packet gets through whatever the answers to undecided questions are.

@@ -13,6 +13,7 @@ from pykubeproxy.cluster.api_error import ApiError
 from pykubeproxy.explain.service_lookup import services_at
 from pykubeproxy.model.ip import IP
 from pykubeproxy.model.pod import PodKey
+from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Object
 from pykubeproxy.netfilter import Packet
 
@@ -26,6 +27,11 @@ def learn_pod(rules: Rules, name: str) -> str:
     """Ask for the pod `namespace/name`; return why there is no answer, empty if there is one, or nobody to ask."""
     found = _POD.fullmatch(name)
     return _learn(rules, lambda api: api.pod(PodKey(*found.groups()))) if found else ""
+
+
+def learn_service(rules: Rules, name: str) -> None:
+    """Ask for a Service (`namespace/name[:port]`) that is not among those that proxies follow: a headless one, say."""
+    _learn(rules, lambda api: api.service(ServiceKey.of_title(name)))
 
 
 def learn_addresses(rules: Rules, packet: Packet) -> None:

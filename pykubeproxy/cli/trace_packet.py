@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from pykubeproxy.cli.errors import print_stderr
-from pykubeproxy.cli.trace_lookups import learn_pod
+from pykubeproxy.cli.trace_lookups import learn_pod, learn_service
 from pykubeproxy.cli.trace_rules import Rules, own_address
 from pykubeproxy.explain.client_notes import client_note_text, client_notes
 from pykubeproxy.explain.finding_words import absence_text
@@ -145,6 +145,8 @@ def _why_unknown(name: str, rules: Rules, family: Family) -> str:
     service = name.partition(":")[0]
     if cluster is None or any(each.title.partition(":")[0] == service for each in named_services(rules.of(family))):
         return ""
+    if cluster.service(name) is None:
+        learn_service(rules, name)
     absence = cluster.why_absent(name)
     return "" if absence is None else absence_text(absence)
 

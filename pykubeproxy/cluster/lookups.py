@@ -1,4 +1,4 @@
-"""Single questions to the API server that add names to a trace: whose an address is, and whether it is for Services.
+"""Single questions to the API server about what a proxy does not follow: pods, headless Services, networks of Services.
 
 Nobody has to allow them: kube-proxy's own rights do not, those of most people do. No question makes the server send, or
 read from its database, all Pods.
@@ -8,12 +8,14 @@ import msgspec
 
 from pykubeproxy.cluster.api_error import MALFORMED, ApiError
 from pykubeproxy.cluster.client import connect
-from pykubeproxy.cluster.resources import PODS, SERVICE_CIDRS, Resource
+from pykubeproxy.cluster.resources import ENDPOINT_SLICES, PODS, SERVICE_CIDRS, SERVICES, Resource
 from pykubeproxy.cluster.timeouts import Timeouts
 from pykubeproxy.cluster.translate import BadObject
 from pykubeproxy.config.completed import Completed
+from pykubeproxy.model.endpoint import SERVICE_NAME_LABEL
 from pykubeproxy.model.ip import IP
 from pykubeproxy.model.pod import PodKey
+from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Object
 
 _TIMEOUTS = Timeouts(connect=2.0, silence=2.0)
@@ -50,6 +52,15 @@ class Lookups:
     def service_cidrs(self) -> tuple[Object, ...]:
         """The ServiceCIDRs, of which there are few."""
         return self._list(SERVICE_CIDRS, {})
+
+    def service(self, key: ServiceKey) -> tuple[Object, ...]:
+        """The Service of a name and its EndpointSlices, also one that no proxy makes rules for."""
+        named = f"metadata.name={key.name},metadata.namespace={key.namespace}"
+        slices = {
+            "labelSelector": f"{SERVICE_NAME_LABEL}={key.name}",
+            "fieldSelector": f"metadata.namespace={key.namespace}",
+        }
+        return (*self._list(SERVICES, {"fieldSelector": named}), *self._list(ENDPOINT_SLICES, slices))
 
     def _list(self, resource: Resource, query: dict[str, str]) -> tuple[Object, ...]:
         body = self._session.get(resource.path, {**query, **_ANY_VERSION})

@@ -14,6 +14,7 @@ import msgspec
 
 from pykubeproxy.host.errors import HostError, NotPermitted
 from pykubeproxy.model.ip import Family
+from pykubeproxy.model.nft_table import LEGACY_OF_FAMILY, NftTable
 
 _LEVEL = {Family.IPV4: socket.IPPROTO_IP, Family.IPV6: socket.IPPROTO_IPV6}
 _LOADED = {Family.IPV4: "ip_tables_names", Family.IPV6: "ip6_tables_names"}
@@ -26,6 +27,14 @@ _GET_INFO = 64
 # struct ipt_getinfo: name, which hooks the table has, where each hook's chain and its policy are, rules, bytes.
 _INFO = struct.Struct("@32sI5I5III")
 _HOOKS = 5
+
+_HOOKS_OF = {
+    "filter": ("forward", "input", "output"),
+    "nat": ("input", "output", "postrouting", "prerouting"),
+    "mangle": ("forward", "input", "output", "postrouting", "prerouting"),
+    "raw": ("output", "prerouting"),
+    "security": ("forward", "input", "output"),
+}
 
 
 class TableInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +84,20 @@ def loaded_tables(family: Family) -> tuple[str, ...]:
         return ()
     except OSError as error:
         raise _error(family, "names", error.errno or 0) from error
+
+
+def tables_with_rules(family: Family) -> tuple[NftTable, ...]:
+    """The legacy tables that hold more than empty chains, with their hooks; none without permission to ask."""
+    try:
+        found = [info for table in loaded_tables(family) if (info := table_info(family, table)) is not None]
+    except HostError:
+        return ()
+    # An empty table has an entry for the policy of each chain, and one that marks its end.
+    return tuple(
+        NftTable(LEGACY_OF_FAMILY[family], info.table, _HOOKS_OF[info.table])
+        for info in found
+        if info.table in _HOOKS_OF and info.entries > len(_HOOKS_OF[info.table]) + 1
+    )
 
 
 def _socket(family: Family, table: str) -> socket.socket:

@@ -1,8 +1,8 @@
-"""Tables of nftables, which a trace does not look at, and the outcomes that they could change."""
+"""Tables of nftables and of legacy tools, which a trace does not look at, and the outcomes that they could change."""
 
 from collections.abc import Iterable
 
-from pykubeproxy.model.nft_table import INET, OF_FAMILY, NftTable
+from pykubeproxy.model.nft_table import INET, LEGACY_OF_FAMILY, OF_FAMILY, NftTable
 from pykubeproxy.netfilter.causes import Arrives
 from pykubeproxy.netfilter.events import Delivered
 from pykubeproxy.netfilter.outcome import Outcome
@@ -14,7 +14,8 @@ def could_change(outcome: Outcome, packet: Packet, tables: Iterable[NftTable]) -
 
     Only tables of its IP family and of `inet` see it for certain. Those of `netdev` and `bridge` depend on interfaces.
     """
-    families, hooks = (OF_FAMILY[packet.family], INET), _hooks(outcome, packet)
+    families = (OF_FAMILY[packet.family], LEGACY_OF_FAMILY[packet.family], INET)
+    hooks = _hooks(outcome, packet)
     return tuple(table for table in tables if table.family in families and hooks.intersection(table.hooks))
 
 

@@ -28,6 +28,7 @@ def pod(name: str, ip: str, node: str = "node-a", phase: str = "Running", **spec
 OBJECTS = [
     testing.node("node-a", "172.31.1.1"),
     testing.endpoint_slice("np", "10.244.0.5", namespace="ns1"),
+    testing.service("nobody", clusterIP="None"),
     pod("default/client", "10.244.0.7"),
     pod("default/done", "10.244.0.8", phase="Succeeded"),
     pod("default/heir", "10.244.0.8", "node-b"),
@@ -72,6 +73,7 @@ def api() -> Iterator[ApiServer]:
         ("10.244.0.7", "10.96.1.9:80", "ACCEPT", "LOST"),
         ("pod/default/done", "ns1/np", "pod/default/done: this pod has no IPv4 address now", "403"),
         ("pod/default/client/x", "ns1/np", "is a pod of this name", "is a pod of this name; give its IP address"),
+        ("10.244.0.7", "default/nobody", "default/nobody has no rules: headless", "has no rules: headless"),
     ],
 )
 def test_names(api: ApiServer, tmp_path: Path, *, client: str, target: str, expected: str, without_rights: str) -> None:

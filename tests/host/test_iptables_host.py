@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pykubeproxy.host import errors, iptables
-from pykubeproxy.host.table_info import TableInfo, loaded_tables, table_info
+from pykubeproxy.host.table_info import TableInfo, loaded_tables, table_info, tables_with_rules
 from pykubeproxy.model.ip import Family
 from tests.host.fake_tools import FakeTools
 from tests.host.namespace import Namespace, needs_root
@@ -218,6 +218,12 @@ def test_numbers_of_a_legacy_table_change_with_the_rules_and_asking_for_them_loa
     assert node.run(lambda: loaded_tables(family)) == ("nat",)
     # Where the built-in chains begin tells rules apart that were moved between them.
     first = after("-A", "PREROUTING", "-j", "ACCEPT")
+    assert [str(each) for each in node.run(lambda: tables_with_rules(family))] == [
+        f"table {tool} nat (hooks input, output, postrouting, prerouting)"
+    ]
     after("-F")
+    after("-X")
+    assert node.run(lambda: tables_with_rules(family)) == ()
+    after("-N", "KUBE-SERVICES")
     second = after("-A", "OUTPUT", "-j", "ACCEPT")
     assert first != second

@@ -50,7 +50,10 @@ def test_the_hooks_on_the_way(ruleset: Ruleset, destination: str, *, from_node: 
     assert changing(ruleset, packet(destination, from_node=from_node)) == hooks
 
 
+FAMILIES = ("ip", "ip6", "inet", "bridge", "netdev", "iptables-legacy", "ip6tables-legacy")
+
+
 def test_only_families_that_see_the_packet_for_certain() -> None:
-    tables = tuple(NftTable(family, family, ALL_HOOKS) for family in ("ip", "ip6", "inet", "bridge", "netdev"))
+    tables = tuple(NftTable(family, family, ALL_HOOKS) for family in FAMILIES)
     assert packet("10.0.0.1").family is Family.IPV4
-    assert changing(FILTER, packet("10.0.0.1"), tables) == {"ip", "inet"}
+    assert changing(FILTER, packet("10.0.0.1"), tables) == {"ip", "inet", "iptables-legacy"}

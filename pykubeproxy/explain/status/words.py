@@ -248,7 +248,7 @@ def _of_others(observation: Observation) -> Words:  # noqa: PLR0911  one case fo
             return Words("none has rules")
         case of_kernel.NativeTables(tables=tables):
             says = f"packets pass through {', '.join(map(str, tables))}"
-            return Words(says, f"`nft list {tables[0].title}` shows what that does; diff and trace do not look at it")
+            return Words(says, f"`{tables[0].command}` shows what that does; diff and trace do not look at it")
         case of_kernel.TablesNotLookedAt():
             return Words("not looked at, whether nftables has any: only root may", _AS_ROOT)
         case of_kernel.NoLeftovers():
