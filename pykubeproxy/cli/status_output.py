@@ -20,8 +20,8 @@ _COLORS: Mapping[str, str] = {Level.OK: "green", Level.NOTE: "yellow", Level.BAD
 _WIDTH = 14
 
 _NEXT = (
-    "A Service does not answer? `pykubeproxy services NAMESPACE/NAME` shows its endpoints, and what is refused;\n"
-    "`pykubeproxy trace --from CLIENT-IP --to NAMESPACE/NAME` shows what becomes of a packet, and why."
+    "A Service does not answer? `pykubeproxy services NAMESPACE/NAME{0}` shows its endpoints, and what is\n"
+    "refused; `pykubeproxy trace --from CLIENT-IP --to NAMESPACE/NAME{0}` what becomes of a packet, and why."
 )
 
 
@@ -41,7 +41,9 @@ def as_text(state: NodeState | MoveFacts, observations: Sequence[Observation]) -
         if advice:
             yield f"  {'':<{_WIDTH}}→ {advice}"
     if isinstance(state, NodeState):
-        yield f"\n{_NEXT}"
+        # By objects, the answers also say why a Service has no endpoints, and whose an address is.
+        status = state.answer.status if state.answer is not None else None
+        yield f"\n{_NEXT.format(' --source api' if status is not None and status.source.server else '')}"
 
 
 def sign(level: str) -> str:

@@ -25,4 +25,4 @@ def next_step_text(traced: Trace, ruleset: Ruleset) -> str:
     title = next((each.title for each in node_ports(ruleset) if (each.protocol, each.port) == wanted), None)
     if title is None:
         return ""
-    return f"{packet.destination_port} is the node port of {title}: if {packet.destination} is a node, ask there"
+    return f"{packet.destination_port} is the node port of {title}: if {packet.destination.text} is a node, ask there"
