@@ -20,8 +20,9 @@ _COLORS: Mapping[str, str] = {Level.OK: "green", Level.NOTE: "yellow", Level.BAD
 _WIDTH = 14
 
 _NEXT = (
-    "A Service does not answer? `pykubeproxy services NAMESPACE/NAME{0}` shows its endpoints, and what is\n"
-    "refused; `pykubeproxy trace --from CLIENT-IP --to NAMESPACE/NAME{0}` what becomes of a packet, and why."
+    "A Service does not answer?\n"
+    "  `pykubeproxy services NAMESPACE/NAME{0}`: its endpoints, and what is refused\n"
+    "  `pykubeproxy trace --from CLIENT-IP --to NAMESPACE/NAME{0}`: where a packet goes, and why"
 )
 
 

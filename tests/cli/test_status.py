@@ -29,8 +29,9 @@ node-a: all well
 ✔ other tables  none has rules
 ✔ leftovers     none of kube-proxy's other modes
 
-A Service does not answer? `pykubeproxy services NAMESPACE/NAME` shows its endpoints, and what is refused;
-`pykubeproxy trace --from CLIENT-IP --to NAMESPACE/NAME` shows what becomes of a packet, and why.
+A Service does not answer?
+  `pykubeproxy services NAMESPACE/NAME --source api`: its endpoints, and what is refused
+  `pykubeproxy trace --from CLIENT-IP --to NAMESPACE/NAME --source api`: where a packet goes, and why
 """
 UNSEEN = replace(
     IDLE, processes=(replace(PROCESS, is_here=None),), kernel=replace(KERNEL, may_ask=False, proxy_chains={})
