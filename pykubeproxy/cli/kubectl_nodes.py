@@ -11,6 +11,7 @@ from pykubeproxy.cluster.kubectl import LIMIT, AnswerTooLong, Kubectl, KubectlEr
 from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.cluster.proxy_pods import ProxyPod, UnreadablePods, read_client_pod, read_proxy_pods
 from pykubeproxy.explain.node_answers import (
+    BY_SIGNAL,
     CommandFailed,
     ExecFailed,
     NoAnswer,
@@ -161,7 +162,8 @@ def _understood(printed: Printed, pod: ProxyPod) -> NodeOutput | NoAnswer:
         return NoSuchProgram(pod=pod.name, image=pod.image)
     if status == 1:
         return NodeOutput(pod=pod.name, status=1, stdout=printed.stdout, stderr=said)
-    return CommandFailed(pod=pod.name, status=status, error=_last_line(said))
+    # What was ended from outside has told nothing of it.
+    return CommandFailed(pod=pod.name, status=status, error="" if status > BY_SIGNAL else _last_line(said))
 
 
 async def _pods(kubectl: Kubectl, cluster: Cluster) -> dict[str, ProxyPod]:

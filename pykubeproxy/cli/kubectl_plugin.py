@@ -40,11 +40,13 @@ from pykubeproxy.cli.kubectl_output import (
 )
 from pykubeproxy.cluster.kubectl import Kubectl
 from pykubeproxy.explain.node_answer_words import no_answer_text
-from pykubeproxy.explain.node_answers import NoAnswer, SyncState, read_status
+from pykubeproxy.explain.node_answers import BY_SIGNAL, CommandFailed, ExecFailed, NoAnswer, SyncState, read_status
 from pykubeproxy.model.ip import Family
 
 _JSON = "json"
 _POD = "pod/"
+# The usual screen of a terminal instead of the alternate one, and the cursor (xterm's control sequences).
+_LEAVE_SCREEN = "\x1b[?1047l\x1b[?25h"
 _HANDED_ON = {"ignore_unknown_options": True, "max_content_width": 120, "help_option_names": ["-h", "--help"]}
 
 
@@ -232,7 +234,15 @@ def _run_live(cluster: Cluster, command: Sequence[str]) -> int:
     if isinstance(pod, NoAnswer):
         fail(f"{node}: {no_answer_text(pod)}")
     kubectl = Kubectl(cluster.flags).command(*exec_command(pod, command, "--stdin", "--tty"))
-    return FAILED if subprocess.call(kubectl) else 0
+    status = subprocess.call(kubectl)
+    if status not in (0, FAILED):
+        # It did not come to giving the terminal back, and what kubectl said was on the screen that is left now.
+        click.echo(_LEAVE_SCREEN, nl=False)
+        why: NoAnswer = ExecFailed(pod=pod.name, error="it failed, or the connection was lost")
+        if status > BY_SIGNAL:
+            why = CommandFailed(pod=pod.name, status=status, error="")
+        fail(f"{node}: {no_answer_text(why)}")
+    return status
 
 
 def _ask(cluster: Cluster, command: Sequence[str]) -> Answers:

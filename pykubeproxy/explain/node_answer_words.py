@@ -37,7 +37,8 @@ def _no_answer_text(reason: NoAnswer) -> str:  # noqa: PLR0911  one case for eac
             hint = "; is the node's kubelet up?" if _TO_KUBELET in error else ""
             return f"kubectl exec in {pod}: {error}{hint}"
         case answers.CommandFailed(pod=pod, status=status, error=error):
-            return f"{pod}: {error}" if error else f"{pod}: the command ended with exit status {status}"
+            hint = "; was its container stopped?" if status > answers.BY_SIGNAL else ""
+            return f"{pod}: {error or f'the command ended with exit status {status}{hint}'}"
         case answers.NotUnderstood(pod=pod, error=error):
             return f"{pod} printed something else than expected: {error}"
     raise AssertionError(reason)

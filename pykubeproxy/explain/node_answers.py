@@ -12,6 +12,10 @@ STATUS_VERSION = 1
 """The version of the documents of `status --output json` that are understood (docs/status-json.md)."""
 
 
+BY_SIGNAL = 128
+"""Exit statuses beyond it are those of programs that a signal has ended, as when a container is stopped."""
+
+
 class NoAnswer(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="kind", rename="camel"):
     """Why a node gives no answer."""
 

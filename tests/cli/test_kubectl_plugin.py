@@ -106,10 +106,11 @@ def test_what_a_newer_release_says_is_shown(kubectl: StandIn) -> None:
 
 
 OTHERWISE = "proxy-x printed something else than expected: "
+STOPPED = "the command ended with exit status 137; was its container stopped?"
 SILENT = {
     "slow": ("cat {fifo} | cat", "proxy-x did not answer within 2 s; --timeout gives it more"),
     "no program": (None, "proxy-x has no pykubeproxy in its image registry.example.com/kube-proxy:1"),
-    "killed": ("exit 137", "proxy-x: the command ended with exit status 137"),
+    "killed": ("echo note >&2; exit 137", f"proxy-x: {STOPPED}"),
     "no kubelet": (
         "echo 'error: error dialing backend: dial tcp: i/o timeout' >&2; kill -9 $PPID",
         "kubectl exec in proxy-x: error dialing backend: dial tcp: i/o timeout; is the node's kubelet up?",
@@ -360,13 +361,19 @@ def test_escapes_that_a_node_prints_do_not_reach_the_terminal(kubectl: StandIn) 
 
 
 def test_top_of_one_node_is_live_on_a_terminal(kubectl: StandIn) -> None:
-    kubectl.nodes({"a": "echo interactive", "b": "exit 7"})
+    kubectl.nodes({"a": "echo interactive", "b": "exit 2", "c": "exit 137", "d": "kill -9 $PPID"})
     ours, its = pty.openpty()
     try:
         live = subprocess.run([*PLUGIN, "top", "--node", "a"], cwd=ROOT, stdin=its, stdout=its, check=False)
         assert (live.returncode, os.read(ours, 100)) == (0, b"interactive\r\n")
-        failed = subprocess.run([*PLUGIN, "top", "--node", "b"], cwd=ROOT, stdin=its, stdout=its, check=False)
-        assert failed.returncode == 2
+        lost = "kubectl exec in proxy-d: it failed, or the connection was lost"
+        for node, says in (("b", ""), ("c", f"Error: c: proxy-c: {STOPPED}\n"), ("d", f"Error: d: {lost}\n")):
+            command = [*PLUGIN, "top", "--node", node]
+            failed = subprocess.run(command, cwd=ROOT, stdin=its, stdout=its, stderr=-1, check=False, text=True)
+            assert (failed.returncode, "Error" in failed.stderr) == (2, bool(says))
+            assert failed.stderr.endswith(says)
+            # The terminal is given back: the usual screen, and the cursor.
+            assert not says or os.read(ours, 100).endswith(b"\x1b[?1047l\x1b[?25h")
     finally:
         os.close(ours)
         os.close(its)
