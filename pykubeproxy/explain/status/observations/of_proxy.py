@@ -26,36 +26,39 @@ class OnlyShadowRuns(ProxyRuns, frozen=True, kw_only=True):
     level = Level.BAD
 
 
-class Unanswered(Observation, frozen=True, kw_only=True):
-    """No proxy answers at the addresses `asked`; `silent` and `foreign` are as in NodeState."""
-
-    topic = Topic.PROXY
-    asked: tuple[str, ...]
-    silent: tuple[str, ...] = ()
-    foreign: tuple[str, ...] = ()
-
-
-class NoProxyRuns(Unanswered, frozen=True, kw_only=True):
+class NoProxyRuns(Observation, frozen=True, kw_only=True):
     """No Service proxy is to be seen, and none answers at the addresses `asked`.
 
     Of these, `silent` ones take connections and send nothing, and `foreign` ones answer as no proxy does.
     """
 
+    topic = Topic.PROXY
     level = Level.BAD
+    asked: tuple[str, ...]
+    silent: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
-class ProxyDoesNotAnswer(Unanswered, frozen=True, kw_only=True):
+class ProxyDoesNotAnswer(Observation, frozen=True, kw_only=True):
     """A Service proxy runs here, but its metrics server does not answer at the addresses `asked`."""
 
+    topic = Topic.PROXY
     level = Level.BAD
     process: str
+    asked: tuple[str, ...]
+    silent: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
-class ProxyMayBeElsewhere(Unanswered, frozen=True, kw_only=True):
+class ProxyMayBeElsewhere(Observation, frozen=True, kw_only=True):
     """A Service proxy runs that does not answer, and only root may know whether it is in this network namespace."""
 
+    topic = Topic.PROXY
     level = Level.UNKNOWN
     process: str
+    asked: tuple[str, ...]
+    silent: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
 class ProxyStuck(Observation, frozen=True, kw_only=True):
