@@ -12,6 +12,7 @@ from pykubeproxy.cli.garbage_collection import without_garbage_collection
 from pykubeproxy.cli.help import node_command
 from pykubeproxy.cli.notes import note_other_tables
 from pykubeproxy.cli.options import complete_files, object_options, our_options
+from pykubeproxy.cli.progress import progress
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.trace_json import as_json
 from pykubeproxy.cli.trace_lookups import learn_addresses
@@ -20,7 +21,7 @@ from pykubeproxy.cli.trace_packet import (
     check_endpoint,
     find_destination,
     make_packet,
-    note_client,
+    note_ends,
     read_client,
     require_known_node,
     require_remembering,
@@ -37,6 +38,7 @@ from pykubeproxy.explain.trace_causes import with_service_causes
 from pykubeproxy.host.listeners import listening_ports
 from pykubeproxy.netfilter import Environment, Outcome, Packet, Trace, Verdict
 from pykubeproxy.netfilter import trace as simulate
+from pykubeproxy.netfilter.causes import Unreachable
 from pykubeproxy.netfilter.outcome import decided
 from pykubeproxy.netfilter.questions import ArrivesBy
 
@@ -108,7 +110,7 @@ def trace(
     packet = make_packet(sender, destination, in_interface)
     learn_addresses(rules, packet)
     around = environment(rules, packet)
-    note_client(rules, packet)
+    note_ends(rules, packet, around)
     traced = _traced(rules, packet, around, seen_at)
     require_known_node(packet, sender, (result.cause for result in decided(traced.outcomes)))
     if seen_at is not None:
@@ -140,6 +142,10 @@ def _asks_for_interface(outcome: Outcome) -> bool:
 
 def _traced(rules: Rules, packet: Packet, around: Environment, seen_at: str | None) -> Trace:
     ruleset = rules.of(packet.family)
-    traced = simulate(ruleset, packet, msgspec.structs.replace(around, seen_at=seen_at))
+    around = msgspec.structs.replace(around, seen_at=seen_at)
     listening = listening_ports(packet.protocol) if rules.is_this_node else ()
-    return with_service_causes(traced, ruleset, rules.cluster(packet.family), listening)
+    with progress("following the packet"):
+        traced, if_routed = simulate(ruleset, packet, around), None
+        if any(isinstance(each.cause, Unreachable) and each.dnat is None for each in decided(traced.outcomes)):
+            if_routed = simulate(ruleset, packet, msgspec.structs.replace(around, routes=None, forwarding=True))
+        return with_service_causes(traced, ruleset, rules.cluster(packet.family), listening, if_routed)

@@ -9,7 +9,7 @@ import msgspec
 from pykubeproxy.cli.errors import print_stderr
 from pykubeproxy.cli.trace_lookups import learn_pod, learn_service
 from pykubeproxy.cli.trace_rules import Rules, own_address
-from pykubeproxy.explain.client_notes import client_note_text, client_notes
+from pykubeproxy.explain.client_notes import address_notes, client_note_text, client_notes
 from pykubeproxy.explain.finding_words import absence_text
 from pykubeproxy.explain.service_causes import NotInSourceRanges
 from pykubeproxy.explain.service_lookup import (
@@ -25,13 +25,15 @@ from pykubeproxy.host.errors import HostError
 from pykubeproxy.host.rtnetlink import device_names
 from pykubeproxy.model.ip import IP, Family, parse_cidr, parse_ip
 from pykubeproxy.model.pod import Pod
-from pykubeproxy.netfilter import Packet
+from pykubeproxy.netfilter import Environment, Packet
 from pykubeproxy.netfilter.causes import Cause
+from pykubeproxy.netfilter.routing import AddressTypes
 from pykubeproxy.rules.reading import networks_of, title_in
 
 NODE = "node"
 _POD = "pod/"
 PROTOCOLS = ("tcp", "udp", "sctp")
+_BROADCAST = "255.255.255.255"
 
 _ADDRESS_PORT = re.compile(r"(?:\[([^\]]+)\]|([^\[\]:]+)):(\d+)(?:/(\w+))?")
 
@@ -159,6 +161,15 @@ def _elsewhere(name: str, rules: Rules, tried: tuple[Family, ...]) -> str:
     return ""
 
 
+def _unusable(ip: IP) -> str:
+    """What an address is that no machine has; empty for those that one may have."""
+    if ip.is_unspecified:
+        return "the unspecified address"
+    if ip.is_multicast:
+        return "a multicast address"
+    return "the broadcast address" if ip.text == _BROADCAST else ""
+
+
 def read_client(text: str, destination: Destination, rules: Rules) -> Client:
     """The client's address, and whether it is the node itself. Raises click.UsageError."""
     if text == NODE:
@@ -182,6 +193,10 @@ def read_client(text: str, destination: Destination, rules: Rules) -> Client:
         raise click.UsageError(
             f"--from {text} is {ip.family}, but --to {destination.address.text} is {destination.address.family}: "
             "both ends of a packet are of one family"
+        )
+    if kind := _unusable(ip):
+        raise click.UsageError(
+            f"--from {text}: nobody sends from {kind}; give the client's own, or the word node for this node itself"
         )
     return Client(address=ip)
 
@@ -254,16 +269,18 @@ def make_packet(client: Client, destination: Destination, in_interface: str | No
     )
 
 
-def note_client(rules: Rules, packet: Packet) -> None:
-    """Print what is odd about where the packet is said to come from."""
+def note_ends(rules: Rules, packet: Packet, around: Environment) -> None:
+    """Print what is odd about where the packet is said to come from, and where it is sent."""
+    ruleset = rules.of(packet.family)
     notes = client_notes(
         packet,
         rules.addresses or (),
         rules.cluster(packet.family),
         device_names().values() if rules.is_this_node else None,
-        is_for_service=bool(services_at(rules.of(packet.family), packet.destination.text)),
+        is_for_service=bool(services_at(ruleset, packet.destination.text)),
     )
-    for note in notes:
+    service = next((each.title.partition(":")[0] for each in services_at(ruleset, packet.source.text)), "")
+    for note in (*notes, *address_notes(packet, AddressTypes(packet.family, around), service)):
         print_stderr(f"note: {client_note_text(note)}")
 
 
@@ -273,6 +290,10 @@ def _read_address(text: str, found: "re.Match[str]") -> Destination:
     if address is None:
         raise click.UsageError(
             f"--to {text}: {found[1] or found[2]!r} is not an IP address, nor a Service as namespace/name:port"
+        )
+    if address.is_unspecified:
+        raise click.UsageError(
+            f"--to {text}: nobody has the unspecified address; give one of the node's own to reach the node itself"
         )
     if protocol not in PROTOCOLS:
         raise click.UsageError(f"--to {text}: {found[4]!r} is not one of {', '.join(PROTOCOLS)}")

@@ -146,8 +146,8 @@ def _compiled(change: ObjectChanges, completed: Completed, own_options: OwnOptio
 
 def own_address(rules: Rules, destination: IP) -> IP | None:
     """The address from which the node's own packets to `destination` come; None if it is not known."""
-    if rules.is_this_node:
-        return source_towards(destination)
+    if rules.is_this_node and (found := source_towards(destination)) is not None:
+        return found
     if destination.is_loopback:
         return parse_ip(_LOOPBACK[destination.family])
     known = (ip for ip in rules.addresses or () if ip.family is destination.family)

@@ -11,6 +11,7 @@ from pykubeproxy.explain.service_causes import (
     NoReadyEndpoints,
     NotInSourceRanges,
     PortUnused,
+    ServiceUnreachable,
 )
 from pykubeproxy.netfilter.causes import Arrives, Cause, PolicyDrops, RuleRefuses, TraceEnds, Undecidable, Unreachable
 
@@ -50,6 +51,13 @@ def cause_text(cause: Cause) -> str:  # noqa: C901, PLR0911, PLR0912  one case f
         case RuleRefuses():
             done = "rejected" if cause.is_rejected else "dropped"
             return f"{done} by rule {cause.position} of chain {cause.chain} in table {cause.table}: {cause.rule}"
+        case ServiceUnreachable(target, why, None):
+            order = (
+                "rules would redirect it, but the kernel looks for a way before they see what this node itself sends"
+            )
+            return f"{routing_failure_text(target, why)}; {order}: a default route is enough"
+        case ServiceUnreachable(target, why, Cause() as otherwise):
+            return f"{routing_failure_text(target, why)}; it would be refused anyway: {cause_text(otherwise)}"
         case Unreachable(target, why):
             return routing_failure_text(target, why)
         case Undecidable(question):

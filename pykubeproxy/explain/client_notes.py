@@ -1,4 +1,4 @@
-"""What is odd about where a packet is said to come from, and what was probably meant instead.
+"""What is odd about where a packet is said to come from, or to go, and what was probably meant instead.
 
 A trace of such a packet is right as far as the rules go, but it is not the way of the packet that somebody wonders
 about.
@@ -11,8 +11,12 @@ import msgspec
 
 from pykubeproxy.explain.cluster_view import ClusterView
 from pykubeproxy.explain.suggestions import did_you_mean
-from pykubeproxy.model.ip import IP
+from pykubeproxy.model.ip import IP, Family
 from pykubeproxy.netfilter.packet import Packet
+from pykubeproxy.netfilter.routing import AddressType, AddressTypes
+
+_CLIENT = "give the address that the client has as others see it"
+_SERVICES = "`pykubeproxy services` shows the addresses of Services"
 
 
 class FromLoopback(msgspec.Struct, frozen=True):
@@ -35,6 +39,38 @@ class FromPodElsewhere(msgspec.Struct, frozen=True):
     node_name: str
 
 
+class FromService(msgspec.Struct, frozen=True):
+    """An address of the Service `service`, which rules redirect, and which no packet comes from."""
+
+    address: str
+    service: str
+
+
+class FromBroadcast(msgspec.Struct, frozen=True):
+    """The broadcast address of a network of this node: the kernel drops what claims to come from there."""
+
+    address: str
+
+
+class FromLinkLocal(msgspec.Struct, frozen=True):
+    """An IPv6 address of one link, whose packets are not forwarded (RFC 4291 section 2.5.6)."""
+
+    address: str
+
+
+class ToLinkLocal(msgspec.Struct, frozen=True):
+    """An IPv6 address of one link as the destination."""
+
+    address: str
+
+
+class ToMany(msgspec.Struct, frozen=True):
+    """A multicast or broadcast address as the destination."""
+
+    address: str
+    type: AddressType
+
+
 class NoSuchInterface(msgspec.Struct, frozen=True):
     """This node has no interface of that name; `known` are those that it has."""
 
@@ -42,8 +78,18 @@ class NoSuchInterface(msgspec.Struct, frozen=True):
     known: tuple[str, ...]
 
 
-ClientNote = FromLoopback | FromOwnAddress | FromPodElsewhere | NoSuchInterface
-"""Something odd about where a packet is said to come from."""
+ClientNote = (
+    FromLoopback
+    | FromOwnAddress
+    | FromPodElsewhere
+    | FromService
+    | FromBroadcast
+    | FromLinkLocal
+    | ToLinkLocal
+    | ToMany
+    | NoSuchInterface
+)
+"""Something odd about where a packet is said to come from, or to go."""
 
 
 def client_notes(
@@ -74,7 +120,30 @@ def client_notes(
         yield NoSuchInterface(packet.in_interface, tuple(sorted(interfaces)))
 
 
-def client_note_text(note: ClientNote) -> str:
+def address_notes(packet: Packet, types: AddressTypes, service: str) -> Iterator[ClientNote]:
+    """What is odd about the addresses of a packet, by what `types` says that they are to the node.
+
+    `service` is the Service that has the source as one of its addresses, if one has.
+    """
+    source, destination = packet.source, packet.destination
+    source_type, destination_type = types.type_of(source.number), types.type_of(destination.number)
+    if source_type is AddressType.BROADCAST:
+        yield FromBroadcast(source.text)
+    elif service and source_type is not AddressType.LOCAL:
+        yield FromService(source.text, service)
+    elif _is_of_link(source) and not packet.from_node:
+        yield FromLinkLocal(source.text)
+    if destination_type in (AddressType.MULTICAST, AddressType.BROADCAST):
+        yield ToMany(destination.text, destination_type)
+    elif _is_of_link(destination):
+        yield ToLinkLocal(destination.text)
+
+
+def _is_of_link(ip: IP) -> bool:
+    return ip.family is Family.IPV6 and ip.is_link_local
+
+
+def client_note_text(note: ClientNote) -> str:  # noqa: PLR0911  one case for each kind
     """What is odd, and what was probably meant, in a sentence."""
     match note:
         case FromLoopback(address):
@@ -86,6 +155,16 @@ def client_note_text(note: ClientNote) -> str:
                 f"--from {address} is a pod of {home}, whose rules redirect its packets for Services, not those of "
                 f"{node_name}; ask on {home}, or with --hostname-override {home}"
             )
+        case FromService(address, service):
+            return f"--from {address} is an address of Service {service}, which sends nothing; give that of the client"
+        case FromBroadcast(address):
+            return f"--from {address} is a broadcast address, and the kernel drops what comes from there; {_CLIENT}"
+        case FromLinkLocal(address):
+            return f"--from {address} is a link-local address, whose packets are not forwarded; {_CLIENT}"
+        case ToLinkLocal(address):
+            return f"--to {address} is a link-local address, which is reached on one link only; {_SERVICES}"
+        case ToMany(address, its_type):
+            return f"--to {address} is a {its_type.lower()} address, which no Service has; {_SERVICES}"
         case NoSuchInterface(name, known):
             hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
             return f"--in-interface {name}: this node has no such interface{hint}"

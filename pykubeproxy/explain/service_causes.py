@@ -7,7 +7,7 @@ that it is in, says why (`docs/reference/iptables-rules.md` sections 5 to 7). No
 from enum import StrEnum
 
 from pykubeproxy.explain.findings import Finding
-from pykubeproxy.netfilter.causes import Arrives, Cause, RuleRefuses
+from pykubeproxy.netfilter.causes import Arrives, Cause, RuleRefuses, Unreachable
 from pykubeproxy.netfilter.events import Delivered, Sent
 from pykubeproxy.rules import names
 from pykubeproxy.rules.reading import read
@@ -69,6 +69,15 @@ class ArrivesWithFinding(Arrives, frozen=True):
     """It gets through, but `finding` tells why that may not be what was meant."""
 
     finding: Finding
+
+
+class ServiceUnreachable(Unreachable, frozen=True):
+    """Routing finds no way to `target`, an address of a Service, before any rule has done something about that.
+
+    `otherwise` is why rules would refuse the packet if there were a way; None if they would redirect it.
+    """
+
+    otherwise: Cause | None = None
 
 
 class Lost(Cause, frozen=True):

@@ -51,6 +51,11 @@ class IP(msgspec.Struct, frozen=True, gc=False):
         return self.number == 0
 
     @property
+    def is_multicast(self) -> bool:
+        """True within 224.0.0.0/4, and within ff00::/8."""
+        return ipaddress.ip_address(self.text).is_multicast
+
+    @property
     def is_link_local(self) -> bool:
         """True within 169.254.0.0/16, and within fe80::/10."""
         return ipaddress.ip_address(self.text).is_link_local

@@ -196,6 +196,10 @@ QUESTIONS = {
     "families": (POD, "[fd00::1]:80", (), ["both ends of a packet are of one family"]),
     "no address of the family": ("fd00::9", "default/web", (), ["default/web has no rules: it has no IPv6 clusterIP"]),
     "no client": ("somewhere", "default/web", (), ["neither an IP address, nor pod/NAMESPACE/NAME, nor the word node"]),
+    "nobody's": ("0.0.0.0", "default/web", (), ["nobody sends from the unspecified address", "or the word node"]),  # noqa: S104
+    "many": ("224.0.0.5", "default/web", (), ["nobody sends from a multicast address; give the client's own"]),
+    "all": ("255.255.255.255", "default/web", (), ["nobody sends from the broadcast address"]),
+    "to nobody": ("fd00::9", "[::]:80", (), ["--to [::]:80: nobody has the unspecified address"]),
     "no pod": ("pod/default/wep-1", "default/web", (), ["is a pod of this name; did you mean default/web-1"]),
     "not from there": (
         *(POD, "default/cart", ("--seen-at", "10.244.9.9:8080")),

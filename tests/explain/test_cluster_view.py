@@ -11,6 +11,7 @@ from pykubeproxy.explain.client_notes import (
     FromOwnAddress,
     FromPodElsewhere,
     NoSuchInterface,
+    address_notes,
     client_note_text,
     client_notes,
 )
@@ -22,7 +23,9 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import Protocol, ServiceType
 from pykubeproxy.model.snapshot import Object
+from pykubeproxy.netfilter import Environment, Packet, local_address
 from pykubeproxy.netfilter.causes import Cause, PolicyDrops
+from pykubeproxy.netfilter.routing import AddressTypes
 from tests.builders import at, cidr, ip, service, slice_of, slice_port, snapshot
 from tests.netfilter.asking import packet
 
@@ -153,6 +156,25 @@ def test_an_odd_client_is_told_with_what_was_probably_meant(
 ) -> None:
     assert notes(**fields) == [note]
     assert meant in client_note_text(note)
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "meant"),
+    [
+        ("192.0.2.255", "10.96.0.1", "--from 192.0.2.255 is a broadcast address"),
+        ("10.96.0.9", "10.96.0.1", "--from 10.96.0.9 is an address of Service ns1/web, which sends nothing"),
+        ("10.1.0.5", "224.0.0.5", "--to 224.0.0.5 is a multicast address, which no Service has"),
+        ("10.1.0.5", "192.0.2.255", "--to 192.0.2.255 is a broadcast address"),
+        ("fe80::1", "fd00::1", "--from fe80::1 is a link-local address"),
+        ("fd00::1", "fe80::1", "--to fe80::1 is a link-local address"),
+        ("192.0.2.1", "169.254.1.1", ""),
+    ],
+)
+def test_addresses_that_were_hardly_meant(source: str, destination: str, meant: str) -> None:
+    its = Packet(source=ip(source), destination=ip(destination))
+    types = AddressTypes(its.family, Environment(addresses=(local_address("192.0.2.1/24"),)))
+    said = [client_note_text(note) for note in address_notes(its, types, "ns1/web" if source == "10.96.0.9" else "")]
+    assert [text[: len(meant)] for text in said] == [meant] * bool(meant)
 
 
 @pytest.mark.parametrize(

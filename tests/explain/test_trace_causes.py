@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pykubeproxy.explain.cause_words import cause_text
 from pykubeproxy.explain.cluster_view import ClusterView
@@ -13,7 +14,7 @@ from pykubeproxy.model.snapshot import Object
 from pykubeproxy.netfilter import Outcome, Verdict
 from pykubeproxy.rules.parse import parse
 from tests.builders import ip, service, snapshot
-from tests.netfilter.asking import INVALID, document, follow, only, reason_of
+from tests.netfilter.asking import INVALID, NODE, document, follow, only, reason_of
 
 SERVICES = 'FORWARD -m conntrack --ctstate NEW -m comment --comment "kubernetes service portals" -j KUBE-SERVICES'
 EXTERNAL = "FORWARD -m conntrack --ctstate NEW -j KUBE-EXTERNAL-SERVICES"
@@ -161,6 +162,31 @@ def test_a_service_of_another_proxy_is_not_lost() -> None:
 def test_which_addresses_are_cluster_ips_is_not_guessed(first: str) -> None:
     """default/kubernetes is at the first address of their network, which has no more than 20 bits for hosts."""
     assert ending("10.97.3.4", 80, rules=RULES.replace("10.96.0.1/", f"{first}/")).verdict is Verdict.ACCEPT
+
+
+REFUSED = "; it would be refused anyway: no ready endpoints for ns1/none:http"
+FIRST = "; rules would redirect it, but the kernel looks for a way before they see what this node itself sends"
+
+
+@pytest.mark.parametrize(
+    ("destination", "source", "why"),
+    [
+        ("10.96.0.80", "10.244.0.9", REFUSED),
+        ("10.96.0.80", "10.0.0.1", REFUSED),
+        ("10.96.0.10", "10.0.0.1", f"{FIRST}: a default route is enough"),
+        ("10.98.0.9", "10.0.0.1", ""),
+    ],
+)
+def test_a_service_to_which_there_is_no_route(destination: str, source: str, why: str) -> None:
+    reject = '-d 10.96.0.80/32 -p tcp -m comment --comment "ns1/none:http has no endpoints" -m tcp --dport 80 -j REJECT'
+    dump = {
+        "nat": f"{RULES}\nOUTPUT -j KUBE-SERVICES",
+        "filter": f"FORWARD -j KUBE-SERVICES\nOUTPUT -j KUBE-SERVICES\nKUBE-SERVICES {reject}",
+    }
+    asked: dict[str, Any] = {"destination": destination, "source": source, "from_node": source == "10.0.0.1"}
+    found, if_routed = (follow(replace(NODE, routes=routes), dump=dump, **asked) for routes in ((), None))
+    explained = with_service_causes(found, parse(document(**dump).splitlines()), None, (), if_routed)
+    assert cause_text(only(explained).cause) == f"{destination} cannot be reached: there is no route to it{why}"
 
 
 def test_the_branches_of_the_tree_say_it_as_well() -> None:
