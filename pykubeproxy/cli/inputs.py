@@ -8,7 +8,7 @@ import msgspec
 
 from pykubeproxy.cli.errors import print_stderr
 from pykubeproxy.cli.options import API
-from pykubeproxy.cli.progress import progress
+from pykubeproxy.cli.progress import READING_OBJECTS, progress
 from pykubeproxy.cluster.input_notes import (
     FileBesideApi,
     FolderEmpty,
@@ -35,8 +35,8 @@ from pykubeproxy.plan.live_services import live_services
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.ruleset import Ruleset
 
-PATIENCE = 2.0
-"""Seconds that an API server may fail before a command goes on without it."""
+PATIENCE = 3.0
+"""Seconds that an API server may fail, or be connected to, before a command goes on without it."""
 
 
 def read_config(flags: Mapping[str, object]) -> Completed:
@@ -73,7 +73,7 @@ def open_manifests(
     """Files and folders, to be polled, and the objects that are in them now. Raises SourceError as `read_objects`."""
     manifests = Manifests(files, resources)
     # Somebody may be typing at stdin.
-    with nullcontext() if STDIN in files else progress("reading the objects"):
+    with nullcontext() if STDIN in files else progress(READING_OBJECTS):
         change = manifests.load()
     mistakes = [
         input_note_text(note)
@@ -106,7 +106,8 @@ def read_objects(
     # The client of the API server takes long to import, and most commands do without.
     from pykubeproxy.daemon.watch.api_source import list_objects  # noqa: PLC0415
 
-    change = list_objects(completed)
+    with progress(READING_OBJECTS):
+        change = list_objects(completed)
     beside = tuple(FileBesideApi(path=Path(file)) for file in files if file != API)
     return msgspec.structs.replace(change, notes=(*beside, *change.notes))
 
@@ -136,7 +137,8 @@ def read_objects_if_any(
     from pykubeproxy.daemon.watch.api_source import ApiAway, list_objects  # noqa: PLC0415  takes long to import
 
     try:
-        return list_objects(completed, PATIENCE)
+        with progress(READING_OBJECTS):
+            return list_objects(completed, PATIENCE)
     except ApiAway as error:
         print_stderr(f"note: {error}; what follows is by the rules alone")
         return None
@@ -169,12 +171,14 @@ def compile_for(
     With `live`, the Services that those rules serve are kept, as `run` does while not all objects can be read.
     """
     snapshot = Snapshot()
-    for obj in change.put:
-        snapshot.put(obj)
-    node = NodeView(completed, own_options, tools)
-    own = snapshot.nodes.get(completed.node_name)
-    held = {family: live_services(its) for family, its in (live or {}).items()}
-    return {family: compile_ruleset(snapshot, node.options_for(own, family), held.get(family)) for family in families}
+    with progress("computing the rules"):
+        for obj in change.put:
+            snapshot.put(obj)
+        node = NodeView(completed, own_options, tools)
+        own = snapshot.nodes.get(completed.node_name)
+        held = {family: live_services(its) for family, its in (live or {}).items()}
+        options = {family: node.options_for(own, family) for family in families}
+        return {family: compile_ruleset(snapshot, its, held.get(family)) for family, its in options.items()}
 
 
 def print_notes(notes: tuple[InputNote, ...]) -> None:

@@ -4,22 +4,28 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 
 DELAY_SECONDS = 2.0
 """What takes less time than this is done without a word."""
 
 READING_RULES = "reading the rules of this node"
+READING_OBJECTS = "reading the objects"
+
+_is_within: ContextVar[bool] = ContextVar("is_within", default=False)
 
 
 @contextmanager
 def progress(doing: str) -> Iterator[None]:
     """Print `doing ...` on stderr if the block takes longer than DELAY_SECONDS, and erase it at the end of the block.
 
-    Nothing is printed where stderr is not a terminal. The block itself should print nothing on stderr.
+    Nothing is printed where stderr is not a terminal, nor of a part of what has a line already. The block itself should
+    print nothing on stderr.
     """
-    if not sys.stderr.isatty():
+    if _is_within.get() or not sys.stderr.isatty():
         yield
         return
+    token = _is_within.set(True)
     line = f"{doing} ..."
     shown = threading.Event()
     timer = threading.Timer(DELAY_SECONDS, _show, (line, shown))
@@ -28,6 +34,7 @@ def progress(doing: str) -> Iterator[None]:
     try:
         yield
     finally:
+        _is_within.reset(token)
         timer.cancel()
         timer.join()
         if shown.is_set():

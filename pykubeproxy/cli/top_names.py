@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from pykubeproxy.cli.errors import print_stderr
 from pykubeproxy.cli.inputs import PATIENCE, open_manifests, print_notes
-from pykubeproxy.cli.progress import progress
+from pykubeproxy.cli.progress import READING_OBJECTS, progress
 from pykubeproxy.cluster.resources import ALL
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed
@@ -67,7 +67,7 @@ def names_from(objects: tuple[str, ...], completed: Completed | None) -> Iterato
 
         followed = FollowedSlices(completed)
         try:
-            with progress("reading the objects"):
+            with progress(READING_OBJECTS):
                 why = followed.start(PATIENCE)
             if why:
                 print_stderr(f"note: cannot list EndpointSlices: {why}; endpoints have no names")

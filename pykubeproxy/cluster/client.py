@@ -131,6 +131,12 @@ class Session:
         """End the request that is under way, and refuse all others. May be called from any thread."""
         self._sockets.abort()
 
+    @property
+    def connecting_for(self) -> float:
+        """Seconds since the connection was begun that is being made, name and TLS included; 0 if none is."""
+        since = self._sockets.connecting_since
+        return 0.0 if since is None else time.monotonic() - since
+
     def close(self) -> None:
         """Close the connections that are not in use."""
         if self._manager is not None:

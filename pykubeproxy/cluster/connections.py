@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -26,6 +27,8 @@ class Sockets:
 
     def __init__(self) -> None:
         self.aborted = threading.Event()
+        self.connecting_since: float | None = None
+        """When the connection was begun that is being made now, by the monotonic clock; None if none is."""
         self._lock = threading.Lock()
         self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
@@ -64,10 +67,14 @@ def register_sockets(manager: urllib3.PoolManager, sockets: Sockets) -> None:
 
 
 def _registering(connection: type[Any], sockets: Sockets) -> type[Any]:
-    """A connection class that adds its socket to `sockets` once it has connected."""
+    """A connection class that tells `sockets` when it begins to connect, and adds its socket once it has done so."""
 
     def connect(self: Any) -> None:
-        connection.connect(self)
+        sockets.connecting_since = time.monotonic()
+        try:
+            connection.connect(self)
+        finally:
+            sockets.connecting_since = None
         # TLS inside of TLS, to a proxy, is not a socket but has one.
         sockets.add(getattr(self.sock, "socket", self.sock))
 

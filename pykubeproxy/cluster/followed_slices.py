@@ -12,7 +12,7 @@ from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed
 
 # Seconds for the first list, where nothing fails, and between two looks at whether something does.
-_LIST_TIMEOUT = 30.0
+_LIST_TIMEOUT = 10.0
 _LOOK_INTERVAL = 0.2
 
 
@@ -24,18 +24,24 @@ class FollowedSlices:
         self._listed = threading.Event()
         client = connect(completed.config.client_connection, completed.master)
         client.outage.log_nothing()
+        self._server = client.server
         self._reflector = Reflector(
             client, ENDPOINT_SLICES, on_change=self._inbox.put, on_listed=lambda _: self._listed.set()
         )
 
     def start(self, failing_timeout: float) -> str:
-        """Begin, and wait until all are listed; return why they are not after so many seconds of errors, or ""."""
+        """Begin, and wait until all are listed; return why they are not after so many seconds of errors, or "".
+
+        A connection may take as many seconds.
+        """
         self._reflector.start()
         begun = time.monotonic()
         while not self._listed.wait(_LOOK_INTERVAL):
             error = self._reflector.error
+            if self._reflector.connecting_for > failing_timeout:
+                return f"{self._server}: no connection in time"
             if time.monotonic() - begun > (failing_timeout if error else _LIST_TIMEOUT):
-                return error or "no answer"
+                return error or f"{self._server}: no answer in time"
         return ""
 
     def changes(self) -> Iterator[ObjectChanges]:

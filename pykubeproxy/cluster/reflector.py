@@ -80,6 +80,11 @@ class Reflector:
         error = self._outage.error(self._watcher)
         return None if error is None else str(error)
 
+    @property
+    def connecting_for(self) -> float:
+        """Seconds since the connection was begun that is being made now; 0 if none is. May be read by any thread."""
+        return self._session.connecting_for
+
     def start(self) -> None:
         """Begin to follow, in the background."""
         self._thread.start()

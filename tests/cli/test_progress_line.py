@@ -34,7 +34,7 @@ def test_what_takes_long_is_named_and_the_name_erased(
     monkeypatch: pytest.MonkeyPatch, error: type[BaseException] | None
 ) -> None:
     terminal = Stream(monkeypatch, is_terminal=True)
-    with suppress(KeyboardInterrupt), progress("reading the rules"):
+    with suppress(KeyboardInterrupt), progress("reading the rules"), progress("a part of that"):
         assert terminal.was_written.wait(LONGEST_WAIT_SECONDS)
         assert terminal.getvalue() == "reading the rules ..."
         if error:

@@ -1,6 +1,8 @@
 """What of the input was not read or not used is said, and can be made an error."""
 
 import json
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -93,27 +95,46 @@ def test_an_empty_stdin_is_no_cluster_without_services(dump: Path) -> None:
 REFUSED = "cannot list objects: http://127.0.0.1:1: Connection refused"
 
 
+@pytest.fixture
+def dropping() -> Iterator[str]:
+    """The address of a server whose kernel drops all that comes: nothing accepts, and its queue is full."""
+    with socket.socket() as full, socket.socket() as waits:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waits.connect(full.getsockname())
+        yield f"http://127.0.0.1:{full.getsockname()[1]}"
+
+
 @pytest.mark.parametrize(
-    ("command", "can_do_without"),
+    ("command", "can_do_without", "is_silent"),
     [
-        ("render", False),
-        ("diff --live {dump}", False),
-        ("trace --live {dump} --from=10.244.0.9 --to=ns1/np --in-interface=eth0", True),
-        ("services --live {dump}", True),
+        ("render", False, False),
+        ("render", False, True),
+        ("diff --live {dump}", False, False),
+        ("trace --live {dump} --from=10.244.0.9 --to=ns1/np --in-interface=eth0", True, False),
+        ("services --live {dump}", True, True),
     ],
 )
 def test_without_an_api_server_only_rules_can_be_asked(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, can_do_without: bool
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dropping: str,
+    *,
+    can_do_without: bool,
+    is_silent: bool,
 ) -> None:
     kubeconfig = tmp_path / "kubeconfig"
-    clusters = [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}]
+    server = dropping if is_silent else "http://127.0.0.1:1"
+    problem = f"cannot list objects: {dropping}: no connection in time" if is_silent else REFUSED
+    clusters = [{"name": "c", "cluster": {"server": server}}]
     contexts = [{"name": "c", "context": {"cluster": "c", "user": ""}}]
     kubeconfig.write_text(json.dumps({"clusters": clusters, "contexts": contexts, "current-context": "c"}))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     words = command.format(dump=GOLDEN / "nodeport" / "ipv4.save").split()
     result = run(*words, "--source=api", f"--kubeconfig={kubeconfig}", "--cluster-cidr=10.244.0.0/16")
     if can_do_without:
-        assert (result.exit_code, result.stderr) == (0, f"note: {REFUSED}; what follows is by the rules alone\n")
+        assert (result.exit_code, result.stderr) == (0, f"note: {problem}; what follows is by the rules alone\n")
         assert "ns1/np:http" in result.stdout
     else:
-        assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"Error: {REFUSED}\n")
+        assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"Error: {problem}\n")

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 
 from pykubeproxy import logger
@@ -13,14 +13,16 @@ from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.cluster.reflector import Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
 from pykubeproxy.cluster.source import ObjectChanges
+from pykubeproxy.cluster.timeouts import Timeouts
 from pykubeproxy.config.completed import Completed
 from pykubeproxy.daemon.messages import Message, ObjectsChanged, ObjectsListed
 from pykubeproxy.model.snapshot import Object
 
 log = logger.get()
 
-# Seconds without an answer after which `list_objects` fails; fewer if there are only errors from the start.
-_LIST_TIMEOUT = 30.0
+# Seconds without an answer after which `list_objects` fails; fewer if no connection can be made, or if there are only
+# errors from the start.
+_LIST_TIMEOUT = 10.0
 _FAILING_TIMEOUT = 5.0
 _LOOK_INTERVAL = 0.2
 
@@ -100,12 +102,7 @@ class ApiSource:
         stops = [reflector.stop for reflector in self._reflectors.values()]
         if self._events is not None:
             stops.append(self._events.stop)
-        threads = [threading.Thread(target=stop, name="stop", daemon=True) for stop in stops]
-        for thread in threads:
-            thread.start()
-        deadline = time.monotonic() + _STOP_SECONDS
-        for thread in threads:
-            thread.join(max(deadline - time.monotonic(), 0))
+        _stop_all(stops)
 
     def emit(self, event: Event) -> None:
         """Have an Event written some time."""
@@ -136,6 +133,16 @@ class ApiSource:
         self._listed(kind)
 
 
+def _stop_all(stops: Iterable[Callable[[], None]]) -> None:
+    """Call all of these at the same time, and wait half a second for them."""
+    threads = [threading.Thread(target=stop, name="stop", daemon=True) for stop in stops]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + _STOP_SECONDS
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0))
+
+
 class ApiAway(SourceError):
     """The API server does not answer, or not with objects."""
 
@@ -143,10 +150,12 @@ class ApiAway(SourceError):
 def list_objects(completed: Completed, failing_timeout: float = _FAILING_TIMEOUT) -> ObjectChanges:
     """All objects that matter to this node, as the API server has them now. Raises SourceError, which may be ApiAway.
 
-    `failing_timeout` is how many seconds it may fail from the start.
+    `failing_timeout` is how many seconds it may fail from the start, and how many a connection to it may take.
     """
     inbox: SimpleQueue[ObjectChanges | str] = SimpleQueue()
-    client = connect(completed.config.client_connection, completed.master)
+    # An attempt that fails by itself is followed by another one; here the first one that takes too long is the last.
+    timeouts = Timeouts(connect=2 * failing_timeout)
+    client = connect(completed.config.client_connection, completed.master, timeouts)
     client.outage.log_nothing()
     reflectors = [
         Reflector(client, resource, on_change=inbox.put, on_listed=inbox.put)
@@ -157,10 +166,10 @@ def list_objects(completed: Completed, failing_timeout: float = _FAILING_TIMEOUT
             reflector.start()
         return _collect(inbox, reflectors, failing_timeout)
     except Empty:
-        raise ApiAway(f"cannot list objects: {_first_error(reflectors) or 'no answer'}") from None
+        problem = _first_error(reflectors) or f"{client.server}: {_silence(reflectors)}"
+        raise ApiAway(f"cannot list objects: {problem}") from None
     finally:
-        for reflector in reflectors:
-            reflector.stop()
+        _stop_all([reflector.stop for reflector in reflectors])
 
 
 def _first_error(reflectors: Iterable[Reflector]) -> str | None:
@@ -168,12 +177,18 @@ def _first_error(reflectors: Iterable[Reflector]) -> str | None:
     return next((found for found in (reflector.error for reflector in reflectors) if found), None)
 
 
+def _silence(reflectors: Iterable[Reflector]) -> str:
+    """What there is to say of a server that has neither answered nor failed."""
+    return "no connection in time" if any(each.connecting_for for each in reflectors) else "no answer in time"
+
+
 def _collect(
     inbox: "SimpleQueue[ObjectChanges | str]", reflectors: Sequence[Reflector], failing_timeout: float
 ) -> ObjectChanges:
     """What arrives until everything has been listed. Raises queue.Empty if nothing arrives for too long.
 
-    If there are only errors from the start, that is after a few attempts: a user waits for the result.
+    If there are only errors from the start, that is after a few attempts, and a connection has to be made as soon: a
+    user waits for the result.
     """
     objects: list[Object] = []
     notes: list[InputNote] = []
@@ -183,6 +198,9 @@ def _collect(
         try:
             heard = inbox.get(timeout=_LOOK_INTERVAL)
         except Empty:
+            # A name is not resolved, or packets are dropped on the way.
+            if any(each.connecting_for > failing_timeout for each in reflectors):
+                raise
             if time.monotonic() - last > (timeout if _first_error(reflectors) else _LIST_TIMEOUT):
                 raise
             continue
