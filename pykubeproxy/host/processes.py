@@ -17,6 +17,9 @@ _BEFORE_THE_PROGRAM = 2
 # since boot.
 _STATE, _START_TIME = 0, 19
 
+# Seconds in which a program that was started says so; the clock may have been set since.
+_SAME_START = 30.0
+
 
 def other_service_proxies(proc: Path = Path("/proc")) -> tuple[str, ...]:
     """The Service proxies of this network namespace but the calling process: command and pid of each."""
@@ -29,6 +32,21 @@ def service_proxies(proc: Path = Path("/proc")) -> tuple[ProxyProcess, ...]:
     Only root can read the namespace of other users' processes.
     """
     return tuple(process for process in _service_proxies(proc) if process.is_here is not False)
+
+
+def process_at(pid: int, started_at: float, proc: Path = Path("/proc")) -> ProxyProcess | None:
+    """A process that says that its pid is this, whatever it is called; None if the one here was started another time.
+
+    Of two PID namespaces, each may have a process of this pid.
+    """
+    try:
+        command = tuple((proc / str(pid) / "cmdline").read_text(errors="replace").split("\0")[:-1])
+    except OSError:
+        return None
+    found = _started_at(proc, _stat(proc / str(pid)))
+    if found is None or abs(found - started_at) > _SAME_START:
+        return None
+    return ProxyProcess(pid=pid, name=command[0] if command else "", command=command, started_at=found)
 
 
 def _service_proxies(proc: Path) -> Iterator[ProxyProcess]:

@@ -26,7 +26,7 @@ from pykubeproxy.config.load import load
 from pykubeproxy.explain.status.node_state import Health, KubeProxyMetrics, ProxyAnswer, ProxyProcess
 from pykubeproxy.explain.status.published import PATH, ProxyStatus
 from pykubeproxy.host.listeners import SOCKETS, listening
-from pykubeproxy.host.processes import service_proxies
+from pykubeproxy.host.processes import process_at, service_proxies
 from pykubeproxy.model.ip import IP, parse_ip
 
 _COMPONENT = "kubeproxy.config.k8s.io"
@@ -101,7 +101,7 @@ def find_running(metrics: str = "", health: str = "") -> RunningProxy:
             )
             return RunningProxy(
                 processes=processes,
-                process=process or (processes[0] if len(processes) == 1 else None),
+                process=process or (processes[0] if len(processes) == 1 else _process_of(answer.status)),
                 answer=answer,
                 config=msgspec.json.encode(config),
                 writer_address=_writer(others) if _is_shadow(answer.status) else "",
@@ -123,6 +123,11 @@ def _writer(addresses: Iterable[str]) -> str:
     """The first of some proxies that is not in shadow mode; empty if there is none."""
     deadline = time.monotonic() + _SECONDS
     return next((each for each in addresses if not _is_shadow(_status(_get(each, PATH, deadline)))), "")
+
+
+def _process_of(status: ProxyStatus | None) -> ProxyProcess | None:
+    """The process that says this of itself, by its pid; None if that is one of another PID namespace."""
+    return None if status is None else process_at(status.pid, status.started_at)
 
 
 def _candidates(

@@ -11,7 +11,7 @@ import pytest
 
 from pykubeproxy.host.listeners import listening_ports
 from pykubeproxy.host.machine import OomScoreError, online_cpus, set_oom_score_adj
-from pykubeproxy.host.processes import other_service_proxies, service_proxies
+from pykubeproxy.host.processes import other_service_proxies, process_at, service_proxies
 from pykubeproxy.host.sysctl import InitialNamespaceOnly, SysctlError, Sysctls
 from pykubeproxy.plan.sysctls import CONNTRACK_MAX, HASH_SIZE, ROUTE_LOCALNET, Sysctl
 from tests.host.namespace import Namespace, needs_root
@@ -152,6 +152,10 @@ def test_the_service_proxies_of_this_network(proc: Path) -> None:
         (11, "kube-proxy", True, started),
         (12, "pykubeproxy", False, None),
     ]
+    its = process_at(11, started + 2, proc)
+    assert its is not None
+    assert its.pid == 11
+    assert process_at(11, started + 100, proc) is process_at(12, started, proc) is process_at(99, started, proc) is None
 
 
 def test_a_socket_that_waits_for_anybody(tmp_path: Path) -> None:

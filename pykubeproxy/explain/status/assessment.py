@@ -81,11 +81,9 @@ def _running(state: NodeState, answer: ProxyAnswer) -> Observation:
     if answer.status.is_shadow:
         others = state.writer_address or [process for process in state.processes if not process.is_shadow]
         kind = of_proxy.ShadowRuns if others else of_proxy.OnlyShadowRuns
-    # One in a container may be of another PID namespace, and its pid there is somebody else's here.
-    is_seen = any(each.pid == answer.status.pid for each in state.processes)
     return kind(
         program=answer.status.program,
-        pid=answer.status.pid if pid is None and is_seen else pid,
+        pid=pid,
         seconds=_since(state, answer.status.started_at),
     )
 
