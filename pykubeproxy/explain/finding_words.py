@@ -92,8 +92,9 @@ def finding_clause(finding: Finding) -> str:  # noqa: C901, PLR0911, PLR0912  on
         case NoSuchNodePort(number, protocol, nearest):
             there_is = f"; the nearest: {', '.join(_ports(nearest))}" if nearest else ""
             return f"no Service has node port {number}/{protocol}{there_is}"
-        case NoServiceAt(address, network):
-            return f"no Service has {address}, which is among the cluster IPs ({network}, by these rules)"
+        case NoServiceAt(address, network, is_by_objects):
+            source = "by a ServiceCIDR" if is_by_objects else "by these rules"
+            return f"no Service has {address}, which is among the cluster IPs ({network}, {source})"
         case AddressOf(address, service, absence):
             return f"{address} belongs to {service}; {absence_text(absence)}"
         case NotAmongObjects():

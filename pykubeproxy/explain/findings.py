@@ -125,10 +125,11 @@ class NoSuchNodePort(_Finding, frozen=True):
 
 
 class NoServiceAt(_Finding, frozen=True):
-    """No Service has the address, but it is in the `network` of the cluster IPs."""
+    """No Service has the address, but it is in a `network` of cluster IPs: a ServiceCIDR's if objects tell of it."""
 
     address: str
     network: str
+    is_by_objects: bool
 
 
 class _Absence(msgspec.Struct, frozen=True, tag=True, tag_field="kind", rename="camel"):

@@ -82,7 +82,7 @@ class UnservedDestination:
         network = self._service_network
         if network is None or self._is_endpoint or is_node:
             return None
-        return _Assessment(NoServiceAt(self._address, network.text), is_lost=True)
+        return _Assessment(NoServiceAt(self._address, network.text, bool(self._service_cidrs)), is_lost=True)
 
     @cached_property
     def _when_delivered(self) -> _Assessment | None:
@@ -127,9 +127,12 @@ class UnservedDestination:
     @property
     def _service_network(self) -> CIDR | None:
         """The network for cluster IPs that the destination is in: one of the ServiceCIDRs, or what the rules prove."""
-        known = self._cluster.service_networks() if self._cluster is not None else ()
-        networks = known or (cluster_ip_network(self._ruleset),)
+        networks = self._service_cidrs or (cluster_ip_network(self._ruleset),)
         return next((each for each in networks if each is not None and each.contains(self._packet.destination)), None)
+
+    @cached_property
+    def _service_cidrs(self) -> tuple[CIDR, ...]:
+        return self._cluster.service_networks() if self._cluster is not None else ()
 
     @property
     def _is_endpoint(self) -> bool:

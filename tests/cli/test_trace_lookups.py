@@ -69,7 +69,7 @@ def api() -> Iterator[ApiServer]:
         ("172.31.1.2", "ns1/np", "(ns1/np:http)  # node-b\n", "(ns1/np:http)\n"),
         ("pod/kube-system/here", "ns1/np", "the node (172.31.1.1) → ", "403"),
         ("10.244.0.7", "10.244.0.8:80", "# default/heir on node-b\n", "10.244.0.8:80/tcp\n"),
-        ("10.244.0.7", "10.98.0.5:80", "LOST", "ACCEPT"),
+        ("10.244.0.7", "10.98.0.5:80", "among the cluster IPs (10.98.0.0/16, by a ServiceCIDR)", "ACCEPT"),
         ("10.244.0.7", "10.96.1.9:80", "ACCEPT", "LOST"),
         ("pod/default/done", "ns1/np", "pod/default/done: this pod has no IPv4 address now", "403"),
         ("pod/default/client/x", "ns1/np", "is a pod of this name", "is a pod of this name; give its IP address"),
