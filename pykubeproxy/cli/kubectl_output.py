@@ -66,6 +66,29 @@ def silent_lines(answers: Answers) -> Iterator[str]:
             yield f"{printable(node)}: no answer: {no_answer_text(answer)}"
 
 
+def note_lines(answers: Answers) -> Iterator[str]:
+    """What nodes printed on stderr beside their documents, each note once, with the nodes that printed it."""
+    nodes: defaultdict[str, list[str]] = defaultdict(list)
+    for node, answer in answers.items():
+        for line in printed_lines(answer.stderr) if isinstance(answer, NodeOutput) else ():
+            if line.startswith("note: "):
+                nodes[line].append(node)
+    for line, its in nodes.items():
+        yield f"{printable(nodes_text(its, len(answers)))}: {line}"
+
+
+def answered_text(answers: Answers) -> str:
+    """`4 nodes: 3 answered`."""
+    answered = sum(isinstance(answer, NodeOutput) for answer in answers.values())
+    return f"{len(answers):,} {'node' if len(answers) == 1 else 'nodes'}: {answered:,} answered"
+
+
+def top_json(answers: Answers, total: str | None, exit_status: int) -> str:
+    """For programs: the documents of `top`, and their sum in the same form, `total`; None if no node answered."""
+    more = {"sum": None if total is None else msgspec.Raw(total.encode())}
+    return _json(exit_status, {node: {} for node in answers}, answers, more)
+
+
 def as_json(answers: Answers, exit_status: int) -> str:
     """For programs: of each node the document that its command printed, or why there is none."""
     return _json(exit_status, {node: {} for node in answers}, answers)
@@ -77,9 +100,11 @@ def status_json(answers: Answers, statuses: Statuses, exit_status: int) -> str:
     return _json(exit_status, more, answers)
 
 
-def _json(exit_status: int, fields: Mapping[str, Mapping[str, Any]], answers: Answers) -> str:
+def _json(
+    exit_status: int, fields: Mapping[str, Mapping[str, Any]], answers: Answers, more: Mapping[str, Any] | None = None
+) -> str:
     nodes = [{"node": node, **fields[node], **_answer_fields(answer)} for node, answer in answers.items()]
-    document = {"version": VERSION, "exitStatus": exit_status, "nodes": nodes}
+    document = {"version": VERSION, "exitStatus": exit_status, **(more or {}), "nodes": nodes}
     return msgspec.json.format(msgspec.json.encode(document)).decode()
 
 

@@ -31,19 +31,23 @@ from pykubeproxy.cli.kubectl_options import (
     options_before_command,
 )
 from pykubeproxy.cli.kubectl_output import (
+    answered_text,
     as_json,
     group_lines,
+    note_lines,
     printed_lines,
     silent_lines,
     status_json,
     status_lines,
+    top_json,
 )
 from pykubeproxy.cluster.kubectl import Kubectl
 from pykubeproxy.explain.node_answer_words import no_answer_text
 from pykubeproxy.explain.node_answers import BY_SIGNAL, CommandFailed, ExecFailed, NoAnswer, SyncState, read_status
 from pykubeproxy.model.ip import Family
+from pykubeproxy.observe.clock import now, rfc3339
 
-_JSON = "json"
+_JSON, _TEXT = "json", "text"
 _POD = "pod/"
 # The usual screen of a terminal instead of the alternate one, and the cursor (xterm's control sequences).
 _LEAVE_SCREEN = "\x1b[?1047l\x1b[?25h"
@@ -131,22 +135,64 @@ def services(cluster: Cluster, only: str | None, output: str, arguments: tuple[s
 @NODES_OPTION
 @click.option("--once", is_flag=True, help="Measure one interval; always so for several nodes.")
 @click.option("--interval", default="1", show_default=True, metavar="SECONDS", help="The time between two readings.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="At most so many Services, and endpoints of each."
+)
 @ONLY_NAMESPACE_OPTION
 @OUTPUT_OPTION
 @REST
 @cluster_options
 @with_errors
-def top(cluster: Cluster, once: bool, interval: str, only: str | None, output: str, arguments: tuple[str, ...]) -> None:
-    """Show new connections per second.
+def top(
+    cluster: Cluster,
+    once: bool,
+    interval: str,
+    limit: int | None,
+    only: str | None,
+    output: str,
+    arguments: tuple[str, ...],
+) -> None:
+    """Show new connections per second: of several nodes, added up.
 
     All options of `pykubeproxy top` are handed on to it on the nodes. Of one node, on a terminal, the table is live.
     """
-    command = ("top", "--interval", interval, *_namespace(only), *arguments)
-    if len(cluster.nodes) == 1 and output == "text" and not once and sys.stdin.isatty() and sys.stdout.isatty():
-        sys.exit(_run_live(cluster, (*command, *_color())))
+    handed_on = ("--interval", interval, *_namespace(only), *arguments)
+    shown = () if limit is None else ("--limit", str(limit))
+    is_one = len(cluster.nodes) == 1
+    if is_one and output == _TEXT and not once and sys.stdin.isatty() and sys.stdout.isatty():
+        sys.exit(_run_live(cluster, ("top", *handed_on, *shown, *_color())))
     wait = SecondsParam().convert(interval, None, None)
     cluster = msgspec.structs.replace(cluster, seconds=cluster.seconds + wait)
-    _run_on_nodes(cluster, command[0], output, (*command[1:], "--once"))
+    if is_one and output != _JSON:
+        _run_on_nodes(cluster, "top", output, (*handed_on, *shown, "--once"))
+    elif output not in (_TEXT, _JSON):
+        raise click.UsageError(f"--output {output}: {_TEXT} or {_JSON} is expected")
+    else:
+        _sum_connections(cluster, output, limit, handed_on)
+
+
+def _sum_connections(cluster: Cluster, output: str, limit: int | None, arguments: Sequence[str]) -> None:
+    """Measure connections on all nodes at about the same time, print the sum, and end with the worst exit status."""
+    # They load what draws tables, which takes long.
+    from pykubeproxy.cli import top_output  # noqa: PLC0415
+    from pykubeproxy.traffic.fleet import sum_rates  # noqa: PLC0415
+
+    _refuse_files(arguments)
+    answers = require_readable(_ask(cluster, ("top", "--output", _JSON, *arguments, "--once")), top_output.read_json)
+    measured = [top_output.read_json(its.stdout) for its in answers.values() if isinstance(its, NodeOutput)]
+    rates = sum_rates(measured) if measured else None
+    if output == _JSON:
+        total = None if rates is None else top_output.as_json(rates, rfc3339(now().wall), limit)
+        click.echo(top_json(answers, total, _worst(answers)))
+    else:
+        click.echo(click.style(answered_text(answers), bold=True))
+        if rates is not None:
+            console = top_output.make_console()
+            console.print(top_output.as_text(rates, limit, console.width))
+            sys.stdout.flush()
+        for line in (*note_lines(answers), *silent_lines(answers)):
+            print_stderr(line)
+    sys.exit(_worst(answers))
 
 
 @main.command(
@@ -218,14 +264,18 @@ def _run_on_nodes(cluster: Cluster, command: str, output: str, arguments: Sequen
     answers = _ask(cluster, (command, "--output", output, *arguments))
     if output == _JSON:
         answers = require_readable(answers, _require_json)
-    worst = max(its.status if isinstance(its, NodeOutput) else FAILED for its in answers.values())
     if output == _JSON:
-        click.echo(as_json(answers, worst))
+        click.echo(as_json(answers, _worst(answers)))
     else:
         _print(group_lines(answers))
         for line in silent_lines(answers):
             print_stderr(line)
-    sys.exit(worst)
+    sys.exit(_worst(answers))
+
+
+def _worst(answers: Answers) -> int:
+    """The worst exit status of all nodes; that of an error if one gave no answer."""
+    return max(its.status if isinstance(its, NodeOutput) else FAILED for its in answers.values())
 
 
 def _run_live(cluster: Cluster, command: Sequence[str]) -> int:

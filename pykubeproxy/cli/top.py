@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 import click
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from pykubeproxy.cli.color import color_option
 from pykubeproxy.cli.errors import print_stderr, with_errors
@@ -15,7 +15,7 @@ from pykubeproxy.cli.options import API, object_options, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.running_proxy import config_of_node, options_of_node
 from pykubeproxy.cli.top_names import names_from
-from pykubeproxy.cli.top_output import as_json, as_screen, as_text
+from pykubeproxy.cli.top_output import as_json, as_screen, as_text, make_console
 from pykubeproxy.cli.top_reading import LiveReader, Measurement, Wait
 from pykubeproxy.cli.top_screen import Screen
 from pykubeproxy.cli.top_view import TopView
@@ -28,9 +28,6 @@ from pykubeproxy.observe.clock import now, rfc3339
 from pykubeproxy.traffic.rates import Rates
 
 _JSON = "json"
-
-# Columns of a table that is not printed on a terminal: enough for the longest names in Kubernetes.
-_UNLIMITED_WIDTH = 400
 
 
 # Seconds between two readings.
@@ -130,7 +127,7 @@ def top(
 
 
 def _watch(measured: Callable[[Wait], Iterator[Rates]], limit: int | None) -> None:
-    console = _console()
+    console = make_console()
 
     def draw(rates: Rates | None, view: TopView) -> tuple[RenderableType, int]:
         return as_screen(rates, view, limit, console.width, console.height)
@@ -152,27 +149,9 @@ def _print(rates: Rates, output: str, limit: int | None) -> None:
     if output == _JSON:
         click.echo(as_json(rates, rfc3339(now().wall), limit))
     else:
-        console = _console()
+        console = make_console()
         console.print(as_text(rates, limit, console.width))
         sys.stdout.flush()
-
-
-class _Console(Console):
-    """Leaves a broken pipe to the command, which has an exit status for it; rich would exit with 1."""
-
-    def on_broken_pipe(self) -> None:
-        """Raise the BrokenPipeError that is being handled."""
-        raise  # noqa: PLE0704  rich calls this while it handles the error
-
-
-def _console() -> Console:
-    is_terminal = sys.stdout.isatty()
-    color = click.get_current_context().color
-    return _Console(
-        force_terminal=is_terminal if color is None else color or is_terminal,
-        no_color=color is False,
-        width=None if is_terminal else _UNLIMITED_WIDTH,
-    )
 
 
 def _has_terminal() -> bool:

@@ -1,10 +1,12 @@
 """What `top` prints of one interval: a table for people, one line of JSON for programs."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+import click
 import msgspec
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -12,12 +14,17 @@ from pykubeproxy.cli.top_view import TopView
 from pykubeproxy.explain.service_view_words import refusal_reason_text
 from pykubeproxy.explain.sparkline import sparkline
 from pykubeproxy.model.ip import Family
-from pykubeproxy.traffic.rates import EndpointRate, Rates, ServiceRate
+from pykubeproxy.model.printable import printable
+from pykubeproxy.rules.refusals import RefusalReason
+from pykubeproxy.traffic.rates import EndpointRate, Rates, RefusalRate, ServiceRate
 
 VERSION = 1
 """The version of the document, as docs/cli.md describes it."""
 
 _FEW = 20
+
+# Columns of a table that is not printed on a terminal: enough for the longest names in Kubernetes.
+_UNLIMITED_WIDTH = 400
 
 _TITLES = ("SERVICE, ENDPOINT", "POD", "NODE", "PROTO", "CONN/S", "SHARE", "EXPECTED")
 _LEFT = _TITLES[:4]
@@ -73,6 +80,26 @@ def as_json(rates: Rates, time: str, limit: int | None) -> str:
         "more": len(busy) - len(busy[:limit]),
     }
     return msgspec.json.encode(document).decode()
+
+
+def read_json(document: bytes) -> Rates:
+    """The Rates of what `as_json` printed, maybe on another machine. Raises ValueError."""
+    try:
+        read = msgspec.json.decode(document, type=_Document)
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from None
+    if read.version != VERSION or read.seconds <= 0:
+        message = f"version {read.version} of the document is not known here"
+        raise ValueError(message)
+    return Rates(
+        seconds=read.seconds,
+        connections=read.connections,
+        services=tuple(map(_read_service, read.services)),
+        refused=read.refused,
+        known_ports=read.known.service_ports or read.known.services,
+        known_services=read.known.services,
+        known_endpoints=read.known.endpoints,
+    )
 
 
 def as_text(rates: Rates, limit: int | None, width: int) -> RenderableType:
@@ -240,6 +267,102 @@ def _service_fields(service: ServiceRate, limit: int | None) -> dict[str, object
         "endpoints": [_endpoint_fields(endpoint) for endpoint in service.endpoints[:limit]],
         "more": len(service.endpoints) - len(service.endpoints[:limit]),
     }
+
+
+class _Wire(msgspec.Struct, rename="camel"):
+    """What is read of a document; other fields may be there."""
+
+
+class _Endpoint(_Wire):
+    endpoint: str
+    connections: int
+    rate: float
+    share: float | None = None
+    expected_share: float | None = None
+    pod: str = ""
+    node: str = ""
+
+
+class _Refusal(_Wire):
+    reason: RefusalReason
+    connections: int
+    rate: float
+
+
+class _Service(_Wire):
+    service: str
+    family: str
+    protocol: str
+    connections: int
+    rate: float
+    endpoints: list[_Endpoint]
+    share: float | None = None
+    refused: list[_Refusal] = []
+
+
+class _Known(_Wire):
+    services: int
+    endpoints: int
+    service_ports: int = 0
+    """Of an older release 0, and it counts them as `services`."""
+
+
+class _Document(_Wire):
+    version: int
+    seconds: float
+    connections: int
+    services: list[_Service]
+    known: _Known
+    refused: int = 0
+
+
+def _read_service(its: _Service) -> ServiceRate:
+    return ServiceRate(
+        family=Family.IPV6 if its.family == Family.IPV6.lower() else Family.IPV4,
+        service=printable(its.service),
+        protocol=printable(its.protocol),
+        connections=its.connections,
+        rate=its.rate,
+        share=its.share,
+        history=(its.rate,),
+        endpoints=tuple(map(_read_endpoint, its.endpoints)),
+        refusals=tuple(
+            RefusalRate(reason=each.reason, connections=each.connections, rate=each.rate, history=(each.rate,))
+            for each in its.refused
+        ),
+    )
+
+
+def _read_endpoint(its: _Endpoint) -> EndpointRate:
+    return EndpointRate(
+        endpoint=printable(its.endpoint),
+        connections=its.connections,
+        rate=its.rate,
+        share=its.share,
+        expected=its.expected_share,
+        history=(its.rate,),
+        pod=printable(its.pod),
+        node=printable(its.node),
+    )
+
+
+class _Console(Console):
+    """Leaves a broken pipe to the command, which has an exit status for it; rich would exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise the BrokenPipeError that is being handled."""
+        raise  # noqa: PLE0704  rich calls this while it handles the error
+
+
+def make_console() -> Console:
+    """For stdout, as wide as its terminal, in colour if that is asked for."""
+    is_terminal = sys.stdout.isatty()
+    color = click.get_current_context().color
+    return _Console(
+        force_terminal=is_terminal if color is None else color or is_terminal,
+        no_color=color is False,
+        width=None if is_terminal else _UNLIMITED_WIDTH,
+    )
 
 
 def _endpoint_fields(endpoint: EndpointRate) -> dict[str, object]:

@@ -10,7 +10,15 @@ from pykubeproxy.rules.reading import RuleView, chain_of, read
 from pykubeproxy.rules.refusals import RefusalReason, naming_rules, reason_of
 from pykubeproxy.rules.ruleset import Lines, Ruleset
 from pykubeproxy.traffic.counters import Increases, Reading
-from pykubeproxy.traffic.rates import EndpointRate, Rates, RefusalRate, ServiceRate, share
+from pykubeproxy.traffic.rates import (
+    EndpointRate,
+    Rates,
+    RefusalRate,
+    ServiceRate,
+    endpoint_order,
+    service_order,
+    share,
+)
 from pykubeproxy.traffic.served import Served
 
 WINDOW = 20
@@ -61,7 +69,7 @@ class Meter:
             seconds=seconds,
             connections=total,
             refused=sum(sum(found.values()) for found in counts.values()) - total,
-            services=tuple(sorted(services, key=_service_order)),
+            services=tuple(sorted(services, key=service_order)),
             known_ports=len(served),
             known_services=len({self._families[family].title(hashed).partition(":")[0] for family, hashed in served}),
             known_endpoints=sum(len(self._families[family].endpoint_chains(hashed)) for family, hashed in served),
@@ -113,7 +121,7 @@ class Meter:
             rate=own / seconds,
             share=share(own, total),
             history=self._histories.of(key),
-            endpoints=tuple(sorted(endpoints, key=_endpoint_order)),
+            endpoints=tuple(sorted(endpoints, key=endpoint_order)),
             refusals=tuple(refusals),
         )
 
@@ -220,12 +228,3 @@ def _per_second(counts: Mapping[_Key, Mapping[str, int]], seconds: float) -> dic
         for what, packets in found.items():
             rates[(key[0], what) if what.startswith(names.ENDPOINT) else _refused_key(key, what)] = packets / seconds
     return rates
-
-
-def _service_order(rate: ServiceRate) -> tuple[int, float, str, str, Family]:
-    refused = sum(each.connections for each in rate.refusals)
-    return -rate.connections - refused, -sum(rate.history), rate.service, rate.protocol, rate.family
-
-
-def _endpoint_order(rate: EndpointRate) -> tuple[int, float, str]:
-    return -rate.connections, -sum(rate.history), rate.endpoint

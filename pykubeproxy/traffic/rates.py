@@ -78,6 +78,17 @@ def share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
+def service_order(rate: ServiceRate) -> tuple[int, float, str, str, Family]:
+    """A key that sorts Services by their connections, those that are refused among them."""
+    refused = sum(each.connections for each in rate.refusals)
+    return -rate.connections - refused, -sum(rate.history), rate.service, rate.protocol, rate.family
+
+
+def endpoint_order(rate: EndpointRate) -> tuple[int, float, str]:
+    """A key that sorts endpoints by their connections."""
+    return -rate.connections, -sum(rate.history), rate.endpoint
+
+
 def next_reading(began: float, ended: float, interval: float) -> float:
     """When to read next, in the seconds of any one clock.
 

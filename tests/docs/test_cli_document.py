@@ -31,6 +31,19 @@ OF_PLUGIN = (DOCS / "kubectl-plugin.md").read_text()
 DOCUMENT = (DOCS / "cli.md").read_text()
 ROOT = DOCS.parent
 PROGRAMS = (*main.list_commands(click.Context(main)), "kube-proxy")
+OF_KUBECTL = tuple(f"kubectl {command}" for command in plugin.list_commands(click.Context(plugin)))
+START = "from pykubeproxy import __main__; __main__.{}()"
+
+# Sends SIGINT while a module is being loaded, which takes most of the first 300 ms.
+INTERRUPT = """
+import os, signal, sys
+class Finder:
+    @staticmethod
+    def find_spec(name, *_):
+        if name == MODULE:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder)
+"""
 EMPTY_DUMP = "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"
 
 # What needs no node of its own; the others are tried in tests/kernel and tests/daemon.
@@ -49,12 +62,16 @@ CASES = {
     "render -f {objects}": 0,
     "render -f /no/such": 2,
     "version": 0,
+    "completion fish": 0,
+    "completion tcsh": 2,
     "verison": 2,
 }
 
 
 def invoke(program: str, *arguments: str) -> Result:
-    """Run `kube-proxy`, or a command of `pykubeproxy`."""
+    """Run `kube-proxy`, or a command of `pykubeproxy` or of the kubectl plugin."""
+    if program in OF_KUBECTL:
+        return CliRunner().invoke(plugin, [program.split()[1], *arguments])
     if program == "kube-proxy":
         return CliRunner().invoke(kube_proxy, arguments)
     return CliRunner().invoke(main, [program, *arguments])
@@ -127,40 +144,52 @@ def test_ctrl_c_is_no_answer(places: dict[str, str], tmp_path: Path) -> None:
     assert (process.returncode, said, complained.strip()) == (130, "", "Error: interrupted")
 
 
-@pytest.mark.parametrize("command", PROGRAMS)
+@pytest.mark.parametrize("command", [*PROGRAMS, "kubectl-plugin"])
+def test_ctrl_c_while_a_program_is_loaded(command: str) -> None:
+    module = command.replace("-", "_")
+    start = START.format("main" if module == command else module)
+    program = [sys.executable, "-c", f"MODULE = 'pykubeproxy.cli.{module}'{INTERRUPT}{start}", command]
+    run = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "Error: interrupted\n")
+
+
+@pytest.mark.parametrize("command", [*PROGRAMS, *OF_KUBECTL])
 def test_ctrl_c_in_every_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(errors, "raise_interrupts", interrupt)
     required = {"trace": ("--from", "node", "--to", "default/web"), "completion": ("bash",)}
+    required["kubectl trace"] = ("--from", "node")
     result = invoke(command, *required.get(command, ()))
     assert (result.exit_code, result.stdout, result.stderr.strip()) == (130, "", "Error: interrupted")
 
 
-@pytest.mark.parametrize("command", PROGRAMS)
+@pytest.mark.parametrize("command", [*PROGRAMS, *OF_KUBECTL])
 def test_a_mistake_in_every_command(command: str) -> None:
-    result = invoke(command, "--no-such")
+    """The plugin hands on options that it does not know."""
+    result = invoke(command, "--timeout=0" if command in OF_KUBECTL else "--no-such")
     assert (result.exit_code, result.stdout) == (1 if command == "kube-proxy" else 2, "")
-    assert result.stderr.startswith("Error: No such option '--no-such'")
+    assert result.stderr.startswith(("Error: No such option '--no-such'", "Error: Invalid value for '--timeout'"))
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        "",
-        "render -f {objects}",
-        "diff -f {objects} --live {dump}",
-        "trace --from 10.244.9.9 --to default/web-1 -f {objects}",
-        "services --live {same}",
-        "version",
-        "status",
-        "check",
-        *(f"{command} --help" for command in ("run", "top", "cleanup")),
+        "main",
+        "main render -f {objects}",
+        "main diff -f {objects} --live {dump}",
+        "main trace --from 10.244.9.9 --to default/web-1 -f {objects}",
+        "main services --live {same}",
+        *(f"main {command}" for command in ("version", "status", "check", "completion bash")),
+        *(f"main {command} --help" for command in ("run", "top", "cleanup")),
+        "kube_proxy --version",
+        "kubectl_plugin --help",
     ],
 )
 def test_output_that_nobody_reads(arguments: str, places: dict[str, str]) -> None:
-    command = [sys.executable, "-m", "pykubeproxy", *arguments.format(**places).split()]
+    program, *words = arguments.format(**places).split()
+    command = [sys.executable, "-c", START.format(program), *words]
     reading, writing = os.pipe()
     os.close(reading)
     try:

@@ -45,6 +45,10 @@ def test_every_family_and_backend_is_cleaned(machine: Machine) -> None:
     assert not [kind for kind in kinds if "KUBE-SERVICES" in machine.dump(kind)]
 
 
+# Ends with the status of a command that prints for nobody.
+NOBODY_READS = ("bash", "-c", '"$@" | :; exit "${PIPESTATUS[0]}"', "-")
+
+
 def test_rules_in_a_tree_go_but_not_in_a_dry_run_nor_beside_a_running_proxy(node: Node) -> None:
     node.write(*(node.web(number) for number in range(1, 60)))
     process = node.start("--dispatch", "tree")
@@ -58,6 +62,9 @@ def test_rules_in_a_tree_go_but_not_in_a_dry_run_nor_beside_a_running_proxy(node
     would = node.ask("cleanup", "--dry-run")
     assert (would.returncode, node.dump("-t", "nat")) == (1, before)
     assert would.stdout.endswith("nothing was removed: this was a dry run\n")
+    for command in ("cleanup --dry-run", "top --once --interval 100ms"):
+        unread = node.machine.pykubeproxy(*command.split(), *node.kind.flags, before=NOBODY_READS)
+        assert (unread.returncode, unread.stderr) == (141, ""), command
     done = node.ask("cleanup")
     assert (done.returncode, done.stdout) == (0, would.stdout.splitlines(keepends=True)[0])
     chains = {chain for table in node.rules().tables.values() for chain in table.chains}
