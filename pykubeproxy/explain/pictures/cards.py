@@ -25,8 +25,8 @@ from pykubeproxy.netfilter.path import Step
 from pykubeproxy.netfilter.walk import Trace
 from pykubeproxy.rules import names
 
-# Up to so many similar branches are drawn one by one.
-MAX_SIMILAR = 4
+# Up to so many similar branches are drawn one by one: more columns than that are too wide for a page.
+MAX_SIMILAR = 3
 
 # The words for the end of a packet's way.
 ResultText = Callable[[BranchResult | Outcome], str]

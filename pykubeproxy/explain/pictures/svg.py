@@ -27,6 +27,9 @@ _MARGIN = 20
 _HEADER = 112
 _LEAST_WIDTH = 760
 
+# In a page, a wide drawing is not shrunk below this, but scrolled.
+_LEAST_SCALE = 0.65
+
 # How wide a character is at most, on average: in the title, and in the line below it.
 _TITLE, _SUBTITLE = 14, 7.5
 
@@ -56,7 +59,10 @@ _SHADES = ("#16a34a", "#22c55e", "#4ade80", "#86efac")
 
 
 def as_svg(traced: Trace, holders: Mapping[str, AddressHolder], *, heading: bool = True) -> str:
-    """A drawing that works offline: no script, no font, nothing to load. `heading`: with client and destination."""
+    """A drawing that works offline: no script, no font, nothing to load.
+
+    With `heading` it says of which client and destination; without, it is a part of a page that says so.
+    """
     shown = picture(traced)
     root = lay_out(shown.tree, result_texts(traced, holders), shown.ends)
     title, subtitle = _titles(shown)
@@ -71,6 +77,8 @@ def as_svg(traced: Trace, holders: Mapping[str, AddressHolder], *, heading: bool
     ]
     label = escape(f"How a packet travels: {title}")
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    if not heading:
+        size += f' style="min-width:{_LEAST_SCALE * width:.0f}px"'
     opening = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{label}">'
     return "\n".join([opening, f"<style>{_STYLE}</style>", *body, "</svg>"])
 
