@@ -83,9 +83,11 @@ def services(
         family: ClusterView(snapshot=snapshot, family=family, node_name=node_name) if snapshot is not None else None
         for family in rules
     }
-    views = {
-        family: service_views(its, family, clusters[family], counters[family].reading) for family, its in rules.items()
-    }
+    with progress("looking for Services in the rules"):
+        views = {
+            family: service_views(its, family, clusters[family], counters[family].reading)
+            for family, its in rules.items()
+        }
     unequal = None
     if changes is not None and snapshot is not None and not (services or namespace or address):
         unequal = tuple(unequal_services(views, snapshot, is_complete=not changes.unread))

@@ -69,6 +69,10 @@ def _of_no_answer(observation: Observation) -> Words:
     match observation:
         case of_proxy.NoProxyRuns():
             start = "start one, such as `pykubeproxy run`; on a cluster: `kubectl -n kube-system get pods -o wide`"
+            if observation.silent or observation.foreign:
+                start = (
+                    "see whose process that is with `ss -ltnp`: a proxy in a container is not seen, and may be stopped"
+                )
             return Words(f"none runs here{_no_answer(observation, ', and ')}", start)
         case of_proxy.ProxyDoesNotAnswer(process=process):
             hint = "is it only starting? Else give the address of its metrics server with --metrics-bind-address"
