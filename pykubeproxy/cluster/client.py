@@ -7,7 +7,7 @@ kilobytes per object, nor its Watch, which hides ERROR events, are used. Everyth
 import importlib
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from typing import Protocol
@@ -22,6 +22,7 @@ from pykubeproxy.cluster.access import Access, Credentials, find_access
 from pykubeproxy.cluster.api_error import MALFORMED, Aborted, ApiError, refused
 from pykubeproxy.cluster.connections import Sockets, register_sockets
 from pykubeproxy.cluster.limiter import Limiter
+from pykubeproxy.cluster.list_parts import list_parts
 from pykubeproxy.cluster.outage import Outage
 from pykubeproxy.cluster.timeouts import Backoff, Timeouts
 from pykubeproxy.cluster.unreachable import unreachable
@@ -112,6 +113,16 @@ class Session:
             response = self._request("GET", path, query, headers=_COMPRESSED)
             with self._explained(), closing(response):
                 return bytes(response.read(decode_content=True))
+
+    def get_list(self, path: str, query: Mapping[str, str]) -> Generator[tuple[bytes, bool]]:
+        """The parts of a list as they arrive, each with True if it is the last one (see list_parts). Raises ApiError.
+
+        One that is not read to its end has to be closed.
+        """
+        with self._timed("GET"):
+            response = self._request("GET", path, query, headers=_COMPRESSED)
+            with self._explained(), closing(response):
+                yield from list_parts(response.stream(_CHUNK, decode_content=True))
 
     def watch(self, path: str, query: Mapping[str, str], *, is_list: bool = False) -> "Lines":
         """The lines of a watch; with `is_list`, of one that begins with a list (see Timeouts). Raises ApiError."""

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from pykubeproxy import logger
 from pykubeproxy.cluster.api_error import INTERNAL, SHORT_WATCH, ApiError
@@ -21,7 +21,7 @@ from pykubeproxy.cluster.watch_protocol import (
     Command,
     EventLine,
     ListBody,
-    ReadEvent,
+    ReadOn,
     Reply,
     RequestFailed,
     RequestList,
@@ -67,6 +67,7 @@ class Reflector:
         self._watcher = WatchFailures(resource.group_resource)
         self._lines: deque[bytes] = deque()
         self._stream: Lines | None = None
+        self._parts: Generator[tuple[bytes, bool]] | None = None
         self._opened_at = 0.0
         self._is_list_awaited = False
         self._is_list_reported = False
@@ -125,7 +126,7 @@ class Reflector:
             self._protocol = self._begin()
             return ApiError(f"internal error: {error!r}", kind=INTERNAL)
         command = self._protocol.command
-        if not isinstance(command, ReadEvent) and command.after is not None:
+        if not isinstance(command, ReadOn) and command.after is not None:
             return command.after
         if isinstance(reply, WatchEnded) and isinstance(command, StartWatch):
             return ApiError("the API server ends watches as soon as they begin", kind=SHORT_WATCH)
@@ -144,7 +145,8 @@ class Reflector:
                 case RequestList(query=query):
                     self._leave()
                     self._deliver()
-                    return ListBody(self._session.get(self._resource.path, self._resource.selectors | query))
+                    self._parts = self._session.get_list(self._resource.path, self._resource.selectors | query)
+                    return self._next_part(self._parts)
                 case StartWatch(query=query, is_list=is_list):
                     self._leave()
                     self._deliver()
@@ -154,9 +156,16 @@ class Reflector:
                     self._is_list_awaited = is_list
                     if is_list and not self._stream.is_compressed and not self._resource.is_one_object:
                         return Uncompressed()
-            return self._next_line()
+            return self._next_line() if self._parts is None else self._next_part(self._parts)
         except ApiError as error:
             return RequestFailed(_explained(error, self._resource))
+
+    def _next_part(self, parts: Generator[tuple[bytes, bool]]) -> Reply:
+        self._deliver()
+        data, is_last = next(parts)
+        if is_last:
+            self._leave()
+        return ListBody(data, is_last)
 
     def _next_line(self) -> Reply:
         assert self._stream is not None
@@ -193,6 +202,9 @@ class Reflector:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+        if self._parts is not None:
+            self._parts.close()
+            self._parts = None
         self._lines.clear()
 
 

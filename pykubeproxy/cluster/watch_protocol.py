@@ -51,7 +51,8 @@ class Trigger(StrEnum):
     """What a reply means for the state that it arrives in."""
 
     EVENT = "an event"
-    PAGE = "a page, and there are more"
+    PART = "a part of a page"
+    PAGE = "the end of a page, and there are more"
     LIST_COMPLETE = "the list is complete"
     NOT_STREAMED = "anything else, or the server is known to stream no lists"
     ENDED = "the server ends the watch"
@@ -65,7 +66,7 @@ class Trigger(StrEnum):
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a cause leads. With `reads_on`, the open watch goes on; with `pauses`, the next request has to wait."""
+    """Where a cause leads. With `reads_on`, the open answer is read on; with `pauses`, the next request has to wait."""
 
     to: WatchState
     reads_on: bool = False
@@ -76,6 +77,7 @@ TRANSITIONS: dict[tuple[WatchState, Trigger], Transition] = {
     (WatchState.STREAM, Trigger.EVENT): Transition(to=WatchState.STREAM, reads_on=True),
     (WatchState.STREAM, Trigger.LIST_COMPLETE): Transition(to=WatchState.WATCH, reads_on=True),
     (WatchState.STREAM, Trigger.NOT_STREAMED): Transition(to=WatchState.PAGES),
+    (WatchState.PAGES, Trigger.PART): Transition(to=WatchState.PAGES, reads_on=True),
     (WatchState.PAGES, Trigger.PAGE): Transition(to=WatchState.PAGES),
     (WatchState.PAGES, Trigger.LIST_COMPLETE): Transition(to=WatchState.WATCH),
     (WatchState.PAGES, Trigger.EXPIRED): Transition(to=WatchState.PAGES, pauses=True),
@@ -113,14 +115,15 @@ class StartWatch(msgspec.Struct, frozen=True):
     is_list: bool = False
 
 
-class ReadEvent(msgspec.Struct, frozen=True):
-    """Read the next line of the open watch."""
+class ReadOn(msgspec.Struct, frozen=True):
+    """Read the next line of the open watch, or the next part of the open list."""
 
 
 class ListBody(msgspec.Struct, frozen=True):
-    """A list, as JSON."""
+    """A list, as JSON; one with some of the objects that were asked for if it is not the last part of the answer."""
 
     data: bytes
+    is_last: bool = True
 
 
 class EventLine(msgspec.Struct, frozen=True):
@@ -143,7 +146,7 @@ class RequestFailed(msgspec.Struct, frozen=True):
     error: ApiError
 
 
-Command = RequestList | StartWatch | ReadEvent
+Command = RequestList | StartWatch | ReadOn
 Reply = ListBody | EventLine | Uncompressed | WatchEnded | RequestFailed
 
 
@@ -203,7 +206,7 @@ class WatchProtocol:
                 cause = self._take_probed(reply)
         transition = self._move(cause)
         if transition.reads_on:
-            self.command = ReadEvent()
+            self.command = ReadOn()
         else:
             self.command = self._request(after=self._error if transition.pauses else None)
 
@@ -264,9 +267,9 @@ class WatchProtocol:
         return Trigger.NOT_STREAMED
 
     def _take_page(self, reply: Reply) -> Trigger:
-        """Take in one page of a list."""
+        """Take in a page of a list, or a part of one."""
         try:
-            page = _page(reply)
+            page, is_last = _page(reply)
             self._put(page)
         except ApiError as error:
             self._error = error
@@ -279,6 +282,8 @@ class WatchProtocol:
                 self._page_query = None
                 return Trigger.EXPIRED
             return Trigger.FAILED
+        if not is_last:
+            return Trigger.PART
         if page.metadata.continue_:
             self._page_query = {"limit": str(PAGE_SIZE), "continue": page.metadata.continue_}
             return Trigger.PAGE
@@ -323,7 +328,7 @@ class WatchProtocol:
         Versions of built-in resources can be compared as numbers (API Concepts, "Resource versions").
         """
         try:
-            present = _page(reply).metadata.resource_version
+            present = _page(reply)[0].metadata.resource_version
         except ApiError as error:
             self._error = error
             return Trigger.FORBIDDEN if error.is_forbidden else Trigger.FAILED
@@ -365,8 +370,8 @@ class _EventEffect(msgspec.Struct, frozen=True):
     ends_list: bool = False
 
 
-def _page(reply: Reply) -> _ListPage:
-    """The list in a reply. Raises ApiError if it is none."""
+def _page(reply: Reply) -> tuple[_ListPage, bool]:
+    """The list in a reply, and whether it is the last part of the answer. Raises ApiError if it is none."""
     if isinstance(reply, RequestFailed):
         raise reply.error
     assert isinstance(reply, ListBody)
@@ -377,7 +382,7 @@ def _page(reply: Reply) -> _ListPage:
     if not page.metadata.resource_version:
         # Every list has a version. Anything else, taken for an empty list, would remove all there is.
         raise _no_list()
-    return page
+    return page, reply.is_last
 
 
 def _no_list() -> ApiError:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import structlog
 
+from pykubeproxy.cluster import list_parts
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
 from pykubeproxy.cluster.timeouts import Backoff
 from tests.apiserver.faults import BREAK_KINDS, LIST_FAULTS, BreakKind, Faults, ListFault
@@ -38,10 +39,20 @@ def streams_asked(api: ApiServer) -> list[tuple[str, str | None]]:
     return [(request.verb, request.query.get("sendInitialEvents")) for request in api.requests.requests()]
 
 
-@pytest.mark.parametrize(("count", "can_stream", "pieces"), [(20, True, (1,)), (20, False, (1,)), (1200, True, (2, 3))])
+@pytest.mark.parametrize(
+    ("count", "can_stream", "pieces"),
+    [(20, True, (1,)), (20, False, (1,)), (1200, True, (2, 3)), (1200, False, (2, 3))],
+)
 def test_everything_is_told_before_it_is_said_to_be_listed(
-    api: ApiServer, follow: Follow, *, count: int, can_stream: bool, pieces: tuple[int, ...]
+    api: ApiServer,
+    follow: Follow,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    count: int,
+    can_stream: bool,
+    pieces: tuple[int, ...],
 ) -> None:
+    monkeypatch.setattr(list_parts, "PART_BYTES", 10_000)
     for number in range(count):
         api.create(endpoint_slice(f"s{number}", "10.244.0.5"))
     told = follow(api, can_stream=can_stream).wait_listed()

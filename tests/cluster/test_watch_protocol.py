@@ -15,7 +15,7 @@ from pykubeproxy.cluster.watch_protocol import (
     Command,
     EventLine,
     ListBody,
-    ReadEvent,
+    ReadOn,
     Reply,
     RequestFailed,
     RequestList,
@@ -23,6 +23,7 @@ from pykubeproxy.cluster.watch_protocol import (
     Uncompressed,
     WatchEnded,
     WatchProtocol,
+    WatchState,
 )
 from pykubeproxy.model.snapshot import ObjectId, identify
 
@@ -64,6 +65,10 @@ def page(version: int, *objects: tuple[str, int], more: str = "") -> ListBody:
     return ListBody(json.dumps({"metadata": metadata, "items": items or None}).encode())
 
 
+def part(version: int, *objects: tuple[str, int]) -> ListBody:
+    return ListBody(page(version, *objects, more="later").data, is_last=False)
+
+
 def refusal(status: int, text: str = "no") -> RequestFailed:
     return RequestFailed(refused(status, text.encode()))
 
@@ -84,6 +89,10 @@ class Talk:
     def step(self) -> Command:
         """What the protocol asks for next."""
         return self._protocol.command
+
+    @property
+    def state(self) -> WatchState:
+        return self._protocol.state
 
     def say(self, *heard: Reply) -> "Talk":
         for each in heard:
@@ -107,7 +116,7 @@ class Talk:
     @property
     def asks(self) -> tuple[type, dict[str, str], bool]:
         """What kind of request the step is, what it asks for, and whether it comes after a pause for trouble."""
-        return type(self.step), self.query, not isinstance(self.step, ReadEvent) and self.step.after is not None
+        return type(self.step), self.query, not isinstance(self.step, ReadOn) and self.step.after is not None
 
 
 def listed(*objects: tuple[str, int], version: int = 10) -> Talk:
@@ -144,9 +153,9 @@ class TestStreamingList:
         talk = Talk()
         assert talk.query == STREAM
         talk.say(added("a", 3), added("b", 5))
-        assert (talk.step, talk.tracker.has_listed) == (ReadEvent(), False)
+        assert (talk.step, talk.tracker.has_listed) == (ReadOn(), False)
         talk.say(bookmark(7, ends_list=True))
-        assert (talk.step, talk.tracker.has_listed) == (ReadEvent(), True)
+        assert (talk.step, talk.tracker.has_listed) == (ReadOn(), True)
         assert talk.names() == (["a", "b"], [])
         talk.say(deleted("a", 8))
         assert talk.names() == ([], ["a"])
@@ -183,9 +192,12 @@ class TestPagedList:
         assert talk.say(page(9, ("c", 3))).asks == watch_from("9")
         assert talk.names() == (["a", "b", "c"], [])
 
-    def test_a_page_that_fails_is_fetched_again(self) -> None:
-        talk = paged(page(9, ("a", 1), more="x"), refusal(503))
-        assert talk.asks == (RequestList, PAGES | {"continue": "x"}, PAUSED)
+    @pytest.mark.parametrize("parts", [(), (part(9, ("b", 2)), part(9, ("c", 2)))], ids=["at once", "half read"])
+    def test_a_page_that_fails_is_fetched_again(self, parts: tuple[Reply, ...]) -> None:
+        talk = paged(page(9, ("a", 1), more="x"), *parts)
+        assert not parts or talk.step == ReadOn()
+        assert talk.say(refusal(503)).asks == (RequestList, PAGES | {"continue": "x"}, PAUSED)
+        assert talk.names() == (["a", "b", "c"] if parts else ["a"], []), "what has come is kept"
 
     def test_an_expired_continue_begins_again_without_a_limit(self) -> None:
         talk = paged(page(9, ("a", 1), more="x"), refusal(410))
@@ -240,7 +252,7 @@ class TestWatch:
 
     def test_an_unknown_type_of_event_is_ignored(self) -> None:
         talk = listed(version=10).say(event("NEWS", {"metadata": {"resourceVersion": "99"}}))
-        assert talk.step == ReadEvent()
+        assert talk.step == ReadOn()
         assert talk.say(ENDED).query == {"resourceVersion": "10"}
 
 
@@ -277,7 +289,7 @@ class TestLostHistory:
 
 
 ERRORS: list[Reply] = [BROKEN, SILENCE, *map(refusal, (400, 403, 410, 500)), refusal(504, "Too large resource version")]
-LISTS: list[Reply] = [page(2), page(9, ("a", 8)), page(30, more="next"), *ERRORS]
+LISTS: list[Reply] = [page(2), page(9, ("a", 8)), page(30, more="next"), part(9, ("a", 8)), *ERRORS]
 EVENTS: list[Reply] = [
     *(added("a", 11), deleted("a", 12), bookmark(20), bookmark(25, ends_list=True), ENDED),
     *(EventLine(b"{"), error(410), error(500), *ERRORS),
@@ -290,9 +302,9 @@ def test_there_is_a_row_in_the_table_for_whatever_happens() -> None:
     for number in range(200):
         talk = Talk(can_stream=number % 4 > 0)
         for _ in range(50):
-            talk.say(random.choice(LISTS if isinstance(talk.step, RequestList) else EVENTS))
+            talk.say(random.choice(LISTS if talk.state in (WatchState.PAGES, WatchState.PROBE) else EVENTS))
             steps.add(type(talk.step))
-    assert steps == {RequestList, StartWatch, ReadEvent}
+    assert steps == {RequestList, StartWatch, ReadOn}
 
 
 # The tracker: from wire objects to changes.
