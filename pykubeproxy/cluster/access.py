@@ -24,6 +24,7 @@ import yaml
 from pykubeproxy.cluster.api_error import ApiError
 from pykubeproxy.cluster.connections import SOCKET_OPTIONS
 from pykubeproxy.cluster.manifests import SourceError
+from pykubeproxy.cluster.official_client import part, whole
 from pykubeproxy.config.addresses import without_secrets
 
 # Seconds after which files are read again, as in client-go: token files are replaced from time to time.
@@ -169,28 +170,37 @@ def _load(kubeconfig: str, master: str) -> ClientConfig:
 
 
 def _from_kubeconfig(path: str) -> ClientConfig:
-    client = _client_module("config.kube_config")
     if not Path(path).is_file():
         raise AccessError(f"kubeconfig {path}: no such file")
+    client = part().kube_config
     configuration = _blank()
     configuration.host = ""
     try:
-        config = client.KubeConfigMerger(path).config
-        loader = client.KubeConfigLoader(config_dict=config, config_base_path=None)
+        loader, user = _read_kubeconfig(client, path)
+        if "auth-provider" in user:
+            client = whole().kube_config
+            loader, user = _read_kubeconfig(client, path)
         with _root_errors() as errors:
             loader.load_and_set(configuration)
-        named = loader.current_context["context"].get("user")
-        user = config["users"].get_with_name(named, safe=True) if named else None
     except (client.ConfigException, OSError, yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise AccessError(f"kubeconfig {path}: {_one_line(error)}") from None
-    runs_program = user is not None and ("exec" in user["user"] or "auth-provider" in user["user"])
+    runs_program = "exec" in user or "auth-provider" in user
     has_credentials = bool(configuration.api_key or configuration.cert_file)
     problem = f"kubeconfig {path}: {'; '.join(errors) or 'nothing for the user'}"
     return ClientConfig(configuration, not runs_program, problem if runs_program and not has_credentials else "")
 
 
+def _read_kubeconfig(client: Any, path: str) -> tuple[Any, Any]:
+    """The client's loader of a kubeconfig, and what it says of its user, as a mapping."""
+    config = client.KubeConfigMerger(path).config
+    loader = client.KubeConfigLoader(config_dict=config, config_base_path=None)
+    named = loader.current_context["context"].get("user")
+    user = config["users"].get_with_name(named, safe=True) if named else None
+    return loader, user["user"] if user is not None else {}
+
+
 def _from_cluster() -> ClientConfig:
-    client = _client_module("config")
+    client = part().incluster_config
     if not all(os.environ.get(name) for name in _CLUSTER_VARIABLES):
         raise AccessError(_NO_CLUSTER)
     configuration = _blank()
@@ -202,14 +212,9 @@ def _from_cluster() -> ClientConfig:
 
 
 def _blank() -> Configuration:
-    configuration = _client_module("client").Configuration()
+    configuration = part().configuration.Configuration()
     configuration.socket_options = list(SOCKET_OPTIONS)
     return configuration
-
-
-def _client_module(name: str) -> Any:
-    """A module of the `kubernetes` client. Importing one takes 0.2 s and 17 MB, so it is done only when needed."""
-    return importlib.import_module(f"kubernetes.{name}")
 
 
 def _as_url(master: str, configuration: Configuration) -> str:

@@ -4,7 +4,6 @@ Responses are taken as they come over the wire (`preload_content=False`): neithe
 kilobytes per object, nor its Watch, which hides ERROR events, are used. Everything that can go wrong raises ApiError.
 """
 
-import importlib
 import platform
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -23,6 +22,7 @@ from pykubeproxy.cluster.api_error import MALFORMED, Aborted, ApiError, refused
 from pykubeproxy.cluster.connections import Sockets, register_sockets
 from pykubeproxy.cluster.limiter import Limiter
 from pykubeproxy.cluster.list_parts import list_parts
+from pykubeproxy.cluster.official_client import part
 from pykubeproxy.cluster.outage import Outage
 from pykubeproxy.cluster.timeouts import Backoff, Timeouts
 from pykubeproxy.cluster.unreachable import unreachable
@@ -223,8 +223,7 @@ class Session:
         """The connections made with these credentials; those made with older ones are closed."""
         if self._manager is None or self._generation != credentials.generation:
             self.close()
-            rest = importlib.import_module("kubernetes.client.rest")
-            manager: urllib3.PoolManager = rest.RESTClientObject(credentials.configuration).pool_manager
+            manager: urllib3.PoolManager = part().rest.RESTClientObject(credentials.configuration).pool_manager
             register_sockets(manager, self._sockets)
             self._manager, self._generation = manager, credentials.generation
         return self._manager

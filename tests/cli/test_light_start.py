@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 START = "import pykubeproxy.cli.main, pykubeproxy.daemon.node_daemon, pykubeproxy.cli.run, sys; print(*sys.modules)"
+ASKS_API = "from pykubeproxy.cluster.official_client import part; part(); import sys; print(*sys.modules)"
+NOT_TO_ASK = {"kubernetes", "kubernetes.client.models", "pydantic", "requests", "oauthlib", "websocket", "asyncio"}
 AT_EXIT = "import atexit, sys; atexit.register(lambda: print(*sys.modules))"
 OFFLINE = "import pykubeproxy.cli.status, pykubeproxy.cli.trace, sys; print(*sys.modules)"
 NOT_OFFLINE = {"urllib3", "http.client", "ssl", "yaml", "tenacity", "structlog", "rich", "difflib"}
@@ -19,6 +21,7 @@ NOT_FOR_HELP = {"structlog", "msgspec", "yaml", "rich", "pykubeproxy.host", "pyk
     [
         (START, (), "structlog", {"rich", "kubernetes"}),
         (OFFLINE, (), "pykubeproxy.cli.trace", NOT_OFFLINE),
+        (ASKS_API, (), "urllib3", NOT_TO_ASK),
         *((MAIN, arguments, "pykubeproxy.cli.main", NOT_FOR_HELP) for arguments in ((), ("--help",), ("--version",))),
     ],
 )

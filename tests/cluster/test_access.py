@@ -10,13 +10,13 @@ import yaml
 
 from pykubeproxy.cluster.access import Access, AccessError, find_access
 from pykubeproxy.cluster.api_error import ApiError
+from pykubeproxy.cluster.official_client import part
 
 TOKEN = "t0k3n"
 EXEC_API = "client.authentication.k8s.io/v1"
 NO_CLUSTER = (
     "unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined"
 )
-INCLUSTER = "kubernetes.config.incluster_config"
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def in_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     token, ca = tmp_path / "token", tmp_path / "ca.crt"
     token.write_text(TOKEN + "\n")
     ca.write_text("certificate")
-    monkeypatch.setattr(f"{INCLUSTER}.SERVICE_TOKEN_FILENAME", str(token))
-    monkeypatch.setattr(f"{INCLUSTER}.SERVICE_CERT_FILENAME", str(ca))
+    monkeypatch.setattr(part().incluster_config, "SERVICE_TOKEN_FILENAME", str(token))
+    monkeypatch.setattr(part().incluster_config, "SERVICE_CERT_FILENAME", str(ca))
     return token
 
 
