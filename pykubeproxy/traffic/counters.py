@@ -79,7 +79,8 @@ class Increases:
 
     def rewritten(self, chains: Iterable[ChainId]) -> None:
         """These chains, as (table, name), were written anew since the last reading; their counters began at zero."""
-        self._rewritten.update(chains)
+        if self._last is not None:
+            self._rewritten.update(chains)
 
     def take(self, reading: Reading) -> Iterator[tuple[str, int]]:
         """The rules that have counted packets since the last reading, and how many. Keeps `reading`."""
