@@ -6,6 +6,7 @@ Selectors: `docs/reference/lifecycle.md` section 9.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -71,6 +72,10 @@ ENDPOINT_SLICES = Resource(
     wire=wire.EndpointSlice,
     translate=translate.endpoint_slice,
 )
+ENDPOINT_SLICES_WITHOUT_PODS = msgspec.structs.replace(
+    ENDPOINT_SLICES, translate=partial(translate.endpoint_slice, with_pods=False)
+)
+"""For who explains nothing to anybody: the names of pods are most of the text in EndpointSlices."""
 NODES = Resource(kind="Node", plural="nodes", selectors={}, wire=wire.Node, translate=translate.node)
 PODS = Resource(kind="Pod", plural="pods", selectors={}, wire=wire.Pod, translate=translate.pod)
 SERVICE_CIDRS = Resource(

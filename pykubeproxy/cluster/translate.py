@@ -112,10 +112,12 @@ def service(obj: wire.Service) -> tuple[Service, tuple[Ignored, ...]]:
     return translated, tuple(ignored)
 
 
-def endpoint_slice(obj: wire.EndpointSlice) -> tuple[EndpointSlice | None, tuple[Ignored, ...]]:
+def endpoint_slice(
+    obj: wire.EndpointSlice, *, with_pods: bool = True
+) -> tuple[EndpointSlice | None, tuple[Ignored, ...]]:
     """An EndpointSlice, and what was left out of it; None in its place if a proxy has no use for any of it.
 
-    Raises BadObject.
+    `with_pods` tells whether the names of pods are kept, which rules do without. Raises BadObject.
     """
     key = SliceKey(_namespace(obj.metadata), _dns_subdomain(obj.metadata.name, "metadata.name"))
     labels = obj.metadata.labels or {}
@@ -130,7 +132,7 @@ def endpoint_slice(obj: wire.EndpointSlice) -> tuple[EndpointSlice | None, tuple
         service=ServiceKey(key.namespace, labels[SERVICE_NAME_LABEL]),
         family=family,
         ports=tuple(_slice_ports(obj.ports or (), ignored)),
-        endpoints=tuple(_slice_endpoints(obj.endpoints or (), family, ignored)),
+        endpoints=tuple(_slice_endpoints(obj.endpoints or (), family, ignored, with_pods=with_pods)),
         is_headless=HEADLESS_LABEL in labels,
         triggered_at=_trigger_time(obj.metadata),
     )
@@ -276,7 +278,7 @@ def _slice_ports(ports: Iterable[wire.SlicePort], ignored: list[Ignored]) -> Ite
 
 
 def _slice_endpoints(
-    endpoints: Iterable[wire.SliceEndpoint], family: Family, ignored: list[Ignored]
+    endpoints: Iterable[wire.SliceEndpoint], family: Family, ignored: list[Ignored], *, with_pods: bool
 ) -> Iterable[SliceEndpoint]:
     for i, endpoint in enumerate(endpoints):
         if not endpoint.addresses:
@@ -293,7 +295,7 @@ def _slice_endpoints(
         yield SliceEndpoint(
             address=address.text,
             node_name=shared(endpoint.node_name or ""),
-            pod=_target_pod(endpoint.target_ref),
+            pod=_target_pod(endpoint.target_ref) if with_pods else "",
             ready=conditions.ready is not False,
             serving=conditions.serving is not False,
             terminating=conditions.terminating is True,

@@ -60,7 +60,7 @@ class SliceEndpoint(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     nodes: tuple[str, ...] = ()
 
 
-class EndpointSlice(msgspec.Struct, frozen=True, kw_only=True):
+class EndpointSlice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An EndpointSlice, reduced to what a proxy reads. `service` is the Service that its label names.
 
     `triggered_at`, in seconds since 1970, is when the change of pods or Service happened that led to its last change,
@@ -76,7 +76,7 @@ class EndpointSlice(msgspec.Struct, frozen=True, kw_only=True):
     triggered_at: float | None = None
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One endpoint of one ServicePort, as seen from this node.
 
     `text` is `ip:port` or `[ip]:port`: the DNAT target, a part of the chain's name, and what endpoints are sorted by.

@@ -67,7 +67,7 @@ class PortSpec(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     node_port: int = 0
 
 
-class Service(msgspec.Struct, frozen=True, kw_only=True):
+class Service(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A Service object, reduced to what a proxy reads, of both families.
 
     Source: `docs/reference/services.md` sections 2 to 11.
@@ -107,7 +107,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
         return self.type in (ServiceType.NODE_PORT, ServiceType.LOAD_BALANCER)
 
 
-class ServicePort(msgspec.Struct, frozen=True, kw_only=True):
+class ServicePort(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One port of one Service in one family: the unit that rules are made for.
 
     Source: `docs/reference/services.md` section 5.

@@ -14,7 +14,7 @@ from pykubeproxy.model.service import ServicePort
 Endpoints = tuple[Endpoint, ...]
 
 
-class UsableEndpoints(msgspec.Struct, frozen=True, kw_only=True):
+class UsableEndpoints(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The endpoints of a ServicePort, by who may use them; each list in the order of the endpoints' text.
 
     `cluster` serves traffic under policy Cluster, `local` under policy Local, `reachable` is both together, and

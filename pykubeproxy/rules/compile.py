@@ -30,7 +30,7 @@ from pykubeproxy.rules.unused_ports import unused_ports_dispatch
 LARGE_CLUSTER_ENDPOINTS = 1000
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+class _Kept(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is kept of a Service's fragments: the rules themselves are in the Ruleset, by the names of their chains."""
 
     chains: tuple[str, ...] = ()

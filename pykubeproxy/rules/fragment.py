@@ -67,7 +67,7 @@ class DispatchRule(msgspec.Struct, frozen=True, gc=False):
         return f"-A {chain} {self.match} -j {self.target}"
 
 
-class Fragment(msgspec.Struct, frozen=True, kw_only=True):
+class Fragment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The chains (all in nat) and dispatch rules of one ServicePort.
 
     `endpoint_count` is the number of all its endpoints, ready or not: the size of the cluster is counted in those.

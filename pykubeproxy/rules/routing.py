@@ -23,7 +23,7 @@ class Refusal(StrEnum):
     NO_LOCAL_ENDPOINTS = "has no local endpoints"
 
 
-class TrafficDecision(msgspec.Struct, frozen=True, kw_only=True):
+class TrafficDecision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where traffic goes that is sent to the cluster IP, or to any other address of the Service.
 
     That is the policy chain that it ends up in; or the chain is None, and `refusal` says why it is refused.
@@ -35,7 +35,7 @@ class TrafficDecision(msgspec.Struct, frozen=True, kw_only=True):
     refusal: Refusal | None
 
 
-class Routing(msgspec.Struct, frozen=True, kw_only=True):
+class Routing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All decisions about one ServicePort on this node.
 
     `title` is its name, `namespace/name:port`. `endpoint_count` is the number of all its endpoints, on any node, ready

@@ -54,7 +54,7 @@ class TcpPort(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: tuple[str, ...]
 
 
-class ServiceTraffic(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceTraffic(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is decided about a Service in one family besides its rules; nothing for a Service that is not served.
 
     There are `tcp_ports` only if TCP flows are to be ended.

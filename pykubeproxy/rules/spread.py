@@ -20,7 +20,7 @@ from pykubeproxy.rules.routing import Routing
 GROUPED_FROM = 128
 
 
-class JumpTarget(msgspec.Struct, frozen=True):
+class JumpTarget(msgspec.Struct, frozen=True, gc=False):
     """A chain that traffic may jump to, the comment match of the rule that does so, and its number of endpoints."""
 
     chain: str

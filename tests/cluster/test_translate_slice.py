@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from pykubeproxy.cluster import translate, wire
+from pykubeproxy.cluster.resources import ENDPOINT_SLICES_WITHOUT_PODS
 from pykubeproxy.cluster.translate import BadObject
 from pykubeproxy.model.endpoint import EndpointSlice, SliceKey
 from pykubeproxy.model.ip import Family
@@ -142,7 +143,10 @@ def test_bad_slices(fields: dict[str, Any], problem: str) -> None:
     ],
 )
 def test_the_pod_of_an_endpoint(target: dict[str, Any], pod: str) -> None:
-    assert made(endpoints=[{"addresses": ["10.244.0.1"], "targetRef": target}]).endpoints[0].pod == pod
+    endpoints = [{"addresses": ["10.244.0.1"], "targetRef": target}]
+    assert made(endpoints=endpoints).endpoints[0].pod == pod
+    obj = msgspec.convert(endpoint_slice(endpoints=endpoints), wire.EndpointSlice)
+    assert ENDPOINT_SLICES_WITHOUT_PODS.translate(obj) == (made(endpoints=[{"addresses": ["10.244.0.1"]}]), ())
 
 
 def node_of(**fields: Any) -> tuple[Node, list[str]]:

@@ -11,7 +11,7 @@ from pykubeproxy.cluster.events import Event, EventRecorder, starting
 from pykubeproxy.cluster.input_notes import InputNote
 from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.cluster.reflector import Reflector
-from pykubeproxy.cluster.resources import ENDPOINT_SLICES, SERVICES, own_node
+from pykubeproxy.cluster.resources import ENDPOINT_SLICES, ENDPOINT_SLICES_WITHOUT_PODS, SERVICES, own_node
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.cluster.timeouts import Timeouts
 from pykubeproxy.config.completed import Completed
@@ -58,7 +58,7 @@ class ApiSource:
             resource.kind: Reflector(
                 client, resource, on_change=self._changed, on_listed=self._listed, can_stream=can_stream
             )
-            for resource in (SERVICES, ENDPOINT_SLICES)
+            for resource in (SERVICES, ENDPOINT_SLICES_WITHOUT_PODS)
         }
         self._reflectors["Node"] = Reflector(
             client,
