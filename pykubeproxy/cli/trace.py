@@ -124,7 +124,7 @@ def trace(
     if output == "text":
         text = as_text(traced, again, unseen, holders, every_step=every_step)
         click.echo(text)
-        if rules.is_this_node and (hint := next_step_text(traced, rules.of(packet.family))):
+        if rules.is_this_node and not unseen and (hint := next_step_text(traced, rules.of(packet.family))):
             click.echo(f"hint: {hint}", err=True)
     else:
         click.echo(as_json(traced, unseen, holders) if output == "json" else _PICTURES[output](traced, holders))
