@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 
 import click
 import msgspec
@@ -31,9 +32,6 @@ from pykubeproxy.cli.trace_text import as_text
 from pykubeproxy.daemon.setup.run_settings import OwnOptions
 from pykubeproxy.explain.cluster_view import AddressHolder
 from pykubeproxy.explain.next_step import next_step_text
-from pykubeproxy.explain.pictures.html import as_html
-from pykubeproxy.explain.pictures.mermaid import as_mermaid
-from pykubeproxy.explain.pictures.svg import as_svg
 from pykubeproxy.explain.trace_causes import with_service_causes
 from pykubeproxy.host.listeners import listening_ports
 from pykubeproxy.netfilter import Environment, Outcome, Packet, Trace, Verdict
@@ -43,7 +41,7 @@ from pykubeproxy.netfilter.outcome import decided
 from pykubeproxy.netfilter.questions import ArrivesBy
 
 _Drawn = Callable[[Trace, Mapping[str, AddressHolder]], str]
-_PICTURES: Mapping[str, _Drawn] = {"mermaid": as_mermaid, "svg": as_svg, "html": as_html}
+_PICTURES = ("mermaid", "svg", "html")
 
 
 @node_command("pykubeproxy trace --from 10.244.1.7 --to default/web:http")
@@ -127,9 +125,15 @@ def trace(
         if rules.is_this_node and not unseen and (hint := next_step_text(traced, rules.of(packet.family))):
             click.echo(f"hint: {hint}", err=True)
     else:
-        click.echo(as_json(traced, unseen, holders) if output == "json" else _PICTURES[output](traced, holders))
+        click.echo(as_json(traced, unseen, holders) if output == "json" else _picture(output)(traced, holders))
     # 0 only if the packet gets through whatever the answers to undecided questions are.
     sys.exit(0 if all(result.verdict is Verdict.ACCEPT for result in decided(traced.outcomes)) else 1)
+
+
+def _picture(kind: str) -> _Drawn:
+    """What draws such a picture; imported only for who wants one."""
+    drawn: _Drawn = getattr(import_module(f"pykubeproxy.explain.pictures.{kind}"), f"as_{kind}")
+    return drawn
 
 
 def _asks_for_interface(outcome: Outcome) -> bool:
