@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
@@ -32,7 +33,6 @@ from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import Service, Unserved, why_unserved
 from pykubeproxy.model.snapshot import Snapshot, identify
 from pykubeproxy.plan.live_services import live_services
-from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.ruleset import Ruleset
 
 PATIENCE = 3.0
@@ -178,7 +178,9 @@ def compile_for(
         own = snapshot.nodes.get(completed.node_name)
         held = {family: live_services(its) for family, its in (live or {}).items()}
         options = {family: node.options_for(own, family) for family in families}
-        return {family: compile_ruleset(snapshot, its, held.get(family)) for family, its in options.items()}
+        # Who gives no objects does without what makes rules of them.
+        compiler = import_module("pykubeproxy.rules.compile")
+        return {family: compiler.compile_ruleset(snapshot, its, held.get(family)) for family, its in options.items()}
 
 
 def print_notes(notes: tuple[InputNote, ...]) -> None:

@@ -11,7 +11,8 @@ ASKS_API = "from pykubeproxy.cluster.official_client import part; part(); import
 NOT_TO_ASK = {"kubernetes", "kubernetes.client.models", "pydantic", "requests", "oauthlib", "websocket", "asyncio"}
 AT_EXIT = "import atexit, sys; atexit.register(lambda: print(*sys.modules))"
 OFFLINE = "import pykubeproxy.cli.status, pykubeproxy.cli.trace, sys; print(*sys.modules)"
-NOT_OFFLINE = {"pykubeproxy.explain.pictures", "urllib3", "http.client", "ssl", "yaml", "tenacity", "structlog", "rich", "difflib"}
+NOT_OFFLINE = {"urllib3", "http.client", "ssl", "yaml", "tenacity", "structlog", "rich", "difflib"}
+NOT_OFFLINE |= {"pykubeproxy.explain.pictures", "pykubeproxy.rules.compile"}
 MAIN = f"{AT_EXIT}; from pykubeproxy.__main__ import main; main()"
 NOT_FOR_HELP = {"structlog", "msgspec", "yaml", "rich", "pykubeproxy.host", "pykubeproxy.cluster"}
 
