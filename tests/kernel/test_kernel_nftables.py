@@ -29,6 +29,7 @@ table inet filter {
 """
 IN_JSON = [{"family": "inet", "table": "firewalld", "hooks": ["forward", "input"]}]
 NOTE = "not looked at: table inet firewalld (hooks forward, input)\n"
+HINT = "hint: these rules let it through; if nothing answers, ask an endpoint itself: does 10.244.0.7:8080 answer?\n"
 FORWARDED = ("trace", "--from", "10.244.0.9", "--to", "default/web-1", "--in-interface", "eth0")
 OWN = ("trace", "--from", "node", "--to", "default/web-1")
 
@@ -48,7 +49,7 @@ def test_trace_and_diff_name_them_and_mark_what_they_could_change(node4: Node) -
     load(node4.machine, "table ip6 six {\n chain any {\n type filter hook forward priority 0; policy drop\n }\n}\n")
     told = node4.ask(*FORWARDED)
     assert told.returncode == 0
-    assert told.stderr == NOTE, "empty chains do nothing, and another family's tables see no packet of this one"
+    assert told.stderr == NOTE + HINT, "empty chains do nothing, and another family's tables see no packet of this one"
     assert told.stdout.count("; not looked at: table inet firewalld\n") == 2
     document = node4.document(*FORWARDED)
     assert document["notLookedAt"] == IN_JSON
@@ -75,7 +76,7 @@ def test_rules_of_the_nft_tools_are_named_where_the_legacy_ones_are_used(node4: 
         pytest.skip("only the legacy tools do not see them")
     serve(node4)
     node4.machine.exec(["iptables-nft", "-A", "FORWARD", "-j", "DROP"])
-    assert node4.ask(*OWN).stderr == "not looked at: table ip filter (hook forward)\n"
+    assert node4.ask(*OWN).stderr == f"not looked at: table ip filter (hook forward)\n{HINT}"
 
 
 BOTH = {"ip kube-proxy", "ip6 kube-proxy"}
@@ -97,8 +98,9 @@ def test_a_run_deletes_what_is_left_once_its_own_rules_are_there(node4: Node) ->
     leave_tables(node4.machine, "ip6")
     load(node4.machine, "add table inet kube-proxy\nadd table ip other\n")
     node4.write(node4.web())
+    assert node4.once(path=node4.stand_ins().refusing("KUBE-SERVICES").path).returncode == 1
     with service_node(node4.machine, Family.IPV4) as its:
-        assert its.ask([place]) == {place: REFUSED}
+        assert its.ask([place]) == {place: REFUSED}, "a sync that fails deletes nothing"
         done = node4.sync("--log-format", "json")
         assert its.ask([place])[place].startswith("10.244.0.")
     assert left(node4) == {"ip6 kube-proxy"}, "families that are not asked for are left alone"
