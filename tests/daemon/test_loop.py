@@ -1,7 +1,5 @@
 """When the loop syncs: docs/reference/lifecycle.md section 11, and what it makes of news. Time is a number here."""
 
-from unittest.mock import Mock
-
 import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
@@ -117,21 +115,6 @@ def test_a_change_that_comes_in_between_does_not_hide_it(clock: Clock, proxy: Fa
     act_until(loop, clock, T0 + 5)
     assert proxy.reads == [T0, T0 + 3]
     assert recorder.syncs[-1].cause == FIREWALLD
-
-
-def test_polls_are_asked_until_they_notice_something(clock: Clock, proxy: FakeProxy) -> None:
-    loop, recorder = followed(clock, proxy)
-    poll = Mock(due=T0 + 0.5, **{"begin.return_value": False, "ask.return_value": False})
-    loop.poll(poll)
-    loop.act()
-    for when, notices in ((0.5, False), (1.0, True)):
-        clock.now, poll.ask.return_value = T0 + when, notices
-        loop.act()
-        poll.due += 0.5
-    act_until(loop, clock, T0 + 1.4)
-    assert proxy.reads == [T0, T0 + 1]
-    assert recorder.syncs[-1].cause == ForeignChange()
-    assert poll.remember.call_count == 2
 
 
 def test_only_another_zone_of_this_node_is_a_reason_to_sync(clock: Clock, proxy: FakeProxy) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from pykubeproxy.host import backend as backends
 from pykubeproxy.host import table_info
-from pykubeproxy.host.backend import Backend, DetectedBackend, check, detect, find_tools, has_match, is_in_use
+from pykubeproxy.host.backend import Backend, DetectedBackend, detect, find_tools, has_match, is_in_use
 from pykubeproxy.host.errors import BackendConflict, ToolMissing
 from pykubeproxy.model.ip import Family
 from tests.host.fake_tools import VERSIONS, FakeTools
@@ -74,25 +74,6 @@ def test_chains_of_a_proxy_in_both_are_a_conflict(tools: FakeTools) -> None:
     install(tools, PROXY | HINT, PROXY)
     with pytest.raises(BackendConflict, match=r"both iptables backends hold KUBE-\* chains \(IPv4\)"):
         detect(Family.IPV4)
-
-
-@pytest.mark.parametrize(("chosen", "other"), [(NFT, LEGACY), (LEGACY, NFT)])
-def test_a_choice_is_checked_against_the_other_backend(tools: FakeTools, chosen: Backend, other: Backend) -> None:
-    install(tools, *((HINT, PROXY) if chosen is NFT else (PROXY, HINT)))
-    check(find_tools(Family.IPV4, other))
-    with pytest.raises(BackendConflict, match=f"the {other} backend holds .* use --backend {other}, "):
-        check(find_tools(Family.IPV4, chosen))
-
-
-def test_looking_loads_no_table(tools: FakeTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(tools)
-    asked = tmp_path / "asked"
-    tools.add("iptables-legacy-save", body=f": >{asked}")
-    monkeypatch.setattr(table_info, "_PROC_NET", tmp_path / "no-such-folder")
-    assert detect(Family.IPV4).backend is NFT
-    check(find_tools(Family.IPV4, NFT))
-    assert not is_in_use(find_tools(Family.IPV4, LEGACY))
-    assert not asked.exists()
 
 
 @pytest.mark.parametrize(

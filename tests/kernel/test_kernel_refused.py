@@ -69,16 +69,6 @@ def test_a_running_node_where_an_extension_is_lacking(node4: Node) -> None:
     assert len(tools.calls) <= 6
 
 
-@pytest.mark.parametrize("text", ["--random-fully", "-m addrtype", "-m statistic"])
-def test_other_extensions_that_are_lacking(node: Node, text: str) -> None:
-    node.write(node.web(1, (1,)), node.web(2, (2, 3)))
-    result = node.once(path=node.stand_ins().refusing(text).path)
-    is_one_refused = text == "-m statistic"
-    assert result.returncode == is_one_refused, result.stderr
-    assert node.served() == ({1} if is_one_refused else {1, 2})
-    assert "missing_module=xt_" in result.stderr
-
-
 # Tools that print rules in other words than they were written in, as another version may.
 EDITS = (
     r"s|--set-xmark 0x4000/0x4000|--or-mark 0x4000|",

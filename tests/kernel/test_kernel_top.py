@@ -125,19 +125,3 @@ def test_connections_that_are_refused_count(node: Node) -> None:
     (listed,) = view["refused"]
     assert (listed["traffic"], listed["reason"], listed["packets"]) == ("internal", "has no endpoints", 3)
     assert view["says"] == ["refused (3 packets): no endpoints"]
-
-
-@pytest.mark.parametrize("dispatch", ["tree", "linear"])
-def test_services_that_the_rules_of_this_node_know(node: Node, dispatch: str) -> None:
-    node.write(node.web(1, endpoints=(1, 2, 3)), node.web(2, endpoints=()))
-    node.sync("--dispatch", dispatch)
-    before = node.dump()
-    listed = node.ask("services")
-    assert (listed.returncode, listed.stderr) == (0, "")
-    rows = [line.split() for line in listed.stdout.splitlines()[1:-1]]
-    assert [(row[0], row[2], row[4]) for row in rows] == [
-        (WEB_1, cluster_ip(node.family, 1), "3"),
-        ("default/web-2:http", cluster_ip(node.family, 2), "0"),
-    ]
-    assert rows[1][5:] == ["refused", "(0", "packets):", "no", "endpoints"]
-    assert node.dump() == before

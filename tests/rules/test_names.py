@@ -1,11 +1,6 @@
 """Names of chains: docs/reference/services.md section 12, docs/reference/test-scenarios.md section 4."""
 
-from base64 import b32encode
-from hashlib import sha256
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pykubeproxy.model.service import Protocol
 from pykubeproxy.rules.names import (
@@ -76,9 +71,3 @@ def test_names_without_their_hash_and_in_pictures(chain: str, bare: str, short: 
 )
 def test_which_chains_may_be_deleted(table: str, chain: str, *, stale: bool) -> None:
     assert is_stale_candidate(table, chain) is stale
-
-
-@given(st.text())
-def test_hashes_are_those_of_the_standard_library(endpoint: str) -> None:
-    expected = b32encode(sha256(f"ns/web:httptcp{endpoint}".encode()).digest())[:16].decode()
-    assert names_of("ns/web", "http", "TCP").endpoint(endpoint) == f"KUBE-SEP-{expected}"

@@ -153,9 +153,3 @@ def test_the_rules_that_lead_to_groups() -> None:
     for (_, group), line, without in zip(choices(told[TOP]), told[TOP][1:], silent[TOP][1:], strict=True):
         comment = f'-m comment --comment "ns1/svc1:p80 -> one of {size(told, group)} endpoints" '
         assert line.replace(comment, "") == without != line
-
-
-def test_local_endpoints_have_groups_of_their_own() -> None:
-    its = tuple(endpoint(address(number), is_local=number < GROUPED_FROM) for number in range(300))
-    port = service_port(internal_traffic_local=True)
-    assert len(groups(dict(compiled_port(port, its, TREE).chains), names.ChainNames(port).local)) == 16

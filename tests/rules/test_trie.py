@@ -109,18 +109,6 @@ def test_the_shape_depends_neither_on_the_order_nor_on_what_has_come_and_gone(
         check(trie, stay)
 
 
-def test_one_key_many_items() -> None:
-    """As many Services as there may be can claim one external IP and port."""
-    its = [(7, str(number)) for number in range(100)]
-    trie = made(its)
-    check(trie, its)
-    assert isinstance(trie.root, Leaf)
-    trie.add(8, "a")
-    check(trie, [*its, (8, "a")])
-    trie.remove(8, "a")
-    check(trie, its)
-
-
 @pytest.mark.parametrize("nibbles", [NIBBLES, IPV6_NIBBLES])
 def test_no_choice_of_keys_makes_a_deep_tree(nibbles: int) -> None:
     """Three items beside the path at every nibble of it."""
@@ -132,17 +120,6 @@ def test_no_choice_of_keys_makes_a_deep_tree(nibbles: int) -> None:
         trie.remove(*gone)
         its.remove(gone)
         check(trie, its)
-
-
-def test_what_reaches_the_ground_is_made_anew_when_something_comes_above() -> None:
-    its = [(step << NIBBLE * place, "a") for place in range(NIBBLES - 1) for step in (1, 2, 3)]
-    trie = made(its)
-    above = (1 << NIBBLE * (NIBBLES - 1), "a")
-    told = len(trie.add(*above))
-    check(trie, [*its, above])
-    assert told > DEEPEST
-    trie.remove(*above)
-    check(trie, its)
 
 
 @pytest.mark.parametrize("number", [200, 20000])
@@ -158,9 +135,3 @@ def test_one_deep_path_does_not_make_all_others_move(number: int) -> None:
         told = {(node.prefix, node.depth) for node in act(*above)}
         assert len(told) < 40
     check(trie, [*spread, *deep])
-
-
-def test_only_what_is_there_can_be_removed() -> None:
-    trie = made([(1, "a")])
-    with pytest.raises(ValueError, match="not in list"):
-        trie.remove(1, "b")

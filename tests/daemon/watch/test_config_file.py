@@ -7,8 +7,6 @@ from queue import SimpleQueue
 
 import pytest
 
-from pykubeproxy.daemon.messages import Message, Stop
-from pykubeproxy.daemon.watch import config_file
 from pykubeproxy.daemon.watch.config_file import ConfigFileWatch
 
 CONTENT = b"mode: iptables\n"
@@ -80,12 +78,3 @@ def test_a_volume_in_the_middle_of_its_update_is_no_change(path: Path, watch: Co
     assert not watch.has_changed()
     spare.unlink()
     assert not any(looks(watch))
-
-
-def test_a_change_ends_the_loop(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config_file, "_INTERVAL", 0.001)
-    inbox: SimpleQueue[Message] = SimpleQueue()
-    watch = ConfigFileWatch(path, b"as it was read", inbox)
-    watch.start()
-    assert inbox.get(timeout=10) == Stop("content of the proxy server's configuration file was updated")
-    watch.join()
