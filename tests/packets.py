@@ -40,11 +40,7 @@ class Client(NamedTuple):
 Fate = frozenset[tuple[Verdict, str | None, bool, Fraction]]
 
 CLIENTS = {
-    Family.IPV4: (
-        Client("10.0.0.1", "veth1"),
-        Client(NODE_IPS[Family.IPV4], ""),
-        Client("203.0.113.9", "eth0"),
-    ),
+    Family.IPV4: (Client("10.0.0.1", "veth1"), Client(NODE_IPS[Family.IPV4], ""), Client("203.0.113.9", "eth0")),
     Family.IPV6: (
         Client("fd00:10::a0:1", "veth1"),
         Client(NODE_IPS[Family.IPV6], ""),

@@ -166,12 +166,7 @@ def test_every_source_range_malformed_is_no_restriction() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "is_told"),
-    [
-        ({}, True),
-        ({"healthCheckNodePort": 30500}, False),
-        ({"metadata__labels": FOREIGN}, False),
-    ],
+    ("fields", "is_told"), [({}, True), ({"healthCheckNodePort": 30500}, False), ({"metadata__labels": FOREIGN}, False)]
 )
 def test_a_load_balancer_without_a_port_for_its_health_checks_is_an_error(
     fields: dict[str, Any], *, is_told: bool

@@ -228,8 +228,7 @@ class TestPagedList:
 
 class TestWatch:
     @pytest.mark.parametrize(
-        ("heard", "version"),
-        [([], "10"), ([added("b", 12)], "12"), ([deleted("a", 13)], "13"), ([bookmark(14)], "14")],
+        ("heard", "version"), [([], "10"), ([added("b", 12)], "12"), ([deleted("a", 13)], "13"), ([bookmark(14)], "14")]
     )
     def test_the_next_watch_goes_on_at_once_from_the_last_version_heard_of(
         self, heard: list[Reply], version: str

@@ -119,14 +119,7 @@ def test_an_observation_has_advice_where_it_is_not_well_and_its_topic_and_level_
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0004, "0 ms"),
-        (0.012, "12 ms"),
-        (1.4, "1 s"),
-        (3600, "1 h"),
-        (11_520, "3 h 12 min"),
-    ],
+    ("seconds", "text"), [(0.0004, "0 ms"), (0.012, "12 ms"), (1.4, "1 s"), (3600, "1 h"), (11_520, "3 h 12 min")]
 )
 def test_lengths_of_time(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text

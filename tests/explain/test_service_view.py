@@ -25,17 +25,7 @@ from pykubeproxy.model.snapshot import Object
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import Ruleset
 from tests.builders import at, cidr, ip, port, service, slice_of, snapshot
-from tests.explain.comparison import (
-    BALANCED,
-    FIRST,
-    NODE_PORT,
-    SECOND,
-    TITLE,
-    compiled,
-    elsewhere,
-    empty,
-    web,
-)
+from tests.explain.comparison import BALANCED, FIRST, NODE_PORT, SECOND, TITLE, compiled, elsewhere, empty, web
 
 IPV4 = Family.IPV4
 

@@ -28,11 +28,7 @@ RESET = "FORWARD -p tcp -j REJECT --reject-with tcp-reset"
 # Rules of the table filter, what is special about the packet, and why it is refused. docs/troubleshooting.md has those
 # that Services have for their own reasons.
 REFUSALS: list[tuple[str, dict[str, Any], str]] = [
-    (
-        f"{SERVICES}\nKUBE-SERVICES -p udp\n{EXTERNAL}\nKUBE-EXTERNAL-SERVICES {REGION}",
-        {},
-        f"externalTraffic{POLICY}",
-    ),
+    (f"{SERVICES}\nKUBE-SERVICES -p udp\n{EXTERNAL}\nKUBE-EXTERNAL-SERVICES {REGION}", {}, f"externalTraffic{POLICY}"),
     (f"FORWARD -j somewhere\nsomewhere {NO_LOCAL}", {}, f"traffic p{POLICY[1:]}"),
     (
         "FORWARD -p udp\nFORWARD -j MINE\nMINE -s 10.244.0.0/16 -j DROP",

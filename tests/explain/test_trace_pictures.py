@@ -71,11 +71,7 @@ def test_a_flowchart_names_only_boxes_that_it_has() -> None:
 
 def test_an_open_question_is_no_share() -> None:
     asked = follow(dump={"nat": "PREROUTING -i cni0 -j DNAT --to-destination 10.0.1.1"})
-    for draw, question in (
-        (as_svg, "{}"),
-        (as_html, '<div class="dim case">{}:</div>'),
-        (as_mermaid, '-- "{}" -->'),
-    ):
+    for draw, question in ((as_svg, "{}"), (as_html, '<div class="dim case">{}:</div>'), (as_mermaid, '-- "{}" -->')):
         text = draw(asked, {})
         assert question.format("if -i cni0") in text
         assert question.format("if not -i cni0") in text

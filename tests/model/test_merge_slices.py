@@ -52,8 +52,7 @@ def test_of_duplicates_the_better_condition_counts(
 
 
 @pytest.mark.parametrize(
-    ("node", "own", "local"),
-    [("n1", "n1", True), ("", "n1", False), ("", "", False), ("N1", "n1", False)],
+    ("node", "own", "local"), [("n1", "n1", True), ("", "n1", False), ("", "", False), ("N1", "n1", False)]
 )
 def test_local_means_on_the_node_of_that_very_name(node: str, own: str, *, local: bool) -> None:
     source = at("10.0.0.1", node, zones=("a", "b"), nodes=("n1",))

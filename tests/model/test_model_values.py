@@ -121,13 +121,7 @@ def test_a_node_has_the_first_of_each_family(addresses: tuple[str, ...], ips: tu
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [
-        ("0", "0%"),
-        ("1", "100%"),
-        ("1/3", "33.3%"),
-        ("1/5000000", "0.00002%"),
-        ("9999/10000", "99.99%"),
-    ],
+    [("0", "0%"), ("1", "100%"), ("1/3", "33.3%"), ("1/5000000", "0.00002%"), ("9999/10000", "99.99%")],
 )
 def test_a_share_is_neither_nothing_nor_all_unless_it_is(share: str, text: str) -> None:
     assert percent(Fraction(share)) == text

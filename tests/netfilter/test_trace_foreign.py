@@ -41,12 +41,7 @@ def from_node(destination: str, port: int, source: str = "10.0.0.1") -> dict[str
 
 
 def from_container(destination: str, port: int) -> dict[str, Any]:
-    return {
-        "source": "172.17.0.2",
-        "destination": destination,
-        "destination_port": port,
-        "in_interface": "docker0",
-    }
+    return {"source": "172.17.0.2", "destination": destination, "destination_port": port, "in_interface": "docker0"}
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,7 @@ from tests.netfilter.asking import document, meet
 
 @pytest.mark.parametrize(
     ("printed", "comment"),
-    [
-        ('"a \\"quoted\\" word"', 'a "quoted" word'),
-        ('"back\\\\slash"', "back\\slash"),
-        ("-j", "-j"),
-        ('"!"', "!"),
-    ],
+    [('"a \\"quoted\\" word"', 'a "quoted" word'), ('"back\\\\slash"', "back\\slash"), ("-j", "-j"), ('"!"', "!")],
 )
 def test_comments_may_hold_anything(printed: str, comment: str) -> None:
     parsed = parse_rule(f"-A X -m comment --comment {printed} -j ACCEPT")

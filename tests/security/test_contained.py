@@ -29,10 +29,7 @@ NUMBERS = {"NET_ADMIN": 12, "NET_RAW": 13}
 def write_config(folder: Path) -> Path:
     """The DaemonSet's configuration, but for where the API server is, and how soon it syncs."""
     config = yaml.safe_load(the("ConfigMap")["data"]["config.conf"])
-    config |= {
-        "clientConnection": {"kubeconfig": str(folder / "kubeconfig")},
-        "iptables": {"minSyncPeriod": "10ms"},
-    }
+    config |= {"clientConnection": {"kubeconfig": str(folder / "kubeconfig")}, "iptables": {"minSyncPeriod": "10ms"}}
     path = folder / "config.conf"
     path.write_text(yaml.safe_dump(config))
     return path

@@ -13,16 +13,7 @@ from pykubeproxy.web.connection import ClientLimits
 from pykubeproxy.web.messages import Request, Response, text_response
 from pykubeproxy.web.server import ConnectionLimits, Listener
 from tests.kernel.machine import wait_until
-from tests.observe.client import (
-    ask,
-    descriptors,
-    dialled,
-    is_listening,
-    listening,
-    read_all,
-    running,
-    served,
-)
+from tests.observe.client import ask, descriptors, dialled, is_listening, listening, read_all, running, served
 
 LARGE = b"x" * 10_000_000
 

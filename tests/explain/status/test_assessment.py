@@ -150,11 +150,7 @@ CASES: list[tuple[NodeState, list[Observation]]] = [
     (with_kernel(settings=(UNREADABLE,)), [kernel.SettingDiffers(setting=UNREADABLE)]),
     (
         with_kernel(**UNSEEN, settings=(UNREADABLE, SMALL)),
-        [
-            kernel.SettingDiffers(setting=SMALL),
-            kernel.SettingsNotLookedAt(names=(UNREADABLE.name,)),
-            *NOT_LOOKED_AT,
-        ],
+        [kernel.SettingDiffers(setting=SMALL), kernel.SettingsNotLookedAt(names=(UNREADABLE.name,)), *NOT_LOOKED_AT],
     ),
     (with_kernel(other_tables=(FOREIGN,)), [kernel.NativeTables(tables=(FOREIGN,))]),
     (
