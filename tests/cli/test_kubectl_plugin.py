@@ -20,9 +20,7 @@ from pykubeproxy.cli.status_output import as_json
 from pykubeproxy.cli.top_output import as_json as rates_json
 from pykubeproxy.explain.status.assessment import assess
 from pykubeproxy.explain.status.node_state import NodeState
-from pykubeproxy.model.ip import Family
-from pykubeproxy.rules.refusals import RefusalReason
-from pykubeproxy.traffic.rates import EndpointRate, Rates, RefusalRate, ServiceRate
+from tests.cli.measured import rates, service
 from tests.cli.stand_in_kubectl import RUNNING, StandIn, pod
 from tests.explain.status.nodes import TROUBLED, WELL, with_kube_proxy
 
@@ -386,55 +384,26 @@ def test_top_of_one_node_is_live_on_a_terminal(kubectl: StandIn) -> None:
     assert call.endswith("-- pykubeproxy top --interval 1")
 
 
-def connections(seconds: float, *counts: int, refused: int = 0) -> Rates:
-    """What a node has measured: one Service, with so many connections to each endpoint."""
-    total, reason = sum(counts), RefusalReason.NO_ENDPOINTS
-    endpoints = [
-        EndpointRate(
-            endpoint=f"10.0.0.{number}:80",
-            connections=count,
-            rate=count / seconds,
-            share=count / total,
-            expected=1 / len(counts),
-            history=(),
-        )
-        for number, count in enumerate(counts, start=1)
-    ]
-    its = RefusalRate(reason=reason, connections=refused, rate=refused / seconds, history=())
-    busy = ServiceRate(
-        family=Family.IPV4,
-        service="ns/\x1bweb",
-        protocol="TCP",
-        connections=total,
-        rate=total / seconds,
-        share=1.0,
-        history=(),
-        endpoints=tuple(endpoints),
-        refusals=(its,) if refused else (),
-    )
-    known = {"known_ports": 4, "known_services": 3, "known_endpoints": 9}
-    return Rates(seconds=seconds, connections=total, services=(busy,), refused=refused, **known)
-
-
 def test_connections_of_all_nodes_are_added_up(kubectl: StandIn) -> None:
-    measured = {"a": connections(1.0, 6, 2), "b": connections(2.0, 0, 4, 8, refused=6)}
+    first, second = service("ns/\x1bweb", 6, 2, seconds=1.0), service("ns/\x1bweb", 0, 4, 8, refused=3.0)
+    measured = {"a": rates(first, seconds=1.0), "b": rates(second)}
     scripts = {node: f"echo note: odd >&2; {echo(rates_json(its, '', None))}" for node, its in measured.items()}
     kubectl.nodes({**scripts, "c": None, "d": echo("{}")})
     result = run("top", "--limit", "2", "--source", "api")
     head, total, titles, *rows = result.stdout.splitlines()
     assert (head, titles.split()[-3:]) == ("4 nodes: 2 answered", ["SHARE", "EXPECTED", "HISTORY"])
-    assert total == "20 new connections in 1.4 s, 14.0/s; 6 refused; 1 busy of 4 Service ports with 9 endpoints"
+    assert total == "20 new connections in 1.4 s, 14.0/s; 6 refused; 1 busy of 1,234 Service ports with 5,678 endpoints"
     assert [line.rstrip(" █▁▂▃▄▅▆▇").split() for line in rows] == [
-        [r"ns/\x1bweb", "tcp", "14.0", "100.0%"],
-        ["refused:", "no", "endpoints", "3.0"],
-        ["10.0.0.3:80", "4.0", "40.0%", "33.3%"],
-        ["10.0.0.1:80", "6.0", "30.0%", "40.0%"],
+        [r"ns/\x1bweb", "udp6", "14.0", "100.0%"],
+        ["dropped:", "no", "local", "endpoints", "3.0"],
+        ["[fd00::3]:80", "4.0", "40.0%", "33.3%"],
+        ["[fd00::1]:80", "6.0", "30.0%", "40.0%"],
         ["...", "and", "1", "more", "endpoints"],
     ]
-    note, first, second = result.stderr.splitlines()
+    note, absent, odd = result.stderr.splitlines()
     assert (result.exit_code, note) == (2, "a, b: note: odd")
-    assert first.startswith("c: no answer: proxy-c has no pykubeproxy")
-    assert second.startswith("d: no answer: proxy-d printed something else than expected: ")
+    assert absent.startswith("c: no answer: proxy-c has no pykubeproxy")
+    assert odd.startswith("d: no answer: proxy-d printed something else than expected: ")
     assert calls(kubectl)[0][1] == "pykubeproxy top --output json --interval 1 --source api --once"
     document = json.loads(run("top", "-o", "json", "--node", "a", "--node", "b").stdout)
     assert (document["exitStatus"], document["sum"]["rate"], document["sum"]["services"][0]["rate"]) == (0, 14.0, 14.0)

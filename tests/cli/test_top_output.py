@@ -9,9 +9,8 @@ from rich.console import Console, RenderableType
 
 from pykubeproxy.cli.top_output import as_json, as_screen, as_text
 from pykubeproxy.cli.top_view import Sort, TopView, keys_in
-from pykubeproxy.model.ip import Family
-from pykubeproxy.rules.refusals import RefusalReason
-from pykubeproxy.traffic.rates import EndpointRate, Rates, RefusalRate, ServiceRate
+from pykubeproxy.traffic.rates import Rates, ServiceRate
+from tests.cli.measured import rates, service
 
 
 @pytest.mark.parametrize(
@@ -41,51 +40,6 @@ def test_what_keys_do(typed: str, expected: TopView) -> None:
     for key in keys_in(typed):
         view = view.after(key)
     assert view == expected
-
-
-def endpoint(address: str, connections: int, *history: float, of: int = 0, count: int = 1) -> EndpointRate:
-    return EndpointRate(
-        endpoint=address,
-        connections=connections,
-        rate=connections / 2,
-        share=connections / of if of else None,
-        expected=1 / count,
-        history=history or (connections / 2,),
-    )
-
-
-def service(name: str, *connections: int, history: tuple[float, ...] = (), refused: float = 0.0) -> ServiceRate:
-    """A Service whose endpoints had so many connections in two seconds; all Services together had ten."""
-    own = sum(connections)
-    reason = RefusalReason.NO_LOCAL_ENDPOINTS
-    refusal = RefusalRate(reason=reason, connections=int(refused * 2), rate=refused, history=(refused,))
-    endpoints = [
-        endpoint(f"[fd00::{number}]:80", each, of=own, count=len(connections))
-        for number, each in enumerate(connections, start=1)
-    ]
-    return ServiceRate(
-        family=Family.IPV6,
-        service=name,
-        protocol="UDP",
-        connections=own,
-        rate=own / 2,
-        share=own / 10,
-        history=history or (1.0, own / 2),
-        endpoints=tuple(endpoints),
-        refusals=(refusal,) if refused else (),
-    )
-
-
-def rates(*services: ServiceRate) -> Rates:
-    return Rates(
-        seconds=2.0,
-        connections=sum(each.connections for each in services),
-        refused=sum(refusal.connections for each in services for refusal in each.refusals),
-        services=services,
-        known_ports=1234,
-        known_services=1000,
-        known_endpoints=5678,
-    )
 
 
 @pytest.mark.parametrize(
