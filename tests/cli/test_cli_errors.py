@@ -30,6 +30,8 @@ MISTAKES = {
     "rendre": "No such command 'rendre'; did you mean render? (see 'main --help')",
     "render -f": "'-f' requires an argument",
     "render": "no objects given: name a file or folder with -f",
+    # A command whose output should have come in has failed, perhaps.
+    "render -f - --family ipv4": "nothing to work with: stdin: empty: nothing came in",
     "render -f - --family ipv5": "'ipv5' is not one of 'ipv4', 'ipv6'",
     "render -f - --dispatch linear --reject-unused-ports all": "--reject-unused-ports needs --dispatch tree",
     "render -f - --dispatch round": "'round' is not one of 'linear', 'tree'",

@@ -1,5 +1,6 @@
 """Where the API server is and who we are: files, variables, programs, and what is said when they are wrong."""
 
+import base64
 import json
 import stat
 from pathlib import Path
@@ -236,6 +237,11 @@ class TestCredentials:
         home.write({"token": "other"})
         access.renew(access.credentials().generation)
         assert header(access) == "Bearer other"
+
+    def test_an_auth_provider_is_left_to_the_whole_client(self, home: Home) -> None:
+        claims = base64.urlsafe_b64encode(json.dumps({"exp": 4_000_000_000}).encode()).decode().rstrip("=")
+        config = {"id-token": f"e30.{claims}.x", "refresh-token": "r", "client-id": "c"}
+        assert header(home.find({"auth-provider": {"name": "oidc", "config": config}})) == f"Bearer e30.{claims}.x"
 
 
 class TestPlugins:

@@ -1,17 +1,12 @@
 """Only the modules of the official client that are used are imported, and nobody else notices."""
 
-import base64
 import importlib
-import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import yaml
 
 from pykubeproxy.cluster import official_client
-from pykubeproxy.cluster.access import find_access
 
 TWICE = """
 import sys
@@ -37,17 +32,3 @@ def test_a_version_that_cannot_be_imported_in_part_is_imported_whole(monkeypatch
     finally:
         official_client.part.cache_clear()
     assert importlib.import_module("kubernetes").client.ApiClient
-
-
-def test_an_auth_provider_is_left_to_the_whole_client(tmp_path: Path) -> None:
-    claims = base64.urlsafe_b64encode(json.dumps({"exp": 4_000_000_000}).encode()).decode().rstrip("=")
-    provider = {"name": "oidc", "config": {"id-token": f"e30.{claims}.x", "refresh-token": "r", "client-id": "c"}}
-    kubeconfig = {
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": "https://192.0.2.1"}}],
-        "users": [{"name": "u", "user": {"auth-provider": provider}}],
-    }
-    (tmp_path / "config").write_text(yaml.safe_dump(kubeconfig))
-    access = find_access(str(tmp_path / "config"), "")
-    assert access.credentials().authorization == f"Bearer e30.{claims}.x"

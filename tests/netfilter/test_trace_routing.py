@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from pykubeproxy.explain.event_words import question_text
 from pykubeproxy.model.route import Route, RouteKind
 from pykubeproxy.netfilter import Environment, Outcome, Packet, Verdict, local_address
 from tests.builders import cidr, ip
@@ -77,14 +76,6 @@ def test_loopback_addresses_stay_on_a_node_without_route_localnet() -> None:
     assert found.verdict is Verdict.DROP
     assert "127.0.0.0/8 must not leave this node (net.ipv4.conf.all.route_localnet is 0)" in reason_of(found)
     assert only(follow(ROUTED, dump=dump, from_node=True, **asked)).verdict is Verdict.ACCEPT
-
-
-def test_an_address_that_may_be_the_node_s_own_is_a_fork() -> None:
-    doubting = Environment(addresses=NODE.addresses, possibly_local=frozenset({ip("10.0.9.9")}))
-    found = sent("10.0.9.9", doubting)
-    assert found.verdict is Verdict.UNDECIDED
-    assert {question_text(each.question) for each in found.alternatives} == {"10.0.9.9 is an address of this node"}
-    assert sent("10.0.9.8", doubting).verdict is Verdict.ACCEPT
 
 
 @pytest.mark.parametrize("text", ["", "node-0", "10.0.0.0/33", "10.0.0.1/", "10.0.0"])

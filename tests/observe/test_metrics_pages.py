@@ -17,6 +17,7 @@ from pykubeproxy.observe.exposition import OPEN_METRICS, TEXT_FORMAT
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.pages import MetricsPages
 from pykubeproxy.web.messages import Request, Response
+from tests.explain.status.nodes import STATUS
 from tests.observe.client import Ticking
 
 WARNING = (
@@ -24,15 +25,6 @@ WARNING = (
     " for debugging purposes only."
 )
 TEXT = "text/plain; charset=utf-8"
-STATUS = ProxyStatus(
-    program="pykubeproxy 1",
-    kubernetes_version="v1.37.0",
-    pid=7,
-    started_at=0.0,
-    node_name="node-a",
-    dispatch="tree",
-    commit="auto",
-)
 CONFIGZ = Path(__file__).parents[1] / "config" / "data" / "configz.json"
 VERBOSE = "[+]ping ok\nhealthz check passed\n"
 NO_PROFILES = "404 page not found: there are no Go profiles, for this proxy is not written in Go\n"
