@@ -32,3 +32,10 @@ def node(name: str, *addresses: str, **spec: Any) -> JsonObject:
     """Return a Node with these internal addresses."""
     status = {"addresses": [{"type": "InternalIP", "address": address} for address in addresses]}
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": spec, "status": status}
+
+
+def pod(name: str, *addresses: str, namespace: str = "default", phase: str = "Running", **spec: Any) -> JsonObject:
+    """Return a Pod with these addresses."""
+    status = {"phase": phase, "podIP": addresses[0], "podIPs": [{"ip": address} for address in addresses]}
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}

@@ -36,13 +36,7 @@ def shown(names: Names, *expected: tuple[str, str]) -> None:
 
 def test_names_are_those_of_now(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = tmp_path / "objects.json"
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "web-2"},
-        "status": {"podIPs": [{"ip": "10.244.0.2"}]},
-    }
-    manifest.write_text(json.dumps({"kind": "List", "items": [slice_of("web-1"), pod]}))
+    manifest.write_text(json.dumps({"kind": "List", "items": [slice_of("web-1"), testing.pod("web-2", "10.244.0.2")]}))
     with names_from((str(manifest),), None) as names:
         shown(names, ("default/web-1", "node-a"), ("default/web-2", ""))
         manifest.write_text(json.dumps(slice_of("web-3")))

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,27 +12,15 @@ from tests.apiserver import testing
 from tests.apiserver.server import ApiServer
 from tests.corpus import GOLDEN
 
-
-def pod(name: str, ip: str, node: str = "node-a", phase: str = "Running", **spec: Any) -> dict[str, Any]:
-    namespace, _, name = name.partition("/")
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"namespace": namespace, "name": name},
-        "spec": {"nodeName": node, **spec},
-        "status": {"phase": phase, "podIP": ip, "podIPs": [{"ip": ip}, {"ip": "fd00::7"}][: 1 + (name == "client")]},
-    }
-
-
 OBJECTS = [
     testing.node("node-a", "172.31.1.1"),
     testing.endpoint_slice("np", "10.244.0.5", namespace="ns1"),
     testing.service("nobody", clusterIP="None"),
-    pod("default/client", "10.244.0.7"),
-    pod("default/done", "10.244.0.8", phase="Succeeded"),
-    pod("default/heir", "10.244.0.8", "node-b"),
-    *(pod(f"kube-system/agent-{its}", "172.31.1.2", "node-b", hostNetwork=True) for its in "xy"),
-    pod("kube-system/here", "172.31.1.1", hostNetwork=True),
+    testing.pod("client", "10.244.0.7", "fd00::7", nodeName="node-a"),
+    testing.pod("done", "10.244.0.8", phase="Succeeded", nodeName="node-a"),
+    testing.pod("heir", "10.244.0.8", nodeName="node-b"),
+    *(testing.pod(f"agent-{its}", "172.31.1.2", nodeName="node-b", hostNetwork=True) for its in "xy"),
+    testing.pod("here", "172.31.1.1", namespace="kube-system", nodeName="node-a", hostNetwork=True),
     {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "ServiceCIDR",

@@ -111,31 +111,31 @@ def ending(address: str, port: int, *objects: Object, rules: str = RULES, listen
     ],
 )
 def test_lost(address: str, port: int, why: str) -> None:
-    found = ending(address, port)
+    found = ending(address, port, listening=(30082,))
     assert found.verdict is Verdict.LOST
     assert cause_text(found.cause).startswith((f"{why}; sent", f"{why}; delivered"))
 
 
-@pytest.mark.parametrize(
-    ("address", "port"),
-    [
-        ("10.96.0.10", 80),
-        ("10.0.0.1", 30080),
-        ("10.0.0.1", 22),
-        ("10.0.0.1", 31000),
-        ("10.98.0.5", 8080),
-        ("10.104.0.9", 80),
-        ("8.8.8.8", 53),
-    ],
-    ids=["Service", "node port", "node's own", "health check", "endpoint", "beyond the cluster IPs", "elsewhere"],
-)
-def test_not_lost(address: str, port: int) -> None:
-    assert ending(address, port).verdict is Verdict.ACCEPT
+NOT_LOST: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "Service": ("10.96.0.10", 80, {}),
+    "node port": ("10.0.0.1", 30080, {}),
+    "node's own": ("10.0.0.1", 22, {}),
+    "node's own in the range of node ports": ("10.0.0.1", 30081, {"listening": (30081,)}),
+    "health check": ("10.0.0.1", 31000, {}),
+    "endpoint": ("10.98.0.5", 8080, {}),
+    "beyond the cluster IPs": ("10.104.0.9", 80, {}),
+    "elsewhere": ("8.8.8.8", 53, {}),
+    # default/kubernetes is at the first of the cluster IPs, whose network has no more than 20 bits for hosts.
+    **{
+        f"cluster IPs are not told by {first}": ("10.97.3.4", 80, {"rules": RULES.replace("10.96.0.1/", f"{first}/")})
+        for first in ("10.96.0.10", "172.16.0.1")
+    },
+}
 
 
-def test_somebody_listens_at_a_node_port_that_is_no_service_s() -> None:
-    assert ending("10.0.0.1", 30081, listening=(30081,)).verdict is Verdict.ACCEPT
-    assert ending("10.0.0.1", 30081, listening=(30082,)).verdict is Verdict.LOST
+@pytest.mark.parametrize(("address", "port", "fields"), NOT_LOST.values(), ids=NOT_LOST.keys())
+def test_not_lost(address: str, port: int, fields: dict[str, Any]) -> None:
+    assert ending(address, port, **fields).verdict is Verdict.ACCEPT
 
 
 def test_an_external_ip_that_is_a_node_s_address() -> None:
@@ -152,12 +152,6 @@ def test_a_service_of_another_proxy_is_not_lost() -> None:
     assert found.verdict is Verdict.LOST
     told = "10.96.0.78 belongs to ns1/ours; ns1/ours is in the cluster, but not in these rules"
     assert told in cause_text(found.cause)
-
-
-@pytest.mark.parametrize("first", ["10.96.0.10", "172.16.0.1"])
-def test_which_addresses_are_cluster_ips_is_not_guessed(first: str) -> None:
-    """default/kubernetes is at the first address of their network, which has no more than 20 bits for hosts."""
-    assert ending("10.97.3.4", 80, rules=RULES.replace("10.96.0.1/", f"{first}/")).verdict is Verdict.ACCEPT
 
 
 REFUSED = "; it would be refused anyway: no ready endpoints for ns1/none:http"

@@ -52,6 +52,7 @@ ONLY_IPV6 = {Family.IPV4: (), Family.IPV6: ("nft",)}
 UNSYNCED = tuple(replace(its, synced_at=None) for its in FAMILIES)
 
 NO_PROXY = proxy.NoProxyRuns(asked=(METRICS,))
+IPV4_MISSING = rules.RulesMissing(family=Family.IPV4, backend="nft")
 NOT_COMPARED = rules.RulesNotCompared()
 NOT_LOOKED_AT = [kernel.TablesNotLookedAt(), kernel.LeftoversNotLookedAt()]
 
@@ -71,6 +72,11 @@ def connections(entries: int, dropped: int = 0) -> NodeState:
 
 def with_answer(**fields: Any) -> NodeState:
     return replace(WELL, answer=replace(ANSWER, **fields))
+
+
+def shadow(*processes: ProxyProcess, **fields: Any) -> NodeState:
+    """A node on which these run, the last of which only looks on."""
+    return replace(with_status(is_shadow=True, **fields), processes=processes, process=SHADOW)
 
 
 def also(state: NodeState, **fields: Any) -> NodeState:
@@ -102,7 +108,7 @@ CASES: list[tuple[NodeState, list[Observation]]] = [
         with_family(refused=(REFUSED,), refused_count=3),
         [rules.ServicesRefused(family=Family.IPV4, count=3, services=(REFUSED,))],
     ),
-    (with_kernel(proxy_chains=ONLY_IPV6), [rules.RulesMissing(family=Family.IPV4, backend="nft")]),
+    (with_kernel(proxy_chains=ONLY_IPV6), [IPV4_MISSING]),
     (
         with_kernel(proxy_chains={Family.IPV4: ("nft", "legacy"), Family.IPV6: ("nft",)}),
         [proxy.BothBackendsUsed(family=Family.IPV4, wrong="legacy")],
@@ -119,21 +125,11 @@ CASES: list[tuple[NodeState, list[Observation]]] = [
     (with_answer(health=replace(HEALTHY, is_eligible=False)), [proxy.NotEligible(address=HEALTH)]),
     (with_answer(health=None), [proxy.HealthNotServed(address=HEALTH)]),
     (with_status(node_addresses=("127.0.0.1", "::1")), [proxy.NoAddress(name="node-a")]),
-    (
-        replace(with_status(is_shadow=True), processes=(KUBE_PROXY, SHADOW), process=SHADOW),
-        [proxy.ShadowRuns(**SHADOWS)],
-    ),
+    (shadow(KUBE_PROXY, SHADOW), [proxy.ShadowRuns(**SHADOWS)]),
     # In a container, other processes may be hidden.
+    (replace(shadow(SHADOW), writer_address=METRICS), [proxy.ShadowRuns(**SHADOWS)]),
     (
-        replace(with_status(is_shadow=True), processes=(SHADOW,), process=SHADOW, writer_address=METRICS),
-        [proxy.ShadowRuns(**SHADOWS)],
-    ),
-    (
-        replace(
-            with_status(is_shadow=True, families=(replace(FAMILIES[0], pending_chains=4, pending_rules=9),)),
-            processes=(SHADOW,),
-            process=SHADOW,
-        ),
+        shadow(SHADOW, families=(replace(FAMILIES[0], pending_chains=4, pending_rules=9),)),
         [proxy.OnlyShadowRuns(**SHADOWS), rules.WouldChange(family=Family.IPV4, chains=4, rules=9)],
     ),
     (
@@ -185,10 +181,7 @@ CASES: list[tuple[NodeState, list[Observation]]] = [
         ],
     ),
     (with_kube_proxy(), [NOT_COMPARED]),
-    (
-        also(with_kube_proxy(), proxy_chains=ONLY_IPV6),
-        [rules.RulesMissing(family=Family.IPV4, backend="nft"), NOT_COMPARED],
-    ),
+    (also(with_kube_proxy(), proxy_chains=ONLY_IPV6), [IPV4_MISSING, NOT_COMPARED]),
     (with_kube_proxy(restore_failures=2), [rules.RestoresFailed(count=2), NOT_COMPARED]),
     (with_kube_proxy(synced_at={"": 0.0}), [rules.NeverSynced(families=("",)), NOT_COMPARED]),
     (
