@@ -20,6 +20,7 @@ from pykubeproxy.cli.status_output import as_json
 from pykubeproxy.cli.top_output import as_json as rates_json
 from pykubeproxy.explain.status.assessment import assess
 from pykubeproxy.explain.status.node_state import NodeState
+from tests.apiserver import testing
 from tests.cli.measured import rates, service
 from tests.cli.stand_in_kubectl import RUNNING, StandIn, pod
 from tests.explain.status.nodes import TROUBLED, WELL, with_kube_proxy
@@ -325,11 +326,8 @@ def test_trace_runs_on_the_node_of_a_pod_with_its_address(
     script = f"echo a note >&2; {echo('the way', status)}"
     kubectl.nodes({"a": script, "b": script})
     kubectl.print("get-pod-host", json.dumps(pod("b")))
-    client = {
-        "spec": {"nodeName": "b", "containers": []},
-        "status": {"podIPs": [{"ip": "10.244.1.7"}, {"ip": "fd00::7"}]},
-    }
-    kubectl.print("get-pod-client", json.dumps({**pod("b"), **client}))
+    client = testing.pod("client", "10.244.1.7", "fd00::7", nodeName="b", containers=[])
+    kubectl.print("get-pod-client", json.dumps(client))
     result = run("trace", *arguments.split())
     assert (result.exit_code, result.stdout, result.stderr) == (status, "the way\n", "a note\n")
     assert calls(kubectl) == [(where, f"pykubeproxy trace --output text {command}")]

@@ -1,4 +1,4 @@
-"""A Service before and after some change, and the words for what a Plan does about it."""
+"""A Service before and after some change, the words for what a Plan does about it, and a packet for it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,11 +7,13 @@ from pykubeproxy.explain.change_words import change_texts
 from pykubeproxy.explain.plan import Explanation, explain
 from pykubeproxy.model.service import ServiceType
 from pykubeproxy.model.snapshot import Object
+from pykubeproxy.netfilter import Trace, trace
 from pykubeproxy.plan.diff import diff
 from pykubeproxy.rules.compile import compile_ruleset
 from pykubeproxy.rules.options import Dispatch
 from pykubeproxy.rules.ruleset import Ruleset
 from tests.builders import NODE, at, ip, options, port, service, slice_of, snapshot
+from tests.netfilter import asking
 
 NAME = "ns1/svc1"
 TITLE = "ns1/svc1:p80"
@@ -49,3 +51,9 @@ def elsewhere(*addresses: str, **fields: Any) -> tuple[Object, Object]:
 def empty(**fields: Any) -> tuple[Object]:
     """The same with none."""
     return (service(NAME, **fields),)
+
+
+def traced(*addresses: str, **fields: Any) -> Trace:
+    """What becomes of a packet for the Service, whose cluster IP is 10.96.0.1, with these endpoints."""
+    objects = (service(NAME, "10.96.0.1"), slice_of(NAME, *addresses))
+    return trace(compile_ruleset(snapshot(*objects), options()), asking.packet(**fields), asking.NODE)

@@ -50,7 +50,10 @@ MANY = [f"10.0.2.{number}" for number in range(1, 200)]
 
 COMES, GOES = f"endpoint {FIRST}:80 added, 0 -> 1", f"endpoint {FIRST}:80 removed, 1 -> 0"
 ONLY_TO = "load-balancer addresses open only to 10.0.0.0/8, 203.0.113.0/24"
+TO_LOCAL, TO_CLUSTER = (f"externalTrafficPolicy {change}" for change in ("Cluster -> Local", "Local -> Cluster"))
 DROPPED = "no local endpoints: dropped without an answer"
+NONE_LOCAL, NOT_DROPPED = DROPPED.replace(":", " any more:"), "endpoints again: no longer dropped"
+AGAIN = "endpoints again: no longer refused"
 NOBODY = "other nodes have no endpoints any more either: now refused from outside"
 NOW_DROPPED = "endpoints again, but no local ones: now dropped without an answer"
 
@@ -65,8 +68,8 @@ CHANGES: list[tuple[Sequence[Object], Sequence[Object], str]] = [
     ((), empty(), "new; it has no endpoints: refused"),
     (web(FIRST), (), "removed, with its 1 endpoint"),
     # Policies and session affinity, which are no matter of endpoints.
-    (web(FIRST, **NODE_PORT), web(FIRST, **LOCAL), "externalTrafficPolicy Cluster -> Local"),
-    (web(FIRST, SECOND, **LOCAL), web(FIRST, SECOND, **NODE_PORT), "externalTrafficPolicy Local -> Cluster"),
+    (web(FIRST, **NODE_PORT), web(FIRST, **LOCAL), TO_LOCAL),
+    (web(FIRST, SECOND, **LOCAL), web(FIRST, SECOND, **NODE_PORT), TO_CLUSTER),
     (web(FIRST, **INTERNAL), web(FIRST), "internalTrafficPolicy Local -> Cluster"),
     (web(FIRST), web(FIRST, **AFFINE), "session affinity for 600 s"),
     (web(FIRST, **AFFINE), web(FIRST), "no session affinity any more"),
@@ -99,36 +102,16 @@ CHANGES: list[tuple[Sequence[Object], Sequence[Object], str]] = [
     # Refused, and no longer refused: at the cluster IP and from outside, which need not be the same.
     (web(FIRST), empty(), f"{GOES}; no endpoints any more: refused"),
     (web(FIRST, **NODE_PORT), empty(**NODE_PORT), f"{GOES}; no endpoints any more: refused"),
-    (empty(), web(FIRST), f"{COMES}; endpoints again: no longer refused"),
-    (empty(**NODE_PORT), web(FIRST, **NODE_PORT), f"{COMES}; endpoints again: no longer refused"),
-    (empty(), web(FIRST, **BALANCED), f"{COMES}; loadbalancer IP 192.0.2.1 added; endpoints again: no longer refused"),
-    (
-        web(FIRST, **LOCAL),
-        elsewhere(FIRST, **LOCAL),
-        f"local {GOES}; no local endpoints any more: dropped without an answer from outside",
-    ),
-    (
-        elsewhere(FIRST, **LOCAL),
-        web(FIRST, **LOCAL),
-        f"local {COMES}; local endpoints again: no longer dropped from outside",
-    ),
-    (
-        empty(**LOCAL),
-        elsewhere(FIRST, **LOCAL),
-        f"{COMES}; endpoints again: no longer refused at the cluster IP; {NOW_DROPPED} from outside",
-    ),
+    (empty(), web(FIRST), f"{COMES}; {AGAIN}"),
+    (empty(**NODE_PORT), web(FIRST, **NODE_PORT), f"{COMES}; {AGAIN}"),
+    (empty(), web(FIRST, **BALANCED), f"{COMES}; loadbalancer IP 192.0.2.1 added; {AGAIN}"),
+    (web(FIRST, **LOCAL), elsewhere(FIRST, **LOCAL), f"local {GOES}; {NONE_LOCAL} from outside"),
+    (elsewhere(FIRST, **LOCAL), web(FIRST, **LOCAL), f"local {COMES}; local {NOT_DROPPED} from outside"),
+    (empty(**LOCAL), elsewhere(FIRST, **LOCAL), f"{COMES}; {AGAIN} at the cluster IP; {NOW_DROPPED} from outside"),
     (elsewhere(FIRST, **LOCAL), empty(**LOCAL), f"{GOES}; no endpoints any more: refused at the cluster IP; {NOBODY}"),
     (empty(**INTERNAL), elsewhere(FIRST, **INTERNAL), NOW_DROPPED),
-    (
-        elsewhere(FIRST, **NODE_PORT),
-        elsewhere(FIRST, **LOCAL),
-        f"externalTrafficPolicy Cluster -> Local; {DROPPED} from outside",
-    ),
-    (
-        elsewhere(FIRST, **LOCAL),
-        elsewhere(FIRST, **NODE_PORT),
-        "externalTrafficPolicy Local -> Cluster; no longer dropped from outside",
-    ),
+    (elsewhere(FIRST, **NODE_PORT), elsewhere(FIRST, **LOCAL), f"{TO_LOCAL}; {DROPPED} from outside"),
+    (elsewhere(FIRST, **LOCAL), elsewhere(FIRST, **NODE_PORT), f"{TO_CLUSTER}; no longer dropped from outside"),
     (elsewhere(FIRST), elsewhere(FIRST, **INTERNAL), f"internalTrafficPolicy Cluster -> Local; {DROPPED}"),
     (elsewhere(FIRST, **INTERNAL), elsewhere(FIRST), "internalTrafficPolicy Local -> Cluster; no longer dropped"),
     (empty(), empty(**NODE_PORT), "node port 30080/tcp added; no endpoints: refused from outside"),

@@ -1,7 +1,6 @@
 """Pictures: well-formed, self-contained, and complete."""
 
 import re
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -10,17 +9,13 @@ from pykubeproxy.explain.cluster_view import AddressHolder
 from pykubeproxy.explain.pictures.html import as_html
 from pykubeproxy.explain.pictures.mermaid import as_mermaid
 from pykubeproxy.explain.pictures.svg import as_svg
-from pykubeproxy.netfilter import Trace, trace
+from pykubeproxy.netfilter import trace
 from pykubeproxy.rules.compile import compile_ruleset
 from tests.builders import options, service, slice_of, snapshot
+from tests.explain.comparison import traced
 from tests.netfilter.asking import NODE, follow, packet
 
 ADDRESSES = ("10.0.1.1", "10.0.1.2", "10.0.1.3")
-
-
-def traced(*addresses: str, **fields: Any) -> Trace:
-    objects = (service("ns1/svc1", "10.96.0.1", **fields), slice_of("ns1/svc1", *addresses))
-    return trace(compile_ruleset(snapshot(*objects), options()), packet(), NODE)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 10, 40])

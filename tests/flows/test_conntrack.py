@@ -52,7 +52,6 @@ RETIRED = FlowCheck(family=Family.IPV4, retired=frozenset(FRONTENDS))
         # A client that keeps sending to a dead endpoint would else still do so when there are endpoints again.
         (NONE, "10.96.0.10:53 -> 10.0.0.1:5353", True),
         (NONE, "203.0.113.9:53 -> 10.0.0.1:5353", True),
-        (NONE, "198.51.100.7:53 -> 10.0.0.1:5353", True),
         (NONE, "192.168.0.2:30053 -> 10.0.0.1:5353", True),
         (NONE, "8.8.8.8:53 -> 10.0.0.1:5353", False),
         (RETIRED, "10.96.0.10:53 -> 10.0.0.1:5353", True),

@@ -8,18 +8,14 @@ from contextlib import contextmanager
 import pytest
 
 from pykubeproxy.config.defaults import DEFAULTS
-from pykubeproxy.explain.status.published import ProxyStatus
 from pykubeproxy.model.node import Node
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.observe.pages import HealthPages, MetricsPages
 from pykubeproxy.observe.servers import Addresses, ServerFailed, Servers
+from tests.explain.status.nodes import STATUS
 from tests.kernel.machine import wait_until
 from tests.observe.client import ask, descriptors, free_port, is_listening
-
-
-def _no_status() -> ProxyStatus:
-    raise AssertionError
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +33,7 @@ def running(addresses: Addresses) -> Iterator[Servers]:
         addresses,
         health,
         health_pages=HealthPages(health, metrics),
-        metrics_pages=MetricsPages(metrics, DEFAULTS, {}, _no_status),
+        metrics_pages=MetricsPages(metrics, DEFAULTS, {}, lambda: STATUS),
         on_check_failed=lambda _: None,
     )
     servers.start()
