@@ -17,20 +17,6 @@ from tests.daemon.fakes import Clock, FakeProxy, act_until, changed, followed, l
 T0 = 1000.0
 
 
-def test_nothing_is_synced_before_everything_is_listed(clock: Clock, proxy: FakeProxy) -> None:
-    loop = loop_of(clock, proxy, wait_for=ALL_KINDS)
-    loop.take(changed(service()))
-    for kind in ("Service", "Node"):
-        loop.take(ObjectsListed(frozenset({kind})))
-        act_until(loop, clock, clock.now + 10_000)
-    assert proxy.syncs == []
-    assert loop.waits_for == {"EndpointSlice"}
-    loop.take(ObjectsListed(frozenset({"EndpointSlice"})))
-    assert loop.time_to_next == 0
-    loop.act()
-    assert len(proxy.syncs) == 1
-
-
 def test_the_reference_example(clock: Clock, proxy: FakeProxy) -> None:
     """Lifecycle.md example F."""
     loop = loop_of(clock, proxy)

@@ -4,7 +4,6 @@ import os
 import socket
 import sys
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,8 @@ import pytest
 from pykubeproxy.host.listeners import listening_ports
 from pykubeproxy.host.machine import OomScoreError, online_cpus, set_oom_score_adj
 from pykubeproxy.host.processes import other_service_proxies, process_at, service_proxies
-from pykubeproxy.host.sysctl import InitialNamespaceOnly, SysctlError, Sysctls
-from pykubeproxy.plan.sysctls import CONNTRACK_MAX, HASH_SIZE, ROUTE_LOCALNET, Sysctl
+from pykubeproxy.host.sysctl import SysctlError, Sysctls
+from pykubeproxy.plan.sysctls import CONNTRACK_MAX, HASH_SIZE, Sysctl
 from tests.host.namespace import Namespace, needs_root
 
 MAX = Sysctl(CONNTRACK_MAX, 131072, only_raised=True)
@@ -52,18 +51,6 @@ def test_settings_that_are_missing_or_no_numbers(tmp_path: Path) -> None:
     machine(tmp_path, limit="many")
     with pytest.raises(SysctlError, match="nf_conntrack_max: 'many' is not a number"):
         Sysctls(tmp_path).ensure(MAX)
-
-
-@needs_root
-def test_settings_of_a_namespace(node: Namespace) -> None:
-    """Settings of the network belong to a namespace; some may only be made in the machine's own."""
-    assert node.run(lambda: Sysctls().ensure(ROUTE_LOCALNET))
-    assert not node.run(lambda: Sysctls().ensure(ROUTE_LOCALNET))
-    assert node.exec("cat", "/proc/sys/net/ipv4/conf/all/route_localnet") == "1\n"
-    for setting in (CONNTRACK_MAX, HASH_SIZE):
-        larger = Sysctl(setting, int(Sysctls().read(setting)) + 1)
-        with pytest.raises(InitialNamespaceOnly, match="only be done in the machine's first network namespace"):
-            node.run(partial(Sysctls().ensure, larger))
 
 
 _ASKING_FOR_TWO_VALUES = """

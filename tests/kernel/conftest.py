@@ -46,6 +46,17 @@ def fixture_node4(machine: Machine, kind4: Kind, tmp_path: Path) -> Node:
     return Node(machine, kind4, tmp_path)
 
 
+@pytest.fixture
+def served(node4: Node) -> Node:
+    """A node for IPv4 with an interface towards the pods, a gateway, and rules for one Service with two endpoints."""
+    node4.machine.ip(["link set lo up", "link add eth0 type veth peer name pod0", "addr add 10.244.0.254/24 dev eth0"])
+    node4.machine.ip(["link set pod0 up", "link set eth0 up", "route add 10.244.9.0/24 via 10.244.0.1 dev eth0"])
+    node4.machine.set_sysctls(1, ["ipv4/ip_forward"])
+    node4.write(node4.web(endpoints=("10.244.0.7", "10.244.9.7")))
+    node4.sync()
+    return node4
+
+
 def _available(kind: Kind) -> Kind:
     if lack := why_without(kind):
         pytest.skip(lack)

@@ -2,25 +2,12 @@
 
 import socket
 
-import pytest
-
 from tests.host.namespace import Namespace
 from tests.kernel.node import Done, Node
 from tests.kernel.objects import cluster_ip
 
 DEFAULT_ROUTE = "route add default via 10.244.0.1"
 FROM_POD = ("--from", "10.244.0.9", "--in-interface", "eth0")
-
-
-@pytest.fixture(name="served")
-def fixture_served(node4: Node) -> Node:
-    """A node with an interface towards the pods, a gateway, and rules for one Service with two endpoints."""
-    node4.machine.ip(["link set lo up", "link add eth0 type veth peer name pod0", "addr add 10.244.0.254/24 dev eth0"])
-    node4.machine.ip(["link set pod0 up", "link set eth0 up", "route add 10.244.9.0/24 via 10.244.0.1 dev eth0"])
-    node4.machine.set_sysctls(1, ["ipv4/ip_forward"])
-    node4.write(node4.web(endpoints=("10.244.0.7", "10.244.9.7")))
-    node4.sync()
-    return node4
 
 
 NEXT_STEP = "these rules let it through; if nothing answers, ask an endpoint itself: does 10.244.0.7:8080 answer?"

@@ -89,14 +89,6 @@ def test_the_tool_gets_rules_before_all_are_compiled(monkeypatch: pytest.MonkeyP
         assert compiler.is_large
 
 
-def test_what_the_tool_does_not_take_is_compiled_all_the_same() -> None:
-    objects, its = large_cluster(), options(dispatch=Dispatch.TREE)
-    write, compiler, _ = first_write(objects, its, sections)
-    assert list(islice(write, 10))
-    write.finish()
-    assert diff(compile_ruleset(snapshot(*objects), its), compiler.ruleset).is_empty
-
-
 @pytest.mark.parametrize(
     ("live", "expected"),
     [
