@@ -39,6 +39,7 @@ CHOSEN = msgspec.structs.replace(
 
 
 NONE = RunningProxy()
+STOPPED = RunningProxy(processes=(msgspec.structs.replace(PROCESS, state="T"),))
 BY_HAND = "what follows is by the command line alone; `pykubeproxy status` says more\n"
 
 
@@ -130,11 +131,7 @@ def test_a_configuration_that_cannot_be_used(found: RunningProxy, why: str) -> N
     ("its", "dispatch", "said"),
     [
         (NONE, Dispatch.TREE, ""),
-        (
-            RunningProxy(processes=(msgspec.structs.replace(PROCESS, state="T"),)),
-            Dispatch.TREE,
-            "note: pykubeproxy (pid 4711) is stopped: " + BY_HAND,
-        ),
+        (STOPPED, Dispatch.TREE, f"note: pykubeproxy (pid 4711) is stopped: {BY_HAND}"),
         (running(None), Dispatch.TREE, ""),
         (running(CHOSEN, owner=4242), Dispatch.TREE, ""),
         (running(CHOSEN), Dispatch.LINEAR, "configuration of the running proxy (pid 4711)\n"),

@@ -120,12 +120,6 @@ def test_a_random_choice_has_a_branch_for_each_endpoint() -> None:
     assert [step.probability for step in found.outcomes[2].path] == [Fraction(1)] * 2 + [Fraction(1, 5)] * 5
 
 
-def test_a_thousand_endpoints() -> None:
-    found = service(1000)
-    assert len(found.outcomes) == len(found.tree.children) == 1000
-    assert {outcome.probability for outcome in found.outcomes} == {Fraction(1, 1000)}
-
-
 def chances(rules: int) -> Trace:
     marks = (f"FORWARD {HALF} -j MARK --set-mark {number}" for number in range(1, rules + 1))
     return follow(dump={"mangle": "\n".join(marks)})

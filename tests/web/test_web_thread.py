@@ -70,14 +70,13 @@ def test_an_answer_that_takes_many_writes() -> None:
 @pytest.mark.parametrize(
     ("data", "status"),
     [
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"400 Bad Request"),
         (b"nonsense\r\n\r\n", b"400 Bad Request"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"505 HTTP Version Not Supported"),
         (b"GET / HTTP/1.1\r\nX: " + b"y" * 17_000, b"431 Request Header Fields Too Large"),
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 4_000 + b"\r\n", b"431 Request Header Fields Too Large"),
         (b"\r\n" * 10_000, b"431 Request Header Fields Too Large"),
     ],
-    ids=["tls", "nonsense", "http2", "long-header", "many-headers", "empty-lines"],
+    ids=["nonsense", "http2", "long-header", "many-headers", "empty-lines"],
 )
 def test_garbage_is_refused_and_the_connection_closed(data: bytes, status: bytes) -> None:
     with served(echo) as port, dialled(port) as sock:

@@ -51,6 +51,7 @@ SHADOWS: dict[str, Any] = {"program": "pykubeproxy 0.1.0", "pid": 9, "seconds": 
 ONLY_IPV6 = {Family.IPV4: (), Family.IPV6: ("nft",)}
 UNSYNCED = tuple(replace(its, synced_at=None) for its in FAMILIES)
 
+RUNS = "pykubeproxy run (pid 4711)"
 NO_PROXY = proxy.NoProxyRuns(asked=(METRICS,))
 IPV4_MISSING = rules.RulesMissing(family=Family.IPV4, backend="nft")
 NOT_COMPARED = rules.RulesNotCompared()
@@ -134,7 +135,7 @@ CASES: list[tuple[NodeState, list[Observation]]] = [
     ),
     (
         replace(WELL, processes=(PROCESS, KUBE_PROXY)),
-        [proxy.SeveralProxies(processes=("pykubeproxy run (pid 4711)", "kube-proxy --config=/c (pid 12)"))],
+        [proxy.SeveralProxies(processes=(RUNS, "kube-proxy --config=/c (pid 12)"))],
     ),
     (connections(800), [kernel.TableNearlyFull(entries=800, limit=1000)]),
     (connections(960, 7), [kernel.TableFull(entries=960, limit=1000), kernel.PacketsDropped(count=7)]),
@@ -161,24 +162,17 @@ CASES: list[tuple[NodeState, list[Observation]]] = [
         [NO_PROXY, rules.RulesWithoutProxy(families=(Family.IPV4,))],
     ),
     (replace(IDLE, tools=(), tools_problem="none"), [NO_PROXY, proxy.NoTools(problem="none"), rules.NoRules()]),
-    (
-        replace(IDLE, processes=(PROCESS,)),
-        [proxy.ProxyDoesNotAnswer(process="pykubeproxy run (pid 4711)", asked=(METRICS,)), rules.NoRules()],
-    ),
+    (replace(IDLE, processes=(PROCESS,)), [proxy.ProxyDoesNotAnswer(process=RUNS, asked=(METRICS,)), rules.NoRules()]),
     *(
         (
             replace(IDLE, processes=(replace(PROCESS, state=letter),)),
-            [proxy.ProxyStuck(process="pykubeproxy run (pid 4711)", pid=4711, state=letter), rules.NoRules()],
+            [proxy.ProxyStuck(process=RUNS, pid=4711, state=letter), rules.NoRules()],
         )
         for letter in "TtD"
     ),
     (
         also(replace(IDLE, processes=(replace(PROCESS, is_here=None),)), **UNSEEN),
-        [
-            proxy.ProxyMayBeElsewhere(process="pykubeproxy run (pid 4711)", asked=(METRICS,)),
-            rules.RulesNotLookedAt(),
-            *NOT_LOOKED_AT,
-        ],
+        [proxy.ProxyMayBeElsewhere(process=RUNS, asked=(METRICS,)), rules.RulesNotLookedAt(), *NOT_LOOKED_AT],
     ),
     (with_kube_proxy(), [NOT_COMPARED]),
     (also(with_kube_proxy(), proxy_chains=ONLY_IPV6), [IPV4_MISSING, NOT_COMPARED]),
