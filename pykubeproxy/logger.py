@@ -6,6 +6,7 @@ Loading it takes longer than most commands do, and only the daemon logs much. A 
 
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -56,9 +57,16 @@ class _Logger:
 
 
 def load_structlog() -> None:
-    """Import structlog, and hide rich from it, which it would load for tracebacks in colours: no log here has them."""
-    if "structlog" not in sys.modules and "rich" not in sys.modules:
-        sys.modules["rich"] = None  # type: ignore[assignment]
-        import structlog  # noqa: F401, PLC0415
+    """Import structlog without what it imports for features that no log here has.
 
-        del sys.modules["rich"]
+    That is rich, for tracebacks in colours, which it can do without, and asyncio, for loggers of its own kind.
+    """
+    if "structlog" in sys.modules:
+        return
+    unused = {"rich": None, "asyncio": ModuleType("asyncio")}
+    hidden = {name: module for name, module in unused.items() if name not in sys.modules}
+    sys.modules.update(cast("dict[str, ModuleType]", hidden))
+    import structlog  # noqa: F401, PLC0415
+
+    for name in hidden:
+        del sys.modules[name]

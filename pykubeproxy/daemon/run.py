@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from queue import Empty
 
 from pykubeproxy import logger
+from pykubeproxy.daemon.follow.heap import set_malloc
 from pykubeproxy.daemon.messages import FatalError, NotInSync, Stop
 from pykubeproxy.daemon.node_daemon import Daemon
 from pykubeproxy.daemon.setup.node_view import host_name
@@ -29,6 +30,7 @@ def run_once(settings: RunSettings) -> bool:
     read, and NotInSync if the objects were not all known in time.
     """
     with ExitStack() as closing, faults_logged():
+        set_malloc()
         _watch_commands(closing)
         daemon = Daemon(settings, host_name())
         closing.enter_context(threads_supervised(daemon.loop.inbox))
@@ -56,6 +58,7 @@ def run(settings: RunSettings) -> None:
     with ExitStack() as closing:
         try:
             with terminating_on_signals(), faults_logged():
+                set_malloc()
                 _watch_commands(closing)
                 daemon = Daemon(settings, host_name())
                 with threads_supervised(daemon.loop.inbox):

@@ -20,7 +20,7 @@ NOT_FOR_HELP = {"structlog", "msgspec", "yaml", "rich", "pykubeproxy.host", "pyk
 @pytest.mark.parametrize(
     ("program", "arguments", "needed", "unneeded"),
     [
-        (START, (), "structlog", {"rich", "kubernetes"}),
+        (START, (), "structlog", {"rich", "asyncio", "kubernetes"}),
         (OFFLINE, (), "pykubeproxy.cli.trace", NOT_OFFLINE),
         (ASKS_API, (), "urllib3", NOT_TO_ASK),
         *((MAIN, arguments, "pykubeproxy.cli.main", NOT_FOR_HELP) for arguments in ((), ("--help",), ("--version",))),

@@ -19,6 +19,13 @@ _WHILE_LOADING = 100_000
 _MALLOC = {"M_MMAP_THRESHOLD": (-3, 128 * 1024), "M_ARENA_MAX": (-8, 1)}
 
 
+def set_malloc() -> None:
+    """Set the C library's memory management, before the first thread begins: each has an arena from then on."""
+    for parameter, value in _MALLOC.values():
+        with suppress(OSError, AttributeError):  # a C library without mallopt
+            ctypes.CDLL(None).mallopt(parameter, value)
+
+
 class Heap(Follower):
     """Garbage collection is rarer until all families are synced, and then skips what has been loaded."""
 
@@ -26,9 +33,6 @@ class Heap(Follower):
         self._missing = set(families)
         self._usual = gc.get_threshold()
         gc.set_threshold(_WHILE_LOADING, *self._usual[1:])
-        for parameter, value in _MALLOC.values():
-            with suppress(OSError, AttributeError):  # a C library without mallopt
-                ctypes.CDLL(None).mallopt(parameter, value)
 
     def synced(self, sync: FinishedSync) -> None:
         """After the first sync of all families, exclude what has been loaded."""
