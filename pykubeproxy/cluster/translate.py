@@ -131,7 +131,7 @@ def endpoint_slice(
         key=key,
         service=ServiceKey(key.namespace, labels[SERVICE_NAME_LABEL]),
         family=family,
-        ports=tuple(_slice_ports(obj.ports or (), ignored)),
+        ports=all_shared(_slice_ports(obj.ports or (), ignored)),
         endpoints=tuple(_slice_endpoints(obj.endpoints or (), family, ignored, with_pods=with_pods)),
         is_headless=HEADLESS_LABEL in labels,
         triggered_at=_trigger_time(obj.metadata),

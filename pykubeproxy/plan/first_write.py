@@ -10,6 +10,7 @@ usual: until then, the node refuses as little as before.
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from operator import attrgetter
 
 from msgspec.structs import replace
 
@@ -75,7 +76,9 @@ class FirstWrite:
             replace(self._rewritten[change.chain], before=change.before) if change.chain in self._rewritten else change
             for change in self._changes
         )
-        return replace(self._rest, chains=tuple(sorted(written, key=_name)))
+        # By one text after the other: pairs of them would take as much memory again.
+        by_chain = sorted(written, key=attrgetter("chain"))
+        return replace(self._rest, chains=tuple(sorted(by_chain, key=attrgetter("table"))))
 
     def _nat_lines(self) -> Iterator[str]:
         for part in self._parts(PART_SIZE):
@@ -110,7 +113,3 @@ class FirstWrite:
                 self._rewritten[change.chain] = change
             else:
                 self._changes.append(change)
-
-
-def _name(change: ChainChange) -> ChainId:
-    return change.table, change.chain
