@@ -148,7 +148,7 @@ def test_ctrl_c_is_no_answer(places: dict[str, str], tmp_path: Path) -> None:
 def test_ctrl_c_while_a_program_is_loaded(command: str) -> None:
     module = command.replace("-", "_")
     start = START.format("main" if module == command else module)
-    program = [sys.executable, "-c", f"MODULE = 'pykubeproxy.cli.{module}'{INTERRUPT}{start}", command]
+    program = [sys.executable, "-c", f"MODULE = 'pykubeproxy.cli.{module}'{INTERRUPT}{start}", command, "--help"]
     run = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout, run.stderr) == (130, "", "Error: interrupted\n")
 
