@@ -145,7 +145,7 @@ def sweep() -> None:
             try:
                 netns.remove(name)
             except LabError:
-                if netns.existing(name):
+                if name in netns.existing(name):
                     raise
                 continue  # another sweep was faster
             print(f"removed network namespace {name}")
