@@ -107,10 +107,10 @@ class DriftWatch(DriftPoll, Follower):
     """
 
     def __init__(self, inbox: "SimpleQueue[Message]", take_restore_runs: Callable[[], Sequence[RestoreRun]]) -> None:
-        """`take_writes` returns what this program has written since the last call."""
+        """`take_restore_runs` returns the runs of restore tools since the last call."""
         self.due = math.inf
         self._inbox = inbox
-        self._take_writes = take_restore_runs
+        self._take_restore_runs = take_restore_runs
         self._own = OwnChanges(current_generation)
         self._watch: GenerationMonitor | None = None
         self._closed = threading.Event()
@@ -130,7 +130,7 @@ class DriftWatch(DriftPoll, Follower):
     def remember(self, believed: BelievedEntries) -> None:
         """A sync has ended: send a message for each change by another program meanwhile."""
         del believed
-        for generation in self._own.end(self._take_writes()):
+        for generation in self._own.end(self._take_restore_runs()):
             self._send(generation)
         self._be_due()
 
