@@ -15,8 +15,9 @@ from tests.chaos.bed import IS_FULL, PODS, REPAIRED, Bed, churning, on_legacy, p
 
 ROUNDS = 10 if IS_FULL else 1
 OTHER, IDLE = 5, 6
-# The promise is about a second. What is tested is that nobody has to wait for an audit, which is every 30 s.
-HEALED_SECONDS = 10.0
+# The promise is about a second; a repair that looks like one of a contest may wait for ten. What is tested is that
+# nobody has to wait for an audit, which is every 30 s.
+HEALED_SECONDS = 20.0
 REFUSED = "sync failed; the rules in force stay, and it is tried again"
 
 # By the arguments of iptables; those that no connection through a Service may notice.
