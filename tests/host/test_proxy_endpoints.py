@@ -135,10 +135,11 @@ def test_servers_that_keep_nobody_waiting(
 
     def answer(server: socket.socket) -> None:
         with suppress(OSError):
-            connections.append(server.accept()[0])
-            connections[-1].sendall(sent)
+            connection, _ = server.accept()
+            connections.append(connection)
+            connection.sendall(sent)
             if kind == "foreign":
-                connections[-1].close()
+                connection.close()
 
     with ExitStack() as stack:
         servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(6)]
