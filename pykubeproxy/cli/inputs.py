@@ -70,7 +70,11 @@ def print_warnings(completed: Completed) -> None:
 def open_manifests(
     files: tuple[str, ...], resources: Sequence[Resource], *, allow_empty: bool = False
 ) -> tuple[Manifests, ObjectChanges]:
-    """Files and folders, to be polled, and the objects that are in them now. Raises SourceError as `read_objects`."""
+    """The files and folders, which can be polled for changes, and the objects that are in them now.
+
+    Raises SourceError if there is no object and something was wrong: a mistake in a file, a folder without manifests,
+    or an empty stdin. `allow_empty` allows for the last two.
+    """
     manifests = Manifests(files, resources)
     # Somebody may be typing at stdin.
     with nullcontext() if STDIN in files else progress(READING_OBJECTS):

@@ -153,7 +153,7 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _without_numbers(concern: Concern) -> Concern:
-    """The same for nodes that say the same, but for how long, how often or how much."""
+    """A concern with 0 for each number in its words: equal for nodes whose concerns differ in numbers only."""
     says, advice = (_NUMBER.sub("0", text) for text in (concern.says, concern.advice))
     return msgspec.structs.replace(concern, says=says, advice=advice)
 

@@ -161,7 +161,10 @@ def _is_wanted(view: ServiceView, wanted: Sequence[str], namespace: str | None, 
 
 
 def _learn(snapshot: Snapshot, completed: Completed, missing: Sequence[str]) -> None:
-    """Ask the API server for Services that no proxy follows, such as headless ones; without an answer, none is said."""
+    """Ask the API server for the `missing` Services: proxies do not follow all, such as headless ones.
+
+    The answers join `snapshot`. If the API server refuses or does not answer, nothing happens.
+    """
     from pykubeproxy.cluster.lookups import Lookups  # noqa: PLC0415  takes long to import
 
     for name in missing:

@@ -192,7 +192,7 @@ def _columns(rows: Sequence[_Row], width: int) -> tuple[Mapping[str, int], int]:
 
 
 def _room(columns: Mapping[str, int], width: int) -> int:
-    """What is left for the history beside these columns."""
+    """How many characters of a line of this `width` are left beside the columns; they are given with their widths."""
     return width - sum(columns.values()) - len(columns) * _GAP
 
 
@@ -270,7 +270,7 @@ def _service_fields(service: ServiceRate, limit: int | None) -> dict[str, object
 
 
 class _Wire(msgspec.Struct, rename="camel"):
-    """What is read of a document; other fields may be there."""
+    """A part of a document of `top --output json`. Fields that are not named here are ignored."""
 
 
 class _Endpoint(_Wire):
@@ -304,7 +304,7 @@ class _Known(_Wire):
     services: int
     endpoints: int
     service_ports: int = 0
-    """Of an older release 0, and it counts them as `services`."""
+    """0 in a document of an older release, whose `services` is the number of Service ports."""
 
 
 class _Document(_Wire):
@@ -347,7 +347,7 @@ def _read_endpoint(its: _Endpoint) -> EndpointRate:
 
 
 class _Console(Console):
-    """Leaves a broken pipe to the command, which has an exit status for it; rich would exit with 1."""
+    """A console that raises BrokenPipeError where nobody reads any more; rich itself would exit with 1."""
 
     def on_broken_pipe(self) -> None:
         """Raise the BrokenPipeError that is being handled."""
@@ -355,7 +355,7 @@ class _Console(Console):
 
 
 def make_console() -> Console:
-    """For stdout, as wide as its terminal, in colour if that is asked for."""
+    """A console for stdout: as wide as its terminal, and in colour if --color or the terminal asks for it."""
     is_terminal = sys.stdout.isatty()
     color = click.get_current_context().color
     return _Console(

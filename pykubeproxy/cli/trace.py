@@ -131,7 +131,7 @@ def trace(
 
 
 def _picture(kind: str) -> _Drawn:
-    """What draws such a picture; imported only for who wants one."""
+    """The function that draws a picture of this kind (one of _PICTURES); it is imported only when it is asked for."""
     drawn: _Drawn = getattr(import_module(f"pykubeproxy.explain.pictures.{kind}"), f"as_{kind}")
     return drawn
 

@@ -68,7 +68,10 @@ def _is_known(rules: Rules, address: IP) -> bool:
 
 
 def _learn(rules: Rules, ask: Callable[["Lookups"], tuple[Object, ...]]) -> str:
-    """Add the objects of an answer to those of the rules; return why there is none, if there could be one."""
+    """Ask the API server, and add the objects of its answer to those of `rules`.
+
+    Returns why there is no answer; empty if there is one, or if the objects do not come from an API server.
+    """
     if rules.api is None or rules.snapshot is None:
         return ""
     try:

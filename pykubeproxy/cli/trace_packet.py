@@ -162,7 +162,7 @@ def _elsewhere(name: str, rules: Rules, tried: tuple[Family, ...]) -> str:
 
 
 def _unusable(ip: IP) -> str:
-    """What an address is that no machine has; empty for those that one may have."""
+    """The kind of an address from which no machine sends (`a multicast address`); empty for any other address."""
     if ip.is_unspecified:
         return "the unspecified address"
     if ip.is_multicast:

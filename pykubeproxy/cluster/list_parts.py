@@ -58,7 +58,7 @@ def list_parts(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
 
 
 def _head(held: bytearray) -> bytes:
-    """All before the first object; empty if that cannot be told, or has no version for the parts."""
+    """The text before the first object; empty if no object is found, or if no resourceVersion comes before it."""
     end = held.find(_BEGIN_OF_OBJECTS) + len(_BEGIN_OF_OBJECTS)
     head = bytes(held[:end])
     try:
@@ -69,7 +69,7 @@ def _head(held: bytearray) -> bytes:
 
 
 def _complete_part(held: bytearray, head: bytes) -> bytes:
-    """A list with all objects that are complete; empty if none is found to be."""
+    """The list up to the last object that is complete, as JSON; empty if no complete object is found."""
     end = held.rfind(_BETWEEN_OBJECTS, len(head))
     if not head or end < 0:
         return b""

@@ -34,13 +34,16 @@ class OfficialClient(msgspec.Struct, frozen=True):
 
 @cache
 def whole() -> OfficialClient:
-    """The modules, with the whole package."""
+    """The four modules of OfficialClient, imported as usual: with all of the `kubernetes` package."""
     return _modules()
 
 
 @cache
 def part() -> OfficialClient:
-    """The modules alone; with the whole package where a version of it does not allow that."""
+    """The four modules of OfficialClient, imported alone.
+
+    If a version of the package does not allow that, they are those of `whole`.
+    """
     with _LOCK:
         try:
             with _empty_packages():

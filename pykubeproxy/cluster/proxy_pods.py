@@ -121,9 +121,10 @@ class UnreadablePods(ValueError):
 
 
 class NotRunning(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a container does not run: the API's `reason` (`CrashLoopBackOff`; before one of an init container, `Init:`).
+    """Why a pod does not run.
 
-    `container` is the one to blame; it `has_log` if it has run. `message` is empty if there is none.
+    `container` is the one to blame; `has_log` is True if it has run. `reason` is the API's (`CrashLoopBackOff`), with
+    `Init:` before it if `container` is an init container. `message` is what the API says besides, empty if nothing.
     """
 
     container: str
@@ -236,7 +237,10 @@ def _unfinished(pod: _Pod) -> _ContainerStatus | None:
 
 
 def _why(status: _ContainerStatus, prefix: str) -> NotRunning:
-    """Of a container that waits after an end, the end says more than that it waits."""
+    """Why the container with this status does not run; `prefix` goes before the reason.
+
+    If it waits to be started again, the message is that of its last end, which says more than that it waits.
+    """
     waiting, ended = status.state.waiting, status.state.terminated or status.last_state.terminated
     now = waiting or ended or _Why()
     reason = "Running" if status.state.running is not None else now.reason or "unknown"

@@ -121,9 +121,10 @@ def client_notes(
 
 
 def address_notes(packet: Packet, types: AddressTypes, service: str) -> Iterator[ClientNote]:
-    """What is odd about the addresses of a packet, by what `types` says that they are to the node.
+    """What is odd about the addresses of a packet.
 
-    `service` is the Service that has the source as one of its addresses, if one has.
+    `types` tells whether the node takes an address for its own, for a broadcast address, and so on. `service` is the
+    Service that has the source as one of its addresses; empty if none has.
     """
     source, destination = packet.source, packet.destination
     source_type, destination_type = types.type_of(source.number), types.type_of(destination.number)

@@ -170,7 +170,10 @@ class ClusterView(msgspec.Struct, frozen=True, kw_only=True):
         return nodes | self.pod_holders() | {its.address: holder for its in endpoints if (holder := _holder(its))}
 
     def pod_holders(self) -> dict[str, AddressHolder]:
-        """Who has which address, by the Pods alone. Of one that has its node's, only the node is named."""
+        """The pod and node that have each address, by Pod objects alone.
+
+        A pod on the host's network has the addresses of its node, for which only the node is named.
+        """
         return {
             ip.text: AddressHolder(pod="" if pod.is_on_host_network else str(pod.key), node=pod.node_name)
             for pod in self.snapshot.pods.values()

@@ -40,7 +40,10 @@ class FixedRuleChange(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
 
 
 def fixed_rule_changes(chains: Iterable[ChainChange]) -> Iterator[FixedRuleChange]:
-    """What some changes of chains amount to. Of a chain that is new or removed, all comes or goes: it is not told."""
+    """What the given changes of chains change for all Services.
+
+    Nothing is said of a chain that is new or removed, since all of its rules come or go with it.
+    """
     found = {(change.table, change.chain): (change.before, change.after) for change in chains}
     for rule, (chain, value) in _RULES.items():
         before, after = found.get(chain, (None, None))

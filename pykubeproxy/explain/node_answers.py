@@ -28,9 +28,10 @@ class NoProxyPod(NoAnswer, frozen=True, kw_only=True):
 
 
 class ProxyNotRunning(NoAnswer, frozen=True, kw_only=True):
-    """The proxy in `pod` does not run; `reason` and `message` are the API's (`CrashLoopBackOff`), of `container`.
+    """The proxy in `pod` does not run.
 
-    `container` is the proxy's, or an init container that it waits for; it `has_log` if it has run.
+    `container` is the proxy's, or an init container that it waits for; `has_log` is True if that has run. `reason`
+    (`CrashLoopBackOff`) and `message` are what the API says of it.
     """
 
     namespace: str

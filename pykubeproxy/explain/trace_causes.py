@@ -64,7 +64,11 @@ def with_service_causes(
 
 
 def _unreachable(cause: Unreachable, if_routed: Sequence[Outcome], cause_of: CauseOf) -> Cause:
-    """A destination without a way to it, with what rules would do about the Service that has it."""
+    """The cause for a packet to whose destination there is no route.
+
+    `if_routed` are the outcomes that it would have with a route. If they show that the destination is a Service's, the
+    cause says what rules would do about it; else it is the given one.
+    """
     if any(outcome.dnat is not None for outcome in if_routed):
         return ServiceUnreachable(cause.target, cause.why)
     refusals = [cause_of(outcome) for outcome in if_routed if isinstance(outcome.cause, RuleRefuses)]

@@ -35,9 +35,9 @@ def service_proxies(proc: Path = Path("/proc")) -> tuple[ProxyProcess, ...]:
 
 
 def process_at(pid: int, started_at: float, proc: Path = Path("/proc")) -> ProxyProcess | None:
-    """A process that says that its pid is this, whatever it is called; None if the one here was started another time.
+    """The process with this pid, whatever its name; None if there is none, or if it was started at another time.
 
-    Of two PID namespaces, each may have a process of this pid.
+    `started_at`, in seconds since 1970, tells it from a process with the same pid in another PID namespace.
     """
     try:
         command = tuple((proc / str(pid) / "cmdline").read_text(errors="replace").split("\0")[:-1])

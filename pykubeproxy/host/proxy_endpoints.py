@@ -78,9 +78,10 @@ class _Servers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_running(metrics: str = "", health: str = "") -> RunningProxy:
-    """The proxy that runs here; the addresses of its servers, if they are given, are believed.
+    """The Service proxy that runs on this node.
 
-    Takes little more than two seconds, whatever those servers do.
+    `metrics` and `health` are the addresses of its servers; if they are empty, they are those that its command line or
+    its configuration file names. Takes little more than two seconds, whatever those servers do.
     """
     processes = service_proxies()
     candidates = tuple(_candidates(processes, metrics, health))
@@ -126,7 +127,7 @@ def _writer(addresses: Iterable[str]) -> str:
 
 
 def _process_of(status: ProxyStatus | None) -> ProxyProcess | None:
-    """The process that says this of itself, by its pid; None if that is one of another PID namespace."""
+    """The process that published this `status`; None if it runs in another PID namespace."""
     return None if status is None else process_at(status.pid, status.started_at)
 
 
@@ -280,7 +281,7 @@ def _samples(page: bytes) -> Iterator[tuple[str, dict[str, str], float]]:
 
 
 def _at_once(asks: Iterable[Callable[[], _R]]) -> list[_R]:
-    """What each of these returns, all called at the same time: none may raise."""
+    """Call all functions at the same time, in a thread each; return their results in the same order. None may raise."""
     found: dict[int, _R] = {}
 
     def keep(place: int, ask: Callable[[], _R]) -> None:

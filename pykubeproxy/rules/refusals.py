@@ -39,10 +39,10 @@ def reason_of(rule: str) -> RefusalReason | None:
 
 
 def naming_rules(refusing: Iterable[str], ruleset: Ruleset) -> dict[str, str]:
-    """The rules among some that refuse unused ports of an address, which name no Service, each with one that does.
+    """For each rule of `refusing` that refuses the unused ports of an address: a rule of a ServicePort at that address.
 
-    Others are passed over, and those for an address at which no ServicePort is. Of several ServicePorts there, the
-    first by name stands for all.
+    A rule for unused ports names no Service itself. Of several ServicePorts at its address, the first by name is taken;
+    without any, the rule is left out, as are rules that refuse for another reason.
     """
     # Compared as text, since it would take longer to take thousands of rules apart.
     wanted = {rule: _destination(rule) for rule in refusing if reason_of(rule) is RefusalReason.UNUSED_PORT}

@@ -60,7 +60,11 @@ def _service(parts: Sequence[ServiceRate], total: int) -> ServiceRate:
 
 
 def _endpoint(parts: Sequence[tuple[EndpointRate, int]], connections: int) -> EndpointRate:
-    """One endpoint of a Service port that had so many `connections`; beside each part, those of its node."""
+    """The sum of one endpoint's rates on several nodes.
+
+    `connections` are all of its Service port. Each of `parts` is the rate on one node, with the number of connections
+    for the Service port there.
+    """
     first = parts[0][0]
     rate, own = sum(each.rate for each, _ in parts), sum(each.connections for each, _ in parts)
     return EndpointRate(

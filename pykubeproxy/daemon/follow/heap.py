@@ -20,7 +20,10 @@ _MALLOC = {"M_MMAP_THRESHOLD": (-3, 128 * 1024), "M_ARENA_MAX": (-8, 1)}
 
 
 def set_malloc() -> None:
-    """Set the C library's memory management, before the first thread begins: each has an arena from then on."""
+    """Set the C library's memory management (_MALLOC).
+
+    To be called before any thread starts: a thread that runs already keeps a memory arena of its own.
+    """
     for parameter, value in _MALLOC.values():
         with suppress(OSError, AttributeError):  # a C library without mallopt
             ctypes.CDLL(None).mallopt(parameter, value)

@@ -60,7 +60,7 @@ def _of_proxy(state: NodeState) -> Iterator[Observation]:
 
 
 def _unanswered(state: NodeState) -> Iterator[Observation]:
-    """What there is to say if no proxy answers; nothing of those that cannot."""
+    """Observations where no proxy answers. Processes that are stopped, or wait in the kernel, are left out."""
     asked, silent, foreign = state.asked, state.silent, state.foreign
     if not state.processes:
         yield of_proxy.NoProxyRuns(asked=asked, silent=silent, foreign=foreign)

@@ -308,7 +308,7 @@ def _process(runs: of_proxy.ProxyRuns) -> str:
 def _no_answer(
     found: of_proxy.NoProxyRuns | of_proxy.ProxyDoesNotAnswer | of_proxy.ProxyMayBeElsewhere, joint: str
 ) -> str:
-    """What happened at the addresses that were asked, behind a `joint`."""
+    """What happened at each address that was asked, as the rest of a sentence that begins with `joint` (`, but `)."""
     nobody = [address for address in found.asked if address not in (*found.silent, *found.foreign)]
     parts = [f"nothing answers at {' or '.join(nobody)}"] if nobody else []
     parts += [f"{address} takes connections, and does not answer in time" for address in found.silent]
