@@ -108,8 +108,10 @@ def _of_answer(state: NodeState) -> Iterator[Observation]:
         yield of_proxy.Healthy(address=answer.health_address)
     if answer.status is not None:
         yield of_proxy.Configured(file=answer.status.config_file)
-        if options := tuple(_options_on(answer.status)):
-            yield of_proxy.OptionsOn(options=options)
+        if answer.status.reject_unused != RejectUnused.NONE or answer.status.end_established_tcp:
+            yield of_proxy.OptionsOn(
+                reject_unused=answer.status.reject_unused, end_established_tcp=answer.status.end_established_tcp
+            )
         yield _objects(state, answer.status.source)
         yield of_proxy.LayoutUsed(dispatch=answer.status.dispatch, commit=answer.status.commit)
         yield from _syncs(state, answer.status)
@@ -119,13 +121,6 @@ def _of_answer(state: NodeState) -> Iterator[Observation]:
         if _mode(answer) == _IPTABLES:
             yield of_proxy.LayoutUsed(dispatch=_LINEAR, commit="")
             yield from _mean_syncs(state, answer.metrics)
-
-
-def _options_on(status: ProxyStatus) -> Iterator[str]:
-    if status.reject_unused != RejectUnused.NONE:
-        yield f"--reject-unused-ports {status.reject_unused}"
-    if status.end_established_tcp:
-        yield "--end-established-tcp"
 
 
 def _objects(state: NodeState, source: ObjectSource) -> Observation:

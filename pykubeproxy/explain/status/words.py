@@ -10,6 +10,7 @@ from pykubeproxy.explain.status.observations.of_rules import FamilyTime
 from pykubeproxy.explain.status.published import RefusedRules
 from pykubeproxy.model.printable import printable
 from pykubeproxy.plan.sysctls import FORWARDING
+from pykubeproxy.rules.options import RejectUnused
 
 _NAMED = 3
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
@@ -104,8 +105,12 @@ def _of_answer(observation: Observation) -> Words:
             return Words(f"nobody answers /healthz at {address or 'any address'}", hint)
         case of_proxy.Configured(file=file):
             return Words(file or "command line only")
-        case of_proxy.OptionsOn(options=options):
-            return Words(f"with {_and(options)}")
+        case of_proxy.OptionsOn(reject_unused=unused, end_established_tcp=ends):
+            options = (
+                f"--reject-unused-ports {unused}" * (unused != RejectUnused.NONE),
+                "--end-established-tcp" * ends,
+            )
+            return Words(f"with {_and([*filter(None, options)])}")
     raise TypeError(observation)
 
 

@@ -15,6 +15,7 @@ from pykubeproxy.explain.status.observations import of_proxy as proxy
 from pykubeproxy.explain.status.observations import of_rules as rules
 from pykubeproxy.explain.status.observations.of_rules import FamilyTime
 from pykubeproxy.explain.status.published import ApiOutage, ObjectSource, RefusedRules, Repair
+from pykubeproxy.explain.status.words import words
 from pykubeproxy.model.conntrack_usage import ConntrackUsage
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.leftovers import Leftovers
@@ -210,10 +211,18 @@ def test_what_kube_proxy_says_of_its_syncs() -> None:
     assert proxy.LayoutUsed(dispatch="linear", commit="") in observations
 
 
-def test_options_that_are_on_are_told() -> None:
-    state = with_status(reject_unused="all", end_established_tcp=True)
-    assert proxy.OptionsOn(options=("--reject-unused-ports all", "--end-established-tcp")) in list(assess(state))
-    assert not any(isinstance(each, proxy.OptionsOn) for each in assess(WELL))
+@pytest.mark.parametrize(
+    ("unused", "ends", "says"),
+    [
+        ("none", False, []),
+        ("all", False, ["with --reject-unused-ports all"]),
+        ("none", True, ["with --end-established-tcp"]),
+        ("all", True, ["with --reject-unused-ports all and --end-established-tcp"]),
+    ],
+)
+def test_options_that_are_on_are_told(unused: str, *, ends: bool, says: list[str]) -> None:
+    observations = assess(with_status(reject_unused=unused, end_established_tcp=ends))
+    assert [words(each).says for each in observations if isinstance(each, proxy.OptionsOn)] == says
 
 
 MOVE_RULES = RuleFacts(node_ports=2, other_addresses=3, localhost_packets=0)

@@ -140,11 +140,15 @@ class Configured(Observation, frozen=True, kw_only=True):
 
 
 class OptionsOn(Observation, frozen=True, kw_only=True):
-    """Options that kube-proxy does not have, and that are off by default, are on; as on the command line."""
+    """Options that kube-proxy does not have, and that are off by default, are on.
+
+    `rejectUnused` is the value of --reject-unused-ports; `endEstablishedTcp` is true with --end-established-tcp.
+    """
 
     topic = Topic.CONFIGURATION
     level = Level.OK
-    options: tuple[str, ...]
+    reject_unused: str
+    end_established_tcp: bool
 
 
 class FollowsManifests(Observation, frozen=True, kw_only=True):
