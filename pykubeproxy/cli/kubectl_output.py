@@ -1,6 +1,5 @@
 """What nodes answered, for people and for programs."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -20,8 +19,6 @@ VERSION = 1
 _TITLES = ("NODE", "IN SYNC", "DRIFT", "PROXY", "BACKEND")
 _WORST_FIRST: Mapping[str, int] = {Level.BAD: 0, Level.UNKNOWN: 1, Level.NOTE: 2}
 _MOST_CONCERNS = 20
-# A number, or a length of time (`1 min 35 s`).
-_NUMBER = re.compile(r"\d[\d,.]*( (d|h|min|ms|s)\b( \d+ (h|min|s)\b)?)?")
 
 Statuses = Mapping[str, NodeStatus | NoAnswer]
 
@@ -152,18 +149,30 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)).rstrip()
 
 
-def _without_numbers(concern: Concern) -> Concern:
-    """A concern with 0 for each number in its words: equal for nodes whose concerns differ in numbers only."""
-    says, advice = (_NUMBER.sub("0", text) for text in (concern.says, concern.advice))
-    return msgspec.structs.replace(concern, says=says, advice=advice)
+def _subject(concern: Concern) -> bytes:
+    """The kind and the values of a concern without numbers, as JSON: equal on nodes with the same trouble."""
+    about = (concern.topic, concern.level, concern.kind, _without_numbers(concern.values))
+    return msgspec.json.encode(about, order="sorted")
+
+
+def _without_numbers(value: Any) -> Any:
+    """The same JSON value with null for each number in it."""
+    match value:
+        case Mapping():
+            return {name: _without_numbers(its) for name, its in value.items()}
+        case list():
+            return list(map(_without_numbers, value))
+        case bool() | str():
+            return value
+    return None
 
 
 def _concern_lines(statuses: Statuses) -> Iterator[str]:
-    alike: defaultdict[Concern, dict[str, Concern]] = defaultdict(dict)
+    alike: defaultdict[bytes, dict[str, Concern]] = defaultdict(dict)
     for node, status in statuses.items():
         if isinstance(status, NodeStatus):
             for concern in status.concerns:
-                alike[_without_numbers(concern)].setdefault(node, concern)
+                alike[_subject(concern)].setdefault(node, concern)
     if not alike:
         return
     yield ""

@@ -1,7 +1,8 @@
 """What the nodes of a cluster answer when a command is run on each of them: why one does not, and how it says it is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -101,12 +102,14 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Concern(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Something that a node says is not well, as in docs/status-json.md: its `topic` and `level`, and the words."""
+    """An observation of a node that is not well (docs/status-json.md); `values` are the fields of its `kind`."""
 
+    kind: str
     topic: str
     level: str
     says: str
     advice: str
+    values: Mapping[str, Any]
 
 
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -141,10 +144,13 @@ class _Observation(msgspec.Struct, rename="camel"):
     times: object = 0
 
 
+_COMMON_FIELDS = ("kind", "topic", "level", "says", "advice")
+
+
 class _Document(msgspec.Struct, rename="camel"):
     version: int
     exit_status: int
-    observations: list[_Observation]
+    observations: list[dict[str, Any]]
 
 
 def read_status(document: bytes) -> NodeStatus:
@@ -154,21 +160,29 @@ def read_status(document: bytes) -> NodeStatus:
     """
     try:
         read = msgspec.json.decode(document, type=_Document)
+        observations = msgspec.convert(read.observations, list[_Observation])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnreadableStatus(str(error)) from None
     if read.version != STATUS_VERSION:
         raise UnreadableStatus(f"version {read.version} of the document is not known here")
-    of_proxy = [each.program for each in read.observations if each.topic == Topic.PROXY and each.program]
-    backends = dict.fromkeys(each.backend for each in read.observations if each.topic == Topic.BACKEND and each.backend)
+    of_proxy = [each.program for each in observations if each.topic == Topic.PROXY and each.program]
+    backends = dict.fromkeys(each.backend for each in observations if each.topic == Topic.BACKEND and each.backend)
     return NodeStatus(
         exit_status=read.exit_status,
         program=of_proxy[0] if of_proxy else "",
         backends=tuple(backends),
-        in_sync=_sync_state(read.observations),
-        drift=_drift(read.observations),
+        in_sync=_sync_state(observations),
+        drift=_drift(observations),
         concerns=tuple(
-            Concern(topic=each.topic, level=each.level, says=each.says, advice=each.advice)
-            for each in read.observations
+            Concern(
+                kind=each.kind,
+                topic=each.topic,
+                level=each.level,
+                says=each.says,
+                advice=each.advice,
+                values={name: value for name, value in fields.items() if name not in _COMMON_FIELDS},
+            )
+            for each, fields in zip(observations, read.observations, strict=True)
             if each.level != Level.OK
         ),
     )
