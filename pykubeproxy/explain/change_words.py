@@ -6,7 +6,7 @@ from fractions import Fraction
 from pykubeproxy.explain import changes
 from pykubeproxy.explain.chain_diff import OrderProblem
 from pykubeproxy.explain.changes import TrafficKind
-from pykubeproxy.explain.fixed_rules import FixedRule, FixedRuleChange
+from pykubeproxy.explain.fixed_rules import ALL, FixedRule, FixedRuleChange, Value
 from pykubeproxy.explain.plan import UnusedPorts
 from pykubeproxy.model.share import percent
 from pykubeproxy.rules.routing import Refusal
@@ -134,10 +134,12 @@ def _fixed_rule_text(change: FixedRuleChange) -> str:
     return f"{text} {after} (before: {before})" if before else f"{text} {after}".rstrip()
 
 
-def _fixed_value(value: str) -> str:
-    if value.startswith("! "):
+def _fixed_value(value: Value) -> str:
+    if not isinstance(value, str):
+        return ""
+    if value.startswith("! "):  # a negated match, as iptables writes it
         return f"all local addresses but {value.removeprefix('! ')}"
-    return {"yes": "", "all": "all local addresses"}.get(value, value)
+    return "all local addresses" if value == ALL else value
 
 
 def order_text(problem: OrderProblem) -> str:
