@@ -107,13 +107,7 @@ def read_objects(
     """
     if files and API not in files:
         return open_manifests(files, resources, allow_empty=allow_empty)[1]
-    # The client of the API server takes long to import, and most commands do without.
-    from pykubeproxy.daemon.watch.api_source import list_objects  # noqa: PLC0415
-
-    with progress(READING_OBJECTS):
-        change = list_objects(completed)
-    beside = tuple(FileBesideApi(path=Path(file)) for file in files if file != API)
-    return msgspec.structs.replace(change, notes=(*beside, *change.notes))
+    return _list_objects(files, completed)
 
 
 def print_notes_on_input(changes: ObjectChanges, *, is_strict: bool) -> None:
@@ -138,14 +132,27 @@ def read_objects_if_any(
     """The objects, for commands that go on without them: None, and a note, if the API server is away."""
     if files and API not in files:
         return read_objects(files, completed, resources=resources)
-    from pykubeproxy.daemon.watch.api_source import ApiAway, list_objects  # noqa: PLC0415  takes long to import
+    from pykubeproxy.daemon.watch.api_source import ApiAway  # noqa: PLC0415  takes long to import
 
     try:
-        with progress(READING_OBJECTS):
-            return list_objects(completed, PATIENCE)
+        return _list_objects(files, completed, PATIENCE)
     except ApiAway as error:
         print_stderr(f"note: {error}; what follows is by the rules alone")
         return None
+
+
+def _list_objects(files: tuple[str, ...], completed: Completed, *patience: float) -> ObjectChanges:
+    """The objects of the API server, with a note on each of `files`, which are not read. Raises SourceError.
+
+    `patience` is how many seconds the server may fail, if not as long as usual.
+    """
+    # The client of the API server takes long to import, and most commands do without.
+    from pykubeproxy.daemon.watch.api_source import list_objects  # noqa: PLC0415
+
+    with progress(READING_OBJECTS):
+        change = list_objects(completed, *patience)
+    beside = tuple(FileBesideApi(path=Path(file)) for file in files if file != API)
+    return msgspec.structs.replace(change, notes=(*beside, *change.notes))
 
 
 def require_node(completed: Completed, changes: ObjectChanges, objects: tuple[str, ...]) -> None:

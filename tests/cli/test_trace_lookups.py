@@ -82,3 +82,12 @@ def test_names(api: ApiServer, tmp_path: Path, *, client: str, target: str, expe
     api.faults.clear()
     assert without_rights in forbidden
     assert "403" not in forbidden or "403" in without_rights, "it is no error, and not worth a note"
+
+
+@pytest.mark.parametrize("command", [("trace", "--from", "10.244.0.7", "--to", "ns1/np"), ("services",)])
+def test_files_beside_the_api_server_are_said_not_to_be_read(
+    api: ApiServer, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    live = ("--live", str(GOLDEN / "nodeport" / "ipv4.save"), "--cluster-cidr=10.244.0.0/16")
+    source = ("-f", "never.yaml", "--source", "api", f"--kubeconfig={api.kubeconfig(tmp_path / 'kubeconfig')}")
+    assert "never.yaml" in CliRunner().invoke(main, [*command, *live, *source]).stderr
