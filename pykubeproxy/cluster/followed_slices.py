@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 
 from pykubeproxy.cluster.client import connect
+from pykubeproxy.cluster.first_list import LOOK_INTERVAL, why_given_up
 from pykubeproxy.cluster.reflector import Reflector
 from pykubeproxy.cluster.resources import ENDPOINT_SLICES
 from pykubeproxy.cluster.source import ObjectChanges
 from pykubeproxy.config.completed import Completed
-
-# Seconds for the first list, where nothing fails, and between two looks at whether something does.
-_LIST_TIMEOUT = 10.0
-_LOOK_INTERVAL = 0.2
 
 
 class FollowedSlices:
@@ -29,19 +26,14 @@ class FollowedSlices:
             client, ENDPOINT_SLICES, on_change=self._inbox.put, on_listed=lambda _: self._listed.set()
         )
 
-    def start(self, failing_timeout: float) -> str:
-        """Begin, and wait until all are listed; return why they are not after so many seconds of errors, or "".
-
-        A connection may take as many seconds.
-        """
+    def start(self, patience: float) -> str:
+        """Begin, and wait until all are listed; return why that is given up (see first_list), or ""."""
         self._reflector.start()
         begun = time.monotonic()
-        while not self._listed.wait(_LOOK_INTERVAL):
-            error = self._reflector.error
-            if self._reflector.connecting_for > failing_timeout:
-                return f"{self._server}: no connection in time"
-            if time.monotonic() - begun > (failing_timeout if error else _LIST_TIMEOUT):
-                return error or f"{self._server}: no answer in time"
+        while not self._listed.wait(LOOK_INTERVAL):
+            why = why_given_up([self._reflector], self._server, time.monotonic() - begun, patience)
+            if why:
+                return why
         return ""
 
     def changes(self) -> Iterator[ObjectChanges]:

@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from pykubeproxy import logger
 from pykubeproxy.cluster.client import ApiClient, connect
 from pykubeproxy.cluster.events import Event, EventRecorder, starting
+from pykubeproxy.cluster.first_list import LIST_TIMEOUT, LOOK_INTERVAL, why_given_up
 from pykubeproxy.cluster.input_notes import InputNote
 from pykubeproxy.cluster.manifests import SourceError
 from pykubeproxy.cluster.reflector import Reflector
@@ -20,11 +21,9 @@ from pykubeproxy.model.snapshot import Object
 
 log = logger.get()
 
-# Seconds without an answer after which `list_objects` fails; fewer if no connection can be made, or if there are only
-# errors from the start.
-_LIST_TIMEOUT = 10.0
-_FAILING_TIMEOUT = 5.0
-_LOOK_INTERVAL = 0.2
+# Seconds that a command that needs objects lets the API server fail.
+_PATIENCE = 5.0
+
 
 # Seconds in which all threads together have to end. One that is connecting may take longer, and ends with the process.
 _STOP_SECONDS = 0.5
@@ -147,14 +146,14 @@ class ApiAway(SourceError):
     """The API server does not answer, or not with objects."""
 
 
-def list_objects(completed: Completed, failing_timeout: float = _FAILING_TIMEOUT) -> ObjectChanges:
+def list_objects(completed: Completed, patience: float = _PATIENCE) -> ObjectChanges:
     """All objects that matter to this node, as the API server has them now. Raises SourceError, which may be ApiAway.
 
-    `failing_timeout` is how many seconds it may fail from the start, and how many a connection to it may take.
+    `patience` is how many seconds it may fail from the start, and how many a connection to it may take.
     """
     inbox: SimpleQueue[ObjectChanges | str] = SimpleQueue()
     # An attempt that fails by itself is followed by another one; here the first one that takes too long is the last.
-    timeouts = Timeouts(connect=2 * failing_timeout)
+    timeouts = Timeouts(connect=2 * patience)
     client = connect(completed.config.client_connection, completed.master, timeouts)
     client.outage.log_nothing()
     reflectors = [
@@ -164,47 +163,30 @@ def list_objects(completed: Completed, failing_timeout: float = _FAILING_TIMEOUT
     try:
         for reflector in reflectors:
             reflector.start()
-        return _collect(inbox, reflectors, failing_timeout)
-    except Empty:
-        problem = _first_error(reflectors) or f"{client.server}: {_silence(reflectors)}"
-        raise ApiAway(f"cannot list objects: {problem}") from None
+        return _collect(inbox, reflectors, client.server, patience)
     finally:
         _stop_all([reflector.stop for reflector in reflectors])
 
 
-def _first_error(reflectors: Iterable[Reflector]) -> str | None:
-    """The error of the first reflector that has one."""
-    return next((found for found in (reflector.error for reflector in reflectors) if found), None)
-
-
-def _silence(reflectors: Iterable[Reflector]) -> str:
-    """What there is to say of a server that has neither answered nor failed."""
-    return "no connection in time" if any(each.connecting_for for each in reflectors) else "no answer in time"
-
-
 def _collect(
-    inbox: "SimpleQueue[ObjectChanges | str]", reflectors: Sequence[Reflector], failing_timeout: float
+    inbox: "SimpleQueue[ObjectChanges | str]", reflectors: Sequence[Reflector], server: str, patience: float
 ) -> ObjectChanges:
-    """What arrives until everything has been listed. Raises queue.Empty if nothing arrives for too long.
+    """What arrives until everything has been listed. Raises ApiAway.
 
-    If there are only errors from the start, that is after a few attempts, and a connection has to be made as soon: a
-    user waits for the result.
+    If there are only errors from the start, that is after `patience` seconds; once something has arrived, later.
     """
     objects: list[Object] = []
     notes: list[InputNote] = []
     kinds = len(reflectors)
-    last, timeout = time.monotonic(), failing_timeout
+    last = time.monotonic()
     while kinds:
         try:
-            heard = inbox.get(timeout=_LOOK_INTERVAL)
+            heard = inbox.get(timeout=LOOK_INTERVAL)
         except Empty:
-            # A name is not resolved, or packets are dropped on the way.
-            if any(each.connecting_for > failing_timeout for each in reflectors):
-                raise
-            if time.monotonic() - last > (timeout if _first_error(reflectors) else _LIST_TIMEOUT):
-                raise
+            if why := why_given_up(reflectors, server, time.monotonic() - last, patience):
+                raise ApiAway(f"cannot list objects: {why}") from None
             continue
-        last, timeout = time.monotonic(), _LIST_TIMEOUT
+        last, patience = time.monotonic(), LIST_TIMEOUT
         if isinstance(heard, str):
             kinds -= 1
         else:
