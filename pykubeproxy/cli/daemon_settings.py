@@ -35,9 +35,9 @@ def read_settings(
 ) -> RunSettings:
     """The daemon's settings; sets up logging as they say. Raises ConfigError.
 
-    `manifests` is a file or folder of objects; None for the API server. With `allow_empty` they may have no Service at
-    first, and no rules stay for that reason. `is_dry` writes nothing. `is_kube_proxy` is set
-    for the command `kube-proxy`, which stands in for the real one. `log_format` None leaves it to the configuration.
+    `manifests` is a file or folder of objects; None for the API server. With `allow_empty`, rules of Services are
+    removed even if no Service is found in it at the start. `is_dry` writes nothing. `is_kube_proxy` is set for the
+    command `kube-proxy`, which stands in for the real one. `log_format` None leaves it to the configuration.
     """
     # Read first: whatever is written to the file from now on counts as a change.
     config_file = _config_file(flags)

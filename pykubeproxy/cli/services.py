@@ -97,7 +97,7 @@ def services(
     shown = [view for view in found if _is_wanted(view, services, namespace, address)]
     known = {name for view in found for name in (view.title, view.service)}
     missing = [name for name in services if name not in known]
-    if snapshot is not None and completed is not None and API in objects:
+    if missing and snapshot is not None and completed is not None and API in objects:
         _learn(snapshot, completed, missing)
     _note_missing(missing, known, [its for its in clusters.values() if its is not None])
     _print(shown, unequal, output, is_whole=bool(services))
@@ -167,9 +167,10 @@ def _learn(snapshot: Snapshot, completed: Completed, missing: Sequence[str]) -> 
     """
     from pykubeproxy.cluster.lookups import Lookups  # noqa: PLC0415  takes long to import
 
+    api = Lookups(completed)
     for name in missing:
         with suppress(ApiError):
-            for obj in Lookups(completed).service(ServiceKey.of_title(name)):
+            for obj in api.service(ServiceKey.of_title(name)):
                 snapshot.put(obj)
 
 

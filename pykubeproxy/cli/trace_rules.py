@@ -45,8 +45,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """The rules of each family, and what is known of the node that they are from, and of its cluster.
 
     `addresses` are the node's own, `snapshot` holds the objects; each is None if nothing is known. `other_tables` are
-    those that the kernel of this node holds besides. `api` answers questions about single
-    addresses, if the objects are the API server's.
+    those that the kernel of this node holds besides. `api` answers questions about single addresses; it is None if the
+    objects do not come from an API server.
     """
 
     rulesets: Mapping[Family, Ruleset]

@@ -16,18 +16,9 @@ class NotStarted(HostError):
 
 
 class NotPermitted(HostError):
-    """The process may not do what was asked; `advice` says how it may."""
+    """The process may not do what was asked."""
 
     needs_root = True
-
-    def __init__(self, what: str, advice: str) -> None:
-        super().__init__(f"{what}: {advice}")
-        self._what = what
-
-    @property
-    def what(self) -> str:
-        """The text without the advice."""
-        return self._what
 
 
 class BackendConflict(HostError):

@@ -65,13 +65,8 @@ class NetlinkError(HostError):
     def __init__(self, what: str, number: int | None) -> None:
         self.number = number or 0
         self.needs_root = number in (errno.EPERM, errno.EACCES)
-        self._what = f"cannot {what}: {os.strerror(self.number)} (netlink)"
-        super().__init__(f"{self._what}: run as root, or with CAP_NET_ADMIN" if self.needs_root else self._what)
-
-    @property
-    def what(self) -> str:
-        """The text without the advice on rights."""
-        return self._what
+        advice = "run as root, or with CAP_NET_ADMIN" if self.needs_root else ""
+        super().__init__(f"cannot {what}: {os.strerror(self.number)} (netlink)", advice)
 
 
 class BufferOverrun(NetlinkError):

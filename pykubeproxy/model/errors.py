@@ -7,7 +7,7 @@ class ReportedError(Exception):
     needs_root = False
     """True where the same command works for root."""
 
-    @property
-    def what(self) -> str:
-        """The text without advice on what rights are needed."""
-        return str(self)
+    def __init__(self, what: str = "", advice: str = "") -> None:
+        """`what` has happened; `advice` says which rights are needed, if they are missing."""
+        super().__init__(f"{what}: {advice}" if advice else what)
+        self.what = what
