@@ -174,15 +174,15 @@ def top(
 def _sum_connections(cluster: Cluster, output: str, limit: int | None, arguments: Sequence[str]) -> None:
     """Measure connections on all nodes at about the same time, print the sum, and end with the worst exit status."""
     # They load what draws tables, which takes long.
-    from pykubeproxy.cli import top_output  # noqa: PLC0415
+    from pykubeproxy.cli import top_document, top_output  # noqa: PLC0415
     from pykubeproxy.traffic.fleet import sum_rates  # noqa: PLC0415
 
     _refuse_files(arguments)
-    answers = require_readable(_ask(cluster, ("top", "--output", _JSON, *arguments, "--once")), top_output.read_json)
-    measured = [top_output.read_json(its.stdout) for its in answers.values() if isinstance(its, NodeOutput)]
+    answers = require_readable(_ask(cluster, ("top", "--output", _JSON, *arguments, "--once")), top_document.read_json)
+    measured = [top_document.read_json(its.stdout) for its in answers.values() if isinstance(its, NodeOutput)]
     rates = sum_rates(measured) if measured else None
     if output == _JSON:
-        total = None if rates is None else top_output.as_json(rates, rfc3339(now().wall), limit)
+        total = None if rates is None else top_document.as_json(rates, rfc3339(now().wall), limit)
         click.echo(top_json(answers, total, _worst(answers)))
     else:
         click.echo(click.style(answered_text(answers), bold=True))

@@ -14,8 +14,9 @@ from pykubeproxy.cli.help import node_command
 from pykubeproxy.cli.options import API, object_options, our_options
 from pykubeproxy.cli.proxy_options import kube_proxy_flags
 from pykubeproxy.cli.running_proxy import config_of_node, options_of_node
+from pykubeproxy.cli.top_document import as_json
 from pykubeproxy.cli.top_names import names_from
-from pykubeproxy.cli.top_output import as_json, as_screen, as_text, make_console
+from pykubeproxy.cli.top_output import as_screen, as_text, make_console
 from pykubeproxy.cli.top_reading import LiveReader, Measurement, Wait
 from pykubeproxy.cli.top_screen import Screen
 from pykubeproxy.cli.top_view import TopView

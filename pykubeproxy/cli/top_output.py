@@ -1,11 +1,10 @@
-"""What `top` prints of one interval: a table for people, one line of JSON for programs."""
+"""The table of one interval that `top` prints."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import click
-import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -14,11 +13,8 @@ from pykubeproxy.cli.top_view import TopView
 from pykubeproxy.explain.service_view_words import refusal_reason_text
 from pykubeproxy.explain.sparkline import sparkline
 from pykubeproxy.model.ip import Family
-from pykubeproxy.model.printable import printable
-from pykubeproxy.rules.refusals import RefusalReason
-from pykubeproxy.traffic.rates import EndpointRate, Rates, RefusalRate, ServiceRate
+from pykubeproxy.traffic.rates import Rates, ServiceRate
 
-VERSION = 1
 """The version of the document, as docs/cli.md describes it."""
 
 _FEW = 20
@@ -56,50 +52,6 @@ class _Row(NamedTuple):
     def by_title(self) -> dict[str, str]:
         """The cells by the titles of their columns."""
         return dict(zip(_TITLES, (self.name, self.pod, self.node, *self.cells), strict=True))
-
-
-def as_json(rates: Rates, time: str, limit: int | None) -> str:
-    """One document in one line: the Services that had connections in the interval, and their endpoints.
-
-    There are at most `limit` Services in it, and endpoints of each; `more` is the number of all others.
-    """
-    busy = [service for service in rates.services if service.connections or _refused(service)]
-    document = {
-        "version": VERSION,
-        "time": time,
-        "seconds": round(rates.seconds, 6),
-        "connections": rates.connections,
-        "rate": rates.rate,
-        "refused": rates.refused,
-        "known": {
-            "services": rates.known_services,
-            "servicePorts": rates.known_ports,
-            "endpoints": rates.known_endpoints,
-        },
-        "services": [_service_fields(service, limit) for service in busy[:limit]],
-        "more": len(busy) - len(busy[:limit]),
-    }
-    return msgspec.json.encode(document).decode()
-
-
-def read_json(document: bytes) -> Rates:
-    """The Rates of what `as_json` printed, maybe on another machine. Raises ValueError."""
-    try:
-        read = msgspec.json.decode(document, type=_Document)
-    except msgspec.MsgspecError as error:
-        raise ValueError(str(error)) from None
-    if read.version != VERSION or read.seconds <= 0:
-        message = f"version {read.version} of the document is not known here"
-        raise ValueError(message)
-    return Rates(
-        seconds=read.seconds,
-        connections=read.connections,
-        services=tuple(map(_read_service, read.services)),
-        refused=read.refused,
-        known_ports=read.known.service_ports or read.known.services,
-        known_services=read.known.services,
-        known_endpoints=read.known.endpoints,
-    )
 
 
 def as_text(rates: Rates, limit: int | None, width: int) -> RenderableType:
@@ -246,106 +198,6 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
 
 
-def _service_fields(service: ServiceRate, limit: int | None) -> dict[str, object]:
-    namespace, _, rest = service.service.partition("/")
-    name, _, port = rest.partition(":")
-    return {
-        "service": service.service,
-        "namespace": namespace,
-        "name": name,
-        "port": port,
-        "family": service.family.lower(),
-        "protocol": service.protocol,
-        "connections": service.connections,
-        "rate": service.rate,
-        "share": service.share,
-        "refused": [
-            {"reason": each.reason, "connections": each.connections, "rate": each.rate}
-            for each in service.refusals
-            if each.connections
-        ],
-        "endpoints": [_endpoint_fields(endpoint) for endpoint in service.endpoints[:limit]],
-        "more": len(service.endpoints) - len(service.endpoints[:limit]),
-    }
-
-
-class _Wire(msgspec.Struct, rename="camel"):
-    """A part of a document of `top --output json`. Fields that are not named here are ignored."""
-
-
-class _Endpoint(_Wire):
-    endpoint: str
-    connections: int
-    rate: float
-    share: float | None = None
-    expected_share: float | None = None
-    pod: str = ""
-    node: str = ""
-
-
-class _Refusal(_Wire):
-    reason: RefusalReason
-    connections: int
-    rate: float
-
-
-class _Service(_Wire):
-    service: str
-    family: str
-    protocol: str
-    connections: int
-    rate: float
-    endpoints: list[_Endpoint]
-    share: float | None = None
-    refused: list[_Refusal] = []
-
-
-class _Known(_Wire):
-    services: int
-    endpoints: int
-    service_ports: int = 0
-    """0 in a document of an older release, whose `services` is the number of Service ports."""
-
-
-class _Document(_Wire):
-    version: int
-    seconds: float
-    connections: int
-    services: list[_Service]
-    known: _Known
-    refused: int = 0
-
-
-def _read_service(its: _Service) -> ServiceRate:
-    return ServiceRate(
-        family=Family.IPV6 if its.family == Family.IPV6.lower() else Family.IPV4,
-        service=printable(its.service),
-        protocol=printable(its.protocol),
-        connections=its.connections,
-        rate=its.rate,
-        share=its.share,
-        history=(its.rate,),
-        endpoints=tuple(map(_read_endpoint, its.endpoints)),
-        refusals=tuple(
-            RefusalRate(reason=each.reason, connections=each.connections, rate=each.rate, history=(each.rate,))
-            for each in its.refused
-        ),
-    )
-
-
-def _read_endpoint(its: _Endpoint) -> EndpointRate:
-    return EndpointRate(
-        endpoint=printable(its.endpoint),
-        connections=its.connections,
-        rate=its.rate,
-        share=its.share,
-        expected=its.expected_share,
-        history=(its.rate,),
-        pod=printable(its.pod),
-        node=printable(its.node),
-    )
-
-
 class _Console(Console):
     """A console that raises BrokenPipeError where nobody reads any more; rich itself would exit with 1."""
 
@@ -363,15 +215,3 @@ def make_console() -> Console:
         no_color=color is False,
         width=None if is_terminal else _UNLIMITED_WIDTH,
     )
-
-
-def _endpoint_fields(endpoint: EndpointRate) -> dict[str, object]:
-    names = {"pod": endpoint.pod, "node": endpoint.node}
-    return {
-        "endpoint": endpoint.endpoint,
-        "connections": endpoint.connections,
-        "rate": endpoint.rate,
-        "share": endpoint.share,
-        "expectedShare": endpoint.expected,
-        **{field: name for field, name in names.items() if name},
-    }

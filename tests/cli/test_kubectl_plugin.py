@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from pykubeproxy.cli.kubectl_plugin import main
 from pykubeproxy.cli.status_output import as_json
-from pykubeproxy.cli.top_output import as_json as rates_json
+from pykubeproxy.cli.top_document import as_json as rates_json
 from pykubeproxy.explain.status.assessment import assess
 from pykubeproxy.explain.status.node_state import NodeState
 from tests.apiserver import testing

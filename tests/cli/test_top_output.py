@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
-from pykubeproxy.cli.top_output import as_json, as_screen, as_text
+from pykubeproxy.cli.top_document import as_json
+from pykubeproxy.cli.top_output import as_screen, as_text
 from pykubeproxy.cli.top_view import Sort, TopView, keys_in
 from pykubeproxy.traffic.rates import Rates, ServiceRate
 from tests.cli.measured import rates, service
