@@ -131,7 +131,9 @@ def test_nobody_notices_that_the_lock_of_the_legacy_tools_is_held(bed: Bed) -> N
             bed.cluster.wait(lambda: {line["family"] for line in proxy.told(REFUSED)} == {"IPv4", "IPv6"}, "refusals")
         assert bed.answer(web(2)[0], seconds=5.0) == PODS[0].name, "the rules in force stay"
         told = len(proxy.told(REFUSED))
-        bed.cluster.wait(lambda: len(proxy.told(REFUSED)) >= told + 3, "that it is tried again, though nothing changes")
+        # A round takes twelve seconds: five for each family, and two until the next one.
+        again = "that it is tried again, though nothing changes"
+        bed.cluster.wait(lambda: len(proxy.told(REFUSED)) >= told + 3, again, seconds=90.0)
         fcntl.flock(lock, fcntl.LOCK_UN)
         bed.wait_in_sync()
         bed.wait_converged()
