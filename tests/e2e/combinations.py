@@ -27,7 +27,7 @@ class ThreeNodes(Struct, frozen=True, kw_only=True):
 # That both layouts mean the same is proven purely, and that both tools print the same by the golden corpus: two
 # combinations have every tool and every layout.
 on_both_tools_and_layouts = pytest.mark.parametrize(
-    "three_nodes", ["nft-tree", "legacy-linear"], indirect=True, scope="session"
+    "three_nodes", ["nft-tree", "legacy-linear"], indirect=True, scope="package"
 )
 
 

@@ -7,7 +7,7 @@ from e2e.proxies import CLUSTER_CIDR
 from tests.e2e.combinations import ThreeNodes, open_three_nodes
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def three_nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeNodes]:
     backend, dispatch = request.param.split("-")
     flags = (f"--cluster-cidr={CLUSTER_CIDR}", f"--backend={backend}", f"--dispatch={dispatch}")
