@@ -112,7 +112,7 @@ def served(
 
 
 def descriptors() -> set[str]:
-    """What this process has open."""
+    """What this process has open. Later it may be less, as an earlier test may have left something to be closed."""
     found = set()
     for link in Path("/proc/self/fd").iterdir():
         # The folder's own descriptor is gone by now.

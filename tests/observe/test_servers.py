@@ -22,7 +22,7 @@ from tests.observe.client import ask, descriptors, free_port, is_listening
 def _nothing_stays_open() -> Iterator[None]:
     before = descriptors()
     yield
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 @contextmanager

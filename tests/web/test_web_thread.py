@@ -123,7 +123,7 @@ def test_limits_end_a_connection(limits: ClientLimits, request_line: bytes, byte
                 read_all(sock)
             wait_until(lambda: len(descriptors() - serving) == 1, "only our own side of the connection is open")
             assert ask(port, "/").status == 200
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def trickle(sock: socket.socket) -> None:
@@ -207,7 +207,7 @@ def test_stop_closes_everything_at_once() -> None:
         assert time.monotonic() - start < ClientLimits().request / 2
         assert not is_listening(port)
         assert threading.active_count() == threads
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_a_removed_listener_takes_its_connections_along() -> None:
