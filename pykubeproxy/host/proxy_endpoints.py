@@ -240,6 +240,7 @@ def _metrics(address: str, deadline: float) -> KubeProxyMetrics:
     synced_at: dict[str, float] = {}
     sums: dict[str, float] = {}
     counts: dict[str, float] = {}
+    dropping: dict[str, int] = {}
     for name, labels, value in _samples(page or b""):
         family = labels.get("ip_family", "")
         match name.removeprefix("kubeproxy_sync_proxy_rules_"):
@@ -255,6 +256,9 @@ def _metrics(address: str, deadline: float) -> KubeProxyMetrics:
                 counts[family] = value
             case "iptables_restore_failures_total":
                 failures += int(value)
+            case "no_local_endpoints_total":
+                # Both traffic policies of a port may be Local: the larger number counts no port twice.
+                dropping[family] = max(dropping.get(family, 0), int(value))
     return KubeProxyMetrics(
         version=build,
         mode=(mode or b"")[:_LONGEST_MODE].decode(errors="replace"),
@@ -262,6 +266,7 @@ def _metrics(address: str, deadline: float) -> KubeProxyMetrics:
         synced_at=synced_at,
         mean_seconds={family: its / counts[family] for family, its in sums.items() if counts.get(family)},
         restore_failures=failures,
+        ports_dropping=dropping,
     )
 
 

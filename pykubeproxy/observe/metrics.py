@@ -23,7 +23,7 @@ from pykubeproxy.observe.collectors import (
 from pykubeproxy.observe.series import OwnSeries, ServerSeries, SyncSeries
 from pykubeproxy.plan.diff import Plan
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
-from pykubeproxy.rules.service_traffic import Dropped
+from pykubeproxy.rules.service_traffic import WithoutEndpoints
 from pykubeproxy.traffic.connections import OTHER, ConnectionCounter, Limits, Owners
 from pykubeproxy.traffic.counters import Reading
 
@@ -138,10 +138,10 @@ class Metrics:
         ):
             self._own.adopted.labels(family, result).set(number)
 
-    def dropped_without_local_endpoints(self, family: Family, dropped: Dropped) -> None:
+    def dropped_without_local_endpoints(self, family: Family, counts: WithoutEndpoints) -> None:
         """So many ServicePorts have policy Local and no endpoint on this node. Called after a sync."""
-        self._sync.no_local_endpoints.labels("internal", family).set(dropped.internal)
-        self._sync.no_local_endpoints.labels("external", family).set(dropped.external)
+        self._sync.no_local_endpoints.labels("internal", family).set(counts.internal)
+        self._sync.no_local_endpoints.labels("external", family).set(counts.external)
 
     def programmed(self, family: Family, seconds: float) -> None:
         """A change of endpoints has become rules, so long after it happened."""

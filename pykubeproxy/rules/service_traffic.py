@@ -1,6 +1,6 @@
 """How the traffic of one Service is routed: decided once for rules, health checks, metrics and UDP flows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -22,12 +22,16 @@ class HealthCheck(msgspec.Struct, frozen=True, kw_only=True):
     local_endpoints: int
 
 
-class Dropped(NamedTuple):
-    """Number of ServicePorts whose traffic is dropped because their policy is Local and no endpoint is on this node.
+class WithoutEndpoints(NamedTuple):
+    """Number of ServicePorts without endpoints, for some or all of their traffic.
 
-    By policy: `internalTrafficPolicy` and `externalTrafficPolicy`.
+    `refusing` ones have no endpoint at all, and refuse connections; `dropping` ones have none on this node where a
+    traffic policy is Local, and drop them. `internal` and `external` are the latter as kube-proxy counts them, by
+    policy: also those that nobody outside can reach yet.
     """
 
+    refusing: int = 0
+    dropping: int = 0
     internal: int = 0
     external: int = 0
 
@@ -61,12 +65,12 @@ class ServiceTraffic(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
     health_check: HealthCheck | None = None
-    dropped: Dropped = Dropped()
+    without_endpoints: WithoutEndpoints = WithoutEndpoints()
     udp_ports: tuple[UdpPort, ...] = ()
     tcp_ports: tuple[TcpPort, ...] = ()
 
 
-# Most Services have neither a health check nor a policy Local nor UDP ports: one value stands for all of them.
+# Most Services have endpoints, and neither a health check nor UDP ports: one value stands for all of them.
 _ORDINARY = ServiceTraffic()
 
 
@@ -82,14 +86,23 @@ def route_service(
     routings = tuple(route(port, by_port.get(PortKey(port.name, port.protocol), ()), options) for port in ports)
     traffic = ServiceTraffic(
         health_check=_health_check(ports[0], by_port),
-        dropped=Dropped(
-            sum(routing.internal.refusal is Refusal.NO_LOCAL_ENDPOINTS for routing in routings),
-            sum(routing.external.refusal is Refusal.NO_LOCAL_ENDPOINTS for routing in routings),
-        ),
+        without_endpoints=_without_endpoints(routings),
         udp_ports=tuple(_udp_ports(ports, by_port, options)),
         tcp_ports=tuple(_tcp_ports(ports, by_port, options)) if options.end_established_tcp else (),
     )
     return routings, _ORDINARY if traffic == _ORDINARY else traffic
+
+
+def _without_endpoints(routings: Iterable[Routing]) -> WithoutEndpoints:
+    refusing = dropping = internal = external = 0
+    for its in routings:
+        refusing += its.internal.refusal is Refusal.NO_ENDPOINTS
+        drops_internal = its.internal.refusal is Refusal.NO_LOCAL_ENDPOINTS
+        drops_external = its.external.refusal is Refusal.NO_LOCAL_ENDPOINTS
+        internal += drops_internal
+        external += drops_external
+        dropping += drops_internal or (drops_external and its.port.externally_accessible)
+    return WithoutEndpoints(refusing, dropping, internal, external)
 
 
 def _health_check(port: ServicePort, by_port: dict[PortKey, tuple[Endpoint, ...]]) -> HealthCheck | None:

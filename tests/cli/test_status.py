@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from pykubeproxy.cli import status
 from pykubeproxy.cli.main import main
 from pykubeproxy.explain.status.node_state import NodeState
-from tests.explain.status.nodes import IDLE, KERNEL, PROCESS, WELL, with_source
+from tests.explain.status.nodes import IDLE, KERNEL, PROCESS, WELL, with_family, with_source
 
 SCREEN = """\
 node-a: all well
@@ -50,7 +50,8 @@ def test_a_node_that_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "expected"), [(WELL, 0), (with_source(waits_for=("Node",)), 1), (IDLE, 1), (UNSEEN, 2)]
+    ("state", "expected"),
+    [(WELL, 0), (with_family(ports_refusing=2), 0), (with_source(waits_for=("Node",)), 1), (IDLE, 1), (UNSEEN, 2)],
 )
 @pytest.mark.parametrize("output", ["text", "json"])
 def test_both_print_the_same_but_only_check_judges(

@@ -38,6 +38,9 @@ kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 4
 # TYPE kubeproxy_sync_proxy_rules_iptables_restore_failures_total counter
 kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 3
 kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv6"} 1
+# TYPE kubeproxy_sync_proxy_rules_no_local_endpoints_total gauge
+kubeproxy_sync_proxy_rules_no_local_endpoints_total{ip_family="IPv4",traffic_policy="internal"} 1
+kubeproxy_sync_proxy_rules_no_local_endpoints_total{ip_family="IPv4",traffic_policy="external"} 2
 """
 HEALTHZ = {"lastUpdated": "2026-11-22T12:34:34Z", "nodeEligible": False, "healthy": True}
 Pages = Mapping[str, tuple[int, str]]
@@ -81,6 +84,7 @@ def test_kube_proxy() -> None:
         synced_at={"IPv4": 1_700_000_010.0, "IPv6": 0.0},
         mean_seconds={"IPv4": 0.5},
         restore_failures=4,
+        ports_dropping={"IPv4": 2},
     )
     assert (answer.address, answer.status) == (metrics, None)
     assert answer.health == Health(address=health, is_healthy=True, is_eligible=False)

@@ -14,9 +14,9 @@ from pykubeproxy.model.service import Service, ServiceKey, ServiceType
 from pykubeproxy.model.snapshot import Object, ObjectId, Snapshot
 from pykubeproxy.observe.clock import rfc3339
 from pykubeproxy.observe.health import ProxyHealth
-from pykubeproxy.observe.no_local_endpoints import DroppedTraffic
 from pykubeproxy.observe.service_health import HealthChecks, health_check_response
-from pykubeproxy.rules.service_traffic import Dropped, HealthCheck
+from pykubeproxy.observe.without_endpoints import WithoutEndpointsCounter
+from pykubeproxy.rules.service_traffic import HealthCheck, WithoutEndpoints
 from tests.builders import NODE, at, ip, port, service, slice_of, slice_port, snapshot, traffic_of
 from tests.observe.client import Ticking
 
@@ -189,8 +189,8 @@ def test_answer_to_a_health_check(local_endpoints: int, *, proxy_is_healthy: boo
     )
 
 
-def dropped(*objects: Object) -> Dropped:
-    counts, known = DroppedTraffic(), snapshot(*objects)
+def without_endpoints(*objects: Object) -> WithoutEndpoints:
+    counts, known = WithoutEndpointsCounter(), snapshot(*objects)
     counts.update(traffic_of(known, known.services))
     return counts.total
 
@@ -202,27 +202,27 @@ EXTERNAL: dict[str, Any] = {"external_traffic_local": True}
 @pytest.mark.parametrize(
     ("policies", "endpoints", "expected"),
     [
-        (INTERNAL, (LOCAL,), (0, 0)),
-        (EXTERNAL, (LOCAL,), (0, 0)),
-        (INTERNAL | EXTERNAL, (LOCAL, REMOTE), (0, 0)),
-        (INTERNAL, (REMOTE,), (1, 0)),
-        (EXTERNAL, (REMOTE,), (0, 1)),
-        (INTERNAL | EXTERNAL, (REMOTE,), (1, 1)),
-        (INTERNAL | EXTERNAL, (), (0, 0)),
-        ({}, (REMOTE,), (0, 0)),
+        (INTERNAL, (LOCAL,), (0, 0, 0, 0)),
+        (EXTERNAL, (LOCAL,), (0, 0, 0, 0)),
+        (INTERNAL | EXTERNAL, (LOCAL, REMOTE), (0, 0, 0, 0)),
+        (INTERNAL, (REMOTE,), (0, 1, 1, 0)),
+        (EXTERNAL, (REMOTE,), (0, 1, 0, 1)),
+        (INTERNAL | EXTERNAL, (REMOTE,), (0, 1, 1, 1)),
+        (INTERNAL | EXTERNAL, (), (1, 0, 0, 0)),
+        ({}, (REMOTE,), (0, 0, 0, 0)),
     ],
 )
-def test_dropped_for_want_of_a_local_endpoint(
-    policies: dict[str, Any], endpoints: tuple[SliceEndpoint, ...], expected: tuple[int, int]
+def test_ports_without_endpoints(
+    policies: dict[str, Any], endpoints: tuple[SliceEndpoint, ...], expected: tuple[int, ...]
 ) -> None:
     """The seven cases of the upstream test, and one without policies."""
     node_port = service("ns1/lb", type=ServiceType.NODE_PORT, ports=(port(node_port=30000),), **policies)
-    assert dropped(node_port, local(*endpoints)) == expected
+    assert without_endpoints(node_port, local(*endpoints)) == expected
 
 
-def test_dropped_counts_ports_and_a_load_balancer_that_has_no_address_yet() -> None:
+def test_ports_are_counted_each_and_those_of_a_load_balancer_that_has_no_address_yet() -> None:
     """The example of the reference."""
     two = service("ns1/lb", internal_traffic_local=True, ports=(port("a", 80), port("b", 81)))
-    assert dropped(two, local(REMOTE, ports=(slice_port("a"), slice_port("b")))) == (2, 0)
-    assert dropped(balanced(), local(LOCAL)) == (0, 1)
-    assert dropped(balanced(load_balancer_ips=(ip("1.2.3.4"),)), local(LOCAL)) == (0, 0)
+    assert without_endpoints(two, local(REMOTE, ports=(slice_port("a"), slice_port("b")))) == (0, 2, 2, 0)
+    assert without_endpoints(balanced(), local(LOCAL)) == (0, 0, 0, 1)
+    assert without_endpoints(balanced(load_balancer_ips=(ip("1.2.3.4"),)), local(LOCAL)) == (0, 0, 0, 0)

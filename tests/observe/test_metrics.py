@@ -12,7 +12,7 @@ from pykubeproxy.observe.exposition import expose
 from pykubeproxy.observe.metrics import Metrics
 from pykubeproxy.plan.diff import ChainChange, Plan, RuleInsert
 from pykubeproxy.rules.ruleset import Ruleset, Table
-from pykubeproxy.rules.service_traffic import Dropped
+from pykubeproxy.rules.service_traffic import WithoutEndpoints
 
 V4, V6 = Family.IPV4, Family.IPV6
 DOCUMENT = (Path(__file__).parents[2] / "docs/reference/health-and-metrics.md").read_text()
@@ -74,7 +74,7 @@ def use_all(metrics: Metrics) -> None:
     metrics.adopted(V4, PLAN, DESIRED)
     metrics.drift_detected(V4, "x")
     metrics.drift_repaired(V4, "y")
-    metrics.dropped_without_local_endpoints(V4, Dropped(internal=1, external=2))
+    metrics.dropped_without_local_endpoints(V4, WithoutEndpoints(internal=1, external=2))
     metrics.programmed(V4, 0.3)
     metrics.conntrack_reconciled(V4, seconds=0.1, deleted=7)
     metrics.counters_read(V4, {INVALID: 5, rule(1): 100, REFUSING: 100}, dict, Ruleset())

@@ -21,6 +21,7 @@ from pykubeproxy.explain.summary import summarize
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
+from pykubeproxy.observe.without_endpoints import WithoutEndpointsCounter
 
 
 class StatusKeeper(Follower):
@@ -41,6 +42,7 @@ class StatusKeeper(Follower):
         # Replaced as a whole, since another thread may be reading them.
         self._families = {its.family: _beginning(its) for its in tools}
         self._refused: dict[Family, dict[ServiceKey, RefusedRules]] = {family: {} for family in self._families}
+        self._without_endpoints = {family: WithoutEndpointsCounter() for family in self._families}
         self._repairs: tuple[Repair, ...] = ()
         self._addresses = about.node_addresses
 
@@ -59,6 +61,8 @@ class StatusKeeper(Follower):
         node = sync.snapshot.nodes.get(self._about.node_name)
         if node is not None:
             self._addresses = tuple(ip.text for ip in node.ips)
+        without_endpoints = self._without_endpoints[sync.family]
+        without_endpoints.update(sync.traffic)
         before, now = self._families[sync.family], self._clock()
         if sync.result is None:
             since = before.failing_since if before.failing_since is not None else now
@@ -78,6 +82,8 @@ class StatusKeeper(Follower):
             pending_rules=is_pending * (summary.rules_added + summary.rules_removed),
             refused=tuple(refused[:MOST_NAMED]),
             refused_count=len(refused),
+            ports_refusing=without_endpoints.total.refusing,
+            ports_dropping=without_endpoints.total.dropping,
         )
         if sync.result.drifted:
             self._repairs = (*self._repairs, _repair(sync, sync.result, now))[-MOST_REPAIRS:]

@@ -15,9 +15,9 @@ from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import Service, ServiceKey
 from pykubeproxy.observe.health import ProxyHealth
 from pykubeproxy.observe.metrics import Metrics
-from pykubeproxy.observe.no_local_endpoints import DroppedTraffic
 from pykubeproxy.observe.servers import Servers
 from pykubeproxy.observe.service_health import HealthChecks
+from pykubeproxy.observe.without_endpoints import WithoutEndpointsCounter
 from pykubeproxy.traffic.connections import rule_owners
 
 log = logger.get()
@@ -87,7 +87,7 @@ class Telemetry(Follower):
         self._servers = servers
         self._check_addresses = check_addresses
         self._checks = {family: HealthChecks() for family in families}
-        self._local = {family: DroppedTraffic() for family in families}
+        self._without_endpoints = {family: WithoutEndpointsCounter() for family in families}
         self._times = ProgrammingTimes(families, time.time())
         self._pending: set[ServiceKey] = set()
         self._has_synced: set[Family] = set()
@@ -135,7 +135,7 @@ class Telemetry(Follower):
         self._metrics.drained()
         if self._checks[sync.family].update(sync.traffic):
             self._unserved.add(sync.family)
-        self._local[sync.family].update(sync.traffic)
+        self._without_endpoints[sync.family].update(sync.traffic)
         for refusal in sync.refused_plans:
             self._metrics.restore_failed(sync.family, is_full=refusal.is_full)
         waited = self._times.take(sync.family, time.time())
@@ -188,7 +188,7 @@ class Telemetry(Follower):
         if family not in self._has_synced:
             self._has_synced.add(family)
             self._metrics.adopted(family, result.plan, sync.proxy.desired)
-        self._metrics.dropped_without_local_endpoints(family, self._local[family].total)
+        self._metrics.dropped_without_local_endpoints(family, self._without_endpoints[family].total)
         self._serve_checks(family, sync.snapshot.nodes.get(self._node_name))
 
     def _serve_checks(self, family: Family, node: Node | None) -> None:

@@ -1,7 +1,7 @@
 """From what was found out about a node to what there is to say about it."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pykubeproxy.explain.status.node_state import KernelState, KubeProxyMetrics, NodeState, ProxyAnswer
 from pykubeproxy.explain.status.observations import Level, Observation, Topic, of_kernel, of_proxy, of_rules
@@ -210,6 +210,7 @@ def _of_rules(state: NodeState) -> Iterator[Observation]:
     status = answer.status if answer is not None else None
     if status is not None:
         yield from _of_synced_rules(status.families, kernel)
+        yield from _of_endpoints({its.family: (its.ports_refusing, its.ports_dropping) for its in status.families})
         if not status.is_shadow:
             yield from _drift(state, status)
     elif _mode(answer) == _IPTABLES:
@@ -226,6 +227,7 @@ def _of_rules(state: NodeState) -> Iterator[Observation]:
 
 def _rules_of_kube_proxy(state: NodeState) -> Iterator[Observation]:
     metrics = state.answer.metrics if state.answer is not None else None
+    yield from _of_endpoints({family: (0, its) for family, its in (metrics.ports_dropping if metrics else {}).items()})
     has_synced = metrics is not None and any(metrics.synced_at.values())
     for its in state.tools:
         if state.kernel.may_ask and has_synced and not state.kernel.proxy_chains.get(its.family):
@@ -247,6 +249,16 @@ def _of_synced_rules(families: tuple[FamilySync, ...], kernel: KernelState) -> I
                 in_sync.append(its.family)
     if in_sync:
         yield of_rules.InSync(families=tuple(in_sync))
+
+
+def _of_endpoints(counts: Mapping[str, tuple[int, int]]) -> Iterator[Observation]:
+    """How many ports refuse and drop connections, by family: one observation for families with equal numbers."""
+    for refusing, dropping in sorted({both for both in counts.values() if any(both)}, reverse=True):
+        families = tuple(family for family, both in counts.items() if family and both == (refusing, dropping))
+        if refusing:
+            yield of_rules.PortsRefuse(families=families, refusing=refusing, dropping=dropping)
+        else:
+            yield of_rules.PortsDrop(families=families, dropping=dropping)
 
 
 def _drift(state: NodeState, status: ProxyStatus) -> Iterator[Observation]:

@@ -57,7 +57,8 @@ class KubeProxyMetrics(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     """What the metrics server of a kube-proxy says: its version, its mode, and how its syncs went.
 
     `synced_at` is the last sync that succeeded, and `mean_seconds` how long syncs took on average, by family; releases
-    that do not tell families apart have "" for it. `restore_failures` counts refusals of iptables-restore.
+    that do not tell families apart have "" for it. `restore_failures` counts refusals of iptables-restore, and
+    `ports_dropping`, by family, the ports of Services that drop connections since they have no endpoint on the node.
     """
 
     version: str
@@ -66,6 +67,7 @@ class KubeProxyMetrics(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     synced_at: Mapping[str, float] = {}
     mean_seconds: Mapping[str, float] = {}
     restore_failures: int = 0
+    ports_dropping: Mapping[str, int] = {}
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -45,7 +45,9 @@ class FamilySync(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     `tool` and `tool_version` are those of iptables. The last sync that succeeded ended at `synced_at` and took
     `seconds`; None before the first one. If it failed since, `failing_since` is when that began, and `error` says why.
     The pending numbers are what is not yet as it should be; in shadow mode, what would be changed. `refused` are at
-    most MOST_NAMED of the `refused_count` Services whose rules the node refuses.
+    most MOST_NAMED of the `refused_count` Services whose rules the node refuses. `ports_refusing` are how many ports of
+    Services refuse connections since they have no endpoints, and `ports_dropping` how many drop some since they have
+    none on this node.
     """
 
     family: Family
@@ -61,6 +63,8 @@ class FamilySync(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     pending_rules: int = 0
     refused: tuple[RefusedRules, ...] = ()
     refused_count: int = 0
+    ports_refusing: int = 0
+    ports_dropping: int = 0
 
 
 class ApiOutage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

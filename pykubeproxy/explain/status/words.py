@@ -211,6 +211,19 @@ def _of_rules(observation: Observation) -> Words:  # noqa: PLR0911  one case for
     raise TypeError(observation)
 
 
+def _of_endpoints(observation: Observation) -> Words:
+    match observation:
+        case of_rules.PortsRefuse(families=families, refusing=refusing, dropping=dropping):
+            also = f"; {_none_here(f'{dropping:,}')}" if dropping else ""
+            says = f"none for {_count(refusing, 'port')} of Services: connections are refused{also}{_in(families)}"
+            hint = "`pykubeproxy services | grep 'no endpoints'` names them; it may be meant, as of pods scaled to none"
+            return Words(says, hint)
+        case of_rules.PortsDrop(families=families, dropping=dropping):
+            ports = f"{_count(dropping, 'port')} of Services"
+            return Words(f"{_none_here(ports)}{_in(families)}")
+    raise TypeError(observation)
+
+
 def _of_connections(observation: Observation) -> Words:
     match observation:
         case of_kernel.TableUsed(entries=entries, limit=limit):
@@ -291,6 +304,7 @@ _OF_TOPIC: Mapping[Topic, Callable[[Observation], Words]] = {
     Topic.LAST_SYNC: _of_syncs,
     Topic.DRIFT: _of_syncs,
     Topic.RULES: _of_rules,
+    Topic.ENDPOINTS: _of_endpoints,
     Topic.CONNECTIONS: _of_connections,
     Topic.KERNEL: _of_kernel,
     Topic.TABLES: _of_others,
@@ -330,6 +344,14 @@ def _refused(count: int, services: Sequence[RefusedRules]) -> str:
     named = ", ".join(each.service for each in services[:_NAMED])
     more = f" and {count - _NAMED} more" if count > _NAMED else ""
     return f"{named}{more}: {services[0].cause}" if services else _count(count, "Service")
+
+
+def _none_here(ports: str) -> str:
+    return f"none on this node for {ports}: connections that must stay on it (policy Local) are dropped"
+
+
+def _in(families: Sequence[str]) -> str:
+    return f" ({_and(families)})" if families else ""
 
 
 def _drift(drifted: of_rules.Drifted) -> str:

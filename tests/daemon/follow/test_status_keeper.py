@@ -16,11 +16,13 @@ from pykubeproxy.model.ip import Family
 from pykubeproxy.model.node import Node
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.plan.diff import Plan
+from pykubeproxy.rules.service_traffic import ServiceTraffic, WithoutEndpoints
 from tests.builders import NODE, ip, snapshot
 from tests.daemon.fakes import PLAN, Clock, finished
 
 SOURCE = ObjectSource(waits_for=("Node", "Service"))
 TOOLS = Tools(family=Family.IPV4, backend=Backend.NFT, save="iptables-nft-save", restore="restore", version=(1, 8, 9))
+IDLE = {ServiceKey("ns", "web"): ServiceTraffic(without_endpoints=WithoutEndpoints(refusing=2, dropping=1))}
 ABOUT = ProxyStatus(
     program="p 1", kubernetes_version="v1", pid=7, started_at=0.0, node_name=NODE, dispatch="tree", commit="auto"
 )
@@ -38,9 +40,10 @@ class Bed:
 
     def sync(self, plan: Plan = PLAN, *, error: str = "", cause: ForeignChange | None = None, **fields: Any) -> None:
         known = snapshot(Node(name=NODE, addresses=(ip("192.0.2.1"), ip("2001:db8::1"))))
+        traffic = fields.pop("traffic", {})
         result = None if error else SyncResult(plan=plan, **fields)
         refusal = RestoreError("iptables-restore", error) if error else None
-        self.keeper.synced(finished(result, snapshot=known, error=refusal, cause=cause))
+        self.keeper.synced(finished(result, snapshot=known, error=refusal, traffic=traffic, cause=cause))
 
 
 @pytest.fixture
@@ -60,10 +63,10 @@ def test_a_sync_that_would_write_and_those_that_succeed_and_fail(bed: Bed) -> No
     synced = replace(unsynced, synced_at=1000.0, seconds=0.25)
     assert bed.family == synced
     for bed.clock.now in (1010.0, 1020.0):
-        bed.sync(error="no such match")
+        bed.sync(error="no such match", traffic=IDLE)
     assert bed.family == replace(synced, failing_since=1010.0, error="iptables-restore failed: no such match")
     bed.sync(Plan())
-    assert bed.family == replace(synced, synced_at=1020.0)
+    assert bed.family == replace(synced, synced_at=1020.0, ports_refusing=2, ports_dropping=1)
 
 
 def test_refused_services_are_named_until_they_are_back(bed: Bed) -> None:

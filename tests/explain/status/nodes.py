@@ -133,6 +133,7 @@ TROUBLED = replace(
                 FAMILIES[0],
                 refused=(RefusedRules(service="shop/cart", cause="Couldn't load match `recent'", module="xt_recent"),),
                 refused_count=1,
+                ports_refusing=2,
             ),
             FAMILIES[1],
         ),

@@ -32,6 +32,7 @@ class Topic(StrEnum):
     LAST_SYNC = "last sync"
     RULES = "rules"
     DRIFT = "drift"
+    ENDPOINTS = "endpoints"
     CONNECTIONS = "connections"
     KERNEL = "kernel"
     TABLES = "other tables"

@@ -144,3 +144,22 @@ class KeepsDrifting(Drifted, frozen=True, kw_only=True):
     """A program changes rules again and again."""
 
     level = Level.BAD
+
+
+class PortsDrop(Observation, frozen=True, kw_only=True):
+    """So many ports of Services drop connections: their traffic policy is `Local`, and no endpoint is on this node.
+
+    `dropping` is at least so many where kube-proxy tells. `families` is empty if they are not told apart.
+    """
+
+    topic = Topic.ENDPOINTS
+    level = Level.OK
+    families: tuple[str, ...]
+    dropping: int
+
+
+class PortsRefuse(PortsDrop, frozen=True, kw_only=True):
+    """So many ports of Services are `refusing` connections since they have no endpoints; others are `dropping` some."""
+
+    level = Level.NOTE
+    refusing: int
