@@ -21,12 +21,19 @@ class ForeignChanges:
         """`clock` gives seconds that never go back."""
         self.contention = Contention(clock)
         self.pending: ForeignChange | None = None
+        self._unrepaired: ForeignChange | None = None
         self._clock = clock
         self._polls: list[DriftPoll] = []
 
     def poll(self, poll: DriftPoll) -> None:
         """Ask `poll` from now on."""
         self._polls.append(poll)
+
+    @property
+    def cause(self) -> ForeignChange | None:
+        """The change that explains what the next sync repairs: `pending`, or the one whose repair has failed."""
+        changes = (each for each in (self.pending, self._unrepaired) if each is not None)
+        return min(changes, key=lambda each: not each.program, default=None)
 
     @property
     def repair_due(self) -> float | None:
@@ -57,6 +64,11 @@ class ForeignChanges:
         for poll in self._polls:
             if poll.begin() and not is_first:
                 self.note(ForeignChange())
+
+    def conclude(self, *, is_repaired: bool) -> None:
+        """A sync has read the live rules, or failed. A failed one is repeated by the schedule of all syncs."""
+        self._unrepaired = None if is_repaired else self.cause
+        self.pending = None
 
     def end_sync(self, believed: BelievedEntries) -> None:
         """Have the polls take what is there now for as it should be."""

@@ -178,7 +178,7 @@ class Loop:
         start = self._clock()
         result, failure = None, None
         try:
-            proxy.has_foreign_change = self._foreign.pending is not None
+            proxy.has_foreign_change = self._foreign.cause is not None
             proxy.update(self.snapshot, touched)
             result = proxy.sync()
         except HostError as error:
@@ -193,7 +193,7 @@ class Loop:
             result=result,
             error=failure,
             refused_plans=proxy.refused_plans,
-            cause=self._foreign.pending,
+            cause=self._foreign.cause,
             is_routine=is_routine,
         )
         report(sync)
@@ -211,7 +211,7 @@ class Loop:
         # A foreign change is repaired only by a sync that has read the live rules.
         if all(sync.result is None or sync.result.was_read for sync in syncs):
             self._last_read = self._last_end
-            self._foreign.pending = None
+            self._foreign.conclude(is_repaired=not self._has_failed)
 
     def _next(self) -> Step:
         return min(self._agenda(), default=(self._clock() + _FOREVER, _nothing), key=_time)

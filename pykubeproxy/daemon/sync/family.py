@@ -93,6 +93,9 @@ class FamilyProxy:
         self._printed = PrintedForms()
         self.believed: Ruleset | None = None
         """The rules that are believed to be in the kernel; None if nothing is known of them."""
+        self._last_known: Ruleset | None = None
+        """What was believed last: drift is what differs from it, but for chains that failed restores were to write."""
+        self._attempted: frozenset[ChainId] = frozenset()
         self._entries: dict[str, int] = {}
         self._unread: Mapping[str, Unread] = {}
         self.refused_plans: tuple[RefusedPlan, ...] = ()
@@ -169,7 +172,7 @@ class FamilyProxy:
         self._printed.confirm(has_foreign_change=self.has_foreign_change)
         if self._may_write_early and (result := self._write_early()) is not None:
             return result
-        believed, attempted = self.believed, frozenset[ChainId]()
+        believed = self.believed
         changes = None if believed is None else self._plan_changes(believed)
         if believed is not None and changes is not None:
             try:
@@ -178,13 +181,17 @@ class FamilyProxy:
                 raise
             except HostError:
                 # Another program may have changed rules that the Plan was made from.
-                attempted = frozenset((change.table, change.chain) for change in changes.chains)
                 self.distrust()
         live = self._read()
         plan = diff(self.desired, live.ruleset)
-        drifted = () if believed is None else drift(plan, believed, attempted)
+        drifted = () if self._last_known is None else drift(plan, self._last_known, self._attempted)
         found = _shallow(live.ruleset, plan)
-        result = self._carry_out_the_most(plan, live.ruleset, live.ruleset if believed is None else believed)
+        try:
+            result = self._carry_out_the_most(plan, live.ruleset, live.ruleset if believed is None else believed)
+        except HostError:
+            # What is still to be repaired is drift in the next sync, too.
+            self._attempted -= frozenset(drifted)
+            raise
         if not self.has_foreign_change and is_doubtful(plan, found):
             same = self._learn(plan, found)
             drifted = tuple(chain for chain in drifted if chain not in same)
@@ -200,7 +207,7 @@ class FamilyProxy:
     @property
     def _may_write_early(self) -> bool:
         """True for the first sync of a node with many Services and few rules."""
-        is_first = self.believed is None and self._desired.is_plain
+        is_first = self._last_known is None and self._desired.is_plain
         return is_first and self._desired.uncompiled >= _MANY_SERVICES and self._host.has_few_rules()
 
     def _write_early(self) -> SyncResult | None:
@@ -222,8 +229,7 @@ class FamilyProxy:
             self.refused_plans += (RefusedPlan(error, is_full=True),)
             return None
         plan = write.plan
-        self.believed, self._entries = live, entries_after(plan, entries)
-        self._desired.changed = set()
+        self._believe(live, entries_after(plan, entries))
         if not self.has_foreign_change and is_doubtful(plan, found):
             self._learn(plan, found)
         return SyncResult(
@@ -298,12 +304,18 @@ class FamilyProxy:
         try:
             self._host.restore(Progress(payload, _share_of(payload.line_count), self.options.family))
         except HostError as error:
+            self._attempted |= {(change.table, change.chain) for change in plan.chains}
             self.refused_plans += (RefusedPlan(error, is_full=self._desired.changed is None),)
             raise
         apply(plan, live)
-        self.believed, self._entries = live, entries_after(plan, entries)
-        self._desired.changed = set()
+        self._believe(live, entries_after(plan, entries))
         return SyncResult(plan=plan, is_sectioned=len(parts) > 1, refused=self._desired.set_aside.take_report())
+
+    def _believe(self, live: Ruleset, entries: dict[str, int]) -> None:
+        """A restore has succeeded: the kernel has these rules now."""
+        self.believed = self._last_known = live
+        self._attempted, self._entries = frozenset(), entries
+        self._desired.changed = set()
 
 
 def _share_of(total: int) -> Callable[[int], float]:

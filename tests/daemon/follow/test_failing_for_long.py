@@ -95,6 +95,8 @@ def test_a_sync_that_fails(watched: Watched, *, is_repair: bool) -> None:
     assert watched.after(3600) == (False, True)
     watched.host.failures = iter(())
     assert watched.after(31) == (True, False)
+    drift = {"ip_family": "IPv4", "cause": "firewalld"}
+    assert watched.metrics.registry.get_sample_value("pykubeproxy_drift_repaired_total", drift) == (is_repair or None)
 
 
 def test_what_has_nothing_to_do_is_well(watched: Watched) -> None:

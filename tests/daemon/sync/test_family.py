@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from pykubeproxy.daemon.sync import progress
 from pykubeproxy.daemon.sync.family import FamilyProxy, ShadowProxy
 from pykubeproxy.daemon.sync.progress import INTERVAL, Progress
-from pykubeproxy.host.errors import LockTimeout
+from pykubeproxy.host.errors import HostError, LockTimeout
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
@@ -24,6 +24,7 @@ from tests.daemon.fakes import REFUSED, FailingHost
 from tests.memory_host import MemoryHost
 
 WEB, DB = ServiceKey("ns", "web"), ServiceKey("ns", "db")
+LOCKED = LockTimeout("iptables-restore", "locked")
 
 
 def cluster() -> Snapshot:
@@ -65,7 +66,7 @@ def test_a_refused_plan_is_made_anew_from_the_live_rules(host: FailingHost, prox
     [
         pytest.param([REFUSED, REFUSED], id="refused twice"),
         # It is not tried again at once; a part of the Plan may have been committed before.
-        pytest.param([LockTimeout("iptables-restore", "locked")], id="locked"),
+        pytest.param([LOCKED], id="locked"),
         # Told to end in the middle of a restore: some of it is in the kernel, and nobody knows how much.
         pytest.param([KeyboardInterrupt()], id="interrupted"),
     ],
@@ -84,7 +85,17 @@ def test_after_a_failure_nothing_is_believed_or_lost(
     assert is_in_sync(host, objects)
 
 
-def test_what_others_have_changed_is_repaired_and_named(host: FailingHost, proxy: FamilyProxy) -> None:
+@pytest.mark.parametrize(
+    ("is_told", "failures"),
+    [
+        pytest.param(True, [], id="at once"),
+        pytest.param(True, [LOCKED, REFUSED], id="after repairs that failed"),
+        pytest.param(False, [LOCKED], id="after a change that could not be written"),
+    ],
+)
+def test_what_others_have_changed_is_repaired_and_named(
+    host: FailingHost, proxy: FamilyProxy, failures: list[HostError], *, is_told: bool
+) -> None:
     nat = host.ruleset.tables["nat"].chains
     (policy,) = (chain for chain in nat if chain.startswith("KUBE-SVC-"))
     nat[policy] = nat[policy][:1]
@@ -92,11 +103,19 @@ def test_what_others_have_changed_is_repaired_and_named(host: FailingHost, proxy
     nat["KUBE-SVC-FOREIGNFOREIGNFO"] = ()
     nat["DOCKER"] = ("-A DOCKER -j RETURN",)
     assert proxy.sync().plan.is_empty, "nobody has told yet"
-    proxy.distrust()
+    objects = cluster()
+    if is_told:
+        proxy.distrust()
+    else:
+        proxy.update(objects, objects.put(service("ns/new", "172.30.0.43")))
+    host.failures = iter(failures)
+    for failure in failures:
+        with pytest.raises(type(failure)):
+            proxy.sync()
     synced = proxy.sync()
     assert synced.was_read
     assert set(synced.drifted) == {("nat", policy), ("nat", "OUTPUT"), ("nat", "KUBE-SVC-FOREIGNFOREIGNFO")}
-    assert is_in_sync(host, cluster())
+    assert is_in_sync(host, objects)
     assert host.ruleset.lines("nat", "DOCKER") == ("-A DOCKER -j RETURN",)
 
 
