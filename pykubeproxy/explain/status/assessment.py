@@ -210,7 +210,8 @@ def _of_rules(state: NodeState) -> Iterator[Observation]:
     status = answer.status if answer is not None else None
     if status is not None:
         yield from _of_synced_rules(status.families, kernel)
-        yield from _of_endpoints({its.family: (its.ports_refusing, its.ports_dropping) for its in status.families})
+        yield from _of_endpoints({its.family: its.ports_refusing for its in status.families}, of_rules.PortsRefuse)
+        yield from _of_endpoints({its.family: its.ports_dropping for its in status.families}, of_rules.PortsDrop)
         if not status.is_shadow:
             yield from _drift(state, status)
     elif _mode(answer) == _IPTABLES:
@@ -227,7 +228,7 @@ def _of_rules(state: NodeState) -> Iterator[Observation]:
 
 def _rules_of_kube_proxy(state: NodeState) -> Iterator[Observation]:
     metrics = state.answer.metrics if state.answer is not None else None
-    yield from _of_endpoints({family: (0, its) for family, its in (metrics.ports_dropping if metrics else {}).items()})
+    yield from _of_endpoints(metrics.ports_dropping if metrics is not None else {}, of_rules.PortsDrop)
     has_synced = metrics is not None and any(metrics.synced_at.values())
     for its in state.tools:
         if state.kernel.may_ask and has_synced and not state.kernel.proxy_chains.get(its.family):
@@ -251,14 +252,12 @@ def _of_synced_rules(families: tuple[FamilySync, ...], kernel: KernelState) -> I
         yield of_rules.InSync(families=tuple(in_sync))
 
 
-def _of_endpoints(counts: Mapping[str, tuple[int, int]]) -> Iterator[Observation]:
-    """How many ports refuse and drop connections, by family: one observation for families with equal numbers."""
-    for refusing, dropping in sorted({both for both in counts.values() if any(both)}, reverse=True):
-        families = tuple(family for family, both in counts.items() if family and both == (refusing, dropping))
-        if refusing:
-            yield of_rules.PortsRefuse(families=families, refusing=refusing, dropping=dropping)
-        else:
-            yield of_rules.PortsDrop(families=families, dropping=dropping)
+def _of_endpoints(
+    counts: Mapping[str, int], kind: type[of_rules.PortsRefuse | of_rules.PortsDrop]
+) -> Iterator[Observation]:
+    """How many ports lack endpoints, by family: one observation for families with the same number."""
+    for count in sorted({*counts.values()} - {0}):
+        yield kind(families=tuple(family for family, its in counts.items() if family and its == count), count=count)
 
 
 def _drift(state: NodeState, status: ProxyStatus) -> Iterator[Observation]:

@@ -213,14 +213,13 @@ def _of_rules(observation: Observation) -> Words:  # noqa: PLR0911  one case for
 
 def _of_endpoints(observation: Observation) -> Words:
     match observation:
-        case of_rules.PortsRefuse(families=families, refusing=refusing, dropping=dropping):
-            also = f"; {_none_here(f'{dropping:,}')}" if dropping else ""
-            says = f"none for {_count(refusing, 'port')} of Services: connections are refused{also}{_in(families)}"
+        case of_rules.PortsRefuse(families=families, count=count):
+            says = f"none for {_count(count, 'port')} of Services: connections are refused{_in(families)}"
             hint = "`pykubeproxy services | grep 'no endpoints'` names them; it may be meant, as of pods scaled to none"
             return Words(says, hint)
-        case of_rules.PortsDrop(families=families, dropping=dropping):
-            ports = f"{_count(dropping, 'port')} of Services"
-            return Words(f"{_none_here(ports)}{_in(families)}")
+        case of_rules.PortsDrop(families=families, count=count):
+            why = "connections that must stay on it (policy Local) are dropped"
+            return Words(f"none on this node for {_count(count, 'port')} of Services: {why}{_in(families)}")
     raise TypeError(observation)
 
 
@@ -344,10 +343,6 @@ def _refused(count: int, services: Sequence[RefusedRules]) -> str:
     named = ", ".join(each.service for each in services[:_NAMED])
     more = f" and {count - _NAMED} more" if count > _NAMED else ""
     return f"{named}{more}: {services[0].cause}" if services else _count(count, "Service")
-
-
-def _none_here(ports: str) -> str:
-    return f"none on this node for {ports}: connections that must stay on it (policy Local) are dropped"
 
 
 def _in(families: Sequence[str]) -> str:

@@ -113,7 +113,7 @@ CASES: list[tuple[NodeState, list[Observation]]] = [
     (with_family(ports_dropping=3), []),
     (
         with_status(families=tuple(replace(its, ports_refusing=2, ports_dropping=1) for its in FAMILIES)),
-        [rules.PortsRefuse(families=BOTH, refusing=2, dropping=1)],
+        [rules.PortsRefuse(families=BOTH, count=2)],
     ),
     (with_kernel(proxy_chains=ONLY_IPV6), [IPV4_MISSING]),
     (
@@ -211,7 +211,7 @@ def test_what_kube_proxy_says_of_its_syncs() -> None:
     observations = assess(with_kube_proxy(ports_dropping={"IPv4": 3}))
     times = (FamilyTime("IPv4", 5.0, 0.05), FamilyTime("IPv6", 6.0, 0.04))
     assert rules.LastSyncs(times=times, is_mean=True) in observations
-    assert rules.PortsDrop(families=("IPv4",), dropping=3) in observations
+    assert rules.PortsDrop(families=("IPv4",), count=3) in observations
     assert proxy.ProxyRuns(program="kube-proxy v1.36.2", pid=12, seconds=60) in observations
     assert proxy.Configured(file="/c") in observations
     assert proxy.LayoutUsed(dispatch="linear", commit="") in observations

@@ -146,20 +146,22 @@ class KeepsDrifting(Drifted, frozen=True, kw_only=True):
     level = Level.BAD
 
 
+class PortsRefuse(Observation, frozen=True, kw_only=True):
+    """So many ports of Services refuse connections, since they have no endpoints."""
+
+    topic = Topic.ENDPOINTS
+    level = Level.NOTE
+    families: tuple[str, ...]
+    count: int
+
+
 class PortsDrop(Observation, frozen=True, kw_only=True):
     """So many ports of Services drop connections: their traffic policy is `Local`, and no endpoint is on this node.
 
-    `dropping` is at least so many where kube-proxy tells. `families` is empty if they are not told apart.
+    Of kube-proxy, `count` is the least that they may be, and `families` is empty if it does not tell them apart.
     """
 
     topic = Topic.ENDPOINTS
     level = Level.OK
     families: tuple[str, ...]
-    dropping: int
-
-
-class PortsRefuse(PortsDrop, frozen=True, kw_only=True):
-    """So many ports of Services are `refusing` connections since they have no endpoints; others are `dropping` some."""
-
-    level = Level.NOTE
-    refusing: int
+    count: int
