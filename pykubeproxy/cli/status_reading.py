@@ -123,6 +123,7 @@ def _kernel(used: Mapping[Family, Backend], config: KubeProxyConfiguration | Non
     return msgspec.structs.replace(
         state,
         proxy_chains={family: backends.backends_with_proxy(family) for family in Family},
+        forward_drop={family: backends.backends_that_drop_forwarded(family) for family in Family},
         other_tables=others.not_looked_at,
         leftovers=others.leftovers,
     )

@@ -18,7 +18,7 @@ import msgspec
 
 from pykubeproxy.host.commands import run_command, waited_for
 from pykubeproxy.host.errors import BackendConflict, HostError, ToolMissing
-from pykubeproxy.host.nft_rules import existing_chains
+from pykubeproxy.host.nft_rules import existing_chains, has_policy_drop
 from pykubeproxy.host.nft_tables import has_nftables
 from pykubeproxy.host.table_info import loaded_tables
 from pykubeproxy.model.ip import Family
@@ -125,6 +125,17 @@ def backends_with_proxy(family: Family) -> tuple[Backend, ...]:
     if "nat" in (_legacy_tables(family) or ()):
         with suppress(ToolMissing):
             if _holds_any(find_tools(family, Backend.LEGACY), "nat", PROXY_CHAINS):
+                found.append(Backend.LEGACY)
+    return tuple(found)
+
+
+def backends_that_drop_forwarded(family: Family) -> tuple[Backend, ...]:
+    """The backends whose chain FORWARD has the policy DROP, without any that may not be read. Loads no table."""
+    found = [Backend.NFT] if has_policy_drop(family, "filter", "FORWARD") else []
+    if "filter" in (_legacy_tables(family) or ()):
+        with suppress(ToolMissing):
+            save = find_tools(family, Backend.LEGACY).save
+            if any(line.startswith(b":FORWARD DROP ") for line in _chain_lines(save, "filter")):
                 found.append(Backend.LEGACY)
     return tuple(found)
 

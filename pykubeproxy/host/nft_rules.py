@@ -27,7 +27,7 @@ _GET_TABLE, _GET_CHAIN, _GET_RULE, _GET_SET = 0x0A01, 0x0A04, 0x0A07, 0x0A0A
 
 # Attributes of tables, chains, rules and sets.
 _TABLE_NAME, _TABLE_HANDLE = 1, 4
-_CHAIN_TABLE, _CHAIN_NAME = 1, 3
+_CHAIN_TABLE, _CHAIN_NAME, _CHAIN_POLICY = 1, 3, 5
 _RULE_TABLE, _RULE_CHAIN, _RULE_HANDLE, _RULE_EXPRESSIONS = 1, 2, 3, 4
 _SET_TABLE, _SET_DATA_TYPE = 1, 6
 
@@ -119,6 +119,17 @@ def existing_chains(family: Family, table: str, chains: Iterable[str]) -> frozen
     except NetlinkError:
         return frozenset()
     return frozenset(chain for chain, refusals in refused.items() if not refusals)
+
+
+def has_policy_drop(family: Family, table: str, chain: str) -> bool:
+    """True if the policy of a built-in chain is DROP; False also without such a chain, or permission to ask."""
+    body = nfgenmsg(family.address_family) + text_attribute(_CHAIN_TABLE, table) + text_attribute(_CHAIN_NAME, chain)
+    try:
+        with Netlink(NETFILTER) as netlink:
+            found = attributes_of(netlink.ask("look at a chain", _GET_CHAIN, body).body)
+    except NetlinkError:
+        return False
+    return _CHAIN_POLICY in found and _VERDICTS.get(big_endian(found[_CHAIN_POLICY])) == "DROP"
 
 
 def _chains(netlink: Netlink, family: Family, table: str) -> Iterator[str]:

@@ -44,6 +44,9 @@ def test_a_proxy_that_follows_files(node4: Node) -> None:
     assert found["ProxyRuns"]["pid"] == process.pid, "no tool is run to find that out"
     assert found["FollowsManifests"]["path"] == str(node4.source)
     assert found["BackendUsed"]["backend"] == node4.kind.backend
+    assert "ForwardDrops" not in found
+    node4.machine.iptables(node4.kind, "-P", "FORWARD", "DROP")
+    assert check(node4.machine)["ForwardDrops"]["backend"] == node4.kind.backend
     served = {"families": ["IPv4"], "services": 1, "whyNotIpv6": ""}
     assert {name: found["FamiliesServed"][name] for name in served} == served
 

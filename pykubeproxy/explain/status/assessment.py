@@ -290,6 +290,9 @@ def _of_kernel(state: NodeState) -> Iterator[Observation]:
             yield of_kernel.ForwardingOff(family=family)
     if on := tuple(family for family, is_on in kernel.forwarding.items() if is_on):
         yield of_kernel.Forwards(families=on)
+    for family in sorted(known.intersection(kernel.forward_drop)):
+        for backend in kernel.forward_drop[family]:
+            yield of_kernel.ForwardDrops(family=family, backend=backend)
     yield from _of_settings(kernel)
     if not kernel.may_ask:
         yield of_kernel.TablesNotLookedAt()

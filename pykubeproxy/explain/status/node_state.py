@@ -117,11 +117,12 @@ class KernelState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What the kernel shows. Without the right to ask about nftables, `may_ask` is False, and its part is empty.
 
     `proxy_chains` are the backends that hold chains of a Service proxy, by family. `forwarding` is by family, without
-    those of which nothing is known.
+    those of which nothing is known. `forward_drop` are the backends whose chain FORWARD has the policy DROP, by family.
     """
 
     may_ask: bool
     proxy_chains: Mapping[Family, tuple[str, ...]] = {}
+    forward_drop: Mapping[Family, tuple[str, ...]] = {}
     other_tables: tuple[NftTable, ...] = ()
     leftovers: Leftovers = Leftovers()
     connections: ConntrackUsage | None = None

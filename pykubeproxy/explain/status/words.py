@@ -8,11 +8,13 @@ from pykubeproxy.explain.status.nftables_words import move_texts
 from pykubeproxy.explain.status.observations import Observation, Topic, of_kernel, of_proxy, of_rules
 from pykubeproxy.explain.status.observations.of_rules import FamilyTime
 from pykubeproxy.explain.status.published import RefusedRules
+from pykubeproxy.model.ip import Family
 from pykubeproxy.model.printable import printable
 from pykubeproxy.plan.sysctls import FORWARDING
 from pykubeproxy.rules.options import RejectUnused
 
 _NAMED = 3
+_PROGRAMS = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _AS_ROOT = "run it with sudo"
 _SEE_DIFF = "see `pykubeproxy diff`"
@@ -250,6 +252,13 @@ def _of_kernel(observation: Observation) -> Words:
             name = FORWARDING[family].replace("/", ".")
             says = f"{name} is 0: {family} packets of pods and of other machines are not forwarded"
             return Words(says, f"`sysctl -w {name}=1`")
+        case of_kernel.ForwardDrops(family=family, backend=backend):
+            says = (
+                f"policy DROP of chain FORWARD ({family}, {backend}): packets reach pods only where a rule accepts them"
+            )
+            tool = f"{_PROGRAMS[family]}-{backend}"
+            trace = "`pykubeproxy trace --from POD-IP --to NAMESPACE/NAME` tells if the pod network's plugin has one"
+            return Words(says, f"{trace}; else `{tool} -P FORWARD ACCEPT`")
         case of_kernel.SettingsMade(count=count):
             return Words(f"{_count(count, 'setting')} as configured")
         case of_kernel.SettingsNotLookedAt(names=names):

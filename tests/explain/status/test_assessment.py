@@ -147,6 +147,10 @@ CASES: list[tuple[NodeState, list[Observation]]] = [
     (connections(960, 7), [kernel.TableFull(entries=960, limit=1000), kernel.PacketsDropped(count=7)]),
     (with_kernel(connections=None, settings=(UNREADABLE,)), [kernel.TableUnknown()]),
     (with_kernel(forwarding={Family.IPV4: False, Family.IPV6: True}), [kernel.ForwardingOff(family=Family.IPV4)]),
+    (
+        with_kernel(forward_drop={Family.IPV4: ("legacy",), Family.IPV6: ()}),
+        [kernel.ForwardDrops(family=Family.IPV4, backend="legacy")],
+    ),
     # In a family in which nobody knows the node, it need not forward.
     (also(with_status(node_addresses=("192.0.2.1",)), forwarding={Family.IPV4: True, Family.IPV6: False}), []),
     (with_kernel(settings=(SMALL,)), [kernel.SettingDiffers(setting=SMALL)]),

@@ -59,6 +59,15 @@ class ForwardingOff(Observation, frozen=True, kw_only=True):
     family: Family
 
 
+class ForwardDrops(Observation, frozen=True, kw_only=True):
+    """The policy of the chain FORWARD is DROP: packets are forwarded to pods only where a rule accepts them."""
+
+    topic = Topic.KERNEL
+    level = Level.NOTE
+    family: Family
+    backend: str
+
+
 class SettingsMade(Observation, frozen=True, kw_only=True):
     """So many kernel settings are as the configuration asks for."""
 
