@@ -18,6 +18,7 @@ from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.conntrack_usage import conntrack_usage
 from pykubeproxy.host.errors import BackendConflict, HostError
 from pykubeproxy.host.machine import online_cpus
+from pykubeproxy.host.processes import ended_proxies
 from pykubeproxy.host.proxy_endpoints import find_running
 from pykubeproxy.host.sysctl import SysctlError, Sysctls
 from pykubeproxy.model.ip import Family
@@ -40,6 +41,7 @@ def read_state(metrics: str = "", health: str = "") -> NodeState:
         node_name=(config.hostname_override if config is not None else "") or host_name(),
         addresses=() if status is not None else _addresses(),
         processes=running.processes,
+        ended=ended_proxies() if running.answer is None else (),
         writer_address=running.writer_address,
         process=running.process,
         answer=running.answer,

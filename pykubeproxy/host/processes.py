@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pykubeproxy.explain.status.node_state import ProxyProcess
+from pykubeproxy.explain.status.node_state import EndedProcess, ProxyProcess
 
 # Programs that write rules for Services, by the name of their file, and the argument that makes them do so.
 _SERVICE_PROXIES = {"kube-proxy": None, "pykubeproxy": "run", "kube-router": None}
@@ -13,9 +13,10 @@ _SERVICE_PROXIES = {"kube-proxy": None, "pykubeproxy": "run", "kube-router": Non
 # An interpreter or a wrapper comes before the program itself.
 _BEFORE_THE_PROGRAM = 2
 
-# proc_pid_stat(5), counted behind the program's name: what the process does, and when it was started, in clock ticks
-# since boot.
-_STATE, _START_TIME = 0, 19
+# proc_pid_stat(5), counted behind the program's name: what the process does, its parent, and when it was started, in
+# clock ticks since boot.
+_STATE, _PARENT, _START_TIME = 0, 1, 19
+_ZOMBIE = "Z"
 
 # Seconds in which a program that was started says so; the clock may have been set since.
 _SAME_START = 30.0
@@ -32,6 +33,15 @@ def service_proxies(proc: Path = Path("/proc")) -> tuple[ProxyProcess, ...]:
     Only root can read the namespace of other users' processes.
     """
     return tuple(process for process in _service_proxies(proc) if process.is_here is not False)
+
+
+def ended_proxies(proc: Path = Path("/proc")) -> tuple[EndedProcess, ...]:
+    """The Service proxies that have ended, and that their parents have not waited for.
+
+    A process that has ended has no command line and no network namespace any more: the first 15 bytes of its program's
+    name tell what it was, which is `python` after `python -m`, and its parent's namespace stands for its own.
+    """
+    return tuple(_ended_proxies(proc))
 
 
 def process_at(pid: int, started_at: float, proc: Path = Path("/proc")) -> ProxyProcess | None:
@@ -52,7 +62,7 @@ def process_at(pid: int, started_at: float, proc: Path = Path("/proc")) -> Proxy
 def _service_proxies(proc: Path) -> Iterator[ProxyProcess]:
     """All Service proxies that /proc shows. A process may end while it is being read."""
     own = (proc / "thread-self/ns/net").stat().st_ino
-    for pid in sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal()):
+    for pid in _pids(proc):
         if pid == os.getpid():
             continue
         with suppress(OSError):
@@ -68,6 +78,23 @@ def _service_proxies(proc: Path) -> Iterator[ProxyProcess]:
                     is_here=_is_in(proc / str(pid), own),
                     state="".join(fields[_STATE : _STATE + 1]),
                 )
+
+
+def _ended_proxies(proc: Path) -> Iterator[EndedProcess]:
+    own = (proc / "thread-self/ns/net").stat().st_ino
+    for pid in _pids(proc):
+        with suppress(OSError):
+            name = (proc / str(pid) / "comm").read_text(errors="replace").rstrip("\n")
+            fields = _stat(proc / str(pid)) if name in _SERVICE_PROXIES else []
+            if fields[_STATE : _STATE + 1] == [_ZOMBIE]:
+                parent = proc / fields[_PARENT]
+                if _is_in(parent, own) is not False:
+                    title = (parent / "comm").read_text(errors="replace").rstrip("\n")
+                    yield EndedProcess(pid=pid, name=name, parent_pid=int(parent.name), parent_name=title)
+
+
+def _pids(proc: Path) -> list[int]:
+    return sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal())
 
 
 def _service_proxy(command: list[str]) -> str | None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pykubeproxy.explain.status.node_state import EndedProcess
 from pykubeproxy.host.listeners import listening_ports
 from pykubeproxy.host.machine import OomScoreError, online_cpus, set_oom_score_adj
-from pykubeproxy.host.processes import other_service_proxies, process_at, service_proxies
+from pykubeproxy.host.processes import ended_proxies, other_service_proxies, process_at, service_proxies
 from pykubeproxy.host.sysctl import SysctlError, Sysctls
 from pykubeproxy.plan.sysctls import CONNTRACK_MAX, HASH_SIZE, Sysctl
 from tests.host.namespace import Namespace, needs_root
@@ -120,6 +121,10 @@ def proc(tmp_path: Path) -> Path:
     add(tmp_path, "16", ["kube-proxy"])
     (tmp_path / "16/ns/net").touch()
     (tmp_path / "17").mkdir()
+    add(tmp_path, "18", [])
+    (tmp_path / "18/comm").write_text("kube-proxy\n")
+    (tmp_path / "18/stat").write_text("18 (kube-proxy) Z 14 18 18 0\n")
+    (tmp_path / "14/comm").write_text("vi\n")
     (tmp_path / "11/stat").write_text(f"11 (kube (proxy) S) T {'0 ' * 18}{TICKS} 0\n")
     return tmp_path
 
@@ -139,6 +144,7 @@ def test_the_service_proxies_of_this_network(proc: Path) -> None:
         (11, "kube-proxy", True, started),
         (12, "pykubeproxy", False, None),
     ]
+    assert ended_proxies(proc) == (EndedProcess(pid=18, name="kube-proxy", parent_pid=14, parent_name="vi"),)
     its = process_at(11, started + 2, proc)
     assert its is not None
     assert its.pid == 11

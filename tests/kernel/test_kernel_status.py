@@ -27,12 +27,15 @@ def check(machine: Machine, *before: str) -> dict[str, dict[str, Any]]:
     return {each["kind"]: each for each in document["observations"]}
 
 
-def test_a_fresh_node(machine: Machine) -> None:
+def test_a_fresh_node(machine: Machine, tmp_path: Path) -> None:
     before = machine.loaded_tables()
     found = check(machine)
     assert {"NoProxyRuns", "NoRules", "ForwardingOff", "NoNativeTables", "NoLeftovers"} <= set(found)
     assert found["ForwardingOff"]["family"] == "IPv4"
     assert machine.loaded_tables() == before, "no table is loaded by looking"
+    (tmp_path / "kube-proxy").symlink_to("/bin/true")
+    ended = check(machine, "sh", "-c", '"$0" & exec "$@"', str(tmp_path / "kube-proxy"))["ProxyEnded"]
+    assert ended["process"]["name"] == "kube-proxy", "its parent is check itself, which waits for no such child"
 
 
 def test_a_proxy_that_follows_files(node4: Node) -> None:

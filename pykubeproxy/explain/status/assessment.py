@@ -64,6 +64,8 @@ def _unanswered(state: NodeState) -> Iterator[Observation]:
     asked, silent, foreign = state.asked, state.silent, state.foreign
     if not state.processes:
         yield of_proxy.NoProxyRuns(asked=asked, silent=silent, foreign=foreign)
+    for ended in state.ended:
+        yield of_proxy.ProxyEnded(process=ended)
     for process in [each for each in state.processes if not each.is_stopped and each.state != _WAITS_IN_KERNEL][:1]:
         kind = of_proxy.ProxyMayBeElsewhere if process.is_here is None else of_proxy.ProxyDoesNotAnswer
         yield kind(process=process.title, asked=asked, silent=silent, foreign=foreign)

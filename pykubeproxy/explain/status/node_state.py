@@ -53,6 +53,15 @@ class ProxyProcess(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return found
 
 
+class EndedProcess(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A process that has ended, and that its parent has not waited for: a zombie, of which `name` is the program."""
+
+    pid: int
+    name: str
+    parent_pid: int
+    parent_name: str
+
+
 class KubeProxyMetrics(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What the metrics server of a kube-proxy says: its version, its mode, and how its syncs went.
 
@@ -134,6 +143,7 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """All that `status` knows, as of `time`; `node_name` and `addresses` unless the proxy tells them itself.
 
     `processes` are the Service proxies that run, `process` the one that gave the `answer`, if one can be told.
+    `ended` are proxies that have ended, and that their parents have not waited for.
     `asked` are the addresses at which no proxy answered: those that take connections in silence are also `silent`, and
     those that answer as no proxy does `foreign`. Where shadow mode answered, `writer_address` is that of a proxy that
     writes, if one answers. `tools_problem` says why there are no `tools`.
@@ -143,6 +153,7 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     node_name: str
     addresses: tuple[str, ...] = ()
     processes: tuple[ProxyProcess, ...] = ()
+    ended: tuple[EndedProcess, ...] = ()
     process: ProxyProcess | None = None
     answer: ProxyAnswer | None = None
     asked: tuple[str, ...] = ()

@@ -68,7 +68,7 @@ def _of_proxy(observation: Observation) -> Words:  # noqa: PLR0911  one case for
     return _of_no_answer(observation)
 
 
-def _of_no_answer(observation: Observation) -> Words:
+def _of_no_answer(observation: Observation) -> Words:  # noqa: PLR0911  one case for each kind
     match observation:
         case of_proxy.NoProxyRuns():
             start = "start one, such as `pykubeproxy run`; on a cluster: `kubectl -n kube-system get pods -o wide`"
@@ -83,6 +83,10 @@ def _of_no_answer(observation: Observation) -> Words:
         case of_proxy.ProxyMayBeElsewhere(process=process):
             says = f"{process} runs, perhaps in another network namespace{_no_answer(observation, '; ')}"
             return Words(says, _AS_ROOT)
+        case of_proxy.ProxyEnded(process=ended):
+            parent = f"{ended.parent_name} (pid {ended.parent_pid})"
+            says = f"{ended.name} (pid {ended.pid}) has ended, and its parent {parent} does not notice (a zombie)"
+            return Words(says, f"its log says why; restart {parent}, which should start it again")
         case of_proxy.ProxyStuck(process=process, pid=pid, state="T"):
             return Words(f"{process} does not answer: it is stopped", f"`kill -CONT {pid}`")
         case of_proxy.ProxyStuck(process=process, state="t"):

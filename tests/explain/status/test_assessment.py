@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pykubeproxy.explain.status import nftables_move as seen
 from pykubeproxy.explain.status.assessment import assess
 from pykubeproxy.explain.status.nftables_move import AddressUse, MoveFacts, RuleFacts, assess_move
-from pykubeproxy.explain.status.node_state import NodeState, ProxyProcess, Setting
+from pykubeproxy.explain.status.node_state import EndedProcess, NodeState, ProxyProcess, Setting
 from pykubeproxy.explain.status.observations import Level, Observation
 from pykubeproxy.explain.status.observations import of_kernel as kernel
 from pykubeproxy.explain.status.observations import of_proxy as proxy
@@ -41,6 +41,7 @@ from tests.explain.status.nodes import (
 
 BOTH = (Family.IPV4, Family.IPV6)
 SHADOW = ProxyProcess(pid=9, name="pykubeproxy", command=("pykubeproxy", "run", "--dry-run"))
+ZOMBIE = EndedProcess(pid=8, name="kube-proxy", parent_pid=7, parent_name="sh")
 FOREIGN = NftTable("inet", "firewalld", ("forward",))
 LEFT = NftTable("ip", "kube-proxy")
 LEFT_TABLES = Leftovers(tables=(LEFT,))
@@ -172,6 +173,7 @@ CASES: list[tuple[NodeState, list[Observation]]] = [
         [NO_PROXY, rules.RulesWithoutProxy(families=(Family.IPV4,))],
     ),
     (replace(IDLE, tools=(), tools_problem="none"), [NO_PROXY, proxy.NoTools(problem="none"), rules.NoRules()]),
+    (replace(IDLE, ended=(ZOMBIE,)), [NO_PROXY, proxy.ProxyEnded(process=ZOMBIE), rules.NoRules()]),
     (replace(IDLE, processes=(PROCESS,)), [proxy.ProxyDoesNotAnswer(process=RUNS, asked=(METRICS,)), rules.NoRules()]),
     *(
         (

@@ -1,5 +1,6 @@
 """What `status` says of the proxy that runs on a node, of its objects, its tools, and the node that it serves."""
 
+from pykubeproxy.explain.status.node_state import EndedProcess
 from pykubeproxy.explain.status.observations import Level, Observation, Topic
 from pykubeproxy.model.ip import Family
 
@@ -72,6 +73,14 @@ class ProxyStuck(Observation, frozen=True, kw_only=True):
     process: str
     pid: int
     state: str
+
+
+class ProxyEnded(Observation, frozen=True, kw_only=True):
+    """No Service proxy answers, and this one has ended, while its parent has not noticed: it has not waited for it."""
+
+    topic = Topic.PROXY
+    level = Level.NOTE
+    process: EndedProcess
 
 
 class SeveralProxies(Observation, frozen=True, kw_only=True):
