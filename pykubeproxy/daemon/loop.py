@@ -227,15 +227,15 @@ class Loop:
         due = self._schedule.sync_due(pending=self._is_pending, failed=self._has_failed, last_end=self._last_end)
         if self._last_end is not None:
             read = {"last_read": self._last_read, "read_seconds": sum(self._read_seconds.values())}
-            check_due = self._schedule.check_due(**read)
+            check_due, earliest = self._schedule.check_due(**read), self._schedule.earliest(self._last_end)
             if (repair_due := self._foreign.repair_due) is not None:
                 yield max(check_due, repair_due), self.audit
-            yield self._schedule.audit_due(**read), self.audit
+            yield max(self._schedule.audit_due(**read), earliest), self.audit
             if due is not None and any(proxy.always_reads for proxy in self._families.values()):
                 due = max(due, check_due)
             yield from self._foreign.steps
             for proxy in self._families.values():
-                yield proxy.retry_due, partial(self._retry, proxy)
+                yield max(proxy.retry_due, earliest), partial(self._retry, proxy)
         if due is not None:
             yield due, self.sync
 

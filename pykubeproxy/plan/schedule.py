@@ -17,8 +17,9 @@ _CHECK_GAP = 0.25
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     """Intervals in seconds.
 
-    `min_interval` lies between the end of one sync and the start of the next. A failed one is repeated after
-    `retry_interval`, unless a change asks for it earlier; live rules are read no more often than that for no reason.
+    At least `min_interval` lies between the end of one sync and the start of the next, whatever that is for; only a
+    repair of what another program has changed may come sooner. A failed sync is repeated after `retry_interval`, unless
+    a change asks for it earlier; live rules are read no more often than that for no reason.
     """
 
     min_interval: float
@@ -29,10 +30,14 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         if last_end is None:
             return 0.0 if pending else None
         if pending:
-            return last_end + self.min_interval
+            return self.earliest(last_end)
         if failed:
-            return last_end + max(self.retry_interval, self.min_interval)
+            return max(last_end + self.retry_interval, self.earliest(last_end))
         return None
+
+    def earliest(self, last_end: float) -> float:
+        """The time from which there may be another sync, unless it is a repair."""
+        return last_end + self.min_interval
 
     def check_due(self, *, last_read: float, read_seconds: float) -> float:
         """The time from which live rules may be read again that somebody has changed."""

@@ -1,5 +1,7 @@
 """When the loop syncs: docs/reference/lifecycle.md section 11, and what it makes of news. Time is a number here."""
 
+import math
+
 import pytest
 from msgspec.structs import replace
 from structlog.testing import capture_logs
@@ -75,6 +77,23 @@ def test_live_rules_are_read_now_and_then_at_little_cost(clock: Clock, proxy: Fa
 
 
 FIREWALLD = ForeignChange("firewalld", 7)
+
+
+@pytest.mark.parametrize(
+    ("failure", "retry_due"),
+    [(HostError("no"), math.inf), (None, T0 + 30), (None, math.inf)],
+    ids=["what failed", "what was refused", "an audit"],
+)
+def test_only_a_repair_comes_sooner_than_the_shortest_interval(
+    clock: Clock, proxy: FakeProxy, failure: HostError | None, retry_due: float
+) -> None:
+    proxy._desired.set_aside.due = retry_due
+    proxy.failure = failure
+    loop = loop_of(clock, proxy, min_interval=60.0, retry_interval=30.0)
+    act_until(loop, clock, T0 + 100)
+    loop.take(FIREWALLD)
+    act_until(loop, clock, T0 + 110)
+    assert proxy.syncs == [T0, T0 + 60, T0 + 100]
 
 
 def test_a_disturbance_is_looked_at_soon_and_once(clock: Clock, proxy: FakeProxy) -> None:
