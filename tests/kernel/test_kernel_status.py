@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,16 @@ from tests.kernel.machine import machine as another_machine
 from tests.kernel.node import Node
 
 NO_CONNTRACK = ("--conntrack-max-per-core=0", "--conntrack-tcp-timeout-established=0")
+
+# Opens so many connections on loopback: one for each address and port.
+CONNECT = """
+import socket, sys
+for number in range(int(sys.argv[1])):
+    if not number % 50_000:
+        client = socket.socket(type=socket.SOCK_DGRAM)
+    client.sendto(b"", (f"127.0.0.{number // 50_000 + 1}", number % 50_000 + 1))
+"""
+MOST_CONNECTIONS = 300_000
 
 
 def check(machine: Machine, *before: str) -> dict[str, dict[str, Any]]:
@@ -36,6 +47,18 @@ def test_a_fresh_node(machine: Machine, tmp_path: Path) -> None:
     (tmp_path / "kube-proxy").symlink_to("/bin/true")
     ended = check(machine, "sh", "-c", '"$0" & exec "$@"', str(tmp_path / "kube-proxy"))["ProxyEnded"]
     assert ended["process"]["name"] == "kube-proxy", "its parent is check itself, which waits for no such child"
+
+
+def test_a_table_of_connections_that_fills_up(machine: Machine) -> None:
+    """Each namespace has a table of its own, as large as the machine's limit, which is left as it is."""
+    machine.iptables(IPV4_KINDS[0], "-A", "INPUT", "-m", "conntrack", "--ctstate", "NEW", "-j", "ACCEPT")
+    usage = check(machine)["TableUsed"]
+    if usage["limit"] > MOST_CONNECTIONS:
+        pytest.skip(f"this machine's table is too large to be filled: {usage['limit']}")
+    for kind, share in (("TableNearlyFull", 0.85), ("TableFull", 0.13)):
+        machine.exec([sys.executable, "-c", CONNECT, str(int(usage["limit"] * share))])
+        found = check(machine)[kind]
+        assert f"nf_conntrack_max={2 * usage['limit']}" in found["advice"]
 
 
 def test_a_proxy_that_follows_files(node4: Node) -> None:

@@ -19,6 +19,7 @@ _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _AS_ROOT = "run it with sudo"
 _SEE_DIFF = "see `pykubeproxy diff`"
 _SEE_LOG = "its log says more"
+_RAISE_LIMIT = "raise conntrack.min"
 
 
 class Words(NamedTuple):
@@ -233,7 +234,8 @@ def _of_connections(observation: Observation) -> Words:
     match observation:
         case of_kernel.TableUsed(entries=entries, limit=limit):
             use = f"{entries:,} of {limit:,} ({entries / max(limit, 1):.0%})"
-            raise_it = f"raise --conntrack-min, or now: `sysctl -w net.netfilter.nf_conntrack_max={2 * limit}`"
+            now = f"`sysctl -w net.netfilter.nf_conntrack_max={2 * limit}`"
+            raise_it = f"{_RAISE_LIMIT}, or now: {now}; `pykubeproxy top` shows who opens many"
             match observation:
                 case of_kernel.TableFull():
                     return Words(f"{use}: packets of new connections are dropped, or soon will be", raise_it)
@@ -242,7 +244,7 @@ def _of_connections(observation: Observation) -> Words:
             return Words(use)
         case of_kernel.PacketsDropped(count=count):
             says = f"{_count(count, 'packet')} of new connections dropped since boot, for lack of room in the table"
-            return Words(says, "if it goes up, raise --conntrack-min")
+            return Words(says, f"if it goes up, {_RAISE_LIMIT}")
         case of_kernel.TableUnknown():
             return Words("the kernel does not say how full its table is", "`modprobe nf_conntrack`")
     raise TypeError(observation)
