@@ -7,7 +7,9 @@ import click
 
 from pykubeproxy.cli.errors import with_errors
 from pykubeproxy.cli.help import node_command
-from pykubeproxy.cli.status import show, show_move, status_options
+from pykubeproxy.cli.nftables_reading import read_move
+from pykubeproxy.cli.status import print_observations, show, status_options
+from pykubeproxy.explain.status.nftables_move import assess_move
 
 _NFTABLES = "nftables"
 
@@ -25,4 +27,9 @@ def check(wanted: str | None, **options: Any) -> None:
     example since only root may see the rules. With --for nftables: what would not work any more in kube-proxy's
     nftables mode on this node, by its rules, counters and open connections.
     """
-    sys.exit(show(**options) if wanted is None else show_move(**options))
+    sys.exit(show(**options) if wanted is None else _show_move(**options))
+
+
+def _show_move(*, output: str, metrics: str, health: str) -> int:
+    facts = read_move(metrics, health)
+    return print_observations(output, facts, assess_move(facts))

@@ -8,12 +8,11 @@ import click
 from pykubeproxy.cli.color import color_option
 from pykubeproxy.cli.errors import with_errors
 from pykubeproxy.cli.help import node_command
-from pykubeproxy.cli.nftables_reading import read_move
 from pykubeproxy.cli.status_output import as_json, as_text
 from pykubeproxy.cli.status_reading import read_state
 from pykubeproxy.config.flag_types import ADDRESS_AND_PORT
 from pykubeproxy.explain.status.assessment import assess, exit_status
-from pykubeproxy.explain.status.nftables_move import MoveFacts, assess_move
+from pykubeproxy.explain.status.nftables_move import MoveFacts
 from pykubeproxy.explain.status.node_state import NodeState
 from pykubeproxy.explain.status.observations import Observation
 
@@ -79,16 +78,11 @@ def status(**options: Any) -> None:
 def show(*, output: str, metrics: str, health: str) -> int:
     """Print how the node is; return what `check` exits with."""
     state = read_state(metrics, health)
-    return _print(output, state, assess(state))
+    return print_observations(output, state, assess(state))
 
 
-def show_move(*, output: str, metrics: str, health: str) -> int:
-    """Print what a move to kube-proxy's nftables mode would change; return what `check` exits with."""
-    facts = read_move(metrics, health)
-    return _print(output, facts, assess_move(facts))
-
-
-def _print(output: str, state: NodeState | MoveFacts, observations: Sequence[Observation]) -> int:
+def print_observations(output: str, state: NodeState | MoveFacts, observations: Sequence[Observation]) -> int:
+    """Print what was observed, and of what it follows; return what `check` exits with."""
     if output == _JSON:
         click.echo(as_json(state, observations))
     else:

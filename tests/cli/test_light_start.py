@@ -13,6 +13,7 @@ AT_EXIT = "import atexit, sys; atexit.register(lambda: print(*sys.modules))"
 OFFLINE = "import pykubeproxy.cli.status, pykubeproxy.cli.trace, sys; print(*sys.modules)"
 NOT_OFFLINE = {"urllib3", "http.client", "ssl", "yaml", "tenacity", "structlog", "rich", "difflib"}
 NOT_OFFLINE |= {"pykubeproxy.explain.pictures", "pykubeproxy.rules.compile"}
+STATUS = "import pykubeproxy.cli.status, sys; print(*sys.modules)"
 MAIN = f"{AT_EXIT}; from pykubeproxy.__main__ import main; main()"
 NOT_FOR_HELP = {"structlog", "msgspec", "yaml", "rich", "pykubeproxy.host", "pykubeproxy.cluster"}
 
@@ -22,6 +23,7 @@ NOT_FOR_HELP = {"structlog", "msgspec", "yaml", "rich", "pykubeproxy.host", "pyk
     [
         (START, (), "structlog", {"rich", "asyncio", "kubernetes"}),
         (OFFLINE, (), "pykubeproxy.cli.trace", NOT_OFFLINE),
+        (STATUS, (), "pykubeproxy.cli.status", {"pykubeproxy.host.conntrack", "hashlib"}),
         (ASKS_API, (), "urllib3", NOT_TO_ASK),
         *((MAIN, arguments, "pykubeproxy.cli.main", NOT_FOR_HELP) for arguments in ((), ("--help",), ("--version",))),
     ],
