@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +37,8 @@ _MOST_BYTES = 8 * 1024 * 1024
 _MOST_CONFIG_BYTES = 1024 * 1024
 _LONGEST_MODE = 32
 _CHUNK = 256 * 1024
+# Statuses of HTTP, as http.HTTPStatus has them: loading that takes longer than this module.
+_OK, _UNAVAILABLE = 200, 503
 _ALL_ADDRESSES = ("0" * 8, "0" * 32)
 
 _R = TypeVar("_R")
@@ -189,7 +190,7 @@ def _config_or_error(address: str, deadline: float, *, is_guess: bool) -> dict[s
         return error
     except (msgspec.DecodeError, RecursionError):
         return _ForeignError()
-    config = shown.get(_COMPONENT) if isinstance(shown, dict) and status == HTTPStatus.OK else None
+    config = shown.get(_COMPONENT) if isinstance(shown, dict) and status == _OK else None
     return config if isinstance(config, dict) else _ForeignError()
 
 
@@ -198,7 +199,7 @@ def _answer(address: str, health_address: str) -> ProxyAnswer:
     its, health = _at_once(
         [
             partial(_get, address, PATH, deadline),
-            partial(_get, health_address, "/healthz", deadline, HTTPStatus.SERVICE_UNAVAILABLE),
+            partial(_get, health_address, "/healthz", deadline, _UNAVAILABLE),
         ]
     )
     status = _status(its)
@@ -303,13 +304,13 @@ def _at_once(asks: Iterable[Callable[[], _R]]) -> list[_R]:
     return [found[place] for place in range(len(threads))]
 
 
-def _get(address: str, path: str, deadline: float, *also: HTTPStatus) -> bytes | None:
+def _get(address: str, path: str, deadline: float, *also: int) -> bytes | None:
     """The body at a path, if the answer has status 200 or one of `also`; None if there is no such answer in time."""
     try:
         status, body = _read(_exchange(address, path, deadline))
     except OSError:
         return None
-    return body if status in (HTTPStatus.OK, *also) else None
+    return body if status in (_OK, *also) else None
 
 
 def _exchange(address: str, path: str, deadline: float) -> bytes:

@@ -6,7 +6,9 @@ sections 1 and 9).
 """
 
 import re
-from hashlib import sha256
+from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 from pykubeproxy.model.service import ServicePort
 
@@ -90,12 +92,20 @@ def _hash(text: str) -> str:
 
     `base64.b32encode` would take three times as long, for every endpoint of a cluster.
     """
-    digest = sha256(text.encode()).digest()
+    digest = _sha256()(text.encode()).digest()
     first, second = int.from_bytes(digest[:5], "big"), int.from_bytes(digest[5:10], "big")
     return (
         f"{_PAIRS[first >> 30]}{_PAIRS[first >> 20 & 0x3FF]}{_PAIRS[first >> 10 & 0x3FF]}{_PAIRS[first & 0x3FF]}"
         f"{_PAIRS[second >> 30]}{_PAIRS[second >> 20 & 0x3FF]}{_PAIRS[second >> 10 & 0x3FF]}{_PAIRS[second & 0x3FF]}"
     )
+
+
+@cache
+def _sha256() -> Callable[[bytes], Any]:
+    """hashlib.sha256. Loading it brings OpenSSL along, and few one-shot commands need a hash."""
+    from hashlib import sha256  # noqa: PLC0415
+
+    return sha256
 
 
 def is_stale_candidate(table: str, chain: str) -> bool:
