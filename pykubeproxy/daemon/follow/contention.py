@@ -2,8 +2,9 @@
 
 If a chain has been overwritten several times in a row, its next repair waits, twice as long each time, up to a limit.
 Two things are repaired at once, however often they happen: rules that were removed, since connections fail without
-them, and changes by programs that have not overwritten our chains. The back-off ends when no chain has been overwritten
-for a while.
+them, and changes by programs that have not overwritten our chains. A program that does overwrite them may also remove
+rules: these wait, too, since only a reading would tell. The back-off ends when no chain has been overwritten for a
+while.
 """
 
 from collections.abc import Callable, Iterator
