@@ -49,3 +49,12 @@ def test_the_log_is_coloured_at_a_terminal(node4: Node, setting: tuple[str, ...]
     assert (ESCAPE in said) is is_coloured
     elsewhere = node4.sync()
     assert (ESCAPE.decode() in elsewhere.stderr, elsewhere.stdout) == (False, "")
+
+
+@pytest.mark.parametrize("unread", ['"$@" 2>&1 | :; exit "${PIPESTATUS[0]}"', '"$@" >&- 2>&-'], ids=["pipe", "closed"])
+def test_a_sync_is_done_also_if_nobody_reads_its_log(node4: Node, unread: str) -> None:
+    node4.write(node4.web())
+    once = ("run", "--once", "-v", "4", "--source", str(node4.source), *node4.kind.flags)
+    runs = [node4.machine.pykubeproxy(*once, *dry, before=("bash", "-c", unread, "-")) for dry in (("--dry-run",), ())]
+    assert [run.returncode for run in (*runs, node4.once("--dry-run"))] == [1, 0, 0]
+    assert [run.stderr for run in runs] == ["", ""]
