@@ -6,8 +6,8 @@ and lines that are already known are not kept a second time.
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate, chain
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 from pykubeproxy.rules.ruleset import Lines, Ruleset, Table, chain_line, is_builtin
 
@@ -22,8 +22,6 @@ class DumpError(ValueError):
 
 
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
-# Expected lines that are compared at a time.
-_PORTION = 4096
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -102,23 +100,18 @@ class _Lines:
         self.as_printed = line.rstrip("\n")
         return _without_counters(self.as_printed)
 
-    def skip(self, expected: Sequence[str], start: int, printed: Callable[[str], str] = str) -> int:
-        """Skip lines as long as they are those `expected`, from index `start` on; return the index of the next one.
-
-        `printed` makes the line of what is expected.
-        """
-        position, portion = start, expected[start : start + _PORTION]
-        while portion and self._next is None:
-            begin = position
-            for wanted, line in zip(map(printed, portion), self._lines, strict=False):
+    def skip(self, expected: Iterable[str]) -> int:
+        """Skip lines as long as they are those `expected`; return how many were."""
+        count = 0
+        if self._next is None:
+            for wanted, line in zip(expected, self._lines, strict=False):
                 text = line.rstrip("\n")
                 if text != wanted and _without_counters(text) != wanted:
                     self._next = line
                     break
-                position += 1
-            portion = expected[position : position + _PORTION] if position > begin else ()
-        self.number += position - start
-        return position
+                count += 1
+        self.number += count
+        return count
 
 
 def _without_counters(text: str) -> str:
@@ -126,22 +119,24 @@ def _without_counters(text: str) -> str:
 
 
 class _Expected:
-    """What a table should hold, in the order in which the tools print it: our own chains and their rules.
-
-    `chains` are sorted by name. `rules` has those of all; the chain at a place has those from `begins[place]` to before
-    `begins[place + 1]`.
-    """
+    """What a table should hold: our own chains and their rules, in the order in which the tools print them."""
 
     def __init__(self, name: str, known: Ruleset) -> None:
         self._known = known.chains(name)
         self.chains = sorted(each for each in self._known if not is_builtin(name, each))
-        self.rules = [*chain.from_iterable(map(self._known.__getitem__, self.chains))]
-        self.begins = [0, *accumulate(len(self._known[each]) for each in self.chains)]
 
     def place_of(self, name: str) -> int | None:
         """The place of a chain; None if it is none of our own."""
         place = bisect_left(self.chains, name)
         return place if place < len(self.chains) and self.chains[place] == name else None
+
+    def chains_from(self, place: int) -> Iterator[str]:
+        """The chains from a place on."""
+        return map(self.chains.__getitem__, range(place, len(self.chains)))
+
+    def rules_from(self, place: int) -> Iterator[str]:
+        """The rules of all chains from a place on."""
+        return chain.from_iterable(map(self._known.__getitem__, self.chains_from(place)))
 
     def rules_of(self, name: str) -> Lines:
         """The rules of a chain, built-in ones included; empty if nothing is known of it."""
@@ -180,8 +175,9 @@ class _TableReader:
             self._table.policies[name] = policy
         place = self._expected.place_of(name)
         if place is not None:
-            end = self._lines.skip(self._expected.chains, place + 1, chain_line)
-            self._table.chains.update(dict.fromkeys(self._expected.chains[place + 1 : end], ()))
+            count = self._lines.skip(map(chain_line, self._expected.chains_from(place + 1)))
+            for each in islice(self._expected.chains_from(place + 1), count):
+                self._table.chains[each] = ()
 
     def add_rule(self, number: int, text: str) -> None:
         command, _, rest = text.partition(" ")
@@ -190,10 +186,11 @@ class _TableReader:
             raise DumpError(number, f"{text[:60]!r} is not a rule of a chain of table {self.name or '(none)'}")
         if name != self._chain:
             self._end_chain()
-            self._chain = name
-            if self._rules_begin_as_expected(text):
-                self._skip_expected()
+            place = self._expected.place_of(name)
+            if place is not None and not self._table.chains[name] and self._expected.rules_of(name)[:1] == (text,):
+                self._skip_expected(place)
                 return
+            self._chain = name
         self._rules.append(text)
         self.has_open_rule = _is_open(text)
 
@@ -209,31 +206,28 @@ class _TableReader:
         name, self.name = self.name, ""
         return name, self._table
 
-    def _rules_begin_as_expected(self, text: str) -> bool:
-        """True if `text` is the first rule of this chain, and the one that is expected."""
-        if self._expected.place_of(self._chain) is None or self._table.chains[self._chain]:
-            return False
-        return self._expected.rules_of(self._chain)[:1] == (text,)
+    def _skip_expected(self, place: int) -> None:
+        """Skip what follows the first rule of the expected chain at `place` as expected, in all chains from there on.
 
-    def _skip_expected(self) -> None:
-        """Skip what follows the first rule of a chain as expected; of the last chain, that may be a part."""
-        expected = self._expected
-        place = bisect_left(expected.chains, self._chain)
-        begin, number = expected.begins[place], self._lines.number
-        end = self._lines.skip(expected.rules, begin + 1)
-        while place < len(expected.chains) and expected.begins[place] < end:
-            name, first, behind = expected.chains[place], expected.begins[place], expected.begins[place + 1]
+        Of the last chain, that may be a part.
+        """
+        number = self._lines.number
+        left = 1 + self._lines.skip(islice(self._expected.rules_from(place), 1, None))
+        for name in self._expected.chains_from(place):
+            rules = self._expected.rules_of(name)
+            if not rules:
+                # Nothing is printed for it, whether it is there or not.
+                continue
             if name not in self._table.chains:
-                text = expected.rules[first]
-                raise DumpError(number + first - begin, f"{text[:60]!r} is not a rule of a chain of table {self.name}")
-            if behind <= end and not self._table.chains[name]:
-                self._table.chains[name] = expected.rules_of(name)
-                self._chain = ""
+                raise DumpError(number, f"{rules[0][:60]!r} is not a rule of a chain of table {self.name}")
+            self._end_chain()
+            if len(rules) <= left and not self._table.chains[name]:
+                self._table.chains[name] = rules
             else:
-                self._chain, self._rules = name, expected.rules[first : min(end, behind)]
-                if behind <= end:
-                    self._end_chain()
-            place += 1
+                self._chain, self._rules = name, [*rules[:left]]
+            number, left = number + len(rules), left - len(rules)
+            if left <= 0:
+                return
 
     def _end_chain(self) -> None:
         """Store the rules collected for one chain."""

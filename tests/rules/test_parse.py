@@ -1,7 +1,9 @@
 """iptables-save text to a Ruleset and back."""
 
+from collections.abc import Collection
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pykubeproxy.model.snapshot import Object
@@ -126,11 +128,12 @@ RULE_IN_COMMENT = '-A A -m comment --comment "one\n-A A -s 10.0.0.1/32 -j RETURN
 @given(
     live=st.lists(st.sampled_from((*RULES, RULE_IN_COMMENT)), max_size=8),
     known=st.lists(st.sampled_from(RULES), max_size=8),
-    counters=st.booleans(),
+    prefix=st.sampled_from(["", "[1:60] "]),
+    empty=st.sets(st.sampled_from(["A", "AB", "B"])),
 )
-def test_what_is_known_changes_nothing(live: list[str], known: list[str], counters: bool) -> None:  # noqa: FBT001
-    prefix = "[1:60] " if counters else ""
-    assert parse(dump_of(live, prefix), parse(dump_of(known))) == parse(dump_of(live))
+@example(live=[RULES[0], RULES[-1]], known=[RULES[0], RULES[-1]], prefix="", empty=set())
+def test_what_is_known_changes_nothing(live: list[str], known: list[str], prefix: str, empty: set[str]) -> None:
+    assert parse(dump_of(live, prefix, empty), parse(dump_of(known))) == parse(dump_of(live, empty=empty))
 
 
 def test_what_is_known_hides_no_mistake() -> None:
@@ -139,6 +142,9 @@ def test_what_is_known_hides_no_mistake() -> None:
         parse("*nat\n:A - [0:0]\n-A A -j DROP\n-A A -j RETURN\n-A B -j DROP\nCOMMIT\n".splitlines(), known)
 
 
-def dump_of(rules: list[str], prefix: str = "") -> list[str]:
+def dump_of(rules: list[str], prefix: str = "", empty: Collection[str] = ("A", "AB", "B")) -> list[str]:
+    """A dump with these rules; of chains that have none, those that are `empty` are there."""
+    chains = {rule.split()[1] for rule in rules} | {*empty}
+    declared = "".join(f":{chain} - [0:0]\n" for chain in sorted(chains))
     text = "".join(f"{prefix}{rule}\n" for rule in rules)
-    return f"*nat\n:A - [0:0]\n:AB - [0:0]\n:B - [0:0]\n{text}COMMIT\n".splitlines()
+    return f"*nat\n{declared}{text}COMMIT\n".splitlines()
