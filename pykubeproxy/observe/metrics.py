@@ -165,10 +165,7 @@ class Metrics:
         self._table.saw(entries, limit, dropped)
 
     def counters_read(self, family: Family, reading: Reading, owners: Owners, rules: Ruleset) -> None:
-        """The counters of the rules were read, before any sync that comes after. `reading` is kept.
-
-        `rules` are those that there should be.
-        """
+        """The counters of the rules were read, before any sync that comes after. `rules` are those that should be."""
         self._connections[family].take(reading, owners, rules)
 
     def healthz_answered(self, status: int) -> None:

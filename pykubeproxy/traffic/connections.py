@@ -142,7 +142,7 @@ class ConnectionCounter:
         self._increases.rewritten(chains)
 
     def take(self, reading: Reading, owners: Owners, rules: Ruleset = _NO_RULES) -> None:
-        """Count what is new in a complete reading, which is kept. `rules` tell which Services addresses belong to."""
+        """Count what is new in a complete reading. `rules` tell which Services addresses belong to."""
         if reading.keys() != self._names.keys():
             self._learn(reading, owners, rules)
         for rule, packets in self._increases.take(reading):
@@ -163,7 +163,8 @@ class ConnectionCounter:
 
     def _learn(self, reading: Reading, owners: Owners, rules: Ruleset) -> None:
         """Find out what the rules of a reading count."""
-        self._names = _names_of(reading, self._names, owners) | dict(_names_of_unused_ports(reading, rules))
+        self._names = _names_of(reading, self._names, owners)
+        self._names.update(_names_of_unused_ports(reading, rules))
         self._endpoints.exist(_endpoint(rule, port) for rule, port in self._names.items() if isinstance(port, PortName))
         self._services.exist(port for port in self._names.values() if isinstance(port, PortName))
         self._refused.exist(name for name in self._names.values() if isinstance(name, RefusedName))

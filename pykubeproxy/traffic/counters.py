@@ -83,8 +83,9 @@ class Increases:
             self._rewritten.update(chains)
 
     def take(self, reading: Reading) -> Iterator[tuple[str, int]]:
-        """The rules that have counted packets since the last reading, and how many. Keeps `reading`."""
-        last, self._last = self._last, reading
+        """The rules that have counted packets since the last reading, and how many."""
+        # Most Services are never used from this node: their zeros need not be kept.
+        last, self._last = self._last, {rule: packets for rule, packets in reading.items() if packets}
         rewritten, self._rewritten = self._rewritten, set()
         if last is None:
             return
