@@ -51,7 +51,7 @@ def _spoilt(before: Ruleset, desired: Ruleset, random: Random, disorder: int) ->
             chains = {c: _disturbed(lines, random, disorder) for c, lines in chains.items()}
         targets = [*VERDICTS, *chains]
         for chain, lines in chains.items():
-            if is_builtin(name, chain) or chain in foreign:
+            if is_builtin(name, chain) or chain in foreign or (name, chain) in desired.shared:
                 chains[chain] = _mixed(lines, [_foreign_rule(chain, targets, random) for _ in range(3)], random)
         chains = {
             chain: tuple(line for line in lines if target_of(line) in VERDICTS | chains.keys() - {chain})

@@ -63,7 +63,7 @@ def diff(desired: Ruleset, live: Ruleset) -> Plan:
     """Everything that must change for `live`, as read from the kernel, to become `desired`."""
     stale = set(_stale(desired, live))
     in_use = {chain for chain in stale if _may_be_led_to(live, chain[0])} if stale else set()
-    in_use |= stale & referenced_by_others(live) if stale else set()
+    in_use |= stale & referenced_by_others(live, desired.shared) if stale else set()
     return _plan(desired, live, sorted([*_different(desired, live), *stale]), in_use)
 
 
@@ -109,12 +109,12 @@ def _plan(desired: Ruleset, live: Ruleset, chains: Iterable[ChainId], in_use: Co
     return Plan(chains=tuple(changes), inserts=tuple(inserts), kept=tuple(sorted(in_use)))
 
 
-def referenced_by_others(live: Ruleset) -> set[ChainId]:
-    """The chains that rules outside the proxy's own chains, and other than its jump rules, lead to."""
+def referenced_by_others(live: Ruleset, shared: Collection[ChainId] = ()) -> set[ChainId]:
+    """The chains that rules outside the proxy's own chains, or in `shared` ones, lead to, but for its jump rules."""
     found: set[ChainId] = set()
     for table, content in live.tables.items():
         for chain, lines in content.chains.items():
-            if not is_builtin(table, chain) and is_owned(table, chain):
+            if not is_builtin(table, chain) and is_owned(table, chain) and (table, chain) not in shared:
                 continue
             # Taking a rule apart takes long, and nodes may have many thousands of foreign ones.
             found.update((table, target_of(line)) for line in lines if _OUR_PREFIX in line)

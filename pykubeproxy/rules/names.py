@@ -36,6 +36,7 @@ _SERVICE_CHAIN = re.compile(r"KUBE-(?:SVC|SVL|EXT|FW|SEP)-([A-Z2-7]{16})(?:-[0-9
 
 # XT_EXTENSION_MAXNAMELEN of the kernel (linux/netfilter/x_tables.h), less the byte that ends the name.
 LONGEST_NAME = 28
+_WRITABLE = re.compile(rf"[\w./:-]{{1,{LONGEST_NAME}}}", re.ASCII)
 
 # Groups of endpoints in one chain, at most: their names have room for two hexadecimal digits.
 MOST_GROUPS = 256
@@ -112,9 +113,9 @@ def is_stale_candidate(table: str, chain: str) -> bool:
     """True for a chain that a Service proxy made for some Service, and may delete when no Service needs it.
 
     By the same prefixes, kube-proxy recognises those in nat (`docs/reference/iptables-rules.md` section 9); it has none
-    in filter.
+    in filter. Another program's chain with a name that iptables-restore does not read as it is printed is none.
     """
-    return table in FIXED_CHAINS and chain.startswith(HASHED_PREFIXES)
+    return table in FIXED_CHAINS and chain.startswith(HASHED_PREFIXES) and bool(_WRITABLE.fullmatch(chain))
 
 
 def without_hash(chain: str) -> str:

@@ -24,6 +24,11 @@ class DumpError(ValueError):
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 _ESCAPE = re.compile(r"\\(.)")
 
+# A rule in which each quoted word ends. Names are not quoted, whatever is in them.
+_CLOSED = re.compile(
+    r'(?:(?:(?:-[Ajgio]|--name) \S+|"(?:[^"\\]|\\.)*"|(?!(?:-[Ajgio]|--name) )[^" ][^ ]*)(?: +|$)| )*', re.DOTALL
+)
+
 
 def words(rule: str) -> list[str]:
     """The words of a rule; one in quotes may have spaces in it, and a backslash before any of its characters."""
@@ -240,6 +245,7 @@ class _TableReader:
 
 def _is_open(rule: str) -> bool:
     """True if a quoted word has begun that does not end."""
-    if rule.count('"') % 2 == 0 and "\\" not in rule:
+    before, quote, rest = rule.partition('"')
+    if not quote or (before.endswith(" --comment ") and rest.count('"') == 1 and "\\" not in rest):
         return False
-    return rule.replace("\\\\", "").replace('\\"', "").count('"') % 2 == 1
+    return not _CLOSED.fullmatch(rule)

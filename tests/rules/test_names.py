@@ -60,6 +60,8 @@ def test_names_without_their_hash_and_in_pictures(chain: str, bare: str, short: 
         ("nat", "KUBE-FW-A", True),
         ("nat", "KUBE-EXT-A", True),
         ("nat", "KUBE-SVC", False),
+        ("nat", 'KUBE-SVC-"', False),
+        ("nat", "KUBE-SVC-AAAAAAAAAAAAAAAAAAAA", False),
         ("nat", "KUBE-SERVICES", False),
         ("nat", "KUBE-MARK-DROP", False),
         ("nat", "KUBE-KUBELET-CANARY", False),
