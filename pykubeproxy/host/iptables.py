@@ -29,6 +29,7 @@ from pykubeproxy.host.errors import (
 )
 from pykubeproxy.host.generations import current_generation
 from pykubeproxy.host.machine import may_change_network
+from pykubeproxy.host.nft_rules import leads_by_map
 from pykubeproxy.host.partial import PartialReader, WrittenChains, counted_lines
 from pykubeproxy.host.protocol import Counted
 from pykubeproxy.rules.parse import DumpError, parse
@@ -120,9 +121,13 @@ class IptablesHost:
         Where reading has to begin anew, `counted` is given the same rules once more.
         """
         try:
-            return self._save_tables(tuple(tables), known, counted)
+            ruleset = self._save_tables(tuple(tables), known, counted)
         finally:
             self.forget()
+        if self._tools.backend is Backend.NFT:
+            with suppress(HostError):
+                ruleset.mapped = frozenset(table for table in ruleset.tables if leads_by_map(self._tools.family, table))
+        return ruleset
 
     def check(self) -> None:
         """Find out whether rules can be written here, without writing any. Raises HostError."""

@@ -17,7 +17,8 @@ from pykubeproxy.rules.skeleton import JUMPS
 def cleanup(live: Ruleset) -> Plan:
     """Remove every jump rule and chain of a Service proxy from `live`, kube-proxy's canaries included.
 
-    Chains that other programs' rules lead to are emptied and reported as `kept`, since they cannot be deleted.
+    Chains that other programs' rules lead to, or a map may, are emptied and reported as `kept`, since they cannot be
+    deleted.
     """
     doomed = {
         (table, chain)
@@ -27,6 +28,7 @@ def cleanup(live: Ruleset) -> Plan:
     }
     deletes = tuple(_jumps_to(live, doomed))
     kept = doomed & _still_referenced(live, doomed, deletes)
+    kept |= {chain for chain in doomed if chain[0] in live.mapped}
     changes = tuple(
         ChainChange(
             table=table, chain=chain, before=live.lines(table, chain), after=() if (table, chain) in kept else None

@@ -62,7 +62,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def diff(desired: Ruleset, live: Ruleset) -> Plan:
     """Everything that must change for `live`, as read from the kernel, to become `desired`."""
     stale = set(_stale(desired, live))
-    in_use = {chain for chain in stale if _may_be_led_to(live, chain[0])} if stale else set()
+    in_use = {chain for chain in stale if chain[0] in live.mapped}
     in_use |= stale & referenced_by_others(live, desired.shared) if stale else set()
     return _plan(desired, live, sorted([*_different(desired, live), *stale]), in_use)
 
@@ -119,11 +119,6 @@ def referenced_by_others(live: Ruleset, shared: Collection[ChainId] = ()) -> set
             # Taking a rule apart takes long, and nodes may have many thousands of foreign ones.
             found.update((table, target_of(line)) for line in lines if _OUR_PREFIX in line)
     return found
-
-
-def _may_be_led_to(live: Ruleset, table: str) -> bool:
-    """True if something that nobody can read may lead to any chain of a table."""
-    return table in live.unread and live.unread[table].leads_by_map
 
 
 def is_owned(table: str, chain: str) -> bool:

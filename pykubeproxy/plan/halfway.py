@@ -11,6 +11,7 @@ refused before and what it will refuse, with two exceptions:
 A rule for the unused ports of an address goes at once as well: it would refuse what nat does not redirect any more.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
@@ -19,6 +20,8 @@ from pykubeproxy.plan.diff import ChainChange
 from pykubeproxy.rules.reading import kind_of, read
 from pykubeproxy.rules.ruleset import Lines
 from pykubeproxy.rules.text import RuleKind
+
+_SUBTREE = re.compile(r"-A \S+ (?:-[dp] \S+ |-m \w+ |--dport \S+ )+-j KUBE-\S+")
 
 # What a rule is for: the address (a node port has none), protocol and port of a destination.
 _Destination = tuple[str, str, int]
@@ -51,8 +54,15 @@ def _meanwhile(change: ChainChange, coming: set[_Destination], going: set[_Desti
         if line in before or _destination(line) not in coming:
             yield line
     for line in change.before or ():
-        if line not in after and not (_destination(line) in going or kind_of(line) is RuleKind.UNUSED_PORTS):
+        if line not in after and _is_own(line) and _destination(line) not in going:
             yield line
+
+
+def _is_own(line: str) -> bool:
+    """True for a rule that a Service proxy writes, but for those for unused ports; not all others can be written."""
+    if " --comment " in line:
+        return kind_of(line) not in (None, RuleKind.UNUSED_PORTS)
+    return bool(_SUBTREE.fullmatch(line))
 
 
 def _destinations(chains: Iterable[Lines | None]) -> set[_Destination]:

@@ -26,7 +26,7 @@ _ESCAPE = re.compile(r"\\(.)")
 
 # A rule in which each quoted word ends. Names are not quoted, whatever is in them.
 _CLOSED = re.compile(
-    r'(?:(?:(?:-[Ajgio]|--name) \S+|"(?:[^"\\]|\\.)*"|(?!(?:-[Ajgio]|--name) )[^" ][^ ]*)(?: +|$)| )*', re.DOTALL
+    r'(?:(?:(?:-[Ajgio]|--name) [^ ]+|"(?:[^"\\]|\\.)*"|(?!(?:-[Ajgio]|--name) )[^" ][^ ]*)(?: +|$)| )*', re.DOTALL
 )
 
 
@@ -80,6 +80,8 @@ def _read_other(reader: "_TableReader", number: int, text: str) -> None:
             reader.begin(number, text[1:])
         case "" | "#":
             return
+        case _ if reader.follows_rule:
+            reader.continue_rule(text)
         case _:
             raise DumpError(number, f"{text[:60]!r} is not a line of iptables-save")
 
@@ -199,8 +201,13 @@ class _TableReader:
         self._rules.append(text)
         self.has_open_rule = _is_open(text)
 
+    @property
+    def follows_rule(self) -> bool:
+        """True if the last line was a rule, or the rest of one."""
+        return bool(self._rules)
+
     def continue_rule(self, text: str) -> None:
-        """Add a line to the last rule: other programs' comments may have line breaks in them."""
+        """Add a line to the last rule: other programs' comments and names may have line breaks in them."""
         self._rules[-1] += f"\n{text}"
         self.has_open_rule = _is_open(self._rules[-1])
 

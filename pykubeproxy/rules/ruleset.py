@@ -57,11 +57,13 @@ class Ruleset(msgspec.Struct, kw_only=True):
     `shared` names those chains, as (table, chain), that must exist but whose rules belong to somebody else, and are
     therefore left alone (KUBE-FIREWALL, where kubelet may have filled it). `unread` names the tables that could not be
     read in full; of rules that could not be read there, a line stands in their place that equals no other rule.
+    `mapped` names the tables in which a map of nftables may lead to any chain, whether a rule uses it or not.
     """
 
     tables: dict[str, Table] = {}
     shared: frozenset[tuple[str, str]] = frozenset()
     unread: dict[str, Unread] = {}
+    mapped: frozenset[str] = frozenset()
 
     def lines(self, table: str, chain: str) -> Lines | None:
         """The rules of one chain, or None if there is no such chain."""

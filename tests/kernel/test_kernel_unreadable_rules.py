@@ -119,6 +119,15 @@ def test_services_are_served_and_nothing_else_is_touched(its: NftNode, rules: st
     assert its.of_others() == before
 
 
+def test_what_an_unused_map_leads_to_is_emptied(its: NftNode) -> None:
+    its.nft("add table {ip} nat\nadd chain {ip} nat KUBE-SVC-X\nadd map {ip} nat unused {{ type mark : verdict; }}")
+    its.nft("add rule {ip} nat KUBE-SVC-X accept\nadd element {ip} nat unused {{ 1 : jump KUBE-SVC-X }}")
+    its.write(its.web(1))
+    its.sync()
+    assert its.chain("nat", "KUBE-SVC-X") == ()
+    assert (its.diff().returncode, its.ask("cleanup").returncode) == (0, 0)
+
+
 def test_the_log_says_once_which_chain_cannot_be_read(its: NftNode) -> None:
     its.write(its.web(1))
     its.start(*OFTEN)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from pykubeproxy.plan.cleanup import cleanup
 from pykubeproxy.plan.diff import ChainChange, Plan, diff, diff_chains, is_owned
-from pykubeproxy.rules.ruleset import Ruleset, Table, Unread
+from pykubeproxy.rules.ruleset import Ruleset, Table
 
 SVC = "KUBE-SVC-AAAAAAAAAAAAAAAA"
 OLD = "KUBE-SVC-OLDOLDOLDOLDOLDO"
@@ -132,5 +133,5 @@ def test_is_owned(table: str, chain: str, *, owned: bool) -> None:
 
 def test_what_nobody_can_read_may_lead_to_any_chain_of_its_table() -> None:
     live = rules({OLD: ["-j DROP"]})
-    live.unread = {"nat": Unread(why="a map", leads_by_map=True)}
-    assert diff(rules({}), live) == Plan(chains=(change(OLD, ["-j DROP"], []),), kept=(("nat", OLD),))
+    live.mapped = frozenset({"nat"})
+    assert diff(rules({}), live) == cleanup(live) == Plan(chains=(change(OLD, ["-j DROP"], []),), kept=(("nat", OLD),))

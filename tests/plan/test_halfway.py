@@ -43,6 +43,8 @@ def filtered(before: Lines | None, after: Lines | None) -> ChainChange:
         # Node ports are destinations without an address.
         ((DROPPED,), (), (NODE_PORT,), (), True),
         ((DROPPED,), (), (), (NODE_PORT,), False),
+        # Not all that others have put there can be written.
+        (("-A KUBE-SERVICES -m nft --handle 7 -j DROP",), (), (), (), True),
     ],
     ids=[
         "no way changes",
@@ -54,6 +56,7 @@ def filtered(before: Lines | None, after: Lines | None) -> ChainChange:
         "ends where a way is kept",
         "node port that goes",
         "node port that comes",
+        "rule of others",
     ],
 )
 def test_a_change_of_filter_comes_before_that_of_nat_or_after_it(

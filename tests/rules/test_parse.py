@@ -43,7 +43,7 @@ def test_a_small_dump() -> None:
 SPLIT_RULE = '-A A -m comment --comment "one\nCOMMIT\n-A two \\" \\\\" -j DROP'
 
 # Names are printed as they are.
-QUOTES = ('-A q"r -i " -j z" -m comment --comment "a"', '-A q"r -o c"d -m recent --set --name "e')
+QUOTES = ('-A q"r -i " -j z" -m comment --comment "a"', '-A q"r -o c"d -m recent --set --name "e\nf')
 
 BRACKETS = '-A A -m comment --comment "[1:60] -A A -j ACCEPT" -j DROP'
 
@@ -61,7 +61,7 @@ BRACKETS = '-A A -m comment --comment "[1:60] -A A -j ACCEPT" -j DROP'
         ),
         (f":A - [0:0]\n{SPLIT_RULE}\n-A A -j ACCEPT\n", {"A": (SPLIT_RULE, "-A A -j ACCEPT")}),
         (f":A - [0:0]\n{BRACKETS}\n", {"A": (BRACKETS,)}),
-        (f':q"r - [0:0]\n{QUOTES[0]}\n{QUOTES[1]}\n', {'q"r': QUOTES}),
+        (f':q"r - [0:0]\n{QUOTES[1]}\n{QUOTES[0]}\n', {'q"r': QUOTES[::-1]}),
     ],
     ids=["rules-of-chains-mixed", "built-in-chains-not-declared", "comment-of-several-lines", "brackets", "quotes"],
 )

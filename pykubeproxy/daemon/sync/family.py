@@ -279,11 +279,15 @@ class FamilyProxy:
             except LockTimeout:
                 raise
             except RestoreError as error:
-                if not handler.handle(error, plan, live):
+                is_handled = handler.handle(error, plan, live)
+                if not is_handled and len(tuple(self._split(plan))) == 1:
                     raise
                 live = self._read().ruleset
                 plan = diff(self.desired, live=live)
-        return self._carry_out(plan, live)
+                if not is_handled:
+                    break
+        # Rules of others in our chains may make a part impossible, but not all of them together.
+        return self._carry_out(plan, live, whole)
 
     def _read(self) -> "_Live":
         counters = CounterReader(self.desired)
@@ -295,8 +299,8 @@ class FamilyProxy:
         self._unread = live.unread
         return _Live(ruleset=live, seconds=time.monotonic() - start, counters=counters.reading, unread=unread)
 
-    def _carry_out(self, plan: Plan, live: Ruleset) -> SyncResult:
-        parts = tuple(self._split(plan))
+    def _carry_out(self, plan: Plan, live: Ruleset, split: Split | None = None) -> SyncResult:
+        parts = tuple((split or self._split)(plan))
         payload = Payload(*parts)
         entries = self._entries if live is self.believed else count_entries(live)
         # Also if a signal ends the process in the middle: until iptables-restore succeeds, the rules are not known.

@@ -212,3 +212,11 @@ def test_the_share_that_has_been_taken_is_told_now_and_then_while_lines_are_take
     with capture_logs() as logs:
         proxy.sync()
     assert {log["event"] for log in logs} == {"writing rules"}
+
+
+def test_what_is_refused_in_parts_is_written_in_one(host: FailingHost) -> None:
+    its = FamilyProxy(options(), host, lambda plan: sections(plan, 1))
+    its.update(cluster(), [WEB, DB])
+    host.failures = iter([REFUSED])
+    assert not its.sync().is_sectioned
+    assert is_in_sync(host, cluster())
