@@ -25,9 +25,8 @@ _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 _ESCAPE = re.compile(r"\\(.)")
 
 # A rule in which each quoted word ends. Names are not quoted, whatever is in them.
-_CLOSED = re.compile(
-    r'(?:(?:(?:-[Ajgio]|--name) [^ ]+|"(?:[^"\\]|\\.)*"|(?!(?:-[Ajgio]|--name) )[^" ][^ ]*)(?: +|$)| )*', re.DOTALL
-)
+_NAMING = r"(?:-[Ajgio]|--(?:\w+-)?name|--match-set) "
+_CLOSED = re.compile(rf'(?:(?:{_NAMING}[^ ]*|"(?:[^"\\]|\\.)*"|(?!{_NAMING})[^" ][^ ]*)(?= |\Z)| )*', re.DOTALL)
 
 
 def words(rule: str) -> list[str]:

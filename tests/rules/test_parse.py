@@ -43,7 +43,7 @@ def test_a_small_dump() -> None:
 SPLIT_RULE = '-A A -m comment --comment "one\nCOMMIT\n-A two \\" \\\\" -j DROP'
 
 # Names are printed as they are.
-QUOTES = ('-A q"r -i " -j z" -m comment --comment "a"', '-A q"r -o c"d -m recent --set --name "e\nf')
+QUOTES = ('-A q"r -i " -j z" -m comment --comment "a"', '-A q"r -o c"d -m hashlimit --hashlimit-name "e\nf')
 
 BRACKETS = '-A A -m comment --comment "[1:60] -A A -j ACCEPT" -j DROP'
 
