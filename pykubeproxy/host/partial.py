@@ -21,7 +21,7 @@ import msgspec
 
 from pykubeproxy.host.backend import Tools
 from pykubeproxy.host.commands import run_command
-from pykubeproxy.host.nft_rules import NftChains, NftRule, leads_by_map, read_chain, read_table, table_handle
+from pykubeproxy.host.nft_rules import NftChains, NftRule, read_chain, read_table, table_handle
 from pykubeproxy.rules import names
 from pykubeproxy.rules.names import is_stale_candidate
 from pykubeproxy.rules.ruleset import BUILTIN_CHAINS, ChainId, Lines, Table, Unread
@@ -107,7 +107,7 @@ class PartialReader:
             and not _is_ours(name, chain)
             and not all(_own_jump(name, chain, each) for each in rules)
         )
-        return table, Unread(why=why, chains=blind, leads_by_map=leads_by_map(self._tools.family, name)), chains
+        return table, Unread(why=why, chains=blind), chains
 
     def printed(self, name: str) -> None:
         """The tool has printed a table: what was remembered of it is dropped."""

@@ -39,16 +39,14 @@ class Table(msgspec.Struct, kw_only=True):
         return sum(map(len, self.chains.values()))
 
 
-class Unread(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Unread(msgspec.Struct, frozen=True, kw_only=True):
     """What is not known of a table that iptables cannot print in full.
 
-    `why` is what the tool said. `chains` are other programs' chains of which rules could not be read. `leads_by_map`
-    tells that a map may lead to any chain, so that nobody can say which chains are not used.
+    `why` is what the tool said. `chains` are other programs' chains of which rules could not be read.
     """
 
     why: str
     chains: tuple[str, ...] = ()
-    leads_by_map: bool = False
 
 
 class Ruleset(msgspec.Struct, kw_only=True):
