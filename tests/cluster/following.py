@@ -53,6 +53,6 @@ class Following:
         return str(self.reflector.error)
 
 
-def threads(prefix: str) -> list[str]:
-    """The threads that run now and whose names begin like this."""
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith(prefix)]
+def threads(prefix: str) -> set[threading.Thread]:
+    """The threads that run now and whose names begin like this; earlier tests may have left some that are ending."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith(prefix)}

@@ -195,11 +195,12 @@ def test_it_stops_at_once_whatever_it_waits_for(
 ) -> None:
     if order is not None:
         order(faults)
+    before = threads("follow-")
     told = follow(api, silence=60.0, backoff=LONG_BACKOFF)
     wait_until(lambda: bool(told.listed or api.requests.count("list") or told.reflector.error), "the wait")
     begun = time.monotonic()
     told.stop()
     told.stop()
     assert time.monotonic() - begun < AT_ONCE
-    assert threads("follow-") == []
+    assert threads("follow-") <= before
     assert order is not None or told.reflector.error is None, "stopping is no trouble"

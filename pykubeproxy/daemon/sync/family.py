@@ -280,7 +280,8 @@ class FamilyProxy:
                 raise
             except RestoreError as error:
                 is_handled = handler.handle(error, plan, live)
-                if not is_handled and len(tuple(self._split(plan))) == 1:
+                # A tool that names no line was killed, or lacked memory: all at once would be harder still.
+                if not is_handled and not (error.line and len(tuple(self._split(plan))) > 1):
                     raise
                 live = self._read().ruleset
                 plan = diff(self.desired, live=live)

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from pykubeproxy.daemon.sync import progress
 from pykubeproxy.daemon.sync.family import FamilyProxy, ShadowProxy
 from pykubeproxy.daemon.sync.progress import INTERVAL, Progress
-from pykubeproxy.host.errors import HostError, LockTimeout
+from pykubeproxy.host.errors import HostError, LockTimeout, RestoreError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.service import ServiceKey
 from pykubeproxy.model.snapshot import Snapshot
@@ -217,6 +217,6 @@ def test_the_share_that_has_been_taken_is_told_now_and_then_while_lines_are_take
 def test_what_is_refused_in_parts_is_written_in_one(host: FailingHost) -> None:
     its = FamilyProxy(options(), host, lambda plan: sections(plan, 1))
     its.update(cluster(), [WEB, DB])
-    host.failures = iter([REFUSED])
+    host.failures = iter([RestoreError("iptables-restore", "no", 3, "-A KUBE-SERVICES -j ACCEPT")])
     assert not its.sync().is_sectioned
     assert is_in_sync(host, cluster())
