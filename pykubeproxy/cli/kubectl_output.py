@@ -156,7 +156,7 @@ def _subject(concern: Concern) -> bytes:
 
 
 def _without_numbers(value: Any) -> Any:
-    """The same JSON value with null for each number in it."""
+    """`value`, as JSON has it, with null in the place of each number in it."""
     match value:
         case Mapping():
             return {name: _without_numbers(its) for name, its in value.items()}

@@ -38,7 +38,7 @@ class Names:
             self._pods = self._view().pod_holders()
 
     def add_to(self, rates: Rates) -> Rates:
-        """The same rates, with the pod and node of each endpoint as the objects tell them now."""
+        """`rates`, with the pod and node that the objects name for each endpoint now."""
         self.take(self._changes())
         return replace(rates, services=tuple(map(self._with_names, rates.services)))
 

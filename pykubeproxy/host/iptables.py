@@ -6,7 +6,6 @@ at all.
 
 import fcntl
 import os
-import re
 import subprocess
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -18,25 +17,14 @@ import msgspec
 
 from pykubeproxy.host.backend import Backend, Tools
 from pykubeproxy.host.commands import waited_for
-from pykubeproxy.host.errors import (
-    HostError,
-    LockTimeout,
-    NotPermitted,
-    NotStarted,
-    RestoreError,
-    SaveError,
-    ToolMissing,
-)
+from pykubeproxy.host.errors import HostError, SaveError
 from pykubeproxy.host.generations import current_generation
-from pykubeproxy.host.machine import may_change_network
 from pykubeproxy.host.nft_rules import leads_by_map
 from pykubeproxy.host.partial import PartialReader, WrittenChains, counted_lines
 from pykubeproxy.host.protocol import Counted
+from pykubeproxy.host.tool_errors import LOCK_WAIT, not_started, restore_error, save_error
 from pykubeproxy.rules.parse import DumpError, parse
 from pykubeproxy.rules.ruleset import TABLES, Ruleset
-
-# Seconds for which the legacy tools wait for the lock that they share; the nft ones have none.
-LOCK_WAIT = 5
 
 # Seconds in which iptables-save has read and printed a few rules.
 _SHORT_WAIT = 0.05
@@ -48,17 +36,8 @@ _PIPE_BYTES = 1024 * 1024
 # Lines written to a tool at a time.
 _BLOCK = 1000
 
-# Exit codes of xtables (`iptables/xtables.h`): XTABLES_VERSION_PROBLEM and others are 2, RESOURCE_PROBLEM is 4.
-_RESOURCE_PROBLEM = 4
-
 # Other programs' rules may have comments in any encoding. They are compared and shown, and never written back.
 _ENCODING_ERRORS = "backslashreplace"
-
-# Parts of the tools' messages that are left out of errors: their name, and the place in the input.
-_PROGRAM_NAME = re.compile(r"^(?:ip6?tables[\w-]* v[\d.]+ \([\w]+\): ?|ip6?tables[\w-]*: )+")
-_NOT_PERMITTED = re.compile(r"Permission denied|you must be root")
-_NO_TABLE = re.compile(r"unable to initialize table")
-_PLACE_ONLY = re.compile(r"(?:Error occurred at )?line:? \d+(?: failed)?\.?")
 
 
 class RestoreRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +135,7 @@ class IptablesHost:
         command = [self._tools.restore, *self._tools.wait_flags(LOCK_WAIT), "--noflush", "--counters", *flags]
         status, said = _feed(command, chain([first], text), self._writes)
         if status:
-            raise _restore_error(self._tools.restore, status, said, lines)
+            raise restore_error(self._tools.restore, status, said, lines)
 
     def _save_tables(self, wanted: tuple[str, ...], known: Ruleset | None, counted: Counted | None) -> Ruleset:
         if self._tools.backend is Backend.NFT and len(wanted) > 1:
@@ -211,7 +190,7 @@ class IptablesHost:
             status, message = dump.finish()
         # If the tool has failed, its message says more than the error in its incomplete dump.
         if status:
-            raise _failed(SaveError, dump.command, _complaint(message) or f"exit status {status}")
+            raise save_error(dump.command, status, message)
         if isinstance(parsed, DumpError):
             raise SaveError(f"{' '.join(dump.command)}: {parsed}")
         _require_readable(wanted, remarks)
@@ -313,13 +292,6 @@ def _require_readable(tables: Iterable[str], remarks: Iterable[str]) -> None:
                 raise IncompatibleTable(f"table {table} holds rules that iptables cannot read, made with nft")
 
 
-def _complaint(message: str) -> str:
-    """What a tool complains of, as one line, without its name, the place of the error and its usage hints."""
-    lines = (_PROGRAM_NAME.sub("", line.strip()) for line in message.splitlines() if not line.startswith("Try `"))
-    said = [line for line in lines if line]
-    return "; ".join([line for line in said if not _PLACE_ONLY.fullmatch(line)] or said)
-
-
 def _in_blocks(lines: Iterable[str]) -> Iterator[bytes]:
     """Lines as input for a tool, many at a time."""
     remaining = iter(lines)
@@ -333,7 +305,7 @@ def _feed(command: list[str], text: Iterator[bytes], writes: list[RestoreRun]) -
         try:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
         except OSError as error:
-            raise _not_started(command[0], error) from None
+            raise not_started(command[0], error) from None
         assert process.stdin is not None
         # A kernel that refuses keeps to 64 KiB.
         with suppress(OSError):
@@ -355,7 +327,7 @@ def _popen(command: list[str], said: BinaryIO) -> "subprocess.Popen[str]":
     try:
         return subprocess.Popen(command, stdout=pipe, stderr=said, encoding="utf-8", errors=_ENCODING_ERRORS)
     except OSError as error:
-        raise _not_started(command[0], error) from None
+        raise not_started(command[0], error) from None
 
 
 def _memory() -> BinaryIO:
@@ -363,42 +335,9 @@ def _memory() -> BinaryIO:
     try:
         return os.fdopen(os.memfd_create("said"), "w+b")
     except OSError as error:
-        raise _not_started("iptables", error) from None
+        raise not_started("iptables", error) from None
 
 
 def _text_in(said: BinaryIO) -> str:
     said.seek(0)
     return said.read().decode(errors=_ENCODING_ERRORS)
-
-
-def _not_started(tool: str, error: OSError) -> HostError:
-    if isinstance(error, FileNotFoundError):
-        return ToolMissing(f"{tool} is not installed: install the iptables package of this machine")
-    return NotStarted(f"cannot start {tool}: {error.strerror}")
-
-
-def _failed(kind: type[HostError], command: list[str], complaint: str) -> HostError:
-    if _is_not_permitted(complaint):
-        return NotPermitted(
-            f"{command[0]}: {complaint.rstrip('.')}", "run as root, or with CAP_NET_ADMIN and CAP_NET_RAW"
-        )
-    return kind(f"{' '.join(command)}: {complaint}")
-
-
-def _is_not_permitted(said: str) -> bool:
-    """True if the tool was refused for lack of rights; to root, iptables-legacy-restore does not say so."""
-    return bool(_NOT_PERMITTED.search(said) or (_NO_TABLE.search(said) and not may_change_network()))
-
-
-def _restore_error(tool: str, status: int, said: str, lines: Iterable[str]) -> HostError:
-    """The error for the messages of a tool. Its versions name the failing line in different forms."""
-    complaint = _complaint(said) or f"exit status {status}"
-    if _is_not_permitted(said):
-        return _failed(RestoreError, [tool], complaint)
-    if status == _RESOURCE_PROBLEM and "xtables lock" in said:
-        return LockTimeout(tool, f"another program has held the xtables lock for {LOCK_WAIT} s")
-    found = re.search(r"line:? (\d+)", said)
-    if not found:
-        return RestoreError(tool, complaint)
-    number = int(found[1])
-    return RestoreError(tool, complaint, number, next(islice(lines, number - 1, number), ""))
