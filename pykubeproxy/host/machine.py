@@ -4,8 +4,6 @@ Source: `docs/reference/lifecycle.md` section 8.
 """
 
 import os
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,23 +40,14 @@ def may_change_network(path: Path = _STATUS) -> bool:
     return True
 
 
-def set_oom_score_adj(score: int, path: Path = _OOM_SCORE_ADJ, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Set this process's score adjustment, -1000 (never kill) to 1000; a second try after 0.1 s. Raises OomScoreError.
+def set_oom_score_adj(score: int, path: Path = _OOM_SCORE_ADJ) -> None:
+    """Set this process's score adjustment, -1000 (never kill) to 1000. Raises OomScoreError.
 
-    Source: proc(5), oom_score_adj.
+    Source: proc(5), oom_score_adj. kube-proxy waits 0.1 s and tries again; but a right that is missing does not come
+    in that time, and the first sync would be the later for it.
     """
-    # It takes long to load, and only a daemon needs it.
-    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed  # noqa: PLC0415
-
-    attempts = Retrying(
-        stop=stop_after_attempt(2),
-        wait=wait_fixed(0.1),
-        retry=retry_if_exception_type(OSError),
-        sleep=sleep,
-        reraise=True,
-    )
     try:
-        attempts(path.write_text, f"{score}\n")
+        path.write_text(f"{score}\n")
     except OSError as error:
         raise OomScoreError(f"cannot set {path} to {score}: {error.strerror}: CAP_SYS_RESOURCE is needed") from error
 
