@@ -12,14 +12,16 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count, islice
 from pathlib import Path
 
 from msgspec import Struct
 
-from bench.figures import Figure, Floor, Unit
+from bench.figures import Figure, Floor, Unit, at_most
 from bench.harness import Run, quantile, settle, tool
 from bench.namespaces import run_in_fresh
+from bench.program import as_installed
 from bench.real_api import RealApiServer, open_api_server
 from bench.synthetic import CLUSTER_CIDR, Shape, documents, slice_documents, unassigned
 from e2e.proxies import UNMANAGED, plain_tools
@@ -40,11 +42,14 @@ _NODE = ("--hostname-override", "node-0", "--cluster-cidr", CLUSTER_CIDR, "--pro
 
 
 class Measured(Struct, frozen=True, kw_only=True):
-    """Seconds until the end of the first sync, in syncs until there were no more, and for one change; memory in MB."""
+    """One start of a program. Seconds until the end of the first sync, and in syncs until there were no more.
+
+    `changes` are the seconds of each change after that; memory is in MB.
+    """
 
     start: float
     first: float
-    change: float
+    changes: tuple[float, ...]
     peak_megabytes: float
 
 
@@ -57,26 +62,33 @@ def figures(run: Run) -> Iterator[Figure]:
         # With the nft tools, kube-proxy would take seven minutes for 10,000.
         shape = Shape(run.choose(1000, 3000 if backend is Backend.NFT else 10_000), 5)
         run.say(f"beside kube-proxy: {backend}, {shape}")
-        ours, theirs = run_in_fresh(compare, shape, backend, (own, str(peer)), run.choose(3, 15))
-        for measurement, unit, value, floor in (
-            (START, Unit.SECONDS, ours.start, theirs.start),
-            (FIRST, Unit.SECONDS, ours.first, theirs.first),
-            (CHANGE, Unit.SECONDS, ours.change, theirs.change),
-            (PEAK, Unit.MEGABYTES, ours.peak_megabytes, theirs.peak_megabytes),
+        measured = run_in_fresh(compare, shape, backend, (own, str(peer)), run.choose(1, 5), run.choose(3, 5))
+        for measurement, unit, values in (
+            (START, Unit.SECONDS, lambda its: [its.start]),
+            (FIRST, Unit.SECONDS, lambda its: [its.first]),
+            (CHANGE, Unit.SECONDS, lambda its: its.changes),
+            (PEAK, Unit.MEGABYTES, lambda its: [its.peak_megabytes]),
         ):
+            ours, theirs = ([value for its in starts for value in values(its)] for starts in measured)
+            floor = Floor(what="kube-proxy", value=quantile(theirs, 0.5))
             yield Figure(
                 measurement=measurement,
                 case=str(shape),
                 backend=backend,
                 services=shape.services,
                 unit=unit,
-                value=value,
-                floor=Floor(what="kube-proxy", value=floor),
+                value=quantile(ours, 0.5),
+                range=(min(ours), max(ours)),
+                floor=floor,
+                target=at_most(1.0, floor),
             )
 
 
-def compare(shape: Shape, backend: Backend, programs: Sequence[str], rounds: int) -> list[Measured]:
-    """Measure one program after the other, in the namespace of the calling process."""
+def compare(shape: Shape, backend: Backend, programs: Sequence[str], starts: int, changes: int) -> list[list[Measured]]:
+    """Measure each program so many times, in turns, in the namespace of the calling process.
+
+    The first list that a server sends costs it twice the time of any later one, so each program is started once before.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="pykubeproxy-bench-") as name,
         open_api_server() as server,
@@ -86,23 +98,33 @@ def compare(shape: Shape, backend: Backend, programs: Sequence[str], rounds: int
         for document in documents(shape):
             server.create(unassigned(document))
         plain_tools(folder / "bin", backend)
-        return [_measure(program, server, shape, folder, rounds) for program in programs]
+        generations = count(1)
+        rounds = [
+            [_measure(program, server, shape, folder, islice(generations, changes)) for program in programs]
+            for _ in range(starts + 1)
+        ]
+        return [list(its) for its in zip(*rounds[1:], strict=True)]
 
 
-def _measure(program: str, server: ApiServer | RealApiServer, shape: Shape, folder: Path, rounds: int) -> Measured:
-    command = [program, "--kubeconfig", str(folder / "kubeconfig"), *_NODE, *UNMANAGED]
+def _measure(
+    program: str, server: ApiServer | RealApiServer, shape: Shape, folder: Path, generations: Iterable[int]
+) -> Measured:
+    # An OOM score that stays as it is needs no rights, for want of which kube-proxy would wait 0.2 s.
+    score = Path("/proc/self/oom_score_adj").read_text().strip()
+    flags = ("--kubeconfig", str(folder / "kubeconfig"), f"--oom-score-adj={score}", *_NODE, *UNMANAGED)
     environment = os.environ | {"PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    command = as_installed([program, *flags])
     begun = time.time()
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         first, ended = _quiet(process, folder)
         changes = []
-        for number in range(rounds):
-            seconds, count = _syncs()
-            (document,) = slice_documents(number, shape, generation=id(command) % 100_000 + number)
+        for generation in generations:
+            seconds, number = _syncs()
+            (document,) = slice_documents(generation % shape.services, shape, generation)
             server.apply(unassigned(document))
-            while _syncs()[1] == count:
+            while _syncs()[1] == number:
                 time.sleep(0.02)
             changes.append(_syncs()[0] - seconds)
         status = Path("/proc", str(process.pid), "status").read_text()
@@ -114,7 +136,7 @@ def _measure(program: str, server: ApiServer | RealApiServer, shape: Shape, fold
     settle()
     peak = re.search(r"VmHWM:\s+(\d+)", status)
     assert peak is not None
-    return Measured(start=ended - begun, first=first, change=quantile(changes, 0.5), peak_megabytes=int(peak[1]) / 1024)
+    return Measured(start=ended - begun, first=first, changes=tuple(changes), peak_megabytes=int(peak[1]) / 1024)
 
 
 def _quiet(process: "subprocess.Popen[bytes]", folder: Path) -> tuple[float, float]:
