@@ -89,10 +89,7 @@ def compare(shape: Shape, backend: Backend, programs: Sequence[str], starts: int
 
     The first list that a server sends costs it twice the time of any later one, so each program is started once before.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="pykubeproxy-bench-") as name,
-        open_api_server() as server,
-    ):
+    with tempfile.TemporaryDirectory(prefix="pykubeproxy-bench-") as name, open_api_server() as server:
         folder = Path(name)
         server.kubeconfig(folder / "kubeconfig")
         for document in documents(shape):

@@ -17,11 +17,10 @@ _TARGETS = {
 
 
 class MemoryHost:
-    """Rules of one family, in memory. `restores` counts the inputs that were taken."""
+    """Rules of one family, in memory."""
 
     def __init__(self, ruleset: Ruleset | None = None) -> None:
         self.ruleset = ruleset if ruleset is not None else Ruleset(tables={})
-        self.restores = 0
 
     def prefetch(self, *, with_counters: bool = False, early: bool = False) -> None:
         """Do nothing: there is nothing to wait for."""
@@ -50,7 +49,6 @@ class MemoryHost:
             interpreter.take(number, line)
         if interpreter.table:
             raise RestoreError("iptables-restore", "COMMIT expected", number + 1)
-        self.restores += bool(number)
 
 
 class _Interpreter:

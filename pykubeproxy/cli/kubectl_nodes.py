@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from pykubeproxy.cli.errors import print_stderr
 from pykubeproxy.cluster.kubectl import LIMIT, AnswerTooLong, Kubectl, KubectlError, NoAnswerInTime, Printed
@@ -38,6 +39,10 @@ _NO_PROGRAM = re.compile(r"executable file not found|stat \S*pykubeproxy: no suc
 NAMESPACE = "kube-system"
 SELECTOR = "k8s-app=kube-proxy"
 _NODES = "kubernetes.io/os=linux"
+# A line for each node. Whole Nodes are large: they name every image that they have.
+_READY = '.status.conditions[?(@.type=="Ready")]'
+_COLUMNS = (".metadata.name", f"{_READY}.status", f"{_READY}.reason", f"{_READY}.message")
+NODE_LINES = "jsonpath={range .items[*]}" + r'{"\t"}'.join(f"{{{column}}}" for column in _COLUMNS) + r'{"\n"}{end}'
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,16 +82,16 @@ async def ask(cluster: Cluster, command: Sequence[str]) -> Answers:
 async def find_proxies(cluster: Cluster) -> dict[str, ProxyPod | NoAnswer]:
     """The running pods of the Service proxies, by node; or why there is none. Raises SourceError."""
     kubectl = Kubectl(cluster.flags)
-    listing = (_pods(kubectl, cluster), _node_names(kubectl, cluster))
-    pods, names = await asyncio.gather(*listing, return_exceptions=True)
+    listing = (_pods(kubectl, cluster), _not_ready(kubectl, cluster))
+    pods, not_ready = await asyncio.gather(*listing, return_exceptions=True)
     if isinstance(pods, BaseException):
         raise pods
     unknown = "there is no such node"
-    if isinstance(names, BaseException):
+    if isinstance(not_ready, BaseException):
         # Not everybody may list nodes.
-        print_stderr(f"note: a node without a pod of the proxy is not seen: {names}")
-        names, unknown = (), "no pod of the proxy is on a node of this name"
-    known = {*pods, *names}
+        print_stderr(f"note: a node without a pod of the proxy is not seen: {not_ready}")
+        not_ready, unknown = {}, "no pod of the proxy is on a node of this name"
+    known = {*pods, *not_ready}
     for node in cluster.nodes:
         if node not in known:
             raise SourceError(f"--node {node}: {unknown}{did_you_mean(node, known)}")
@@ -95,7 +100,8 @@ async def find_proxies(cluster: Cluster) -> dict[str, ProxyPod | NoAnswer]:
             f"no pod has the labels {cluster.selector} in namespace {cluster.namespace}; see --selector, --namespace"
         )
     none = NoProxyPod(namespace=cluster.namespace, selector=cluster.selector)
-    return {node: _running(pods[node]) if node in pods else none for node in sorted(cluster.nodes or known)}
+    found = {node: _running(pods[node]) if node in pods else none for node in sorted(cluster.nodes or known)}
+    return {node: replace(its, node_not_ready=not_ready.get(node, "")) for node, its in found.items()}
 
 
 async def find_client(cluster: Cluster, namespace: str, name: str) -> Pod:
@@ -131,12 +137,12 @@ async def _answer(
     if isinstance(pod, NoAnswer):
         return pod
     try:
-        printed = await kubectl.run(*exec_command(pod, command), seconds=seconds)
+        answer = _understood(await kubectl.run(*exec_command(pod, command), seconds=seconds), pod)
     except NoAnswerInTime:
-        return TookTooLong(pod=pod.name, seconds=seconds)
+        answer = TookTooLong(pod=pod.name, seconds=seconds)
     except AnswerTooLong:
-        return PrintedTooMuch(pod=pod.name, limit=LIMIT)
-    return _understood(printed, pod)
+        answer = PrintedTooMuch(pod=pod.name, limit=LIMIT)
+    return replace(answer, node_not_ready=pod.node_not_ready) if isinstance(answer, NoAnswer) else answer
 
 
 def _read_or_reason(answer: NodeOutput | NoAnswer, read: Callable[[bytes], object]) -> NodeOutput | NoAnswer:
@@ -175,10 +181,18 @@ async def _pods(kubectl: Kubectl, cluster: Cluster) -> dict[str, ProxyPod]:
         raise SourceError(f"kubectl get pods printed something else than pods: {error}") from None
 
 
-async def _node_names(kubectl: Kubectl, cluster: Cluster) -> tuple[str, ...]:
-    """All Linux nodes. Raises SourceError."""
-    printed = await _listed(kubectl, cluster, ("get", "nodes", "--selector", _NODES, "--output", "name"))
-    return tuple(line.removeprefix("node/") for line in printed.stdout.decode(errors="replace").splitlines() if line)
+async def _not_ready(kubectl: Kubectl, cluster: Cluster) -> dict[str, str]:
+    """All Linux nodes, each with what the API says if it is not ready; empty if it is. Raises SourceError."""
+    printed = await _listed(kubectl, cluster, ("get", "nodes", "--selector", _NODES, "--output", NODE_LINES))
+    nodes = {}
+    for line in printed.stdout.decode(errors="replace").splitlines():
+        cells = line.split("\t")
+        # A message of several lines goes on in lines of its own.
+        if len(cells) >= len(_COLUMNS):
+            name, status, reason, message = cells[: len(_COLUMNS)]
+            why = message or reason or f"its condition Ready is {status or 'missing'}"
+            nodes[name] = "" if status == "True" else why
+    return nodes
 
 
 async def _listed(kubectl: Kubectl, cluster: Cluster, command: Sequence[str]) -> Printed:

@@ -134,7 +134,11 @@ class NotRunning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProxyPod(msgspec.Struct, frozen=True, kw_only=True):
-    """A pod with a Service proxy in one of its containers; `not_running` is None if it runs, be it ready or not."""
+    """A pod with a Service proxy in one of its containers.
+
+    `not_running` is None if it runs, be it ready or not. `node_not_ready` is why its node is not; empty if it is, or if
+    that is not known.
+    """
 
     node: str
     namespace: str
@@ -142,6 +146,7 @@ class ProxyPod(msgspec.Struct, frozen=True, kw_only=True):
     container: str
     image: str
     not_running: NotRunning | None = None
+    node_not_ready: str = ""
 
 
 def read_proxy_pods(document: bytes) -> dict[str, ProxyPod]:

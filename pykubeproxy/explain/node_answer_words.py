@@ -14,7 +14,8 @@ _TO_KUBELET = "error dialing backend"
 
 def no_answer_text(reason: NoAnswer) -> str:
     """Why a node gives no answer, and what to do, in one line."""
-    return printable(_no_answer_text(reason))
+    node = f"; the node is not ready: {reason.node_not_ready}" if reason.node_not_ready else ""
+    return printable(_no_answer_text(reason) + node)
 
 
 def _no_answer_text(reason: NoAnswer) -> str:  # noqa: PLR0911  one case for each kind

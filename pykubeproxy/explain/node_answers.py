@@ -18,7 +18,12 @@ BY_SIGNAL = 128
 
 
 class NoAnswer(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="kind", rename="camel"):
-    """Why a node gives no answer."""
+    """Why a node gives no answer.
+
+    `node_not_ready` is what the API says of a node that is not ready (Node v1, the condition `Ready`), empty otherwise.
+    """
+
+    node_not_ready: str = ""
 
 
 class NoProxyPod(NoAnswer, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import pytest
 # Runs the script for what is asked, and says of a command in a pod what kubectl says.
 _KUBECTL = r"""#!/bin/sh
 folder=$(dirname "$0")
-echo "$*" >>"$folder/calls"
+printf '%s\n' "$*" >>"$folder/calls"
 while case $1 in --*) true ;; *) false ;; esac; do shift; done
 case $1 in
 get)
@@ -64,12 +64,12 @@ class StandIn:
         (self.folder / f"{name}.text").write_text(text)
         self.answer(name, f"cat {self.folder}/{name}.text; exit {status}")
 
-    def nodes(self, scripts: Mapping[str, str | None], pods: Sequence[Any] = ()) -> None:
+    def nodes(self, scripts: Mapping[str, str | None], pods: Sequence[Any] = (), ready: str = "True\t\t") -> None:
         """Nodes, each with the pod `proxy-NODE`, and what a command does there: None if its image is kube-proxy's.
 
-        With `pods`, those are listed in place of one that runs for each node.
+        With `pods`, those are listed in place of one that runs for each node. `ready` is their condition Ready.
         """
-        self.print("get-nodes", "".join(f"node/{node}\n" for node in scripts))
+        self.print("get-nodes", "".join(f"{node}\t{ready}\n" for node in scripts))
         self.print("get-pods", json.dumps({"items": [*pods] or [pod(node) for node in scripts]}))
         for node, script in scripts.items():
             if script is not None:

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from pykubeproxy.cli.kubectl_nodes import NODE_LINES
 from pykubeproxy.cli.kubectl_plugin import main
 from pykubeproxy.cli.status_output import as_json
 from pykubeproxy.cli.top_document import as_json as rates_json
@@ -221,6 +222,21 @@ def test_of_two_pods_on_a_node_one_is_asked(kubectl: StandIn, other: object, exp
     assert [where for where, _ in calls(kubectl)] == [expected]
 
 
+NOT_READY = {
+    "Unknown\tNodeStatusUnknown\tKubelet stopped\nposting.": "Kubelet stopped",
+    "False\tKubeletNotReady\t": "KubeletNotReady",
+    "\t\t": "its condition Ready is missing",
+}
+
+
+@pytest.mark.parametrize(("ready", "why"), NOT_READY.items())
+def test_a_silent_node_that_is_not_ready_is_told_so(kubectl: StandIn, ready: str, why: str) -> None:
+    kubectl.nodes({"a": "exit 3", "b": says(kubectl, "b", WELL), "c": None}, [pod("a"), pod("b")], ready=ready)
+    _, _, first, second, third = run("status").stdout.splitlines()
+    assert first.endswith(f"exit status 3; the node is not ready: {why}")
+    assert (second[:4], third.partition("kube-system")[2]) == ("✔ b ", f"; the node is not ready: {why}")
+
+
 def test_the_flags_of_kubectl_are_handed_on(kubectl: StandIn) -> None:
     kubectl.nodes({"a": says(kubectl, "a", WELL)})
     flags = ("--context", "east", "--kubeconfig=/k", "--cluster=c", "--user=u")
@@ -228,7 +244,7 @@ def test_the_flags_of_kubectl_are_handed_on(kubectl: StandIn) -> None:
     connected = "--context=east --kubeconfig=/k --cluster=c --user=v"
     assert sorted(kubectl.calls()) == [
         f"{connected} exec --namespace kube-system proxy-a --container kube-proxy -- pykubeproxy status --output json",
-        f"{connected} get nodes --selector kubernetes.io/os=linux --output name",
+        f"{connected} get nodes --selector kubernetes.io/os=linux --output {NODE_LINES}",
         f"{connected} get pods --namespace proxies --selector app=proxy --output json",
     ]
 

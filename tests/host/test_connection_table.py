@@ -73,9 +73,7 @@ def test_flows_in_a_zone(node: Namespace) -> None:
 
 
 @needs_root
-def test_a_newer_connection_stays_and_one_that_has_gone_counts_as_deleted(
-    node: Namespace,
-) -> None:
+def test_a_newer_connection_stays_and_one_that_has_gone_counts_as_deleted(node: Namespace) -> None:
     node.run(lambda: insert([STALE]))
     [found] = node.run(lambda: TABLE.stale(check(DNS)))
     older = found._replace(entry=with_another_id(found.entry))

@@ -84,11 +84,7 @@ def test_a_stale_chain_that_others_use_is_emptied_until_they_let_go(leading_ther
 
 @pytest.mark.parametrize(
     ("shared", "desired", "live", "after"),
-    [
-        (True, [], None, []),
-        (True, [], ["-j DROP"], None),
-        (False, ["-j DROP"], ["-j RETURN"], ["-j DROP"]),
-    ],
+    [(True, [], None, []), (True, [], ["-j DROP"], None), (False, ["-j DROP"], ["-j RETURN"], ["-j DROP"])],
     ids=["created", "left alone", "one of our own"],
 )
 def test_a_chain_that_is_shared(
