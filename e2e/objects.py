@@ -14,16 +14,7 @@ import yaml
 from msgspec import Struct
 
 from e2e.netns import LabError
-from e2e.topology import (
-    OUTSIDERS,
-    Address,
-    Listener,
-    NodeSpec,
-    PodSpec,
-    Protocol,
-    Topology,
-    client_pod,
-)
+from e2e.topology import OUTSIDERS, Address, Listener, NodeSpec, PodSpec, Protocol, Topology, client_pod
 
 JsonObject = dict[str, Any]
 

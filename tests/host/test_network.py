@@ -4,13 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pykubeproxy.host.interfaces import (
-    InterfaceAddress,
-    interface_addresses,
-    local_addresses,
-    node_ip,
-    why_no_ipv6,
-)
+from pykubeproxy.host.interfaces import InterfaceAddress, interface_addresses, local_addresses, node_ip, why_no_ipv6
 from pykubeproxy.host.routes import KernelRoute, kernel_routes, routes
 from pykubeproxy.model.ip import Family
 from pykubeproxy.model.route import Route, RouteKind

@@ -10,12 +10,7 @@ from pykubeproxy.host import nfacct
 from pykubeproxy.host.netlink import NetlinkError
 from pykubeproxy.model.ip import Family
 from pykubeproxy.rules.text import LOCALHOST_COUNTER
-from tests.corpus import (
-    GOLDEN,
-    GOLDEN_NODE,
-    Example,
-    host_addresses,
-)
+from tests.corpus import GOLDEN, GOLDEN_NODE, Example, host_addresses
 from tests.host.namespace import Namespace
 from tests.kernel.kube_proxy import MANGLE_OF_KUBELET_AND_KUBE_PROXY, as_kube_proxy_leaves_it, with_localhost_counted
 from tests.kernel.node import Node

@@ -3,13 +3,7 @@
 import pytest
 
 from pykubeproxy.model.service import Protocol
-from pykubeproxy.rules.names import (
-    ChainNames,
-    is_stale_candidate,
-    service_hash,
-    shortened,
-    without_hash,
-)
+from pykubeproxy.rules.names import ChainNames, is_stale_candidate, service_hash, shortened, without_hash
 from tests.builders import port, service_port
 
 # (Service, port, protocol, endpoint): the hash in the names of the Service's chains, and in that of the endpoint's.
