@@ -52,7 +52,6 @@ CORES = 16
 GIGABITS = 10
 OUTAGE_SECONDS = 60.0
 RATE = 10
-STARTS = 5
 
 Waits = Callable[[random.Random], Iterator[float]]
 """The seconds between attempts to reach a server that is away, drawn at random."""
@@ -87,7 +86,7 @@ def figures(run: Run) -> Iterator[Figure]:
     run.say(f"{TITLE}: {shape}")
     peer = os.environ.get("KUBE_PROXY_BIN")
     own = str(Path(sys.executable).with_name("kube-proxy"))
-    lists, (traffic, *theirs) = run_in_fresh(measure, shape, (own, *((peer,) if peer else ())))
+    lists, (traffic, *theirs) = run_in_fresh(measure, shape, (own, *((peer,) if peer else ())), run.choose(1, 5))
     yield from _of_one(shape, lists, traffic)
     peers = dict(_loads(theirs[0], _client_go_waits, _CLIENT_GO_WATCHES)) if theirs else {}
     for (scenario, nodes), (unit, value) in _loads(traffic, _own_waits, 1):
@@ -198,16 +197,16 @@ class Relay:
             self.connections -= counts
 
 
-def measure(shape: Shape, programs: Sequence[str]) -> tuple[Lists, list[Traffic]]:
+def measure(shape: Shape, programs: Sequence[str], starts: int) -> tuple[Lists, list[Traffic]]:
     """Start the programs in turns against a server with a whole cluster, and each time change some endpoints.
 
-    What the last start cost counts, but for the server's CPU time, of which it is the middle of STARTS. One start of
-    each comes before: the first list costs the server twice the time of a later one.
+    Each is started once without being measured, since the first list costs the server twice the time of a later one,
+    and then `starts` times. Bytes are those of the last start; the server's CPU time is the median of all.
     """
     with tempfile.TemporaryDirectory(prefix="pykubeproxy-bench-") as name, open_api_server() as server:
         for document in documents(shape):
             server.create(unassigned(document))
-        rounds = [[_traffic(program, server, shape, Path(name)) for program in programs] for _ in range(STARTS + 1)]
+        rounds = [[_traffic(program, server, shape, Path(name)) for program in programs] for _ in range(starts + 1)]
         return _lists(server.access), [_middle(its[1:]) for its in zip(*rounds, strict=True)]
 
 

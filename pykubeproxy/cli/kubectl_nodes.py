@@ -42,7 +42,7 @@ _NODES = "kubernetes.io/os=linux"
 # A line for each node. Whole Nodes are large: they name every image that they have.
 _READY = '.status.conditions[?(@.type=="Ready")]'
 _COLUMNS = (".metadata.name", f"{_READY}.status", f"{_READY}.reason", f"{_READY}.message")
-NODE_LINES = "jsonpath={range .items[*]}" + r'{"\t"}'.join(f"{{{column}}}" for column in _COLUMNS) + r'{"\n"}{end}'
+_NODE_LINES = "jsonpath={range .items[*]}" + r'{"\t"}'.join(f"{{{column}}}" for column in _COLUMNS) + r'{"\n"}{end}'
 
 
 class Cluster(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,7 +183,7 @@ async def _pods(kubectl: Kubectl, cluster: Cluster) -> dict[str, ProxyPod]:
 
 async def _not_ready(kubectl: Kubectl, cluster: Cluster) -> dict[str, str]:
     """All Linux nodes, each with what the API says if it is not ready; empty if it is. Raises SourceError."""
-    printed = await _listed(kubectl, cluster, ("get", "nodes", "--selector", _NODES, "--output", NODE_LINES))
+    printed = await _listed(kubectl, cluster, ("get", "nodes", "--selector", _NODES, "--output", _NODE_LINES))
     nodes = {}
     for line in printed.stdout.decode(errors="replace").splitlines():
         cells = line.split("\t")

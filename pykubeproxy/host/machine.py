@@ -43,8 +43,8 @@ def may_change_network(path: Path = _STATUS) -> bool:
 def set_oom_score_adj(score: int, path: Path = _OOM_SCORE_ADJ) -> None:
     """Set this process's score adjustment, -1000 (never kill) to 1000. Raises OomScoreError.
 
-    Source: proc(5), oom_score_adj. kube-proxy waits 0.1 s and tries again; but a right that is missing does not come
-    in that time, and the first sync would be the later for it.
+    Source: proc(5), oom_score_adj. kube-proxy tries again after 0.1 s. That helps nobody who lacks the right, and
+    would delay the first sync.
     """
     try:
         path.write_text(f"{score}\n")

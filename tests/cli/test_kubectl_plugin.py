@@ -15,7 +15,6 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
-from pykubeproxy.cli.kubectl_nodes import NODE_LINES
 from pykubeproxy.cli.kubectl_plugin import main
 from pykubeproxy.cli.status_output import as_json
 from pykubeproxy.cli.top_document import as_json as rates_json
@@ -235,6 +234,12 @@ def test_a_silent_node_that_is_not_ready_is_told_so(kubectl: StandIn, ready: str
     _, _, first, second, third = run("status").stdout.splitlines()
     assert first.endswith(f"exit status 3; the node is not ready: {why}")
     assert (second[:4], third.partition("kube-system")[2]) == ("✔ b ", f"; the node is not ready: {why}")
+
+
+NODE_LINES = (
+    'jsonpath={range .items[*]}{.metadata.name}{"\\t"}{.status.conditions[?(@.type=="Ready")].status}{"\\t"}'
+    '{.status.conditions[?(@.type=="Ready")].reason}{"\\t"}{.status.conditions[?(@.type=="Ready")].message}{"\\n"}{end}'
+)
 
 
 def test_the_flags_of_kubectl_are_handed_on(kubectl: StandIn) -> None:
