@@ -68,6 +68,7 @@ def test_no_request_fails_in_a_rolling_update_with_policy_local(
     with exposed(three_nodes.cluster, made, A1, B1) as rollout:
         near, far = (in_both_families(rollout, way) for way in (local, elsewhere))
         asker.until_all(near, ["a1"])
+        asker.until_all(far, sorted(others & {"a1", "b1"}))
         with ExitStack() as traffic:
             tallies = [
                 traffic.enter_context(steady_traffic({asker.place(asked[0][0]): [where for _, where in asked]}))
